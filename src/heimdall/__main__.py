@@ -1,0 +1,5 @@
+"""`python -m heimdall` is `heimdall`."""
+
+from heimdall.cli import main
+
+main()

@@ -1,0 +1,77 @@
+"""The command line's frame: registration, errors as one line, exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+import traceback
+from pathlib import Path
+
+import typer
+
+from heimdall import __version__
+from heimdall.errors import HeimdallError
+
+app = typer.Typer(
+    name="heimdall",
+    help="Locate a radio transmitter from what several distant receivers heard, and say honestly how sure it is.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    epilog="-v anywhere shows the traceback of an error.",
+)
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: bool = typer.Option(False, "--version", help="Print the version and stop.")) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line: exit 0 done, 1 it ran and found a fault, 2 the input or the call is wrong."""
+    arguments, verbose = _take_verbose(sys.argv[1:])
+    _register_commands()
+    sys.exit(_run(arguments or ["--help"], verbose))
+
+
+def _take_verbose(arguments: list[str]) -> tuple[list[str], bool]:
+    rest = [argument for argument in arguments if argument not in ("-v", "--verbose")]
+    return rest, len(rest) < len(arguments)
+
+
+def _register_commands() -> None:
+    """Import every module beside this one: each registers its command on `app`."""
+    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
+        importlib.import_module(f"heimdall.cli.{module.name}")
+
+
+def _run(arguments: list[str], verbose: bool) -> int:
+    try:
+        result = typer.main.get_command(app).main(arguments, prog_name="heimdall", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except HeimdallError as error:
+        return _fail(error, str(error), error.exit_code, verbose)
+    except typer.TyperException as error:
+        command = " ".join(["heimdall", *arguments[:1]]) if _is_command(arguments) else "heimdall"
+        return _fail(error, f"{error.format_message()} See: {command} --help", 2, verbose)
+    except (KeyboardInterrupt, typer.Abort) as error:
+        return _fail(error, "stopped by the user", 130, verbose)
+    except Exception as error:
+        return _fail(
+            error, f"internal error: {type(error).__name__}: {error} (-v shows where; please report it)", 1, verbose
+        )
+
+
+def _is_command(arguments: list[str]) -> bool:
+    return bool(arguments) and arguments[0] in {command.name for command in app.registered_commands}
+
+
+def _fail(error: BaseException, message: str, code: int, verbose: bool) -> int:
+    if verbose:
+        traceback.print_exception(error)
+    print(f"heimdall: {' '.join(message.split())}", file=sys.stderr)
+    return code

@@ -1,0 +1,1 @@
+"""From recordings and measurements to what they say about any place."""

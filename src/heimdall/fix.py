@@ -1,0 +1,129 @@
+"""What is concluded: the one type that every estimator makes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heimdall.geometry import geodesic_distance_m
+from heimdall.observation import Place
+
+
+class Status(StrEnum):
+    """What kind of answer a fix is; its `advice` says what follows from it."""
+
+    OK = "ok"
+    POWER_ONLY = "power-only"
+    AMBIGUOUS = "ambiguous"
+    INSUFFICIENT = "insufficient"
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """The area that holds the transmitter with the given probability: polygons, outer ring first, then its holes.
+
+    A ring is an array of shape (n, 2), longitude and latitude in degrees, closed.
+    """
+
+    probability: float
+    polygons: tuple[tuple[NDArray[np.float64], ...], ...]
+
+    def contains(self, latitude_deg: float, longitude_deg: float) -> bool:
+        """Even-odd rule over all rings, so that holes count as outside."""
+        crossings = sum(_crossings(ring, longitude_deg, latitude_deg) for polygon in self.polygons for ring in polygon)
+        return crossings % 2 == 1
+
+    def to_geojson(self) -> dict[str, object]:
+        return {
+            "type": "MultiPolygon",
+            "coordinates": [[ring.tolist() for ring in polygon] for polygon in self.polygons],
+        }
+
+
+def _crossings(ring: NDArray[np.float64], x: float, y: float) -> int:
+    """How many edges of the ring a ray from (x, y) eastwards crosses; longitudes are taken next to x."""
+    ring_x = x + (ring[:, 0] - x + 180) % 360 - 180
+    x0, y0, x1, y1 = ring_x[:-1], ring[:-1, 1], ring_x[1:], ring[1:, 1]
+    straddles = (y0 > y) != (y1 > y)
+    height = np.where(straddles, y1 - y0, 1.0)
+    return int(np.sum(straddles & (x < x0 + (y - y0) * (x1 - x0) / height)))
+
+
+@dataclass(frozen=True)
+class ReceiverReport:
+    """What became of one receiver: used or not, why not, and how far its path was off.
+
+    The residual is in m, positive where the signal came late; None without an arrival time.
+    """
+
+    name: str
+    used: bool
+    reason: str | None = None
+    residual_m: float | None = None
+
+
+@dataclass(frozen=True)
+class TruthCheck:
+    """The fix held against a known transmitter."""
+
+    latitude_deg: float
+    longitude_deg: float
+    error_m: float
+    inside_68: bool
+    inside_95: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Fix:
+    """A position with its regions. Position, covariance and regions are None where the status is `insufficient`."""
+
+    id: str
+    status: Status
+    advice: str
+    method: str
+    receivers: tuple[ReceiverReport, ...]
+    latitude_deg: float | None = None
+    longitude_deg: float | None = None
+    height_m: float | None = None
+    covariance_enu_m2: NDArray[np.float64] | None = None
+    """Shape (3, 3); the row of an assumed height is zero."""
+    region_68: Region | None = None
+    region_95: Region | None = None
+    elapsed_ms: float = 0.0
+    truth: TruthCheck | None = None
+
+    def to_json(self) -> dict[str, object]:
+        """The fix as the contract of `heimdall locate --json` has it."""
+        return {
+            "id": self.id,
+            "status": self.status.value,
+            "advice": self.advice,
+            "latitude_deg": self.latitude_deg,
+            "longitude_deg": self.longitude_deg,
+            "height_m": self.height_m,
+            "covariance_enu_m2": None if self.covariance_enu_m2 is None else self.covariance_enu_m2.tolist(),
+            "region_68": None if self.region_68 is None else self.region_68.to_geojson(),
+            "region_95": None if self.region_95 is None else self.region_95.to_geojson(),
+            "method": self.method,
+            "elapsed_ms": self.elapsed_ms,
+            "receivers": [vars(report) for report in self.receivers],
+            "truth": None if self.truth is None else vars(self.truth),
+        }
+
+
+def check_against(
+    truth: Place | None, latitude_deg: float, longitude_deg: float, region_68: Region, region_95: Region
+) -> TruthCheck | None:
+    """How the given answer does against the truth, or None where there is none."""
+    if truth is None:
+        return None
+    return TruthCheck(
+        truth.latitude_deg,
+        truth.longitude_deg,
+        geodesic_distance_m(latitude_deg, longitude_deg, truth.latitude_deg, truth.longitude_deg),
+        region_68.contains(truth.latitude_deg, truth.longitude_deg),
+        region_95.contains(truth.latitude_deg, truth.longitude_deg),
+    )

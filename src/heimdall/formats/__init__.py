@@ -1,0 +1,1 @@
+"""Readers and writers; the only files that know foreign keys."""

@@ -1,0 +1,1 @@
+"""What the network reads, its file, and its use: onnxruntime, never torch."""

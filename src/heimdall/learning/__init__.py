@@ -1,0 +1,1 @@
+"""Training a network that reads evidence windows: recipes, data, loss, training, evaluation, export."""
