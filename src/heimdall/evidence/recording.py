@@ -1,0 +1,103 @@
+"""Evidence from IQ: a batch of scenes, every receiver recorded over the same span."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import array_api_compat
+
+from heimdall.constants import SPEED_OF_LIGHT_M_S
+from heimdall.evidence.arrival import reconcile
+from heimdall.evidence.batch import EvidenceBatch
+from heimdall.evidence.correlation import pair_peaks
+from heimdall.evidence.spectrum import ChannelSpectrum, channel_spectrum
+from heimdall.geometry import Array
+
+DEFAULT_LEVEL_SIGMA_DB = 2.0
+"""Calibration of a receiver's level when nobody states it."""
+_DETECTION_SIGMAS = 3.0
+_CLOCK_SLACK_SIGMAS = 3.0
+_EXTRA_DELAY_S = 40e-6
+"""Room in the delay search for detours of the signal."""
+
+
+@dataclass(frozen=True, eq=False)
+class Recordings:
+    """IQ of B scenes with N receivers over T samples, and what is known of the receivers. See `EvidenceBatch` for shapes."""
+
+    samples_BNT: Array
+    sample_rate_hz: float
+    bandwidth_hz: float
+    start_s: Array
+    """(B, N) time of the first sample by the receiver's clock, on an axis common to the scene."""
+    position_enu_m: Array
+    present: Array
+    clock_sigma_s: Array
+    """(B, N); infinite for a receiver without a clock."""
+    level_sigma_db: Array
+    curvature_per_m: Array
+    transmitter_height_m: Array
+    half_width_m: Array
+    max_offset_hz: float = 45.0
+    """Largest difference of carrier offset between two receivers."""
+
+
+def evidence_from_recordings(recordings: Recordings) -> EvidenceBatch:
+    """Correlate, reconcile, and measure levels: IQ to evidence, in numpy or torch."""
+    xp = array_api_compat.array_namespace(recordings.samples_BNT)
+    timed_BN = recordings.present & clock_carries_time(xp, recordings.clock_sigma_s, recordings.half_width_m)
+    spectrum = channel_spectrum(
+        recordings.samples_BNT, recordings.present, recordings.sample_rate_hz, recordings.bandwidth_hz
+    )
+    peaks = pair_peaks(
+        spectrum,
+        recordings.present,
+        recordings.sample_rate_hz,
+        recordings.bandwidth_hz,
+        _max_delay_s(xp, recordings, timed_BN),
+        recordings.max_offset_hz,
+    )
+    arrivals = reconcile(peaks, spectrum, timed_BN, recordings.sample_rate_hz, recordings.bandwidth_hz)
+    level_db, level_sigma_db, has_level = _levels(xp, spectrum, recordings)
+    return EvidenceBatch(
+        position_enu_m=recordings.position_enu_m,
+        present=recordings.present,
+        arrival_s=arrivals.arrival_s_BN + recordings.start_s,
+        arrival_sigma_s=arrivals.sigma_s_BN,
+        clock_sigma_s=xp.clip(recordings.clock_sigma_s, 0.0, 1.0),
+        has_arrival=arrivals.valid_BN & timed_BN,
+        level_db=level_db,
+        level_sigma_db=level_sigma_db,
+        has_level=has_level,
+        snr=spectrum.snr_BN,
+        curvature_per_m=recordings.curvature_per_m,
+        transmitter_height_m=recordings.transmitter_height_m,
+        half_width_m=recordings.half_width_m,
+    )
+
+
+def clock_carries_time(xp: Array, clock_sigma_s_BN: Array, half_width_m_B: Array) -> Array:
+    """(B, N) bool: the clock is good to a quarter of the area searched; a worse one says nothing about where."""
+    return clock_sigma_s_BN * SPEED_OF_LIGHT_M_S < 0.25 * half_width_m_B[:, None]
+
+
+def _max_delay_s(xp: Array, recordings: Recordings, timed_BN: Array) -> float:
+    """The largest delay between two records: the network's diagonal, the start times, the clocks, and detours."""
+    horizontal = recordings.position_enu_m[..., :2] * recordings.present[..., None]
+    diagonal_m = float(xp.max(xp.max(horizontal, axis=1) - xp.min(horizontal, axis=1))) * math.sqrt(2)
+    start_s = recordings.start_s * recordings.present
+    clock_s = float(xp.max(xp.where(timed_BN, recordings.clock_sigma_s, xp.zeros_like(recordings.clock_sigma_s))))
+    spread_s = float(xp.max(start_s) - xp.min(start_s))
+    return diagonal_m / SPEED_OF_LIGHT_M_S + spread_s + 2 * _CLOCK_SLACK_SIGMAS * clock_s + _EXTRA_DELAY_S
+
+
+def _levels(xp: Array, spectrum: ChannelSpectrum, recordings: Recordings) -> tuple[Array, Array, Array]:
+    """Received power in dB with its uncertainty, and where there is any to speak of."""
+    cells = recordings.samples_BNT.shape[-1] * min(1.0, recordings.bandwidth_hz / recordings.sample_rate_hz)
+    snr_BN = xp.clip(spectrum.snr_BN, 1e-4, None)
+    heard = recordings.present & (snr_BN > _DETECTION_SIGMAS / math.sqrt(cells))
+    decibel = 10 / math.log(10)
+    noise_sigma_db = decibel * (1 + 1 / snr_BN) / math.sqrt(cells)
+    level_db = decibel * xp.log(spectrum.signal_power_BN)
+    return level_db, xp.sqrt(recordings.level_sigma_db**2 + noise_sigma_db**2), heard
