@@ -60,7 +60,9 @@ def _incidence(xp: Array, peaks: PairPeaks, present_BN: Array) -> Array:
     """(P, N): +1 for a pair's first receiver, -1 for its second."""
     receiver_N = xp.arange(present_BN.shape[1], device=array_api_compat.device(present_BN))
     dtype = peaks.delay_s_BPK.dtype
-    return xp.astype(peaks.first_P[:, None] == receiver_N, dtype) - xp.astype(peaks.second_P[:, None] == receiver_N, dtype)
+    return xp.astype(peaks.first_P[:, None] == receiver_N, dtype) - xp.astype(
+        peaks.second_P[:, None] == receiver_N, dtype
+    )
 
 
 def _solve(xp: Array, incidence_PN: Array, weight_BP: Array, delay_BP: Array) -> Array:

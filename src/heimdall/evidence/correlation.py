@@ -58,7 +58,9 @@ def pair_peaks(
     count = samples_BNT.shape[-1]
     lags = min(int(math.ceil(max_delay_s * sample_rate_hz)) + 4, count - 1)
     blocks = _block_count(count, sample_rate_hz, max_offset_hz)
-    correlation_BPL, offsets = _correlate(xp, samples_BNT, first_P, second_P, lags, blocks, sample_rate_hz, max_offset_hz)
+    correlation_BPL, offsets = _correlate(
+        xp, samples_BNT, first_P, second_P, lags, blocks, sample_rate_hz, max_offset_hz
+    )
     factor = max(1, math.ceil(_SAMPLES_A_CYCLE * bandwidth_hz / sample_rate_hz))
     coherence_BPL = _coherence(xp, _upsample(xp, correlation_BPL, factor))
     step_s = 1 / (factor * sample_rate_hz)
@@ -68,7 +70,13 @@ def pair_peaks(
     both = present_BN[:, first_P] & present_BN[:, second_P]
     cells = math.log((2 * lags + 1) * max(1, offsets))
     return PairPeaks(
-        first_P, second_P, delay - lags / sample_rate_hz, peak, gain_BPK, curvature, both & (gain_BPK[..., 0] > cells + 3)
+        first_P,
+        second_P,
+        delay - lags / sample_rate_hz,
+        peak,
+        gain_BPK,
+        curvature,
+        both & (gain_BPK[..., 0] > cells + 3),
     )
 
 
@@ -116,7 +124,9 @@ def _block_spectra(xp: Array, samples_BNT: Array, lags: int, blocks: int) -> tup
     """Spectra of the blocks, and of the same blocks reaching `lags` further at both ends."""
     count = samples_BNT.shape[-1]
     length = math.ceil(count / blocks)
-    before = xp.zeros((*samples_BNT.shape[:2], lags), dtype=samples_BNT.dtype, device=array_api_compat.device(samples_BNT))
+    before = xp.zeros(
+        (*samples_BNT.shape[:2], lags), dtype=samples_BNT.dtype, device=array_api_compat.device(samples_BNT)
+    )
     after_shape = (*samples_BNT.shape[:2], blocks * length - count + lags)
     after = xp.zeros(after_shape, dtype=samples_BNT.dtype, device=array_api_compat.device(samples_BNT))
     padded_BNT = xp.concat([before, samples_BNT, after], axis=-1)

@@ -103,7 +103,9 @@ def _shared_density(xp: Array, relative_BNT: Array, present_BN: Array, inside_T:
     receivers_B1 = xp.sum(xp.astype(present_BN, smooth_BT.dtype), axis=1)[:, None]
     floor_B1 = xp.sqrt(receivers_B1 / width)
     smooth_BT = xp.clip(smooth_BT - floor_B1, 0.02 * floor_B1, None)
-    density = xp.zeros((smooth_BT.shape[0], inside_T.shape[0]), dtype=smooth_BT.dtype, device=array_api_compat.device(smooth_BT))
+    density = xp.zeros(
+        (smooth_BT.shape[0], inside_T.shape[0]), dtype=smooth_BT.dtype, device=array_api_compat.device(smooth_BT)
+    )
     density[:, order] = smooth_BT
     return density
 

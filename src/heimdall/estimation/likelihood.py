@@ -1,0 +1,193 @@
+"""The log-likelihood of any place: arrival times with the emission time profiled out, and power in closed form."""
+
+from __future__ import annotations
+
+import math
+
+import array_api_compat
+import scipy.special
+
+from heimdall.constants import SPEED_OF_LIGHT_M_S
+from heimdall.estimation.model import PropagationModel
+from heimdall.evidence.batch import EvidenceBatch
+from heimdall.geometry import Array, surface_up_m
+
+_EMISSION_CANDIDATES = 4
+_EMISSION_ROUNDS = 2
+_LEAST_WEIGHT = 0.05
+"""A link taken for blocked still tells this much about the emission time."""
+_LOG_SQRT_2PI = 0.5 * math.log(2 * math.pi)
+
+
+def link_distance_m(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel) -> Array:
+    """(B, G, N) path length from G places to each receiver; places lie on the earth at the transmitter's height."""
+    xp = array_api_compat.array_namespace(place_BG2)
+    east_BG, north_BG = place_BG2[..., 0], place_BG2[..., 1]
+    curvature = (batch.curvature_per_m[:, :1], batch.curvature_per_m[:, 1:])
+    up_BG = surface_up_m(east_BG, north_BG, curvature, batch.transmitter_height_m[:, None])
+    receiver = batch.position_enu_m[:, None]
+    square = (
+        (east_BG[..., None] - receiver[..., 0]) ** 2
+        + (north_BG[..., None] - receiver[..., 1]) ** 2
+        + (up_BG[..., None] - receiver[..., 2]) ** 2
+    )
+    chord_BGN = xp.sqrt(square + 1e-6)
+    if not model.along_ground:
+        return chord_BGN
+    half_curvature = 0.25 * xp.sum(batch.curvature_per_m, axis=1)[:, None, None]
+    return chord_BGN * (1 + (chord_BGN * half_curvature) ** 2 / 6)
+
+
+def arrival_log_likelihood(
+    distance_BGN: Array, batch: EvidenceBatch, model: PropagationModel, blur_m_B: Array | None = None
+) -> Array:
+    """(B, G) log-likelihood of the arrival times, with the emission time at its most likely value.
+
+    max over t0 of sum_i log[(1-q) N(r_i; 0, S_i^2) + q EMG(r_i; S_i, lambda) + floor] - 1/2 log(information of t0), with
+    r_i = t_i - d_i n/c - t0. The last term makes a profile of what should be an integral. `blur_m_B` widens every link by
+    what a grid cell of that size cannot tell apart. 0 where fewer than two receivers have an arrival time.
+    """
+    xp = array_api_compat.array_namespace(distance_BGN)
+    residual_BGN, sigma_BGN, weight_B1N = _arrival_terms(xp, distance_BGN, batch, model, blur_m_B)
+    emission_BG, value_BG = _emission_time(xp, residual_BGN, sigma_BGN, weight_B1N, batch, model)
+    late_BGN = residual_BGN - emission_BG[..., None]
+    clear_BGN = _clear_share(xp, late_BGN, sigma_BGN, model)
+    information_BG = xp.sum((clear_BGN + _LEAST_WEIGHT) * weight_B1N / sigma_BGN**2, axis=-1)
+    has_two_B1 = xp.sum(weight_B1N, axis=-1) > 1.5
+    scale = -0.5 * xp.log(xp.clip(information_BG, 1e-30, None))
+    return xp.where(has_two_B1, value_BG + scale, xp.zeros_like(value_BG))
+
+
+def arrival_residual_s(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel) -> Array:
+    """(B, G, N) how late each arrival is at each place, the emission time taken at its most likely value."""
+    xp = array_api_compat.array_namespace(place_BG2)
+    distance_BGN = link_distance_m(place_BG2, batch, model)
+    residual_BGN, sigma_BGN, weight_B1N = _arrival_terms(xp, distance_BGN, batch, model, None)
+    emission_BG, _ = _emission_time(xp, residual_BGN, sigma_BGN, weight_B1N, batch, model)
+    return residual_BGN - emission_BG[..., None]
+
+
+def link_sigma_s(batch: EvidenceBatch, model: PropagationModel) -> Array:
+    """(B, N) standard deviation of an arrival in clear sight: clock, noise, and multipath."""
+    xp = array_api_compat.array_namespace(batch.arrival_s)
+    return xp.sqrt(batch.clock_sigma_s**2 + batch.arrival_sigma_s**2 + model.multipath_sigma_s**2)
+
+
+def _arrival_terms(
+    xp: Array, distance_BGN: Array, batch: EvidenceBatch, model: PropagationModel, blur_m_B: Array | None
+) -> tuple[Array, Array, Array]:
+    """Residuals before the emission time is taken off, their standard deviations, and 1 for receivers in use."""
+    slowness = model.refractive_index / SPEED_OF_LIGHT_M_S
+    weight_B1N = xp.astype(batch.has_arrival, distance_BGN.dtype)[:, None]
+    residual_BGN = (batch.arrival_s[:, None] - distance_BGN * slowness) * weight_B1N
+    variance_BGN = link_sigma_s(batch, model)[:, None] ** 2
+    if blur_m_B is not None:
+        variance_BGN = variance_BGN + (blur_m_B[:, None, None] * slowness) ** 2
+    return residual_BGN, xp.sqrt(variance_BGN), weight_B1N
+
+
+def _emission_time(
+    xp: Array, residual_BGN: Array, sigma_BGN: Array, weight_B1N: Array, batch: EvidenceBatch, model: PropagationModel
+) -> tuple[Array, Array]:
+    """The emission time and its log-likelihood: the best of the most precise receivers' own, then improved by reweighting."""
+
+    def value(emission_BG: Array) -> Array:
+        density = _log_density(xp, residual_BGN - emission_BG[..., None], sigma_BGN, model)
+        return xp.sum(density * weight_B1N, axis=-1)
+
+    order_BN = xp.argsort(
+        xp.where(batch.has_arrival, link_sigma_s(batch, model), xp.ones_like(batch.arrival_s)), axis=-1
+    )
+    best_emission, best_value = None, None
+    for rank in range(min(_EMISSION_CANDIDATES, order_BN.shape[1])):
+        index = xp.broadcast_to(order_BN[:, rank][:, None, None], (*residual_BGN.shape[:2], 1))
+        emission_BG = xp.take_along_axis(residual_BGN, index, axis=-1)[..., 0]
+        usable_B1 = xp.take_along_axis(weight_B1N[:, 0], order_BN[:, rank][:, None], axis=-1) > 0
+        candidate_BG = xp.where(usable_B1, value(emission_BG), -1e9 * xp.ones_like(emission_BG))
+        best_emission, best_value = _better(xp, best_emission, best_value, emission_BG, candidate_BG)
+    for _ in range(_EMISSION_ROUNDS):
+        clear_BGN = _clear_share(xp, residual_BGN - best_emission[..., None], sigma_BGN, model)
+        trust_BGN = clear_BGN * weight_B1N / sigma_BGN**2 + 1e-6
+        emission_BG = xp.sum(trust_BGN * residual_BGN, axis=-1) / xp.sum(trust_BGN, axis=-1)
+        best_emission, best_value = _better(xp, best_emission, best_value, emission_BG, value(emission_BG))
+    return best_emission, best_value
+
+
+def _better(
+    xp: Array, emission_BG: Array | None, value_BG: Array | None, new_emission_BG: Array, new_value_BG: Array
+) -> tuple[Array, Array]:
+    if emission_BG is None or value_BG is None:
+        return new_emission_BG, new_value_BG
+    wins = new_value_BG > value_BG
+    return xp.where(wins, new_emission_BG, emission_BG), xp.where(wins, new_value_BG, value_BG)
+
+
+def _log_clear(xp: Array, late_s: Array, sigma_s: Array, model: PropagationModel) -> Array:
+    return -0.5 * (late_s / sigma_s) ** 2 - xp.log(sigma_s) - _LOG_SQRT_2PI + math.log(1 - model.blocked_probability)
+
+
+def _log_density(xp: Array, late_s: Array, sigma_s: Array, model: PropagationModel) -> Array:
+    """Log of the mixture: clear sight, blocked, or simply wrong."""
+    clear = _log_clear(xp, late_s, sigma_s, model)
+    blocked = _log_exponential_normal(xp, late_s, sigma_s, model.excess_delay_s) + math.log(model.blocked_probability)
+    wrong = math.log(model.outlier_density_per_s)
+    return xp.logaddexp(xp.logaddexp(clear, blocked), wrong * xp.ones_like(clear))
+
+
+def _clear_share(xp: Array, late_s: Array, sigma_s: Array, model: PropagationModel) -> Array:
+    """Probability that the link is in clear sight, given how late it is."""
+    return xp.exp(_log_clear(xp, late_s, sigma_s, model) - _log_density(xp, late_s, sigma_s, model))
+
+
+def _log_exponential_normal(xp: Array, late_s: Array, sigma_s: Array, mean_excess_s: float) -> Array:
+    """Log density of a normal plus an exponential: the exponentially modified Gaussian, by the scaled error function."""
+    special = getattr(xp, "special", scipy.special)
+    scaled = late_s / sigma_s
+    z = (sigma_s / mean_excess_s - scaled) / math.sqrt(2)
+    tail = -0.5 * scaled**2 + xp.log(special.erfcx(xp.clip(z, 0, None)))
+    body = 0.5 * (sigma_s / mean_excess_s) ** 2 - late_s / mean_excess_s
+    body = body + xp.log(special.erfc(xp.clip(z, None, 0)))
+    return math.log(0.5 / mean_excess_s) + xp.where(z >= 0, tail, body)
+
+
+def level_log_likelihood(distance_BGN: Array, batch: EvidenceBatch, model: PropagationModel) -> Array:
+    """(B, G) log-likelihood of the received powers, with transmit power and path-loss exponent integrated out.
+
+    level_i = P - 10 n log10(d_i) + e_i: P flat, n normal, e_i normal with the shadowing, the calibration and the loss of
+    blocked links; a mixture over the shadowing's standard deviation. 0 where fewer than two receivers have a level.
+    """
+    xp = array_api_compat.array_namespace(distance_BGN)
+    weight_B1N = xp.astype(batch.has_level, distance_BGN.dtype)[:, None]
+    decades_BGN = (10 / math.log(10)) * xp.log(xp.clip(distance_BGN, model.min_distance_m, None))
+    corrected_BGN = (batch.level_db[:, None] + model.exponent_mean * decades_BGN) * weight_B1N
+    terms = [
+        _level_term(xp, corrected_BGN, decades_BGN, weight_B1N, batch.level_sigma_db, sigma, model)
+        for sigma in model.shadowing_sigma_db
+    ]
+    total_BG = terms[0]
+    for term in terms[1:]:
+        total_BG = xp.logaddexp(total_BG, term)
+    return xp.where(xp.sum(weight_B1N, axis=-1) > 1.5, total_BG, xp.zeros_like(total_BG))
+
+
+def _level_term(
+    xp: Array,
+    corrected_BGN: Array,
+    decades_BGN: Array,
+    weight_B1N: Array,
+    level_sigma_db_BN: Array,
+    shadowing_db: float,
+    model: PropagationModel,
+) -> Array:
+    """One shadowing's share: a regression on log distance with a prior on its slope, integrated in closed form."""
+    variance_B1N = (shadowing_db**2 + model.blocked_loss_sigma_db**2 + level_sigma_db_BN**2)[:, None]
+    precision_B1N = weight_B1N / variance_B1N
+    total = xp.clip(xp.sum(precision_B1N, axis=-1), 1e-12, None)
+    corrected = corrected_BGN - (xp.sum(precision_B1N * corrected_BGN, axis=-1) / total)[..., None]
+    decades = decades_BGN - (xp.sum(precision_B1N * decades_BGN, axis=-1) / total)[..., None]
+    yy = xp.sum(precision_B1N * corrected**2, axis=-1)
+    xx = xp.sum(precision_B1N * decades**2, axis=-1)
+    xy = xp.sum(precision_B1N * corrected * decades, axis=-1)
+    slope_information = xx + 1 / model.exponent_sigma**2
+    norm = -0.5 * xp.sum(weight_B1N * xp.log(variance_B1N), axis=-1)
+    return norm - 0.5 * (yy - xy**2 / slope_information) - 0.5 * xp.log(slope_information * model.exponent_sigma**2)

@@ -1,0 +1,67 @@
+"""What the likelihood assumes about propagation, stated once: every figure here is an assumption that a user may question."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+REFRACTIVE_INDEX_AIR = 1.0003
+"""Near the ground (ITU-R P.453)."""
+
+
+@dataclass(frozen=True)
+class PropagationModel:
+    """How arrival times and powers stray from distance alone.
+
+    An arrival is late by an exponential excess delay with probability `blocked_probability`, and otherwise off by the
+    clock, by noise and by `multipath_sigma_s`, which also stands for what no model explains. Power falls with a log-distance
+    law whose exponent is normal and whose shadowing is one of `shadowing_sigma_db`, equally likely.
+    """
+
+    name: str
+    blocked_probability: float = 0.3
+    excess_delay_s: float = 3.0e-6
+    multipath_sigma_s: float = 0.25e-6
+    outlier_density_per_s: float = 1.0
+    """Floor of an arrival's density: how likely a time that is simply wrong is to fall anywhere."""
+    refractive_index: float = REFRACTIVE_INDEX_AIR
+    along_ground: bool = False
+    """Waves follow the ground (below 30 MHz): distances are arcs, not chords."""
+    exponent_mean: float = 3.0
+    exponent_sigma: float = 0.58
+    shadowing_sigma_db: tuple[float, ...] = (4.5, 7.5)
+    blocked_loss_sigma_db: float = 1.55
+    """Additional scatter of the level for the share of blocked links, as one normal term."""
+    min_distance_m: float = 300.0
+    """Nearer than this the power law is not followed down to its singularity."""
+    inside_probability: float = 0.7
+    """The transmitter is among the receivers; otherwise anywhere in the area searched."""
+
+
+TERRESTRIAL = PropagationModel("terrestrial")
+LOCAL = PropagationModel(
+    "local", excess_delay_s=0.3e-6, multipath_sigma_s=0.1e-6, min_distance_m=20.0, blocked_loss_sigma_db=3.0
+)
+AIRBORNE = PropagationModel(
+    "airborne",
+    blocked_probability=0.1,
+    excess_delay_s=1.0e-6,
+    multipath_sigma_s=0.05e-6,
+    exponent_mean=2.0,
+    exponent_sigma=0.2,
+)
+GROUND_WAVE = PropagationModel(
+    "ground wave", blocked_probability=0.2, excess_delay_s=10e-6, multipath_sigma_s=4e-6, along_ground=True
+)
+
+_AIRBORNE_HEIGHT_M = 1500.0
+_LOCAL_HALF_WIDTH_M = 8_000.0
+_GROUND_WAVE_MAX_HZ = 30e6
+
+
+def model_for(frequency_hz: float, transmitter_height_m: float | None, half_width_m: float) -> PropagationModel:
+    """The model that fits the band, a known height, and the size of the area."""
+    if frequency_hz < _GROUND_WAVE_MAX_HZ:
+        return GROUND_WAVE
+    if transmitter_height_m is not None and transmitter_height_m > _AIRBORNE_HEIGHT_M:
+        return AIRBORNE
+    return LOCAL if half_width_m < _LOCAL_HALF_WIDTH_M else TERRESTRIAL

@@ -1,0 +1,47 @@
+"""Where transmitters are to be expected before anything was heard: said aloud, because a network would learn it silently."""
+
+from __future__ import annotations
+
+import math
+
+import array_api_compat
+
+from heimdall.estimation.model import PropagationModel
+from heimdall.evidence.batch import EvidenceBatch
+from heimdall.geometry import Array
+
+
+def log_prior(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel) -> Array:
+    """(B, G) log density per square metre of a transmitter at each place.
+
+    With `inside_probability` a normal with the receivers' own mean and the covariance of a random convex combination of them
+    (weights uniform on the simplex: covariance / (N + 1)); otherwise uniform over the area searched.
+    """
+    xp = array_api_compat.array_namespace(place_BG2)
+    mean_B2, covariance_B22 = _convex_combination(xp, batch)
+    offset_BG2 = place_BG2 - mean_B2[:, None]
+    east_B, both_B, north_B = covariance_B22[:, 0, 0], covariance_B22[:, 0, 1], covariance_B22[:, 1, 1]
+    determinant_B1 = (east_B * north_B - both_B**2)[:, None]
+    square_BG = (
+        north_B[:, None] * offset_BG2[..., 0] ** 2
+        - 2 * both_B[:, None] * offset_BG2[..., 0] * offset_BG2[..., 1]
+        + east_B[:, None] * offset_BG2[..., 1] ** 2
+    ) / determinant_B1
+    inside = math.log(model.inside_probability / (2 * math.pi)) - 0.5 * xp.log(determinant_B1) - 0.5 * square_BG
+    width_B1 = 2 * batch.half_width_m[:, None]
+    outside = math.log(1 - model.inside_probability) - 2 * xp.log(width_B1)
+    return xp.logaddexp(inside, outside * xp.ones_like(inside))
+
+
+def _convex_combination(xp: Array, batch: EvidenceBatch) -> tuple[Array, Array]:
+    """Mean and covariance of a place drawn as a uniformly weighted mixture of the receivers."""
+    weight_BN1 = xp.astype(batch.present, batch.position_enu_m.dtype)[..., None]
+    count_B = xp.sum(weight_BN1, axis=(1, 2))
+    horizontal_BN2 = batch.position_enu_m[..., :2]
+    mean_B2 = xp.sum(horizontal_BN2 * weight_BN1, axis=1) / count_B[:, None]
+    offset_BN2 = (horizontal_BN2 - mean_B2[:, None]) * weight_BN1
+    covariance_B22 = xp.matmul(xp.matrix_transpose(offset_BN2), offset_BN2) / (count_B * (count_B + 1))[:, None, None]
+    # A network on a line says nothing across it: keep at least a twentieth of the area there.
+    least_B = (0.05 * batch.half_width_m) ** 2
+    identity = xp.eye(2, dtype=covariance_B22.dtype, device=array_api_compat.device(covariance_B22))
+    return mean_B2, covariance_B22 + least_B[:, None, None] * identity

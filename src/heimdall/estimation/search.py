@@ -1,0 +1,173 @@
+"""The search: a blurred map, its best local maxima tracked through a zoom, and the posterior around the winner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import array_api_compat
+
+from heimdall.estimation.likelihood import arrival_log_likelihood, level_log_likelihood, link_distance_m
+from heimdall.estimation.model import PropagationModel
+from heimdall.estimation.prior import log_prior
+from heimdall.evidence.batch import EvidenceBatch
+from heimdall.geometry import Array
+
+_MAP_CELLS = 64
+_PEAKS = 5
+_ZOOM_CELLS = 9
+_ZOOM_LEVELS = 9
+_ZOOM_FACTOR = 0.3
+_BLUR_OF_CELL = 0.35
+_LEAST_CELL_M = 0.05
+_LOWEST = -1e30
+
+LogDensity = Callable[[Array, Array], Array]
+"""Places (B, G, 2) and the blur of each scene (B,) in m, to the log posterior density (B, G)."""
+
+
+def log_posterior(batch: EvidenceBatch, model: PropagationModel, *, prior: bool = True) -> LogDensity:
+    """The log posterior density, up to a constant, as a function of places and blur."""
+
+    def density(place_BG2: Array, blur_m_B: Array) -> Array:
+        distance_BGN = link_distance_m(place_BG2, batch, model)
+        total = arrival_log_likelihood(distance_BGN, batch, model, blur_m_B)
+        total = total + level_log_likelihood(distance_BGN, batch, model)
+        return total + log_prior(place_BG2, batch, model) if prior else total
+
+    return density
+
+
+def square_grid(center_B2: Array, half_width_m_B: Array, cells: int) -> Array:
+    """(B, cells^2, 2) cell centres of a square, north in the slow axis, west and south first."""
+    xp = array_api_compat.array_namespace(center_B2)
+    device = array_api_compat.device(center_B2)
+    unit = (2 * xp.arange(cells, dtype=center_B2.dtype, device=device) + 1) / cells - 1
+    north, east = xp.meshgrid(unit, unit, indexing="ij")
+    offset_G2 = xp.stack([xp.reshape(east, (-1,)), xp.reshape(north, (-1,))], axis=-1)
+    return center_B2[:, None] + half_width_m_B[:, None, None] * offset_G2
+
+
+def find_mode(batch: EvidenceBatch, density: LogDensity) -> tuple[Array, Array]:
+    """The place (B, 2) of the highest posterior density in the area searched, and its log density (B,).
+
+    A 64 x 64 map, blurred to its cell so that no ridge slips between two centres; its five best local maxima each followed
+    through shrinking grids, without blur at the end. Following the mass instead loses 10 to 15 % in the median.
+    """
+    xp = array_api_compat.array_namespace(batch.arrival_s)
+    start_BK2, cell_B = _map_maxima(xp, batch, density)
+    scenes, peaks = start_BK2.shape[:2]
+    place_B2, value_B = start_BK2[:, 0], xp.full((scenes,), _LOWEST, dtype=start_BK2.dtype, device=_device(batch))
+    for peak in range(peaks):
+        found_B2, found_value_B = _climb(xp, start_BK2[:, peak], cell_B, density)
+        wins = found_value_B > value_B
+        place_B2 = xp.where(wins[:, None], found_B2, place_B2)
+        value_B = xp.where(wins, found_value_B, value_B)
+    return place_B2, value_B
+
+
+def _device(batch: EvidenceBatch) -> Array:
+    return array_api_compat.device(batch.arrival_s)
+
+
+def _map_maxima(xp: Array, batch: EvidenceBatch, density: LogDensity) -> tuple[Array, Array]:
+    """The best local maxima (B, K, 2) of a map of the whole area, and its cell size (B,)."""
+    center_B2 = xp.zeros_like(batch.position_enu_m[:, 0, :2])
+    place_BG2 = square_grid(center_B2, batch.half_width_m, _MAP_CELLS)
+    cell_B = 2 * batch.half_width_m / _MAP_CELLS
+    value_BG = density(place_BG2, _BLUR_OF_CELL * cell_B)
+    remaining_BG = xp.where(_is_local_maximum(xp, value_BG), value_BG, _LOWEST * xp.ones_like(value_BG))
+    index_G = xp.arange(remaining_BG.shape[1], device=_device(batch))
+    picked = []
+    for _ in range(_PEAKS):
+        best_B1 = xp.argmax(remaining_BG, axis=-1)[:, None]
+        picked.append(_take_place(xp, place_BG2, best_B1))
+        remaining_BG = xp.where(index_G == best_B1, _LOWEST * xp.ones_like(remaining_BG), remaining_BG)
+    return xp.stack(picked, axis=1), cell_B
+
+
+def _is_local_maximum(xp: Array, value_BG: Array) -> Array:
+    """(B, G) bool: not below any of the eight neighbours."""
+    value_BYX = xp.reshape(value_BG, (-1, _MAP_CELLS, _MAP_CELLS))
+    edge_row = xp.full_like(value_BYX[:, :1], _LOWEST)
+    tall = xp.concat([edge_row, value_BYX, edge_row], axis=1)
+    edge_column = xp.full_like(tall[:, :, :1], _LOWEST)
+    padded = xp.concat([edge_column, tall, edge_column], axis=2)
+    highest = value_BYX
+    for dy in range(3):
+        for dx in range(3):
+            highest = xp.maximum(highest, padded[:, dy : dy + _MAP_CELLS, dx : dx + _MAP_CELLS])
+    return xp.reshape(value_BYX >= highest, value_BG.shape)
+
+
+def _take_place(xp: Array, place_BG2: Array, index_B1: Array) -> Array:
+    index = xp.broadcast_to(index_B1[..., None], (index_B1.shape[0], 1, 2))
+    return xp.take_along_axis(place_BG2, index, axis=1)[:, 0]
+
+
+def _climb(xp: Array, place_B2: Array, cell_B: Array, density: LogDensity) -> tuple[Array, Array]:
+    """Follow one maximum through shrinking grids; the last one is not blurred."""
+    half_B = 1.5 * cell_B
+    value_B = cell_B
+    for level in range(_ZOOM_LEVELS):
+        step_B = 2 * half_B / _ZOOM_CELLS
+        grid_BG2 = square_grid(place_B2, half_B, _ZOOM_CELLS)
+        last = level == _ZOOM_LEVELS - 1
+        value_BG = density(grid_BG2, _BLUR_OF_CELL * step_B * (0.0 if last else 1.0))
+        best_B1 = xp.argmax(value_BG, axis=-1)[:, None]
+        place_B2 = _take_place(xp, grid_BG2, best_B1)
+        value_B = xp.take_along_axis(value_BG, best_B1, axis=-1)[:, 0]
+        half_B = xp.clip(half_B * _ZOOM_FACTOR, _ZOOM_CELLS * _LEAST_CELL_M, None)
+    return place_B2, value_B
+
+
+@dataclass(frozen=True, eq=False)
+class Posterior:
+    """The posterior on a square window that holds its mass: probabilities (B, cells^2) that sum to 1 a scene."""
+
+    center_B2: Array
+    half_width_m_B: Array
+    place_BG2: Array
+    log_density_BG: Array
+    probability_BG: Array
+    mean_B2: Array
+    covariance_B22: Array
+
+
+_WINDOW_LEVELS = 7
+_WINDOW_SIGMAS = 4.5
+
+
+def posterior_window(batch: EvidenceBatch, density: LogDensity, mode_B2: Array, cells: int = 48) -> Posterior:
+    """Shrink a window from the whole area onto the mass of the posterior, blurred to its cells, and keep the last."""
+    xp = array_api_compat.array_namespace(batch.arrival_s)
+    center_B2 = xp.zeros_like(mode_B2)
+    half_B = batch.half_width_m
+    for level in range(_WINDOW_LEVELS):
+        window = _posterior_on(xp, center_B2, half_B, cells, density)
+        if level == _WINDOW_LEVELS - 1:
+            break
+        spread_B = xp.sqrt(_largest_eigenvalue(xp, window.covariance_B22))
+        reach_B = xp.max(xp.abs(window.mean_B2 - mode_B2), axis=-1)
+        wanted_B = xp.maximum(_WINDOW_SIGMAS * spread_B + 1.5 * 2 * half_B / cells, 1.2 * reach_B)
+        shrinks = wanted_B < 0.97 * half_B
+        center_B2 = xp.where(shrinks[:, None], window.mean_B2, center_B2)
+        half_B = xp.where(shrinks, xp.clip(wanted_B, cells * _LEAST_CELL_M, None), half_B)
+    return window
+
+
+def _posterior_on(xp: Array, center_B2: Array, half_B: Array, cells: int, density: LogDensity) -> Posterior:
+    place_BG2 = square_grid(center_B2, half_B, cells)
+    log_density_BG = density(place_BG2, _BLUR_OF_CELL * 2 * half_B / cells)
+    shifted = log_density_BG - xp.max(log_density_BG, axis=-1)[:, None]
+    probability_BG = xp.exp(shifted) / xp.sum(xp.exp(shifted), axis=-1)[:, None]
+    mean_B2 = xp.sum(probability_BG[..., None] * place_BG2, axis=1)
+    offset_BG2 = place_BG2 - mean_B2[:, None]
+    covariance_B22 = xp.matmul(xp.matrix_transpose(offset_BG2 * probability_BG[..., None]), offset_BG2)
+    return Posterior(center_B2, half_B, place_BG2, log_density_BG, probability_BG, mean_B2, covariance_B22)
+
+
+def _largest_eigenvalue(xp: Array, matrix_B22: Array) -> Array:
+    half_trace = 0.5 * (matrix_B22[:, 0, 0] + matrix_B22[:, 1, 1])
+    half_difference = 0.5 * (matrix_B22[:, 0, 0] - matrix_B22[:, 1, 1])
+    return half_trace + xp.sqrt(half_difference**2 + matrix_B22[:, 0, 1] ** 2)
