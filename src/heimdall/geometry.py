@@ -33,12 +33,8 @@ class LocalFrame:
     @property
     def curvature_per_m(self) -> tuple[float, float]:
         """Curvature of the ellipsoid at the origin towards east (prime vertical) and north (meridian)."""
-        sin_squared = np.sin(np.radians(self.latitude_deg)) ** 2
-        eccentricity_squared = 1 - (_WGS84.semiminor_axis / _WGS84.semimajor_axis) ** 2
-        root = np.sqrt(1 - eccentricity_squared * sin_squared)
-        prime_vertical_m = _WGS84.semimajor_axis / root
-        meridian_m = prime_vertical_m * (1 - eccentricity_squared) / root**2
-        return float(1 / prime_vertical_m), float(1 / meridian_m)
+        east, north = principal_curvature_per_m(np.sin(np.radians(self.latitude_deg)) ** 2)
+        return float(east), float(north)
 
     def to_enu(
         self, latitude_deg: NDArray[np.float64], longitude_deg: NDArray[np.float64], height_m: NDArray[np.float64]
@@ -54,6 +50,15 @@ class LocalFrame:
         east, north, up = np.moveaxis(np.asarray(position_enu_m, dtype=float), -1, 0)
         latitude, longitude, height = pymap3d.enu2geodetic(east, north, up, self.latitude_deg, self.longitude_deg, 0.0)
         return np.asarray(latitude), np.asarray(longitude), np.asarray(height)
+
+
+def principal_curvature_per_m(sin_squared_latitude: Array) -> tuple[Array, Array]:
+    """Curvature of the ellipsoid towards east (prime vertical) and north (meridian), for numbers and arrays."""
+    eccentricity_squared = 1 - (_WGS84.semiminor_axis / _WGS84.semimajor_axis) ** 2
+    root = (1 - eccentricity_squared * sin_squared_latitude) ** 0.5
+    prime_vertical_m = _WGS84.semimajor_axis / root
+    meridian_m = prime_vertical_m * (1 - eccentricity_squared) / root**2
+    return 1 / prime_vertical_m, 1 / meridian_m
 
 
 def surface_up_m(east_m: Array, north_m: Array, curvature_per_m: tuple[Array, Array], height_m: Array) -> Array:
