@@ -98,7 +98,8 @@ def _emission_time(
     order_BN = xp.argsort(
         xp.where(batch.has_arrival, link_sigma_s(batch, model), xp.ones_like(batch.arrival_s)), axis=-1
     )
-    best_emission, best_value = None, None
+    best_emission: Array = None
+    best_value: Array = None
     for rank in range(min(_EMISSION_CANDIDATES, order_BN.shape[1])):
         index = xp.broadcast_to(order_BN[:, rank][:, None, None], (*residual_BGN.shape[:2], 1))
         emission_BG = xp.take_along_axis(residual_BGN, index, axis=-1)[..., 0]
@@ -114,9 +115,9 @@ def _emission_time(
 
 
 def _better(
-    xp: Array, emission_BG: Array | None, value_BG: Array | None, new_emission_BG: Array, new_value_BG: Array
+    xp: Array, emission_BG: Array, value_BG: Array, new_emission_BG: Array, new_value_BG: Array
 ) -> tuple[Array, Array]:
-    if emission_BG is None or value_BG is None:
+    if emission_BG is None:
         return new_emission_BG, new_value_BG
     wins = new_value_BG > value_BG
     return xp.where(wins, new_emission_BG, emission_BG), xp.where(wins, new_value_BG, value_BG)

@@ -56,7 +56,7 @@ def pair_peaks(
     samples_BNT = xp.fft.ifft(spectrum.filtered_BNT)
     first_P, second_P = _pairs(xp, samples_BNT)
     count = samples_BNT.shape[-1]
-    lags = min(int(math.ceil(max_delay_s * sample_rate_hz)) + 4, count - 1)
+    lags = min(math.ceil(max_delay_s * sample_rate_hz) + 4, count - 1)
     blocks = _block_count(count, sample_rate_hz, max_offset_hz)
     correlation_BPL, offsets = _correlate(
         xp, samples_BNT, first_P, second_P, lags, blocks, sample_rate_hz, max_offset_hz
