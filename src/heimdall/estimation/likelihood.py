@@ -44,8 +44,8 @@ def arrival_log_likelihood(
     """(B, G) log-likelihood of the arrival times, with the emission time at its most likely value.
 
     max over t0 of sum_i log[(1-q) N(r_i; 0, S_i^2) + q EMG(r_i; S_i, lambda) + floor] - 1/2 log(information of t0), with
-    r_i = t_i - d_i n/c - t0. The last term makes a profile of what should be an integral. `blur_m_B` (one a scene, or
-    also one a place) widens every link by what a grid cell of that size cannot tell apart. 0 where fewer than two receivers have an arrival time.
+    r_i = t_i - d_i n/c - t0. The last term makes a profile of what should be an integral. `blur_m_B`, (B,) or (B, G),
+    widens every link by what a grid cell of that size cannot tell apart. 0 where fewer than two receivers have an arrival.
     """
     xp = array_api_compat.array_namespace(distance_BGN)
     residual_BGN, sigma_BGN, weight_B1N = _arrival_terms(xp, distance_BGN, batch, model, blur_m_B)
