@@ -1,0 +1,63 @@
+"""Bring the database's tables to this program's version, once, whoever starts first."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+
+from heimdall.errors import HeimdallError
+from heimdall.service.store import Store
+
+VERSION_TABLE = "heimdall_schema"
+_ADVISORY_LOCK = 0x4845494D  # "HEIM": any number will do that no other program on this database takes
+
+
+def migrate(store: Store) -> None:
+    """Upgrade to the newest revision; others that start at the same time wait for it."""
+    with _one_at_a_time(store) as connection:
+        try:
+            command.upgrade(alembic_config(connection), "head")
+        except CommandError as error:
+            raise HeimdallError(
+                f"the database was made by a newer Heimdall ({error}): start that version, or give it another database"
+            ) from error
+
+
+def alembic_config(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config
+
+
+@contextmanager
+def _one_at_a_time(store: Store) -> Iterator[Connection]:
+    if store.engine.dialect.name == "sqlite":
+        with _file_lock(Path(f"{store.engine.url.database}.migrate")), _writing(store) as connection:
+            yield connection
+    else:
+        with _writing(store) as connection:
+            connection.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
+            yield connection
+
+
+@contextmanager
+def _writing(store: Store) -> Iterator[Connection]:
+    with store.engine.execution_options(writing=True).begin() as connection:
+        yield connection
+
+
+@contextmanager
+def _file_lock(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,178 @@
+"""What the service can be told from outside: environment variables `HEIMDALL_*`, or files named by `HEIMDALL_*_FILE`.
+
+With nothing configured everything lives below one folder, `HEIMDALL_HOME`, and needs no server.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import socket
+import sys
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from heimdall.errors import InputError
+
+PREFIX = "HEIMDALL_"
+Accelerator = Literal["auto", "cpu", "gpu"]
+
+
+class Settings(BaseSettings):
+    """One field a setting; the description is the one in docs/service.md."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+
+    home: Path = Field(Path("var"), description="Folder of runs, models and the embedded database.")
+    database_url: SecretStr | None = Field(None, description="Database (postgresql://); SQLite in home if unset.")
+    database_password: SecretStr | None = Field(None, description="Password put into database_url.")
+    broker_url: SecretStr | None = Field(None, description="Broker (redis://, amqp://); files in home if unset.")
+    broker_password: SecretStr | None = Field(None, description="Password put into broker_url.")
+    artifacts: str | None = Field(None, description="Folder, or fsspec address such as s3://bucket/path, for models.")
+    mlflow_tracking_uri: str | None = Field(None, description="MLflow server; SQLite in home if unset.")
+    accelerator: Accelerator = Field("auto", description="Device of jobs that ask for none: auto, cpu or gpu.")
+    worker_name: str | None = Field(None, description="Name of this worker; the host name if unset.")
+    program: Annotated[list[str] | None, NoDecode] = Field(None, description="Program that runs the jobs.")
+    host: str = Field("127.0.0.1", description="Address `heimdall serve` listens on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port of `heimdall serve`.")
+    health_host: str = Field("127.0.0.1", description="Address the worker's health server listens on.")
+    health_port: int = Field(8002, ge=0, le=65535, description="Port of the worker's health server.")
+    admin_token: SecretStr | None = Field(None, min_length=20, description="An admin token that is always accepted.")
+    poll_s: float = Field(0.5, gt=0, le=5, description="How often a worker looks at its jobs.")
+    heartbeat_s: float = Field(2.0, gt=0, description="How often a worker renews the lease of its jobs.")
+    lease_s: float = Field(30.0, gt=0, description="Without a heartbeat for so long a job is put back.")
+    sweep_s: float = Field(10.0, gt=0, description="How often lost jobs are looked for.")
+    attempts_max: int = Field(5, ge=1, description="Starts of one job before it is given up.")
+    cancel_grace_s: float = Field(3.0, ge=0, description="Time a cancelled training has before it is killed.")
+    stop_grace_s: float = Field(60.0, ge=0, description="Time a paused or stopped training has to write a checkpoint.")
+    disk_free_min_gb: float = Field(1.0, ge=0, description="Free disk space below which the service is not ready.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Detail of the log.")
+
+    @field_validator("accelerator", mode="before")
+    @classmethod
+    def _compose_names(cls, value: object) -> object:
+        # Compose picks its reservation from the same word; gpu-ids and gpu-cdi are ways to ask Docker for the GPU.
+        return "gpu" if isinstance(value, str) and value.startswith("gpu-") else value
+
+    @field_validator("program", mode="before")
+    @classmethod
+    def _split_program(cls, value: object) -> object:
+        return shlex.split(value) if isinstance(value, str) else value
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @model_validator(mode="after")
+    def _lease_outlives_heartbeats(self) -> Settings:
+        if self.lease_s < 3 * self.heartbeat_s:
+            raise ValueError("lease_s must be at least three heartbeats (heartbeat_s), or healthy jobs are put back")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, _SecretFiles(settings_cls)
+
+    @property
+    def embedded(self) -> bool:
+        """Nothing configured: database and broker are files of our own, so `serve` brings its own worker."""
+        return self.database_url is None and self.broker_url is None
+
+    @cached_property
+    def database(self) -> URL:
+        if self.database_url is None:
+            return URL.create("sqlite", database=str(self.home / "heimdall.db"))
+        return _with_password(self.database_url, self.database_password, "DATABASE_URL", "postgresql+psycopg")
+
+    @cached_property
+    def broker(self) -> str | None:
+        """Address with its password, or None for the embedded broker."""
+        if self.broker_url is None:
+            return None
+        return _with_password(self.broker_url, self.broker_password, "BROKER_URL").render_as_string(hide_password=False)
+
+    @property
+    def runs(self) -> Path:
+        return self.home / "runs"
+
+    @property
+    def broker_folder(self) -> Path:
+        return self.home / "broker"
+
+    @property
+    def artifact_address(self) -> str:
+        return self.artifacts or str(self.home / "artifacts")
+
+    @property
+    def mlflow_address(self) -> str:
+        return self.mlflow_tracking_uri or f"sqlite:///{self.home / 'mlflow.db'}"
+
+    @property
+    def worker(self) -> str:
+        return self.worker_name or socket.gethostname()
+
+    @property
+    def command(self) -> list[str]:
+        """The program a job's arguments are appended to."""
+        return self.program or [sys.executable, "-m", "heimdall"]
+
+
+class _SecretFiles(PydanticBaseSettingsSource):
+    """`HEIMDALL_X_FILE` names a file that holds the value of `HEIMDALL_X`; the variable itself wins."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        path = os.environ.get(f"{PREFIX}{field_name.upper()}_FILE")
+        return (_read_secret(path, field_name) if path else None), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        values = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the environment; a wrong value is one line that names the variable."""
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        raise InputError("; ".join(_describe(problem) for problem in error.errors())) from None
+
+
+def _describe(problem: Any) -> str:
+    where = "_".join(str(part) for part in problem["loc"][:1]).upper()
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    return f"{PREFIX}{where}: {message}" if where else f"settings: {message}"
+
+
+def _read_secret(path: str, field_name: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except OSError as error:
+        raise InputError(f"{PREFIX}{field_name.upper()}_FILE: cannot read {path}: {error.strerror}") from None
+
+
+def _with_password(address: SecretStr, password: SecretStr | None, name: str, postgres: str | None = None) -> URL:
+    try:
+        url = make_url(address.get_secret_value())
+    except ArgumentError:
+        raise InputError(f"{PREFIX}{name} is not an address such as scheme://user@host:port/name") from None
+    if postgres and url.drivername in ("postgres", "postgresql"):
+        url = url.set(drivername=postgres)
+    if password is not None and not url.password:
+        url = url.set(password=password.get_secret_value())
+    return url

@@ -1,0 +1,197 @@
+"""The database: tables, and sessions that read or write. Times are seconds since 1970 by the database's own clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Double, ForeignKey, Index, String, Text, create_engine, event
+from sqlalchemy.engine import URL, Connection, Dialect, Engine
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeDecorator
+
+BUSY_TIMEOUT_S = 10.0
+CONNECT_TIMEOUT_S = 3
+
+
+class now_unix_s(FunctionElement[float]):  # noqa: N801 - reads as the SQL function it is
+    """Seconds since 1970 by the database, so that leases do not depend on the clocks of several hosts."""
+
+    type = Double()
+    inherit_cache = True
+
+
+@compiles(now_unix_s, "sqlite")
+def _now_sqlite(element: now_unix_s, compiler: Any, **options: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(now_unix_s, "postgresql")
+def _now_postgresql(element: now_unix_s, compiler: Any, **options: Any) -> str:
+    return "extract(epoch FROM clock_timestamp())::double precision"
+
+
+class PlainText(TypeDecorator[str]):
+    """Text from outside. PostgreSQL refuses the character NUL, which a log line may well hold."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return value.replace("\0", "\N{REPLACEMENT CHARACTER}") if value is not None else None
+
+
+_JSON = JSON(none_as_null=True)
+
+
+class Base(DeclarativeBase):
+    type_annotation_map = {dict[str, Any]: _JSON, list[Any]: _JSON, float: Double}  # noqa: RUF012 - SQLAlchemy's hook
+
+
+class Job(Base):
+    """One piece of work. This row is the truth; the broker's message is only a doorbell."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (Index("jobs_by_state", "state", "created_unix_s"),)
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    name: Mapped[str] = mapped_column(PlainText)
+    state: Mapped[str] = mapped_column(String(16))
+    arguments: Mapped[dict[str, Any]]
+    created_by: Mapped[str] = mapped_column(PlainText)
+    created_unix_s: Mapped[float] = mapped_column(insert_default=now_unix_s())
+    updated_unix_s: Mapped[float] = mapped_column(insert_default=now_unix_s(), onupdate=now_unix_s())
+    started_unix_s: Mapped[float | None]
+    finished_unix_s: Mapped[float | None]
+
+    attempts: Mapped[int] = mapped_column(default=0)
+    attempts_max: Mapped[int]
+    lease: Mapped[str | None] = mapped_column(String(64), unique=True)
+    worker: Mapped[str | None] = mapped_column(PlainText)
+    heartbeat_unix_s: Mapped[float | None]
+
+    accelerator: Mapped[str | None] = mapped_column(String(8), doc="What the job asks for; None: the worker's setting.")
+    accelerator_requested: Mapped[str | None] = mapped_column(String(8))
+    accelerator_used: Mapped[str | None] = mapped_column(String(8))
+    accelerator_reason: Mapped[str | None] = mapped_column(PlainText)
+    device: Mapped[str | None] = mapped_column(PlainText)
+    precision: Mapped[str | None] = mapped_column(String(32))
+
+    step: Mapped[int | None]
+    steps_total: Mapped[int | None]
+    fraction: Mapped[float | None]
+    eta_s: Mapped[float | None]
+    loss: Mapped[float | None]
+    phase: Mapped[str | None] = mapped_column(String(32))
+    checkpoint: Mapped[str | None] = mapped_column(PlainText, doc="Path of the last good one below the run folder.")
+    checkpoint_unix_s: Mapped[float | None]
+
+    error: Mapped[str | None] = mapped_column(PlainText)
+    result: Mapped[dict[str, Any] | None]
+
+
+class JobEvent(Base):
+    """What happened to a job, in order; followed live as server-sent events."""
+
+    __tablename__ = "job_events"
+    __table_args__ = (Index("job_events_by_job", "job_id", "id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
+    at_unix_s: Mapped[float] = mapped_column(insert_default=now_unix_s())
+    type: Mapped[str] = mapped_column(String(32))
+    message: Mapped[str] = mapped_column(PlainText)
+
+
+class Model(Base):
+    """A bundle in the artifact store. One job makes at most one."""
+
+    __tablename__ = "models"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    name: Mapped[str] = mapped_column(PlainText)
+    job_id: Mapped[str | None] = mapped_column(ForeignKey("jobs.id", ondelete="SET NULL"), unique=True)
+    artifact: Mapped[str] = mapped_column(PlainText, doc="Key in the artifact store.")
+    sha256: Mapped[str] = mapped_column(String(64))
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    scores: Mapped[dict[str, Any]]
+    record: Mapped[dict[str, Any]]
+    created_unix_s: Mapped[float] = mapped_column(insert_default=now_unix_s())
+
+
+class Token(Base):
+    """A key to the API. Only its hash is kept."""
+
+    __tablename__ = "tokens"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    name: Mapped[str] = mapped_column(PlainText)
+    role: Mapped[str] = mapped_column(String(16))
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    created_unix_s: Mapped[float] = mapped_column(insert_default=now_unix_s())
+    revoked_unix_s: Mapped[float | None]
+
+
+class Worker(Base):
+    """What a worker last said about itself."""
+
+    __tablename__ = "workers"
+
+    name: Mapped[str] = mapped_column(PlainText, primary_key=True)
+    started_unix_s: Mapped[float]
+    heartbeat_unix_s: Mapped[float]
+    accelerator: Mapped[str] = mapped_column(String(8))
+    gpu_usable: Mapped[bool]
+    gpu_reason: Mapped[str | None] = mapped_column(PlainText)
+    devices: Mapped[list[Any]]
+    versions: Mapped[dict[str, Any]]
+    doctor: Mapped[dict[str, Any] | None]
+
+
+class Store:
+    """Sessions on one database. `reading` sees a snapshot; `writing` is SQLite's one writer from its start."""
+
+    def __init__(self, url: URL) -> None:
+        self.engine = _engine(url)
+        self._reading = sessionmaker(self.engine, expire_on_commit=False)
+        self._writing = sessionmaker(self.engine.execution_options(writing=True), expire_on_commit=False)
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        with self._reading() as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        with self._writing.begin() as session:
+            yield session
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def _engine(url: URL) -> Engine:
+    if url.get_backend_name() != "sqlite":
+        return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": CONNECT_TIMEOUT_S})
+    Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
+    event.listen(engine, "connect", _configure_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _configure_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # the driver must not begin by itself: `_begin_sqlite` does
+    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A reader that turns writer fails at once when another wrote in between; one that says so at first only waits.
+    writing = connection.get_execution_options().get("writing", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
