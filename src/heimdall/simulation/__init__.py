@@ -1,1 +1,8 @@
-"""Scenes: a transmitter, receivers, what lies between them, and the IQ that each receiver records."""
+"""Simulated scenes: endless, seeded, in batches, on any device that torch knows."""
+
+from heimdall.simulation.chance import stream
+from heimdall.simulation.drawing import SCENES_PER_DRAW, draw, scenes
+from heimdall.simulation.scenarios import SCENARIOS, Scenario, scenario
+from heimdall.simulation.scene import SceneBatch
+
+__all__ = ["SCENARIOS", "SCENES_PER_DRAW", "Scenario", "SceneBatch", "draw", "scenario", "scenes", "stream"]

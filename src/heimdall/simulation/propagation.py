@@ -1,0 +1,209 @@
+"""What happens on the way: path loss, shadowing, blocked links, echoes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from heimdall.constants import REFRACTIVE_INDEX_AIR, SPEED_OF_LIGHT_M_S
+from heimdall.simulation.chance import Chance, Range
+from heimdall.simulation.layout import Layout
+
+
+@dataclass(frozen=True)
+class Echoes:
+    """Further paths of every link."""
+
+    most: int = 3
+    """A link has 0 to this many."""
+    mean_delay_s: float = 2e-6
+    loss_db: Range = (6.0, 18.0)
+
+
+@dataclass(frozen=True)
+class Hill:
+    """One obstacle near the transmitter: every link across it is blocked, with delays and losses that belong together."""
+
+    distance: Range = (0.15, 0.5)
+    """From the transmitter, in half widths of the network."""
+    radius: Range = (0.5, 0.9)
+    """In distances from the transmitter: how wide an angle it hides."""
+    excess_delay_s: Range = (2e-6, 10e-6)
+    loss_db: Range = (5.0, 20.0)
+    spread: float = 0.3
+    """Relative scatter of delay and loss among the links behind it."""
+
+
+@dataclass(frozen=True)
+class Medium:
+    """The law that links are drawn from."""
+
+    exponent: Range = (2.0, 4.0)
+    shadowing_db: Range = (4.0, 8.0)
+    shadowing_correlation_m: float = 0.0
+    """Distance between receivers over which shadowing decorrelates to 1/e (Gudmundson 1991); 0: independent."""
+    absorption_db_per_m: float = 0.0
+    median_snr_db: Range = (0.0, 25.0)
+    """In the channel, at the middle one of the receivers by distance."""
+    snr_limits_db: Range = (-25.0, 45.0)
+    min_distance_m: float = 300.0
+    """Power follows the distance down to this."""
+    blocked_probability: float = 0.3
+    mean_excess_delay_s: float = 3e-6
+    blocking_loss_db: Range = (0.0, 10.0)
+    hill: Hill | None = None
+    echoes: Echoes | None = field(default_factory=Echoes)
+    transmitter_pattern_db: Range = (0.0, 0.0)
+    """How much weaker than its best direction the transmitter's antenna is towards its back."""
+    receiver_pattern_db: Range = (0.0, 0.0)
+    refractive_index: float = REFRACTIVE_INDEX_AIR
+    along_ground: bool = False
+    """The wave follows the curved ground (below 30 MHz) instead of the straight line."""
+    sky_wave: bool = False
+    """The only echo is one hop by the ionosphere."""
+
+
+@dataclass(frozen=True, eq=False)
+class Links:
+    """From the transmitter to each of the receivers; (B, N) unless said otherwise."""
+
+    delay_s: Tensor
+    """Of the first arriving path, double precision: distance over the speed of light in air, plus excess."""
+    excess_delay_s: Tensor
+    blocked: Tensor
+    level_db: Tensor
+    """Power of the first path at the antenna, against the nominal noise in the channel."""
+    path_delay_s: Tensor
+    """(B, N, paths) delays after the first path; the first is 0."""
+    path_gain: Tensor
+    """(B, N, paths) complex amplitudes against the first path, whose magnitude is 1."""
+    exponent: Tensor
+    """(B,) of the path loss."""
+    shadowing_sigma_db: Tensor
+    """(B,)"""
+
+
+def propagate(medium: Medium, layout: Layout, chance: Chance) -> Links:
+    distance_m = _distance_m(medium, layout)
+    blocked, excess_delay_s, loss_db = _blocking(medium, layout, chance)
+    exponent = chance.uniform(medium.exponent, len(distance_m))
+    shadowing_sigma_db = chance.uniform(medium.shadowing_db, len(distance_m))
+    gain_db = _path_gain_db(medium, layout, distance_m, exponent, chance)
+    gain_db = gain_db + shadowing_sigma_db[:, None] * _shadowing(medium, layout, chance) - loss_db
+    path_delay_s, path_gain = _paths(medium, distance_m, chance)
+    return Links(
+        delay_s=distance_m * (medium.refractive_index / SPEED_OF_LIGHT_M_S) + excess_delay_s,
+        excess_delay_s=excess_delay_s,
+        blocked=blocked,
+        level_db=gain_db.clamp(*medium.snr_limits_db),
+        path_delay_s=path_delay_s,
+        path_gain=path_gain,
+        exponent=exponent,
+        shadowing_sigma_db=shadowing_sigma_db,
+    )
+
+
+def _distance_m(medium: Medium, layout: Layout) -> Tensor:
+    sight = layout.receiver_enu_m.double() - layout.transmitter_enu_m[:, None].double()
+    chord_m = torch.linalg.vector_norm(sight, dim=-1)
+    if not medium.along_ground:
+        return chord_m
+    curvature = layout.curvature_per_m.double().mean(-1, keepdim=True)
+    return 2 / curvature * torch.asin((0.5 * chord_m * curvature).clamp(max=1.0))
+
+
+def _blocking(medium: Medium, layout: Layout, chance: Chance) -> tuple[Tensor, Tensor, Tensor]:
+    """Which links have no line of sight, by how much they come late in s, and what they lose in dB."""
+    shape = layout.present.shape
+    alone = chance.happens(medium.blocked_probability, *shape)
+    delay_s = alone * chance.exponential(medium.mean_excess_delay_s, *shape)
+    loss_db = alone * chance.uniform(medium.blocking_loss_db, *shape)
+    if medium.hill is None:
+        return alone, delay_s, loss_db
+    behind = _behind(medium.hill, layout, chance)
+    scatter = (1 + medium.hill.spread * chance.normal(*shape)).clamp(min=0.1)
+    hill_delay_s = behind * scatter * chance.uniform(medium.hill.excess_delay_s, shape[0], 1)
+    hill_loss_db = behind * scatter * chance.uniform(medium.hill.loss_db, shape[0], 1)
+    return alone | behind, delay_s + hill_delay_s, loss_db + hill_loss_db
+
+
+def _behind(hill: Hill, layout: Layout, chance: Chance) -> Tensor:
+    """(B, N) bool: the disc of the hill stands on the way from the transmitter."""
+    scenes = len(layout.present)
+    distance_m = chance.uniform(hill.distance, scenes, 1) * layout.half_width_m[:, None]
+    radius_m = chance.uniform(hill.radius, scenes, 1) * distance_m
+    bearing = chance.uniform((-torch.pi, torch.pi), scenes, 1)
+    sight = layout.receiver_enu_m[..., :2] - layout.transmitter_enu_m[:, None, :2]
+    along = (sight[..., 0] * bearing.cos() + sight[..., 1] * bearing.sin()) / sight.norm(dim=-1).clamp(min=1.0)
+    half_angle = torch.asin(radius_m / distance_m)
+    return (along.clamp(-1, 1).acos() < half_angle) & (sight.norm(dim=-1) > distance_m)
+
+
+def _path_gain_db(medium: Medium, layout: Layout, distance_m: Tensor, exponent: Tensor, chance: Chance) -> Tensor:
+    """SNR without shadowing: the drawn one at the receiver of median loss, others by the law of distance."""
+    far_m = distance_m.clamp(min=medium.min_distance_m)
+    loss_db = (10 * exponent[:, None] * far_m.log10() + medium.absorption_db_per_m * far_m).float()
+    middle_db = loss_db.masked_fill(~layout.present, torch.nan).nanmedian(dim=1, keepdim=True).values
+    gain_db = chance.uniform(medium.median_snr_db, len(loss_db), 1) - (loss_db - middle_db)
+    return gain_db - _pattern_loss_db(medium, layout, chance)
+
+
+def _pattern_loss_db(medium: Medium, layout: Layout, chance: Chance) -> Tensor | float:
+    """Cardioids in decibels, turned anywhere: nothing in front, the drawn loss at the back."""
+    if medium.transmitter_pattern_db[1] == 0 and medium.receiver_pattern_db[1] == 0:
+        return 0.0
+    scenes, receivers = layout.present.shape
+    sight = layout.receiver_enu_m[..., :2] - layout.transmitter_enu_m[:, None, :2]
+    bearing = torch.atan2(sight[..., 1], sight[..., 0])
+    sent = bearing - chance.uniform((-torch.pi, torch.pi), scenes, 1)
+    heard = bearing - chance.uniform((-torch.pi, torch.pi), scenes, receivers)
+    sent_db = chance.uniform(medium.transmitter_pattern_db, scenes, 1) * (1 - sent.cos()) / 2
+    return sent_db + chance.uniform(medium.receiver_pattern_db, scenes, receivers) * (1 - heard.cos()) / 2
+
+
+def _shadowing(medium: Medium, layout: Layout, chance: Chance) -> Tensor:
+    """(B, N) of unit variance; correlated between receivers that are near each other."""
+    independent = chance.normal(*layout.present.shape)
+    if medium.shadowing_correlation_m == 0:
+        return independent
+    place = layout.receiver_enu_m[..., :2].double()
+    apart_m = torch.linalg.vector_norm(place[:, :, None] - place[:, None], dim=-1)
+    covariance = torch.exp(-apart_m / medium.shadowing_correlation_m)
+    tiny = 1e-6 * torch.eye(covariance.shape[-1], dtype=covariance.dtype, device=covariance.device)
+    factor = torch.linalg.cholesky(covariance + tiny).float()
+    return (factor @ independent[..., None])[..., 0]
+
+
+def _paths(medium: Medium, distance_m: Tensor, chance: Chance) -> tuple[Tensor, Tensor]:
+    """Delays after the first path and complex gains against it, (B, N, 1 + echoes); each path has its own phase."""
+    shape = tuple(distance_m.shape)
+    first_delay = torch.zeros(*shape, 1, dtype=torch.float64, device=chance.device)
+    first_gain = chance.phasor(*shape, 1)
+    if medium.sky_wave:
+        echo_delay, echo_gain = _sky_wave(distance_m, chance)
+    elif medium.echoes is not None:
+        echo_delay, echo_gain = _echoes(medium.echoes, shape, chance)
+    else:
+        return first_delay, first_gain
+    # Echoes keep their random phase to the first path: both are turned by it, which changes no law.
+    return torch.cat([first_delay, echo_delay], -1), torch.cat([first_gain, echo_gain], -1)
+
+
+def _echoes(echoes: Echoes, shape: tuple[int, ...], chance: Chance) -> tuple[Tensor, Tensor]:
+    count = chance.integers(0, echoes.most, *shape, 1)
+    alive = torch.arange(echoes.most, device=chance.device) < count
+    amplitude = 10 ** (-chance.uniform(echoes.loss_db, *shape, echoes.most) / 20)
+    gain = alive * amplitude * chance.phasor(*shape, echoes.most)
+    return chance.exponential(echoes.mean_delay_s, *shape, echoes.most).double(), gain
+
+
+def _sky_wave(distance_m: Tensor, chance: Chance) -> tuple[Tensor, Tensor]:
+    """One hop by a layer at 70 km (day) to 90 km (night); over flat ground, 6 to 26 dB down, less so far away."""
+    shape = tuple(distance_m.shape)
+    layer_m = chance.uniform((70e3, 90e3), shape[0], 1).double()
+    hop_m = 2 * torch.sqrt((distance_m / 2) ** 2 + layer_m**2)
+    fade_db = chance.uniform((6.0, 26.0), *shape) - 6 * (distance_m.float() / 500e3).clamp(max=1.0)
+    gain = 10 ** (-fade_db / 20) * chance.phasor(*shape)
+    return ((hop_m - distance_m) / SPEED_OF_LIGHT_M_S)[..., None], gain[..., None]

@@ -1,0 +1,94 @@
+"""A batch of simulated scenes: what the receivers recorded and claim, and the truth behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class SceneBatch:
+    """B scenes of up to N receivers with T samples each, all tensors on one device, in each scene's local frame.
+
+    Times are double precision, samples complex64, everything else single precision. Where `present` is False the
+    samples are zero and the other fields finite.
+    """
+
+    receiver_enu_m: Tensor
+    """(B, N, 3) where the receivers claim to be."""
+    present: Tensor
+    """(B, N) bool."""
+    transmitter_enu_m: Tensor
+    """(B, 3) the truth."""
+    samples: Tensor
+    """(B, N, T) complex64 at `sample_rate_hz`, centred on the channel."""
+    sample_rate_hz: float
+    bandwidth_hz: float
+    start_s: Tensor
+    """(B, N) stamp of the first sample by the receiver's own clock, on an axis common to the scene."""
+    clock_sigma_s: Tensor
+    """(B, N) as claimed; infinite for a receiver without a clock to rely on."""
+    level_sigma_db: Tensor
+    """(B, N) as claimed."""
+    half_width_m: Tensor
+    """(B,) half the side of the square, centred on the frame's origin, that every transmitter is drawn from."""
+    frequency_hz: Tensor
+    """(B,) carrier."""
+    curvature_per_m: Tensor
+    """(B, 2) of the earth towards east and north."""
+    latitude_deg: Tensor
+    """(B,) of the frame's origin."""
+    longitude_deg: Tensor
+    """(B,) of the frame's origin."""
+
+    # From here on: labels, which no estimator may read.
+    receiver_true_enu_m: Tensor
+    """(B, N, 3) differs from the claim where a receiver is misplaced."""
+    transmitter_height_m: Tensor
+    """(B,) above the ellipsoid."""
+    clock_offset_s: Tensor
+    """(B, N) what the stamps are ahead of the common time by."""
+    excess_delay_s: Tensor
+    """(B, N) of the first path, beyond the straight one."""
+    delay_s: Tensor
+    """(B, N) from emission to the stamp at which the first path arrives: distance / c + excess + clock + slip."""
+    blocked: Tensor
+    """(B, N) bool: no line of sight."""
+    snr_db: Tensor
+    """(B, N) signal of all paths over noise, in the channel, over the recording."""
+    gain: Tensor
+    """(B, N) linear amplitude gain of the receiver: its decibels are the error of its level."""
+    fault: Tensor
+    """(B, N) one of the kinds in `heimdall.simulation.fault`; 0 is sound."""
+    clock_class: Tensor
+    """(B,) index into `heimdall.simulation.clock.CLOCK_CLASSES`."""
+    inside: Tensor
+    """(B,) bool: the transmitter is within the hull of the receivers."""
+    path_loss_exponent: Tensor
+    """(B,)"""
+    shadowing_sigma_db: Tensor
+    """(B,)"""
+    waveform: Tensor
+    """(B,) one of the kinds in `heimdall.simulation.waveform`."""
+
+    def __len__(self) -> int:
+        return int(self.present.shape[0])
+
+    @property
+    def faulty(self) -> Tensor:
+        """(B, N) bool."""
+        return self.fault > 0
+
+    def select(self, index: Any) -> SceneBatch:
+        """The scenes that `index` (a slice, or an integer or boolean tensor) picks."""
+        return self._each(lambda tensor: tensor[index])
+
+    def to(self, device: torch.device | str) -> SceneBatch:
+        return self._each(lambda tensor: tensor.to(device))
+
+    def _each(self, change: Any) -> SceneBatch:
+        values = ((field.name, getattr(self, field.name)) for field in fields(self))
+        return replace(self, **{name: change(value) for name, value in values if isinstance(value, Tensor)})
