@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from heimdall.simulation.chance import Chance, Range
-from heimdall.simulation.spectrum import frequency_shift
+from heimdall.simulation.spectrum import frequency_shift, mean_power
 from heimdall.simulation.waveform import Channel
 
 _LAGRANGE_POINTS = 7
@@ -117,14 +117,14 @@ def _partial_band(channel: Channel, shape: tuple[int, ...], chance: Chance) -> T
     middle = chance.uniform((-0.5, 0.5), *shape, 1) * (1 - width)
     inside = (frequency / channel.bandwidth_hz - middle).abs() < width / 2
     spectrum = chance.complex_normal(*shape, channel.sample_count) * inside
-    energy = torch.linalg.vector_norm(spectrum, dim=-1, keepdim=True).clamp(min=1e-12)
-    return torch.fft.ifft(spectrum * (channel.sample_count / energy))
+    power = mean_power(spectrum).clamp(min=1e-12)
+    return torch.fft.ifft(spectrum * (channel.sample_count / power).sqrt()[..., None])
 
 
 def quantise(samples: Tensor, bits: int, headroom_db: Tensor) -> Tensor:
     """Round and clip (B, N, T) to a converter of so many bits, whose full scale is (B, N) dB above the mean."""
-    rms = samples.abs().square().mean(-1, keepdim=True).sqrt()
     steps = 2 ** (bits - 1)
-    step = (rms * 10 ** (headroom_db[..., None] / 20) / steps)[..., None].clamp(min=1e-30)
+    step = mean_power(samples).sqrt() * 10 ** (headroom_db / 20) / steps
+    step = step[..., None, None].clamp(min=1e-30)
     parts = torch.view_as_real(samples)
     return torch.view_as_complex((parts / step).round().clamp(-steps, steps - 1) * step)

@@ -58,3 +58,8 @@ def unit_phasor(cycles: Tensor) -> Tensor:
     """exp(2 pi i cycles) in complex64; whole turns are taken off in double precision first."""
     angle = (2 * torch.pi * (cycles - cycles.round())).float()
     return torch.polar(torch.ones_like(angle), angle)
+
+
+def mean_power(samples: Tensor) -> Tensor:
+    """Mean squared magnitude along the last axis; over the real parts, for which torch has fast code."""
+    return torch.linalg.vector_norm(torch.view_as_real(samples).flatten(-2), dim=-1) ** 2 / samples.shape[-1]

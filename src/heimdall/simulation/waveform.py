@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from heimdall.simulation.chance import Chance, Range
+from heimdall.simulation.spectrum import mean_power
 
 NOISE, FM_VOICE = 0, 1
 """Kinds of waveform."""
@@ -60,8 +61,8 @@ def _noise(modulation: Modulation, channel: Channel, scenes: int, length: int, c
     frequency = torch.fft.fftfreq(length, 1 / channel.sample_rate_hz, device=chance.device).abs()
     edge_hz = 0.5 * channel.bandwidth_hz * chance.uniform(modulation.occupied, scenes, 1)
     spectrum = chance.complex_normal(scenes, length) * (frequency < edge_hz)
-    # Parseval: a mean power of 1 is an energy of length^2 in an unnormalised spectrum.
-    return spectrum * (length / torch.linalg.vector_norm(spectrum, dim=-1, keepdim=True))
+    # Parseval: samples of mean power 1 have a spectrum of mean power `length`.
+    return spectrum * (length / mean_power(spectrum)[:, None]).sqrt()
 
 
 def _fm_voice(modulation: Modulation, channel: Channel, scenes: int, length: int, chance: Chance) -> Tensor:

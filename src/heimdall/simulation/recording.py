@@ -1,0 +1,99 @@
+"""From drawn places, links and receivers to the samples that are recorded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from heimdall.simulation.chance import Chance
+from heimdall.simulation.clock import Clocks
+from heimdall.simulation.fault import Faults
+from heimdall.simulation.layout import Layout, place
+from heimdall.simulation.propagation import Links, propagate
+from heimdall.simulation.receiver import Receivers, detune, noise, quantise, stretch
+from heimdall.simulation.scenarios import Scenario, SecondTransmitter
+from heimdall.simulation.spectrum import buffer_length, mean_power, paths_response
+from heimdall.simulation.waveform import Channel, waveform_spectrum
+
+
+@dataclass(frozen=True, eq=False)
+class Cast:
+    """Everything that a batch of scenes consists of, before anything is sent."""
+
+    scenario: Scenario
+    channel: Channel
+    layout: Layout
+    frequency_hz: Tensor
+    """(B,)"""
+    clocks: Clocks
+    receivers: Receivers
+    faults: Faults
+    links: Links
+
+    @property
+    def delay_s(self) -> Tensor:
+        """(B, N) from emission to the stamp of the first path's arrival."""
+        return self.links.delay_s + self.clocks.offset_s + self.faults.slip_s
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    samples: Tensor
+    """(B, N, T) complex64."""
+    snr_db: Tensor
+    """(B, N) of the transmitter alone, in the channel, over the recording."""
+    waveform: Tensor
+    """(B,) kind."""
+
+
+def record(cast: Cast, chance: Chance) -> Recording:
+    signal, waveform = _heard(cast, chance)
+    samples, noise_power = noise(cast.scenario.equipment, cast.receivers, cast.channel, chance)
+    snr = mean_power(signal) / (cast.receivers.gain**2 * noise_power)
+    samples.add_(signal)
+    if cast.scenario.second is not None:
+        samples.add_(_heard(_second(cast.scenario.second, cast, chance), chance)[0])
+    return Recording(_digitise(samples, cast, chance), 10 * snr.log10(), waveform)
+
+
+def _heard(cast: Cast, chance: Chance) -> tuple[Tensor, Tensor]:
+    """A drawn waveform as each receiver samples it without noise, (B, N, T); and the kind of waveform, (B,).
+
+    The waveform is periodic over a buffer that holds the recording and the largest difference of delays, so every
+    delay is an exact linear phase and none wraps round. The moment of the emission is free: the first arrival is at 0.
+    """
+    rate_hz, count = cast.channel.sample_rate_hz, cast.channel.sample_count
+    delay = (cast.delay_s - cast.receivers.start_s)[..., None] + cast.links.path_delay_s
+    delay = (delay - delay.amin(dim=(1, 2), keepdim=True)) * rate_hz
+    length = buffer_length(count + int(delay.max()) + 1)
+    spectrum, waveform = waveform_spectrum(cast.scenario.modulation, cast.channel, len(delay), length, chance)
+    level_db = cast.links.level_db - cast.receivers.loss_db - cast.faults.loss_db
+    amplitude = cast.receivers.gain * 10 ** (level_db / 20)
+    response = paths_response(delay, cast.links.path_gain * amplitude[..., None], length)
+    signal = torch.fft.ifft(response.mul_(spectrum[:, None]))
+    if cast.scenario.equipment.sample_rate_ppm > 0:
+        signal = stretch(signal, cast.receivers.sample_rate_error, count)
+    return detune(signal[..., :count], cast.receivers.carrier_offset_hz, rate_hz), waveform
+
+
+def _second(law: SecondTransmitter, cast: Cast, chance: Chance) -> Cast:
+    """The same receivers, heard from another place."""
+    scenes, receivers = cast.layout.present.shape
+    elsewhere = place(cast.scenario.area, scenes, receivers, chance).transmitter_enu_m
+    links = propagate(cast.scenario.medium, replace(cast.layout, transmitter_enu_m=elsewhere), chance)
+    middle_db = (cast.links.level_db.median(1).values - links.level_db.median(1).values)[:, None]
+    level_db = links.level_db + middle_db + chance.uniform(law.level_db, scenes, 1)
+    return replace(cast, links=replace(links, level_db=level_db))
+
+
+def _digitise(samples: Tensor, cast: Cast, chance: Chance) -> Tensor:
+    """What leaves the receivers: quantised where they have few bits, nothing from those that are missing."""
+    equipment = cast.scenario.equipment
+    if equipment.quantisation_bits is not None:
+        headroom_db = chance.uniform(equipment.headroom_db, *cast.layout.present.shape)
+        samples = quantise(samples, equipment.quantisation_bits, headroom_db)
+    if cast.scenario.area.missing_probability > 0:
+        samples = samples.masked_fill_(~cast.layout.present[..., None], 0)
+    return samples
