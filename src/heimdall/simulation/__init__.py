@@ -2,7 +2,18 @@
 
 from heimdall.simulation.chance import stream
 from heimdall.simulation.drawing import SCENES_PER_DRAW, draw, scenes
+from heimdall.simulation.observe import to_observation
 from heimdall.simulation.scenarios import SCENARIOS, Scenario, scenario
 from heimdall.simulation.scene import SceneBatch
 
-__all__ = ["SCENARIOS", "SCENES_PER_DRAW", "Scenario", "SceneBatch", "draw", "scenario", "scenes", "stream"]
+__all__ = [
+    "SCENARIOS",
+    "SCENES_PER_DRAW",
+    "Scenario",
+    "SceneBatch",
+    "draw",
+    "scenario",
+    "scenes",
+    "stream",
+    "to_observation",
+]

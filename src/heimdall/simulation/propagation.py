@@ -28,7 +28,7 @@ class Hill:
 
     distance: Range = (0.15, 0.5)
     """From the transmitter, in half widths of the network."""
-    radius: Range = (0.5, 0.9)
+    radius: Range = (0.7, 0.95)
     """In distances from the transmitter: how wide an angle it hides."""
     excess_delay_s: Range = (2e-6, 10e-6)
     loss_db: Range = (5.0, 20.0)
@@ -46,7 +46,7 @@ class Medium:
     """Distance between receivers over which shadowing decorrelates to 1/e (Gudmundson 1991); 0: independent."""
     absorption_db_per_m: float = 0.0
     median_snr_db: Range = (0.0, 25.0)
-    """In the channel, at the middle one of the receivers by distance."""
+    """In the channel, at the receiver of median loss, before shadowing and blocking."""
     snr_limits_db: Range = (-25.0, 45.0)
     min_distance_m: float = 300.0
     """Power follows the distance down to this."""
@@ -142,12 +142,12 @@ def _behind(hill: Hill, layout: Layout, chance: Chance) -> Tensor:
 
 
 def _path_gain_db(medium: Medium, layout: Layout, distance_m: Tensor, exponent: Tensor, chance: Chance) -> Tensor:
-    """SNR without shadowing: the drawn one at the receiver of median loss, others by the law of distance."""
+    """SNR without shadowing: the drawn one at the receiver of median loss, at others by distance and antennas."""
     far_m = distance_m.clamp(min=medium.min_distance_m)
     loss_db = (10 * exponent[:, None] * far_m.log10() + medium.absorption_db_per_m * far_m).float()
+    loss_db = loss_db + _pattern_loss_db(medium, layout, chance)
     middle_db = loss_db.masked_fill(~layout.present, torch.nan).nanmedian(dim=1, keepdim=True).values
-    gain_db = chance.uniform(medium.median_snr_db, len(loss_db), 1) - (loss_db - middle_db)
-    return gain_db - _pattern_loss_db(medium, layout, chance)
+    return chance.uniform(medium.median_snr_db, len(loss_db), 1) - (loss_db - middle_db)
 
 
 def _pattern_loss_db(medium: Medium, layout: Layout, chance: Chance) -> Tensor | float:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from heimdall.errors import InputError
 from heimdall.simulation.chance import Range
 from heimdall.simulation.clock import CLOCK_CLASSES, ClockLaw
 from heimdall.simulation.fault import FaultLaw
 from heimdall.simulation.layout import Area
-from heimdall.simulation.propagation import Medium
+from heimdall.simulation.propagation import Echoes, Hill, Medium
 from heimdall.simulation.receiver import Equipment
 from heimdall.simulation.waveform import Channel, Modulation
 
@@ -57,19 +58,166 @@ def _clocks(*names: str) -> ClockLaw:
     return ClockLaw(classes=tuple(float(name in names) for name in CLOCK_CLASSES))
 
 
+def _varied(base: Scenario, name: str, summary: str, **changes: Any) -> Scenario:
+    return replace(base, name=name, summary=summary, **changes)
+
+
 _MATCHED = Scenario("matched", "the law that the likelihood assumes")
-_WIDEBAND = replace(
+_WIDEBAND = _varied(
     _MATCHED,
-    name="wideband-1mhz",
-    summary="signals of 1 MHz and 30 ns clocks, with echoes and 30 % of the links blocked",
+    "wideband-1mhz",
+    "signals of 1 MHz and 30 ns clocks, with echoes and 30 % of the links blocked",
     channels=(Channel(1e6, 8192),),
     clocks=_clocks("30 ns"),
 )
-_CLEAR_SIGHT = replace(
+_CLEAR_SIGHT = _varied(
     _WIDEBAND,
-    name="clear-sight-1mhz",
-    summary="signals of 1 MHz and 30 ns clocks, every link in clear sight, no echo",
+    "clear-sight-1mhz",
+    "signals of 1 MHz and 30 ns clocks, every link in clear sight, no echo",
     medium=Medium(blocked_probability=0.0, echoes=None),
 )
-_ALL = (_MATCHED, _CLEAR_SIGHT, _WIDEBAND)
-SCENARIOS = {each.name: each for each in _ALL}
+_SPARSE = _varied(_MATCHED, "sparse", "three receivers only", area=Area(receivers=(3, 3)))
+_DENSE = _varied(_MATCHED, "dense", "12 to 16 receivers", area=Area(receivers=(12, 16)))
+_URBAN_SMALL = _varied(
+    _MATCHED,
+    "urban-small",
+    "a town of 2 to 10 km: 25 kHz to 2 MHz, most links blocked, many echoes, correlated shadowing",
+    channels=(Channel(25e3, 4096), Channel(200e3, 8192, 1.6), Channel(1e6, 8192), Channel(2e6, 8192, 1.28)),
+    frequency_hz=(400e6, 3.6e9),
+    area=Area(half_width_m=(1e3, 5e3), receiver_height_m=(5.0, 40.0), transmitter_height_m=(1.5, 20.0)),
+    medium=Medium(
+        exponent=(2.5, 4.5),
+        shadowing_db=(5.0, 9.0),
+        shadowing_correlation_m=300.0,
+        min_distance_m=20.0,
+        blocked_probability=0.6,
+        mean_excess_delay_s=0.3e-6,
+        blocking_loss_db=(0.0, 20.0),
+        echoes=Echoes(most=5, mean_delay_s=0.5e-6, loss_db=(2.0, 15.0)),
+    ),
+    clocks=_clocks("30 ns", "300 ns", "3 us"),
+    equipment=Equipment(start_spread_s=0.2e-3),
+)
+_CONTINENTAL = _varied(
+    _MATCHED,
+    "continental",
+    "500 to 1000 km on long wave: ground wave with absorption, sky wave as its echo, recordings that start apart",
+    channels=(Channel(5e3, 4096, 2.4), Channel(10e3, 4096, 1.2), Channel(5e3, 8192, 4.0)),
+    frequency_hz=(50e3, 300e3),
+    area=Area(half_width_m=(250e3, 500e3), reach=1.2),
+    modulation=Modulation(fm_probability=0.0),
+    medium=Medium(
+        exponent=(2.0, 2.5),
+        shadowing_db=(1.0, 4.0),
+        absorption_db_per_m=20e-6,
+        min_distance_m=10e3,
+        blocked_probability=0.2,
+        mean_excess_delay_s=6e-6,
+        blocking_loss_db=(0.0, 6.0),
+        along_ground=True,
+        sky_wave=True,
+    ),
+    clocks=_clocks("300 ns", "3 us", "mixed"),
+    equipment=Equipment(carrier_offset_hz=1.0, start_spread_s=50e-3),
+)
+_CLUSTERED_BLOCKING = _varied(
+    _MATCHED,
+    "clustered-blocking",
+    "one hill near the transmitter blocks every link across it, with delays that belong together",
+    medium=Medium(blocked_probability=0.1, hill=Hill()),
+)
+_WRONG_CLOCKS = _varied(
+    _MATCHED,
+    "wrong-clocks",
+    "30 % of the receivers have a clock 10 to 1000 times worse than they claim",
+    clocks=replace(_clocks("30 ns", "300 ns", "3 us"), wrong_probability=0.3),
+)
+_FAULTY_RECEIVER = _varied(
+    _MATCHED,
+    "faulty-receiver",
+    "in 80 % of the scenes one receiver is misplaced, deaf, or has lost samples",
+    area=Area(receivers=(5, 8)),
+    faults=FaultLaw(probability=0.8),
+)
+_UNKNOWN_NOISE = _varied(
+    _MATCHED,
+    "unknown-noise",
+    "noise floors differ by 5 dB, part of the channel is noisier, and the sample rate leaves little room beside it",
+    channels=(Channel(12.5e3, 2048, 1.28), Channel(12.5e3, 4096, 4.0), Channel(25e3, 4096, 1.6), Channel(50e3, 8192)),
+    equipment=Equipment(noise_figure_sigma_db=5.0, interference_db=(-10.0, 10.0)),
+)
+_SECOND_TRANSMITTER = _varied(
+    _MATCHED,
+    "second-transmitter",
+    "another signal in the channel, from another place, 3 to 15 dB weaker",
+    second=SecondTransmitter(),
+)
+_WIDE_ECHOES = _varied(
+    _MATCHED,
+    "wide-echoes",
+    "up to six echoes, late by 15 us in the mean, that a signal of 50 to 400 kHz resolves",
+    channels=(Channel(50e3, 8192), Channel(200e3, 8192), Channel(400e3, 8192, 1.6)),
+    medium=Medium(echoes=Echoes(most=6, mean_delay_s=15e-6, loss_db=(1.0, 12.0))),
+    clocks=_clocks("30 ns", "300 ns", "3 us"),
+)
+_ANTENNA_PATTERN = _varied(
+    _MATCHED,
+    "antenna-pattern",
+    "the transmitter's antenna is 10 to 25 dB weaker towards its back, the receivers' up to 10 dB",
+    medium=Medium(transmitter_pattern_db=(10.0, 25.0), receiver_pattern_db=(0.0, 10.0)),
+)
+_LEVEL_ERRORS = _varied(
+    _MATCHED,
+    "level-errors",
+    "levels are off by 10 dB where 2 dB are claimed",
+    equipment=Equipment(gain_error_db=10.0),
+)
+_ROUGH_RECEIVERS = _varied(
+    _MATCHED,
+    "rough-receivers",
+    "cheap hardware: 8 bits, oscillators off by parts in a million, missing and weak receivers, recordings that start apart",
+    channels=(Channel(12.5e3, 4096, 1.92), Channel(25e3, 4096, 4.0), Channel(50e3, 8192, 1.28)),
+    area=Area(receivers=(5, 9), missing_probability=0.2),
+    medium=Medium(shadowing_correlation_m=20e3),
+    clocks=_clocks("300 ns", "3 us", "1 ms", "mixed"),
+    equipment=Equipment(
+        carrier_offset_ppm=0.1,
+        sample_rate_ppm=0.5,
+        noise_figure_sigma_db=2.0,
+        weak_probability=0.2,
+        quantisation_bits=8,
+        headroom_db=(6.0, 30.0),
+        start_spread_s=2e-3,
+    ),
+)
+_NO_CLOCKS = _varied(
+    _MATCHED,
+    "no-clocks",
+    "no receiver has a clock to rely on: the power alone says where",
+    channels=(Channel(12.5e3, 4096), Channel(25e3, 8192)),
+    clocks=_clocks("none"),
+)
+
+SCENARIOS = {
+    each.name: each
+    for each in (
+        _MATCHED,
+        _CLEAR_SIGHT,
+        _WIDEBAND,
+        _SPARSE,
+        _DENSE,
+        _URBAN_SMALL,
+        _CONTINENTAL,
+        _CLUSTERED_BLOCKING,
+        _WRONG_CLOCKS,
+        _FAULTY_RECEIVER,
+        _UNKNOWN_NOISE,
+        _SECOND_TRANSMITTER,
+        _WIDE_ECHOES,
+        _ANTENNA_PATTERN,
+        _LEVEL_ERRORS,
+        _ROUGH_RECEIVERS,
+        _NO_CLOCKS,
+    )
+}
+"""In the order in which they are documented."""
