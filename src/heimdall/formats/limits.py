@@ -1,0 +1,27 @@
+"""How much a reader takes in before it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The largest input that is read; the service sets smaller ones for uploads."""
+
+    total_bytes: int = 4 << 30
+    """Of one file, and of everything unpacked from one archive."""
+    members: int = 4096
+    rows: int = 1_000_000
+    samples: int = 1 << 28
+    """Of one recording."""
+
+
+Files = Mapping[str, bytes]
+"""Contents by name with forward slashes: a folder or an archive, never a path to write to."""
+
+
+def names_ending(files: Files, suffix: str) -> Iterator[str]:
+    """Names in alphabetical order, whatever their case."""
+    return (name for name in sorted(files) if name.lower().endswith(suffix))

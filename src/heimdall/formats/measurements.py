@@ -1,0 +1,139 @@
+"""Measurement files: one observation a line as JSON, with an arrival time and a power for each receiver."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+
+from heimdall.errors import InputError
+from heimdall.formats.limits import Limits
+from heimdall.observation import Observation, Place, Receiver, Reception
+from heimdall.vetting import vet
+
+_Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class _Row(BaseModel):
+    """An unknown key is refused: it would be a misspelt one more often than one that does not matter."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class _Measurement(_Row):
+    receiver: str
+    latitude_deg: float
+    longitude_deg: float
+    height_m: float = 0.0
+    toa_s: float | None = None
+    clock_sigma_s: float | None = None
+    rssi_dbm: float | None = None
+    rssi_sigma_db: float | None = None
+
+    def to_reception(self) -> Reception:
+        receiver = Receiver(self.receiver, self.latitude_deg, self.longitude_deg, self.height_m, self.clock_sigma_s)
+        return Reception(receiver, toa_s=self.toa_s, rssi_dbm=self.rssi_dbm, rssi_sigma_db=self.rssi_sigma_db)
+
+
+class _Truth(_Row):
+    latitude_deg: Annotated[float, Field(ge=-90, le=90)]
+    longitude_deg: Annotated[float, Field(ge=-180, le=180)]
+    height_m: FiniteFloat | None = None
+
+
+class _Table(_Row):
+    id: Annotated[str, Field(coerce_numbers_to_str=True)]
+    time_utc: datetime | None = None
+    frequency_hz: _Positive
+    bandwidth_hz: _Positive
+    height_m: FiniteFloat | None = None
+    measurements: list[_Measurement]
+    truth: _Truth | None = None
+
+    def to_observation(self) -> Observation:
+        return Observation(
+            id=self.id,
+            frequency_hz=self.frequency_hz,
+            bandwidth_hz=self.bandwidth_hz,
+            receptions=tuple(measurement.to_reception() for measurement in self.measurements),
+            time_utc=None if self.time_utc is None else _as_utc(self.time_utc),
+            transmitter_height_m=self.height_m,
+            truth=None if self.truth is None else Place(**self.truth.model_dump()),
+        )
+
+
+def read_measurements(name: str, content: bytes, limits: Limits | None = None) -> list[Observation]:
+    """Observations in the order of the lines; empty lines are skipped.
+
+    Raises InputError with the number of the first line that is not a measurement.
+    """
+    observations: list[Observation] = []
+    for number, line in enumerate(content.splitlines(), start=1):
+        if not line.strip():
+            continue
+        if len(observations) == (limits or Limits()).rows:
+            raise InputError(f"{name}: more than {len(observations)} lines; split it into several files")
+        observations.append(_observation(f"{name} line {number}", line))
+    if not observations:
+        raise InputError(f"{name}: holds no measurement; one JSON object a line is expected")
+    return observations
+
+
+def _observation(where: str, line: bytes) -> Observation:
+    try:
+        return vet(_Table.model_validate_json(line).to_observation())
+    except ValidationError as error:
+        raise InputError(f"{where}: {_first(error)}") from error
+    except (InputError, OverflowError) as error:
+        raise InputError(f"{where}: {error}") from error
+
+
+def _first(error: ValidationError) -> str:
+    detail = error.errors(include_url=False, include_input=False)[0]
+    key = ".".join(str(part) for part in detail["loc"])
+    return f"{key}: {detail['msg']}" if key else str(detail["msg"])
+
+
+def _as_utc(time: datetime) -> datetime:
+    """A time without a zone is taken to be UTC, as its key says."""
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+def measurements_text(observations: Iterable[Observation]) -> str:
+    """A measurement file's content. Raises InputError for an observation that holds IQ: that is what SigMF is for."""
+    return "".join(json.dumps(_to_row(observation), ensure_ascii=False) + "\n" for observation in observations)
+
+
+def _to_row(observation: Observation) -> dict[str, Any]:
+    if any(reception.samples is not None for reception in observation.receptions):
+        raise InputError(f"{observation.id} holds IQ: write it as SigMF; a measurement file has times and powers only")
+    return {
+        "id": observation.id,
+        "time_utc": None if observation.time_utc is None else _utc_text(observation.time_utc),
+        "frequency_hz": observation.frequency_hz,
+        "bandwidth_hz": observation.bandwidth_hz,
+        "height_m": observation.transmitter_height_m,
+        "measurements": [_to_measurement(reception) for reception in observation.receptions],
+        "truth": None if observation.truth is None else vars(observation.truth),
+    }
+
+
+def _utc_text(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _to_measurement(reception: Reception) -> dict[str, Any]:
+    receiver = reception.receiver
+    return {
+        "receiver": receiver.name,
+        "latitude_deg": receiver.latitude_deg,
+        "longitude_deg": receiver.longitude_deg,
+        "height_m": receiver.height_m,
+        "toa_s": reception.toa_s,
+        "clock_sigma_s": receiver.clock_sigma_s,
+        "rssi_dbm": reception.rssi_dbm,
+        "rssi_sigma_db": reception.rssi_sigma_db,
+    }
