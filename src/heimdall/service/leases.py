@@ -1,7 +1,8 @@
 """What a worker does with jobs: take one, renew the lease, say how it ended, and put back what others have lost.
 
 A job is held by whoever knows its lease, a random word set by one UPDATE that only succeeds on a free job. Everything a
-worker writes names that word, so a worker that was given up for dead changes nothing when it comes back.
+worker writes names that word, so a worker that was given up for dead changes nothing when it comes back. The word begins
+with its owner, which outlives a worker's process: after a crash the same owner takes back its jobs without waiting.
 """
 
 from __future__ import annotations
@@ -48,14 +49,30 @@ class Outcome:
     bundle: Bundle | None = None
 
 
-def claim(session: Session, worker: str, accelerator: str, *, gpu_usable: bool, lease_s: float) -> Job | None:
+@dataclass(frozen=True)
+class Claimant:
+    """A worker that looks for a job."""
+
+    name: str
+    owner: str
+    accelerator: str
+    """For jobs that ask for none."""
+    gpu_usable: bool
+
+
+def anything_queued(session: Session) -> bool:
+    """Worth asking before `claim`, which takes SQLite's write lock."""
+    return session.scalar(select(Job.id).where(Job.state == State.QUEUED).limit(1)) is not None
+
+
+def claim(session: Session, claimant: Claimant, lease_s: float) -> Job | None:
     """Take the oldest job this worker can do, or None."""
-    requested = func.coalesce(Job.accelerator, accelerator)
+    requested = func.coalesce(Job.accelerator, claimant.accelerator)
     query = select(Job).where(Job.state == State.QUEUED).order_by(Job.created_unix_s, Job.id).limit(_CANDIDATES)
-    if not gpu_usable and _another_has_gpu(session, worker, lease_s):
+    if not claimant.gpu_usable and _another_has_gpu(session, claimant.name, lease_s):
         query = query.where(requested != "gpu")  # with no GPU anywhere somebody must take it and say why it fails
     for job in session.scalars(query).all():
-        if _take(session, job, worker, job.accelerator or accelerator):
+        if _take(session, job, claimant):
             return get(session, job.id)
     return None
 
@@ -82,12 +99,16 @@ def conclude(session: Session, job_id: str, lease: str, outcome: Outcome) -> Sta
 
 def sweep(session: Session, lease_s: float) -> list[tuple[str, State]]:
     """Put back every job whose worker has not been heard of for `lease_s`; the jobs and their new states."""
-    stale = (
-        select(Job)
-        .where(Job.state.in_(LEASED), func.coalesce(Job.heartbeat_unix_s, 0.0) < now_unix_s() - lease_s)
-        .with_for_update(skip_locked=True)
-    )
-    return [(job.id, _conclude(session, job, _lost(job, lease_s))) for job in session.scalars(stale).all()]
+    stale = func.coalesce(Job.heartbeat_unix_s, 0.0) < now_unix_s() - lease_s
+    query = select(Job).where(Job.state.in_(LEASED), stale).with_for_update(skip_locked=True)
+    return [(job.id, _conclude(session, job, _silent(job, lease_s))) for job in session.scalars(query).all()]
+
+
+def take_back(session: Session, owner: str) -> list[tuple[str, State]]:
+    """Put back what this owner's earlier process held. Only for a worker that knows that process to be dead."""
+    query = select(Job).where(Job.state.in_(LEASED), Job.lease.startswith(f"{owner}.")).with_for_update()
+    outcome = Outcome(Ending.LOST, "the worker was killed")
+    return [(job.id, _conclude(session, job, outcome)) for job in session.scalars(query).all()]
 
 
 def decide(state: State, outcome: Outcome, attempts: int, attempts_max: int) -> tuple[State, str]:
@@ -105,15 +126,15 @@ def decide(state: State, outcome: Outcome, attempts: int, attempts_max: int) -> 
     return State.FAILED, f"given up after {attempts} attempts: {outcome.message}"
 
 
-def _take(session: Session, job: Job, worker: str, requested: str) -> bool:
-    message = f"attempt {job.attempts + 1} on {worker}"
+def _take(session: Session, job: Job, claimant: Claimant) -> bool:
+    message = f"attempt {job.attempts + 1} on {claimant.name}"
     values: dict[str, Any] = {
-        "lease": secrets.token_hex(16),
-        "worker": worker,
+        "lease": f"{claimant.owner}.{secrets.token_hex(16)}",
+        "worker": claimant.name,
         "attempts": Job.attempts + 1,
         "heartbeat_unix_s": now_unix_s(),
         "started_unix_s": func.coalesce(Job.started_unix_s, now_unix_s()),
-        "accelerator_requested": requested,
+        "accelerator_requested": job.accelerator or claimant.accelerator,
         "accelerator_used": None,
         "accelerator_reason": None,
     }
@@ -127,7 +148,7 @@ def _another_has_gpu(session: Session, worker: str, lease_s: float) -> bool:
     return session.scalar(query.limit(1)) is not None
 
 
-def _lost(job: Job, lease_s: float) -> Outcome:
+def _silent(job: Job, lease_s: float) -> Outcome:
     return Outcome(Ending.LOST, f"no heartbeat from worker {job.worker} for {lease_s:g} s")
 
 

@@ -85,11 +85,26 @@ class RunFolder:
     def lock(self) -> Path:
         return self.path / ".lock"
 
+    @property
+    def begun(self) -> bool:
+        """A program was started here before."""
+        return self.log.exists()
+
+    def log_size(self) -> int:
+        """Bytes."""
+        return self.log.stat().st_size if self.log.exists() else 0
+
     def make(self) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
 
-    def progress(self) -> Progress | None:
-        return _read(self.path / "progress.json", Progress)
+    def progress(self, since_unix_s: float = 0.0) -> Progress | None:
+        """What the program last said, if it said it after `since_unix_s`: an earlier attempt may have run elsewhere."""
+        path = self.path / "progress.json"
+        try:
+            fresh = path.stat().st_mtime >= since_unix_s
+        except OSError:
+            return None
+        return _read(path, Progress) if fresh else None
 
     def result(self) -> Result | None:
         return _read(self.path / "result.json", Result)
@@ -136,13 +151,10 @@ class RunFolder:
 
     def last_words(self, since: int = 0) -> str:
         """The line that tells why the program ended: the command line's own error, or else the last one in the log."""
-        page = self.log_page(max(since, self._log_size() - LOG_PAGE_BYTES))
+        page = self.log_page(max(since, self.log_size() - LOG_PAGE_BYTES))
         lines = [line.strip() for line in page.text.splitlines() if line.strip()]
         errors = [line.removeprefix("heimdall: ") for line in lines if line.startswith("heimdall: ")]
         return (errors or lines or ["it said nothing"])[-1][:2000]
-
-    def _log_size(self) -> int:
-        return self.log.stat().st_size if self.log.exists() else 0
 
     def _metric_lines(self) -> Iterator[dict[str, Any]]:
         try:

@@ -47,7 +47,7 @@ class Settings(BaseSettings):
     admin_token: SecretStr | None = Field(None, min_length=20, description="An admin token that is always accepted.")
     poll_s: float = Field(0.5, gt=0, le=5, description="How often a worker looks at its jobs.")
     heartbeat_s: float = Field(2.0, gt=0, description="How often a worker renews the lease of its jobs.")
-    lease_s: float = Field(30.0, gt=0, description="Without a heartbeat for so long a job is put back.")
+    lease_s: float = Field(60.0, gt=0, description="Without a heartbeat for so long a job is put back.")
     sweep_s: float = Field(10.0, gt=0, description="How often lost jobs are looked for.")
     attempts_max: int = Field(5, ge=1, description="Starts of one job before it is given up.")
     cancel_grace_s: float = Field(3.0, ge=0, description="Time a cancelled training has before it is killed.")
@@ -73,8 +73,8 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _lease_outlives_heartbeats(self) -> Settings:
-        if self.lease_s < 3 * self.heartbeat_s:
-            raise ValueError("lease_s must be at least three heartbeats (heartbeat_s), or healthy jobs are put back")
+        if self.lease_s < 5 * self.heartbeat_s:
+            raise ValueError("lease_s must be at least five heartbeats (heartbeat_s), or healthy jobs are put back")
         return self
 
     @classmethod
@@ -109,6 +109,10 @@ class Settings(BaseSettings):
     @property
     def runs(self) -> Path:
         return self.home / "runs"
+
+    @property
+    def data(self) -> Path:
+        return self.home / "data"
 
     @property
     def broker_folder(self) -> Path:

@@ -1,0 +1,23 @@
+"""`heimdall worker`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from heimdall.cli.app import app
+
+
+@app.command()
+def worker(
+    health_port: Annotated[
+        int | None, typer.Option(help="Port of /health, /ready and /metrics; HEIMDALL_HEALTH_PORT, 8002.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of this worker; HEIMDALL_WORKER_NAME, the host name.")] = None,
+) -> int:
+    """Take jobs and run each as a process of its own, one a device; SIGTERM checkpoints and puts them back."""
+    from heimdall.service.settings import load_settings
+    from heimdall.service.worker import run_worker
+
+    return run_worker(load_settings(health_port=health_port, worker_name=name))

@@ -1,0 +1,141 @@
+"""What a worker knows about its GPU, without ever making a CUDA context in its own process.
+
+Once, and again when something changed, the doctor proves CUDA with a kernel in a subprocess. Between those a glance at the
+driver, which takes nothing from the card, notices a GPU that is lost.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from heimdall.service import examination
+
+log = logging.getLogger(__name__)
+
+GLANCE_EVERY_S = 10.0
+PROVE_AGAIN_S = 300.0
+HANGS_AFTER_S = 180.0
+
+
+@dataclass(frozen=True)
+class GpuState:
+    usable: bool
+    reason: str | None
+    """Why not; None when it is."""
+    devices: tuple[str, ...] = ()
+    """What CUDA_VISIBLE_DEVICES calls each of them."""
+
+
+Prove = Callable[[], GpuState]
+Glance = Callable[[], str | None]
+"""Why the GPU cannot be used now, or None."""
+
+
+class GpuWatch(threading.Thread):
+    """`state` is None until the first proof is there."""
+
+    def __init__(self, prove: Prove, glance: Glance, idle: Callable[[], bool] = lambda: True) -> None:
+        super().__init__(name="gpu-watch", daemon=True)
+        self._prove = prove
+        self._glance = glance
+        self._idle = idle
+        self._state: GpuState | None = None
+        self._proved_s = 0.0
+        self._was_lost = False
+        self._looked_s = time.monotonic()
+        self._stop = threading.Event()
+
+    @property
+    def state(self) -> GpuState | None:
+        if self._state is not None and time.monotonic() - self._looked_s > HANGS_AFTER_S:
+            return GpuState(False, f"the driver has not answered for {HANGS_AFTER_S:g} s")
+        return self._state
+
+    def run(self) -> None:
+        while not self._stop.is_set():
+            self.look()
+            self._stop.wait(GLANCE_EVERY_S)
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def look(self) -> None:
+        before = self._state
+        self._state = self._examine(before)
+        self._looked_s = time.monotonic()
+        if self._state != before:
+            log.log(logging.INFO if self._state.usable else logging.WARNING, "gpu: %s", describe(self._state))
+
+    def _examine(self, before: GpuState | None) -> GpuState:
+        reason = self._glance()
+        if reason is not None:
+            self._was_lost = True
+            return GpuState(False, reason)
+        if before is not None and (before.usable or not self._may_prove()):
+            return before
+        self._was_lost = False
+        self._proved_s = time.monotonic()
+        return self._prove()
+
+    def _may_prove(self) -> bool:
+        # A proof takes some hundred MB of the card, which a running training may have planned for itself.
+        return self._idle() and (self._was_lost or time.monotonic() - self._proved_s > PROVE_AGAIN_S)
+
+
+class NoGpuWatch:
+    """For a worker that was told to use the CPU: nothing to look at."""
+
+    state = GpuState(False, None)
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+def watch_gpu(accelerator: str, idle: Callable[[], bool]) -> GpuWatch | NoGpuWatch:
+    return NoGpuWatch() if accelerator == "cpu" else GpuWatch(prove_with_doctor, glance_at_driver, idle)
+
+
+def prove_with_doctor() -> GpuState:
+    """The whole examination, which runs a kernel; takes seconds and, while it lasts, memory of the card."""
+    document = examination.examine()
+    if document.get("verdict") != "gpu":
+        return GpuState(False, str(document.get("reason") or "the doctor found no usable GPU"))
+    devices = _visible_devices()
+    return GpuState(True, None, devices) if devices else GpuState(False, "the driver lists no device")
+
+
+def glance_at_driver() -> str | None:
+    try:
+        _count_devices()
+    except Exception as error:
+        return f"the NVIDIA driver does not answer: {error}"
+    return None
+
+
+def _visible_devices() -> tuple[str, ...]:
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is not None:
+        return tuple(name.strip() for name in chosen.split(",") if name.strip())
+    return tuple(str(index) for index in range(_count_devices()))
+
+
+def _count_devices() -> int:
+    import pynvml
+
+    pynvml.nvmlInit()
+    try:
+        return int(pynvml.nvmlDeviceGetCount())
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def describe(state: GpuState) -> str:
+    if state.usable:
+        return f"{len(state.devices)} usable, proved by a kernel"
+    return state.reason or "not asked for"

@@ -1,0 +1,140 @@
+"""The kinds of job, what each needs to be told, and the command line it becomes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, TypeAdapter, model_validator
+
+from heimdall.service.settings import Accelerator
+
+Id = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
+RecipeName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+DottedKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)*$", max_length=128)]
+DataName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$")]
+Scalar = bool | int | FiniteFloat | Annotated[str, StringConstraints(max_length=256)] | None
+Overrides = Annotated[dict[DottedKey, Scalar | list[Scalar]], Field(max_length=64)]
+DataNames = Annotated[list[DataName], Field(max_length=256, description="Files or folders below the data folder.")]
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a job finds what its request only names."""
+
+    run: Path
+    runs: Path
+    data: Path
+    model: Callable[[str], Path]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[str, Field(max_length=120, description="For people; the recipe's or model's name if empty.")] = ""
+    accelerator: Annotated[Accelerator | None, Field(description="null: as the worker is configured.")] = None
+
+
+class TrainRequest(_Request):
+    """Train a network from a recipe."""
+
+    kind: Literal["train"]
+    recipe: RecipeName
+    overrides: Overrides = Field(default_factory=dict, description="Single values of the recipe, by dotted key.")
+
+    @property
+    def title(self) -> str:
+        return self.name or self.recipe
+
+    def arguments(self, places: Places, accelerator: str) -> list[str]:
+        options = ["--recipe", self.recipe, "--accelerator", accelerator, "--run-dir", str(places.run)]
+        settings = [f"{key}={json.dumps(value)}" for key, value in self.overrides.items()]
+        return ["train", *options, *_repeat("--set", settings)]
+
+
+class FineTuneRequest(TrainRequest):
+    """Go on from a model, on stored observations."""
+
+    kind: Literal["fine-tune"]  # type: ignore[assignment]  # the discriminator narrows what the base says
+    model: Id = Field(description="The model to start from.")
+    data: DataNames = Field(default_factory=list)
+
+    def arguments(self, places: Places, accelerator: str) -> list[str]:
+        options = ["--init", str(places.model(self.model)), *_repeat("--data", _paths(places, self.data))]
+        return [*super().arguments(places, accelerator), *options]
+
+
+class EvaluateRequest(_Request):
+    """Measure a model against the likelihood and the bound, on a simulated scenario or on stored observations."""
+
+    kind: Literal["evaluate"]
+    model: Id
+    scenario: RecipeName | None = None
+    count: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    data: DataNames = Field(default_factory=list)
+
+    @property
+    def title(self) -> str:
+        return self.name or f"evaluate {self.model}"
+
+    @model_validator(mode="after")
+    def _one_source(self) -> EvaluateRequest:
+        if (self.scenario is None) == (not self.data):
+            raise ValueError("give either a scenario or data to evaluate on")
+        return self
+
+    def arguments(self, places: Places, accelerator: str) -> list[str]:
+        if self.scenario is None:
+            source = _paths(places, self.data)
+        else:
+            source = ["--scenario", self.scenario, "--count", str(self.count), "--seed", str(self.seed)]
+        return ["evaluate", "--model", str(places.model(self.model)), "--run-dir", str(places.run), *source]
+
+
+class ExportRequest(_Request):
+    """Make a model file from the last checkpoint of a training."""
+
+    kind: Literal["export"]
+    job: Id = Field(description="The training, finished or paused.")
+
+    @property
+    def title(self) -> str:
+        return self.name or f"export {self.job}"
+
+    def arguments(self, places: Places, accelerator: str) -> list[str]:
+        return ["export", str(places.runs / self.job), "--run-dir", str(places.run)]
+
+
+JobRequest = Annotated[
+    TrainRequest | FineTuneRequest | EvaluateRequest | ExportRequest, Field(discriminator="kind", title="JobRequest")
+]
+_REQUEST: TypeAdapter[TrainRequest | FineTuneRequest | EvaluateRequest | ExportRequest] = TypeAdapter(JobRequest)
+
+
+def stored_form(request: BaseModel) -> dict[str, Any]:
+    """The part of a request the row has no column for."""
+    return request.model_dump(mode="json", exclude={"kind", "name", "accelerator"})
+
+
+def command_line(kind: str, arguments: dict[str, Any], accelerator: str, places: Places, *, resume: bool) -> list[str]:
+    """The arguments of the program `heimdall` for a stored job."""
+    request = _REQUEST.validate_python({"kind": kind, **arguments})
+    options = ["--resume", str(places.run)] if resume and kind in ("train", "fine-tune") else []
+    return [*request.arguments(places, accelerator), *options]
+
+
+def model_of(arguments: dict[str, Any]) -> str | None:
+    """The id of the model a stored job reads."""
+    return arguments.get("model")
+
+
+def _repeat(option: str, values: list[str]) -> list[str]:
+    return [part for value in values for part in (option, value)]
+
+
+def _paths(places: Places, names: list[str]) -> list[str]:
+    return [str(places.data / name) for name in names]

@@ -1,0 +1,97 @@
+"""From a job's row to a running program, and from its result to a model in the artifact store."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from heimdall.errors import InputError
+from heimdall.service import kinds
+from heimdall.service.artifacts import Artifacts, fingerprint
+from heimdall.service.leases import Bundle
+from heimdall.service.process import LeashedProcess
+from heimdall.service.runfolder import Result, RunFolder
+from heimdall.service.settings import Settings
+from heimdall.service.store import Job, Model, Store
+
+TRUST = 0.6
+"""Part of the lease after which a program without news of it is killed; a heartbeat and a slow commit fit in the rest."""
+_SECRETS = ("DATABASE_URL", "DATABASE_PASSWORD", "BROKER_URL", "BROKER_PASSWORD", "ADMIN_TOKEN")
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A device with room for one program."""
+
+    name: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What every attempt of a worker uses."""
+
+    settings: Settings
+    store: Store
+    artifacts: Artifacts
+    executor: Executor
+    gpu_reason: Callable[[], str | None]
+    """Why this worker has no usable GPU, or None."""
+
+
+def run_folder(settings: Settings, job_id: str) -> RunFolder:
+    return RunFolder(settings.runs / job_id)
+
+
+def command_for(job: Job, folder: RunFolder, tools: Tools) -> list[str]:
+    """The whole command line; brings the models it names into reach, which may take time."""
+    settings = tools.settings
+    places = kinds.Places(folder.path, settings.runs, settings.data, lambda model: _fetch(model, folder, tools))
+    accelerator = job.accelerator_requested or settings.accelerator
+    arguments = kinds.command_line(job.kind, job.arguments, accelerator, places, resume=folder.begun)
+    return [*settings.command, *arguments]
+
+
+def start(command: list[str], job: Job, slot: Slot, folder: RunFolder, settings: Settings) -> LeashedProcess:
+    return LeashedProcess(
+        command,
+        lock=folder.lock,
+        patience_s=TRUST * settings.lease_s,
+        log=folder.log,
+        environment=_environment(job, slot, settings),
+    )
+
+
+def store_model(job: Job, result: Result, folder: RunFolder, artifacts: Artifacts) -> Bundle | None:
+    """Put the model of a finished job where models are kept; doing it twice does no harm."""
+    if result.model is None:
+        return None
+    path = folder.member(result.model)
+    if not path.is_file():
+        raise InputError(f"result.json names {result.model}, which is not in the run folder")
+    key = f"models/{job.id}/{path.name}"
+    artifacts.put(path, key)
+    return Bundle(path.name, key, fingerprint(path), path.stat().st_size)
+
+
+def _fetch(model_id: str, folder: RunFolder, tools: Tools) -> Path:
+    with tools.store.reading() as session:
+        model = session.get(Model, model_id)
+    if model is None:
+        raise InputError(f"no model {model_id}: `GET /api/v1/models` lists them")
+    return tools.artifacts.fetch(model.artifact, folder.path / "inputs")
+
+
+def _environment(job: Job, slot: Slot, settings: Settings) -> dict[str, str]:
+    hidden = {f"HEIMDALL_{name}{suffix}" for name in _SECRETS for suffix in ("", "_FILE")}
+    return {name: value for name, value in os.environ.items() if name not in hidden} | {
+        "HEIMDALL_HOME": str(settings.home),
+        "HEIMDALL_JOB_ID": job.id,
+        "HEIMDALL_LEASE": job.lease or "",
+        "MLFLOW_TRACKING_URI": settings.mlflow_address,
+        "PYTHONUNBUFFERED": "1",
+        **slot.environment,
+    }

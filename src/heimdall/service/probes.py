@@ -1,0 +1,92 @@
+"""What a worker and the API look at to know whether they are ready."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from celery import Celery
+from sqlalchemy import text
+
+from heimdall.errors import HeimdallError
+from heimdall.service import bell, jobs
+from heimdall.service.artifacts import Artifacts
+from heimdall.service.gpu import GpuWatch, NoGpuWatch, describe
+from heimdall.service.health import Degraded, Look, Probe
+from heimdall.service.settings import Settings
+from heimdall.service.store import Store
+from heimdall.service.supervisor import Supervisor
+
+STUCK_AFTER_S = 60.0
+
+
+def of_both(
+    settings: Settings,
+    store: Store,
+    artifacts: Artifacts,
+    app: Celery,
+    counts: dict[str, int],
+    worker: str | None = None,
+) -> Sequence[Probe]:
+    """`counts` is kept at the number of jobs by state; `worker` is the one that must answer, None: any."""
+    return [
+        Probe("database", look_at_database(store, counts)),
+        Probe("broker", bell.look_at_broker(app)),
+        Probe("celery", bell.look_at_workers(app, worker)),
+        Probe("artifacts", artifacts.check, every_s=15.0),
+        Probe("disk", look_at_disk(settings.home, settings.disk_free_min_gb)),
+    ]
+
+
+def of_worker(settings: Settings, supervisor: Supervisor, gpu: GpuWatch | NoGpuWatch) -> Sequence[Probe]:
+    return [
+        Probe("supervisor", look_at_supervisor(supervisor)),
+        Probe("gpu", look_at_gpu(settings.accelerator, gpu), every_s=1.0),
+    ]
+
+
+def look_at_database(store: Store, counts: dict[str, int]) -> Look:
+    def look() -> str:
+        with store.reading() as session:
+            session.execute(text("SELECT 1"))
+            counts.update(jobs.count_by_state(session))
+        return f"{store.engine.dialect.name} answers"
+
+    return look
+
+
+def look_at_disk(folder: Path, free_min_gb: float) -> Look:
+    def look() -> str:
+        folder.mkdir(parents=True, exist_ok=True)
+        free_gb = shutil.disk_usage(folder).free / 1e9
+        if free_gb < free_min_gb:
+            raise HeimdallError(f"{free_gb:.2f} GB free at {folder}, {free_min_gb:g} GB wanted: delete old runs")
+        return f"{free_gb:.1f} GB free at {folder}"
+
+    return look
+
+
+def look_at_supervisor(supervisor: Supervisor) -> Look:
+    def look() -> str:
+        if supervisor.stuck_s > STUCK_AFTER_S:
+            raise HeimdallError(f"the supervisor has not moved for {supervisor.stuck_s:.0f} s: restart the worker")
+        return f"{len(supervisor.running)} jobs running"
+
+    return look
+
+
+def look_at_gpu(accelerator: str, gpu: GpuWatch | NoGpuWatch) -> Look:
+    """Required with `gpu`, wished for with `auto`, no matter with `cpu`."""
+
+    def look() -> str:
+        state = gpu.state
+        if state is None:
+            raise HeimdallError("still being proved: ask again in a minute")
+        if state.usable or accelerator == "cpu":
+            return describe(state)
+        if accelerator == "gpu":
+            raise HeimdallError(describe(state))
+        raise Degraded(f"training runs on the CPU: {describe(state)}")
+
+    return look

@@ -1,0 +1,153 @@
+"""`heimdall worker`: Celery to hear the bell and answer `inspect ping`, the supervisor to do the work, and a health server.
+
+One process with three parts that do not wait for each other. `celery -A heimdall.service.worker inspect ping` finds the
+application here.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import secrets
+import threading
+from dataclasses import dataclass
+from typing import IO, Any
+
+from celery import Celery
+
+from heimdall.errors import HeimdallError
+from heimdall.service import bell, metrics, probes
+from heimdall.service.announce import Announcer
+from heimdall.service.artifacts import open_artifacts
+from heimdall.service.gpu import GpuWatch, NoGpuWatch, watch_gpu
+from heimdall.service.health import Health
+from heimdall.service.health_server import HealthServer
+from heimdall.service.migrate import migrate
+from heimdall.service.settings import Settings, load_settings
+from heimdall.service.store import Store
+from heimdall.service.supervisor import Supervisor
+
+log = logging.getLogger(__name__)
+
+
+def __getattr__(name: str) -> Any:
+    """`app`, made when it is asked for: importing this module must not need a valid environment."""
+    if name != "app":
+        raise AttributeError(name)
+    return bell.make_celery(load_settings())
+
+
+def run_worker(settings: Settings) -> int:
+    """Work until SIGTERM; the exit code."""
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    with claim_identity(settings) as identity:
+        store = Store(settings.database)
+        migrate(store)
+        parts = _assemble(settings, store, identity.owner)
+        parts.start()
+        try:
+            return _listen(parts.app, settings)
+        finally:
+            log.info("leaving: running jobs write a checkpoint and go back into the queue")
+            parts.leave()
+            store.close()
+
+
+@dataclass
+class Identity:
+    """This worker's place in the world: at most one process has it at a time."""
+
+    owner: str
+    _held: IO[str]
+
+    def __enter__(self) -> Identity:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._held.close()
+
+
+def claim_identity(settings: Settings) -> Identity:
+    """Take the worker's name on this home folder, and the owner word that goes with it from process to process."""
+    path = settings.home / "workers" / settings.worker
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = path.open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise HeimdallError(
+            f"a worker named {settings.worker} already runs on {settings.home}: stop it, or set HEIMDALL_WORKER_NAME"
+        ) from None
+    return Identity(_owner_word(file), file)
+
+
+def _owner_word(file: IO[str]) -> str:
+    file.seek(0)
+    word = file.read().strip()
+    if not word:
+        word = secrets.token_hex(8)
+        file.write(word)
+        file.flush()
+    return word
+
+
+@dataclass
+class _Parts:
+    app: Celery
+    supervisor: Supervisor
+    gpu: GpuWatch | NoGpuWatch
+    health: Health
+    server: HealthServer
+    announcer: Announcer
+
+    def start(self) -> None:
+        self.server.start()
+        self.gpu.start()
+        self.health.start()
+        self.supervisor.start()
+        self.announcer.start()
+
+    def leave(self) -> None:
+        self.supervisor.leave()
+        self.announcer.stop()
+        self.health.stop()
+        self.gpu.stop()
+        self.server.stop()
+
+
+def _assemble(settings: Settings, store: Store, owner: str) -> _Parts:
+    artifacts = open_artifacts(settings.artifact_address)
+    gpu = watch_gpu(settings.accelerator, idle=lambda: not supervisor.running)
+    supervisor = Supervisor(settings, store, artifacts, owner, lambda: gpu.state)
+    app = bell.make_celery(settings, supervisor.ring)
+    counts: dict[str, int] = {}
+    health = Health(
+        [
+            *probes.of_both(settings, store, artifacts, app, counts, settings.worker),
+            *probes.of_worker(settings, supervisor, gpu),
+        ]
+    )
+    server = HealthServer(
+        settings.health_host,
+        settings.health_port,
+        health,
+        metrics.Sources(health, lambda: counts, lambda: supervisor.running),
+        lambda: supervisor.stuck_s < probes.STUCK_AFTER_S,
+    )
+    return _Parts(app, supervisor, gpu, health, server, Announcer(settings, store, lambda: gpu.state))
+
+
+def _listen(app: Celery, settings: Settings) -> int:
+    worker = app.Worker(
+        hostname=bell.node_name(settings.worker),
+        pool_cls="solo",
+        concurrency=1,
+        quiet=True,
+        loglevel=settings.log_level,
+        without_gossip=True,
+        without_mingle=True,
+    )
+    assert threading.current_thread() is threading.main_thread(), "Celery takes the signals"
+    worker.start()
+    return int(worker.exitcode or 0)
