@@ -9,6 +9,8 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
@@ -22,6 +24,8 @@ _ADVISORY_LOCK = 0x4845494D  # "HEIM": any number will do that no other program 
 
 def migrate(store: Store) -> None:
     """Upgrade to the newest revision; others that start at the same time wait for it."""
+    if _is_current(store):
+        return
     with _one_at_a_time(store) as connection:
         try:
             command.upgrade(alembic_config(connection), "head")
@@ -37,6 +41,13 @@ def alembic_config(connection: Connection) -> Config:
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     return config
+
+
+def _is_current(store: Store) -> bool:
+    with store.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+        newest = ScriptDirectory.from_config(alembic_config(connection)).get_current_head()
+        return context.get_current_revision() == newest
 
 
 @contextmanager

@@ -58,10 +58,14 @@ class Supervisor(threading.Thread):
         """There may be something to do."""
         self._bell.set()
 
-    def leave(self) -> None:
-        """Take nothing new, let the running write a checkpoint and put them back; returns when all that is done."""
+    def begin_leaving(self) -> None:
+        """Take nothing new, let the running write a checkpoint and put them back. Returns at once."""
         self._leaving.set()
         self._bell.set()
+
+    def leave(self) -> None:
+        """The same; returns when it is done."""
+        self.begin_leaving()
         self.join(self._settings.stop_grace_s + _LEAVE_S)
         self._executor.shutdown(wait=False, cancel_futures=True)
 

@@ -13,7 +13,7 @@ import threading
 from dataclasses import dataclass
 from typing import IO, Any
 
-from celery import Celery
+from celery import Celery, signals
 
 from heimdall.errors import HeimdallError
 from heimdall.service import bell, metrics, probes
@@ -44,6 +44,8 @@ def run_worker(settings: Settings) -> int:
         store = Store(settings.database)
         migrate(store)
         parts = _assemble(settings, store, identity.owner)
+        # Celery takes seconds to leave after SIGTERM; the trainings can write their checkpoints meanwhile.
+        signals.worker_shutting_down.connect(lambda **_: parts.supervisor.begin_leaving(), weak=False)
         parts.start()
         try:
             return _listen(parts.app, settings)

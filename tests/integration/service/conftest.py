@@ -1,0 +1,122 @@
+"""A whole worker, as a process, on a home folder of its own, with the stand-in for `heimdall train`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from heimdall.service import jobs
+from heimdall.service.jobs import State
+from heimdall.service.migrate import migrate
+from heimdall.service.settings import Settings
+from heimdall.service.store import Job, Store
+
+STANDIN = Path(__file__).with_name("standin.py")
+
+
+class Site:
+    """A home folder, its database, and the workers that run on it."""
+
+    def __init__(self, home: Path, **settings: Any) -> None:
+        quick = {"lease_s": 3.0, "heartbeat_s": 0.3, "poll_s": 0.1, "sweep_s": 0.5, "cancel_grace_s": 1.0}
+        program = [sys.executable, str(STANDIN)]
+        self.settings = Settings(home=home, accelerator="cpu", program=program, **(quick | settings))
+        self.store = Store(self.settings.database)
+        migrate(self.store)
+        self._workers: list[subprocess.Popen[bytes]] = []
+        self.ports: dict[int, int] = {}
+
+    def submit(self, kind: str = "train", **overrides: Any) -> str:
+        with self.store.writing() as session:
+            arguments = {"recipe": "quick", "overrides": overrides}
+            return jobs.create(session, kind, arguments, name="t", created_by="test", attempts_max=50).id
+
+    def freeze(self, worker: subprocess.Popen[bytes]) -> None:
+        """SIGSTOP, at a moment when it is not SQLite's one writer: nobody could write any more."""
+        while True:
+            worker.send_signal(signal.SIGSTOP)
+            try:
+                with sqlite3.connect(self.settings.home / "heimdall.db", timeout=0.1) as connection:
+                    connection.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError:
+                worker.send_signal(signal.SIGCONT)
+            finally:
+                connection.close()
+
+    def start_worker(self, name: str = "one") -> subprocess.Popen[bytes]:
+        port = free_port()
+        environment = {
+            key: value for key, value in os.environ.items() if not key.startswith("HEIMDALL_")
+        } | self._environment(name, port)
+        worker = subprocess.Popen([sys.executable, "-m", "heimdall", "worker"], env=environment, start_new_session=True)
+        self._workers.append(worker)
+        self.ports[worker.pid] = port
+        return worker
+
+    def _environment(self, name: str, port: int) -> dict[str, str]:
+        fields = self.settings.model_dump(exclude_none=True, exclude={"program", "worker_name", "health_port"})
+        told = {f"HEIMDALL_{key.upper()}": _text(value) for key, value in fields.items()}
+        return told | {
+            "HEIMDALL_PROGRAM": " ".join(self.settings.command),
+            "HEIMDALL_WORKER_NAME": name,
+            "HEIMDALL_HEALTH_PORT": str(port),
+        }
+
+    def job(self, job_id: str) -> Job:
+        with self.store.reading() as session:
+            return jobs.get(session, job_id)
+
+    def wait(self, job_id: str, reached: Callable[[Job], bool], limit_s: float = 60.0) -> Job:
+        deadline_s = time.monotonic() + limit_s
+        while not reached(job := self.job(job_id)):
+            if time.monotonic() > deadline_s:
+                pytest.fail(f"job {job_id} is {job.state} ({job.error}) after {limit_s} s; {self.told(job_id)}")
+            time.sleep(0.02)
+        return job
+
+    def wait_state(self, job_id: str, *states: State, limit_s: float = 60.0) -> Job:
+        return self.wait(job_id, lambda job: job.state in states, limit_s)
+
+    def told(self, job_id: str) -> list[str]:
+        with self.store.reading() as session:
+            return [f"{event.type}: {event.message}" for event in jobs.events(session, job_id)]
+
+    def trace(self, job_id: str) -> list[tuple[int, int, float]]:
+        """Process, step and time of every step."""
+        path = self.settings.runs / job_id / "trace.txt"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [(int(process), int(step), float(at)) for process, step, at in (line.split() for line in lines)]
+
+    def close(self) -> None:
+        for worker in self._workers:
+            worker.kill()  # what it ran ends with it
+            worker.wait()
+        self.store.close()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _text(value: Any) -> str:
+    return value.get_secret_value() if hasattr(value, "get_secret_value") else str(value)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    site = Site(tmp_path / "home")
+    yield site
+    site.close()
