@@ -73,7 +73,7 @@ def read_kiwisdr(name: str, files: Files) -> Observation:
 
 
 def _hear(path: str, content: bytes) -> _Heard:
-    title = _NAME.fullmatch(path.rpartition("/")[2])
+    title = _NAME.fullmatch(path)
     try:
         named_utc = datetime.strptime(title["utc"], "%Y%m%dT%H%M%S").replace(tzinfo=UTC) if title else None
     except ValueError:
@@ -97,8 +97,7 @@ def _one_frequency_hz(name: str, heard: Sequence[_Heard]) -> float:
 
 
 def _reception(one: _Heard, files: Files, origin: datetime) -> Reception:
-    place_name = f"{one.path.removesuffix(one.path.rpartition('/')[2])}{one.station}.txt"
-    place = _place(files, place_name)
+    place = _place(files, f"{one.station}.txt")
     flaw = one.flaw if place else f"no position: write [latitude, longitude] into {one.station}.txt"
     latitude_deg, longitude_deg = (place.latitude_deg, place.longitude_deg) if place else (math.nan, math.nan)
     height_m = place.height_m if place and place.height_m is not None else 0.0

@@ -12,7 +12,7 @@ class Limits:
 
     total_bytes: int = 4 << 30
     """Of one file, and of everything unpacked from one archive."""
-    members: int = 4096
+    members: int = 1_000_000
     rows: int = 1_000_000
     samples: int = 1 << 28
     """Of one recording."""
