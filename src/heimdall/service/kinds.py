@@ -109,10 +109,9 @@ class ExportRequest(_Request):
         return ["export", str(places.runs / self.job), "--run-dir", str(places.run)]
 
 
-JobRequest = Annotated[
-    TrainRequest | FineTuneRequest | EvaluateRequest | ExportRequest, Field(discriminator="kind", title="JobRequest")
-]
-_REQUEST: TypeAdapter[TrainRequest | FineTuneRequest | EvaluateRequest | ExportRequest] = TypeAdapter(JobRequest)
+AnyRequest = TrainRequest | FineTuneRequest | EvaluateRequest | ExportRequest
+JobRequest = Annotated[AnyRequest, Field(discriminator="kind", title="JobRequest")]
+_REQUEST: TypeAdapter[AnyRequest] = TypeAdapter(JobRequest)
 
 
 def stored_form(request: BaseModel) -> dict[str, Any]:
@@ -125,11 +124,6 @@ def command_line(kind: str, arguments: dict[str, Any], accelerator: str, places:
     request = _REQUEST.validate_python({"kind": kind, **arguments})
     options = ["--resume", str(places.run)] if resume and kind in ("train", "fine-tune") else []
     return [*request.arguments(places, accelerator), *options]
-
-
-def model_of(arguments: dict[str, Any]) -> str | None:
-    """The id of the model a stored job reads."""
-    return arguments.get("model")
 
 
 def _repeat(option: str, values: list[str]) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from celery import Celery
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from heimdall.errors import HeimdallError
 from heimdall.service import bell, jobs
@@ -15,7 +15,7 @@ from heimdall.service.artifacts import Artifacts
 from heimdall.service.gpu import GpuWatch, NoGpuWatch, describe
 from heimdall.service.health import Degraded, Look, Probe
 from heimdall.service.settings import Settings
-from heimdall.service.store import Store
+from heimdall.service.store import Store, Worker, now_unix_s
 from heimdall.service.supervisor import Supervisor
 
 STUCK_AFTER_S = 60.0
@@ -33,7 +33,7 @@ def of_both(
     return [
         Probe("database", look_at_database(store, counts)),
         Probe("broker", bell.look_at_broker(app)),
-        Probe("celery", bell.look_at_workers(app, worker)),
+        Probe("celery", bell.look_at_workers(app, worker) if worker else _wished(bell.look_at_workers(app))),
         Probe("artifacts", artifacts.check, every_s=15.0),
         Probe("disk", look_at_disk(settings.home, settings.disk_free_min_gb)),
     ]
@@ -44,6 +44,10 @@ def of_worker(settings: Settings, supervisor: Supervisor, gpu: GpuWatch | NoGpuW
         Probe("supervisor", look_at_supervisor(supervisor)),
         Probe("gpu", look_at_gpu(settings.accelerator, gpu), every_s=1.0),
     ]
+
+
+def of_api(store: Store, lease_s: float) -> Sequence[Probe]:
+    return [Probe("gpu", look_at_workers_gpu(store, lease_s))]
 
 
 def look_at_database(store: Store, counts: dict[str, int]) -> Look:
@@ -90,3 +94,32 @@ def look_at_gpu(accelerator: str, gpu: GpuWatch | NoGpuWatch) -> Look:
         raise Degraded(f"training runs on the CPU: {describe(state)}")
 
     return look
+
+
+def look_at_workers_gpu(store: Store, lease_s: float) -> Look:
+    """What the workers say of their GPUs; the API itself needs none, so it is never less than degraded."""
+
+    def look() -> str:
+        with store.reading() as session:
+            workers = session.scalars(select(Worker).where(Worker.heartbeat_unix_s > now_unix_s() - lease_s)).all()
+        usable = [worker.name for worker in workers if worker.gpu_usable]
+        if usable:
+            return f"usable on {', '.join(usable)}"
+        if workers and all(worker.accelerator == "cpu" for worker in workers):
+            return "not asked for"
+        reasons = [f"{worker.name}: {worker.gpu_reason or 'not asked for'}" for worker in workers]
+        raise Degraded("; ".join(reasons) or "no worker is there")
+
+    return look
+
+
+def _wished(look: Look) -> Look:
+    """A failure of this is no reason to turn people away: what they ask for waits in the database."""
+
+    def wish() -> str:
+        try:
+            return look()
+        except Exception as error:
+            raise Degraded(f"jobs wait in the queue: {error}") from error
+
+    return wish

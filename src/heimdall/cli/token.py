@@ -1,0 +1,83 @@
+"""`heimdall token`: who may use the API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from heimdall.cli.app import app
+from heimdall.cli.output import JsonOption, console, print_json
+from heimdall.errors import InputError
+
+if TYPE_CHECKING:
+    from heimdall.service.store import Store
+
+tokens = typer.Typer(help="Make, list and revoke tokens of the API.", no_args_is_help=True)
+app.add_typer(tokens, name="token")
+
+
+@tokens.command()
+def create(
+    name: Annotated[str, typer.Option(help="The person or program that will use it.")],
+    role: Annotated[str, typer.Option(help="viewer, operator or admin.")] = "viewer",
+    json_: JsonOption = False,
+) -> None:
+    """Make a token and print it: it is shown this once."""
+    from heimdall.service.auth import Role, create_token
+
+    if role not in list(Role):
+        raise InputError(f"--role is {role!r}: choose {', '.join(Role)}")
+    with _store() as store, store.writing() as session:
+        word = create_token(session, name, Role(role))
+    print_json({"token": word, "name": name, "role": role}) if json_ else typer.echo(word)
+
+
+@tokens.command("list")
+def list_(json_: JsonOption = False) -> None:
+    """List the tokens (not the words themselves, which are kept nowhere)."""
+    from heimdall.service.auth import list_tokens
+
+    with _store() as store, store.reading() as session:
+        found = [
+            {"id": token.id, "name": token.name, "role": token.role, "created_utc": _utc(token.created_unix_s)}
+            | {"revoked_utc": _utc(token.revoked_unix_s)}
+            for token in list_tokens(session)
+        ]
+    if json_:
+        return print_json({"tokens": found})
+    table = Table("id", "name", "role", "created", "revoked")
+    for token in found:
+        table.add_row(*(value or "" for value in token.values()))
+    console.print(table)
+
+
+@tokens.command()
+def revoke(token_id: Annotated[str, typer.Argument(help="As `heimdall token list` shows it.")]) -> None:
+    """Make a token useless."""
+    from heimdall.service.auth import revoke_token
+
+    with _store() as store, store.writing() as session:
+        revoke_token(session, token_id)
+
+
+@contextmanager
+def _store() -> Iterator[Store]:
+    from heimdall.service.migrate import migrate
+    from heimdall.service.settings import load_settings
+    from heimdall.service.store import Store
+
+    store = Store(load_settings().database)
+    migrate(store)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def _utc(unix_s: float | None) -> str | None:
+    return datetime.fromtimestamp(unix_s, UTC).isoformat(timespec="seconds") if unix_s is not None else None

@@ -1,0 +1,103 @@
+"""The web application: routes, errors, health. The page is put on top of it by whoever calls `create_app`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from celery import Celery
+from fastapi import APIRouter, FastAPI, Response
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import JSONResponse
+
+from heimdall import __version__
+from heimdall.service import bell, metrics, probes
+from heimdall.service.api import jobs, problems, system
+from heimdall.service.api.limits import BodyLimit
+from heimdall.service.api.parts import Parts
+from heimdall.service.artifacts import open_artifacts
+from heimdall.service.health import Health
+from heimdall.service.settings import Settings
+from heimdall.service.store import Store
+
+PREFIX = "/api/v1"
+
+
+def create_app(settings: Settings, store: Store) -> FastAPI:
+    """The database has to be migrated already."""
+    celery = bell.make_celery(settings)
+    parts = Parts(settings, store, open_artifacts(settings.artifact_address), bell.Doorbell(celery))
+    counts: dict[str, int] = {}
+    health = _health(parts, celery, counts)
+    app = FastAPI(
+        title="Heimdall",
+        version=__version__,
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=None,  # these pages come from another host; the service has to work with no network
+        redoc_url=None,
+        lifespan=_lifespan(parts, health),
+    )
+    app.state.parts = parts
+    app.add_middleware(BodyLimit)
+    problems.install(app)
+    for router in (jobs.router, system.router):
+        app.include_router(router, prefix=PREFIX)
+    app.include_router(_health_routes(health, metrics.Sources(health, lambda: counts)))
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's own way to change the document
+    return app
+
+
+def _health(parts: Parts, celery: Celery, counts: dict[str, int]) -> Health:
+    settings, store = parts.settings, parts.store
+    return Health(
+        [
+            *probes.of_both(settings, store, parts.artifacts, celery, counts),
+            *probes.of_api(store, settings.lease_s),
+        ]
+    )
+
+
+def _lifespan(parts: Parts, health: Health) -> Any:
+    @asynccontextmanager
+    async def run(_app: FastAPI) -> AsyncIterator[None]:
+        health.start()
+        yield
+        health.stop()
+        parts.doorbell.close()
+
+    return run
+
+
+def _health_routes(health: Health, sources: metrics.Sources) -> APIRouter:
+    router = APIRouter(tags=["health"])
+    registry = metrics.registry_of(sources)
+
+    @router.get("/health", summary="Alive")
+    def alive() -> dict[str, str]:
+        return {"status": "ok", "version": __version__}
+
+    @router.get("/ready", summary="Ready to work", responses={503: {"description": "Not ready; the same document."}})
+    def ready() -> JSONResponse:
+        readiness = health.readiness()
+        return JSONResponse(readiness.document(), 200 if readiness.ready else 503)
+
+    @router.get("/metrics", summary="For Prometheus", response_class=Response)
+    def collect() -> Response:
+        return Response(metrics.render(registry), media_type=metrics.CONTENT_TYPE)
+
+    return router
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """FastAPI's document, with our shape of errors in place of its own."""
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title=app.title, version=app.version, routes=app.routes, description="Locate transmitters; train networks."
+        )
+        schemas = document["components"]["schemas"]
+        for name in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(name, None)
+        schemas["Problem"] = problems.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        app.openapi_schema = document
+    return app.openapi_schema

@@ -1,0 +1,180 @@
+"""Jobs: create, follow, cancel, pause, resume, delete."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Header, Query, Response, status
+from fastapi.params import Path as InPath
+from fastapi.responses import StreamingResponse
+from sqlalchemy.orm import Session
+
+from heimdall.errors import InputError
+from heimdall.service import jobs, kinds, launch
+from heimdall.service.api import live
+from heimdall.service.api.parts import Admin, Operator, Parts, UsesParts, Viewer
+from heimdall.service.api.problems import documented
+from heimdall.service.api.schemas import (
+    EventView,
+    JobPage,
+    JobView,
+    LogView,
+    MetricsView,
+    view_event,
+    view_job,
+)
+from heimdall.service.jobs import State
+from heimdall.service.runfolder import LOG_PAGE_BYTES
+from heimdall.service.store import Model
+
+router = APIRouter(prefix="/jobs", tags=["jobs"], responses=documented(401, 403, 422, 503))
+
+JobId = Annotated[str, InPath(pattern=r"^[0-9a-f]{16}$", examples=["0123456789abcdef"])]
+_EXAMPLES = {
+    "train": {"summary": "Train from a recipe", "value": {"kind": "train", "recipe": "quick"}},
+    "overrides": {
+        "summary": "Train with other values, on the GPU or not at all",
+        "value": {"kind": "train", "recipe": "quick", "overrides": {"optimizer.lr": 0.001}, "accelerator": "gpu"},
+    },
+}
+
+
+@router.post("", status_code=201, summary="Create a job", responses=documented(404, 413))
+def create(
+    request: Annotated[kinds.JobRequest, Body(openapi_examples=_EXAMPLES)],
+    response: Response,
+    who: Operator,
+    parts: UsesParts,
+) -> JobView:
+    """It waits in the queue until a worker has a free device."""
+    with parts.store.writing() as session:
+        _check_references(session, request, parts)
+        job = jobs.create(
+            session,
+            request.kind,
+            kinds.stored_form(request),
+            name=request.title,
+            created_by=who.name,
+            attempts_max=parts.settings.attempts_max,
+            accelerator=request.accelerator,
+        )
+    parts.doorbell.ring(job.id)
+    response.headers["Location"] = f"/api/v1/jobs/{job.id}"
+    return view_job(job)
+
+
+@router.get("", summary="List jobs, the newest first")
+def find(
+    who: Viewer,
+    parts: UsesParts,
+    state: State | None = None,
+    kind: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+) -> JobPage:
+    with parts.store.reading() as session:
+        return JobPage(jobs=[view_job(job) for job in jobs.find(session, state=state, kind=kind, limit=limit)])
+
+
+@router.get("/{job_id}", summary="One job", responses=documented(404))
+def get(job_id: JobId, who: Viewer, parts: UsesParts) -> JobView:
+    with parts.store.reading() as session:
+        return view_job(jobs.get(session, job_id))
+
+
+@router.post("/{job_id}/cancel", summary="Cancel a job", responses=documented(404, 409))
+def cancel(job_id: JobId, who: Operator, parts: UsesParts) -> JobView:
+    """A running program gets a few seconds to end, and is then killed. The state is `cancelling` until it is gone."""
+    with parts.store.writing() as session:
+        job = jobs.cancel(session, job_id, who.name)
+    return view_job(job)
+
+
+@router.post("/{job_id}/pause", summary="Pause a job", responses=documented(404, 409))
+def pause(job_id: JobId, who: Operator, parts: UsesParts) -> JobView:
+    """The program writes a checkpoint and ends; its device is free for others."""
+    with parts.store.writing() as session:
+        job = jobs.pause(session, job_id, who.name)
+    return view_job(job)
+
+
+@router.post("/{job_id}/resume", summary="Resume a paused or failed job", responses=documented(404, 409))
+def resume(job_id: JobId, who: Operator, parts: UsesParts) -> JobView:
+    """It goes back into the queue and on from its last checkpoint."""
+    with parts.store.writing() as session:
+        job = jobs.resume(session, job_id, who.name)
+    parts.doorbell.ring(job.id)
+    return view_job(job)
+
+
+@router.delete("/{job_id}", status_code=204, summary="Delete a job", responses=documented(404, 409))
+def delete(job_id: JobId, who: Admin, parts: UsesParts) -> None:
+    """With its log, metrics and checkpoints. Models it made stay."""
+    with parts.store.writing() as session:
+        jobs.delete(session, job_id)
+    shutil.rmtree(launch.run_folder(parts.settings, job_id).path, ignore_errors=True)
+
+
+@router.get("/{job_id}/history", summary="What happened to a job", responses=documented(404))
+def history(job_id: JobId, who: Viewer, parts: UsesParts, after: Annotated[int, Query(ge=0)] = 0) -> list[EventView]:
+    with parts.store.reading() as session:
+        jobs.get(session, job_id)
+        return [view_event(event) for event in jobs.events(session, job_id, after)]
+
+
+@router.get(
+    "/{job_id}/events",
+    summary="Follow a job live, as server-sent events",
+    response_class=StreamingResponse,
+    responses=documented(404) | {status.HTTP_200_OK: live.DOCUMENTED},
+)
+def events(
+    job_id: JobId,
+    who: Viewer,
+    parts: UsesParts,
+    last_event_id: Annotated[str | None, Header(description="Go on after this event.", pattern=r"^\d{1,18}$")] = None,
+) -> StreamingResponse:
+    """Everything that has happened, then what happens, until the job ends: `progress`, and one event type a state."""
+    with parts.store.reading() as session:
+        jobs.get(session, job_id)
+    return StreamingResponse(live.follow(parts.store, job_id, int(last_event_id or 0)), media_type=live.MEDIA_TYPE)
+
+
+@router.get("/{job_id}/metrics", summary="Losses, errors and warnings", responses=documented(404))
+def metrics(job_id: JobId, who: Viewer, parts: UsesParts, after_step: Annotated[int, Query(ge=-1)] = -1) -> MetricsView:
+    folder = launch.run_folder(parts.settings, _known(job_id, parts))
+    return MetricsView(metrics=folder.metrics(after_step), warnings=folder.warnings())
+
+
+@router.get("/{job_id}/log", summary="A piece of the log", responses=documented(404))
+def log(
+    job_id: JobId,
+    who: Viewer,
+    parts: UsesParts,
+    offset: Annotated[int, Query(description="In bytes; negative: from the end.", ge=-(2**40), le=2**40)] = 0,
+    limit: Annotated[int, Query(ge=1, le=16 * LOG_PAGE_BYTES)] = LOG_PAGE_BYTES,
+) -> LogView:
+    page = launch.run_folder(parts.settings, _known(job_id, parts)).log_page(offset, limit)
+    return LogView(offset=page.offset, next_offset=page.next_offset, text=page.text)
+
+
+def _known(job_id: str, parts: Parts) -> str:
+    with parts.store.reading() as session:
+        return jobs.get(session, job_id).id
+
+
+def _check_references(session: Session, request: kinds.AnyRequest, parts: Parts) -> None:
+    """What the request names has to be there now, rather than fail when its turn comes."""
+    if isinstance(request, kinds.ExportRequest):
+        folder = launch.run_folder(parts.settings, jobs.get(session, request.job).id)
+        if folder.checkpoint_unix_s() is None:
+            raise InputError(f"job {request.job} has no checkpoint to export yet")
+        return
+    if not isinstance(request, kinds.FineTuneRequest | kinds.EvaluateRequest):
+        return
+    if session.get(Model, request.model) is None:
+        raise InputError(f"no model {request.model}")
+    for name in request.data:
+        if not Path(parts.settings.data / name).exists():
+            raise InputError(f"no {name} in the data folder")

@@ -1,0 +1,56 @@
+"""What every route may use, and who may use the route."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from heimdall.service.api.problems import ForbiddenError, UnauthenticatedError
+from heimdall.service.artifacts import Artifacts
+from heimdall.service.auth import Principal, Role, identify
+from heimdall.service.bell import Doorbell
+from heimdall.service.settings import Settings
+from heimdall.service.store import Store
+
+
+@dataclass(frozen=True)
+class Parts:
+    settings: Settings
+    store: Store
+    artifacts: Artifacts
+    doorbell: Doorbell
+
+
+def parts_of(request: Request) -> Parts:
+    parts = request.app.state.parts
+    assert isinstance(parts, Parts)
+    return parts
+
+
+_bearer = HTTPBearer(auto_error=False, description="A token from `heimdall token create`.")
+_Given = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+UsesParts = Annotated[Parts, Depends(parts_of)]
+
+
+def _require(needed: Role) -> Callable[..., Principal]:
+    def check(given: _Given, parts: UsesParts) -> Principal:
+        if given is None:
+            raise UnauthenticatedError("send a token: `Authorization: Bearer ...` (`heimdall token create` makes one)")
+        with parts.store.reading() as session:
+            principal = identify(session, given.credentials, parts.settings)
+        if principal is None:
+            raise UnauthenticatedError("the token is unknown or revoked: `heimdall token create` makes a new one")
+        if not principal.role.covers(needed):
+            raise ForbiddenError(f"this needs the role {needed}; the token {principal.name!r} is a {principal.role}'s")
+        return principal
+
+    return check
+
+
+Viewer = Annotated[Principal, Depends(_require(Role.VIEWER))]
+Operator = Annotated[Principal, Depends(_require(Role.OPERATOR))]
+Admin = Annotated[Principal, Depends(_require(Role.ADMIN))]

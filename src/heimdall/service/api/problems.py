@@ -1,0 +1,110 @@
+"""Errors as `application/problem+json` (RFC 9457): one shape for every error of the API."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
+from starlette.exceptions import HTTPException
+
+from heimdall.errors import HeimdallError, InputError
+from heimdall.service.jobs import JobConflictError, UnknownJobError
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_S = 5
+
+
+class Problem(BaseModel):
+    """What went wrong, and what to do."""
+
+    type: str = Field(default="about:blank", description="Always about:blank: the title says all the type would.")
+    title: str = Field(description="The name of the status.", examples=["Conflict"])
+    status: int = Field(description="The HTTP status.", examples=[409])
+    detail: str = Field(examples=["job 0123456789abcdef is succeeded and cannot be paused"])
+    errors: list[dict[str, Any]] = Field(default_factory=list, description="Each wrong value: `where` and `message`.")
+
+
+class UnauthenticatedError(HeimdallError):
+    """No token, or one that nobody has."""
+
+
+class ForbiddenError(HeimdallError):
+    """The token's role does not cover this."""
+
+
+class UnknownError(InputError):
+    """No such thing."""
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """For a route's `responses`."""
+    schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    return {status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: schema}} for status in statuses}
+
+
+def install(app: FastAPI) -> None:
+    for error, handler in _HANDLERS.items():
+        app.add_exception_handler(error, handler)
+
+
+def respond(
+    status: int, detail: str, *, errors: list[dict[str, Any]] | None = None, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
+    problem = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, errors=errors or [])
+    return JSONResponse(problem.model_dump(), status, headers, MEDIA_TYPE)
+
+
+async def _on_http(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    return respond(error.status_code, str(error.detail), headers=error.headers)
+
+
+async def _on_validation(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    errors = [
+        {"where": ".".join(str(part) for part in found["loc"]), "message": str(found["msg"])}
+        for found in error.errors()
+    ]
+    return respond(422, "; ".join(f"{found['where']}: {found['message']}" for found in errors), errors=errors)
+
+
+async def _on_heimdall(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HeimdallError)
+    if isinstance(error, UnauthenticatedError):
+        return respond(401, str(error), headers={"WWW-Authenticate": "Bearer"})
+    if isinstance(error, ForbiddenError):
+        return respond(403, str(error))
+    if isinstance(error, UnknownJobError | UnknownError):
+        return respond(404, str(error))
+    if isinstance(error, JobConflictError):
+        return respond(409, str(error))
+    return respond(422, str(error)) if isinstance(error, InputError) else respond(500, str(error))
+
+
+async def _on_database(_request: Request, error: Exception) -> JSONResponse:
+    log.warning("the database does not answer: %s", str(error).splitlines()[0])
+    return respond(503, "the database does not answer; try again soon", headers={"Retry-After": str(RETRY_AFTER_S)})
+
+
+async def _on_bug(_request: Request, error: Exception) -> JSONResponse:
+    return respond(500, f"internal error: {type(error).__name__}; the log of the service has the rest")
+
+
+_HANDLERS = {
+    HTTPException: _on_http,
+    RequestValidationError: _on_validation,
+    HeimdallError: _on_heimdall,
+    OperationalError: _on_database,
+    InterfaceError: _on_database,
+    TimeoutError: _on_database,
+    Exception: _on_bug,
+}

@@ -1,0 +1,197 @@
+"""The documents the API answers with."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from heimdall.service.jobs import State
+from heimdall.service.runfolder import Warned
+from heimdall.service.store import Job, JobEvent, Worker
+
+_EXAMPLE_ID = "0123456789abcdef"
+
+
+class AcceleratorView(BaseModel):
+    asked: str | None = Field(description="What the job asked for; null: as the worker is configured.")
+    requested: str | None = Field(description="What its last attempt was started with.", examples=["auto"])
+    used: str | None = Field(examples=["cpu"])
+    reason: str | None = Field(description="Why the GPU was not used.")
+    device: str | None
+    precision: str | None
+
+
+class ProgressView(BaseModel):
+    step: int | None
+    steps_total: int | None
+    fraction: float | None = Field(description="0 to 1.", examples=[0.42])
+    eta_s: float | None = Field(description="Seconds left.")
+    loss: float | None
+    phase: str | None = Field(examples=["train"])
+
+
+class CheckpointView(BaseModel):
+    path: str = Field(description="Below the run folder.")
+    written_utc: datetime
+
+
+class JobView(BaseModel):
+    id: str = Field(examples=[_EXAMPLE_ID])
+    kind: str = Field(examples=["train"])
+    name: str
+    state: State
+    request: dict[str, Any] = Field(description="What it was created with.", examples=[{"recipe": "quick"}])
+    created_by: str
+    created_utc: datetime
+    updated_utc: datetime
+    started_utc: datetime | None
+    finished_utc: datetime | None
+    attempts: int
+    attempts_max: int
+    worker: str | None
+    heartbeat_utc: datetime | None
+    accelerator: AcceleratorView
+    progress: ProgressView
+    checkpoint: CheckpointView | None
+    error: str | None
+    result: dict[str, Any] | None
+
+
+class EventView(BaseModel):
+    id: int
+    at_utc: datetime
+    type: str = Field(description="A state, or `warning`, or `model`.", examples=["running"])
+    message: str
+
+
+class JobPage(BaseModel):
+    jobs: list[JobView]
+
+
+class MetricsView(BaseModel):
+    metrics: list[dict[str, Any]] = Field(
+        description="One object a step, oldest first.", examples=[[{"step": 100, "loss": 3.2}]]
+    )
+    warnings: list[Warned]
+
+
+class LogView(BaseModel):
+    offset: int = Field(description="Where the text begins, in bytes.")
+    next_offset: int = Field(description="Ask from here for what comes next.")
+    text: str
+
+
+class WorkerView(BaseModel):
+    name: str
+    started_utc: datetime
+    heartbeat_utc: datetime
+    accelerator: str
+    gpu_usable: bool
+    gpu_reason: str | None
+    devices: list[str]
+    versions: dict[str, str | None]
+
+
+class QueueView(BaseModel):
+    jobs: dict[State, int] = Field(description="Number of jobs by state.")
+    workers: list[WorkerView]
+
+
+class ExaminationView(BaseModel):
+    findings: list[dict[str, Any]]
+    verdict: str | None = Field(examples=["cpu"])
+    reason: str | None
+
+
+class DoctorView(BaseModel):
+    here: ExaminationView = Field(description="Where the API runs.")
+    workers: dict[str, ExaminationView] = Field(description="Where each worker runs, by its name.")
+
+
+class VersionsView(BaseModel):
+    here: dict[str, str | None]
+    workers: dict[str, dict[str, str | None]]
+
+
+def view_job(job: Job) -> JobView:
+    return JobView(
+        id=job.id,
+        kind=job.kind,
+        name=job.name,
+        state=State(job.state),
+        request=job.arguments,
+        created_by=job.created_by,
+        created_utc=_time(job.created_unix_s),
+        updated_utc=_time(job.updated_unix_s),
+        started_utc=_maybe_time(job.started_unix_s),
+        finished_utc=_maybe_time(job.finished_unix_s),
+        attempts=job.attempts,
+        attempts_max=job.attempts_max,
+        worker=job.worker,
+        heartbeat_utc=_maybe_time(job.heartbeat_unix_s),
+        accelerator=_view_accelerator(job),
+        progress=view_progress(job),
+        checkpoint=_view_checkpoint(job),
+        error=job.error,
+        result=job.result,
+    )
+
+
+def view_progress(job: Job) -> ProgressView:
+    return ProgressView(
+        step=job.step,
+        steps_total=job.steps_total,
+        fraction=job.fraction,
+        eta_s=job.eta_s,
+        loss=job.loss,
+        phase=job.phase,
+    )
+
+
+def view_event(event: JobEvent) -> EventView:
+    return EventView(id=event.id, at_utc=_time(event.at_unix_s), type=event.type, message=event.message)
+
+
+def view_worker(worker: Worker) -> WorkerView:
+    return WorkerView(
+        name=worker.name,
+        started_utc=_time(worker.started_unix_s),
+        heartbeat_utc=_time(worker.heartbeat_unix_s),
+        accelerator=worker.accelerator,
+        gpu_usable=worker.gpu_usable,
+        gpu_reason=worker.gpu_reason,
+        devices=worker.devices,
+        versions=worker.versions,
+    )
+
+
+def view_examination(document: dict[str, Any] | None) -> ExaminationView:
+    found = document or {}
+    return ExaminationView(findings=found.get("findings", []), verdict=found.get("verdict"), reason=found.get("reason"))
+
+
+def _view_accelerator(job: Job) -> AcceleratorView:
+    return AcceleratorView(
+        asked=job.accelerator,
+        requested=job.accelerator_requested,
+        used=job.accelerator_used,
+        reason=job.accelerator_reason,
+        device=job.device,
+        precision=job.precision,
+    )
+
+
+def _view_checkpoint(job: Job) -> CheckpointView | None:
+    if job.checkpoint is None or job.checkpoint_unix_s is None:
+        return None
+    return CheckpointView(path=job.checkpoint, written_utc=_time(job.checkpoint_unix_s))
+
+
+def _time(unix_s: float) -> datetime:
+    return datetime.fromtimestamp(unix_s, UTC)
+
+
+def _maybe_time(unix_s: float | None) -> datetime | None:
+    return _time(unix_s) if unix_s is not None else None

@@ -1,0 +1,90 @@
+"""Who may do what. A token is a long random word with a role; the database keeps only its hash."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import ip_address
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from heimdall.errors import InputError
+from heimdall.service.settings import Settings
+from heimdall.service.store import Store, Token, now_unix_s
+
+_PREFIX = "heimdall_"
+
+
+class Role(StrEnum):
+    """Each may do what the one before may."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+    def covers(self, needed: Role) -> bool:
+        order = list(Role)
+        return order.index(self) >= order.index(needed)
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who asks."""
+
+    name: str
+    role: Role
+
+
+def create_token(session: Session, name: str, role: Role) -> str:
+    """The new token in clear: shown once, kept nowhere."""
+    if not name.strip():
+        raise InputError("a token needs a name, such as the person or program that will use it")
+    word = _PREFIX + secrets.token_urlsafe(32)
+    session.add(Token(id=secrets.token_hex(8), name=name.strip(), role=role, sha256=_hash(word)))
+    return word
+
+
+def list_tokens(session: Session) -> Sequence[Token]:
+    return session.scalars(select(Token).order_by(Token.created_unix_s, Token.id)).all()
+
+
+def revoke_token(session: Session, token_id: str) -> None:
+    token = session.scalar(select(Token).where(Token.id == token_id))
+    if token is None:
+        raise InputError(f"no token {token_id}: `heimdall token list` shows them")
+    session.execute(
+        update(Token).where(Token.id == token_id, Token.revoked_unix_s.is_(None)).values(revoked_unix_s=now_unix_s())
+    )
+
+
+def identify(session: Session, word: str, settings: Settings) -> Principal | None:
+    """Whose token this is, or None."""
+    if settings.admin_token and hmac.compare_digest(word.encode(), settings.admin_token.get_secret_value().encode()):
+        return Principal("configured admin", Role.ADMIN)
+    token = session.scalar(select(Token).where(Token.sha256 == _hash(word), Token.revoked_unix_s.is_(None)))
+    return Principal(token.name, Role(token.role)) if token is not None else None
+
+
+def first_token(store: Store, settings: Settings) -> str | None:
+    """An admin token for a fresh installation that only this machine can reach; None when there is a way in already."""
+    if settings.admin_token is not None or not is_loopback(settings.host):
+        return None
+    with store.writing() as session:
+        return None if list_tokens(session) else create_token(session, "first admin", Role.ADMIN)
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _hash(word: str) -> str:
+    # A plain hash will do: the word has 256 random bits, so there is nothing to guess.
+    return hashlib.sha256(word.encode()).hexdigest()

@@ -1,0 +1,123 @@
+"""`heimdall serve`: the API, and with nothing configured a worker of its own beside it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
+import uvicorn
+from fastapi import FastAPI
+
+from heimdall.errors import HeimdallError
+from heimdall.service.api import create_app
+from heimdall.service.auth import first_token
+from heimdall.service.migrate import migrate
+from heimdall.service.process import LeashedProcess
+from heimdall.service.settings import PREFIX, Settings
+from heimdall.service.store import Store
+
+log = logging.getLogger(__name__)
+
+_OPEN_STREAMS_S = 3
+_RESTART_MAX_S = 30.0
+_Decorate = Callable[[FastAPI], None]
+
+
+def run_serve(settings: Settings, *, with_worker: bool | None = None, decorate: _Decorate = lambda app: None) -> int:
+    """Serve until SIGTERM or Ctrl-C. `decorate` puts more on the application, such as the page."""
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    store = Store(settings.database)
+    migrate(store)
+    _print_first_token(store, settings)
+    app = create_app(settings, store)
+    decorate(app)
+    own_worker = settings.embedded if with_worker is None else with_worker
+    with EmbeddedWorker(settings) if own_worker else _nothing():
+        return _serve(app, settings)
+
+
+def _serve(app: FastAPI, settings: Settings) -> int:
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            host=settings.host,
+            port=settings.port,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=_OPEN_STREAMS_S,
+        )
+    )
+    try:
+        server.run()
+    except SystemExit:  # uvicorn has already told the log that it cannot bind
+        raise HeimdallError(f"cannot serve on {settings.host}:{settings.port}: choose another with --port") from None
+    return 0
+
+
+class EmbeddedWorker:
+    """`heimdall worker` as a child that ends with its parent, and is started again when it dies."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._leaving = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, name="embedded-worker", daemon=True)
+        self._process: LeashedProcess | None = None
+
+    def __enter__(self) -> EmbeddedWorker:
+        self._keeper.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._leaving.set()
+        if self._process is not None:
+            self._process.stop()
+        self._keeper.join(self._settings.stop_grace_s)
+
+    def _keep(self) -> None:
+        pause_s = 1.0
+        while not self._leaving.is_set():
+            self._process = process = self._start()
+            while (code := process.wait(0.5)) is None:
+                if self._leaving.is_set():
+                    process.stop()
+                    process.wait(self._settings.stop_grace_s)
+            if not self._leaving.is_set():
+                log.error("the embedded worker ended with exit code %d; starting it again in %g s", code, pause_s)
+                self._leaving.wait(pause_s)
+                pause_s = min(2 * pause_s, _RESTART_MAX_S)
+
+    def _start(self) -> LeashedProcess:
+        home = self._settings.home
+        home.mkdir(parents=True, exist_ok=True)
+        return LeashedProcess(
+            [sys.executable, "-m", "heimdall", "worker", "--health-port", str(_free_or_any(self._settings))],
+            lock=home / "embedded-worker.lock",
+            grace_s=self._settings.stop_grace_s,
+            environment=os.environ | {f"{PREFIX}HOME": str(home)},
+        )
+
+
+def _free_or_any(settings: Settings) -> int:
+    """The configured port for health, or 0 when somebody else has it: the API tells the same."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.health_host, settings.health_port))
+        except OSError:
+            return 0
+    return settings.health_port
+
+
+def _print_first_token(store: Store, settings: Settings) -> None:
+    word = first_token(store, settings)
+    if word is not None:
+        print(f"First start: this admin token is shown once, keep it.\n\n    {word}\n", file=sys.stderr, flush=True)
+
+
+def _nothing() -> AbstractContextManager[None]:
+    return nullcontext()
