@@ -1,0 +1,58 @@
+"""Which accelerator and which torch this host gets: the doctor explains, the trial decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from heimdall.deploy.trial import Trial, Way
+
+Request = Literal["auto"] | Way
+
+PREFERRED: tuple[Way, ...] = ("gpu-cdi", "gpu")
+"""CDI first: it keeps the GPU when the host reloads systemd."""
+
+
+@dataclass(frozen=True)
+class HostView:
+    """What the doctor says about the host, as far as a start needs it."""
+
+    reason: str
+    """Why its GPU cannot be used; empty where the doctor found nothing wrong."""
+    fix: tuple[str, ...]
+    torch_version: str | None
+    """The release its driver takes; empty: the current one; None: the driver is not known."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    way: Way
+    torch_version: str | None
+    reason: str
+    fix: tuple[str, ...] = ()
+    trials: tuple[Trial, ...] = ()
+
+    def without_gpu(self, reason: str, fix: tuple[str, ...]) -> Choice:
+        return replace(self, way="cpu", reason=reason, fix=fix)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What Compose reads from .env; an unknown driver leaves the torch release alone."""
+        torch = {} if self.torch_version is None else {"HEIMDALL_TORCH_VERSION": self.torch_version}
+        return {"HEIMDALL_ACCELERATOR": self.way, **torch}
+
+
+def choose(request: Request, host: HostView, attempt: Callable[[Way], Trial]) -> Choice:
+    """Try the ways asked for, take the first that works, else the CPU with the reason."""
+    if request == "cpu":
+        return Choice("cpu", host.torch_version, "the CPU was asked for")
+    trials: list[Trial] = []
+    for way in PREFERRED if request == "auto" else (request,):
+        trials.append(attempt(way))
+        if trials[-1].ok:
+            return Choice(way, host.torch_version, f"a container sees {trials[-1].detail}", (), tuple(trials))
+    # The last way is the plainer one: its message is the one people know and search for.
+    docker = trials[-1].detail
+    reason = f"{host.reason} (Docker: {docker})" if host.reason else f"Docker cannot hand out a GPU: {docker}"
+    return Choice("cpu", host.torch_version, reason, host.fix, tuple(trials))

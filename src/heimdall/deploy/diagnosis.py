@@ -1,0 +1,35 @@
+"""What the doctor says about this host, in the words a start needs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from heimdall.deploy.choice import HostView
+from heimdall.doctor import Report, examine, torch_release_for
+from heimdall.doctor.facts import Facts
+from heimdall.doctor.host import Host
+
+FIX_LINES_MAX = 8
+
+
+def look_at_host(project: Path) -> HostView:
+    """The first fault that keeps the GPU from being used, and the torch release for the driver."""
+    report = examine(project=project)
+    facts = Facts(Host(project=project))
+    capability = max((gpu.capability for gpu in facts.nvml.gpus if gpu.capability), default=None)
+    release = torch_release_for(facts.driver_version, capability) if facts.driver_version else None
+    return HostView(*_fault(report), _for_build(release, project))
+
+
+def _fault(report: Report) -> tuple[str, tuple[str, ...]]:
+    if report.verdict == "gpu":
+        return "", ()
+    fix = next((finding.fix for finding in report.findings if finding.status == "fault" and finding.fix), ())
+    return report.reason, fix[:FIX_LINES_MAX]
+
+
+def _for_build(release: str | None, project: Path) -> str | None:
+    """Empty where it is the release that the images are built with anyway, so that no second image is made of it."""
+    pinned = re.search(r"^torch==(\S+)", (project / "constraints-torch.txt").read_text(), re.MULTILINE)
+    return "" if pinned and release == pinned[1] else release

@@ -1,0 +1,123 @@
+"""Build, start and watch the service; a GPU that fails at the start costs the GPU, not the service."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from heimdall.deploy.choice import Choice, HostView
+from heimdall.deploy.dotenv import write_values
+from heimdall.deploy.engine import Answer, Engine
+from heimdall.deploy.health import ServiceState, wait_until_healthy
+from heimdall.deploy.trial import why
+from heimdall.errors import HeimdallError
+
+TRAINING = "training"
+PROOF_TIMEOUT_S = 240.0
+UNDECIDED = ("still being proved", "not looked at yet")
+"""How the worker's answer about its GPU begins before it knows."""
+DOCTOR_IN_CONTAINER = "docker compose exec training heimdall doctor"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    choice: Choice
+    states: tuple[ServiceState, ...]
+    backup: Path | None
+    """The .env file as it was, where there was one and it changed."""
+
+    @property
+    def healthy(self) -> bool:
+        return bool(self.states) and all(state.settled for state in self.states)
+
+
+@dataclass(frozen=True)
+class Starter:
+    engine: Engine
+    host: HostView
+    services: Sequence[str]
+    timeout_s: float
+
+    def start(self, choice: Choice, build: bool = True) -> Outcome:
+        """Write the choice, start, wait; with a GPU that does not work, once more without."""
+        backup = self._write(choice)
+        if build:
+            self._build(choice)
+        trouble, states = self._attempt(choice)
+        if trouble and choice.way != "cpu":
+            return self._start_without_gpu(choice, trouble, backup)
+        return Outcome(choice, self._or_fail(trouble, states), backup)
+
+    def _start_without_gpu(self, choice: Choice, trouble: str, backup: Path | None) -> Outcome:
+        self.engine.tell(f"STARTING WITH {choice.way} FAILED: {trouble}")
+        self.engine.tell("Starting on the CPU instead.")
+        reduced = choice.without_gpu(trouble, self.host.fix or (DOCTOR_IN_CONTAINER,))
+        self._write(reduced, keep_copy=False)
+        second_trouble, states = self._attempt(reduced)
+        if second_trouble:
+            # The GPU was not what stopped it, so the choice stands for the next try.
+            self._write(choice, keep_copy=False)
+        return Outcome(reduced, self._or_fail(second_trouble, states), backup)
+
+    def _write(self, choice: Choice, keep_copy: bool = True) -> Path | None:
+        backup = write_values(self.engine.project / ".env", choice.variables, keep_copy=keep_copy)
+        written = ", ".join(f"{key}={value}" for key, value in choice.variables.items())
+        copied = f"; the file as it was: {backup.name}" if backup else ""
+        self.engine.tell(f".env: {written}{copied}")
+        return backup
+
+    def _build(self, choice: Choice) -> None:
+        answer = self._with(choice).follow_compose("build", *self.services_with_needs())
+        if not answer.ok:
+            raise HeimdallError(f"the images could not be built: {why(answer)}")
+
+    def services_with_needs(self) -> Sequence[str]:
+        return ["--with-dependencies", *self.services] if self.services else []
+
+    def _attempt(self, choice: Choice) -> tuple[str, list[ServiceState]]:
+        """What went wrong with this choice, empty if nothing did, and the states of all services."""
+        engine = self._with(choice)
+        answer = engine.follow_compose("up", "--detach", *self.services)
+        if not answer.ok:
+            return why(answer), []
+        states = wait_until_healthy(engine, self.timeout_s)
+        if choice.way == "cpu" or not any(state.service == TRAINING for state in states):
+            return "", states
+        return self._gpu_trouble(engine), states
+
+    def _gpu_trouble(self, engine: Engine) -> str:
+        """What the worker says about its GPU once it has proved it; empty if it can use it."""
+        end = time.monotonic() + PROOF_TIMEOUT_S
+        while True:
+            ready = engine.compose("exec", "-T", TRAINING, "healthcheck.py", "8002", "/ready")
+            trouble = gpu_trouble(ready)
+            if not trouble or not trouble.startswith(UNDECIDED) or time.monotonic() > end:
+                return trouble
+            time.sleep(1)
+
+    def _with(self, choice: Choice) -> Engine:
+        # A variable exported in the shell would win over .env; the choice must hold for this start.
+        return self.engine.with_environment(choice.variables)
+
+    @staticmethod
+    def _or_fail(trouble: str, states: list[ServiceState]) -> tuple[ServiceState, ...]:
+        if trouble:
+            raise HeimdallError(f"the service did not start: {trouble} (docker compose ps, docker compose logs)")
+        return tuple(states)
+
+
+def gpu_trouble(ready: Answer) -> str:
+    """The worker's own word about its GPU, from what /ready answers; empty if it is fine."""
+    try:
+        report: dict[str, Any] = json.loads(ready.output)
+    except ValueError:
+        return f"the worker does not answer /ready: {ready.complaint}"
+    checks = report.get("dependencies", [])
+    gpu = next((check for check in checks if check.get("name") == "gpu"), None)
+    if gpu is None:
+        return "the worker's /ready says nothing about the GPU"
+    return "" if gpu.get("ok") else str(gpu.get("detail"))

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from heimdall.deploy.choice import Choice, HostView
+from heimdall.deploy.engine import Answer, Engine
+from heimdall.deploy.start import UNDECIDED, Outcome, Starter, gpu_trouble
+from heimdall.errors import HeimdallError
+from heimdall.service.settings import load_settings
+from heimdall.service.worker import look_at_gpu
+
+HOST = HostView("", ("sudo nvidia-ctk cdi generate",), None)
+NO_DRIVER = Answer(1, 'Error response from daemon: could not select device driver "nvidia" with capabilities: [[gpu]]')
+
+
+def ready(ok: bool, detail: str) -> Answer:
+    report: dict[str, Any] = {
+        "dependencies": [{"name": "database", "ok": True}, {"name": "gpu", "ok": ok, "detail": detail}]
+    }
+    return Answer(0 if ok else 1, json.dumps(report))
+
+
+@dataclass(frozen=True)
+class Script:
+    """Answers of `docker compose up` by accelerator, and of /ready."""
+
+    up: dict[str, Answer]
+    ready: Answer = field(default_factory=lambda: ready(True, "1 usable"))
+    build: Answer = field(default_factory=lambda: Answer(0, ""))
+
+
+class FakeEngine(Engine):
+    script: Script
+    commands: list[tuple[str, ...]]
+
+    def follow_compose(self, *arguments: str) -> Answer:
+        self.commands.append((self.environment["HEIMDALL_ACCELERATOR"], *arguments))
+        if arguments[0] == "build":
+            return self.script.build
+        return self.script.up.get(self.environment["HEIMDALL_ACCELERATOR"], Answer(0, ""))
+
+    def compose(self, *arguments: str, timeout_s: float = 60) -> Answer:
+        if arguments[0] == "exec":
+            return self.script.ready
+        return Answer(0, json.dumps({"Service": "training", "State": "running", "Health": "healthy", "ExitCode": 0}))
+
+    def with_environment(self, extra: Any) -> Engine:
+        return make_engine(self.project, self.script, self.commands, dict(extra), self.tell)
+
+
+def make_engine(
+    project: Path, script: Script, commands: list[tuple[str, ...]], environment: dict[str, str], tell: Any = print
+) -> FakeEngine:
+    engine = FakeEngine(project, tell, environment)
+    object.__setattr__(engine, "script", script)
+    object.__setattr__(engine, "commands", commands)
+    return engine
+
+
+def start(project: Path, way: Any, script: Script, **options: Any) -> tuple[Outcome, list[tuple[str, ...]]]:
+    commands: list[tuple[str, ...]] = []
+    starter = Starter(make_engine(project, script, commands, {}), HOST, ["training"], 1.0)
+    return starter.start(Choice(way, None, "because"), **options), commands
+
+
+def environment_file(project: Path) -> str:
+    return (project / ".env").read_text()
+
+
+def test_a_gpu_that_works_is_started_once_and_written_down(tmp_path: Path) -> None:
+    outcome, commands = start(tmp_path, "gpu-cdi", Script({}))
+    assert [(command[0], command[1]) for command in commands] == [("gpu-cdi", "build"), ("gpu-cdi", "up")]
+    assert outcome.healthy
+    assert outcome.choice.way == "gpu-cdi"
+    assert environment_file(tmp_path) == "HEIMDALL_ACCELERATOR=gpu-cdi\n"
+
+
+def test_a_reservation_docker_refuses_costs_the_gpu_and_not_the_service(tmp_path: Path) -> None:
+    outcome, commands = start(tmp_path, "gpu", Script({"gpu": NO_DRIVER}), build=False)
+    assert [command[0] for command in commands] == ["gpu", "cpu"]
+    assert outcome.healthy
+    assert outcome.choice.reason == 'could not select device driver "nvidia" with capabilities: [[gpu]]'
+    assert outcome.choice.fix == HOST.fix
+    assert environment_file(tmp_path) == "HEIMDALL_ACCELERATOR=cpu\n"
+
+
+def test_a_gpu_the_worker_cannot_use_is_given_up_with_the_workers_words(tmp_path: Path) -> None:
+    outcome, commands = start(tmp_path, "gpu", Script({}, ready(False, "cuInit says 999")), build=False)
+    assert [command[0] for command in commands] == ["gpu", "cpu"]
+    assert outcome.choice.reason == "cuInit says 999"
+
+
+def test_a_start_that_fails_without_the_gpu_too_is_an_error_and_keeps_the_choice(tmp_path: Path) -> None:
+    taken = Answer(1, "Error response from daemon: port is already allocated")
+    with pytest.raises(HeimdallError, match="port is already allocated"):
+        start(tmp_path, "gpu", Script({"gpu": taken, "cpu": taken}), build=False)
+    assert environment_file(tmp_path) == "HEIMDALL_ACCELERATOR=gpu\n"
+
+
+def test_images_that_cannot_be_built_end_it_before_anything_is_started(tmp_path: Path) -> None:
+    commands: list[tuple[str, ...]] = []
+    script = Script({}, build=Answer(1, "ERROR: failed to solve: no space left on device"))
+    with pytest.raises(HeimdallError, match="no space left"):
+        Starter(make_engine(tmp_path, script, commands, {}), HOST, [], 1.0).start(Choice("gpu", None, ""))
+    assert [command[1] for command in commands] == ["build"]
+
+
+def test_the_words_of_a_worker_that_does_not_know_yet_are_the_ones_the_start_waits_for() -> None:
+    class Unproved:
+        state = None
+
+        def start(self) -> None: ...
+
+        def stop(self) -> None: ...
+
+    with pytest.raises(HeimdallError) as undecided:
+        look_at_gpu(load_settings(accelerator="gpu"), Unproved())()  # type: ignore[arg-type]
+    assert str(undecided.value).startswith(UNDECIDED)
+
+
+def test_only_the_file_of_the_user_is_copied(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("A=1\n")
+    outcome, _ = start(tmp_path, "gpu", Script({"gpu": NO_DRIVER}), build=False)
+    copies = list(tmp_path.glob(".env.backup-*"))
+    assert copies == [outcome.backup]
+    assert copies[0].read_text() == "A=1\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "trouble"),
+    [
+        (ready(True, "1 usable"), ""),
+        (ready(False, "CUDA 13 needs driver 580"), "CUDA 13 needs driver 580"),
+        (Answer(1, "connection refused"), "the worker does not answer /ready: connection refused"),
+        (Answer(0, '{"dependencies": []}'), "the worker's /ready says nothing about the GPU"),
+    ],
+)
+def test_the_workers_word_about_its_gpu_is_read_from_ready(answer: Answer, trouble: str) -> None:
+    assert gpu_trouble(answer) == trouble
