@@ -45,7 +45,8 @@ def _reception(batch: SceneBatch, index: int, number: int, frame: LocalFrame) ->
             latitude_deg=float(latitude_deg),
             longitude_deg=float(longitude_deg),
             height_m=float(height_m),
-            clock_sigma_s=clock_sigma_s if math.isfinite(clock_sigma_s) else None,
+            # Nobody claims the digits that single precision adds.
+            clock_sigma_s=float(f"{clock_sigma_s:.6g}") if math.isfinite(clock_sigma_s) else None,
             level_sigma_db=float(batch.level_sigma_db[index, number]),
         ),
         samples=batch.samples[index, number].cpu().numpy(),

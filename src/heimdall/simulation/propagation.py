@@ -200,10 +200,10 @@ def _echoes(echoes: Echoes, shape: tuple[int, ...], chance: Chance) -> tuple[Ten
 
 
 def _sky_wave(distance_m: Tensor, chance: Chance) -> tuple[Tensor, Tensor]:
-    """One hop by a layer at 70 km (day) to 90 km (night); over flat ground, 6 to 26 dB down, less so far away."""
+    """One hop by a layer at 70 km (day) to 90 km (night); over flat ground, 10 to 40 dB down, 6 dB less beyond 500 km."""
     shape = tuple(distance_m.shape)
     layer_m = chance.uniform((70e3, 90e3), shape[0], 1).double()
     hop_m = 2 * torch.sqrt((distance_m / 2) ** 2 + layer_m**2)
-    fade_db = chance.uniform((6.0, 26.0), *shape) - 6 * (distance_m.float() / 500e3).clamp(max=1.0)
+    fade_db = chance.uniform((10.0, 40.0), *shape) - 6 * (distance_m.float() / 500e3).clamp(max=1.0)
     gain = 10 ** (-fade_db / 20) * chance.phasor(*shape)
     return ((hop_m - distance_m) / SPEED_OF_LIGHT_M_S)[..., None], gain[..., None]
