@@ -121,7 +121,7 @@ def _better(xp: Array, best: tuple[Array, Array, Array], new: tuple[Array, Array
 
 
 class _LinkTerms:
-    """The density of a lateness, clear sight, blocked, or simply wrong, for links of the given standard deviations.
+    """The density of a lateness, clear sight, blocked, astray or simply wrong, for links of the given standard deviations.
 
     Summed before the logarithm is taken: `outlier_density_per_s` keeps the sum from vanishing. This is the innermost loop of
     everything; what does not depend on the emission time is computed once.
@@ -131,7 +131,8 @@ class _LinkTerms:
         self.xp, self.model = xp, model
         self.inverse_sigma = 1 / sigma_s
         self.ratio = sigma_s / model.excess_delay_s
-        self.clear_scale = (1 - model.blocked_probability) / math.sqrt(2 * math.pi) * self.inverse_sigma
+        clear_probability = 1 - model.blocked_probability - model.stray_probability
+        self.clear_scale = clear_probability / math.sqrt(2 * math.pi) * self.inverse_sigma
 
     def log_density(self, late_s: Array) -> tuple[Array, Array]:
         """The log density per second, and the probability that the link is in clear sight."""
@@ -140,7 +141,15 @@ class _LinkTerms:
         bell = xp.exp(-0.5 * scaled * scaled)
         clear = self.clear_scale * bell
         total = clear + model.outlier_density_per_s + self._blocked(late_s, scaled, bell)
+        if model.stray_probability:
+            total = total + self._stray(late_s)
         return xp.log(total), clear / total
+
+    def _stray(self, late_s: Array) -> Array:
+        """A Cauchy density: off to either side, and rarely by a lot."""
+        width_s = self.model.stray_width_s
+        peak = self.model.stray_probability / (math.pi * width_s)
+        return peak / (1 + (late_s * (1 / width_s)) ** 2)
 
     def _blocked(self, late_s: Array, scaled: Array, bell: Array) -> Array:
         """A normal plus an exponential: the exponentially modified Gaussian, by the scaled error function.

@@ -21,6 +21,9 @@ class PropagationModel:
     blocked_probability: float = 0.3
     excess_delay_s: float = 3.0e-6
     multipath_sigma_s: float = 0.25e-6
+    stray_probability: float = 0.0
+    """Receivers whose clocks stray to either side, by a Cauchy law of half width `stray_width_s`."""
+    stray_width_s: float = 0.3e-6
     outlier_density_per_s: float = 1.0
     """Floor of an arrival's density: how likely a time that is simply wrong is to fall anywhere."""
     refractive_index: float = REFRACTIVE_INDEX_AIR
@@ -33,21 +36,33 @@ class PropagationModel:
     """Additional scatter of the level for the share of blocked links, as one normal term."""
     min_distance_m: float = 300.0
     """Nearer than this the power law is not followed down to its singularity."""
+    systematic_m: tuple[tuple[float, float], ...] = ()
+    """What moves a position whatever was measured, as shares and standard deviations of normals: an aircraft flies on
+    between its message and the position that is compared. Empty: nothing beyond the links' own terms."""
+    level_systematic: tuple[tuple[float, float], ...] = ((0.7, 0.06), (0.3, 0.16))
+    """The same for a position from power alone, in parts of the area's half width: shadowing belongs to places, so the
+    receivers err together."""
     inside_probability: float = 0.7
     """The transmitter is among the receivers; otherwise anywhere in the area searched."""
 
 
 TERRESTRIAL = PropagationModel("terrestrial")
 LOCAL = PropagationModel(
-    "local", excess_delay_s=0.3e-6, multipath_sigma_s=0.1e-6, min_distance_m=20.0, blocked_loss_sigma_db=3.0
+    "local",
+    excess_delay_s=0.3e-6,
+    multipath_sigma_s=0.1e-6,
+    min_distance_m=20.0,
+    blocked_loss_sigma_db=3.0,
 )
 AIRBORNE = PropagationModel(
     "airborne",
     blocked_probability=0.1,
     excess_delay_s=1.0e-6,
-    multipath_sigma_s=0.05e-6,
+    multipath_sigma_s=0.08e-6,
     exponent_mean=2.0,
     exponent_sigma=0.2,
+    inside_probability=0.02,
+    systematic_m=((0.7, 25.0), (0.3, 160.0)),
 )
 GROUND_WAVE = PropagationModel(
     "ground wave", blocked_probability=0.2, excess_delay_s=10e-6, multipath_sigma_s=4e-6, along_ground=True

@@ -136,24 +136,28 @@ class Posterior:
 
 _WINDOW_LEVELS = 7
 _WINDOW_SIGMAS = 4.5
+_TRACKING_CELLS = 24
 
 
-def posterior_window(batch: EvidenceBatch, density: LogDensity, mode_B2: Array, cells: int = 48) -> Posterior:
-    """Shrink a window from the whole area onto the mass of the posterior, blurred to its cells, and keep the last."""
+def posterior_window(
+    batch: EvidenceBatch, density: LogDensity, mode_B2: Array, spread_m_B: Array, cells: int = 64
+) -> Posterior:
+    """Shrink a window from the whole area onto the mass of the posterior, then look at it in `cells` x `cells`.
+
+    `spread_m_B` is a standard deviation still to come on top of the posterior: the window leaves room for it.
+    """
     xp = array_api_compat.array_namespace(batch.arrival_s)
     center_B2 = xp.zeros_like(mode_B2)
     half_B = batch.half_width_m
-    for level in range(_WINDOW_LEVELS):
-        window = _posterior_on(xp, center_B2, half_B, cells, density)
-        if level == _WINDOW_LEVELS - 1:
-            break
-        spread_B = xp.sqrt(_largest_eigenvalue(xp, window.covariance_B22))
+    for _ in range(_WINDOW_LEVELS):
+        window = _posterior_on(xp, center_B2, half_B, _TRACKING_CELLS, density)
+        sigma_B = xp.sqrt(_largest_eigenvalue(xp, window.covariance_B22) + spread_m_B**2)
         reach_B = xp.max(xp.abs(window.mean_B2 - mode_B2), axis=-1)
-        wanted_B = xp.maximum(_WINDOW_SIGMAS * spread_B + 1.5 * 2 * half_B / cells, 1.2 * reach_B)
+        wanted_B = xp.maximum(_WINDOW_SIGMAS * sigma_B + 3 * half_B / _TRACKING_CELLS, 1.2 * reach_B)
         shrinks = wanted_B < 0.97 * half_B
         center_B2 = xp.where(shrinks[:, None], window.mean_B2, center_B2)
         half_B = xp.where(shrinks, xp.clip(wanted_B, cells * _LEAST_CELL_M, None), half_B)
-    return window
+    return _posterior_on(xp, center_B2, half_B, cells, density)
 
 
 def _posterior_on(xp: Array, center_B2: Array, half_B: Array, cells: int, density: LogDensity) -> Posterior:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+import array_api_compat
+
 from heimdall.geometry import Array
+
+_SCENE_FIELDS = ("curvature_per_m", "transmitter_height_m", "half_width_m")
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,3 +54,26 @@ class EvidenceBatch:
     def select(self, index: Any) -> EvidenceBatch:
         """The scenes that `index` (a slice, or an integer or boolean array) picks."""
         return replace(self, **{field.name: getattr(self, field.name)[index] for field in fields(self)})
+
+
+def concatenate(batches: Sequence[EvidenceBatch]) -> EvidenceBatch:
+    """One batch of many, each scene padded to the most receivers of any."""
+    xp = array_api_compat.array_namespace(batches[0].present)
+    width = max(batch.present.shape[1] for batch in batches)
+    names = [field.name for field in fields(EvidenceBatch)]
+    padded = {
+        name: [
+            values if name in _SCENE_FIELDS else _pad(xp, values, width)
+            for values in (getattr(b, name) for b in batches)
+        ]
+        for name in names
+    }
+    return EvidenceBatch(**{name: xp.concat(parts, axis=0) for name, parts in padded.items()})
+
+
+def _pad(xp: Array, values: Array, width: int) -> Array:
+    missing = width - values.shape[1]
+    if missing == 0:
+        return values
+    shape = (values.shape[0], missing, *values.shape[2:])
+    return xp.concat([values, xp.zeros(shape, dtype=values.dtype, device=array_api_compat.device(values))], axis=1)

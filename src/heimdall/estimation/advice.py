@@ -1,0 +1,76 @@
+"""What kind of answer a fix is, and what its reader should do about it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import label
+
+from heimdall.estimation.region import GridPosterior
+from heimdall.evidence.collect import Collected
+from heimdall.fix import Status
+
+_LINE_RATIO = 0.03
+"""Receivers whose spread across is less than this part of their spread along lie on a line."""
+_EDGE_SHARE = 0.02
+_SECOND_PLACE_SHARE = 0.1
+
+
+def judge(collected: Collected, posterior: GridPosterior) -> tuple[Status, str]:
+    """The status of a fix and one sentence of advice, the gravest first."""
+    timed = collected.evidence.has_arrival[0]
+    if (others := _other_places(posterior.probability)) > 0:
+        places = "another place is" if others == 1 else f"{others} other places are"
+        return Status.AMBIGUOUS, f"{places} nearly as likely: {_cure(collected)}"
+    if _on_a_line(collected.evidence.position_enu_m[0]):
+        return (
+            Status.AMBIGUOUS,
+            "the receivers lie on a line: the position is ambiguous across it; add one off the line",
+        )
+    if _at_the_edge(collected, posterior):
+        return Status.AMBIGUOUS, "the transmitter may be outside the area searched: add receivers on that side"
+    if np.sum(timed) < 3:
+        return Status.POWER_ONLY, _why_power_only(collected)
+    return Status.OK, "" if np.all(timed) else "some receivers gave no arrival time: see receivers"
+
+
+def _other_places(probability: NDArray[np.float64]) -> int:
+    """Separate parts of the 95 % region besides the largest that hold a tenth of the probability each."""
+    threshold = np.sort(probability.ravel())[::-1][
+        int(np.searchsorted(np.cumsum(np.sort(probability.ravel())[::-1]), 0.95))
+    ]
+    parts, count = label(probability >= threshold)
+    masses = sorted((probability[parts == part].sum() for part in range(1, count + 1)), reverse=True)
+    return sum(mass > _SECOND_PLACE_SHARE for mass in masses[1:])
+
+
+def _cure(collected: Collected) -> str:
+    timed = int(np.sum(collected.evidence.has_arrival[0]))
+    return (
+        "a fourth receiver with a good clock would decide"
+        if timed < 4
+        else "a receiver in another direction would decide"
+    )
+
+
+def _on_a_line(position_N3: NDArray[np.float64]) -> bool:
+    if len(position_N3) < 3:
+        return True
+    horizontal = position_N3[:, :2] - position_N3[:, :2].mean(axis=0)
+    across, along = np.sqrt(np.maximum(np.linalg.eigvalsh(horizontal.T @ horizontal), 0.0))
+    return bool(across < _LINE_RATIO * along)
+
+
+def _at_the_edge(collected: Collected, posterior: GridPosterior) -> bool:
+    """Mass in the outermost cells of a window that reaches the border of the area searched."""
+    reach = np.max(np.abs(posterior.center_m)) + posterior.half_width_m
+    if reach < 0.99 * float(collected.evidence.half_width_m[0]):
+        return False
+    inner = posterior.probability[1:-1, 1:-1].sum()
+    return bool(1 - inner > _EDGE_SHARE)
+
+
+def _why_power_only(collected: Collected) -> str:
+    if any(reception.receiver.clock_sigma_s is not None for reception in collected.observation.receptions):
+        return "located by power: fewer than three receivers have a usable arrival time; better clocks or a stronger signal help"
+    return "located by power: no receiver has a clock that can carry arrival times; a GPS-disciplined clock would"

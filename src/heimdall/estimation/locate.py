@@ -1,0 +1,184 @@
+"""From observations to fixes by the likelihood: evidence, search, posterior, regions, advice."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heimdall.constants import SPEED_OF_LIGHT_M_S
+from heimdall.errors import InputError
+from heimdall.estimation.advice import judge
+from heimdall.estimation.likelihood import arrival_residual_s
+from heimdall.estimation.model import PropagationModel, model_for
+from heimdall.estimation.region import GridPosterior, Shares, to_geodetic
+from heimdall.estimation.search import Posterior, find_mode, log_posterior, posterior_window
+from heimdall.evidence.batch import EvidenceBatch, concatenate
+from heimdall.evidence.collect import Collected, collect
+from heimdall.fix import Fix, ReceiverReport, Status, check_against
+from heimdall.observation import Observation
+
+METHOD = "likelihood"
+_CHUNK = 32
+"""Scenes computed together: enough to spread the overhead, few enough to stay in the cache."""
+
+
+@dataclass(frozen=True, eq=False)
+class Located:
+    """A fix with the posterior that it was read from, for pictures; None where there was too little to locate with."""
+
+    fix: Fix
+    posterior: GridPosterior | None
+
+
+def locate(observations: Sequence[Observation]) -> list[Located]:
+    """Locate every observation by the likelihood, in the order given.
+
+    An observation with too few receivers becomes a fix with status `insufficient`, and the others go on.
+    """
+    return list(locate_each(observations))
+
+
+def locate_each(observations: Sequence[Observation]) -> Iterator[Located]:
+    """Like `locate`, chunk by chunk as they are ready."""
+    for start in range(0, len(observations), _CHUNK):
+        yield from _locate_chunk(observations[start : start + _CHUNK])
+
+
+def _locate_chunk(observations: Sequence[Observation]) -> list[Located]:
+    results: dict[int, Located] = {}
+    groups: dict[PropagationModel, list[tuple[int, Collected, float]]] = {}
+    for index, observation in enumerate(observations):
+        begun = time.perf_counter()
+        try:
+            collected = collect(observation)
+        except InputError as error:
+            results[index] = Located(insufficient(observation, str(error)), None)
+            continue
+        model = model_of(collected)
+        groups.setdefault(model, []).append((index, collected, time.perf_counter() - begun))
+    for model, members in groups.items():
+        located = _locate_group([collected for _, collected, _ in members], model)
+        for (index, _, collect_s), result in zip(members, located, strict=True):
+            elapsed_ms = result.fix.elapsed_ms + collect_s * 1e3
+            results[index] = replace(result, fix=replace(result.fix, elapsed_ms=elapsed_ms))
+    return [results[index] for index in range(len(observations))]
+
+
+def model_of(collected: Collected) -> PropagationModel:
+    """The propagation model for an observation's band, height and area."""
+    observation = collected.observation
+    return model_for(
+        observation.frequency_hz, observation.transmitter_height_m, float(collected.evidence.half_width_m[0])
+    )
+
+
+def insufficient(observation: Observation, why: str) -> Fix:
+    """The fix that says why there is none."""
+    receivers = tuple(
+        ReceiverReport(r.receiver.name, False, r.flaw or "too few receivers") for r in observation.receptions
+    )
+    return Fix(observation.id, Status.INSUFFICIENT, why, METHOD, receivers)
+
+
+def _locate_group(members: Sequence[Collected], model: PropagationModel) -> list[Located]:
+    begun = time.perf_counter()
+    batch = concatenate([collected.evidence for collected in members])
+    density = log_posterior(batch, model)
+    mode_B2, _ = find_mode(batch, density)
+    shares = [systematic_shares(batch, index, model) for index in range(len(batch))]
+    spread_m = np.array([np.sqrt(sum(share * sigma**2 for share, sigma in each)) for each in shares])
+    window = posterior_window(batch, density, mode_B2, spread_m)
+    searched_ms = (time.perf_counter() - begun) * 1e3 / len(members)
+    return [
+        _conclude(collected, batch, window, mode_B2, index, shares[index], model, searched_ms)
+        for index, collected in enumerate(members)
+    ]
+
+
+def systematic_shares(batch: EvidenceBatch, index: int, model: PropagationModel) -> Shares:
+    """The systematic error of a position: of the band, or of shadowing where power alone has to do."""
+    if uses_time(batch, index):
+        return model.systematic_m
+    half_width_m = float(batch.half_width_m[index])
+    return tuple((share, part * half_width_m) for share, part in model.level_systematic)
+
+
+def uses_time(batch: EvidenceBatch, index: int) -> bool:
+    """At least three arrival times: two would be one hyperbola, on which power has to find the place."""
+    return int(np.sum(batch.has_arrival[index])) >= 3
+
+
+def _conclude(
+    collected: Collected,
+    batch: EvidenceBatch,
+    window: Posterior,
+    mode_B2: NDArray[np.float64],
+    index: int,
+    shares: Shares,
+    model: PropagationModel,
+    searched_ms: float,
+) -> Located:
+    begun = time.perf_counter()
+    height_m = float(batch.transmitter_height_m[index])
+    posterior = grid_posterior(collected, window, index, height_m).blurred(shares)
+    place_m = mode_B2[index] if uses_time(batch, index) else posterior.peak_m()
+    fix = make_fix(collected, posterior, place_m, METHOD, model)
+    return Located(replace(fix, elapsed_ms=searched_ms + (time.perf_counter() - begun) * 1e3), posterior)
+
+
+def grid_posterior(collected: Collected, window: Posterior, index: int, height_m: float) -> GridPosterior:
+    """One scene's posterior window with the frame it lies in."""
+    cells = round(window.probability_BG.shape[1] ** 0.5)
+    probability = np.asarray(window.probability_BG[index], dtype=float).reshape(cells, cells)
+    center = np.asarray(window.center_B2[index], dtype=float)
+    return GridPosterior(collected.frame, center, float(window.half_width_m_B[index]), height_m, probability)
+
+
+def make_fix(
+    collected: Collected,
+    posterior: GridPosterior,
+    place_m: NDArray[np.float64],
+    method: str,
+    model: PropagationModel,
+    masses: tuple[float, float] = (0.68, 0.95),
+) -> Fix:
+    """The fix of one observation at `place_m`, with the posterior's regions at the given masses."""
+    latitude, longitude, height = (float(v) for v in to_geodetic(collected.frame, place_m, posterior.height_m))
+    covariance = np.zeros((3, 3))
+    covariance[:2, :2] = posterior.moments()[1]
+    region_68, region_95 = posterior.region(0.68, masses[0]), posterior.region(0.95, masses[1])
+    status, advice = judge(collected, posterior)
+    return Fix(
+        id=collected.observation.id,
+        status=status,
+        advice=advice,
+        method=method,
+        receivers=_receiver_reports(collected, place_m, model),
+        latitude_deg=latitude,
+        longitude_deg=longitude,
+        height_m=height,
+        covariance_enu_m2=covariance,
+        region_68=region_68,
+        region_95=region_95,
+        truth=check_against(collected.observation.truth, latitude, longitude, region_68, region_95),
+    )
+
+
+def _receiver_reports(
+    collected: Collected, place_m: NDArray[np.float64], model: PropagationModel
+) -> tuple[ReceiverReport, ...]:
+    evidence = collected.evidence
+    late_s = arrival_residual_s(np.asarray(place_m, dtype=float)[None, None], evidence, model)[0, 0]
+    usable = iter(range(evidence.present.shape[1]))
+    reports = []
+    for reception, reason in zip(collected.observation.receptions, collected.reasons, strict=True):
+        place = None if reception.flaw is not None else next(usable)
+        timed = place is not None and bool(evidence.has_arrival[0, place])
+        used = place is not None and (timed or bool(evidence.has_level[0, place]))
+        residual_m = float(late_s[place]) * SPEED_OF_LIGHT_M_S / model.refractive_index if timed else None
+        reports.append(ReceiverReport(reception.receiver.name, used, reason, residual_m))
+    return tuple(reports)

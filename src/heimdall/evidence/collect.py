@@ -1,0 +1,286 @@
+"""From an observation to evidence: who is used for what, and why not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heimdall.constants import SPEED_OF_LIGHT_M_S
+from heimdall.errors import InputError
+from heimdall.evidence.alignment import Aligned, align
+from heimdall.evidence.batch import EvidenceBatch
+from heimdall.evidence.recording import (
+    DEFAULT_LEVEL_SIGMA_DB,
+    Recordings,
+    clock_carries_time,
+    evidence_from_recordings,
+)
+from heimdall.geometry import LocalFrame
+from heimdall.observation import Observation, Reception
+
+_SEGMENT_S = 1.0
+_MAX_SEGMENTS = 32
+_TABLE_ARRIVAL_SIGMA_S = 10e-9
+"""An arrival time that comes as a number is at best as good as this."""
+_AREA_FACTOR = 2.0
+_MIN_HALF_WIDTH_M = 500.0
+_AIRBORNE_REACH_M = 350_000.0
+"""How much further a transmitter high above ground is heard."""
+_AIRBORNE_HEIGHT_M = 1500.0
+_OSCILLATOR_OFFSET = 0.3e-6
+_MIN_OFFSET_HZ = 2.0
+_MAX_OFFSET_HZ = 300.0
+
+
+@dataclass(frozen=True, eq=False)
+class Collected:
+    """Evidence of one observation (a batch of one), its frame, and for each reception why it is not used, or not for time."""
+
+    observation: Observation
+    evidence: EvidenceBatch
+    frame: LocalFrame
+    reasons: tuple[str | None, ...]
+
+
+def collect(observation: Observation) -> Collected:
+    """Evidence from whatever the receivers gave: IQ of at least two of them, else arrival times and powers.
+
+    Raises InputError where fewer than two receivers are left.
+    """
+    usable = [index for index, reception in enumerate(observation.receptions) if reception.flaw is None]
+    if len(usable) < 2:
+        raise InputError(_too_few(observation))
+    receptions = [observation.receptions[index] for index in usable]
+    frame = _frame_around(receptions)
+    position = _positions(frame, receptions)
+    half_width_m = _half_width_m(position, observation.transmitter_height_m)
+    if sum(reception.samples is not None for reception in receptions) >= 2:
+        evidence = _from_samples(observation, receptions, position, frame, half_width_m)
+    else:
+        evidence = _from_table(observation, receptions, position, frame, half_width_m)
+    reasons: list[str | None] = [reception.flaw for reception in observation.receptions]
+    for place, index in enumerate(usable):
+        reasons[index] = _reason(receptions[place], evidence, place, half_width_m)
+    return Collected(observation, evidence, frame, tuple(reasons))
+
+
+def _too_few(observation: Observation) -> str:
+    flaws = "; ".join(f"{r.receiver.name}: {r.flaw}" for r in observation.receptions if r.flaw is not None)
+    count = sum(reception.flaw is None for reception in observation.receptions)
+    why = f" ({flaws})" if flaws else ""
+    return f"{observation.id}: {count} usable receiver{'s' * (count != 1)}, at least 2 are needed{why}"
+
+
+def _frame_around(receptions: Sequence[Reception]) -> LocalFrame:
+    return LocalFrame.around(
+        np.array([reception.receiver.latitude_deg for reception in receptions]),
+        np.array([reception.receiver.longitude_deg for reception in receptions]),
+    )
+
+
+def _positions(frame: LocalFrame, receptions: Sequence[Reception]) -> NDArray[np.float64]:
+    receivers = [reception.receiver for reception in receptions]
+    return frame.to_enu(
+        np.array([receiver.latitude_deg for receiver in receivers]),
+        np.array([receiver.longitude_deg for receiver in receivers]),
+        np.array([receiver.height_m for receiver in receivers]),
+    )
+
+
+def _half_width_m(position_N3: NDArray[np.float64], transmitter_height_m: float | None) -> float:
+    """Half the side of the area searched: twice as far out as the receivers, and the line of sight of an aircraft."""
+    extent_m = max(float(np.max(np.abs(position_N3[:, :2]))), _MIN_HALF_WIDTH_M)
+    if transmitter_height_m is not None and transmitter_height_m > _AIRBORNE_HEIGHT_M:
+        return extent_m + _AIRBORNE_REACH_M
+    return _AREA_FACTOR * extent_m
+
+
+def _geometry(
+    observation: Observation,
+    receptions: Sequence[Reception],
+    position_N3: NDArray[np.float64],
+    frame: LocalFrame,
+    half_width_m: float,
+) -> dict[str, NDArray[np.float64]]:
+    """The fields of a batch of one that no measurement touches."""
+    height_m = observation.transmitter_height_m
+    if height_m is None:
+        height_m = float(np.mean([reception.receiver.height_m for reception in receptions]))
+    return {
+        "position_enu_m": position_N3[None],
+        "present": np.ones((1, len(receptions)), dtype=bool),
+        "clock_sigma_s": np.array([[_clock_sigma_s(reception) for reception in receptions]]),
+        "curvature_per_m": np.array([frame.curvature_per_m]),
+        "transmitter_height_m": np.array([height_m]),
+        "half_width_m": np.array([half_width_m]),
+    }
+
+
+def _clock_sigma_s(reception: Reception) -> float:
+    sigma = reception.receiver.clock_sigma_s
+    return math.inf if sigma is None else sigma
+
+
+def _level_sigma_db(reception: Reception) -> float:
+    if reception.rssi_sigma_db is not None:
+        return reception.rssi_sigma_db
+    stated = reception.receiver.level_sigma_db
+    return DEFAULT_LEVEL_SIGMA_DB if stated is None else stated
+
+
+def _from_table(
+    observation: Observation,
+    receptions: Sequence[Reception],
+    position_N3: NDArray[np.float64],
+    frame: LocalFrame,
+    half_width_m: float,
+) -> EvidenceBatch:
+    """Evidence from arrival times and powers that come as numbers."""
+    known = _geometry(observation, receptions, position_N3, frame, half_width_m)
+    arrival = np.array([[math.nan if r.toa_s is None else r.toa_s for r in receptions]])
+    level = np.array([[math.nan if r.rssi_dbm is None else r.rssi_dbm for r in receptions]])
+    has_arrival = np.isfinite(arrival) & clock_carries_time(np, known["clock_sigma_s"], known["half_width_m"])
+    origin = np.nanmin(arrival) if np.any(np.isfinite(arrival)) else 0.0
+    return EvidenceBatch(
+        arrival_s=np.where(has_arrival, arrival - origin, 0.0),
+        arrival_sigma_s=np.full_like(arrival, _TABLE_ARRIVAL_SIGMA_S),
+        has_arrival=has_arrival,
+        level_db=np.nan_to_num(level),
+        level_sigma_db=np.array([[_level_sigma_db(reception) for reception in receptions]]),
+        has_level=np.isfinite(level),
+        snr=np.zeros_like(level),
+        **{**known, "clock_sigma_s": np.minimum(known["clock_sigma_s"], 1.0)},
+    )
+
+
+def _from_samples(
+    observation: Observation,
+    receptions: Sequence[Reception],
+    position_N3: NDArray[np.float64],
+    frame: LocalFrame,
+    half_width_m: float,
+) -> EvidenceBatch:
+    """Evidence from IQ, long recordings in segments; a receiver that only has numbers gives its power."""
+    heard = [index for index, reception in enumerate(receptions) if reception.samples is not None]
+    aligned = align([receptions[index] for index in heard])
+    segments = _segments(aligned)
+    known = _geometry(observation, [receptions[i] for i in heard], position_N3[heard], frame, half_width_m)
+    count = segments.shape[0]
+    repeated = {name: np.repeat(values, count, axis=0) for name, values in known.items()}
+    evidence = evidence_from_recordings(
+        Recordings(
+            samples_BNT=segments,
+            sample_rate_hz=aligned.sample_rate_hz,
+            bandwidth_hz=min(observation.bandwidth_hz, aligned.sample_rate_hz),
+            start_s=np.repeat(aligned.start_s_N[None], count, axis=0),
+            level_sigma_db=np.array([[_level_sigma_db(receptions[i]) for i in heard]] * count),
+            max_offset_hz=_max_offset_hz(observation.frequency_hz),
+            **repeated,
+        )
+    )
+    return _spread(_merge_segments(_double(evidence)), heard, receptions, position_N3)
+
+
+def _segments(aligned: Aligned) -> NDArray[np.complex64]:
+    """(segments, N, samples): a long recording cut so that fading and drift stay outside the coherent sum."""
+    total = aligned.samples_NT.shape[1]
+    count = min(_MAX_SEGMENTS, max(1, round(total / aligned.sample_rate_hz / _SEGMENT_S)))
+    length = total // count
+    cut = aligned.samples_NT[:, : count * length].reshape(len(aligned.samples_NT), count, length)
+    return np.ascontiguousarray(np.moveaxis(cut, 1, 0))
+
+
+def _max_offset_hz(frequency_hz: float) -> float:
+    """Carrier offset between two receivers to search: crystal oscillators of a few tenths of a part per million."""
+    wanted = 45.0 if frequency_hz > 3e6 else _MIN_OFFSET_HZ
+    return min(_MAX_OFFSET_HZ, max(wanted, _OSCILLATOR_OFFSET * frequency_hz))
+
+
+def _double(evidence: EvidenceBatch) -> EvidenceBatch:
+    values = {field.name: getattr(evidence, field.name) for field in fields(evidence)}
+    return EvidenceBatch(
+        **{name: value if value.dtype == bool else value.astype(np.float64) for name, value in values.items()}
+    )
+
+
+def _merge_segments(evidence: EvidenceBatch) -> EvidenceBatch:
+    """One scene of many segments of it: medians, with the scatter between segments in the standard deviation."""
+    count = len(evidence)
+    if count == 1:
+        return evidence
+    valid = evidence.has_arrival
+    reference = int(np.argmax(valid.sum(axis=0)))
+    relative = np.where(valid & valid[:, [reference]], evidence.arrival_s - evidence.arrival_s[:, [reference]], np.nan)
+    seen = np.sum(np.isfinite(relative), axis=0)
+    steady = seen >= max(2, count // 3)
+    middle = np.array([np.nanmedian(column) if np.isfinite(column).any() else 0.0 for column in relative.T])
+    scatter = np.array(
+        [
+            1.4826 * np.nanmedian(np.abs(c - m)) if np.isfinite(c).any() else 0.0
+            for c, m in zip(relative.T, middle, strict=True)
+        ]
+    )
+    noise = np.sqrt(np.mean(evidence.arrival_sigma_s**2, axis=0))
+    sigma = np.sqrt((noise**2 + scatter**2) / np.maximum(seen, 1))
+    first = evidence.select(slice(0, 1))
+    return replace(
+        first,
+        arrival_s=middle[None],
+        arrival_sigma_s=sigma[None],
+        has_arrival=steady[None],
+        level_db=np.median(evidence.level_db, axis=0)[None],
+        has_level=(np.mean(evidence.has_level, axis=0) > 0.5)[None],
+        snr=np.median(evidence.snr, axis=0)[None],
+    )
+
+
+def _spread(
+    evidence: EvidenceBatch, heard: list[int], receptions: Sequence[Reception], position_N3: NDArray[np.float64]
+) -> EvidenceBatch:
+    """The evidence of those with IQ laid among all receptions; the others are present without a measurement."""
+    if len(heard) == len(receptions):
+        return evidence
+    total = len(receptions)
+
+    def laid(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        wide = np.zeros((1, total, *values.shape[2:]), dtype=values.dtype)
+        wide[:, heard] = values
+        return wide
+
+    by_receiver = (
+        "arrival_s",
+        "arrival_sigma_s",
+        "clock_sigma_s",
+        "has_arrival",
+        "level_db",
+        "level_sigma_db",
+        "has_level",
+        "snr",
+    )
+    return replace(
+        evidence,
+        position_enu_m=position_N3[None],
+        present=np.ones((1, total), dtype=bool),
+        **{name: laid(getattr(evidence, name)) for name in by_receiver},
+    )
+
+
+def _reason(reception: Reception, evidence: EvidenceBatch, place: int, half_width_m: float) -> str | None:
+    """Why a sound reception is not used at all, or not for time; None where nothing is to be said."""
+    has_arrival, has_level = bool(evidence.has_arrival[0, place]), bool(evidence.has_level[0, place])
+    if has_arrival:
+        return None
+    sigma = reception.receiver.clock_sigma_s
+    if reception.samples is None and reception.toa_s is None:
+        return None if has_level else "no signal: neither an arrival time nor a power"
+    if sigma is None:
+        why = "no clock"
+    elif sigma * SPEED_OF_LIGHT_M_S >= 0.25 * half_width_m:
+        why = f"clock of {sigma:.2g} s says nothing about a place in an area of {2 * half_width_m / 1e3:.0f} km"
+    else:
+        why = "no arrival time that agrees with the other receivers"
+    return f"{why}: power only" if has_level else f"{why}, and no power above the noise"
