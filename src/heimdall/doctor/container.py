@@ -1,0 +1,174 @@
+"""Docker between the driver and the training: the toolkit, CDI, the service's own request, a GPU lost on the way."""
+
+from __future__ import annotations
+
+import errno
+
+from heimdall.doctor import nvml
+from heimdall.doctor.cdi import CdiSpec, duplicates, missing_paths, read_specs
+from heimdall.doctor.docker import GPU_DEVICE, all_cdi_folders
+from heimdall.doctor.driver import ON_HOST
+from heimdall.doctor.facts import Facts
+from heimdall.doctor.finding import Finding
+from heimdall.doctor.packages import package_tool
+from heimdall.doctor.training import CONTAINER
+from heimdall.doctor.versions import agree
+
+RECREATE = "docker compose up -d --force-recreate training"
+RESTART_DOCKER = "sudo systemctl restart docker"
+ASK_FOR_GPU = "HEIMDALL_ACCELERATOR=gpu docker compose up -d training"
+TOOLKIT_GUIDE = "https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/install-guide.html"
+
+
+def check_docker(facts: Facts) -> Finding | None:
+    """Whether there is a Docker to ask, and what it can serve; nothing wrong in either case."""
+    if not facts.engine.installed:
+        return (
+            None
+            if facts.in_container
+            else Finding("docker", "unknown", facts.engine.fault, "Docker is not installed here.")
+        )
+    if facts.engine.answers:
+        return Finding(
+            "docker", "ok", f"Docker {facts.docker.engine_version}", f"Docker answers: {facts.docker.reason}."
+        )
+    fix = (
+        "sudo usermod -aG docker $USER" if "permission denied" in facts.engine.fault else "sudo systemctl start docker"
+    )
+    cause = "Docker does not answer, so what it can serve is not known."
+    return Finding("docker", "unknown", facts.engine.fault, cause, (fix,))
+
+
+def check_toolkit(facts: Facts) -> Finding | None:
+    if not facts.engine.answers or facts.docker.mode != "none" or facts.docker.needs_restart:
+        return None
+    fix = (
+        f"# NVIDIA's package source must be set up once: {TOOLKIT_GUIDE}",
+        f"sudo {'dnf' if package_tool(facts.host) == 'dnf' else 'apt-get'} install nvidia-container-toolkit",
+        "sudo nvidia-ctk runtime configure --runtime=docker",
+        RESTART_DOCKER,
+    )
+    seen = f"docker info: no runtime nvidia, no discovered device; no nvidia-container-runtime-hook{_refusal(facts)}"
+    cause = "The NVIDIA Container Toolkit is not installed, so Docker cannot give a container the GPU."
+    return Finding("container_toolkit_missing", "fault", seen, cause, fix)
+
+
+def check_restart(facts: Facts) -> Finding | None:
+    if not facts.engine.answers or facts.docker.mode != "none" or not facts.docker.needs_restart:
+        return None
+    seen = f"{facts.docker.reason}{_refusal(facts)}"
+    cause = (
+        "The NVIDIA Container Toolkit is installed, but Docker was not restarted since; it looks for it when it starts."
+    )
+    return Finding("docker_not_restarted", "fault", seen, cause, (RESTART_DOCKER,))
+
+
+def _refusal(facts: Facts) -> str:
+    return f"; {facts.training.source}: {facts.training.error}" if facts.training and facts.training.error else ""
+
+
+def check_rootless(facts: Facts) -> Finding | None:
+    if not facts.engine.answers or not facts.engine.rootless or facts.docker.mode != "toolkit":
+        return None
+    path = "/etc/nvidia-container-runtime/config.toml"
+    lines = [line.strip().replace(" ", "") for line in (facts.host.read(path) or "").splitlines()]
+    if "no-cgroups=true" in lines:
+        return None
+    fix = (
+        "sudo nvidia-ctk config --set nvidia-container-cli.no-cgroups --in-place",
+        "systemctl --user restart docker",
+        "# or ask by CDI, which needs no device rules:",
+        "sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml",
+        "HEIMDALL_ACCELERATOR=gpu-cdi docker compose up -d training",
+    )
+    seen = f"docker info: rootless; {path}: no-cgroups is not true"
+    cause = "Docker is rootless and may not write the device rules the toolkit wants (bpf_prog_query: operation not permitted)."
+    return Finding("rootless_docker", "fault", seen, cause, fix)
+
+
+def check_cdi(facts: Facts) -> Finding | None:
+    """A specification is a photograph of the driver; it goes stale when the driver changes."""
+    if facts.in_container:
+        return None
+    specs = [spec for spec in read_specs(facts.host, all_cdi_folders(facts.engine)) if f"{spec.kind}=" == GPU_DEVICE]
+    stale = {spec: why for spec in specs for why in [_stale(facts, spec)] if why}
+    twice = duplicates(specs)
+    if not stale and not twice:
+        return None
+    # The hook does not read these files: with it, they are a trap rather than a fault.
+    matters = bool(stale) and facts.docker.mode != "toolkit"
+    keep = next((spec.path for spec in reversed(specs) if spec not in stale), specs[-1].path)
+    others = sorted(
+        {spec.path for spec in stale if spec.path != keep}
+        | {path for paths in twice.values() for path in paths if path != keep}
+    )
+    seen = [f"{spec.path}: {why}" for spec, why in stale.items()]
+    seen += [f"{name} is described by {' and '.join(paths)}" for name, paths in sorted(twice.items())[:1]]
+    cause = "The CDI specification no longer fits the driver, so a container that asks by it cannot start."
+    if not stale:
+        cause = "A CDI device is described twice; only the later folder counts, and the other goes stale unnoticed."
+    fix = (
+        *(f"sudo mv {path} {path}.stale" for path in others),
+        f"sudo nvidia-ctk cdi generate --output={keep}",
+        "nvidia-ctk cdi list",
+    )
+    return Finding("stale_cdi", "fault" if matters else "warning", "; ".join(seen), cause, fix)
+
+
+def _stale(facts: Facts, spec: CdiSpec) -> str:
+    missing = missing_paths(facts.host, spec)
+    if missing:
+        return f"{missing[0]} does not exist" + (f" ({len(missing)} such paths)" if len(missing) > 1 else "")
+    other = [version for version in spec.versions if facts.loaded and not agree(version, facts.loaded)]
+    return f"it mounts libraries {other[0]}, the loaded module is {facts.loaded}" if other else ""
+
+
+def check_service(facts: Facts) -> Finding | None:
+    """The training service must ask Docker for a GPU; seen from the host, or from inside by what is missing."""
+    if facts.in_container and facts.is_loaded and not facts.nodes and not facts.is_wsl:
+        seen = f"the host's driver {facts.loaded} can be seen in /proc, but there is no /dev/nvidia0 in this container"
+        return _not_asked(seen, (ON_HOST, ASK_FOR_GPU))
+    training = facts.training
+    if training is None or training.asks_for_gpu is not False:
+        return None
+    return _not_asked(f"{training.source}: no GPU among the device requests", (ASK_FOR_GPU,), facts.docker.accelerator)
+
+
+def _not_asked(seen: str, fix: tuple[str, ...], accelerator: str = "gpu") -> Finding:
+    remark = "# heimdall up chooses what the host can serve and writes it into .env, for the plain commands to come"
+    commands = tuple(line.replace("=gpu ", f"={accelerator} ") if accelerator == "gpu-cdi" else line for line in fix)
+    cause = "The training service asks Docker for no GPU, so its container sees none."
+    return Finding("service_without_gpu", "fault", seen, cause, (*commands, remark))
+
+
+def check_refused(facts: Facts) -> Finding | None:
+    """Inside: systemctl daemon-reload on the host takes the device rules from running containers."""
+    node = next(iter(facts.nodes), None)
+    if not facts.in_container or node is None or facts.nvml.code == nvml.OK:
+        return None
+    if facts.host.open_error(facts.host.at(node)) != errno.EPERM:
+        return None
+    return _lost(f"{facts.nvml.evidence}; {node} is there, but opening it is refused", (ON_HOST,))
+
+
+def check_lost_in_container(facts: Facts) -> Finding | None:
+    """The same from outside, where the host itself is well."""
+    training = facts.training
+    if training is None or not training.running or not training.asks_for_gpu or facts.nvml.code not in (None, nvml.OK):
+        return None
+    inside = nvml.ask_nvidia_smi(facts.host, 15.0, ("docker", "exec", CONTAINER))
+    if inside.code != nvml.UNKNOWN:
+        return None
+    return _lost(f"in {CONTAINER}: {inside.message}; on the host the driver is well", ())
+
+
+def _lost(seen: str, before: tuple[str, ...]) -> Finding:
+    fix = (
+        *before,
+        RECREATE,
+        "# so that it does not come back, ask by CDI:",
+        "sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml",
+        "HEIMDALL_ACCELERATOR=gpu-cdi docker compose up -d training",
+    )
+    cause = "The running container has lost its right to the GPU, as after systemctl daemon-reload on the host."
+    return Finding("gpu_lost_in_container", "fault", seen, cause, fix)

@@ -1,0 +1,278 @@
+"""The driver is loaded: does the card behind it work? The first of these checks that finds a fault has the cause."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from heimdall.doctor import hardware, nvml, packages, proof, versions
+from heimdall.doctor.driver import DOCTOR_ON_HOST, on_host
+from heimdall.doctor.facts import Facts
+from heimdall.doctor.finding import Finding, Status
+
+XID = re.compile(r"NVRM: Xid \((?:PCI:)?([0-9a-fA-F:.]+)\): (\d+)")
+FABRIC_MANAGER = "nv-fabricmanage"  # the kernel cuts names after 15 characters
+MAKE_UVM = "sudo nvidia-modprobe -c 0 -u"
+RELOAD_UVM = ("sudo modprobe -r nvidia_uvm", "sudo modprobe nvidia_uvm")
+
+
+@dataclass(frozen=True)
+class XidMeaning:
+    """`fatal` means that the card does not work until the fix is done."""
+
+    cause: str
+    fix: tuple[str, ...]
+    fatal: bool = False
+
+
+_RESET = ("# end the programs on the GPU, then:", "sudo nvidia-smi --gpu-reset")
+_PROGRAM = ("# look at the training's own log for the first CUDA error", "docker logs --tail 200 heimdall-training")
+_MEMORY = (
+    *_RESET,
+    "nvidia-smi -q -d ECC,ROW_REMAPPER,PAGE_RETIREMENT",
+    "# if it comes back: the card is to be replaced",
+)
+XIDS = {
+    79: XidMeaning(
+        "The card has fallen off the PCI bus: power, cable, seat or heat.",
+        (
+            "# shut down, check the power cables and the seat of the card; a reboot brings it back for now",
+            "sudo reboot",
+        ),
+        fatal=True,
+    ),
+    48: XidMeaning("An uncorrectable memory error on the card (ECC, two bits).", _MEMORY, fatal=True),
+    64: XidMeaning("The card could not retire or remap a broken memory row.", _MEMORY, fatal=True),
+    95: XidMeaning("An uncontained memory error on the card: every program on it is affected.", _MEMORY, fatal=True),
+    119: XidMeaning(
+        "The card's own processor (GSP) does not answer the driver.",
+        (
+            *_RESET,
+            "# if it comes back, do without the GSP (not with the open kernel module):",
+            "echo 'options nvidia NVreg_EnableGpuFirmware=0' | sudo tee /etc/modprobe.d/nvidia-gsp.conf",
+            "sudo reboot",
+        ),
+        fatal=True,
+    ),
+    63: XidMeaning("The card has noted a broken memory row and replaces it at the next reset.", _RESET),
+    94: XidMeaning("A contained memory error on the card: only the program that met it had to end.", _RESET),
+    31: XidMeaning(
+        "A program reached for memory that is not its own (MMU fault): most often the program, not the card.", _PROGRAM
+    ),
+    13: XidMeaning("A program made the card's engine fail: most often the program, not the card.", _PROGRAM),
+}
+UNKNOWN_XID = XidMeaning("The driver reports an error of the card or of a program on it.", _PROGRAM)
+
+
+def xids(facts: Facts) -> list[tuple[str, int]]:
+    """Bus address and code of every Xid the kernel wrote since the boot."""
+    return [(address, int(code)) for address, code in XID.findall(facts.kernel_log)]
+
+
+def check_lost(facts: Facts) -> Finding | None:
+    seen = [(address, code) for address, code in xids(facts) if XIDS.get(code, UNKNOWN_XID).fatal]
+    broken = facts.nvml.code not in (None, nvml.OK) or facts.nvml.timed_out
+    if facts.nvml.code in (nvml.GPU_IS_LOST, nvml.RESET_REQUIRED) or (seen and broken):
+        evidence = "; ".join([facts.nvml.evidence, *(f"Xid {code} on {address}" for address, code in seen[-3:])])
+        lost = facts.nvml.code == nvml.GPU_IS_LOST
+        meaning = XIDS[seen[-1][1]] if seen else XIDS[79] if lost else XidMeaning("The GPU needs a reset.", _RESET)
+        return Finding("gpu_lost", "fault", evidence, meaning.cause, on_host(facts, meaning.fix))
+    return None
+
+
+def check_xid(facts: Facts) -> Finding | None:
+    """Errors the card got over: worth a warning, never the reason why the GPU is not used."""
+    found = xids(facts)
+    if not found:
+        return None
+    address, code = max(found, key=lambda item: (XIDS.get(item[1], UNKNOWN_XID).fatal, item[1] in XIDS))
+    meaning = XIDS.get(code, UNKNOWN_XID)
+    counts = ", ".join(
+        f"Xid {number} {sum(item[1] == number for item in found)} times" for number in sorted({c for _, c in found})
+    )
+    return Finding(
+        "gpu_xid",
+        "warning",
+        f"kernel log since the boot: {counts}; last meaning for {address}",
+        meaning.cause,
+        meaning.fix,
+    )
+
+
+def check_forward_compatibility(facts: Facts) -> Finding | None:
+    """cuda-compat serves data centre cards only; on a GeForce its libcuda refuses to start."""
+    found = _compat_libraries(facts)
+    refused = facts.nvml.code == nvml.OK and facts.driver_proof.code == proof.COMPAT_NOT_SUPPORTED
+    # The mere presence is harmless: NVIDIA's images bring the folder, and the loader does not look there by itself.
+    in_path = [path for path in found if _is_searched(facts, path)]
+    consumer = any(re.search(r"GeForce|TITAN", model) for model in facts.models)
+    if not refused and not (in_path and consumer):
+        return None
+    seen = "; ".join(
+        [
+            f"found {', '.join(found) or 'no compat folder'}",
+            *facts.models[:1],
+            *([facts.driver_proof.evidence] if refused else []),
+        ]
+    )
+    cause = "Forward-compatibility libraries (cuda-compat) are in use, and this card does not support them."
+    fix: tuple[str, ...] = ("sudo apt-get purge 'cuda-compat-*'", "sudo ldconfig")
+    if facts.in_container:
+        fix = (
+            "# in the image: no cuda-compat package, and no .../compat in LD_LIBRARY_PATH; then:",
+            "docker compose build training",
+            "docker compose up -d training",
+        )
+    elif any("/compat" in folder for folder in facts.host.environment.get("LD_LIBRARY_PATH", "").split(":")):
+        fix = ("# take the compat folder out of LD_LIBRARY_PATH:", "unset LD_LIBRARY_PATH", *fix)
+    return Finding("forward_compatibility", "fault", seen, cause, fix)
+
+
+def _compat_libraries(facts: Facts) -> list[str]:
+    folders = [f"/usr/local/{name}/compat" for name in facts.host.names("/usr/local") if name.startswith("cuda")]
+    return [
+        f"{folder}/{name}" for folder in folders for name in facts.host.names(folder) if name.startswith("libcuda.so")
+    ]
+
+
+def _is_searched(facts: Facts, path: str) -> bool:
+    folder = facts.host.real(path.rpartition("/")[0])
+    searched = facts.host.environment.get("LD_LIBRARY_PATH", "").split(":")
+    for name in facts.host.names("/etc/ld.so.conf.d"):
+        searched += (facts.host.read(f"/etc/ld.so.conf.d/{name}") or "").splitlines()
+    return folder in [facts.host.real(entry.strip()) for entry in searched if entry.strip().startswith("/")]
+
+
+def check_fabric_manager(facts: Facts) -> Finding | None:
+    """Boards with NVSwitch join their cards only once the fabric manager of the driver's exact version runs."""
+    switches = hardware.switches(facts.host)
+    names = [(facts.host.read(f"/proc/{pid}/comm") or "").strip() for pid in facts.host.processes()]
+    runs = FABRIC_MANAGER in names
+    refused = facts.nvml.code == nvml.OK and facts.driver_proof.code == proof.NOT_READY
+    if not refused and not (switches and not runs and not facts.in_container):
+        return None
+    version = facts.loaded or facts.driver_version or ""
+    package = f"nvidia-fabricmanager-{packages.branch(facts.host, version).partition('-')[0]}"
+    seen = [f"{len(switches)} NVSwitch on the bus", *facts.models[:1]]
+    seen += [
+        f"nv-fabricmanager {'runs' if runs else 'does not run'}",
+        *([facts.driver_proof.evidence] if refused else []),
+    ]
+    cause = f"The cards of this board need the fabric manager, of the driver's exact version {version}."
+    fix = (f"sudo apt-get install {package}='{version}-*'", "sudo systemctl enable --now nvidia-fabricmanager")
+    if runs:
+        fix = (*fix[:1], "sudo systemctl restart nvidia-fabricmanager")
+    return Finding("fabric_manager_missing", "fault", "; ".join(seen), cause, on_host(facts, fix))
+
+
+def check_mig(facts: Facts) -> Finding | None:
+    split = [gpu for gpu in facts.nvml.gpus if gpu.mig]
+    if not split:
+        return None
+    uuids = [uuid for gpu in split for uuid in gpu.mig_uuids]
+    capabilities = "/proc/driver/nvidia/capabilities"
+    made = any(
+        name.startswith("gi")
+        for gpu in facts.host.names(capabilities)
+        for name in facts.host.names(f"{capabilities}/{gpu}/mig")
+    )
+    if not uuids and not made:
+        return Finding(
+            "mig",
+            "fault",
+            f"{split[0].name}: MIG is on, without an instance",
+            "The card is in MIG mode and nobody has made an instance, so CUDA sees no device.",
+            on_host(
+                facts,
+                (
+                    "# one instance of the whole card:",
+                    "sudo nvidia-smi mig -cgi 0 -C",
+                    "# or leave MIG mode:",
+                    "sudo nvidia-smi -mig 0",
+                ),
+            ),
+        )
+    chosen = facts.host.environment.get("CUDA_VISIBLE_DEVICES", "")
+    status: Status = "ok" if chosen.startswith("MIG-") else "warning"
+    name = uuids[0] if uuids else "MIG-..."
+    remark = () if uuids else ("nvidia-smi -L",)
+    cause = "The card is divided (MIG): a process sees one instance only; choose it by its UUID."
+    return Finding(
+        "mig",
+        status,
+        f"{split[0].name}: {', '.join(uuids) or 'instances are there'}",
+        cause,
+        (*remark, f"export CUDA_VISIBLE_DEVICES={name}"),
+    )
+
+
+def check_uvm(facts: Facts) -> Finding | None:
+    """Without /dev/nvidia-uvm nvidia-smi is fine and CUDA is not; after a suspend it can be there and be stuck."""
+    there = facts.host.exists("/dev/nvidia-uvm")
+    if facts.is_wsl or not (facts.nodes or facts.host.exists("/dev/nvidiactl")):
+        return None
+    if not there and not (facts.nvml.code == nvml.OK and facts.driver_proof.done):
+        loaded = "loaded" if facts.host.exists("/sys/module/nvidia_uvm") else "not loaded"
+        seen = f"/dev/nvidia-uvm is missing; the module nvidia_uvm is {loaded}"
+        again = ("docker compose up -d --force-recreate training",) if facts.in_container else ()
+        cause = "The device of unified memory (nvidia-uvm) is missing, and CUDA cannot start without it."
+        return Finding("nvidia_uvm", "fault", seen, cause, on_host(facts, (MAKE_UVM, *again)))
+    if there and facts.nvml.code == nvml.OK and facts.driver_proof.code == proof.UNKNOWN:
+        cause = "The module nvidia_uvm is stuck, as after a suspend: NVML answers, CUDA does not."
+        return Finding(
+            "nvidia_uvm",
+            "fault",
+            f"{facts.driver_proof.evidence}; /dev/nvidia-uvm is there",
+            cause,
+            on_host(facts, RELOAD_UVM),
+        )
+    return None
+
+
+def check_nvml(facts: Facts) -> Finding | None:
+    """What none of the checks before it could explain."""
+    if facts.nvml.timed_out and not facts.quick:
+        cause = "The driver does not answer: the card or its driver hangs."
+        return Finding(
+            "nvml_error",
+            "fault",
+            facts.nvml.evidence,
+            cause,
+            on_host(facts, ("sudo dmesg | grep NVRM | tail", "sudo reboot")),
+        )
+    if facts.nvml.code in (None, nvml.OK) or (facts.in_container and not facts.nodes):
+        return None
+    if facts.nvml.code == nvml.NO_PERMISSION:
+        fix: tuple[str, ...] = ("ls -l /dev/nvidia*", "sudo usermod -aG video,render $USER", "# log in again")
+        return Finding(
+            "nvml_error", "fault", facts.nvml.evidence, "This user may not open the GPU's device files.", fix
+        )
+    cause = (
+        f"The driver is loaded, but its library answers: {nvml.MEANING.get(facts.nvml.code or 0, facts.nvml.message)}."
+    )
+    fix = (DOCTOR_ON_HOST,) if facts.in_container else ("nvidia-smi", "sudo dmesg | grep NVRM | tail", "sudo reboot")
+    return Finding("nvml_error", "fault", facts.nvml.evidence, cause, on_host(facts, fix))
+
+
+def summary(facts: Facts) -> Finding:
+    """The state of a driver in which nothing was found wrong."""
+    version = facts.loaded or facts.nvml.driver_version or facts.driver_version
+    if facts.nvml.code == nvml.OK and not facts.nvml.gpus:
+        cause = "The driver answers, but lists no card."
+        return Finding(
+            "driver",
+            "fault",
+            facts.nvml.message or "NVML lists 0 devices",
+            cause,
+            ("nvidia-smi -L", "lspci -nn -d 10de:"),
+        )
+    if facts.nvml.code == nvml.OK:
+        names = ", ".join(gpu.name for gpu in facts.nvml.gpus)
+        return Finding(
+            "driver", "ok", f"module {version}; NVML answers: {names}", f"Driver {version} is loaded and answers."
+        )
+    agreeing = versions.agree(facts.loaded, facts.user_space)
+    seen = f"module {facts.loaded}, libraries {facts.user_space}; {facts.nvml.evidence}"
+    if agreeing:
+        return Finding("driver", "ok", seen, f"Driver {version} is loaded, and its libraries agree.")
+    return Finding("driver", "unknown", seen, "A driver is loaded; whether it answers is not known.")

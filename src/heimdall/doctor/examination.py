@@ -1,0 +1,215 @@
+"""The checks in the order of cause, the verdict, and the one line why."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from heimdall.doctor import container, device, driver, framework, mismatch, nvml, surroundings
+from heimdall.doctor.facts import Facts, Plan
+from heimdall.doctor.finding import Finding, Report, Verdict, as_reason, first_stop, in_order_of_cause
+from heimdall.doctor.host import Host
+from heimdall.doctor.plan import plan_for_recipe, read_plan
+from heimdall.doctor.program import Run, run_program, run_stand_ins
+
+Check = Callable[[Facts], "Finding | Iterable[Finding] | None"]
+
+# Of each group that asks "what is in the way?" only the first fault counts: the later checks would see its consequences.
+DRIVER: tuple[Check, ...] = (
+    driver.check_wsl,
+    driver.check_other_driver,
+    driver.check_not_installed,
+    driver.check_secure_boot,
+    driver.check_not_loaded,
+    mismatch.check_mismatch,
+)
+DEVICE: tuple[Check, ...] = (
+    device.check_lost,
+    container.check_refused,
+    device.check_mig,
+    device.check_forward_compatibility,
+    device.check_fabric_manager,
+    device.check_uvm,
+    device.check_nvml,
+)
+CONTAINER: tuple[Check, ...] = (
+    container.check_docker,
+    container.check_toolkit,
+    container.check_restart,
+    container.check_rootless,
+    container.check_cdi,
+    container.check_lost_in_container,
+)
+TORCH: tuple[Check, ...] = (
+    framework.check_torch,
+    framework.check_without_cuda,
+    framework.check_driver_age,
+    framework.check_card_age,
+)
+SURROUNDINGS: tuple[Check, ...] = (
+    surroundings.check_logs,
+    surroundings.check_shared_memory,
+    surroundings.check_disk,
+    surroundings.check_plan,
+)
+SEVERITY = ("ok", "unknown", "warning", "fault")
+
+
+def examine(
+    root: Path = Path("/"),
+    *,
+    recipe: str | None = None,
+    plan: Mapping[str, Any] | None = None,
+    log: str = "",
+    run: Run | None = None,
+    environment: Mapping[str, str] | None = None,
+    project: Path | None = None,
+) -> Report:
+    """The whole examination; takes seconds, and a kernel runs on the card where there is one. Never raises.
+
+    `root` other than / reads another machine's tree; this machine's programs and libraries are then left alone.
+    `recipe` compares a training's memory with the card's; `plan` is the document of `heimdall train --plan --json`.
+    `log` is the text of a training's log. `project` is the folder of docker-compose.yml, by default this one.
+    """
+    try:
+        live = root == Path("/")
+        where = project or (Path.cwd() if live else None)
+        runner = run or (run_program if live else run_stand_ins(root))
+        host = Host(root, runner, dict(os.environ if environment is None else environment), live, where)
+        return examine_host(host, plan=read_plan(plan, recipe) or plan_for_recipe(host, recipe), log=log)
+    except Exception as error:  # the edge: whoever asks why must get an answer in every case
+        return _gave_up(error)
+
+
+def glance(root: Path = Path("/"), *, environment: Mapping[str, str] | None = None) -> Report:
+    """The part of the examination that takes less than a second and nothing from the card. Never raises.
+
+    Without Docker, the kernel's log and the proof by a kernel; a verdict `gpu` means that nothing speaks against it.
+    """
+    try:
+        live = root == Path("/")
+        runner = run_program if live else run_stand_ins(root)
+        host = Host(root, runner, dict(os.environ if environment is None else environment), live)
+        return examine_host(host, quick=True)
+    except Exception as error:  # the edge, as in examine
+        return _gave_up(error)
+
+
+def accelerator_reason(root: Path = Path("/"), *, environment: Mapping[str, str] | None = None) -> str | None:
+    """Why there is no usable GPU and what to type, in one line; None where nothing speaks against it. Never raises."""
+    report = glance(root, environment=environment)
+    return None if report.verdict == "gpu" else report.reason
+
+
+def examine_host(host: Host, *, quick: bool = False, plan: Plan | None = None, log: str = "") -> Report:
+    facts = Facts(host, quick, plan, log)
+    findings = in_order_of_cause(_worst_of_each(_findings(facts)))
+    verdict, reason = _conclude(facts, findings)
+    return Report(findings, verdict, reason)
+
+
+def _findings(facts: Facts) -> list[Finding]:
+    if not facts.has_card:
+        return [_no_card(facts), *_all(facts, (container.check_docker, framework.check_torch, *SURROUNDINGS))]
+    found = _first(facts, DRIVER)
+    works = first_stop(found) is None
+    hidden = _all(facts, (surroundings.check_environment,))
+    if works:
+        found += _first(facts, () if _is_withheld(facts) else DEVICE)
+        found += [] if first_stop(found) or _is_withheld(facts) else [device.summary(facts)]
+    else:
+        found += _all(facts, (mismatch.check_in_use,))
+    found += _all(facts, (device.check_xid,)) if not any(item.name == "gpu_lost" for item in found) else []
+    found += [*hidden, *_all(facts, CONTAINER)]
+    found += [] if hidden else _all(facts, (container.check_service,))
+    found += _all(facts, TORCH)
+    if not _stops_here(found) and not facts.quick:
+        found += _all(facts, (framework.check_cuda,))
+    return found + _all(facts, SURROUNDINGS)
+
+
+def _is_withheld(facts: Facts) -> bool:
+    """Inside a container that was given no device, nothing about the device itself can be said."""
+    return facts.in_container and not facts.is_wsl and not facts.nodes
+
+
+def _no_card(facts: Facts) -> Finding:
+    seen = f"no NVIDIA device below /sys/bus/pci/devices, no driver in /proc; {facts.nvml.evidence}"
+    return Finding("card", "ok", seen, "This machine shows no NVIDIA GPU, so everything runs on the CPU.")
+
+
+def _first(facts: Facts, checks: Sequence[Check]) -> list[Finding]:
+    """Up to and with the first finding that stops the GPU."""
+    found: list[Finding] = []
+    for check in checks:
+        found += _guarded(check, facts)
+        if first_stop(found):
+            break
+    return found
+
+
+def _all(facts: Facts, checks: Sequence[Check]) -> list[Finding]:
+    return [finding for check in checks for finding in _guarded(check, facts)]
+
+
+def _guarded(check: Check, facts: Facts) -> list[Finding]:
+    try:
+        found = check(facts)
+        return [found] if isinstance(found, Finding) else list(found or ())
+    except Exception as error:  # one broken check must not silence the others
+        name = f"{check.__module__.rpartition('.')[2]}.{check.__name__}"
+        seen = f"{type(error).__name__}: {error}"
+        return [Finding("check_failed", "unknown", seen, f"The check {name} itself failed; please report it.")]
+
+
+def _stops_here(found: Sequence[Finding]) -> bool:
+    """Faults of Docker do not keep a kernel from running beside it; all the others do."""
+    docker = {
+        "container_toolkit_missing",
+        "docker_not_restarted",
+        "rootless_docker",
+        "stale_cdi",
+        "service_without_gpu",
+    }
+    return first_stop([item for item in found if item.name not in docker]) is not None
+
+
+def _worst_of_each(found: Sequence[Finding]) -> list[Finding]:
+    """A name once, with its gravest status; checks that failed all stay."""
+    kept: dict[str, Finding] = {}
+    for item in found:
+        before = kept.get(item.name)
+        if before is None or SEVERITY.index(item.status) > SEVERITY.index(before.status):
+            kept[item.name] = item
+    return [*kept.values(), *(item for item in found if item.name == "check_failed" and item not in kept.values())]
+
+
+def _conclude(facts: Facts, findings: Sequence[Finding]) -> tuple[Verdict, str]:
+    proved = [item for item in findings if item.name == "cuda" and item.status == "ok"]
+    if proved and facts.torch_proof is not None:
+        # A training beside this interpreter needs no Docker, so Docker's faults do not count against it.
+        return "gpu", f"{', '.join(facts.models) or 'a GPU'}, proved by a kernel: {facts.torch_proof.evidence}."
+    stop = first_stop(findings)
+    if stop:
+        return "cpu", as_reason(stop)
+    if not facts.has_card:
+        return "cpu", as_reason(next(item for item in findings if item.name == "card"))
+    return _without_torch(facts, bool(proved))
+
+
+def _without_torch(facts: Facts, proved: bool) -> tuple[Verdict, str]:
+    names = ", ".join(facts.models) or "an NVIDIA card"
+    if proved:
+        return "gpu", f"{names}, driver {facts.driver_version}, proved by a kernel: {facts.driver_proof.evidence}."
+    answers = facts.nvml.code == nvml.OK or not facts.host.live
+    if (answers and facts.loaded) or (facts.is_wsl and facts.nvml.gpus):
+        return "gpu", f"{names}, driver {facts.driver_version}; nothing speaks against it, and no kernel was run."
+    return "cpu", f"It is not known whether the driver works: {facts.nvml.evidence}. Type: nvidia-smi"
+
+
+def _gave_up(error: Exception) -> Report:
+    seen = f"{type(error).__name__}: {error}"
+    cause = "The examination itself failed; please report it."
+    return Report((Finding("check_failed", "unknown", seen, cause),), "cpu", f"{cause} {' '.join(seen.split())}")

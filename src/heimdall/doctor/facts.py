@@ -1,0 +1,142 @@
+"""What is known about the machine, looked up when a check first asks for it and kept for the examination."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from heimdall.doctor import docker, hardware, nvml, proof, training, versions, wheels
+from heimdall.doctor.host import Host
+
+QUICK_NVML_LIMIT_S = 0.7
+NVML_LIMIT_S = 15.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Memory a training needs on the card at its peak, in bytes; `name` is the recipe."""
+
+    name: str
+    needed_bytes: int
+    advice: str = ""
+
+
+@dataclass
+class Facts:
+    """`quick` leaves out what may take longer than a moment: Docker, the kernel's log, the proof by a kernel."""
+
+    host: Host
+    quick: bool = False
+    plan: Plan | None = None
+    log: str = ""
+
+    @cached_property
+    def in_container(self) -> bool:
+        return self.host.in_container
+
+    @cached_property
+    def is_wsl(self) -> bool:
+        return self.host.is_wsl
+
+    @cached_property
+    def release(self) -> str | None:
+        return self.host.kernel_release
+
+    @cached_property
+    def cards(self) -> tuple[hardware.Card, ...]:
+        return hardware.cards(self.host)
+
+    @cached_property
+    def is_loaded(self) -> bool:
+        return versions.is_loaded(self.host)
+
+    @cached_property
+    def loaded(self) -> str | None:
+        return versions.loaded_version(self.host)
+
+    @cached_property
+    def copies(self) -> tuple[versions.Copy, ...]:
+        return versions.library_copies(self.host)
+
+    @cached_property
+    def on_disk(self) -> versions.ModuleFile | None:
+        return versions.module_on_disk(self.host, self.release)
+
+    @cached_property
+    def sees_modules(self) -> bool:
+        return versions.has_modules_folder(self.host, self.release)
+
+    @cached_property
+    def nodes(self) -> tuple[str, ...]:
+        return hardware.device_nodes(self.host)
+
+    @cached_property
+    def has_card(self) -> bool:
+        """Seen on the bus, through the driver, or (WSL2) by what Windows lends."""
+        return bool(self.cards or self.is_loaded or self.nodes) or (self.is_wsl and self._windows_has_nvidia())
+
+    def _windows_has_nvidia(self) -> bool:
+        lent = self.host.exists("/usr/lib/wsl/lib/libnvidia-ml.so.1") or self.host.exists(
+            "/usr/lib/wsl/lib/libcuda.so.1"
+        )
+        return bool(lent or self.copies or self.nvml.gpus) or self.nvml.code == nvml.OPERATING_SYSTEM
+
+    @cached_property
+    def nvml(self) -> nvml.Nvml:
+        return nvml.ask(self.host, QUICK_NVML_LIMIT_S if self.quick else NVML_LIMIT_S)
+
+    @cached_property
+    def user_space(self) -> str | None:
+        """The version of the library that programs get: NVML's own word, else the first copy in the loader's order."""
+        told = self.nvml.library_version
+        if told:
+            # nvidia-smi shortens 570.195.03 to 570.195; a copy's name has all of it.
+            return next((copy.version for copy in self.copies if versions.agree(copy.version, told)), told)
+        return self.copies[0].version if self.copies else None
+
+    @cached_property
+    def driver_version(self) -> str | None:
+        """The one in force once a mismatch is mended: that of the libraries."""
+        return self.user_space or self.loaded or self.nvml.driver_version
+
+    @cached_property
+    def kernel_log(self) -> str:
+        return "" if self.quick else hardware.kernel_log(self.host)
+
+    @cached_property
+    def models(self) -> tuple[str, ...]:
+        return hardware.models(self.host) or tuple(gpu.name for gpu in self.nvml.gpus)
+
+    @cached_property
+    def engine(self) -> docker.Engine:
+        return docker.Engine("not asked", installed=False) if self.quick else docker.ask_engine(self.host)
+
+    @cached_property
+    def docker(self) -> docker.DockerGpuSupport:
+        return docker.support(self.host, self.engine)
+
+    @cached_property
+    def training(self) -> training.Training | None:
+        return training.find_training(self.host) if self.engine.answers else None
+
+    @cached_property
+    def wheels(self) -> tuple[wheels.Wheel, ...]:
+        """Torch beside this interpreter, and in the training container where that runs."""
+        here = wheels.installed_torch(self.host)
+        runs = self.training is not None and self.training.running
+        there = training.torch_in_container(self.host) if runs else None
+        return tuple(wheel for wheel in (here, there) if wheel)
+
+    @cached_property
+    def training_log(self) -> str:
+        """The log that was given, else the end of the training container's."""
+        exists = self.training is not None and self.training.source.startswith("docker inspect")
+        return self.log or (training.recent_log(self.host) if exists else "")
+
+    @cached_property
+    def driver_proof(self) -> proof.Proof:
+        return proof.NOT_TRIED if self.quick else proof.prove_driver(self.host)
+
+    @cached_property
+    def torch_proof(self) -> proof.Proof | None:
+        return proof.prove_torch(self.host)

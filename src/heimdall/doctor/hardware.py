@@ -1,0 +1,116 @@
+"""The cards on the PCI bus, what holds them, and what the kernel wrote about them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from heimdall.doctor.host import Host
+
+VENDOR_NVIDIA = "0x10de"
+CLASS_DISPLAY = "0x03"
+CLASS_BRIDGE_OTHER = "0x0680"  # NVSwitch
+MODULES = ("nvidia_uvm", "nvidia_peermem", "nvidia_drm", "nvidia_modeset", "nvidia")
+DESKTOP = re.compile(r"Xorg|Xwayland|gnome-shell|kwin|sddm|gdm|lightdm|mutter|weston|sway|plasmashell")
+LOG_LINES_MAX = 20000
+
+
+@dataclass(frozen=True)
+class Card:
+    """One display device of NVIDIA's on the PCI bus, and the kernel driver bound to it."""
+
+    address: str
+    driver: str | None
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A process with an NVIDIA device open."""
+
+    pid: int
+    name: str
+    container: str | None
+
+    def __str__(self) -> str:
+        return f"{self.name} (pid {self.pid}{f', container {self.container}' if self.container else ''})"
+
+
+def cards(host: Host) -> tuple[Card, ...]:
+    return tuple(Card(address, host.link(f"{_PCI}/{address}/driver")) for address in _devices(host, CLASS_DISPLAY))
+
+
+def switches(host: Host) -> tuple[str, ...]:
+    """NVSwitch devices: boards that have them need the fabric manager."""
+    return tuple(_devices(host, CLASS_BRIDGE_OTHER))
+
+
+def models(host: Host) -> tuple[str, ...]:
+    """Product names from the loaded driver; empty without one."""
+    folder = "/proc/driver/nvidia/gpus"
+    texts = (host.read(f"{folder}/{name}/information") or "" for name in host.names(folder))
+    return tuple(found.group(1).strip() for text in texts for found in re.finditer(r"^Model:\s*(.+)$", text, re.M))
+
+
+_PCI = "/sys/bus/pci/devices"
+
+
+def _devices(host: Host, kind: str) -> Iterator[str]:
+    for address in host.names(_PCI):
+        vendor = (host.read(f"{_PCI}/{address}/vendor") or "").strip()
+        if vendor == VENDOR_NVIDIA and (host.read(f"{_PCI}/{address}/class") or "").startswith(kind):
+            yield address
+
+
+def device_nodes(host: Host) -> tuple[str, ...]:
+    """The cards' device files, such as /dev/nvidia0."""
+    return tuple(f"/dev/{name}" for name in host.names("/dev") if re.fullmatch(r"nvidia\d+", name))
+
+
+def holders(host: Host) -> tuple[Holder, ...]:
+    """Processes with an NVIDIA device open; another user's can be seen by root only."""
+    found = []
+    for pid in host.processes():
+        targets = (host.link(f"/proc/{pid}/fd/{number}") or "" for number in host.names(f"/proc/{pid}/fd"))
+        if any(target.startswith("nvidia") for target in targets):
+            name = (host.read(f"/proc/{pid}/comm") or "?").strip()
+            found.append(Holder(pid, name, _container_of(host, pid)))
+    return tuple(found)
+
+
+def _container_of(host: Host, pid: int) -> str | None:
+    found = re.search(r"docker[-/]([0-9a-f]{12})[0-9a-f]*", host.read(f"/proc/{pid}/cgroup") or "")
+    return found.group(1) if found else None
+
+
+def loaded_modules(host: Host) -> tuple[str, ...]:
+    """The nvidia modules in memory, in the order in which they can be unloaded."""
+    return tuple(name for name in MODULES if host.exists(f"/sys/module/{name}"))
+
+
+def use_count(host: Host, module: str) -> int:
+    text = (host.read(f"/sys/module/{module}/refcnt") or "").strip()
+    return int(text) if text.isdigit() else 0
+
+
+def desktop_uses_card(host: Host, who: tuple[Holder, ...]) -> bool:
+    return use_count(host, "nvidia_drm") > 0 or any(DESKTOP.search(holder.name) for holder in who)
+
+
+def kernel_log(host: Host) -> str:
+    """What the kernel wrote since the last boot, where it can be read; empty where not."""
+    for command in (["journalctl", "-k", "-b", "--no-pager", "-n", str(LOG_LINES_MAX)], ["dmesg"]):
+        answer = host.run(command, 10.0)
+        if answer.code == 0 and answer.stdout.strip():
+            return answer.stdout
+    for path in ("/var/log/kern.log", "/var/log/dmesg", "/var/log/messages"):
+        text = host.read(path)
+        if text:
+            return text[max(text.rfind("] Linux version "), 0) :]
+    return ""
+
+
+def is_secure_boot_on(host: Host) -> bool:
+    folder = "/sys/firmware/efi/efivars"
+    variables = (host.read_bytes(f"{folder}/{name}") for name in host.names(folder) if name.startswith("SecureBoot-"))
+    return any(bool(raw) and raw[-1] == 1 for raw in variables if raw)

@@ -1,0 +1,182 @@
+"""The three versions that must agree: the loaded kernel module, the user-space libraries, the module on disk."""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from heimdall.doctor.host import Host
+
+LIBRARIES = ("libnvidia-ml.so", "libcuda.so")
+LIBRARY_FOLDERS = (
+    "/usr/local/nvidia/lib64",
+    "/usr/local/nvidia/lib",
+    "/usr/lib/x86_64-linux-gnu",
+    "/usr/lib/aarch64-linux-gnu",
+    "/lib/x86_64-linux-gnu",
+    "/lib/aarch64-linux-gnu",
+    "/usr/lib/x86_64-linux-gnu/nvidia/current",
+    "/usr/lib64",
+    "/lib64",
+    "/usr/lib",
+    "/lib",
+    "/usr/local/lib",
+)
+# Best first: the order in which depmod lets a module of the same name win.
+MODULE_FOLDERS = ("updates", "extra", "weak-updates", "kernel", "")
+MODULE_FILE = re.compile(r"nvidia(-current|-tesla[\w-]*?|-legacy[\w-]*?)?\.ko(\.\w+)?")
+VERSION = re.compile(r"\d+\.\d+(?:\.\d+)*")
+
+
+@dataclass(frozen=True)
+class Copy:
+    """One copy of a driver library that the loader can find."""
+
+    path: str
+    version: str
+
+
+@dataclass(frozen=True)
+class ModuleFile:
+    path: str
+    version: str | None
+
+
+def loaded_version(host: Host) -> str | None:
+    """Of the nvidia kernel module in memory; both the proprietary and the open form."""
+    text = host.read("/proc/driver/nvidia/version") or ""
+    found = re.search(r"Kernel Module(?: for \S+)?\s+(\d+\.\d+(?:\.\d+)*)", text)
+    if found:
+        return found.group(1)
+    return (host.read("/sys/module/nvidia/version") or "").strip() or None
+
+
+def is_loaded(host: Host) -> bool:
+    return host.exists("/proc/driver/nvidia/version") or host.exists("/sys/module/nvidia")
+
+
+def library_copies(host: Host) -> tuple[Copy, ...]:
+    """Every copy of NVML and of the CUDA driver library, in the loader's order as far as it can be told.
+
+    Left out: forward-compatibility packages, WSL's own libraries, and libraries for 32-bit programs.
+    """
+    copies: dict[str, Copy] = {}
+    for folder in _library_folders(host):
+        for copy in _copies_in(host, folder):
+            copies.setdefault(host.real(copy.path), copy)
+    return tuple(copies.values())
+
+
+def _library_folders(host: Host) -> list[str]:
+    folders = [folder for folder in host.environment.get("LD_LIBRARY_PATH", "").split(":") if folder.startswith("/")]
+    for name in host.names("/etc/ld.so.conf.d"):
+        lines = (host.read(f"/etc/ld.so.conf.d/{name}") or "").splitlines()
+        folders += [line.strip() for line in lines if line.strip().startswith("/")]
+    folders += LIBRARY_FOLDERS
+    return [folder for folder in dict.fromkeys(folders) if not re.search(r"/compat\b|i386|/wsl/|lib32", folder)]
+
+
+def _copies_in(host: Host, folder: str) -> Iterator[Copy]:
+    names = host.names(folder)
+    for library in LIBRARIES:
+        versioned = [name for name in names if re.fullmatch(re.escape(library) + r"\.\d+\.\d+[\d.]*", name)]
+        if f"{library}.1" in names:
+            # What the loader opens is the link; a versioned file that no link names is a harmless leftover.
+            target = os.path.basename(host.real(f"{folder}/{library}.1"))
+            versioned = [target] if VERSION.search(target.partition(".so.")[2]) else versioned
+        for name in versioned:
+            yield Copy(f"{folder.rstrip('/')}/{name}", name.partition(".so.")[2])
+
+
+def module_on_disk(host: Host, release: str | None) -> ModuleFile | None:
+    """The nvidia module that modprobe would take for this kernel; None where there is none."""
+    if not release:
+        return None
+    base = f"/lib/modules/{release}"
+    for folder in MODULE_FOLDERS:
+        for path in _module_files(host, f"{base}/{folder}".rstrip("/")):
+            return ModuleFile(path, _module_version(host, path) or _dkms_version(host, release))
+    built = _dkms_version(host, release)
+    return ModuleFile(f"/var/lib/dkms/nvidia/{built}", built) if built else None
+
+
+def has_modules_folder(host: Host, release: str | None) -> bool:
+    """Whether the modules of the running kernel can be seen at all; not so inside a container."""
+    return bool(release) and bool(host.names(f"/lib/modules/{release}"))
+
+
+def _module_files(host: Host, folder: str) -> list[str]:
+    top = host.at(folder)
+    found = []
+    for path, folders, names in os.walk(top):
+        folders.sort()
+        inside = folder + path[len(str(top)) :]
+        found += [f"{inside}/{name}" for name in sorted(names) if MODULE_FILE.fullmatch(name)]
+    return found
+
+
+def _module_version(host: Host, path: str) -> str | None:
+    answer = host.run(["modinfo", "-F", "version", str(host.at(path))], 5.0)
+    if answer.code == 0 and VERSION.fullmatch(answer.stdout.strip()):
+        return answer.stdout.strip()
+    raw = unpacked(host.read_bytes(path) or b"", path)
+    found = re.search(rb"(?:^|\0)version=(\d+\.\d+[\d.]*)\0", raw)
+    return found.group(1).decode() if found else None
+
+
+def unpacked(raw: bytes, path: str) -> bytes:
+    """A module file's content; empty where only a program could unpack it (zstd)."""
+    try:
+        if path.endswith(".xz"):
+            return lzma.decompress(raw)
+        if path.endswith(".gz"):
+            return gzip.decompress(raw)
+    except (OSError, EOFError, lzma.LZMAError):
+        return b""
+    return b"" if path.endswith(".zst") else raw
+
+
+def _dkms_version(host: Host, release: str) -> str | None:
+    """The version DKMS has built for this kernel; it keeps a folder for each."""
+    built = [
+        source for source in dkms_sources(host) if host.names(f"/var/lib/dkms/{source.name}/{source.version}/{release}")
+    ]
+    return built[0].version if built else None
+
+
+@dataclass(frozen=True)
+class DkmsSource:
+    name: str
+    version: str
+
+
+def dkms_sources(host: Host) -> tuple[DkmsSource, ...]:
+    """The nvidia sources DKMS knows or could take in, newest first."""
+    names = [name for name in host.names("/var/lib/dkms") if name.startswith("nvidia")]
+    known = {DkmsSource(name, entry) for name in names for entry in host.names(f"/var/lib/dkms/{name}")}
+    for entry in host.names("/usr/src"):
+        found = re.fullmatch(r"(nvidia[a-z-]*?)-(\d+\.\d+[\d.]*)", entry)
+        known |= {DkmsSource(found.group(1), found.group(2))} if found else set()
+    real = [source for source in known if VERSION.fullmatch(source.version)]
+    return tuple(sorted(real, key=lambda source: (as_numbers(source.version), source.name), reverse=True))
+
+
+def as_numbers(version: str | None) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version or ""))
+
+
+def agree(one: str | None, other: str | None) -> bool:
+    """Whether two versions are the same as far as both tell; some tools leave out the last part."""
+    left, right = as_numbers(one), as_numbers(other)
+    length = min(len(left), len(right))
+    return length > 0 and left[:length] == right[:length]
+
+
+def without_cuda(version: str | None) -> str | None:
+    """NVML puts the major CUDA release before its own version (12.570.195.03); this takes it off."""
+    first, _, rest = (version or "").partition(".")
+    return rest if first.isdigit() and int(first) < 100 and "." in rest else version

@@ -1,0 +1,154 @@
+"""Torch as it is installed: its CUDA, the cards it has code for, and the driver it needs. Nothing here imports torch."""
+
+from __future__ import annotations
+
+import importlib.util
+import mmap
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from heimdall.doctor.host import Host
+from heimdall.doctor.versions import as_numbers
+
+CURRENT_TORCH = "2.14.1"
+TORCH_CUDA_12 = "2.10.0"
+"""The last release whose wheel on PyPI is built for CUDA 12, with code for compute capability 7.0 and up (read from it)."""
+TORCHVISION = {CURRENT_TORCH: "0.29.1", TORCH_CUDA_12: "0.25.0"}
+DRIVER_FOR_CUDA = {11: 450, 12: 525, 13: 580}
+"""The oldest driver branch for each major CUDA release: within one, newer minor releases run on older drivers."""
+CUDA_OF_DRIVER = {
+    525: "12.0",
+    530: "12.1",
+    535: "12.2",
+    545: "12.3",
+    550: "12.4",
+    555: "12.5",
+    560: "12.6",
+    565: "12.7",
+    570: "12.8",
+    575: "12.9",
+}
+FIRST_CAPABILITY_CUDA_13 = (7, 5)
+FIRST_CAPABILITY_CUDA_12 = (7, 0)
+PLACES = (
+    "/opt/heimdall",
+    "/usr/local",
+    "/usr",
+    "/opt/venv",
+    "/opt/conda",
+    "/app/.venv",
+)
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """`cuda` is None for a build without CUDA; `architectures` is empty where it could not be read."""
+
+    version: str
+    cuda: tuple[int, ...] | None
+    where: str
+    architectures: tuple[str, ...] = ()
+
+    @property
+    def oldest_driver(self) -> int | None:
+        return DRIVER_FOR_CUDA.get(self.cuda[0], 580 if self.cuda[0] > 13 else None) if self.cuda else None
+
+    @property
+    def cuda_text(self) -> str:
+        return ".".join(map(str, self.cuda)) if self.cuda else "no CUDA"
+
+
+def torch_release_for(driver_version: str | None, capability: tuple[int, int] | None = None) -> str:
+    """The torch release to build the training image with: the newest whose wheel this driver and this card can run.
+
+    Without a driver, or with one older than 525, the GPU cannot be used either way and the current release it is.
+    """
+    branch = (as_numbers(driver_version) or (0,))[0]
+    old_driver = DRIVER_FOR_CUDA[12] <= branch < DRIVER_FOR_CUDA[13]
+    old_card = branch >= DRIVER_FOR_CUDA[12] and capability is not None and capability < FIRST_CAPABILITY_CUDA_13
+    return TORCH_CUDA_12 if old_driver or old_card else CURRENT_TORCH
+
+
+def cuda_of_driver(driver_version: str) -> str | None:
+    """The CUDA release a driver was made for, as far as it is known here."""
+    branch = (as_numbers(driver_version) or (0,))[0]
+    known = [number for number in CUDA_OF_DRIVER if number <= branch]
+    return CUDA_OF_DRIVER[max(known)] if known and branch < DRIVER_FOR_CUDA[13] else None
+
+
+def installed_torch(host: Host) -> Wheel | None:
+    """The torch this interpreter would import; of a copied tree, the first that stands in a usual place."""
+    folder = _importable() if host.live else None
+    candidates = [folder] if folder else [] if host.live else _folders_in_tree(host)
+    for candidate in candidates:
+        wheel = parse_wheel(_text(candidate / "version.py"), str(candidate))
+        if wheel:
+            return Wheel(
+                wheel.version, wheel.cuda, wheel.where, read_architectures(candidate / "lib/libtorch_python.so")
+            )
+    return None
+
+
+def _importable() -> Path | None:
+    try:
+        found = importlib.util.find_spec("torch")
+    except (ImportError, ValueError):
+        return None
+    return Path(found.origin).parent if found and found.origin else None
+
+
+def _folders_in_tree(host: Host) -> list[Path]:
+    found = []
+    for place in PLACES:
+        for python in host.names(f"{place}/lib"):
+            found += [f"{place}/lib/{python}/{packages}/torch" for packages in ("site-packages", "dist-packages")]
+    return [host.at(path) for path in found if host.exists(f"{path}/version.py")]
+
+
+def parse_wheel(text: str, where: str) -> Wheel | None:
+    """From torch/version.py, which names the version and the CUDA it was built with."""
+    version = re.search(r"^__version__\s*=\s*['\"]([^'\"]+)", text, re.MULTILINE)
+    cuda = re.search(r"^cuda\b[^=\n]*=\s*['\"]([\d.]+)", text, re.MULTILINE)
+    return Wheel(version.group(1), as_numbers(cuda.group(1)) if cuda else None, where) if version else None
+
+
+def read_architectures(library: Path) -> tuple[str, ...]:
+    """What `torch.cuda.get_arch_list()` would say; it is compiled in as one string, such as "sm_75 sm_80 sm_86"."""
+    try:
+        with library.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as raw:
+            found = re.search(rb"\0((?:(?:sm|compute)_\d+[a-z]? ?)+)\0", raw)
+            return tuple(found.group(1).decode().split()) if found else ()
+    except (OSError, ValueError):
+        return ()
+
+
+def has_code_for(wheel: Wheel, capability: tuple[int, int]) -> bool | None:
+    """Code of the same major and the same or a lower minor capability runs, and PTX of any lower one.
+
+    None where the wheel does not tell.
+    """
+    if wheel.architectures:
+        return any(_runs(name, capability) for name in wheel.architectures)
+    if wheel.cuda and wheel.cuda[0] >= 13:
+        return capability >= FIRST_CAPABILITY_CUDA_13
+    return None
+
+
+def _runs(architecture: str, capability: tuple[int, int]) -> bool:
+    kind, _, number = architecture.partition("_")
+    # A trailing letter (sm_90a) binds the code to that very capability.
+    digits = number.rstrip("abcdefghijklmnopqrstuvwxyz")
+    made_for = (int(digits[:-1]), int(digits[-1]))
+    if digits != number:
+        return kind == "sm" and made_for == capability
+    return (
+        made_for <= capability if kind == "compute" else made_for[0] == capability[0] and made_for[1] <= capability[1]
+    )
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8", "replace")
+    except OSError:
+        return ""
