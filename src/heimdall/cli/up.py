@@ -66,7 +66,7 @@ def _explain(request: Request, choice: Choice) -> None:
     if _fell_back(request, choice):
         _tell_loss(choice)
     else:
-        _tell(f"Accelerator: {choice.way}, because {choice.reason}.")
+        _tell(f"Accelerator: {choice.way}, because {choice.reason}")
     if os.environ.get("HEIMDALL_ACCELERATOR", choice.way) != choice.way:
         _tell("HEIMDALL_ACCELERATOR is set in this shell and wins over .env in later commands: unset it.")
 
@@ -87,7 +87,7 @@ def _fell_back(request: Request, choice: Choice) -> bool:
 
 
 def _tell_loss(choice: Choice) -> None:
-    _tell(f"NO GPU: {choice.reason}.")
+    _tell(f"NO GPU: {choice.reason}")
     if choice.fix:
         _tell("To get it, type:")
         for line in [*choice.fix, "heimdall up"]:

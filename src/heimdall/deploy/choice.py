@@ -7,11 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from heimdall.deploy.trial import Trial, Way
+from heimdall.doctor import explain
 
 Request = Literal["auto"] | Way
 
 PREFERRED: tuple[Way, ...] = ("gpu-cdi", "gpu")
 """CDI first: it keeps the GPU when the host reloads systemd."""
+ABSENT = ("container_toolkit_missing", "stale_cdi")
+"""What Docker's messages stand for on a host that has no GPU either; there the doctor's word is the better reason."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +36,6 @@ class Choice:
     fix: tuple[str, ...] = ()
     trials: tuple[Trial, ...] = ()
 
-    def without_gpu(self, reason: str, fix: tuple[str, ...]) -> Choice:
-        return replace(self, way="cpu", reason=reason, fix=fix)
-
     @property
     def variables(self) -> dict[str, str]:
         """What Compose reads from .env; an unknown driver leaves the torch release alone."""
@@ -53,6 +53,15 @@ def choose(request: Request, host: HostView, attempt: Callable[[Way], Trial]) ->
         if trials[-1].ok:
             return Choice(way, host.torch_version, f"a container sees {trials[-1].detail}", (), tuple(trials))
     # The last way is the plainer one: its message is the one people know and search for.
-    docker = trials[-1].detail
-    reason = f"{host.reason} (Docker: {docker})" if host.reason else f"Docker cannot hand out a GPU: {docker}"
-    return Choice("cpu", host.torch_version, reason, host.fix, tuple(trials))
+    return explain_loss(Choice("cpu", host.torch_version, "", (), tuple(trials)), host, trials[-1].detail)
+
+
+def explain_loss(choice: Choice, host: HostView, trouble: str) -> Choice:
+    """The CPU instead, with the reason in one line and what to type: the doctor's, else what the message stands for."""
+    known = explain(trouble)
+    if known is None or host.fix or (host.reason and known.name in ABSENT):
+        cause, fix = host.reason, host.fix or (known.fix if known else ())
+    else:
+        cause, fix = known.cause, known.fix
+    reason = f"{cause.rstrip('.')} ({trouble})" if cause else trouble
+    return replace(choice, way="cpu", reason=reason, fix=fix)

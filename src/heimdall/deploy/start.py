@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from heimdall.deploy.choice import Choice, HostView
+from heimdall.deploy.choice import Choice, HostView, explain_loss
 from heimdall.deploy.dotenv import write_values
 from heimdall.deploy.engine import Answer, Engine
 from heimdall.deploy.health import ServiceState, wait_until_healthy
@@ -20,7 +20,6 @@ TRAINING = "training"
 PROOF_TIMEOUT_S = 240.0
 UNDECIDED = ("still being proved", "not looked at yet")
 """How the worker's answer about its GPU begins before it knows."""
-DOCTOR_IN_CONTAINER = "docker compose exec training heimdall doctor"
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class Starter:
     def _start_without_gpu(self, choice: Choice, trouble: str, backup: Path | None) -> Outcome:
         self.engine.tell(f"STARTING WITH {choice.way} FAILED: {trouble}")
         self.engine.tell("Starting on the CPU instead.")
-        reduced = choice.without_gpu(trouble, self.host.fix or (DOCTOR_IN_CONTAINER,))
+        reduced = explain_loss(choice, self.host, trouble)
         self._write(reduced, keep_copy=False)
         second_trouble, states = self._attempt(reduced)
         if second_trouble:

@@ -11,8 +11,7 @@ from heimdall.deploy.choice import Choice, HostView
 from heimdall.deploy.engine import Answer, Engine
 from heimdall.deploy.start import UNDECIDED, Outcome, Starter, gpu_trouble
 from heimdall.errors import HeimdallError
-from heimdall.service.settings import load_settings
-from heimdall.service.worker import look_at_gpu
+from heimdall.service.probes import look_at_gpu
 
 HOST = HostView("", ("sudo nvidia-ctk cdi generate",), None)
 NO_DRIVER = Answer(1, 'Error response from daemon: could not select device driver "nvidia" with capabilities: [[gpu]]')
@@ -84,7 +83,7 @@ def test_a_reservation_docker_refuses_costs_the_gpu_and_not_the_service(tmp_path
     outcome, commands = start(tmp_path, "gpu", Script({"gpu": NO_DRIVER}), build=False)
     assert [command[0] for command in commands] == ["gpu", "cpu"]
     assert outcome.healthy
-    assert outcome.choice.reason == 'could not select device driver "nvidia" with capabilities: [[gpu]]'
+    assert 'could not select device driver "nvidia" with capabilities: [[gpu]]' in outcome.choice.reason
     assert outcome.choice.fix == HOST.fix
     assert environment_file(tmp_path) == "HEIMDALL_ACCELERATOR=cpu\n"
 
@@ -119,7 +118,7 @@ def test_the_words_of_a_worker_that_does_not_know_yet_are_the_ones_the_start_wai
         def stop(self) -> None: ...
 
     with pytest.raises(HeimdallError) as undecided:
-        look_at_gpu(load_settings(accelerator="gpu"), Unproved())()  # type: ignore[arg-type]
+        look_at_gpu("gpu", Unproved())()  # type: ignore[arg-type]
     assert str(undecided.value).startswith(UNDECIDED)
 
 
