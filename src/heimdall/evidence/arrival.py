@@ -95,7 +95,7 @@ def _noise_sigma(xp: Array, spectrum: ChannelSpectrum, valid_BN: Array, sample_r
     """
     share_BN = xp.where(valid_BN, spectrum.snr_BN, xp.zeros_like(spectrum.snr_BN))
     share_BN = share_BN / xp.clip(xp.sum(spectrum.snr_BN, axis=-1), 1e-12, None)[:, None]
-    density_BT = spectrum.signal_to_noise_BT * spectrum.weight_BT
+    density_BT = spectrum.signal_to_noise_BT**2 / (1 + spectrum.signal_to_noise_BT)
     total_B1 = xp.clip(xp.sum(density_BT, axis=-1), 1e-12, None)[:, None]
     frequency_T = spectrum.frequency_T
     mean_B1 = xp.sum(density_BT * frequency_T, axis=-1)[:, None] / total_B1

@@ -17,6 +17,8 @@ _MIN_NOISE_BINS = 64
 _SAMPLES_A_BIN = 24
 """Independent samples behind one bin of the smoothed spectrum."""
 _MAX_BINS = 512
+_MODEL_ERROR = 0.01
+"""Part of the signal's power that no two receivers share: echoes, phase noise, filters. It keeps strong lines from ruling."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,9 +30,8 @@ class ChannelSpectrum:
 
     filtered_BNT: Array
     """Spectra multiplied by the square root of the maximum-likelihood weight."""
-    weight_BT: Array
     signal_to_noise_BT: Array
-    """Sum over receivers of the signal-to-noise density, smoothed."""
+    """Sum over receivers of the signal-to-noise density, smoothed, a share of the signal counted as noise."""
     snr_BN: Array
     """Signal over noise power within the channel."""
     signal_power_BN: Array
@@ -43,9 +44,9 @@ def channel_spectrum(
 ) -> ChannelSpectrum:
     """Filter to the channel and weight it as the maximum-likelihood delay estimator does.
 
-    For a Gaussian signal of unknown waveform in independent noise every pair is weighted by A/(1+A), where A(f) is the sum
-    over receivers of the signal-to-noise density (Hannan and Thomson 1973, extended to an array): inside a strong flat
-    spectrum it is flat, a carrier does not drown its sidebands, and the part of the channel without signal is left out.
+    For a Gaussian signal of unknown waveform in independent noise every pair is weighted alike (Hannan and Thomson 1973,
+    extended to an array): a strong flat spectrum evenly, and not at all where there is no signal. A share of the signal
+    counts as noise, so that a carrier does not drown its sidebands.
     """
     xp = array_api_compat.array_namespace(samples_BNT)
     count = samples_BNT.shape[-1]
@@ -57,18 +58,29 @@ def channel_spectrum(
     excess_BN = xp.sum(power_BNT * inside_T, axis=-1) / xp.sum(xp.astype(inside_T, power_BNT.dtype)) - noise_BN
     signal_BN = xp.clip(excess_BN, 1e-4 * noise_BN, None)
     density_BT = _shared_density(xp, power_BNT / noise_BN[..., None], present_BN, inside_T)
-    weight_BT = density_BT / (1 + density_BT)
+    clean_BT, weight_BT = _maximum_likelihood_weight(xp, density_BT, present_BN)
     effective = _effective_samples(xp, power_BNT, noise_BN, weight_BT, present_BN)
     scale = float(xp.sum(xp.astype(inside_T, power_BNT.dtype))) / count**2
     return ChannelSpectrum(
         filtered_BNT=spectrum_BNT * xp.sqrt(weight_BT)[:, None, :],
-        weight_BT=weight_BT,
-        signal_to_noise_BT=density_BT,
+        signal_to_noise_BT=clean_BT,
         snr_BN=signal_BN / noise_BN * present_BN,
         signal_power_BN=signal_BN * scale,
         frequency_T=frequency_T,
         independent_samples_B=effective,
     )
+
+
+def _maximum_likelihood_weight(xp: Array, density_BT: Array, present_BN: Array) -> tuple[Array, Array]:
+    """The receivers' sum A of S / (N + e S), and the weight S / ((N + e S)^2 (1 + A)) of a cross spectrum.
+
+    The weight is flat for a flat spectrum and falls as 1/S where S is strong.
+    """
+    receivers_B1 = xp.clip(xp.sum(xp.astype(present_BN, density_BT.dtype), axis=1)[:, None], 1, None)
+    each_BT = density_BT / receivers_B1
+    noise_BT = 1 + _MODEL_ERROR * each_BT
+    clean_BT = density_BT / noise_BT
+    return clean_BT, each_BT / (noise_BT**2 * (1 + clean_BT))
 
 
 def _noise_floor(xp: Array, power_BNT: Array, frequency_T: Array, inside_T: Array, bandwidth_hz: float) -> Array:

@@ -18,12 +18,13 @@ _MEDIAN_BINS = 5
 """A carrier fills three bins of a Hann window; a median over five does not see it."""
 _MIN_PEAK = 2.0
 _PASSBAND = 0.8
+_EDGE = 0.25
 
 
 def occupied_bandwidth_hz(receptions: Sequence[Reception]) -> float:
-    """Width, centred on zero, up to where the receivers' summed spectrum falls halfway, in dB, from its top to the noise.
+    """Width, centred on zero, up to where the receivers' summed spectrum is 6 dB below its own median.
 
-    0.8 of the sample rate where nothing stands out. The receptions have samples at about one rate.
+    Further out the slope is the receivers' own filters, whose delays differ. 0.8 of the sample rate where nothing stands out. The receptions have samples at about one rate.
     """
     rate_hz = min(reception.sample_rate_hz or math.inf for reception in receptions)
     shortest = min(len(reception.samples) for reception in receptions if reception.samples is not None)
@@ -35,6 +36,8 @@ def occupied_bandwidth_hz(receptions: Sequence[Reception]) -> float:
     if plateau[top] < _MIN_PEAK:
         return _PASSBAND * rate_hz
     low, high = _run(plateau > math.sqrt(plateau[top]), top)
+    typical = float(np.median(plateau[low : high + 1]))
+    low, high = _run(plateau > max(_MIN_PEAK, _EDGE * typical), top)
     frequency = (np.arange(bins) - bins // 2) / bins
     reach = max(abs(frequency[low]), abs(frequency[high])) + 0.5 / bins
     return float(min(2 * reach, _PASSBAND) * rate_hz)
