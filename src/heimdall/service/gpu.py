@@ -13,13 +13,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from heimdall.doctor import accelerator_reason
 from heimdall.service import examination
 
 log = logging.getLogger(__name__)
 
-GLANCE_EVERY_S = 10.0
+GLANCE_EVERY_S = 15.0
 PROVE_AGAIN_S = 300.0
-HANGS_AFTER_S = 180.0
+GLANCE_LIMIT_S = 30.0
+PROOF_LIMIT_S = 180.0
 
 
 @dataclass(frozen=True)
@@ -47,27 +49,28 @@ class GpuWatch(threading.Thread):
         self._state: GpuState | None = None
         self._proved_s = 0.0
         self._was_lost = False
-        self._looked_s = time.monotonic()
-        self._stop = threading.Event()
+        self._deadline_s = time.monotonic() + GLANCE_LIMIT_S
+        self._stop_asked = threading.Event()
 
     @property
     def state(self) -> GpuState | None:
-        if self._state is not None and time.monotonic() - self._looked_s > HANGS_AFTER_S:
-            return GpuState(False, f"the driver has not answered for {HANGS_AFTER_S:g} s")
+        late_s = time.monotonic() - self._deadline_s
+        if late_s > 0 and not self._stop_asked.is_set():
+            return GpuState(False, f"the driver hangs: it has not answered for {GLANCE_LIMIT_S + late_s:.0f} s")
         return self._state
 
     def run(self) -> None:
-        while not self._stop.is_set():
+        while not self._stop_asked.is_set():
             self.look()
-            self._stop.wait(GLANCE_EVERY_S)
+            self._stop_asked.wait(GLANCE_EVERY_S)
 
     def stop(self) -> None:
-        self._stop.set()
+        self._stop_asked.set()
 
     def look(self) -> None:
         before = self._state
         self._state = self._examine(before)
-        self._looked_s = time.monotonic()
+        self._allow(GLANCE_EVERY_S + GLANCE_LIMIT_S)
         if self._state != before:
             log.log(logging.INFO if self._state.usable else logging.WARNING, "gpu: %s", describe(self._state))
 
@@ -80,7 +83,11 @@ class GpuWatch(threading.Thread):
             return before
         self._was_lost = False
         self._proved_s = time.monotonic()
+        self._allow(PROOF_LIMIT_S)
         return self._prove()
+
+    def _allow(self, seconds: float) -> None:
+        self._deadline_s = time.monotonic() + seconds
 
     def _may_prove(self) -> bool:
         # A proof takes some hundred MB of the card, which a running training may have planned for itself.
@@ -98,7 +105,7 @@ class NoGpuWatch:
 
 
 def watch_gpu(accelerator: str, idle: Callable[[], bool]) -> GpuWatch | NoGpuWatch:
-    return NoGpuWatch() if accelerator == "cpu" else GpuWatch(prove_with_doctor, glance_at_driver, idle)
+    return NoGpuWatch() if accelerator == "cpu" else GpuWatch(prove_with_doctor, accelerator_reason, idle)
 
 
 def prove_with_doctor() -> GpuState:
@@ -108,14 +115,6 @@ def prove_with_doctor() -> GpuState:
         return GpuState(False, str(document.get("reason") or "the doctor found no usable GPU"))
     devices = _visible_devices()
     return GpuState(True, None, devices) if devices else GpuState(False, "the driver lists no device")
-
-
-def glance_at_driver() -> str | None:
-    try:
-        _count_devices()
-    except Exception as error:
-        return f"the NVIDIA driver does not answer: {error}"
-    return None
 
 
 def _visible_devices() -> tuple[str, ...]:

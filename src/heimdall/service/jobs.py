@@ -85,7 +85,8 @@ def find(session: Session, *, state: str | None = None, kind: str | None = None,
 
 
 def count_by_state(session: Session) -> dict[str, int]:
-    counts = dict(session.execute(select(Job.state, func.count()).group_by(Job.state)).tuples().all())
+    rows = session.execute(select(Job.state, func.count()).group_by(Job.state))
+    counts = {state: count for state, count in rows}  # noqa: C416 - a Row is not the tuple `dict` wants of its type
     return {state.value: counts.get(state, 0) for state in State}
 
 

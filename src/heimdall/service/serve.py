@@ -24,6 +24,8 @@ from heimdall.service.store import Store
 log = logging.getLogger(__name__)
 
 _OPEN_STREAMS_S = 3
+_LEAVE_S = 15.0
+"""For the worker to leave Celery and close its parts, beyond the time its trainings have."""
 _RESTART_MAX_S = 30.0
 _Decorate = Callable[[FastAPI], None]
 
@@ -66,7 +68,6 @@ class EmbeddedWorker:
         self._settings = settings
         self._leaving = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="embedded-worker", daemon=True)
-        self._process: LeashedProcess | None = None
 
     def __enter__(self) -> EmbeddedWorker:
         self._keeper.start()
@@ -74,22 +75,24 @@ class EmbeddedWorker:
 
     def __exit__(self, *_: object) -> None:
         self._leaving.set()
-        if self._process is not None:
-            self._process.stop()
-        self._keeper.join(self._settings.stop_grace_s)
+        self._keeper.join(self._settings.stop_grace_s + _LEAVE_S)
 
     def _keep(self) -> None:
         pause_s = 1.0
         while not self._leaving.is_set():
-            self._process = process = self._start()
-            while (code := process.wait(0.5)) is None:
-                if self._leaving.is_set():
-                    process.stop()
-                    process.wait(self._settings.stop_grace_s)
+            code = self._mind(self._start())
             if not self._leaving.is_set():
-                log.error("the embedded worker ended with exit code %d; starting it again in %g s", code, pause_s)
+                log.error("the embedded worker ended with exit code %s; starting it again in %g s", code, pause_s)
                 self._leaving.wait(pause_s)
                 pause_s = min(2 * pause_s, _RESTART_MAX_S)
+
+    def _mind(self, process: LeashedProcess) -> int | None:
+        """Its exit code once it has ended, by itself or because we leave."""
+        while (code := process.wait(0.2)) is None:
+            if self._leaving.is_set():
+                process.stop()
+                return process.wait(self._settings.stop_grace_s + _LEAVE_S)
+        return code
 
     def _start(self) -> LeashedProcess:
         home = self._settings.home

@@ -178,5 +178,5 @@ def _with_password(address: SecretStr, password: SecretStr | None, name: str, po
     if postgres and url.drivername in ("postgres", "postgresql"):
         url = url.set(drivername=postgres)
     if password is not None and not url.password:
-        url = url.set(password=password.get_secret_value())
+        url = url.set(username=url.username or "", password=password.get_secret_value())
     return url

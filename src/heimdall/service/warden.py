@@ -123,7 +123,8 @@ def _guard(program: subprocess.Popen[bytes], leash: Leash, grace_s: float) -> in
             program.terminate()
         if not leash.held and deadline_s is None:
             deadline_s = _now_s() + grace_s
-            program.terminate()
+            if grace_s > 0:
+                program.terminate()
         if deadline_s is not None and _now_s() >= deadline_s:
             _kill_group(program.pid)
             deadline_s = float("inf")
