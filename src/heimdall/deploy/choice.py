@@ -63,5 +63,5 @@ def explain_loss(choice: Choice, host: HostView, trouble: str) -> Choice:
         cause, fix = host.reason, host.fix or (known.fix if known else ())
     else:
         cause, fix = known.cause, known.fix
-    reason = f"{cause.rstrip('.')} ({trouble})" if cause else trouble
-    return replace(choice, way="cpu", reason=reason, fix=fix)
+    reason = f"{cause.rstrip('.')} ({trouble})" if cause and cause != trouble else trouble
+    return replace(choice, way="cpu", reason=reason, fix=fix or ("heimdall doctor",))

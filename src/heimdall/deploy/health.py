@@ -29,7 +29,9 @@ class ServiceState:
 
     @property
     def word(self) -> str:
-        return self.health or (f"exited with {self.exit_code}" if self.state == "exited" else self.state)
+        if self.state == "exited":
+            return f"failed with exit code {self.exit_code}" if self.exit_code else "done"
+        return self.health or self.state
 
 
 def read_states(engine: Engine) -> list[ServiceState]:

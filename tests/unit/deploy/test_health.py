@@ -38,7 +38,7 @@ def test_it_waits_for_the_last_service_and_tells_every_change_once() -> None:
     )
     states = wait_until_healthy(engine, 60, sleep=lambda _: None)
     assert all(state.settled for state in states)
-    assert told == ["api: starting", "secrets: exited with 0", "api: healthy"]
+    assert told == ["api: starting", "secrets: done", "api: healthy"]
 
 
 def test_when_the_time_is_over_the_states_are_told_as_they_are() -> None:
