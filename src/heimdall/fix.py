@@ -36,6 +36,12 @@ class Region:
         crossings = sum(_crossings(ring, longitude_deg, latitude_deg) for polygon in self.polygons for ring in polygon)
         return crossings % 2 == 1
 
+    def reach_m(self, latitude_deg: float, longitude_deg: float) -> float:
+        """Distance in m from a place to the furthest point of the region."""
+        rings = [ring for polygon in self.polygons for ring in polygon]
+        corners = np.concatenate([ring[:: max(1, len(ring) // 32)] for ring in rings])
+        return max(geodesic_distance_m(latitude_deg, longitude_deg, float(y), float(x)) for x, y in corners)
+
     def to_geojson(self) -> dict[str, object]:
         return {
             "type": "MultiPolygon",
