@@ -16,11 +16,11 @@ from heimdall.doctor.host import Host
 
 # The later folder wins where both describe a device.
 CDI_FOLDERS = ("/etc/cdi", "/var/run/cdi")
-_VALUE = r"""\s*:\s*["']?([^"',}\]\n]+?)["']?\s*(?:[,}\]#]|$)"""
+_VALUE = r"""[ \t]*:[ \t]*["']?([^"',}\]\n]+?)["']?\s*(?:[,}\]#]|$)"""
 _KIND = re.compile(r"^[\"']?kind[\"']?" + _VALUE, re.MULTILINE)
 _NAME = re.compile(r"(?:^\s*-?\s*|[{,]\s*)[\"']?name[\"']?" + _VALUE, re.MULTILINE)
-_HOST_PATH = re.compile(r"hostPath[\"']?" + _VALUE)
-_PATH = re.compile(r"(?:^|[\s{,\"'])path[\"']?" + _VALUE)
+_HOST_PATH = re.compile(r"hostPath[\"']?" + _VALUE, re.MULTILINE)
+_PATH = re.compile(r"(?:^|[\s{,\"'])path[\"']?" + _VALUE, re.MULTILINE)
 _LIBRARY = re.compile(r"/lib(?:cuda|nvidia-ml)\.so\.(\d+\.\d+[\d.]*)$")
 
 
@@ -109,10 +109,10 @@ def missing_paths(host: Host, spec: CdiSpec) -> tuple[str, ...]:
     return tuple(path for path in spec.host_paths if not host.exists(path))
 
 
-def duplicates(specs: Iterable[CdiSpec]) -> dict[str, tuple[str, ...]]:
-    """Devices that more than one file describes, with those files."""
-    owners: dict[str, list[str]] = {}
+def describers(specs: Iterable[CdiSpec]) -> dict[str, tuple[CdiSpec, ...]]:
+    """Every device with the specifications that describe it, in the order of their folders."""
+    found: dict[str, tuple[CdiSpec, ...]] = {}
     for spec in specs:
         for name in spec.devices:
-            owners.setdefault(f"{spec.kind}={name}", []).append(spec.path)
-    return {name: tuple(paths) for name, paths in owners.items() if len(paths) > 1}
+            found[f"{spec.kind}={name}"] = (*found.get(f"{spec.kind}={name}", ()), spec)
+    return found

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping, Sequence
 
 from heimdall.doctor import nvml
-from heimdall.doctor.cdi import CdiSpec, duplicates, missing_paths, read_specs
+from heimdall.doctor.cdi import CdiSpec, describers, missing_paths, read_specs
 from heimdall.doctor.docker import GPU_DEVICE, all_cdi_folders
 from heimdall.doctor.driver import ON_HOST
 from heimdall.doctor.facts import Facts
@@ -92,35 +93,42 @@ def check_cdi(facts: Facts) -> Finding | None:
         return None
     specs = [spec for spec in read_specs(facts.host, all_cdi_folders(facts.engine)) if f"{spec.kind}=" == GPU_DEVICE]
     stale = {spec: why for spec in specs for why in [_stale(facts, spec)] if why}
-    twice = duplicates(specs)
+    devices = describers(specs)
+    twice = {name: owners for name, owners in devices.items() if len(owners) > 1}
     if not stale and not twice:
         return None
     # The hook does not read these files: with it, they are a trap rather than a fault.
-    matters = bool(stale) and facts.docker.mode != "toolkit"
-    keep = next((spec.path for spec in reversed(specs) if spec not in stale), specs[-1].path)
-    others = sorted(
-        {spec.path for spec in stale if spec.path != keep}
-        | {path for paths in twice.values() for path in paths if path != keep}
-    )
+    matters = facts.docker.mode != "toolkit" and any(_is_unusable(owners, stale) for owners in devices.values())
     seen = [f"{spec.path}: {why}" for spec, why in stale.items()]
-    seen += [f"{name} is described by {' and '.join(paths)}" for name, paths in sorted(twice.items())[:1]]
+    seen += [f"{name} is described by {' and '.join(spec.path for spec in twice[name])}" for name in sorted(twice)[:1]]
     cause = "The CDI specification no longer fits the driver, so a container that asks by it cannot start."
     if not stale:
         cause = "A CDI device is described twice; only the later folder counts, and the other goes stale unnoticed."
-    fix = (
-        *(f"sudo mv {path} {path}.stale" for path in others),
-        f"sudo nvidia-ctk cdi generate --output={keep}",
-        "nvidia-ctk cdi list",
-    )
+    fix = _one_fresh_spec(specs, stale, twice)
     return Finding("stale_cdi", "fault" if matters else "warning", "; ".join(seen), cause, fix)
+
+
+def _one_fresh_spec(
+    specs: Sequence[CdiSpec], stale: Mapping[CdiSpec, str], twice: Mapping[str, tuple[CdiSpec, ...]]
+) -> tuple[str, ...]:
+    keep = next((spec.path for spec in reversed(specs) if spec not in stale), specs[-1].path)
+    others = {spec.path for spec in stale} | {spec.path for owners in twice.values() for spec in owners}
+    aside = tuple(f"sudo mv {path} {path}.stale" for path in sorted(others - {keep}))
+    return (*aside, f"sudo nvidia-ctk cdi generate --output={keep}", "nvidia-ctk cdi list")
+
+
+def _is_unusable(owners: Sequence[CdiSpec], stale: Mapping[CdiSpec, str]) -> bool:
+    """The later folder wins; twice in one folder, the device is dropped."""
+    folders = [spec.path.rpartition("/")[0] for spec in owners]
+    return owners[-1] in stale or folders.count(folders[-1]) > 1
 
 
 def _stale(facts: Facts, spec: CdiSpec) -> str:
     missing = missing_paths(facts.host, spec)
     if missing:
         return f"{missing[0]} does not exist" + (f" ({len(missing)} such paths)" if len(missing) > 1 else "")
-    other = [version for version in spec.versions if facts.loaded and not agree(version, facts.loaded)]
-    return f"it mounts libraries {other[0]}, the loaded module is {facts.loaded}" if other else ""
+    other = [version for version in spec.versions if facts.driver_version and not agree(version, facts.driver_version)]
+    return f"it mounts libraries {other[0]}, the driver is {facts.driver_version}" if other else ""
 
 
 def check_service(facts: Facts) -> Finding | None:

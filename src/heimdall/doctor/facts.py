@@ -96,8 +96,10 @@ class Facts:
 
     @cached_property
     def driver_version(self) -> str | None:
-        """The one in force once a mismatch is mended: that of the libraries."""
-        return self.user_space or self.loaded or self.nvml.driver_version
+        """The one in force once a mismatch is mended: on a host with but one copy of the libraries, that of the copy."""
+        stays = self.in_container or any(versions.agree(copy.version, self.loaded) for copy in self.copies)
+        after = (self.loaded, self.user_space) if stays else (self.user_space, self.loaded)
+        return after[0] or after[1] or self.nvml.driver_version
 
     @cached_property
     def kernel_log(self) -> str:
