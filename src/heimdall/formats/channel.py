@@ -24,7 +24,8 @@ _EDGE = 0.25
 def occupied_bandwidth_hz(receptions: Sequence[Reception]) -> float:
     """Width, centred on zero, up to where the receivers' summed spectrum is 6 dB below its own median.
 
-    Further out the slope is the receivers' own filters, whose delays differ. 0.8 of the sample rate where nothing stands out. The receptions have samples at about one rate.
+    Further out the slope is the receivers' own filters, whose delays differ. 0.8 of the sample rate where nothing stands
+    out. The receptions have samples at about one rate.
     """
     rate_hz = min(reception.sample_rate_hz or math.inf for reception in receptions)
     shortest = min(len(reception.samples) for reception in receptions if reception.samples is not None)
