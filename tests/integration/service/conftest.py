@@ -29,8 +29,8 @@ class Site:
 
     def __init__(self, home: Path, **settings: Any) -> None:
         quick = {"lease_s": 3.0, "heartbeat_s": 0.3, "poll_s": 0.1, "sweep_s": 0.5, "cancel_grace_s": 1.0}
-        program = [sys.executable, str(STANDIN)]
-        self.settings = Settings(home=home, accelerator="cpu", program=program, **(quick | settings))
+        usual = {"accelerator": "cpu", "program": [sys.executable, str(STANDIN)]}
+        self.settings = Settings(home=home, **(quick | usual | settings))
         self.store = Store(self.settings.database)
         migrate(self.store)
         self._workers: list[subprocess.Popen[bytes]] = []

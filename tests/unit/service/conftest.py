@@ -13,9 +13,22 @@ from heimdall.service.settings import Settings
 from heimdall.service.store import Store
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A module with `EVERY_DATABASE` runs on each of them."""
+    if "database" in metafunc.fixturenames and getattr(metafunc.module, "EVERY_DATABASE", False):
+        both = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
+        metafunc.parametrize("database", both, indirect=True)
+
+
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path / "home", accelerator="cpu")
+def database(request: pytest.FixtureRequest) -> str:
+    return getattr(request, "param", "sqlite")
+
+
+@pytest.fixture
+def settings(tmp_path: Path, database: str, request: pytest.FixtureRequest) -> Settings:
+    url = request.getfixturevalue("postgres_url") if database == "postgres" else None
+    return Settings(home=tmp_path / "home", accelerator="cpu", database_url=url)
 
 
 @pytest.fixture

@@ -30,6 +30,8 @@ WHAT_HAPPENS = {
     },
 }
 
+EVERY_DATABASE = True
+
 
 def put(store, job_id, state):
     with store.writing() as session:

@@ -16,6 +16,8 @@ LEASE_S = 60.0
 ONE = Claimant("one", "a" * 16, "auto", gpu_usable=False)
 TWO = Claimant("two", "b" * 16, "auto", gpu_usable=False)
 
+EVERY_DATABASE = True
+
 
 def claim(store, claimant=ONE):
     with store.writing() as session:

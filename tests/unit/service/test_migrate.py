@@ -13,6 +13,8 @@ from heimdall.errors import HeimdallError
 from heimdall.service.migrate import VERSION_TABLE, migrate
 from heimdall.service.store import Base, Store
 
+EVERY_DATABASE = True
+
 
 def test_the_migrated_tables_are_those_of_the_models(store):
     with store.engine.connect() as connection:
