@@ -19,7 +19,7 @@ _SECOND_PLACE_SHARE = 0.1
 def judge(collected: Collected, posterior: GridPosterior) -> tuple[Status, str]:
     """The status of a fix and one sentence of advice, the gravest first."""
     timed = collected.evidence.has_arrival[0]
-    if (others := _other_places(posterior.probability)) > 0:
+    if (others := _other_places(posterior)) > 0:
         places = "another place is" if others == 1 else f"{others} other places are"
         return Status.AMBIGUOUS, f"{places} nearly as likely: {_cure(collected)}"
     if _on_a_line(collected.evidence.position_enu_m[0]):
@@ -34,13 +34,10 @@ def judge(collected: Collected, posterior: GridPosterior) -> tuple[Status, str]:
     return Status.OK, "" if np.all(timed) else "some receivers gave no arrival time: see receivers"
 
 
-def _other_places(probability: NDArray[np.float64]) -> int:
+def _other_places(posterior: GridPosterior) -> int:
     """Separate parts of the 95 % region besides the largest that hold a tenth of the probability each."""
-    threshold = np.sort(probability.ravel())[::-1][
-        int(np.searchsorted(np.cumsum(np.sort(probability.ravel())[::-1]), 0.95))
-    ]
-    parts, count = label(probability >= threshold)
-    masses = sorted((probability[parts == part].sum() for part in range(1, count + 1)), reverse=True)
+    parts, count = label(np.log(np.maximum(posterior.density_per_m2, 1e-300)) >= posterior.log_threshold(0.95))
+    masses = sorted((posterior.probability[parts == part].sum() for part in range(1, count + 1)), reverse=True)
     return sum(mass > _SECOND_PLACE_SHARE for mass in masses[1:])
 
 
@@ -62,12 +59,10 @@ def _on_a_line(position_N3: NDArray[np.float64]) -> bool:
 
 
 def _at_the_edge(collected: Collected, posterior: GridPosterior) -> bool:
-    """Mass in the outermost cells of a window that reaches the border of the area searched."""
-    reach = np.max(np.abs(posterior.center_m)) + posterior.half_width_m
-    if reach < 0.99 * float(collected.evidence.half_width_m[0]):
-        return False
-    inner = posterior.probability[1:-1, 1:-1].sum()
-    return bool(1 - inner > _EDGE_SHARE)
+    """Mass at the border of the area searched, or beyond."""
+    border_m = 0.97 * float(collected.evidence.half_width_m[0])
+    east, north = np.meshgrid(np.abs(posterior.east_m), np.abs(posterior.north_m))
+    return bool(posterior.probability[np.maximum(east, north) > border_m].sum() > _EDGE_SHARE)
 
 
 def _why_power_only(collected: Collected) -> str:

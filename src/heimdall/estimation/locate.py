@@ -12,16 +12,20 @@ from numpy.typing import NDArray
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.errors import InputError
 from heimdall.estimation.advice import judge
+from heimdall.estimation.frame import WindowFrame
 from heimdall.estimation.likelihood import arrival_residual_s
 from heimdall.estimation.model import PropagationModel, model_for
 from heimdall.estimation.region import GridPosterior, Shares, to_geodetic
-from heimdall.estimation.search import Posterior, find_mode, log_posterior, posterior_window
+from heimdall.estimation.search import find_mode, log_posterior
+from heimdall.estimation.spread import frame_around, posterior_mass
 from heimdall.evidence.batch import EvidenceBatch, concatenate
 from heimdall.evidence.collect import Collected, collect
 from heimdall.fix import Fix, ReceiverReport, Status, check_against
 from heimdall.observation import Observation
 
 METHOD = "likelihood"
+CELLS = 64
+"""Cells along each axis of a posterior."""
 _CHUNK = 32
 """Scenes computed together: enough to spread the overhead, few enough to stay in the cache."""
 
@@ -90,11 +94,13 @@ def _locate_group(members: Sequence[Collected], model: PropagationModel) -> list
     density = log_posterior(batch, model)
     mode_B2, _ = find_mode(batch, density)
     shares = [systematic_shares(batch, index, model) for index in range(len(batch))]
-    spread_m = np.array([np.sqrt(sum(share * sigma**2 for share, sigma in each)) for each in shares])
-    window = posterior_window(batch, density, mode_B2, spread_m)
+    least_spread_m = np.array([min((sigma for _, sigma in each), default=0.0) for each in shares])
+    frame = frame_around(mode_B2, batch, model, CELLS, least_spread_m)
+    mass = posterior_mass(batch, density, frame, CELLS)
+    grids = [grid_posterior(collected, batch, frame, mass, index) for index, collected in enumerate(members)]
     searched_ms = (time.perf_counter() - begun) * 1e3 / len(members)
     return [
-        _conclude(collected, batch, window, mode_B2, index, shares[index], model, searched_ms)
+        _conclude(collected, batch, grids[index].blurred(shares[index]), mode_B2[index], index, model, searched_ms)
         for index, collected in enumerate(members)
     ]
 
@@ -115,27 +121,27 @@ def uses_time(batch: EvidenceBatch, index: int) -> bool:
 def _conclude(
     collected: Collected,
     batch: EvidenceBatch,
-    window: Posterior,
-    mode_B2: NDArray[np.float64],
+    posterior: GridPosterior,
+    mode_2: NDArray[np.float64],
     index: int,
-    shares: Shares,
     model: PropagationModel,
     searched_ms: float,
 ) -> Located:
     begun = time.perf_counter()
-    height_m = float(batch.transmitter_height_m[index])
-    posterior = grid_posterior(collected, window, index, height_m).blurred(shares)
-    place_m = mode_B2[index] if uses_time(batch, index) else posterior.peak_m()
+    place_m = mode_2 if uses_time(batch, index) else posterior.peak_m()
     fix = make_fix(collected, posterior, place_m, METHOD, model)
     return Located(replace(fix, elapsed_ms=searched_ms + (time.perf_counter() - begun) * 1e3), posterior)
 
 
-def grid_posterior(collected: Collected, window: Posterior, index: int, height_m: float) -> GridPosterior:
-    """One scene's posterior window with the frame it lies in."""
-    cells = round(window.probability_BG.shape[1] ** 0.5)
-    probability = np.asarray(window.probability_BG[index], dtype=float).reshape(cells, cells)
-    center = np.asarray(window.center_B2[index], dtype=float)
-    return GridPosterior(collected.frame, center, float(window.half_width_m_B[index]), height_m, probability)
+def grid_posterior(
+    collected: Collected, batch: EvidenceBatch, frame: WindowFrame, mass_BYX: NDArray[np.float64], index: int
+) -> GridPosterior:
+    """One scene's posterior with the places of its cells."""
+    middle, _ = frame.select(slice(index, index + 1)).axis(mass_BYX.shape[-1])
+    offset_m = np.asarray(middle[0], dtype=float) * float(frame.core_m[index])
+    east_m, north_m = (float(frame.center_m[index, axis]) + offset_m for axis in range(2))
+    height_m = float(batch.transmitter_height_m[index])
+    return GridPosterior(collected.frame, height_m, east_m, north_m, np.asarray(mass_BYX[index], dtype=float))
 
 
 def make_fix(

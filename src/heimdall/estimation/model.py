@@ -39,7 +39,7 @@ class PropagationModel:
     systematic_m: tuple[tuple[float, float], ...] = ()
     """What moves a position whatever was measured, as shares and standard deviations of normals: an aircraft flies on
     between its message and the position that is compared. Empty: nothing beyond the links' own terms."""
-    level_systematic: tuple[tuple[float, float], ...] = ((0.7, 0.06), (0.3, 0.16))
+    level_systematic: tuple[tuple[float, float], ...] = ((0.7, 0.05), (0.3, 0.13))
     """The same for a position from power alone, in parts of the area's half width: shadowing belongs to places, so the
     receivers err together."""
     inside_probability: float = 0.7
@@ -62,7 +62,7 @@ AIRBORNE = PropagationModel(
     exponent_mean=2.0,
     exponent_sigma=0.2,
     inside_probability=0.02,
-    systematic_m=((0.7, 25.0), (0.3, 160.0)),
+    systematic_m=((0.82, 15.0), (0.18, 175.0)),
 )
 GROUND_WAVE = PropagationModel(
     "ground wave", blocked_probability=0.2, excess_delay_s=10e-6, multipath_sigma_s=4e-6, along_ground=True

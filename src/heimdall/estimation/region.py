@@ -3,78 +3,117 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from contourpy import FillType, contour_generator
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 
 from heimdall.fix import Region
 from heimdall.geometry import LocalFrame, surface_up_m
 
 Shares = tuple[tuple[float, float], ...]
 """Shares and standard deviations of a mixture of normals."""
+_LOG_FLOOR = 8.0
+"""Contours are drawn in the logarithm, cut off this far below the threshold."""
+_SPREAD_OF_CELL = 0.3
+"""Standard deviation, in cells, of what is known only to lie in a cell."""
 
 
 @dataclass(frozen=True, eq=False)
 class GridPosterior:
-    """Probability on a square grid in a local frame: (cells, cells), north in the first axis, summing to 1."""
+    """Probability in the cells of a rectangular grid in a local frame; the cells may differ in size.
+
+    `probability` has shape (rows, columns), south and west first, and sums to 1.
+    """
 
     frame: LocalFrame
-    center_m: NDArray[np.float64]
-    half_width_m: float
     height_m: float
+    east_m: NDArray[np.float64]
+    """(columns,) cell middles."""
+    north_m: NDArray[np.float64]
+    """(rows,) cell middles."""
     probability: NDArray[np.float64]
 
     @property
-    def axis_m(self) -> NDArray[np.float64]:
-        """Cell centres along one axis, from the window's middle."""
-        cells = self.probability.shape[0]
-        return self.half_width_m * ((2 * np.arange(cells) + 1) / cells - 1)
+    def density_per_m2(self) -> NDArray[np.float64]:
+        return self.probability / (_sizes(self.north_m)[:, None] * _sizes(self.east_m))
+
+    @property
+    def reach_m(self) -> float:
+        """How far from the frame's origin the grid goes."""
+        return float(max(np.max(np.abs(self.east_m)), np.max(np.abs(self.north_m))))
 
     def blurred(self, shares_m: Shares) -> GridPosterior:
         """Convolved with a mixture of normals: what a systematic error of that size leaves of the posterior."""
         if not shares_m:
             return self
-        cell_m = 2 * self.half_width_m / self.probability.shape[0]
-        total = sum(
-            share * gaussian_filter(self.probability, sigma_m / cell_m, mode="constant") for share, sigma_m in shares_m
-        )
-        blurred = np.asarray(total)
-        return GridPosterior(self.frame, self.center_m, self.half_width_m, self.height_m, blurred / blurred.sum())
+        terms = [
+            share * _transfer(self.north_m, sigma_m) @ self.probability @ _transfer(self.east_m, sigma_m).T
+            for share, sigma_m in shares_m
+        ]
+        total = np.sum(terms, axis=0)
+        return replace(self, probability=total / total.sum())
 
     def moments(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean (2,) in m in the local frame, and covariance (2, 2)."""
-        east, north = np.meshgrid(self.axis_m, self.axis_m)
-        offset = np.stack([east.ravel(), north.ravel()], axis=-1)
+        east, north = np.meshgrid(self.east_m, self.north_m)
+        place = np.stack([east.ravel(), north.ravel()], axis=-1)
         weight = self.probability.ravel()[:, None]
-        mean = np.sum(weight * offset, axis=0)
-        centred = offset - mean
-        return self.center_m + mean, (weight * centred).T @ centred
+        mean = np.sum(weight * place, axis=0)
+        return mean, (weight * (place - mean)).T @ (place - mean)
 
     def peak_m(self) -> NDArray[np.float64]:
-        """The centre of the most probable cell, (2,) in m."""
-        north, east = np.unravel_index(np.argmax(self.probability), self.probability.shape)
-        return self.center_m + np.array([self.axis_m[east], self.axis_m[north]])
+        """The middle of the cell with the highest density, (2,) in m."""
+        row, column = np.unravel_index(np.argmax(self.density_per_m2), self.probability.shape)
+        return np.array([self.east_m[column], self.north_m[row]])
 
     def region(self, probability: float, mass: float | None = None) -> Region:
         """The smallest area with the given mass, as polygons. `mass` differs from `probability` where calibration says so."""
-        threshold = _density_threshold(self.probability, probability if mass is None else mass)
-        # A rim of zeros closes every contour inside the picture.
-        cells = np.pad(self.probability, 1)
-        step = 2 * self.half_width_m / self.probability.shape[0]
-        axis = np.concatenate([[self.axis_m[0] - step], self.axis_m, [self.axis_m[-1] + step]])
-        lines = contour_generator(axis, axis, cells, fill_type=FillType.OuterOffset).filled(threshold, np.inf)
+        threshold = self.log_threshold(probability if mass is None else mass)
+        floor = threshold - _LOG_FLOOR
+        # A rim below the threshold closes every contour inside the picture.
+        height = np.pad(np.maximum(self._log_density(), floor), 1, constant_values=floor)
+        lines = contour_generator(_rimmed(self.east_m), _rimmed(self.north_m), height, fill_type=FillType.OuterOffset)
         polygons = tuple(
             tuple(self._to_lonlat(points[start:stop]) for start, stop in itertools.pairwise(offsets))
-            for points, offsets in zip(*lines, strict=True)
+            for points, offsets in zip(*lines.filled(threshold, np.inf), strict=True)
         )
         return Region(probability, polygons)
 
-    def _to_lonlat(self, offset_m: NDArray[np.float64]) -> NDArray[np.float64]:
-        latitude, longitude, _ = to_geodetic(self.frame, self.center_m + offset_m, self.height_m)
+    def log_threshold(self, mass: float) -> float:
+        """The log density above which the cells hold the mass, interpolated so that regions grow smoothly."""
+        log_density = self._log_density().ravel()
+        order = np.argsort(log_density)[::-1]
+        held = self.probability.ravel()[order]
+        middle = np.cumsum(held) - 0.5 * held
+        return min(float(np.interp(mass, middle, log_density[order])), float(log_density[order[0]]) - 1e-3)
+
+    def _log_density(self) -> NDArray[np.float64]:
+        return np.log(np.maximum(self.density_per_m2, 1e-300))
+
+    def _to_lonlat(self, place_m: NDArray[np.float64]) -> NDArray[np.float64]:
+        latitude, longitude, _ = to_geodetic(self.frame, place_m, self.height_m)
         return np.stack([longitude, latitude], axis=-1)
+
+
+def _sizes(middle_m: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Cell sizes from cell middles."""
+    return np.gradient(middle_m)
+
+
+def _rimmed(middle_m: NDArray[np.float64]) -> NDArray[np.float64]:
+    """One more cell at both ends."""
+    return np.concatenate([[2 * middle_m[0] - middle_m[1]], middle_m, [2 * middle_m[-1] - middle_m[-2]]])
+
+
+def _transfer(middle_m: NDArray[np.float64], sigma_m: float) -> NDArray[np.float64]:
+    """(to, from) share of a cell's mass that a normal of `sigma_m` carries to each cell along one axis."""
+    size = _sizes(middle_m)
+    spread = np.hypot(sigma_m, _SPREAD_OF_CELL * size)
+    scaled = (middle_m[:, None] - middle_m) / spread
+    weight = np.exp(-0.5 * scaled**2) * size[:, None]
+    return weight / weight.sum(axis=0)
 
 
 def to_geodetic(
@@ -84,13 +123,3 @@ def to_geodetic(
     east, north = place_m[..., 0], place_m[..., 1]
     up = surface_up_m(east, north, frame.curvature_per_m, np.asarray(height_m))
     return frame.to_geodetic(np.stack([east, north, up], axis=-1))
-
-
-def _density_threshold(probability: NDArray[np.float64], mass: float) -> float:
-    """The density above which the cells hold the mass, interpolated within the last cell so that regions grow smoothly."""
-    falling = np.sort(probability.ravel())[::-1]
-    held = np.cumsum(falling)
-    index = int(np.searchsorted(held, min(mass, held[-1] * (1 - 1e-12))))
-    return float(
-        max(np.interp(mass, held[max(0, index - 1) : index + 1], falling[max(0, index - 1) : index + 1]), 1e-300)
-    )

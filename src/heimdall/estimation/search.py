@@ -1,9 +1,8 @@
-"""The search: a blurred map, its best local maxima tracked through a zoom, and the posterior around the winner."""
+"""The search: a blurred map, and its best local maxima tracked through a zoom."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import array_api_compat
 
@@ -119,59 +118,3 @@ def _climb(xp: Array, place_B2: Array, cell_B: Array, density: LogDensity) -> tu
         value_B = xp.take_along_axis(value_BG, best_B1, axis=-1)[:, 0]
         half_B = xp.clip(half_B * _ZOOM_FACTOR, _ZOOM_CELLS * _LEAST_CELL_M, None)
     return place_B2, value_B
-
-
-@dataclass(frozen=True, eq=False)
-class Posterior:
-    """The posterior on a square window that holds its mass: probabilities (B, cells^2) that sum to 1 a scene."""
-
-    center_B2: Array
-    half_width_m_B: Array
-    place_BG2: Array
-    log_density_BG: Array
-    probability_BG: Array
-    mean_B2: Array
-    covariance_B22: Array
-
-
-_WINDOW_LEVELS = 7
-_WINDOW_SIGMAS = 4.5
-_TRACKING_CELLS = 24
-
-
-def posterior_window(
-    batch: EvidenceBatch, density: LogDensity, mode_B2: Array, spread_m_B: Array, cells: int = 64
-) -> Posterior:
-    """Shrink a window from the whole area onto the mass of the posterior, then look at it in `cells` x `cells`.
-
-    `spread_m_B` is a standard deviation still to come on top of the posterior: the window leaves room for it.
-    """
-    xp = array_api_compat.array_namespace(batch.arrival_s)
-    center_B2 = xp.zeros_like(mode_B2)
-    half_B = batch.half_width_m
-    for _ in range(_WINDOW_LEVELS):
-        window = _posterior_on(xp, center_B2, half_B, _TRACKING_CELLS, density)
-        sigma_B = xp.sqrt(_largest_eigenvalue(xp, window.covariance_B22) + spread_m_B**2)
-        reach_B = xp.max(xp.abs(window.mean_B2 - mode_B2), axis=-1)
-        wanted_B = xp.maximum(_WINDOW_SIGMAS * sigma_B + 3 * half_B / _TRACKING_CELLS, 1.2 * reach_B)
-        shrinks = wanted_B < 0.97 * half_B
-        center_B2 = xp.where(shrinks[:, None], window.mean_B2, center_B2)
-        half_B = xp.where(shrinks, xp.clip(wanted_B, cells * _LEAST_CELL_M, None), half_B)
-    return _posterior_on(xp, center_B2, half_B, cells, density)
-
-
-def _posterior_on(xp: Array, center_B2: Array, half_B: Array, cells: int, density: LogDensity) -> Posterior:
-    place_BG2 = square_grid(center_B2, half_B, cells)
-    log_density_BG = density(place_BG2, _BLUR_OF_CELL * 2 * half_B / cells)
-    shifted = log_density_BG - xp.max(log_density_BG, axis=-1)[:, None]
-    probability_BG = xp.exp(shifted) / xp.sum(xp.exp(shifted), axis=-1)[:, None]
-    mean_B2 = xp.sum(probability_BG[..., None] * place_BG2, axis=1)
-    offset_BG2 = place_BG2 - mean_B2[:, None]
-    covariance_B22 = xp.matmul(xp.matrix_transpose(offset_BG2 * probability_BG[..., None]), offset_BG2)
-    return Posterior(center_B2, half_B, place_BG2, log_density_BG, probability_BG, mean_B2, covariance_B22)
-
-
-def _largest_eigenvalue(xp: Array, matrix_B22: Array) -> Array:
-    half_trace = 0.5 * (matrix_B22[:, 0, 0] + matrix_B22[:, 1, 1])
-    half_difference = 0.5 * (matrix_B22[:, 0, 0] - matrix_B22[:, 1, 1])
-    return half_trace + xp.sqrt(half_difference**2 + matrix_B22[:, 0, 1] ** 2)

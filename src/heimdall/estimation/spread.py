@@ -1,0 +1,91 @@
+"""How far the posterior spreads around its mode, and the window that shows all of it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from array_api_compat import array_namespace, device
+
+from heimdall.estimation.frame import WindowFrame, spanning
+from heimdall.estimation.model import PropagationModel
+from heimdall.estimation.search import LogDensity, log_posterior
+from heimdall.evidence.batch import EvidenceBatch
+from heimdall.geometry import Array
+
+_BLUR_OF_CELL = 0.35
+_CELLS_A_SPREAD = 4.0
+_REACH_SIGMAS = 3.0
+_RADII, _ANGLES = 48, 16
+_LEAST_RADIUS_M = 0.5
+_CORE_PROBABILITY = 0.5
+_CORE_RADII = 6.25
+"""Half a window of equal cells, in radii that hold `_CORE_PROBABILITY`: some seven standard deviations."""
+_REACH_PROBABILITY = 0.99
+_REACH_TEMPER = 0.25
+"""The window reaches as far as the posterior would if its logarithm were this much flatter, so that it still holds the
+truth when the likelihood is surer than it should be."""
+
+
+def frame_around(
+    mode_m: Array, batch: EvidenceBatch, model: PropagationModel, cells: int, spread_m: Array | None = None
+) -> WindowFrame:
+    """The window centred on the likelihood's mode (B, 2) and scaled by how far its posterior spreads from there.
+
+    `spread_m` (B,) is the standard deviation of an error still to come on top of the posterior: the window leaves room.
+    """
+    xp = array_namespace(mode_m)
+    radius_m, log_mass = _radial_mass(xp, mode_m, batch, model)
+    core_radius_m = _radius_holding(xp, radius_m, log_mass, _CORE_PROBABILITY)
+    log_area = 2 * xp.log(radius_m)
+    log_density = log_mass - log_area
+    reach_m = _radius_holding(xp, radius_m, _REACH_TEMPER * log_density + log_area, _REACH_PROBABILITY)
+    core_m = core_radius_m * (_CORE_RADII / (cells / 2))
+    if spread_m is not None:
+        core_m, reach_m = xp.maximum(core_m, spread_m / _CELLS_A_SPREAD), reach_m + _REACH_SIGMAS * spread_m
+    return spanning(mode_m, core_m, xp.maximum(reach_m, core_radius_m * _CORE_RADII), cells)
+
+
+def posterior_mass(batch: EvidenceBatch, density: LogDensity, frame: WindowFrame, cells: int) -> Array:
+    """(B, cells, cells) the posterior's probability in each cell of the window, north in the first axis; sums to 1."""
+    xp = array_namespace(batch.arrival_s)
+    _, size = frame.axis(cells)
+    log_area = xp.log(size[:, :, None]) + xp.log(size[:, None, :])
+    log_area = xp.reshape(log_area, (log_area.shape[0], -1))
+    blur_m = _BLUR_OF_CELL * xp.exp(0.5 * log_area) * frame.core_m[:, None]
+    log_mass = density(frame.cell_middles_m(cells), blur_m) + log_area
+    mass = xp.exp(log_mass - xp.max(log_mass, axis=-1)[:, None])
+    mass = mass / xp.sum(mass, axis=-1)[:, None]
+    return xp.reshape(mass, (mass.shape[0], cells, cells))
+
+
+def _radial_mass(xp: Any, mode_m: Array, batch: EvidenceBatch, model: PropagationModel) -> tuple[Array, Array]:
+    """Radii (B, R) and the log of the posterior's mass in the ring at each, up to a constant."""
+    where = {"dtype": mode_m.dtype, "device": device(mode_m)}
+    furthest_m = batch.half_width_m + xp.max(xp.abs(mode_m), axis=-1)
+    step = (xp.arange(_RADII, **where) + 0.5) / _RADII
+    radius_BR = _LEAST_RADIUS_M * (furthest_m[:, None] / _LEAST_RADIUS_M) ** step
+    angle_A = xp.arange(_ANGLES, **where) * (2 * math.pi / _ANGLES)
+    unit_A2 = xp.stack([xp.cos(angle_A), xp.sin(angle_A)], axis=-1)
+    place = mode_m[:, None, None, :] + radius_BR[:, :, None, None] * unit_A2
+    blur_BR = radius_BR * (math.pi / _ANGLES * _BLUR_OF_CELL * 2)
+    blur = xp.reshape(xp.broadcast_to(blur_BR[:, :, None], place.shape[:3]), (place.shape[0], -1))
+    value = log_posterior(batch, model)(xp.reshape(place, (place.shape[0], -1, 2)), blur)
+    value = xp.reshape(value, place.shape[:3])
+    top = xp.max(xp.max(value, axis=-1), axis=-1)
+    ring = xp.log(xp.sum(xp.exp(value - top[:, None, None]), axis=-1) + 1e-30)
+    return radius_BR, ring + 2 * xp.log(radius_BR)
+
+
+def _radius_holding(xp: Any, radius_m: Array, log_mass: Array, probability: float) -> Array:
+    """The radius within which that share of the mass lies, interpolated in its logarithm."""
+    mass = xp.exp(log_mass - xp.max(log_mass, axis=-1)[:, None])
+    held = xp.cumulative_sum(mass, axis=-1) / xp.sum(mass, axis=-1)[:, None]
+    below = xp.astype(held < probability, radius_m.dtype)
+    last = xp.astype(xp.clip(xp.sum(below, axis=-1), 1, radius_m.shape[1] - 1), xp.int64)[:, None]
+    high, low = xp.take_along_axis(held, last, axis=-1), xp.take_along_axis(held, last - 1, axis=-1)
+    share = xp.clip((probability - low) / xp.clip(high - low, 1e-9, None), 0.0, 1.0)
+    log_radius = xp.log(radius_m)
+    inner = xp.take_along_axis(log_radius, last - 1, axis=-1)
+    outer = xp.take_along_axis(log_radius, last, axis=-1)
+    return xp.exp(inner + share * (outer - inner))[:, 0]
