@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from heimdall.fix import Fix, ReceiverReport, Region, Status, check_against
+from heimdall.geometry import LocalFrame
 from heimdall.observation import Observation, Place, Receiver, Reception
 
 KiwiWav = Callable[..., bytes]
@@ -50,3 +52,58 @@ def iq_session() -> Observation:
         receptions.append(Reception(receiver, samples=samples, sample_rate_hz=16_000.0, start_s=start_s))
     time_utc = datetime(2025, 1, 1, 12, 30, 15, 250_000, tzinfo=UTC)
     return Observation("night", 145.5e6, 4000.0, tuple(receptions), time_utc, 100.0, Place(47.5, 8.5, 420.0))
+
+
+def circle(latitude_deg: float, longitude_deg: float, radius_m: float, clockwise: bool = False) -> NDArray[np.float64]:
+    """A closed ring of 64 points, longitude first."""
+    angle = np.linspace(0, -2 * np.pi if clockwise else 2 * np.pi, 65)
+    frame = LocalFrame(latitude_deg, longitude_deg)
+    place_m = np.stack([radius_m * np.cos(angle), radius_m * np.sin(angle), np.zeros(65)], axis=-1)
+    latitude, longitude, _ = frame.to_geodetic(place_m)
+    ring = np.stack([longitude, latitude], axis=-1)
+    ring[-1] = ring[0]
+    return ring
+
+
+@pytest.fixture
+def located() -> tuple[Fix, Observation]:
+    """A fix 1 km north of its transmitter, with a hole in its region; of four receivers one is flagged and one is nowhere."""
+    receivers = [Receiver(f"R{index} <&>", 47.0 + index / 2, 8.0 + (index % 2) / 2, 300.0, 5e-8) for index in range(3)]
+    receptions = [Reception(receiver, toa_s=0.001) for receiver in receivers]
+    receptions.append(Reception(Receiver("lost", float("nan"), 8.0), toa_s=0.001, flaw="its position is not known"))
+    time_utc = datetime(2025, 1, 1, 12, 0, 0, tzinfo=UTC)
+    observation = Observation("night & day", 145.5e6, 4000.0, tuple(receptions), time_utc, truth=Place(47.2, 8.2))
+    reports = (
+        ReceiverReport("R0 <&>", True, None, 120.0),
+        ReceiverReport("R1 <&>", True, None, -40.0),
+        ReceiverReport("R2 <&>", False, "its clock is off", None),
+        ReceiverReport("lost", False, "its position is not known", None),
+    )
+    latitude_deg = 47.2 + 1000 / 111_190
+    outer, hole = circle(latitude_deg, 8.2, 5000, clockwise=True), circle(latitude_deg, 8.2, 300)
+    region_68 = Region(0.68, ((circle(latitude_deg, 8.2, 2000), hole),))
+    region_95 = Region(0.95, ((outer,), (circle(47.3, 8.3, 400),)))
+    fix = Fix(
+        "night & day",
+        Status.OK,
+        "the region holds <most> of it",
+        "likelihood",
+        reports,
+        latitude_deg,
+        8.2,
+        420.0,
+        np.diag([900.0**2, 1200.0**2, 0.0]),
+        region_68,
+        region_95,
+        12.5,
+        check_against(observation.truth, latitude_deg, 8.2, region_68, region_95),
+    )
+    return fix, observation
+
+
+@pytest.fixture
+def unlocated(located: tuple[Fix, Observation]) -> tuple[Fix, Observation]:
+    """The same observation with too little to locate it."""
+    fix, observation = located
+    receivers = tuple(ReceiverReport(report.name, False, "too few") for report in fix.receivers)
+    return Fix("night & day", Status.INSUFFICIENT, "add receivers", "likelihood", receivers), observation

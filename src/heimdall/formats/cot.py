@@ -1,0 +1,91 @@
+"""Fixes as Cursor on Target events, version 2.0 (MITRE, Event.xsd)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from xml.etree import ElementTree
+
+import numpy as np
+
+from heimdall.errors import HeimdallError
+from heimdall.fix import Fix
+from heimdall.formats.wording import place_text, xml_text
+from heimdall.observation import Observation
+
+_UNKNOWN_GROUND = "a-u-G"
+_FUSED = "m-f"
+"""How it was made: by a machine, corroborated from several sources."""
+_UNKNOWN = "9999999.0"
+_VALID_FOR = timedelta(hours=1)
+
+
+def cot_text(fixes: Sequence[Fix], observations: Sequence[Observation], now: datetime | None = None) -> str:
+    """One `event` for a fix; several stand in an `events` element. Fixes without a position are left out.
+
+    Raises HeimdallError where no fix has a position. `now` is when the events are made; they are stale an hour later.
+    """
+    now = now or datetime.now(UTC)
+    pairs = zip(fixes, observations, strict=True)
+    events = [_event(fix, observation, now) for fix, observation in pairs if fix.latitude_deg is not None]
+    if not events:
+        raise HeimdallError("no fix has a position, which Cursor on Target cannot say: write .json instead")
+    root = events[0]
+    if len(events) > 1:
+        root = ElementTree.Element("events")
+        root.extend(events)
+    ElementTree.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def _event(fix: Fix, observation: Observation, now: datetime) -> ElementTree.Element:
+    event = ElementTree.Element(
+        "event",
+        version="2.0",
+        uid=xml_text(f"heimdall.{fix.id}"),
+        type=_UNKNOWN_GROUND,
+        how=_FUSED,
+        time=_time(now),
+        start=_time(min(observation.time_utc or now, now)),
+        stale=_time(now + _VALID_FOR),
+    )
+    circular_m, linear_m = _errors_m(fix)
+    ElementTree.SubElement(
+        event,
+        "point",
+        lat=f"{fix.latitude_deg:.7f}",
+        lon=f"{fix.longitude_deg:.7f}",
+        hae=_UNKNOWN if fix.height_m is None else f"{fix.height_m:.1f}",
+        ce=circular_m,
+        le=linear_m,
+    )
+    detail = ElementTree.SubElement(event, "detail")
+    ElementTree.SubElement(detail, "contact", callsign=xml_text(fix.id))
+    ElementTree.SubElement(detail, "remarks").text = xml_text(f"{place_text(fix)}. {fix.advice}".strip())
+    _add_region(detail, fix)
+    return event
+
+
+def _errors_m(fix: Fix) -> tuple[str, str]:
+    """One standard deviation: of the wider axis across, and of the height, unknown where it was assumed."""
+    if fix.covariance_enu_m2 is None:
+        return _UNKNOWN, _UNKNOWN
+    widest = float(np.linalg.eigvalsh(fix.covariance_enu_m2[:2, :2])[-1])
+    height = float(fix.covariance_enu_m2[2, 2])
+    return f"{math.sqrt(max(widest, 0.0)):.1f}", f"{math.sqrt(height):.1f}" if height > 0 else _UNKNOWN
+
+
+def _add_region(detail: ElementTree.Element, fix: Fix) -> None:
+    """The outer rings of the 95 % region as closed lines."""
+    if fix.region_95 is None:
+        return
+    shape = ElementTree.SubElement(detail, "shape")
+    for polygon in fix.region_95.polygons:
+        line = ElementTree.SubElement(shape, "polyline", closed="true")
+        for longitude_deg, latitude_deg in polygon[0]:
+            ElementTree.SubElement(line, "vertex", lat=f"{latitude_deg:.7f}", lon=f"{longitude_deg:.7f}", hae="0")
+
+
+def _time(time: datetime) -> str:
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"

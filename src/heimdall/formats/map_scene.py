@@ -1,0 +1,177 @@
+"""What a map shows of one fix, in metres of one local frame; drawn by `map_drawing`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heimdall.fix import Fix, ReceiverReport, Region
+from heimdall.formats.reports import reported
+from heimdall.geometry import LocalFrame
+from heimdall.observation import Observation, Receiver
+
+Ring = NDArray[np.float64]
+"""Shape (n, 2): east and north in m."""
+_FAR_M = 3_000_000.0
+"""A tangent frame shows nothing beyond this."""
+_MARGIN = 1.3
+"""Leaves the corners to the scale and the north arrow."""
+_MOST_NAMES = 8
+_LONGEST_NAME = 12
+_MOST_REGION = 3.0
+"""The overview grows for a region up to this many times the network."""
+_CLOSE_UP_BELOW = 0.35
+"""A close-up is worth its place where it shows less than this share of the overview."""
+
+
+@dataclass(frozen=True, eq=False)
+class EvidenceMap:
+    """Log-likelihood or log posterior density on a rectangle of a local frame; any constant may be missing from it."""
+
+    frame: LocalFrame
+    west_m: float
+    east_m: float
+    south_m: float
+    north_m: float
+    log_density: NDArray[np.float64]
+    """Shape (rows, columns): the first row is the southernmost, the first column the westernmost."""
+
+
+@dataclass(frozen=True, eq=False)
+class MappedReceiver:
+    """A receiver with what became of it; `position_m` is None where it cannot be on the map."""
+
+    label: str
+    report: ReceiverReport
+    position_m: NDArray[np.float64] | None
+
+
+@dataclass(frozen=True)
+class View:
+    """A square of the frame, in m."""
+
+    east_m: float
+    north_m: float
+    half_m: float
+
+    def covers(self, position_m: NDArray[np.float64]) -> bool:
+        return bool(np.all(np.abs(position_m - (self.east_m, self.north_m)) <= self.half_m))
+
+
+@dataclass(frozen=True, eq=False)
+class MapScene:
+    fix: Fix
+    frame: LocalFrame
+    receivers: tuple[MappedReceiver, ...]
+    estimate_m: NDArray[np.float64] | None
+    truth_m: NDArray[np.float64] | None
+    region_68: tuple[tuple[Ring, ...], ...]
+    region_95: tuple[tuple[Ring, ...], ...]
+    evidence: tuple[EvidenceMap, ...]
+    overview: View
+    close_up: View | None
+    """The surroundings of the region, where the overview would show them too small."""
+
+
+def map_scene(fix: Fix, observation: Observation, evidence: Sequence[EvidenceMap] = ()) -> MapScene:
+    """The scene in the evidence's frame, or in one round the receivers."""
+    frame = evidence[0].frame if evidence else _frame(observation, fix)
+    receivers = _receivers(frame, fix, observation)
+    estimate_m = _place_m(frame, fix.latitude_deg, fix.longitude_deg)
+    truth = fix.truth or observation.truth
+    truth_m = _place_m(frame, truth.latitude_deg, truth.longitude_deg) if truth else None
+    region_68, region_95 = (_polygons_m(frame, region) for region in (fix.region_68, fix.region_95))
+    marks = [place for place in (estimate_m, truth_m) if place is not None]
+    overview = _overview(receivers, marks, region_95)
+    return MapScene(
+        fix=fix,
+        frame=frame,
+        receivers=receivers,
+        estimate_m=estimate_m,
+        truth_m=truth_m,
+        region_68=region_68,
+        region_95=region_95,
+        evidence=tuple(evidence),
+        overview=overview,
+        close_up=_close_up(overview, marks, region_95),
+    )
+
+
+def _frame(observation: Observation, fix: Fix) -> LocalFrame:
+    places = [
+        (reception.receiver.latitude_deg, reception.receiver.longitude_deg)
+        for reception in observation.receptions
+        if reception.flaw is None and _is_on_globe(reception.receiver)
+    ]
+    if not places and fix.latitude_deg is not None and fix.longitude_deg is not None:
+        places = [(fix.latitude_deg, fix.longitude_deg)]
+    latitude_deg, longitude_deg = np.array(places or [(0.0, 0.0)]).T
+    return LocalFrame.around(latitude_deg, longitude_deg)
+
+
+def _is_on_globe(receiver: Receiver) -> bool:
+    return abs(receiver.latitude_deg) <= 90 and abs(receiver.longitude_deg) <= 360
+
+
+def _receivers(frame: LocalFrame, fix: Fix, observation: Observation) -> tuple[MappedReceiver, ...]:
+    """Numbered where names would cover the map."""
+    pairs = reported(fix, observation)
+    numbered = len(pairs) > _MOST_NAMES or any(len(report.name) > _LONGEST_NAME for _, report in pairs)
+    mapped = []
+    for number, (reception, report) in enumerate(pairs, start=1):
+        receiver = reception.receiver
+        position_m = _place_m(frame, receiver.latitude_deg, receiver.longitude_deg) if _is_on_globe(receiver) else None
+        mapped.append(MappedReceiver(str(number) if numbered else report.name, report, position_m))
+    return tuple(mapped)
+
+
+def _place_m(frame: LocalFrame, latitude_deg: float | None, longitude_deg: float | None) -> NDArray[np.float64] | None:
+    """East and north of a place on the ellipsoid; None for no place, and for one too far away to show."""
+    if latitude_deg is None or longitude_deg is None:
+        return None
+    enu = frame.to_enu(np.array(latitude_deg), np.array(longitude_deg), np.array(0.0))
+    return enu[:2] if float(np.linalg.norm(enu)) < _FAR_M else None
+
+
+def _polygons_m(frame: LocalFrame, region: Region | None) -> tuple[tuple[Ring, ...], ...]:
+    if region is None:
+        return ()
+    return tuple(
+        tuple(frame.to_enu(ring[:, 1], ring[:, 0], np.zeros(len(ring)))[:, :2] for ring in polygon)
+        for polygon in region.polygons
+    )
+
+
+def _overview(
+    receivers: Iterable[MappedReceiver], marks: Sequence[NDArray[np.float64]], region_95: Sequence[Sequence[Ring]]
+) -> View:
+    """Used receivers, estimate and truth; of the region, as much as is not out of proportion."""
+    used = [one.position_m for one in receivers if one.report.used and one.position_m is not None]
+    anchors = [*used, *marks] or [one.position_m for one in receivers if one.position_m is not None] or [np.zeros(2)]
+    network = _bounding_view(np.array(anchors))
+    rings = [ring for polygon in region_95 for ring in polygon[:1]]
+    if not rings:
+        return network
+    reach_m = _MOST_REGION * network.half_m
+    center = np.array((network.east_m, network.north_m))
+    clipped = np.clip(np.concatenate(rings), center - reach_m, center + reach_m)
+    return _bounding_view(np.concatenate([np.array(anchors), clipped]))
+
+
+def _close_up(overview: View, marks: Sequence[NDArray[np.float64]], region_95: Sequence[Sequence[Ring]]) -> View | None:
+    rings = [ring for polygon in region_95 for ring in polygon[:1]]
+    if not rings:
+        return None
+    view = _bounding_view(np.concatenate([*rings, *(mark[None] for mark in marks)]))
+    return view if view.half_m < _CLOSE_UP_BELOW * overview.half_m else None
+
+
+def _bounding_view(points_m: NDArray[np.float64]) -> View:
+    low, high = points_m.min(axis=0), points_m.max(axis=0)
+    half_m = max(float(np.max(high - low)) / 2, 10.0) * _MARGIN
+    east_m, north_m = ((low + high) / 2).tolist()
+    return View(east_m, north_m, half_m if math.isfinite(half_m) else _FAR_M)

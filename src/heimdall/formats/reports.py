@@ -1,0 +1,19 @@
+"""Receptions and what became of them, side by side."""
+
+from __future__ import annotations
+
+from heimdall.fix import Fix, ReceiverReport
+from heimdall.observation import Observation, Reception
+
+
+def reported(fix: Fix, observation: Observation) -> list[tuple[Reception, ReceiverReport]]:
+    """Each reception with its report: in order where the names agree, else by name; without one it was not used."""
+    receptions = observation.receptions
+    names = [reception.receiver.name for reception in receptions]
+    if names == [report.name for report in fix.receivers]:
+        return list(zip(receptions, fix.receivers, strict=True))
+    by_name = {report.name: report for report in fix.receivers}
+    return [
+        (reception, by_name.get(name) or ReceiverReport(name, used=False, reason=reception.flaw))
+        for name, reception in zip(names, receptions, strict=True)
+    ]

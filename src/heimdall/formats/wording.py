@@ -1,0 +1,82 @@
+"""How a fix is put into words, in every picture and page."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import numpy as np
+
+from heimdall.fix import Fix, ReceiverReport, Region
+from heimdall.geometry import LocalFrame
+
+_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def headline(fix: Fix) -> str:
+    """What it is and how well it went."""
+    if fix.latitude_deg is None:
+        return f"{fix.id}: no position"
+    if fix.truth is None:
+        return fix.id
+    return f"{fix.id}: {length_text(fix.truth.error_m)} from the truth"
+
+
+def place_text(fix: Fix) -> str:
+    """Position, size of the region, whether the truth is in it, method and receivers, as one line."""
+    used = sum(report.used for report in fix.receivers)
+    parts = [f"{used} of {len(fix.receivers)} receivers", fix.method]
+    if fix.region_95 is not None:
+        inside = "" if fix.truth is None else f", truth {'inside' if fix.truth.inside_95 else 'outside'}"
+        parts.insert(0, f"95 % region {length_text(span_m(fix.region_95))} across{inside}")
+    if fix.latitude_deg is not None and fix.longitude_deg is not None:
+        parts.insert(0, coordinates_text(fix.latitude_deg, fix.longitude_deg))
+    return "  ·  ".join(parts)
+
+
+def coordinates_text(latitude_deg: float, longitude_deg: float) -> str:
+    if not math.isfinite(latitude_deg + longitude_deg):
+        return "unknown"
+    north, east = "N" if latitude_deg >= 0 else "S", "E" if longitude_deg >= 0 else "W"
+    return f"{abs(latitude_deg):.4f}° {north} {abs(longitude_deg):.4f}° {east}"
+
+
+def receiver_remark(report: ReceiverReport) -> str:
+    """The residual, or what there is instead of one."""
+    if not report.used:
+        return f"not used: {report.reason or 'no reason given'}"
+    if report.residual_m is None:
+        return report.reason or "power only"
+    length = length_text(abs(report.residual_m))
+    sign = "−" if report.residual_m < 0 else "+"
+    return length if length == "0 m" else f"{sign}{length}"
+
+
+def length_text(length_m: float) -> str:
+    """Two digits are all that a fix deserves."""
+    if length_m < 1:
+        return f"{length_m:.1f} m" if length_m >= 0.05 else "0 m"
+    rounded_m = float(f"{length_m:.2g}")
+    return f"{rounded_m:g} m" if rounded_m < 1000 else f"{rounded_m / 1000:g} km"
+
+
+def frequency_text(frequency_hz: float) -> str:
+    for unit, factor in (("GHz", 1e9), ("MHz", 1e6), ("kHz", 1e3)):
+        if frequency_hz >= factor:
+            return f"{frequency_hz / factor:.7g} {unit}"
+    return f"{frequency_hz:.7g} Hz"
+
+
+def xml_text(text: str) -> str:
+    """Without the characters that XML 1.0 cannot hold."""
+    return _NOT_XML.sub("", text)
+
+
+def span_m(region: Region) -> float:
+    """The largest distance between two points of the outer rings."""
+    points = np.concatenate([polygon[0] for polygon in region.polygons])
+    frame = LocalFrame.around(points[:, 1], points[:, 0])
+    position_m = frame.to_enu(points[:, 1], points[:, 0], np.zeros(len(points)))[:, :2]
+    angles = np.linspace(0, np.pi, 90, endpoint=False)
+    extent = position_m @ np.stack([np.cos(angles), np.sin(angles)])
+    return float(np.max(extent.max(axis=0) - extent.min(axis=0)))
