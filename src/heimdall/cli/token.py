@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -65,18 +64,11 @@ def revoke(token_id: Annotated[str, typer.Argument(help="As `heimdall token list
         revoke_token(session, token_id)
 
 
-@contextmanager
-def _store() -> Iterator[Store]:
-    from heimdall.service.migrate import migrate
+def _store() -> AbstractContextManager[Store]:
+    from heimdall.service.migrate import opened
     from heimdall.service.settings import load_settings
-    from heimdall.service.store import Store
 
-    store = Store(load_settings().database)
-    migrate(store)
-    try:
-        yield store
-    finally:
-        store.close()
+    return opened(load_settings())
 
 
 def _utc(unix_s: float | None) -> str | None:

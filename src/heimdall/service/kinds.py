@@ -114,6 +114,10 @@ JobRequest = Annotated[AnyRequest, Field(discriminator="kind", title="JobRequest
 _REQUEST: TypeAdapter[AnyRequest] = TypeAdapter(JobRequest)
 
 
+def read_request(document: dict[str, Any]) -> AnyRequest:
+    return _REQUEST.validate_python(document)
+
+
 def stored_form(request: BaseModel) -> dict[str, Any]:
     """The part of a request the row has no column for."""
     return request.model_dump(mode="json", exclude={"kind", "name", "accelerator"})
@@ -121,7 +125,7 @@ def stored_form(request: BaseModel) -> dict[str, Any]:
 
 def command_line(kind: str, arguments: dict[str, Any], accelerator: str, places: Places, *, resume: bool) -> list[str]:
     """The arguments of the program `heimdall` for a stored job."""
-    request = _REQUEST.validate_python({"kind": kind, **arguments})
+    request = read_request({"kind": kind, **arguments})
     options = ["--resume", str(places.run)] if resume and kind in ("train", "fine-tune") else []
     return [*request.arguments(places, accelerator), *options]
 

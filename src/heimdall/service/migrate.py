@@ -14,8 +14,10 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import OperationalError
 
 from heimdall.errors import HeimdallError
+from heimdall.service.settings import Settings
 from heimdall.service.store import Store
 
 VERSION_TABLE = "heimdall_schema"
@@ -33,6 +35,25 @@ def migrate(store: Store) -> None:
             raise HeimdallError(
                 f"the database was made by a newer Heimdall ({error}): start that version, or give it another database"
             ) from error
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Store]:
+    """The configured database, at this program's version."""
+    store = Store(settings.database)
+    try:
+        _migrate_or_say(store)
+        yield store
+    finally:
+        store.close()
+
+
+def _migrate_or_say(store: Store) -> None:
+    try:
+        migrate(store)
+    except OperationalError as error:
+        where = store.engine.url.render_as_string(hide_password=True)
+        raise HeimdallError(f"the database {where} does not answer: {str(error.orig).splitlines()[0]}") from error
 
 
 def alembic_config(connection: Connection) -> Config:

@@ -31,8 +31,9 @@ class News:
         """Those not yet told."""
         messages = [warning.message for warning in self._folder.warnings()]
         progress = self._folder.progress(self._since_unix_s)
-        if progress is not None and self._fell_back(progress):
-            messages.append(f"runs on the CPU: {self._reason(progress)}")
+        reason = self._reason(progress) if progress is not None and self._fell_back(progress) else None
+        if reason is not None and not any(reason in message for message in messages):
+            messages.append(f"runs on the CPU: {reason}")
         fresh = [message for message in dict.fromkeys(messages) if message not in self._told]
         self._told.update(fresh)
         for message in fresh:

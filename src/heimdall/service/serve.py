@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 
 import uvicorn
 from fastapi import FastAPI
@@ -16,7 +17,7 @@ from fastapi import FastAPI
 from heimdall.errors import HeimdallError
 from heimdall.service.api import create_app
 from heimdall.service.auth import first_token
-from heimdall.service.migrate import migrate
+from heimdall.service.migrate import opened
 from heimdall.service.process import LeashedProcess
 from heimdall.service.settings import PREFIX, Settings
 from heimdall.service.store import Store
@@ -33,14 +34,13 @@ _Decorate = Callable[[FastAPI], None]
 def run_serve(settings: Settings, *, with_worker: bool | None = None, decorate: _Decorate = lambda app: None) -> int:
     """Serve until SIGTERM or Ctrl-C. `decorate` puts more on the application, such as the page."""
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    store = Store(settings.database)
-    migrate(store)
-    _print_first_token(store, settings)
-    app = create_app(settings, store)
-    decorate(app)
     own_worker = settings.embedded if with_worker is None else with_worker
-    with EmbeddedWorker(settings) if own_worker else _nothing():
-        return _serve(app, settings)
+    with opened(settings) as store:
+        _print_first_token(store, settings)
+        app = create_app(settings, store)
+        decorate(app)
+        with EmbeddedWorker(settings) if own_worker else nullcontext():
+            return _serve(app, settings)
 
 
 def _serve(app: FastAPI, settings: Settings) -> int:
@@ -54,6 +54,9 @@ def _serve(app: FastAPI, settings: Settings) -> int:
             timeout_graceful_shutdown=_OPEN_STREAMS_S,
         )
     )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn handles them, and raises them again when it is done; by then there is only our own tidying left.
+        signal.signal(number, lambda *_: None)
     try:
         server.run()
     except SystemExit:  # uvicorn has already told the log that it cannot bind
@@ -120,7 +123,3 @@ def _print_first_token(store: Store, settings: Settings) -> None:
     word = first_token(store, settings)
     if word is not None:
         print(f"First start: this admin token is shown once, keep it.\n\n    {word}\n", file=sys.stderr, flush=True)
-
-
-def _nothing() -> AbstractContextManager[None]:
-    return nullcontext()

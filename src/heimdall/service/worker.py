@@ -22,7 +22,7 @@ from heimdall.service.artifacts import open_artifacts
 from heimdall.service.gpu import GpuWatch, NoGpuWatch, watch_gpu
 from heimdall.service.health import Health
 from heimdall.service.health_server import HealthServer
-from heimdall.service.migrate import migrate
+from heimdall.service.migrate import opened
 from heimdall.service.settings import Settings, load_settings
 from heimdall.service.store import Store
 from heimdall.service.supervisor import Supervisor
@@ -40,9 +40,7 @@ def __getattr__(name: str) -> Any:
 def run_worker(settings: Settings) -> int:
     """Work until SIGTERM; the exit code."""
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    with claim_identity(settings) as identity:
-        store = Store(settings.database)
-        migrate(store)
+    with claim_identity(settings) as identity, opened(settings) as store:
         parts = _assemble(settings, store, identity.owner)
         # Celery takes seconds to leave after SIGTERM; the trainings can write their checkpoints meanwhile.
         signals.worker_shutting_down.connect(lambda **_: parts.supervisor.begin_leaving(), weak=False)
@@ -52,7 +50,6 @@ def run_worker(settings: Settings) -> int:
         finally:
             log.info("leaving: running jobs write a checkpoint and go back into the queue")
             parts.leave()
-            store.close()
 
 
 @dataclass

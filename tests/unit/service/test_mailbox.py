@@ -15,7 +15,9 @@ from heimdall.service import mailbox
 
 @pytest.fixture
 def connection(tmp_path):
-    with Connection(f"{mailbox.SCHEME}://localhost", transport_options=mailbox.transport_options(tmp_path)) as connection:
+    with Connection(
+        f"{mailbox.SCHEME}://localhost", transport_options=mailbox.transport_options(tmp_path)
+    ) as connection:
         yield connection
 
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Header, Query, Response, status
 from fastapi.params import Path as InPath
 from fastapi.responses import StreamingResponse
-from sqlalchemy.orm import Session
 
-from heimdall.errors import InputError
 from heimdall.service import jobs, kinds, launch
 from heimdall.service.api import live
 from heimdall.service.api.parts import Admin, Operator, Parts, UsesParts, Viewer
@@ -27,7 +24,7 @@ from heimdall.service.api.schemas import (
 )
 from heimdall.service.jobs import State
 from heimdall.service.runfolder import LOG_PAGE_BYTES
-from heimdall.service.store import Model
+from heimdall.service.submit import submit
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], responses=documented(401, 403, 422, 503))
 
@@ -50,16 +47,7 @@ def create(
 ) -> JobView:
     """It waits in the queue until a worker has a free device."""
     with parts.store.writing() as session:
-        _check_references(session, request, parts)
-        job = jobs.create(
-            session,
-            request.kind,
-            kinds.stored_form(request),
-            name=request.title,
-            created_by=who.name,
-            attempts_max=parts.settings.attempts_max,
-            accelerator=request.accelerator,
-        )
+        job = submit(session, request, parts.settings, who.name)
     parts.doorbell.ring(job.id)
     response.headers["Location"] = f"/api/v1/jobs/{job.id}"
     return view_job(job)
@@ -162,19 +150,3 @@ def log(
 def _known(job_id: str, parts: Parts) -> str:
     with parts.store.reading() as session:
         return jobs.get(session, job_id).id
-
-
-def _check_references(session: Session, request: kinds.AnyRequest, parts: Parts) -> None:
-    """What the request names has to be there now, rather than fail when its turn comes."""
-    if isinstance(request, kinds.ExportRequest):
-        folder = launch.run_folder(parts.settings, jobs.get(session, request.job).id)
-        if folder.checkpoint_unix_s() is None:
-            raise InputError(f"job {request.job} has no checkpoint to export yet")
-        return
-    if not isinstance(request, kinds.FineTuneRequest | kinds.EvaluateRequest):
-        return
-    if session.get(Model, request.model) is None:
-        raise InputError(f"no model {request.model}")
-    for name in request.data:
-        if not Path(parts.settings.data / name).exists():
-            raise InputError(f"no {name} in the data folder")

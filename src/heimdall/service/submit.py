@@ -1,0 +1,44 @@
+"""From a request to a job in the queue, for the API and the command line alike."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from heimdall.errors import InputError
+from heimdall.service import jobs, kinds, launch
+from heimdall.service.settings import Settings
+from heimdall.service.store import Job, Model
+
+
+def submit(session: Session, request: kinds.AnyRequest, settings: Settings, created_by: str) -> Job:
+    """What the request names has to be there now, rather than fail when its turn comes."""
+    if isinstance(request, kinds.ExportRequest):
+        _check_checkpoint(session, request.job, settings)
+    if isinstance(request, kinds.FineTuneRequest | kinds.EvaluateRequest):
+        _check_model(session, request.model)
+        _check_data(request.data, settings)
+    return jobs.create(
+        session,
+        request.kind,
+        kinds.stored_form(request),
+        name=request.title,
+        created_by=created_by,
+        attempts_max=settings.attempts_max,
+        accelerator=request.accelerator,
+    )
+
+
+def _check_checkpoint(session: Session, job_id: str, settings: Settings) -> None:
+    if launch.run_folder(settings, jobs.get(session, job_id).id).checkpoint_unix_s() is None:
+        raise InputError(f"job {job_id} has no checkpoint to export yet")
+
+
+def _check_model(session: Session, model_id: str) -> None:
+    if session.get(Model, model_id) is None:
+        raise InputError(f"no model {model_id}")
+
+
+def _check_data(names: list[str], settings: Settings) -> None:
+    for name in names:
+        if not (settings.data / name).exists():
+            raise InputError(f"no {name} in the data folder (`data` in HEIMDALL_HOME)")

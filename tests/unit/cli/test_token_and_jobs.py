@@ -1,0 +1,88 @@
+"""The commands `token` and `jobs` on a database of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from heimdall.cli import main
+from heimdall.service.auth import Role, identify
+from heimdall.service.settings import load_settings
+from heimdall.service.store import Store
+
+
+@pytest.fixture
+def heimdall(monkeypatch, tmp_path, capsys):
+    for name in [name for name in os.environ if name.startswith("HEIMDALL_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HEIMDALL_HOME", str(tmp_path / "home"))
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["heimdall", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        return int(ended.value.code or 0), said.out, said.err
+
+    return run
+
+
+def test_a_token_made_by_the_command_opens_the_api(heimdall):
+    code, word, _ = heimdall("token", "create", "--name", "anna", "--role", "operator")
+    assert code == 0
+    settings = load_settings()
+    store = Store(settings.database)
+    with store.reading() as session:
+        assert identify(session, word.strip(), settings).role is Role.OPERATOR
+    store.close()
+
+
+def test_a_listed_token_can_be_revoked(heimdall):
+    heimdall("token", "create", "--name", "anna")
+    (token,) = json.loads(heimdall("token", "list", "--json")[1])["tokens"]
+    assert (token["name"], token["role"], token["revoked_utc"]) == ("anna", "viewer", None)
+    assert heimdall("token", "revoke", token["id"])[0] == 0
+    assert json.loads(heimdall("token", "list", "--json")[1])["tokens"][0]["revoked_utc"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["token", "create", "--name", "a", "--role", "king"], "viewer, operator, admin"),
+        (["token", "create", "--name", " "], "needs a name"),
+        (["token", "revoke", "nothing"], "no token nothing"),
+        (["jobs", "show", "nothing"], "no job nothing"),
+        (["jobs", "submit", "--set", "nonsense"], "KEY=VALUE"),
+        (["jobs", "submit", "--recipe", "No!"], "recipe"),
+        (["jobs", "submit", "--init", "0" * 16], "no model"),
+        (["worker", "--health-port", "99999"], "HEALTH_PORT"),
+    ],
+)
+def test_a_wrong_call_is_exit_2_with_one_line(heimdall, arguments, told):
+    code, _, said = heimdall(*arguments)
+    assert code == 2
+    assert told in said
+    assert len(said.strip().splitlines()) == 1
+
+
+def test_a_job_is_submitted_shown_paused_resumed_and_cancelled(heimdall):
+    code, out, _ = heimdall("jobs", "submit", "--set", "optimizer.lr=0.001", "--set", "name=quick one", "--json")
+    job = json.loads(out)
+    assert (code, job["state"]) == (0, "queued")
+    assert job["request"]["overrides"] == {"optimizer.lr": 0.001, "name": "quick one"}
+    for action, state in (("pause", "paused"), ("resume", "queued"), ("cancel", "cancelled")):
+        assert heimdall("jobs", action, job["id"])[1] == f"{job['id']} {state}\n"
+    assert [found["id"] for found in json.loads(heimdall("jobs", "list", "--json")[1])["jobs"]] == [job["id"]]
+    history = json.loads(heimdall("jobs", "show", job["id"], "--json")[1])["history"]
+    assert [told["type"] for told in history] == ["queued", "paused", "queued", "cancelled"]
+    assert heimdall("jobs", "pause", job["id"])[0] == 1
+
+
+def test_a_database_that_does_not_answer_is_one_line_without_its_password(heimdall, monkeypatch):
+    monkeypatch.setenv("HEIMDALL_DATABASE_URL", "postgresql://u:hidden@127.0.0.1:1/x")
+    code, _, said = heimdall("token", "list")
+    assert code == 1
+    assert "does not answer" in said
+    assert "hidden" not in said
