@@ -1,0 +1,21 @@
+"""The table of settings in docs/service.md, from the settings themselves: `python -m heimdall.service.reference`."""
+
+from __future__ import annotations
+
+from pydantic.fields import FieldInfo
+
+from heimdall.service.settings import PREFIX, Settings
+
+
+def settings_table() -> str:
+    rows = [_row(name, field) for name, field in Settings.model_fields.items()]
+    return "\n".join(["| variable | default | |", "|---|---|---|", *rows])
+
+
+def _row(name: str, field: FieldInfo) -> str:
+    default = f"`{field.default}`" if field.default is not None else ""
+    return f"| `{PREFIX}{name.upper()}` | {default} | {field.description} |"
+
+
+if __name__ == "__main__":
+    print(settings_table())

@@ -1,0 +1,43 @@
+"""docs/service.md says what the program does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from heimdall.service import metrics
+from heimdall.service.api import create_app
+from heimdall.service.health import Degraded, Health, Probe
+from heimdall.service.jobs import State
+from heimdall.service.reference import settings_table
+
+DOCUMENT = (Path(__file__).parents[3] / "docs" / "service.md").read_text()
+
+
+def test_the_table_of_settings_is_the_one_of_the_program():
+    table = re.search(r"<!-- settings: .*? -->\n(.*?)\n?<!-- end of settings -->", DOCUMENT, re.DOTALL)
+    assert table[1] == settings_table()
+
+
+def test_every_route_is_in_the_document(settings, store):
+    for path in create_app(settings, store).openapi()["paths"]:
+        last = path.removeprefix("/api/v1")
+        assert last in DOCUMENT or f"`/{last.rsplit('/', 1)[1]}`" in DOCUMENT, path
+
+
+@pytest.mark.parametrize("state", State)
+def test_every_state_is_in_the_document(state):
+    assert f"`{state}`" in DOCUMENT
+
+
+def test_every_metric_is_in_the_document():
+    def look() -> str:
+        raise Degraded("reason")
+
+    probe = Probe("gpu", look)
+    probe.look()
+    text = metrics.render(metrics.registry_of(metrics.Sources(Health([probe])))).decode()
+    for name in re.findall(r"^# TYPE (\w+)", text, re.MULTILINE):
+        assert f"`{name}" in DOCUMENT, name
