@@ -68,8 +68,9 @@ def _from_json(text: str) -> tuple[str, list[str], list[str]]:
         document = json.loads(text)
     except (ValueError, RecursionError):
         return "", [], []
-    devices = document.get("devices") if isinstance(document, dict) else None
-    named = [str(item["name"]) for item in devices or [] if isinstance(item, dict) and "name" in item]
+    devices = document.get("devices")
+    listed = devices if isinstance(devices, list) else []
+    named = [str(item["name"]) for item in listed if isinstance(item, dict) and "name" in item]
     return str(document.get("kind", "")), named, list(_host_paths(document))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from heimdall.doctor import container, device, driver, framework, mismatch, nvml, surroundings
-from heimdall.doctor.facts import Facts, Plan
+from heimdall.doctor.facts import Facts
 from heimdall.doctor.finding import Finding, Report, Verdict, as_reason, first_stop, in_order_of_cause
 from heimdall.doctor.host import Host
 from heimdall.doctor.plan import plan_for_recipe, read_plan
@@ -78,7 +78,8 @@ def examine(
         where = project or (Path.cwd() if live else None)
         runner = run or (run_program if live else run_stand_ins(root))
         host = Host(root, runner, dict(os.environ if environment is None else environment), live, where)
-        return examine_host(host, plan=read_plan(plan, recipe) or plan_for_recipe(host, recipe), log=log)
+        needed = read_plan(plan, recipe) if plan is not None else plan_for_recipe(host, recipe)
+        return examine_host(Facts(host, plan=needed, recipe=recipe, log=log))
     except Exception as error:  # the edge: whoever asks why must get an answer in every case
         return _gave_up(error)
 
@@ -92,7 +93,7 @@ def glance(root: Path = Path("/"), *, environment: Mapping[str, str] | None = No
         live = root == Path("/")
         runner = run_program if live else run_stand_ins(root)
         host = Host(root, runner, dict(os.environ if environment is None else environment), live)
-        return examine_host(host, quick=True)
+        return examine_host(Facts(host, quick=True))
     except Exception as error:  # the edge, as in examine
         return _gave_up(error)
 
@@ -103,8 +104,7 @@ def accelerator_reason(root: Path = Path("/"), *, environment: Mapping[str, str]
     return None if report.verdict == "gpu" else report.reason
 
 
-def examine_host(host: Host, *, quick: bool = False, plan: Plan | None = None, log: str = "") -> Report:
-    facts = Facts(host, quick, plan, log)
+def examine_host(facts: Facts) -> Report:
     findings = in_order_of_cause(_worst_of_each(_findings(facts)))
     verdict, reason = _conclude(facts, findings)
     return Report(findings, verdict, reason)

@@ -14,11 +14,15 @@ NVML_LIMIT_S = 15.0
 
 @dataclass(frozen=True)
 class Plan:
-    """Memory a training needs on the card at its peak, in bytes; `name` is the recipe."""
+    """Memory a training needs on the card at its peak, in bytes; `name` is the recipe.
+
+    `divisible` says that it can be had in smaller parts, as the training does by itself when memory runs out.
+    """
 
     name: str
     needed_bytes: int
     advice: str = ""
+    divisible: bool = True
 
 
 @dataclass
@@ -28,6 +32,7 @@ class Facts:
     host: Host
     quick: bool = False
     plan: Plan | None = None
+    recipe: str | None = None
     log: str = ""
 
     @cached_property

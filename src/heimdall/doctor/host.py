@@ -69,7 +69,8 @@ class Host:
                 continue
             done = [] if target.startswith("/") else done
             pending += _parts(target)
-        return "/" + "/".join(done)
+        # What is left of a loop of links is not followed any further, and does not exist.
+        return "/" + "/".join([*done, *reversed(pending)])
 
     def at(self, path: str) -> Path:
         return self.root / self.real(path).lstrip("/")
@@ -144,5 +145,5 @@ class Host:
 
 
 def _parts(path: str) -> list[str]:
-    """The path's parts, last first, ready to be taken from the end."""
-    return [part for part in reversed(path.split("/")) if part not in ("", ".")]
+    """The path's parts, last first, ready to be taken from the end. No path holds a NUL; a damaged file may."""
+    return [part for part in reversed(path.replace("\0", "").split("/")) if part not in ("", ".")]

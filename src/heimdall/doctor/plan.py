@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from heimdall.doctor.facts import Plan
 from heimdall.doctor.host import Host
 
 PLAN_LIMIT_S = 120.0
-GIB = 2**30
-NEEDED = ("needed_bytes", "peak_bytes", "total_bytes")
 
 
 def plan_for_recipe(host: Host, recipe: str | None) -> Plan | None:
@@ -29,20 +27,21 @@ def plan_for_recipe(host: Host, recipe: str | None) -> Plan | None:
 
 
 def read_plan(document: object, recipe: str | None = None) -> Plan | None:
-    """The peak a plan names, wherever in the document it stands."""
+    """The peak a plan names in `needed_bytes`, wherever in the document it stands."""
     if not isinstance(document, Mapping):
         return None
-    numbers = dict(_numbers(document))
-    needed = next((numbers[key] for key in NEEDED if key in numbers), None)
-    name = recipe or document.get("recipe") or document.get("name") or "the recipe"
-    return Plan(str(name), int(needed), str(document.get("advice") or "")) if needed else None
+    flat = _flat(document)
+    needed, name = flat.get("needed_bytes"), recipe or flat.get("recipe") or flat.get("name")
+    if isinstance(needed, bool) or not isinstance(needed, (int, float)) or not 0 < needed < float("inf"):
+        return None
+    # No number of parts is enough where not even one scene fits.
+    return Plan(str(name or "the recipe"), int(needed), str(flat.get("advice") or ""), flat.get("accumulation") != 0)
 
 
-def _numbers(node: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
-    """Every number with its key, the outermost last, so that it wins."""
+def _flat(node: Mapping[str, Any]) -> dict[str, Any]:
+    """Every key of the document with its value; of two with one name the outer one."""
+    inner: dict[str, Any] = {}
     for value in node.values():
         if isinstance(value, Mapping):
-            yield from _numbers(value)
-    for key, value in node.items():
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            yield (key.replace("_gib", "_bytes"), value * GIB) if key.endswith("_gib") else (key, value)
+            inner = {**_flat(value), **inner}
+    return {**inner, **{str(key): value for key, value in node.items() if not isinstance(value, Mapping)}}

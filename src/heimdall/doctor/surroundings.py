@@ -121,7 +121,8 @@ def check_plan(facts: Facts) -> Finding | None:
     sizes = [gpu.memory_bytes for gpu in facts.nvml.gpus if gpu.memory_bytes]
     plan = facts.plan
     if plan is None:
-        return None
+        seen = f"heimdall train --recipe {facts.recipe} --plan --json gave no needed_bytes"
+        return Finding("memory_plan", "unknown", seen, "What the recipe needs is not known.") if facts.recipe else None
     needed = f"{plan.name} needs {plan.needed_bytes / GIB:.2f} GiB"
     if not sizes:
         return Finding("memory_plan", "unknown", needed, "The memory of the card is not known.")
@@ -129,9 +130,11 @@ def check_plan(facts: Facts) -> Finding | None:
     seen = f"{needed}; the card has {card / GIB:.2f} GiB"
     if plan.needed_bytes <= card:
         return Finding("memory_plan", "ok", seen, f"The recipe {plan.name} fits on the card.")
-    cause = f"The recipe {plan.name} does not fit on the card."
+    cause = f"The recipe {plan.name} does not fit on the card in one piece; the training will go on in smaller parts."
+    if not plan.divisible:
+        cause = f"The recipe {plan.name} does not fit on the card."
     fix = (*((f"# {plan.advice}",) if plan.advice else ()), f"heimdall train --recipe {plan.name} --plan")
-    return Finding("memory_plan", "fault", seen, cause, fix)
+    return Finding("memory_plan", "warning" if plan.divisible else "fault", seen, cause, fix)
 
 
 def check_logs(facts: Facts) -> tuple[Finding, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import shutil
@@ -15,7 +14,7 @@ import pytest
 
 from heimdall.doctor import wheels
 from heimdall.doctor.examination import examine_host
-from heimdall.doctor.facts import Plan
+from heimdall.doctor.facts import Facts
 from heimdall.doctor.finding import Finding, Report
 from heimdall.doctor.host import Host, Space
 from heimdall.doctor.program import NOT_INSTALLED, Answer
@@ -247,8 +246,12 @@ class Machine:
             space=lambda path: self.space,
         )
 
-    def report(self, plan: Plan | None = None, log: str = "", quick: bool = False) -> Report:
-        return examine_host(self.host(), quick=quick, plan=plan, log=log)
+    def facts(self, **changes: Any) -> Facts:
+        return Facts(self.host(), **changes)
+
+    def report(self, **changes: Any) -> Report:
+        """`changes` are those of `Facts`: quick, plan, recipe, log."""
+        return examine_host(self.facts(**changes))
 
     def faults(self) -> list[Finding]:
         return [finding for finding in self.report().findings if finding.status == "fault"]
@@ -289,6 +292,3 @@ def compile_library(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, 
         return folder
 
     return compile_it
-
-
-EPERM = errno.EPERM

@@ -1,0 +1,81 @@
+"""From an error message to its finding."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from heimdall.doctor import explain
+from heimdall.doctor.finding import NAMES
+from heimdall.doctor.symptoms import SYMPTOMS, explain_log
+
+MESSAGES = [
+    (
+        "RuntimeError: Cannot re-initialize CUDA in forked subprocess. To use CUDA with multiprocessing, you must",
+        "cuda_after_fork",
+    ),
+    ("CUDA error: no kernel image is available for execution on the device", "card_not_in_torch"),
+    ("UserWarning: The NVIDIA driver on your system is too old (found version 12080).", "driver_too_old_for_torch"),
+    ("AssertionError: Torch not compiled with CUDA enabled", "torch_without_cuda"),
+    ("Failed to initialize NVML: Driver/library version mismatch", "driver_library_mismatch"),
+    (
+        "nvidia-container-cli: initialization error: nvml error: driver/library version mismatch",
+        "driver_library_mismatch",
+    ),
+    ("Error 803: system has unsupported display driver / cuda driver combination", "driver_library_mismatch"),
+    ("CDI device injection failed: unresolvable CDI devices nvidia.com/gpu=all", "stale_cdi"),
+    (
+        "failed to add device rules: bpf_prog_query(BPF_CGROUP_DEVICE) failed: operation not permitted: unknown",
+        "rootless_docker",
+    ),
+    ('could not select device driver "nvidia" with capabilities: [[gpu]]', "container_toolkit_missing"),
+    ("Error 804: forward compatibility was attempted on non supported HW", "forward_compatibility"),
+    ("Error 802: system not yet initialized", "fabric_manager_missing"),
+    ("RuntimeError: DataLoader worker (pid 71) is killed by signal: Bus error. It is possible", "shared_memory"),
+    ("Unable to determine the device handle for GPU 0000:01:00.0: GPU is lost.", "gpu_lost"),
+    ("Failed to initialize NVML: Unknown Error", "gpu_lost_in_container"),
+    ("RuntimeError: CUDA error: device-side assert triggered", "cuda_context_poisoned"),
+    ("torch.AcceleratorError: CUDA error: an illegal memory access was encountered", "cuda_context_poisoned"),
+    ("RuntimeError: cuDNN error: CUDNN_STATUS_EXECUTION_FAILED", "cuda_context_poisoned"),
+    ("CUDA unknown error - this may be due to an incorrectly set up environment", "nvidia_uvm"),
+]
+
+
+@pytest.mark.parametrize(("message", "name"), MESSAGES)
+def test_a_message_stands_for_its_finding_with_a_fix(message: str, name: str) -> None:
+    finding = explain(f"Traceback\n{message}\nmore")
+    assert finding is not None
+    assert finding.name == name
+    assert finding.evidence == message
+    assert finding.fix
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB",
+        "RuntimeError: CUDA error: out of memory",
+        "RuntimeError: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate",
+        "ValueError: bad recipe",
+        "",
+    ],
+)
+def test_what_is_no_fault_of_the_gpu_stands_for_nothing(message: str) -> None:
+    """Out of memory leaves the context whole: the training goes on in smaller parts."""
+    assert explain(message) is None
+
+
+def test_every_symptom_names_a_finding_that_is_known() -> None:
+    assert {symptom.name for symptom in SYMPTOMS} <= set(NAMES)
+
+
+def test_a_log_shows_each_of_its_faults_once() -> None:
+    log = "Bus error\nBus error\nCannot re-initialize CUDA in forked subprocess\ncould not select device driver\n"
+    assert [finding.name for finding in explain_log(log)] == ["cuda_after_fork", "shared_memory"]
+
+
+@given(st.text())
+def test_any_text_is_read_without_an_error(text: str) -> None:
+    finding = explain(text)
+    assert finding is None or finding.name in NAMES
