@@ -20,7 +20,7 @@ from heimdall.formats.map_scene import EvidenceMap, MappedReceiver, MapScene, Ri
 _EVIDENCE_ALPHA = 0.6
 _SHADES = 96
 """Steps of opacity: too fine to be seen, coarse enough for a small file."""
-_LEAST_CELLS = 8
+_SAMPLES = 200
 _LEAST_RANGE = 8.0
 """Log-likelihoods this far below the best are at least shown as nothing."""
 
@@ -30,7 +30,7 @@ def draw_map(axes: Axes, scene: MapScene, view: View, pen: Pen) -> None:
     draw_ground(axes, view, pen)
     for evidence in scene.evidence:
         _draw_evidence(axes, evidence, view, pen)
-    draw_graticule(axes, scene.frame, view, pen)
+    draw_graticule(axes, scene.plan, view, pen)
     _draw_region(axes, scene.region_95, pen.palette, 0.12)
     _draw_region(axes, scene.region_68, pen.palette, 0.22)
     for group in _groups(scene.receivers, view):
@@ -66,36 +66,52 @@ def _handle(marker: str, face: str, edge: str, label: str) -> Line2D:
 def _draw_evidence(axes: Axes, evidence: EvidenceMap, view: View, pen: Pen) -> None:
     """One hue; the more likely a place the more opaque, so that it reads on light and dark ground.
 
-    The scale is that of the places in view; a map too coarse to say anything in this view is left out.
+    The scale is that of the places in view.
     """
-    inside = _inside(evidence, view)
-    if inside.size < _LEAST_CELLS**2 or not np.any(np.isfinite(inside)):
+    log_density = _sampled(evidence, view)
+    finite = log_density[np.isfinite(log_density)]
+    if len(finite) == 0:
         return
-    finite = inside[np.isfinite(inside)]
     top = float(finite.max())
     span = max(_LEAST_RANGE, top - float(np.percentile(finite, 30)))
-    share = np.clip((top - np.nan_to_num(evidence.log_density, nan=-np.inf)) / span, 0, 1)
+    share = np.clip((top - np.nan_to_num(log_density, nan=-np.inf)) / span, 0, 1)
     image = np.zeros((*share.shape, 4))
     image[..., :3] = to_rgb(pen.palette.evidence)
     image[..., 3] = np.round(_EVIDENCE_ALPHA * (1 - np.sqrt(share)) * _SHADES) / _SHADES
-    axes.imshow(
-        image,
-        origin="lower",
-        extent=(evidence.west_m, evidence.east_m, evidence.south_m, evidence.north_m),
-        interpolation="none" if pen.vector else "bilinear",
-        zorder=1,
-        aspect="equal",
+    edges = (
+        view.east_m - view.half_m,
+        view.east_m + view.half_m,
+        view.north_m - view.half_m,
+        view.north_m + view.half_m,
     )
+    interpolation = "none" if pen.vector else "bilinear"
+    axes.imshow(image, origin="lower", extent=edges, interpolation=interpolation, zorder=1, aspect="equal")
 
 
-def _inside(evidence: EvidenceMap, view: View) -> NDArray[np.float64]:
-    """The part of the map whose cell centres lie in the view."""
-    rows, columns = evidence.log_density.shape
-    east_m = evidence.west_m + (np.arange(columns) + 0.5) * (evidence.east_m - evidence.west_m) / columns
-    north_m = evidence.south_m + (np.arange(rows) + 0.5) * (evidence.north_m - evidence.south_m) / rows
-    row = np.abs(north_m - view.north_m) <= view.half_m
-    column = np.abs(east_m - view.east_m) <= view.half_m
-    return evidence.log_density[row][:, column]
+def _sampled(evidence: EvidenceMap, view: View) -> NDArray[np.float64]:
+    """The evidence at even steps over the view, linearly interpolated; NaN beyond the grid."""
+    unit = (2 * np.arange(_SAMPLES) + 1) / _SAMPLES - 1
+    east_m, north_m = view.east_m + view.half_m * unit, view.north_m + view.half_m * unit
+    column, row = _fractional(evidence.east_m, east_m), _fractional(evidence.north_m, north_m)
+    floor = np.nanmin(evidence.log_density, initial=0.0, where=np.isfinite(evidence.log_density))
+    values = np.nan_to_num(evidence.log_density, nan=floor, neginf=floor)
+    west, south = (np.nan_to_num(np.floor(place)).astype(int) for place in (column, row))
+    east, north = np.minimum(west + 1, values.shape[1] - 1), np.minimum(south + 1, values.shape[0] - 1)
+    x, y = column - west, (row - south)[:, None]
+    lower = values[south][:, west] * (1 - x) + values[south][:, east] * x
+    upper = values[north][:, west] * (1 - x) + values[north][:, east] * x
+    return np.asarray(lower * (1 - y) + upper * y)
+
+
+def _fractional(middles_m: NDArray[np.float64], places_m: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Places along an axis as fractional indices of its cells; the outermost cells end half a cell out."""
+    index = np.interp(places_m, middles_m, np.arange(len(middles_m), dtype=float))
+    low, high = middles_m[0] - _half_cell_m(middles_m[:2]), middles_m[-1] + _half_cell_m(middles_m[-2:])
+    return np.where((places_m >= low) & (places_m <= high), index, np.nan)
+
+
+def _half_cell_m(pair_m: NDArray[np.float64]) -> float:
+    return float(pair_m[-1] - pair_m[0]) / 2
 
 
 def _draw_region(axes: Axes, polygons: Sequence[Sequence[Ring]], palette: Palette, alpha: float) -> None:

@@ -10,8 +10,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from heimdall.formats.map_pen import Pen
-from heimdall.formats.map_scene import Ring, View
-from heimdall.geometry import LocalFrame
+from heimdall.formats.map_scene import Plan, Ring, View
 
 _POINTS = 60
 
@@ -27,8 +26,9 @@ def draw_ground(axes: Axes, view: View, pen: Pen) -> None:
         spine.set_color(pen.palette.grid)
 
 
-def draw_graticule(axes: Axes, frame: LocalFrame, view: View, pen: Pen) -> None:
+def draw_graticule(axes: Axes, plan: Plan, view: View, pen: Pen) -> None:
     """Meridians and parallels, three or so of each, with their degrees at the left and lower edge."""
+    frame = plan.frame
     corners = np.array([(x, y, 0) for x in (-1, 0, 1) for y in (-1, 0, 1)]) * view.half_m + (
         view.east_m,
         view.north_m,
@@ -36,13 +36,12 @@ def draw_graticule(axes: Axes, frame: LocalFrame, view: View, pen: Pen) -> None:
     )
     latitude_deg, longitude_deg, _ = frame.to_geodetic(corners)
     longitude_deg = frame.longitude_deg + (longitude_deg - frame.longitude_deg + 180) % 360 - 180
-    along_latitude = np.linspace(latitude_deg.min(), latitude_deg.max(), _POINTS)
-    along_longitude = np.linspace(longitude_deg.min(), longitude_deg.max(), _POINTS)
+    along_latitude, along_longitude = (_along(values_deg) for values_deg in (latitude_deg, longitude_deg))
     for degrees in _round_degrees(latitude_deg):
-        line_m = _project(frame, np.full(_POINTS, degrees), along_longitude)
+        line_m = plan.to_m(np.full(_POINTS, degrees), along_longitude)
         _draw_line(axes, line_m, view, pen, f"{abs(degrees):g}° {'N' if degrees >= 0 else 'S'}", 0)
     for degrees in _round_degrees(longitude_deg):
-        line_m = _project(frame, along_latitude, np.full(_POINTS, degrees))
+        line_m = plan.to_m(along_latitude, np.full(_POINTS, degrees))
         wrapped = round((degrees + 180) % 360 - 180, 8)
         _draw_line(axes, line_m, view, pen, f"{abs(wrapped):g}° {'E' if wrapped >= 0 else 'W'}", 1)
 
@@ -81,14 +80,16 @@ def round_length(length: float) -> float:
     return max(step * power for step in (1, 2, 5) if step * power <= length * (1 + 1e-9))
 
 
+def _along(values_deg: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Steps from somewhat before the least to somewhat beyond the largest value."""
+    beyond_deg = 0.2 * float(np.ptp(values_deg))
+    return np.linspace(values_deg.min() - beyond_deg, values_deg.max() + beyond_deg, _POINTS)
+
+
 def _round_degrees(values_deg: NDArray[np.float64]) -> list[float]:
     low, high = float(np.min(values_deg)), float(np.max(values_deg))
     step = round_length(max(high - low, 1e-6) / 2.5)
     return [round(index * step, 8) for index in range(math.ceil(low / step), math.floor(high / step) + 1)]
-
-
-def _project(frame: LocalFrame, latitude_deg: NDArray[np.float64], longitude_deg: NDArray[np.float64]) -> Ring:
-    return frame.to_enu(latitude_deg, longitude_deg, np.zeros(len(latitude_deg)))[:, :2]
 
 
 def _draw_line(axes: Axes, line_m: Ring, view: View, pen: Pen, text: str, axis: int) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from heimdall.fix import Fix, ReceiverReport, Region
 from heimdall.formats.reports import reported
 from heimdall.geometry import LocalFrame
-from heimdall.observation import Observation, Receiver
+from heimdall.observation import Observation
 
 Ring = NDArray[np.float64]
 """Shape (n, 2): east and north in m."""
@@ -30,15 +30,44 @@ _CLOSE_UP_BELOW = 0.35
 
 @dataclass(frozen=True, eq=False)
 class EvidenceMap:
-    """Log-likelihood or log posterior density on a rectangle of a local frame; any constant may be missing from it."""
+    """Log-likelihood or log posterior density at the cells of a rectangular grid; any constant may be missing from it.
+
+    The cells may differ in size: a grid that is fine in the middle serves the overview and the close-up.
+    """
 
     frame: LocalFrame
-    west_m: float
-    east_m: float
-    south_m: float
-    north_m: float
+    east_m: NDArray[np.float64]
+    """(columns,) cell middles, rising."""
+    north_m: NDArray[np.float64]
+    """(rows,) cell middles, rising."""
     log_density: NDArray[np.float64]
-    """Shape (rows, columns): the first row is the southernmost, the first column the westernmost."""
+    """(rows, columns), south and west first."""
+    height_m: float = 0.0
+    """Height above the ellipsoid that the cells stand for: in a tangent frame it moves a place at the rim."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Places as they are drawn: east and north in a local frame, all taken to lie at one height."""
+
+    frame: LocalFrame
+    height_m: float = 0.0
+
+    def to_m(self, latitude_deg: NDArray[np.float64], longitude_deg: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Shape (..., 2)."""
+        return self.frame.to_enu(latitude_deg, longitude_deg, np.full(np.shape(latitude_deg), self.height_m))[..., :2]
+
+    def place_m(self, latitude_deg: float | None, longitude_deg: float | None) -> NDArray[np.float64] | None:
+        """None for no place, and for one too far away to show."""
+        if (
+            latitude_deg is None
+            or longitude_deg is None
+            or not abs(latitude_deg) <= 90
+            or not abs(longitude_deg) <= 360
+        ):
+            return None
+        enu = self.frame.to_enu(np.array(latitude_deg), np.array(longitude_deg), np.array(self.height_m))
+        return enu[:2] if float(np.linalg.norm(enu)) < _FAR_M else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +94,7 @@ class View:
 @dataclass(frozen=True, eq=False)
 class MapScene:
     fix: Fix
-    frame: LocalFrame
+    plan: Plan
     receivers: tuple[MappedReceiver, ...]
     estimate_m: NDArray[np.float64] | None
     truth_m: NDArray[np.float64] | None
@@ -79,17 +108,17 @@ class MapScene:
 
 def map_scene(fix: Fix, observation: Observation, evidence: Sequence[EvidenceMap] = ()) -> MapScene:
     """The scene in the evidence's frame, or in one round the receivers."""
-    frame = evidence[0].frame if evidence else _frame(observation, fix)
-    receivers = _receivers(frame, fix, observation)
-    estimate_m = _place_m(frame, fix.latitude_deg, fix.longitude_deg)
+    plan = Plan(evidence[0].frame, evidence[0].height_m) if evidence else Plan(_frame(observation, fix))
+    receivers = _receivers(plan, fix, observation)
+    estimate_m = plan.place_m(fix.latitude_deg, fix.longitude_deg)
     truth = fix.truth or observation.truth
-    truth_m = _place_m(frame, truth.latitude_deg, truth.longitude_deg) if truth else None
-    region_68, region_95 = (_polygons_m(frame, region) for region in (fix.region_68, fix.region_95))
+    truth_m = plan.place_m(truth.latitude_deg, truth.longitude_deg) if truth else None
+    region_68, region_95 = (_polygons_m(plan, region) for region in (fix.region_68, fix.region_95))
     marks = [place for place in (estimate_m, truth_m) if place is not None]
     overview = _overview(receivers, marks, region_95)
     return MapScene(
         fix=fix,
-        frame=frame,
+        plan=plan,
         receivers=receivers,
         estimate_m=estimate_m,
         truth_m=truth_m,
@@ -105,7 +134,9 @@ def _frame(observation: Observation, fix: Fix) -> LocalFrame:
     places = [
         (reception.receiver.latitude_deg, reception.receiver.longitude_deg)
         for reception in observation.receptions
-        if reception.flaw is None and _is_on_globe(reception.receiver)
+        if reception.flaw is None
+        and abs(reception.receiver.latitude_deg) <= 90
+        and abs(reception.receiver.longitude_deg) <= 360
     ]
     if not places and fix.latitude_deg is not None and fix.longitude_deg is not None:
         places = [(fix.latitude_deg, fix.longitude_deg)]
@@ -113,37 +144,22 @@ def _frame(observation: Observation, fix: Fix) -> LocalFrame:
     return LocalFrame.around(latitude_deg, longitude_deg)
 
 
-def _is_on_globe(receiver: Receiver) -> bool:
-    return abs(receiver.latitude_deg) <= 90 and abs(receiver.longitude_deg) <= 360
-
-
-def _receivers(frame: LocalFrame, fix: Fix, observation: Observation) -> tuple[MappedReceiver, ...]:
+def _receivers(plan: Plan, fix: Fix, observation: Observation) -> tuple[MappedReceiver, ...]:
     """Numbered where names would cover the map."""
     pairs = reported(fix, observation)
     numbered = len(pairs) > _MOST_NAMES or any(len(report.name) > _LONGEST_NAME for _, report in pairs)
     mapped = []
     for number, (reception, report) in enumerate(pairs, start=1):
         receiver = reception.receiver
-        position_m = _place_m(frame, receiver.latitude_deg, receiver.longitude_deg) if _is_on_globe(receiver) else None
+        position_m = plan.place_m(receiver.latitude_deg, receiver.longitude_deg)
         mapped.append(MappedReceiver(str(number) if numbered else report.name, report, position_m))
     return tuple(mapped)
 
 
-def _place_m(frame: LocalFrame, latitude_deg: float | None, longitude_deg: float | None) -> NDArray[np.float64] | None:
-    """East and north of a place on the ellipsoid; None for no place, and for one too far away to show."""
-    if latitude_deg is None or longitude_deg is None:
-        return None
-    enu = frame.to_enu(np.array(latitude_deg), np.array(longitude_deg), np.array(0.0))
-    return enu[:2] if float(np.linalg.norm(enu)) < _FAR_M else None
-
-
-def _polygons_m(frame: LocalFrame, region: Region | None) -> tuple[tuple[Ring, ...], ...]:
+def _polygons_m(plan: Plan, region: Region | None) -> tuple[tuple[Ring, ...], ...]:
     if region is None:
         return ()
-    return tuple(
-        tuple(frame.to_enu(ring[:, 1], ring[:, 0], np.zeros(len(ring)))[:, :2] for ring in polygon)
-        for polygon in region.polygons
-    )
+    return tuple(tuple(plan.to_m(ring[:, 1], ring[:, 0]) for ring in polygon) for polygon in region.polygons)
 
 
 def _overview(

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heimdall.fix import Fix, ReceiverReport, Region, Status
+from heimdall.formats.map_drawing import _sampled
 from heimdall.formats.map_furniture import round_length
-from heimdall.formats.map_scene import map_scene
+from heimdall.formats.map_scene import EvidenceMap, View, map_scene
 from heimdall.formats.picture import png
 from heimdall.formats.wording import coordinates_text, frequency_text, length_text, receiver_remark, span_m
 from heimdall.geometry import LocalFrame
@@ -146,3 +147,36 @@ def test_words_for_places_frequencies_and_receivers() -> None:
     assert receiver_remark(ReceiverReport("a", True, None, -120.0)) == "−120 m"
     assert receiver_remark(ReceiverReport("a", True, None, None)) == "power only"
     assert receiver_remark(ReceiverReport("a", False, "no clock")) == "not used: no clock"
+
+
+def test_evidence_on_uneven_cells_is_drawn_where_it_lies() -> None:
+    """A density that is linear in the place comes back at every place of the view, and nothing beyond the grid."""
+    east_m, north_m = np.array([-900.0, -100.0, 0.0, 50.0, 1000.0]), np.array([-1000.0, 0.0, 10.0, 1000.0])
+    density = 0.01 * east_m - 0.02 * north_m[:, None]
+    sampled = _sampled(EvidenceMap(LocalFrame(47.0, 8.0), east_m, north_m, density), View(100.0, -50.0, 500.0))
+    unit = (2 * np.arange(len(sampled)) + 1) / len(sampled) - 1
+    expected = 0.01 * (100 + 500 * unit) - 0.02 * (-50 + 500 * unit[:, None])
+    np.testing.assert_allclose(sampled, expected, atol=1e-9)
+    beyond = _sampled(EvidenceMap(LocalFrame(47.0, 8.0), east_m, north_m, density), View(9000.0, 0.0, 500.0))
+    assert np.all(np.isnan(beyond))
+
+
+def test_a_place_of_no_density_is_the_least_likely() -> None:
+    """Minus infinity in a cell does not spread to its neighbours as NaN."""
+    density = np.array([[0.0, -np.inf], [-3.0, np.nan]])
+    axis = np.array([-100.0, 100.0])
+    sampled = _sampled(EvidenceMap(LocalFrame(47.0, 8.0), axis, axis, density), View(0.0, 0.0, 100.0))
+    assert np.all(np.isfinite(sampled))
+    assert np.min(sampled) >= -3.0
+
+
+def test_a_high_transmitters_evidence_lies_on_its_estimate(located: Located) -> None:
+    """The cell of the estimate, 60 km from the frame's origin and 9 km high, is drawn where the estimate is drawn."""
+    fix, observation = located
+    frame = LocalFrame(47.7, 8.3)
+    assert fix.latitude_deg is not None
+    cell_m = frame.to_enu(np.array(fix.latitude_deg), np.array(8.2), np.array(9000.0))[:2]
+    axis = np.array([-1000.0, 1000.0])
+    evidence = EvidenceMap(frame, cell_m[0] + axis, cell_m[1] + axis, np.zeros((2, 2)), height_m=9000.0)
+    scene = map_scene(fix, observation, [evidence])
+    np.testing.assert_allclose(scene.estimate_m, cell_m, atol=1e-6)

@@ -38,7 +38,7 @@ def _evidence(fix: Fix) -> list[EvidenceMap]:
     axis = np.linspace(-1, 1, 40)
     density = -50 * (axis[:, None] ** 2 + axis[None] ** 2)
     density[0, 0] = -np.inf
-    return [EvidenceMap(LocalFrame(fix.latitude_deg, fix.longitude_deg), -9e4, 9e4, -9e4, 9e4, density)]
+    return [EvidenceMap(LocalFrame(fix.latitude_deg, fix.longitude_deg), 9e4 * axis, 9e4 * axis, density)]
 
 
 def _area(ring: list[list[float]]) -> float:
