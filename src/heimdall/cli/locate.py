@@ -7,6 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import numpy as np
 import typer
 from rich.progress import track
 from rich.table import Table
@@ -18,9 +19,11 @@ from heimdall.fix import Fix, Status
 
 if TYPE_CHECKING:
     from heimdall.estimation.locate import Located
+    from heimdall.formats.map_scene import EvidenceMap
     from heimdall.observation import Observation
 
 _ROWS_SHOWN = 20
+_LEAST_DENSITY = 1e-300
 
 
 class Method(StrEnum):
@@ -44,9 +47,12 @@ def locate(
 ) -> None:
     """Locate the transmitter of every observation, with 68 % and 95 % regions."""
     from heimdall.formats.read import read_observations
+    from heimdall.formats.write import check_output
 
     if method is Method.LEARNED and model is None:
         raise InputError("--method learned needs --model NAME.heimdall; `heimdall train` makes one")
+    if output is not None:
+        check_output(output)
     observations = [observation for path in paths for observation in read_observations(path)]
     located = _locate(observations, method, model, quiet=json)
     fixes = [result.fix for result in located]
@@ -76,8 +82,20 @@ def _locate(observations: Sequence[Observation], method: Method, model: Path | N
 def _write(output: Path, located: Sequence[Located], observations: Sequence[Observation]) -> None:
     from heimdall.formats.write import write_fixes
 
-    write_fixes([result.fix for result in located], observations, output)
+    evidence = [_evidence(result) for result in located]
+    write_fixes([result.fix for result in located], observations, output, evidence)
     console.print(f"wrote {output}")
+
+
+def _evidence(located: Located) -> list[EvidenceMap]:
+    """The posterior as pictures show it."""
+    from heimdall.formats.map_scene import EvidenceMap
+
+    posterior = located.posterior
+    if posterior is None:
+        return []
+    log_density = np.log(np.maximum(posterior.density_per_m2, _LEAST_DENSITY))
+    return [EvidenceMap(posterior.frame, posterior.east_m, posterior.north_m, log_density, posterior.height_m)]
 
 
 def _show(fixes: Sequence[Fix], observations: Sequence[Observation]) -> None:
