@@ -1,0 +1,135 @@
+"""The model bundle `NAME.heimdall`: a ZIP of the network, its manifest and its card. Nothing in it is executed or unpickled."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from heimdall.errors import InputError
+from heimdall.inference.calibration import Calibration
+from heimdall.inference.window import MAPS, TOKENS
+
+FORMAT = "heimdall-bundle"
+FORMAT_VERSION = 1
+NETWORK, MANIFEST, CARD = "model.onnx", "manifest.json", "MODEL_CARD.md"
+SUFFIX = ".heimdall"
+_MEMBERS = (NETWORK, MANIFEST, CARD)
+_MOST_MANIFEST_BYTES = 2**22
+_MOST_NETWORK_BYTES = 2**31
+_OLD_ENOUGH = (1980, 1, 1, 0, 0, 0)
+"""A member's time stamp: equal contents make equal files."""
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """A bundle's contents, checked."""
+
+    name: str
+    network: bytes
+    """The ONNX file."""
+    cells: int
+    """Cells of the window along each side."""
+    calibration: Calibration
+    scores: dict[str, float]
+    training: dict[str, Any]
+    """Recipe, accelerator requested, used and why, steps, seconds, and the SHA-256 of the weights."""
+    card: str
+    channels: dict[str, list[str]] = field(default_factory=lambda: {"maps": list(MAPS), "tokens": list(TOKENS)})
+
+    def manifest(self) -> dict[str, Any]:
+        hashes = {NETWORK: _sha256(self.network), CARD: _sha256(self.card.encode())}
+        return {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "name": self.name,
+            "sha256": hashes,
+            "grid": {"cells": self.cells},
+            "channels": self.channels,
+            "calibration": self.calibration.to_json(),
+            "scores": self.scores,
+            "training": self.training,
+        }
+
+    def save(self, path: Path) -> None:
+        """Write beside its place and rename: a reader sees the whole file or none."""
+        temporary = path.with_name(f"{path.name}.tmp")
+        document = json.dumps(self.manifest(), indent=1, allow_nan=False)
+        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+            for name, content in ((MANIFEST, document), (CARD, self.card), (NETWORK, self.network)):
+                archive.writestr(zipfile.ZipInfo(name, _OLD_ENOUGH), content)
+        temporary.replace(path)
+
+
+def read_bundle(path: Path) -> Bundle:
+    """Read and check a bundle: members, sizes, format version, hashes, channels. Raises InputError with what is wrong."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _check_members(path, archive)
+            manifest = _manifest(path, archive.read(MANIFEST))
+            network, card = archive.read(NETWORK), archive.read(CARD)
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file; `heimdall train` makes a model bundle") from error
+    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError) as error:
+        raise InputError(f"{path}: not a model bundle ({error})") from error
+    for name, content in ((NETWORK, network), (CARD, card)):
+        if _sha256(content) != manifest["sha256"].get(name):
+            raise InputError(f"{path}: {name} is not what the manifest says (SHA-256 differs): get the file again")
+    return _bundle(path, manifest, network, card)
+
+
+def _check_members(path: Path, archive: zipfile.ZipFile) -> None:
+    sizes = {member.filename: member.file_size for member in archive.infolist()}
+    if sorted(sizes) != sorted(_MEMBERS) or len(archive.infolist()) != len(_MEMBERS):
+        raise InputError(f"{path}: a model bundle holds {', '.join(_MEMBERS)} and nothing else")
+    if (
+        sizes[MANIFEST] > _MOST_MANIFEST_BYTES
+        or sizes[CARD] > _MOST_MANIFEST_BYTES
+        or sizes[NETWORK] > _MOST_NETWORK_BYTES
+    ):
+        raise InputError(f"{path}: a member is larger than any bundle's can be")
+
+
+def _manifest(path: Path, content: bytes) -> dict[str, Any]:
+    try:
+        manifest = json.loads(content)
+    except ValueError as error:
+        raise InputError(f"{path}: {MANIFEST} is not JSON ({error})") from error
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise InputError(f"{path}: {MANIFEST} does not describe a model bundle")
+    if manifest.get("format_version") != FORMAT_VERSION:
+        raise InputError(
+            f"{path}: bundle format {manifest.get('format_version')}, this program reads {FORMAT_VERSION}; export the model again"
+        )
+    if not isinstance(manifest.get("sha256"), dict):
+        raise InputError(f"{path}: {MANIFEST} has no hashes")
+    return manifest
+
+
+def _bundle(path: Path, manifest: Mapping[str, Any], network: bytes, card: bytes) -> Bundle:
+    try:
+        bundle = Bundle(
+            name=str(manifest["name"]),
+            network=network,
+            cells=int(manifest["grid"]["cells"]),
+            calibration=Calibration.from_json(manifest["calibration"]),
+            scores={str(name): float(score) for name, score in manifest["scores"].items()},
+            training=dict(manifest["training"]),
+            card=card.decode(),
+            channels=dict(manifest["channels"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{path}: {MANIFEST} is incomplete or wrong ({error!r})") from error
+    if bundle.channels != {"maps": list(MAPS), "tokens": list(TOKENS)}:
+        raise InputError(
+            f"{path}: the network reads other channels than this version of heimdall makes; train it again"
+        )
+    return bundle
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,72 @@
+"""What held-out scenes have taught about a network's answers: how its regions are to be read, and where it is the better."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace
+
+from heimdall.estimation.model import PropagationModel
+from heimdall.geometry import Array
+from heimdall.inference.mixture import Mixture
+
+LIKELIHOOD, NETWORK, HYBRID = "likelihood", "network", "hybrid"
+PROBABILITIES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.68, 0.75, 0.8, 0.85, 0.9, 0.95, 0.975, 0.99)
+
+
+@dataclass(frozen=True)
+class Regions:
+    """Which mass of the posterior holds the truth how often: `masses[i]` in `PROBABILITIES[i]` of the scenes."""
+
+    masses: tuple[float, ...] = PROBABILITIES
+
+    def mass(self, probability: float) -> float:
+        return float(np.interp(probability, (0.0, *PROBABILITIES, 1.0), (0.0, *self.masses, 1.0)))
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Fitted by `heimdall.learning.calibrate` on scenes that nothing was trained on."""
+
+    network: Regions = field(default_factory=Regions)
+    hybrid: Regions = field(default_factory=Regions)
+    likelihood_share: float = 0.5
+    """Weight of the likelihood in the hybrid's geometric mean of the two densities."""
+    point_share: float = 0.5
+    """How far the hybrid's place lies from the likelihood's mode towards its own density's peak."""
+    kinds: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Median error in m of each method, and the number of scenes, for each kind of session that was seen."""
+    scenes: int = 0
+
+    def best_method(self, kind: str) -> str:
+        """The method with the least median error on that kind of session; the likelihood where it was never seen."""
+        medians = {method: self.kinds.get(kind, {}).get(method) for method in (LIKELIHOOD, HYBRID, NETWORK)}
+        known = {method: median for method, median in medians.items() if median is not None}
+        return min(known, key=lambda method: known[method]) if known else LIKELIHOOD
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Calibration:
+        values = dict(document)
+        network, hybrid = (Regions(tuple(values.pop(name)["masses"])) for name in (NETWORK, HYBRID))
+        return cls(network, hybrid, **values)
+
+
+def kind_of(model: PropagationModel, timed_receivers: int) -> str:
+    """Sessions are alike that share the propagation model and are located by time, or by power alone."""
+    return f"{model.name}, {'time' if timed_receivers >= 3 else 'power'}"
+
+
+def pooled(mixture: Mixture, likelihood_log_mass: Array, likelihood_share: float) -> Mixture:
+    """The hybrid's density: cell by cell the geometric mean of the network's weight and the likelihood's mass (B, K)."""
+    xp = array_namespace(mixture.log_weight)
+    log_weight = (1 - likelihood_share) * mixture.log_weight + likelihood_share * likelihood_log_mass
+    everything = xp.concat([log_weight, mixture.log_background[:, None]], axis=1)
+    top = xp.max(everything, axis=1)
+    norm = top + xp.log(xp.sum(xp.exp(everything - top[:, None]), axis=1))
+    return replace(mixture, log_weight=log_weight - norm[:, None], log_background=mixture.log_background - norm)

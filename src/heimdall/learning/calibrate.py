@@ -1,0 +1,129 @@
+"""Fit what the regions mean, and how network and likelihood are joined, on scenes held out for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from heimdall.inference.answer import best_place, smoothing_core
+from heimdall.inference.calibration import (
+    HYBRID,
+    LIKELIHOOD,
+    NETWORK,
+    PROBABILITIES,
+    Calibration,
+    Regions,
+    kind_of,
+    pooled,
+)
+from heimdall.inference.mixture import Mixture
+from heimdall.inference.posterior import posterior_of
+from heimdall.inference.window import LOG_MASS, LOG_MASS_SCALE
+from heimdall.learning.data import ScenePool, TrainingBatch
+
+_BATCH = 64
+_SHARES = tuple(step / 10 for step in range(11))
+
+Network = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+@dataclass(frozen=True, eq=False)
+class Answered:
+    """A held-out batch with the network's answer."""
+
+    batch: TrainingBatch
+    mixture: Mixture
+    cells: int
+
+    @property
+    def likelihood_log_mass(self) -> Tensor:
+        return self.batch.window.maps[:, LOG_MASS].flatten(1) * LOG_MASS_SCALE
+
+    def hybrid(self, share: float) -> Mixture:
+        return pooled(self.mixture, self.likelihood_log_mass, share)
+
+    def best(self, mixture: Mixture) -> Tensor:
+        return best_place(mixture, smoothing_core(self.cells))
+
+    def error_m(self, place_core: Tensor) -> Tensor:
+        return (place_core - self.batch.truth_core).norm(dim=1) * self.batch.window.frame.core_m
+
+    def rank(self, mixture: Mixture) -> Tensor:
+        return posterior_of(mixture, self.batch.window.frame, self.cells).rank(self.batch.truth_m)
+
+
+@torch.no_grad()
+def calibrate(network: Network, pool: ScenePool) -> Calibration:
+    """Three fits, one after the other: the share of the likelihood by the score of the truth, the share of the place by the
+    median error, and the masses of the regions by counting how often they hold the truth."""
+    answers = list(_answers(network, pool))
+    likelihood_share = _least(_SHARES, lambda share: _mean_loss(answers, share))
+    peaks = [answer.best(answer.hybrid(likelihood_share)) for answer in answers]
+    point_share = _least(_SHARES, lambda share: _median_error(answers, peaks, share))
+    errors = _errors(answers, peaks, point_share)
+    return Calibration(
+        network=_regions(answers, lambda answer: answer.mixture),
+        hybrid=_regions(answers, lambda answer: answer.hybrid(likelihood_share)),
+        likelihood_share=likelihood_share,
+        point_share=point_share,
+        kinds=_medians(errors, _kinds(pool)),
+        scenes=len(pool),
+    )
+
+
+def _answers(network: Network, pool: ScenePool) -> Iterator[Answered]:
+    for start in range(0, len(pool), _BATCH):
+        batch = pool.windows(torch.arange(start, min(start + _BATCH, len(pool))))
+        yield Answered(batch, batch.mixture(network(*batch.network_input)), pool.cells)
+
+
+def _least(candidates: tuple[float, ...], cost: Callable[[float], float]) -> float:
+    costs = [cost(candidate) for candidate in candidates]
+    return candidates[int(np.argmin(costs))]
+
+
+def _mean_loss(answers: list[Answered], share: float) -> float:
+    losses = [-answer.hybrid(share).log_density(answer.batch.truth_core[:, None])[:, 0] for answer in answers]
+    return float(torch.cat(losses).mean())
+
+
+def _median_error(answers: list[Answered], peaks: list[Tensor], share: float) -> float:
+    errors = [answer.error_m(share * peak) for answer, peak in zip(answers, peaks, strict=True)]
+    return float(torch.cat(errors).median())
+
+
+def _errors(answers: list[Answered], peaks: list[Tensor], point_share: float) -> dict[str, NDArray[np.float32]]:
+    """(scenes,) in m for each method. The likelihood's mode is the window's middle."""
+    each = {
+        LIKELIHOOD: [answer.error_m(torch.zeros_like(answer.batch.truth_core)) for answer in answers],
+        NETWORK: [answer.error_m(answer.best(answer.mixture)) for answer in answers],
+        HYBRID: [answer.error_m(point_share * peak) for answer, peak in zip(answers, peaks, strict=True)],
+    }
+    return {method: torch.cat(errors).cpu().numpy() for method, errors in each.items()}
+
+
+def _regions(answers: list[Answered], mixture_of: Callable[[Answered], Mixture]) -> Regions:
+    """Split conformal: the mass for probability p is the empirical p-quantile of the truths' ranks (Vovk et al. 2005)."""
+    ranks = np.sort(torch.cat([answer.rank(mixture_of(answer)) for answer in answers]).cpu().numpy())
+    places = np.minimum(np.ceil(np.array(PROBABILITIES) * (len(ranks) + 1)).astype(int), len(ranks)) - 1
+    return Regions(tuple(float(mass) for mass in ranks[places]))
+
+
+def _kinds(pool: ScenePool) -> list[str]:
+    return [
+        kind_of(part.model, int(count)) for part in pool.parts for count in part.evidence.has_arrival.sum(dim=1).cpu()
+    ]
+
+
+def _medians(errors: dict[str, NDArray[np.float32]], kinds: list[str]) -> dict[str, dict[str, float]]:
+    names = np.array(kinds)
+    return {
+        kind: {method: float(np.median(error[names == kind])) for method, error in errors.items()}
+        | {"scenes": float(np.sum(names == kind))}
+        for kind in sorted(set(kinds))
+    }

@@ -1,0 +1,169 @@
+"""From simulated scenes to what a training keeps of them: statistics instead of IQ, and where the likelihood's mode is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from heimdall.estimation.frame import WindowFrame
+from heimdall.estimation.model import PropagationModel, model_for
+from heimdall.estimation.search import find_mode, log_posterior
+from heimdall.estimation.spread import frame_around
+from heimdall.evidence.batch import EvidenceBatch, concatenate
+from heimdall.evidence.recording import Recordings, evidence_from_recordings
+from heimdall.geometry import surface_up_m
+from heimdall.simulation import SCENES_PER_DRAW, SceneBatch, draw, scenario, stream
+
+_AREA_FACTOR = 2.0
+"""Half the side of the area searched, in distances of the furthest receiver: what `heimdall locate` takes."""
+_SEARCHED_AT_ONCE = 64
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledEvidence:
+    """B scenes with one propagation model: their evidence, the truth, and the window that the likelihood asks for."""
+
+    evidence: EvidenceBatch
+    model: PropagationModel
+    truth_m: Tensor
+    """(B, 2) east and north of the transmitter."""
+    frame: WindowFrame
+    """Centred on the likelihood's mode."""
+
+    def __len__(self) -> int:
+        return len(self.evidence)
+
+    def select(self, index: Any) -> LabelledEvidence:
+        return replace(
+            self,
+            evidence=self.evidence.select(index),
+            truth_m=self.truth_m[index],
+            frame=self.frame.select(index),
+        )
+
+
+def simulate(
+    scenarios: Mapping[str, float],
+    seed: int,
+    first_draw: int,
+    scenes: int,
+    cells: int,
+    device: torch.device | str = "cpu",
+    threads: int = 1,
+) -> list[LabelledEvidence]:
+    """At least `scenes` labelled scenes, from draw `first_draw` on of the seed's stream, grouped by propagation model.
+
+    Which draws there are, and what is in each, depends on nothing but the arguments before `device`.
+    """
+    draws = range(first_draw, first_draw + draws_for(scenes))
+    with _workers(threads) as workers:
+        drawn = list(workers.map(lambda index: _draw(scenarios, seed, index, device), draws))
+        grouped = _grouped(drawn)
+        return [
+            _join(list(workers.map(lambda part, m=model: _located(part, m, cells), _parts(group))))
+            for model, group in grouped.items()
+        ]
+
+
+@contextmanager
+def _workers(threads: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads that drop what is still waiting when the work is interrupted, so that a stop takes effect at once."""
+    workers = ThreadPoolExecutor(max(threads, 1))
+    try:
+        yield workers
+    finally:
+        workers.shutdown(wait=True, cancel_futures=True)
+
+
+def draws_for(scenes: int) -> int:
+    return -(-scenes // SCENES_PER_DRAW)
+
+
+def evidence_of(scenes: SceneBatch) -> EvidenceBatch:
+    """The evidence that `heimdall locate` would have of these scenes, in single precision."""
+    east, north = scenes.receiver_enu_m[..., 0], scenes.receiver_enu_m[..., 1]
+    curvature = (scenes.curvature_per_m[:, :1], scenes.curvature_per_m[:, 1:])
+    height_m = scenes.receiver_enu_m[..., 2] - surface_up_m(east, north, curvature, torch.zeros_like(east))
+    count = scenes.present.sum(1)
+    extent_m = (scenes.receiver_enu_m[..., :2].abs().amax(-1) * scenes.present).amax(1)
+    evidence = evidence_from_recordings(
+        Recordings(
+            samples_BNT=scenes.samples,
+            sample_rate_hz=scenes.sample_rate_hz,
+            bandwidth_hz=scenes.bandwidth_hz,
+            start_s=scenes.start_s,
+            position_enu_m=scenes.receiver_enu_m,
+            present=scenes.present,
+            clock_sigma_s=scenes.clock_sigma_s,
+            level_sigma_db=scenes.level_sigma_db,
+            curvature_per_m=scenes.curvature_per_m,
+            transmitter_height_m=(height_m * scenes.present).sum(1) / count,
+            half_width_m=_AREA_FACTOR * extent_m,
+        )
+    )
+    return _single(_with_own_origin(evidence))
+
+
+def _draw(
+    scenarios: Mapping[str, float], seed: int, index: int, device: torch.device | str
+) -> tuple[PropagationModel, EvidenceBatch, Tensor]:
+    chance = stream(seed, index, device=device)
+    names = list(scenarios)
+    shares = torch.tensor([scenarios[name] for name in names], dtype=torch.float64)
+    choice = torch.multinomial(shares, 1, generator=stream(seed, index, purpose="scenario"))
+    scenes = draw(scenario(names[int(choice)]), SCENES_PER_DRAW, chance, device)
+    evidence = evidence_of(scenes)
+    model = model_for(float(scenes.frequency_hz[0]), None, float(evidence.half_width_m.min()))
+    return model, evidence, scenes.transmitter_enu_m[:, :2].float()
+
+
+def _with_own_origin(evidence: EvidenceBatch) -> EvidenceBatch:
+    """Arrival times from the scene's mean, where single precision resolves picoseconds."""
+    weight = evidence.has_arrival.double()
+    mean_s = (evidence.arrival_s * weight).sum(1) / weight.sum(1).clamp(min=1)
+    return replace(evidence, arrival_s=torch.where(evidence.has_arrival, evidence.arrival_s - mean_s[:, None], 0.0))
+
+
+def _single(evidence: EvidenceBatch) -> EvidenceBatch:
+    values = {field.name: getattr(evidence, field.name) for field in fields(evidence)}
+    return EvidenceBatch(**{k: v.float() if v.is_floating_point() else v for k, v in values.items()})
+
+
+def _grouped(
+    drawn: Iterable[tuple[PropagationModel, EvidenceBatch, Tensor]],
+) -> dict[PropagationModel, tuple[EvidenceBatch, Tensor]]:
+    groups: dict[PropagationModel, list[tuple[EvidenceBatch, Tensor]]] = {}
+    for model, evidence, truth_m in drawn:
+        groups.setdefault(model, []).append((evidence, truth_m))
+    return {
+        model: (concatenate([evidence for evidence, _ in parts]), torch.cat([truth_m for _, truth_m in parts]))
+        for model, parts in groups.items()
+    }
+
+
+def _parts(group: tuple[EvidenceBatch, Tensor]) -> list[tuple[EvidenceBatch, Tensor]]:
+    evidence, truth_m = group
+    slices = [slice(start, start + _SEARCHED_AT_ONCE) for start in range(0, len(evidence), _SEARCHED_AT_ONCE)]
+    return [(evidence.select(part), truth_m[part]) for part in slices]
+
+
+def _located(part: tuple[EvidenceBatch, Tensor], model: PropagationModel, cells: int) -> LabelledEvidence:
+    evidence, truth_m = part
+    mode_m, _ = find_mode(evidence, log_posterior(evidence, model))
+    return LabelledEvidence(evidence, model, truth_m, frame_around(mode_m, evidence, model, cells))
+
+
+def _join(parts: list[LabelledEvidence]) -> LabelledEvidence:
+    frames = [part.frame for part in parts]
+    return LabelledEvidence(
+        evidence=concatenate([part.evidence for part in parts]),
+        model=parts[0].model,
+        truth_m=torch.cat([part.truth_m for part in parts]),
+        frame=WindowFrame(**{f.name: torch.cat([getattr(x, f.name) for x in frames]) for f in fields(WindowFrame)}),
+    )

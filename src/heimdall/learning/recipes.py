@@ -1,0 +1,197 @@
+"""Recipes: everything that fixes a training, typed; a recipe is a function that returns one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from heimdall.errors import InputError
+from heimdall.inference.window import LOG_MASS, LOG_MASS_SCALE, MAPS, TOKENS
+from heimdall.learning.network import NetworkShape
+
+_MISMATCHED = (
+    "clustered-blocking",
+    "wrong-clocks",
+    "faulty-receiver",
+    "unknown-noise",
+    "second-transmitter",
+    "wide-echoes",
+    "antenna-pattern",
+    "level-errors",
+    "rough-receivers",
+    "no-clocks",
+)
+
+
+@dataclass(frozen=True)
+class NetworkPlan:
+    """Which ConvNeXt, and how it is fitted to the window."""
+
+    backbone: str = "convnext_atto"
+    cells: int = 24
+    """Cells of the window along each side."""
+    stem_stride: int = 2
+    decoder_width: int = 32
+    token_width: int = 64
+    drop_path: float = 0.0
+    pretrained: bool = False
+    """Start from the weights that timm's hub has under the backbone's name."""
+
+    @property
+    def shape(self) -> NetworkShape:
+        return NetworkShape(
+            backbone=self.backbone,
+            cells=self.cells,
+            map_channels=len(MAPS),
+            token_features=len(TOKENS),
+            start_channel=LOG_MASS,
+            start_scale=LOG_MASS_SCALE,
+            stem_stride=self.stem_stride,
+            decoder_width=self.decoder_width,
+            token_width=self.token_width,
+            drop_path=self.drop_path,
+        )
+
+
+@dataclass(frozen=True)
+class ScenePlan:
+    """Which scenes are simulated, how many at a time, and how often each is shown."""
+
+    scenarios: dict[str, float] = field(default_factory=lambda: {"matched": 1.0})
+    """Names and shares."""
+    pool: int = 4096
+    """Scenes simulated before they are trained on; the next pool replaces them all."""
+    passes: int = 8
+    """How often each scene of a pool is shown, every time rotated and mirrored anew."""
+    validation: int = 256
+    calibration: int = 2048
+    """Held-out scenes that fix the regions."""
+    calibration_scenarios: dict[str, float] = field(default_factory=lambda: {"matched": 1.0})
+
+
+@dataclass(frozen=True)
+class OptimizerPlan:
+    """AdamW with a linear warm-up and a cosine to zero."""
+
+    lr: float = 1e-3
+    weight_decay: float = 0.05
+    warmup: float = 0.05
+    """Share of the steps."""
+    clip_norm: float = 1.0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A training, complete: the same recipe and seed give the same weights on the same kind of machine."""
+
+    name: str
+    purpose: str
+    steps: int
+    batch_size: int = 64
+    """Scenes an optimiser step, whatever the memory: accumulation makes up for smaller micro-batches."""
+    seed: int = 1
+    gpu_precision: str = "bf16-mixed"
+    """On a GPU; a CPU trains in 32 bits."""
+    checkpoint_every_s: float = 20.0
+    validate_every: int = 200
+    """Steps between two looks at the validation scenes."""
+    recompute_activations: bool = False
+    """Gradient checkpointing: less memory, a third more time."""
+    network: NetworkPlan = field(default_factory=NetworkPlan)
+    scenes: ScenePlan = field(default_factory=ScenePlan)
+    optimizer: OptimizerPlan = field(default_factory=OptimizerPlan)
+
+
+def quick() -> Recipe:
+    return Recipe(
+        name="quick",
+        purpose="two CPU cores, some five minutes: scenes that the likelihood's own model makes",
+        steps=500,
+        validate_every=100,
+        scenes=ScenePlan(pool=3072, passes=12),
+    )
+
+
+def study() -> Recipe:
+    """The longer run on a CPU whose figures the documentation quotes."""
+    return Recipe(
+        name="study",
+        purpose="CPU, some hours: half of the scenes break the likelihood's assumptions",
+        steps=6000,
+        validate_every=500,
+        scenes=ScenePlan(scenarios=_half_mismatched(), pool=4096, passes=6, calibration=4096),
+    )
+
+
+def base() -> Recipe:
+    return Recipe(
+        name="base",
+        purpose="one GPU of 8 GB or more, some hours: ConvNeXt-Tiny on matched and mismatched scenes",
+        steps=60_000,
+        batch_size=128,
+        validate_every=2000,
+        network=NetworkPlan(backbone="convnext_tiny", cells=32, decoder_width=96, token_width=128, drop_path=0.1),
+        scenes=ScenePlan(scenarios=_half_mismatched(), pool=16_384, passes=4, validation=2048, calibration=8192),
+        optimizer=OptimizerPlan(lr=5e-4),
+    )
+
+
+def large() -> Recipe:
+    return Recipe(
+        name="large",
+        purpose="one GPU of 24 GB, days: ConvNeXt-Large on matched and mismatched scenes",
+        steps=300_000,
+        batch_size=32,
+        validate_every=5000,
+        network=NetworkPlan(backbone="convnext_large", cells=64, decoder_width=256, token_width=256, drop_path=0.3),
+        scenes=ScenePlan(scenarios=_half_mismatched(), pool=16_384, passes=2, validation=4096, calibration=16_384),
+        optimizer=OptimizerPlan(lr=1e-4),
+    )
+
+
+RECIPES: dict[str, Callable[[], Recipe]] = {"quick": quick, "study": study, "base": base, "large": large}
+
+
+def recipe(name: str, overrides: Mapping[str, str] | None = None) -> Recipe:
+    """The recipe of that name with some of its fields set, such as {"optimizer.lr": "3e-4"}."""
+    if name not in RECIPES:
+        raise InputError(f"no recipe is called {name!r}; choose one of: {', '.join(RECIPES)}")
+    values = asdict(RECIPES[name]())
+    for key, text in (overrides or {}).items():
+        _set(values, key, text)
+    return recipe_from(values)
+
+
+def recipe_from(values: Mapping[str, Any]) -> Recipe:
+    """A recipe from the dictionary that `dataclasses.asdict` makes of one."""
+    try:
+        return TypeAdapter(Recipe).validate_python(dict(values))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from error
+
+
+def _set(values: dict[str, Any], key: str, text: str) -> None:
+    *path, last = key.split(".")
+    place = values
+    for part in path:
+        place = place.get(part, {}) if isinstance(place, dict) else {}
+    if not isinstance(place, dict) or last not in place:
+        raise InputError(f"a recipe has no field {key!r}; see: heimdall train --recipe quick --plan --json")
+    place[last] = _parsed(text)
+
+
+def _parsed(text: str) -> Any:
+    """Numbers, true, false, lists and objects as JSON has them; anything else is text."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def _half_mismatched() -> dict[str, float]:
+    return {"matched": 0.5, **{name: round(0.5 / len(_MISMATCHED), 4) for name in _MISMATCHED}}

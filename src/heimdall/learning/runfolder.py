@@ -1,0 +1,76 @@
+"""The folder of one training run, as the service and a later resume read it."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+_PROGRESS_EVERY_S = 2.0
+
+
+class RunFolder:
+    """Files of a run; every JSON document is replaced as a whole, so that a reader never sees half of one."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.checkpoint = path / "checkpoints" / "last.ckpt"
+        self.result = path / "result.json"
+        self._progress: dict[str, Any] = {}
+        self._written_s = 0.0
+
+    def make(self) -> None:
+        self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+
+    def write_json(self, name: str, document: Any) -> None:
+        temporary = self.path / f"{name}.tmp"
+        with temporary.open("w", encoding="utf-8") as file:
+            json.dump(document, file, indent=1, allow_nan=False)
+        temporary.replace(self.path / name)
+
+    def read_json(self, name: str) -> Any:
+        """The document, or None where there is none."""
+        try:
+            return json.loads((self.path / name).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+
+    def report_progress(self, *, now: bool = False, **changes: Any) -> None:
+        """Merge into progress.json; written at most every two seconds unless `now`."""
+        self._progress |= changes
+        if now or time.monotonic() - self._written_s >= _PROGRESS_EVERY_S:
+            self.write_json("progress.json", self._progress | {"updated_utc": utc_now()})
+            self._written_s = time.monotonic()
+
+    def append_metrics(self, step: int, metrics: dict[str, float]) -> None:
+        line = json.dumps({"step": step, "time_utc": utc_now(), **metrics})
+        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+    def warn(self, code: str, message: str) -> None:
+        """Add to warnings.json, once per code and message."""
+        warnings = self.read_json("warnings.json") or []
+        entry = {"code": code, "message": message}
+        if entry not in warnings:
+            self.write_json("warnings.json", [*warnings, entry])
+
+
+def write_atomically(path: Path, write: Any) -> None:
+    """Call `write(temporary path)`, flush it to the disk, and only then let it take the name `path`."""
+    temporary = path.with_name(f"{path.name}.tmp")
+    write(temporary)
+    with temporary.open("rb+") as file:
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def utc_now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
