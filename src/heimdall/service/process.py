@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from heimdall.service import warden
 
 _KILL_GRACE_S = 1.0
+_MARK = "HEIMDALL_LEASH"
+"""In the environment of everything a program starts, by which it is found again."""
 
 
 class LeashedProcess:
@@ -29,6 +33,8 @@ class LeashedProcess:
         environment: Mapping[str, str] | None = None,
     ) -> None:
         options = ["--lock", str(lock), "--patience", str(patience_s), "--grace", str(grace_s), "--"]
+        self._mark = f"{_MARK}={uuid.uuid4().hex}"
+        given = dict(os.environ if environment is None else environment)
         output = log.open("ab") if log is not None else None
         try:
             self._warden = subprocess.Popen(
@@ -36,7 +42,7 @@ class LeashedProcess:
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT if output else None,
-                env=dict(environment) if environment is not None else None,
+                env=given | dict([self._mark.split("=")]),
                 start_new_session=True,
                 bufsize=0,
             )
@@ -74,6 +80,8 @@ class LeashedProcess:
             self._warden.kill()
         if code is not None:
             self._leash.close()
+            if code < 0:
+                _kill_marked(self._mark)  # the warden itself was killed and could not see to what the program started
         return 128 - code if code is not None and code < 0 else code
 
     def wait(self, timeout_s: float) -> int | None:
@@ -81,3 +89,11 @@ class LeashedProcess:
         while (code := self.poll()) is None and time.monotonic() < deadline_s:
             time.sleep(0.02)
         return code
+
+
+def _kill_marked(mark: str) -> None:
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                if mark.encode() in (entry / "environ").read_bytes().split(b"\0"):
+                    os.kill(int(entry.name), signal.SIGKILL)

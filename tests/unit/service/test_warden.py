@@ -107,6 +107,15 @@ def test_a_killed_warden_takes_its_program_along(leash, tmp_path):
     until(lambda: not is_alive(program))
 
 
+def test_what_the_program_of_a_killed_warden_had_started_is_found_and_killed(leash, tmp_path):
+    pid = tmp_path / "pid"
+    process = leash(f"import subprocess, sys; subprocess.run([sys.executable, '-c', {DEAF!r}, sys.argv[1]])", str(pid))
+    grandchild = pid_in(pid)
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait(20) == warden.KILLED
+    until(lambda: not is_alive(grandchild))
+
+
 def test_a_killed_worker_takes_the_program_along(tmp_path):
     worker = subprocess.Popen(
         [
