@@ -1,0 +1,147 @@
+"""On a host without a GPU everything runs, says why it is on the CPU, and keeps what it was given."""
+
+from __future__ import annotations
+
+import pytest
+
+pytestmark = [pytest.mark.docker, pytest.mark.slow]
+
+TINY_TRAINING = {
+    "kind": "train",
+    "recipe": "quick",
+    "overrides": {
+        "steps": 6,
+        "batch_size": 8,
+        "validate_every": 6,
+        "scenes.pool": 32,
+        "scenes.passes": 2,
+        "scenes.validation": 16,
+        "scenes.calibration": 64,
+    },
+}
+READ_BUNDLE = """
+import pathlib, sys, zipfile
+newest = max(pathlib.Path("/var/lib/heimdall").rglob("*.heimdall"), key=lambda path: path.stat().st_mtime)
+with zipfile.ZipFile(newest) as bundle:
+    print(bundle.read(sys.argv[1]).decode())
+"""
+HARDENED = ("training", "api", "mlflow", "postgres", "valkey")
+
+
+@pytest.fixture(scope="module")
+def trained(everything) -> dict:
+    return everything.finished_job(TINY_TRAINING)
+
+
+def test_compose_as_typed_in_a_fresh_clone_brings_every_service_to_healthy(running) -> None:
+    assert running.states() == dict.fromkeys(HARDENED, "healthy")
+    assert running.inspect("secrets")["State"]["ExitCode"] == 0
+
+
+def test_the_worker_is_ready_and_names_the_missing_gpu_as_a_degradation(running) -> None:
+    status, report = running.worker_ready()
+    assert status == 200, report
+    gpu = next(check for check in report["dependencies"] if check["name"] == "gpu")
+    assert gpu["status"] == "degraded"
+    assert "GPU" in gpu["detail"]
+
+
+def test_celery_answers_a_ping(running) -> None:
+    assert "pong" in running.compose(
+        "exec", "-T", "training", "celery", "-A", "heimdall.service.worker", "inspect", "ping"
+    )
+
+
+def test_a_training_runs_to_a_model_on_the_cpu_and_every_record_of_it_says_why(running, trained) -> None:
+    assert trained["state"] == "succeeded", trained["error"]
+    accelerator = trained["accelerator"]
+    assert (accelerator["requested"], accelerator["used"]) == ("auto", "cpu")
+    reason = accelerator["reason"]
+    assert "GPU" in reason
+    assert reason in running.api(f"/jobs/{trained['id']}/log")["text"]
+    manifest, card = (
+        running.compose("exec", "-T", "training", "python", "-c", READ_BUNDLE, member)
+        for member in ("manifest.json", "MODEL_CARD.md")
+    )
+    assert '"cpu"' in manifest
+    assert reason.split(".")[0] in card
+
+
+def test_nothing_is_published_beyond_the_loopback_and_database_and_broker_not_at_all(running) -> None:
+    published = {
+        service: [
+            binding["HostIp"]
+            for ports in running.inspect(service)["HostConfig"]["PortBindings"].values()
+            for binding in ports
+        ]
+        for service in HARDENED
+    }
+    assert published == {
+        "training": ["127.0.0.1"],
+        "api": ["127.0.0.1"],
+        "mlflow": ["127.0.0.1"],
+        "postgres": [],
+        "valkey": [],
+    }
+
+
+@pytest.mark.parametrize("service", HARDENED)
+def test_each_container_is_read_only_without_capabilities_bounded_and_restarted(running, service: str) -> None:
+    host = running.inspect(service)["HostConfig"]
+    assert host["ReadonlyRootfs"]
+    assert host["CapDrop"] == ["ALL"]
+    assert bool(host["CapAdd"]) == (service == "postgres")
+    assert "no-new-privileges:true" in host["SecurityOpt"]
+    assert host["Memory"] > 0
+    assert host["PidsLimit"] > 0
+    assert host["RestartPolicy"]["Name"] == "unless-stopped"
+
+
+@pytest.mark.parametrize("service", ["training", "api", "mlflow", "postgres", "valkey"])
+def test_no_server_runs_as_root(running, service: str) -> None:
+    processes = running.compose("top", service).splitlines()
+    servers = [line for line in processes if any(word in line for word in ("python", "postgres", "valkey-server"))]
+    assert servers
+    # An init or an entrypoint may be root; what listens may not.
+    assert not [line for line in servers if " root " in line and "docker-init" not in line]
+
+
+def test_the_training_has_the_shared_memory_its_loaders_need_and_time_for_a_checkpoint(running) -> None:
+    training = running.inspect("training")
+    assert training["Name"] == "/heimdall-training"
+    assert training["HostConfig"]["ShmSize"] == 2 * 1024**3
+    assert training["Config"]["StopTimeout"] >= 60
+
+
+def test_secrets_are_made_here_long_and_in_no_environment(running) -> None:
+    folder = "/run/heimdall-secrets"
+    script = f"cat {folder}/database_password; echo; cat {folder}/broker_password; echo; cat {folder}/admin_token"
+    words = running.compose("exec", "-T", "training", "sh", "-c", script).split()
+    assert len(set(words)) == 3
+    assert min(map(len, words)) == 64
+    environments = " ".join(" ".join(running.inspect(service)["Config"]["Env"]) for service in HARDENED)
+    assert not [word for word in words if word in environments]
+
+
+def test_down_and_up_keeps_jobs_models_and_passwords(running, trained) -> None:
+    before = running.compose("exec", "-T", "training", "python", "-c", READ_BUNDLE, "manifest.json")
+    running.compose("down")
+    running.compose("up", "-d")
+    running.wait_until_healthy()
+    assert running.api(f"/jobs/{trained['id']}") == trained
+    assert running.compose("exec", "-T", "training", "python", "-c", READ_BUNDLE, "manifest.json") == before
+
+
+def test_an_accelerator_that_does_not_exist_is_a_clear_error(deployment) -> None:
+    done = deployment.try_run("docker", "compose", "up", "-d", "training", HEIMDALL_ACCELERATOR="cuda")
+    assert done.returncode != 0
+    assert 'service "cuda" not found in docker/accelerators.yml' in done.stderr
+
+
+def test_a_reservation_the_host_cannot_serve_fails_aloud_and_the_rest_of_the_service_stays(running) -> None:
+    before = running.started()
+    done = running.try_run("docker", "compose", "up", "-d", "training", HEIMDALL_ACCELERATOR="gpu")
+    assert done.returncode == 1
+    assert 'could not select device driver "nvidia"' in done.stderr
+    after = running.started()
+    assert {service for service in before if before[service] != after[service]} == {"training"}
