@@ -112,7 +112,8 @@ def examine_host(facts: Facts) -> Report:
 
 def _findings(facts: Facts) -> list[Finding]:
     if not facts.has_card:
-        return [_no_card(facts), *_all(facts, (container.check_docker, framework.check_torch, *SURROUNDINGS))]
+        others = () if facts.quick else (container.check_docker, framework.check_torch, *SURROUNDINGS)
+        return [_no_card(facts), *_all(facts, others)]
     found = _first(facts, DRIVER)
     works = first_stop(found) is None
     hidden = _all(facts, (surroundings.check_environment,))
@@ -136,7 +137,8 @@ def _is_withheld(facts: Facts) -> bool:
 
 
 def _no_card(facts: Facts) -> Finding:
-    seen = f"no NVIDIA device below /sys/bus/pci/devices, no driver in /proc; {facts.nvml.evidence}"
+    seen = "no NVIDIA device below /sys/bus/pci/devices, no driver in /proc"
+    seen += "" if facts.quick else f"; {facts.nvml.evidence}"
     return Finding("card", "ok", seen, "This machine shows no NVIDIA GPU, so everything runs on the CPU.")
 
 

@@ -76,15 +76,16 @@ def check_card_age(facts: Facts) -> Finding | None:
     """`is_available()` says True here; the first kernel fails."""
     capability = _capability(facts)
     for wheel in facts.wheels:
-        if capability is None or wheel.cuda is None or wheels.has_code_for(wheel, capability) is not False:
+        listed = () if facts.quick else wheels.architectures(wheel)
+        if capability is None or wheel.cuda is None or wheels.has_code_for(wheel, capability, listed) is not False:
             continue
         number = ".".join(map(str, capability))
-        listed = " ".join(wheel.architectures) or "compute capability 7.5 and up"
+        has = " ".join(listed) or "compute capability 7.5 and up"
         cause = f"The card has compute capability {number}, and torch {wheel.version} has no machine code for it."
         return Finding(
             "card_not_in_torch",
             "fault",
-            f"compute capability {number}; torch {wheel.version} in {wheel.where} has {listed}",
+            f"compute capability {number}; torch {wheel.version} in {wheel.where} has {has}",
             cause,
             _wheel_with(facts, wheel, capability),
         )

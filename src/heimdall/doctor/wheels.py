@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import mmap
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from heimdall.doctor.host import Host
@@ -43,12 +43,12 @@ PLACES = (
 
 @dataclass(frozen=True)
 class Wheel:
-    """`cuda` is None for a build without CUDA; `architectures` is empty where it could not be read."""
+    """`cuda` is None for a build without CUDA; `folder` is the package's, where it can be read from here."""
 
     version: str
     cuda: tuple[int, ...] | None
     where: str
-    architectures: tuple[str, ...] = ()
+    folder: Path | None = None
 
     @property
     def oldest_driver(self) -> int | None:
@@ -84,9 +84,7 @@ def installed_torch(host: Host) -> Wheel | None:
     for candidate in candidates:
         wheel = parse_wheel(_text(candidate / "version.py"), str(candidate))
         if wheel:
-            return Wheel(
-                wheel.version, wheel.cuda, wheel.where, read_architectures(candidate / "lib/libtorch_python.so")
-            )
+            return replace(wheel, folder=candidate)
     return None
 
 
@@ -113,8 +111,14 @@ def parse_wheel(text: str, where: str) -> Wheel | None:
     return Wheel(version.group(1), as_numbers(cuda.group(1)) if cuda else None, where) if version else None
 
 
-def read_architectures(library: Path) -> tuple[str, ...]:
-    """What `torch.cuda.get_arch_list()` would say; it is compiled in as one string, such as "sm_75 sm_80 sm_86"."""
+def architectures(wheel: Wheel) -> tuple[str, ...]:
+    """What `torch.cuda.get_arch_list()` would say; it is compiled in as one string, such as "sm_75 sm_80 sm_86".
+
+    Empty where it cannot be read. The library has tens of megabytes: not for a glance.
+    """
+    if wheel.folder is None:
+        return ()
+    library = wheel.folder / "lib" / "libtorch_python.so"
     try:
         with library.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as raw:
             found = re.search(rb"\0((?:(?:sm|compute)_\d+[a-z]? ?)+)\0", raw)
@@ -123,13 +127,13 @@ def read_architectures(library: Path) -> tuple[str, ...]:
         return ()
 
 
-def has_code_for(wheel: Wheel, capability: tuple[int, int]) -> bool | None:
+def has_code_for(wheel: Wheel, capability: tuple[int, int], listed: tuple[str, ...] = ()) -> bool | None:
     """Code of the same major and the same or a lower minor capability runs, and PTX of any lower one.
 
-    None where the wheel does not tell.
+    None where neither the list nor the wheel's CUDA tells.
     """
-    if wheel.architectures:
-        return any(_runs(name, capability) for name in wheel.architectures)
+    if listed:
+        return any(_runs(name, capability) for name in listed)
     if wheel.cuda and wheel.cuda[0] >= 13:
         return capability >= FIRST_CAPABILITY_CUDA_13
     return None

@@ -82,6 +82,11 @@ def test_a_glance_asks_neither_docker_nor_the_kernels_log_nor_cuda(machine: Any)
     assert [line for line in machine.asked if not line.startswith(("ask_nvml.py", "modinfo"))] == []
 
 
+def test_a_glance_at_a_machine_without_a_card_asks_nobody(bare: Any) -> None:
+    bare.report(quick=True)
+    assert bare.asked == []
+
+
 def test_a_glance_sees_a_mismatch_and_a_lost_card(machine: Any) -> None:
     machine.libraries("580.105.08")
     machine.nvml(18, driver="580.105.08")

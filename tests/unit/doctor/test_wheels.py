@@ -75,7 +75,7 @@ def test_a_wheel_needs_the_driver_of_its_major_cuda_release(cuda: tuple[int, ...
 def test_code_runs_on_the_same_major_capability_and_ptx_on_any_later_one(
     architectures: str, capability: tuple[int, int], runs: bool
 ) -> None:
-    assert has_code_for(Wheel("x", (13, 0), "here", tuple(architectures.split())), capability) is runs
+    assert has_code_for(Wheel("x", (13, 0), "here"), capability, tuple(architectures.split())) is runs
 
 
 def test_without_a_list_cuda_13_begins_at_7_5_and_cuda_12_does_not_tell() -> None:
@@ -89,7 +89,7 @@ def test_a_copied_tree_shows_its_own_torch_and_its_architectures(bare: Any) -> N
     wheel = wheels.installed_torch(Host(bare.root, bare.run, live=False))
     assert wheel is not None
     assert (wheel.version, wheel.cuda) == ("2.10.0+cu128", (12, 8))
-    assert wheel.architectures == ("sm_70", "sm_75", "sm_80", "compute_120")
+    assert wheels.architectures(wheel) == ("sm_70", "sm_75", "sm_80", "compute_120")
 
 
 def test_the_installed_torch_is_read_without_importing_it() -> None:
@@ -97,14 +97,16 @@ def test_the_installed_torch_is_read_without_importing_it() -> None:
     wheel = wheels.installed_torch(Host())
     assert wheel is not None
     assert wheel.version == torch.__version__
-    assert list(wheel.architectures) == (torch.cuda.get_arch_list() if torch.version.cuda else [])
+    assert list(wheels.architectures(wheel)) == (torch.cuda.get_arch_list() if torch.version.cuda else [])
 
 
 @pytest.mark.parametrize("content", [b"", b"no list in here", b"\0sm_\0"])
 def test_a_library_without_a_list_has_none(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "lib.so").write_bytes(content)
-    assert wheels.read_architectures(tmp_path / "lib.so") == ()
-    assert wheels.read_architectures(tmp_path / "missing.so") == ()
+    wheel = Wheel("x", (13, 0), "here", tmp_path)
+    assert wheels.architectures(wheel) == ()
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "libtorch_python.so").write_bytes(content)
+    assert wheels.architectures(wheel) == ()
 
 
 @pytest.mark.parametrize(
