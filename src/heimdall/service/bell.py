@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from celery import Celery
@@ -76,8 +77,12 @@ class Doorbell:
             log.warning("the broker did not take the message that job %s waits: %s", job_id, error)
 
 
-def look_at_broker(app: Celery) -> Callable[[], str]:
+def look_at_broker(app: Celery, folder: Path | None = None) -> Callable[[], str]:
+    """`folder` of the embedded broker, which is tidied on the way."""
+
     def look() -> str:
+        if folder is not None:
+            mailbox.clear_stale(folder)
         with app.connection_for_write() as connection:
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=_CONNECT_S)
             return f"{connection.transport.driver_name or connection.transport_cls} answers"

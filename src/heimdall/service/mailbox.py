@@ -78,11 +78,11 @@ TRANSPORT_ALIASES[SCHEME] = f"{__name__}:Transport"
 
 
 def transport_options(folder: Path) -> dict[str, Any]:
-    """For Celery's `broker_transport_options`; makes the folders and clears what nobody came to fetch."""
+    """For Celery's `broker_transport_options`; makes the folders."""
     messages, control = folder / "messages", folder / "control"
     for path in (messages, control):
         path.mkdir(parents=True, exist_ok=True)
-    _clear(messages)
+    clear_stale(folder)
     return {
         "data_folder_in": str(messages),
         "data_folder_out": str(messages),
@@ -91,9 +91,9 @@ def transport_options(folder: Path) -> dict[str, Any]:
     }
 
 
-def _clear(folder: Path) -> None:
-    """Old messages are pings to the dead and doorbells already heard; the database knows what there is to do."""
-    for path in folder.iterdir():
+def clear_stale(folder: Path) -> None:
+    """Drop what nobody came to fetch: pings to the dead, and bells whose work the database knows anyway."""
+    for path in (folder / "messages").iterdir():
         with suppress(FileNotFoundError):
             if time.time() - path.stat().st_mtime > STALE_S:
                 path.unlink()

@@ -32,7 +32,7 @@ def of_both(
     """`counts` is kept at the number of jobs by state; `worker` is the one that must answer, None: any."""
     return [
         Probe("database", look_at_database(store, counts)),
-        Probe("broker", bell.look_at_broker(app)),
+        Probe("broker", bell.look_at_broker(app, settings.broker_folder if settings.broker is None else None)),
         Probe("celery", bell.look_at_workers(app, worker) if worker else _wished(bell.look_at_workers(app))),
         Probe("artifacts", artifacts.check, every_s=15.0),
         Probe("disk", look_at_disk(settings.home, settings.disk_free_min_gb)),

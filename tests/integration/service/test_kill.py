@@ -93,6 +93,7 @@ def test_the_worker_killed_at_random_moments_ends_in_one_success_with_the_same_w
     assert_done_once(site, job_id)
 
 
+@pytest.mark.slow
 def test_another_worker_takes_over_when_one_is_gone_for_good(site):
     first = site.start_worker("first")
     job_id = site.submit(steps=STEPS, step_s=0.05)
@@ -118,6 +119,7 @@ def test_a_killed_worker_leaves_no_program_behind(site):
     assert programs_of(job_id) == []
 
 
+@pytest.mark.slow
 def test_a_frozen_worker_does_not_run_on_while_another_has_the_job(site):
     """SIGSTOP stands for a host that hangs: its lease ends, and its program must have ended before."""
     frozen = site.start_worker("frozen")

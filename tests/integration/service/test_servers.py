@@ -45,6 +45,7 @@ def redis_url(tmp_path):
 
 
 @pytest.mark.postgres
+@pytest.mark.slow
 def test_on_postgresql_a_killed_and_a_frozen_worker_lose_nothing_and_run_nothing_twice(site_on, postgres_url):
     site = site_on(database_url=postgres_url)
     killed = site.start_worker("killed")

@@ -78,10 +78,10 @@ def test_a_broadcast_reaches_every_bound_queue_though_they_are_bound_at_once(con
     assert all(drain(connection, f"listener{number}") == [{"x": 1}] for number in range(16))
 
 
-def test_what_nobody_fetched_for_long_is_cleared_at_the_next_start(connection, tmp_path):
+def test_what_nobody_fetched_for_long_is_cleared(connection, tmp_path):
     connection.SimpleQueue("forgotten").put(1)
     (message,) = (tmp_path / "messages").iterdir()
     past_s = time.time() - mailbox.STALE_S - 1
     os.utime(message, (past_s, past_s))
-    mailbox.transport_options(tmp_path)
+    mailbox.clear_stale(tmp_path)
     assert list((tmp_path / "messages").iterdir()) == []
