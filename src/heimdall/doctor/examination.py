@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from heimdall.doctor import container, device, driver, framework, mismatch, nvml, surroundings
+from heimdall.doctor import container, device, driver, framework, mismatch, nvml, surroundings, xid
 from heimdall.doctor.facts import Facts
 from heimdall.doctor.finding import Finding, Report, Verdict, as_reason, first_stop, in_order_of_cause
 from heimdall.doctor.host import Host
@@ -26,7 +26,7 @@ DRIVER: tuple[Check, ...] = (
     mismatch.check_mismatch,
 )
 DEVICE: tuple[Check, ...] = (
-    device.check_lost,
+    xid.check_lost,
     container.check_refused,
     device.check_mig,
     device.check_forward_compatibility,
@@ -53,6 +53,14 @@ SURROUNDINGS: tuple[Check, ...] = (
     surroundings.check_shared_memory,
     surroundings.check_disk,
     surroundings.check_plan,
+)
+OF_DOCKER = (
+    "container_toolkit_missing",
+    "docker_not_restarted",
+    "rootless_docker",
+    "stale_cdi",
+    "service_without_gpu",
+    "gpu_lost_in_container",
 )
 SEVERITY = ("ok", "unknown", "warning", "fault")
 
@@ -122,11 +130,11 @@ def _findings(facts: Facts) -> list[Finding]:
         found += [] if first_stop(found) or _is_withheld(facts) else [device.summary(facts)]
     else:
         found += _all(facts, (mismatch.check_in_use,))
-    found += _all(facts, (device.check_xid,)) if not any(item.name == "gpu_lost" for item in found) else []
+    found += _all(facts, (xid.check_xid,)) if not any(item.name == "gpu_lost" for item in found) else []
     found += [*hidden, *_all(facts, CONTAINER)]
     found += [] if hidden else _all(facts, (container.check_service,))
     found += _all(facts, TORCH)
-    if not _stops_here(found) and not facts.quick:
+    if not _stops_here(facts, found) and not facts.quick:
         found += _all(facts, (framework.check_cuda,))
     return found + _all(facts, SURROUNDINGS)
 
@@ -166,16 +174,10 @@ def _guarded(check: Check, facts: Facts) -> list[Finding]:
         return [Finding("check_failed", "unknown", seen, f"The check {name} itself failed; please report it.")]
 
 
-def _stops_here(found: Sequence[Finding]) -> bool:
-    """Faults of Docker do not keep a kernel from running beside it; all the others do."""
-    docker = {
-        "container_toolkit_missing",
-        "docker_not_restarted",
-        "rootless_docker",
-        "stale_cdi",
-        "service_without_gpu",
-    }
-    return first_stop([item for item in found if item.name not in docker]) is not None
+def _stops_here(facts: Facts, found: Sequence[Finding]) -> bool:
+    """On the host faults of Docker do not keep a kernel from running beside it; all the others do."""
+    beside = () if facts.in_container else OF_DOCKER
+    return first_stop([item for item in found if item.name not in beside]) is not None
 
 
 def _worst_of_each(found: Sequence[Finding]) -> list[Finding]:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 Status = Literal["ok", "warning", "fault", "unknown"]
 Verdict = Literal["cpu", "gpu"]
+REASON_COMMANDS_MAX = 3
 
 
 @dataclass(frozen=True)
@@ -100,13 +101,27 @@ def first_stop(findings: Sequence[Finding]) -> Finding | None:
 
 
 def as_reason(finding: Finding) -> str:
-    """One line: why, and what to type."""
-    commands = finding.commands
+    """One line: why, and what to type; of alternatives the first."""
+    commands = _first_way(finding.fix)
     if not commands:
         remark = " ".join(line.lstrip("# ") for line in finding.fix)
         return _one_line(f"{finding.cause} {remark}")
-    more = f" ({len(commands)} steps: heimdall doctor lists them)" if len(commands) > 1 else ""
-    return _one_line(f"{finding.cause} Type: {commands[0]}{more}")
+    where = "On the host, type" if finding.fix[0].startswith("# on the host") else "Type"
+    if len(commands) > REASON_COMMANDS_MAX:
+        return _one_line(
+            f"{finding.cause} {where}: {commands[0]} (the first of {len(commands)} steps: heimdall doctor)"
+        )
+    return _one_line(f"{finding.cause} {where}: {' && '.join(commands)}")
+
+
+def _first_way(fix: Sequence[str]) -> list[str]:
+    """The commands up to the remark that begins an alternative or a further step."""
+    commands: list[str] = []
+    for line in fix:
+        if line.startswith("#") and commands:
+            break
+        commands += [] if line.startswith("#") else [line]
+    return commands
 
 
 def _one_line(text: str) -> str:

@@ -133,6 +133,8 @@ class Host:
     def in_container(self) -> bool:
         if self.exists("/.dockerenv") or self.exists("/run/.containerenv"):
             return True
+        if self.live and "KUBERNETES_SERVICE_HOST" in self.environment:
+            return True
         groups = self.read("/proc/1/cgroup") or ""
         return bool(re.search(r"docker|kubepods|containerd|libpod|lxc", groups))
 

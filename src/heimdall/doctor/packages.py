@@ -117,7 +117,10 @@ def install_driver_commands(host: Host, wanted_branch: str = "580") -> tuple[str
     if package_tool(host) == "dnf":
         return ("sudo dnf install nvidia-driver nvidia-driver-cuda", "sudo reboot")
     if is_ubuntu(host):
-        return (f"sudo apt-get install nvidia-driver-{wanted_branch}", "sudo reboot")
+        # The flavour stays: the newest cards run with the open module only.
+        flavour = re.search(r"nvidia-driver-\d+((?:-server)?(?:-open)?)", " ".join(driver_packages(host)))
+        name = f"nvidia-driver-{wanted_branch}{flavour.group(1) if flavour else ''}"
+        return (f"sudo apt-get install {name}", "sudo reboot")
     return ("sudo apt-get install nvidia-driver", "sudo reboot")
 
 

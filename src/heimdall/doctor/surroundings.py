@@ -92,9 +92,10 @@ def _shared(size: int, where: str, inside: bool) -> Finding:
 def _shared_bytes(facts: Facts) -> int | None:
     """From the mount's options, which a copied tree has too; else from the file system."""
     mounts = facts.host.read("/proc/self/mounts") or facts.host.read("/proc/mounts") or ""
-    found = re.search(r"^\S+ /dev/shm \S+ \S*?\bsize=(\d+)([kmg]?)", mounts, re.MULTILINE)
+    found = re.findall(r"^\S+ /dev/shm \S+ \S*?\bsize=(\d+)([kmg]?)", mounts, re.MULTILINE)
     if found:
-        return int(found.group(1)) * UNITS[found.group(2)]
+        # Of mounts on top of each other the last is the one that is seen.
+        return int(found[-1][0]) * UNITS[found[-1][1]]
     space = facts.host.space(facts.host.at("/dev/shm")) if facts.host.live else None
     return space.total_bytes if space else None
 

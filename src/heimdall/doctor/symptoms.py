@@ -52,7 +52,7 @@ SYMPTOMS = (
         r"[Dd]river/library version mismatch|system has unsupported display driver / cuda driver combination",
         "driver_library_mismatch",
         "The loaded kernel module and the driver's libraries have different versions.",
-        ("# on the host; shows the three versions and whether a reboot helps:", EXAMINE),
+        ("sudo reboot", "# if it is still there after that, a reboot does not help; this says what does:", EXAMINE),
     ),
     Symptom(
         r"unresolvable CDI devices|CDI device injection failed|failed to inject CDI devices",

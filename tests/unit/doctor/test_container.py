@@ -6,6 +6,8 @@ import errno
 from pathlib import Path
 from typing import Any
 
+from heimdall.doctor import examine
+
 SPEC = """kind: nvidia.com/gpu
 devices:
 - name: all
@@ -113,3 +115,9 @@ def test_the_toolkit_does_not_matter_to_a_training_beside_this_interpreter(machi
     machine.torch_runs()
     report = machine.report()
     assert (report.verdict, report.exit_code) == ("gpu", 1)
+
+
+def test_a_copied_tree_says_nothing_about_docker(machine: Any) -> None:
+    """Nobody was asked, so nothing is missing."""
+    report = examine(machine.root, environment={})
+    assert [finding.name for finding in report.findings if finding.name == "docker"] == []

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from heimdall.doctor import device
+from heimdall.doctor import xid
 
 
 @pytest.mark.parametrize(
@@ -31,8 +31,8 @@ def test_an_xid_the_card_got_over_is_a_warning_and_no_reason(machine: Any, code:
 
 
 def test_every_xid_of_the_table_has_commands_or_hands() -> None:
-    assert {79, 31, 48, 63, 94, 95, 119} <= set(device.XIDS)
-    assert all(meaning.fix for meaning in device.XIDS.values())
+    assert {79, 31, 48, 63, 94, 95, 119} <= set(xid.XIDS)
+    assert all(meaning.fix for meaning in xid.XIDS.values())
 
 
 def test_a_divided_card_with_instances_is_a_warning_that_names_one(machine: Any) -> None:

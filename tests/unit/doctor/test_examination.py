@@ -132,9 +132,20 @@ def test_a_reason_without_a_command_takes_the_remark() -> None:
     assert as_reason(finding) == "Too old. in Windows: install the driver"
 
 
-def test_a_reason_of_several_steps_says_where_they_are() -> None:
-    finding = Finding("wsl", "fault", "", "Old.\n", ("# first", "one", "two"))
-    assert as_reason(finding) == "Old. Type: one (2 steps: heimdall doctor lists them)"
+def test_a_reason_of_few_steps_has_them_all_and_of_alternatives_the_first() -> None:
+    finding = Finding("wsl", "fault", "", "Old.\n", ("# first", "one", "two", "# or", "three"))
+    assert as_reason(finding) == "Old. Type: one && two"
+
+
+def test_a_reason_of_many_steps_says_where_they_are() -> None:
+    finding = Finding("wsl", "fault", "", "Old.", ("one", "two", "three", "four"))
+    assert as_reason(finding) == "Old. Type: one (the first of 4 steps: heimdall doctor)"
+
+
+def test_a_reason_seen_from_a_container_says_where_to_type(machine: Any) -> None:
+    machine.move_inside()
+    machine.remove("/dev/nvidia0", "/dev/nvidiactl", "/dev/nvidia-uvm")
+    assert "On the host, type: HEIMDALL_ACCELERATOR=gpu docker compose up -d training" in machine.report().reason
 
 
 def test_the_document_has_the_keys_of_the_contract(machine: Any) -> None:

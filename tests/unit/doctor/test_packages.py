@@ -73,3 +73,9 @@ def test_debian_and_ubuntu_install_the_driver_by_their_own_names(bare: Any) -> N
 def test_a_damaged_history_is_read_without_an_error(text: str) -> None:
     for stanza in text.split("\n\n"):
         assert packages._change_in(stanza, "570.195.03") is None or "570.195.03" in stanza
+
+
+def test_an_upgrade_keeps_the_flavour_of_the_driver(bare: Any) -> None:
+    bare.write("/etc/os-release", "ID=ubuntu\n")
+    bare.packages(nvidia_driver_570_server_open="570.195.03-0ubuntu1")
+    assert packages.install_driver_commands(bare.host())[0] == "sudo apt-get install nvidia-driver-580-server-open"
