@@ -14,6 +14,8 @@ from heimdall.geometry import Array
 from heimdall.inference.mixture import Mixture
 
 LIKELIHOOD, NETWORK, HYBRID = "likelihood", "network", "hybrid"
+ALL = "all"
+"""Kind under which the figures over all kinds stand."""
 PROBABILITIES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.68, 0.75, 0.8, 0.85, 0.9, 0.95, 0.975, 0.99)
 
 

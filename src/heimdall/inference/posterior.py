@@ -11,7 +11,7 @@ from heimdall.estimation.frame import WindowFrame
 from heimdall.geometry import Array
 from heimdall.inference.mixture import Mixture
 
-_LEAST_CELLS = 64
+_LEAST_CELLS = 48
 _COMPONENTS = 96
 """The strongest hold all but a ten-thousandth of the weight."""
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from heimdall.inference.answer import best_place, smoothing_core
 from heimdall.inference.calibration import (
+    ALL,
     HYBRID,
     LIKELIHOOD,
     NETWORK,
@@ -27,6 +28,7 @@ from heimdall.inference.window import LOG_MASS, LOG_MASS_SCALE
 from heimdall.learning.data import ScenePool, TrainingBatch
 
 _BATCH = 64
+_RANKED_AT_ONCE = 4
 _SHARES = tuple(step / 10 for step in range(11))
 
 Network = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -54,7 +56,10 @@ class Answered:
         return (place_core - self.batch.truth_core).norm(dim=1) * self.batch.window.frame.core_m
 
     def rank(self, mixture: Mixture) -> Tensor:
-        return posterior_of(mixture, self.batch.window.frame, self.cells).rank(self.batch.truth_m)
+        """(B,) see `WindowPosterior.rank`; a few scenes at a time stay in the cache."""
+        parts = [slice(start, start + _RANKED_AT_ONCE) for start in range(0, len(self.batch), _RANKED_AT_ONCE)]
+        frame, truth_m = self.batch.window.frame, self.batch.truth_m
+        return torch.cat([posterior_of(mixture.select(p), frame.select(p), self.cells).rank(truth_m[p]) for p in parts])
 
 
 @torch.no_grad()
@@ -122,8 +127,19 @@ def _kinds(pool: ScenePool) -> list[str]:
 
 def _medians(errors: dict[str, NDArray[np.float32]], kinds: list[str]) -> dict[str, dict[str, float]]:
     names = np.array(kinds)
+    groups = {kind: names == kind for kind in sorted(set(kinds))} | {ALL: np.ones(len(names), dtype=bool)}
     return {
-        kind: {method: float(np.median(error[names == kind])) for method, error in errors.items()}
-        | {"scenes": float(np.sum(names == kind))}
-        for kind in sorted(set(kinds))
+        kind: {method: float(np.median(error[mine])) for method, error in errors.items()}
+        | {"scenes": float(mine.sum())}
+        for kind, mine in groups.items()
     }
+
+
+def scores_of(calibration: Calibration) -> dict[str, float]:
+    """The figures by which models are compared: median errors in m and their ratio to the likelihood's, over all kinds."""
+    everything = calibration.kinds.get(ALL, {})
+    if not everything:
+        return {}
+    scores = {f"{method}_median_m": everything[method] for method in (LIKELIHOOD, NETWORK, HYBRID)}
+    ratios = {f"{method}_ratio": everything[method] / everything[LIKELIHOOD] for method in (NETWORK, HYBRID)}
+    return scores | ratios

@@ -106,7 +106,10 @@ def turned(scenes: LabelledEvidence, turns: Tensor) -> LabelledEvidence:
 
 
 class SceneStream:
-    """The endless, seeded sequence of a recipe's training batches from a step on, for one of `world` workers."""
+    """The seeded sequence of a recipe's training batches from a step on, for one of `world` workers.
+
+    With `recorded` scenes a share of each batch is drawn from them. They are not turned: what they teach is their site.
+    """
 
     def __init__(
         self,
@@ -116,9 +119,11 @@ class SceneStream:
         rank: int = 0,
         world: int = 1,
         around_pool: AroundPool = lambda number: nullcontext(),
+        recorded: ScenePool | None = None,
     ) -> None:
         self.recipe, self.first_step, self.device = recipe, first_step, device
         self.rank, self.world, self.around_pool = rank, world, around_pool
+        self.recorded = recorded
         self._pool: tuple[int, ScenePool] | None = None
 
     def __iter__(self) -> Iterator[TrainingBatch]:
@@ -127,9 +132,16 @@ class SceneStream:
 
     def batch(self, step: int) -> TrainingBatch:
         number, step_in_pool = divmod(step, steps_per_pool(self.recipe))
-        turns = random_turns(self.recipe.batch_size, stream(self.recipe.seed, step, purpose="turns"))
-        mine = slice(self.rank, None, self.world)
-        return self.pool(number).windows(self._order(number, step_in_pool)[mine], turns[mine])
+        batch_size = self.recipe.batch_size
+        turns = random_turns(batch_size, stream(self.recipe.seed, step, purpose="turns"))
+        recorded = 0 if self.recorded is None else round(self.recipe.scenes.recorded_share * batch_size)
+        mine = slice(self.rank, batch_size - recorded, self.world)
+        batches = [self.pool(number).windows(self._order(number, step_in_pool)[mine], turns[mine])]
+        if self.recorded is not None:
+            chance = stream(self.recipe.seed, step, purpose="recorded")
+            index = torch.randint(len(self.recorded), (recorded,), generator=chance)
+            batches.append(self.recorded.windows(index[self.rank :: self.world]))
+        return _joined(batches)
 
     def pool(self, number: int) -> ScenePool:
         if self._pool is None or self._pool[0] != number:

@@ -66,7 +66,7 @@ def simulate(
         drawn = list(workers.map(lambda index: _draw(scenarios, seed, index, device), draws))
         grouped = _grouped(drawn)
         return [
-            _join(list(workers.map(lambda part, m=model: _located(part, m, cells), _parts(group))))
+            _join(list(workers.map(lambda part, m=model: labelled(part[0], part[1], m, cells), _parts(group))))
             for model, group in grouped.items()
         ]
 
@@ -147,16 +147,16 @@ def _grouped(
     }
 
 
+def labelled(evidence: EvidenceBatch, truth_m: Tensor, model: PropagationModel, cells: int) -> LabelledEvidence:
+    """Find the likelihood's mode of each scene and the window around it."""
+    mode_m, _ = find_mode(evidence, log_posterior(evidence, model))
+    return LabelledEvidence(evidence, model, truth_m, frame_around(mode_m, evidence, model, cells))
+
+
 def _parts(group: tuple[EvidenceBatch, Tensor]) -> list[tuple[EvidenceBatch, Tensor]]:
     evidence, truth_m = group
     slices = [slice(start, start + _SEARCHED_AT_ONCE) for start in range(0, len(evidence), _SEARCHED_AT_ONCE)]
     return [(evidence.select(part), truth_m[part]) for part in slices]
-
-
-def _located(part: tuple[EvidenceBatch, Tensor], model: PropagationModel, cells: int) -> LabelledEvidence:
-    evidence, truth_m = part
-    mode_m, _ = find_mode(evidence, log_posterior(evidence, model))
-    return LabelledEvidence(evidence, model, truth_m, frame_around(mode_m, evidence, model, cells))
 
 
 def _join(parts: list[LabelledEvidence]) -> LabelledEvidence:

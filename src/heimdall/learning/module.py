@@ -34,6 +34,7 @@ class EvidenceModule(LightningModule):
         self.micro = MicroBatches()
         self.last_loss = math.nan
         self.around_pool: AroundPool = lambda number: nullcontext()
+        self.recorded: ScenePool | None = None
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         optimizer = make_optimizer(self.network, self.recipe)
@@ -48,6 +49,7 @@ class EvidenceModule(LightningModule):
             self.trainer.global_rank,
             self.trainer.world_size,
             self.around_pool,
+            self.recorded,
         )
 
     def on_train_batch_start(self, batch: TrainingBatch, batch_idx: int) -> None:

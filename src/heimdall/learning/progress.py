@@ -27,6 +27,7 @@ class ProgressReport:
         self._pool_s: float | None = None
         self._last_step_s: float | None = None
         self._said_s = 0.0
+        self._done = False
         self._bar: Progress | None = None
 
     @contextmanager
@@ -56,6 +57,7 @@ class ProgressReport:
 
     def phase(self, name: str, step: int) -> None:
         self._last_step_s = None
+        self._done = name == "done"
         self._write(name, step, None, now=True)
         self._say(name, step, None)
 
@@ -71,6 +73,8 @@ class ProgressReport:
 
     def left_s(self, step: int) -> float | None:
         """Steps, pools still to come, and the calibration; None before there is anything to go by."""
+        if self._done:
+            return 0.0
         if self._step_s is None or self._pool_s is None:
             return None
         per_pool, plan = steps_per_pool(self.recipe), self.recipe.scenes
@@ -91,7 +95,7 @@ class ProgressReport:
 
     def _say(self, phase: str, step: int, loss: float | None) -> None:
         self._said_s = time.monotonic()
-        left = self.left_s(step) if phase != "done" else 0.0
+        left = self.left_s(step)
         words = "" if left is None else f"{_duration(left)} left"
         if self._bar is not None:
             description = phase if loss is None else f"{phase}  loss {loss:.3f}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -67,6 +67,8 @@ class ScenePlan:
     """Scenes simulated before they are trained on; the next pool replaces them all."""
     passes: int = 8
     """How often each scene of a pool is shown, every time rotated and mirrored anew."""
+    recorded_share: float = 0.5
+    """Of each batch, where recordings are given to train on."""
     validation: int = 256
     calibration: int = 2048
     """Held-out scenes that fix the regions."""
@@ -164,6 +166,14 @@ def recipe(name: str, overrides: Mapping[str, str] | None = None) -> Recipe:
     for key, text in (overrides or {}).items():
         _set(values, key, text)
     return recipe_from(values)
+
+
+def recipe_with(name: str, changes: Sequence[str]) -> Recipe:
+    """The recipe of that name with changes as they are typed: ["optimizer.lr=3e-4"]."""
+    pairs = [change.partition("=") for change in changes]
+    if any(not separator for _, separator, _ in pairs):
+        raise InputError("a recipe's field is changed by FIELD=VALUE, such as optimizer.lr=3e-4")
+    return recipe(name, {field: value for field, _, value in pairs})
 
 
 def recipe_from(values: Mapping[str, Any]) -> Recipe:

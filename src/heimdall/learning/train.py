@@ -1,0 +1,249 @@
+"""One training from start to bundle: prepare, train, calibrate, export."""
+
+from __future__ import annotations
+
+import logging
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, Trainer
+from rich.console import Console
+
+from heimdall.errors import InputError
+from heimdall.inference.bundle import SUFFIX, Bundle, read_bundle
+from heimdall.inference.calibration import Calibration
+from heimdall.learning.accelerator import Accelerator
+from heimdall.learning.calibrate import calibrate, scores_of
+from heimdall.learning.checkpoint import AtomicCheckpointIO, KeepLast
+from heimdall.learning.data import calibration_pool
+from heimdall.learning.export import check_parity, load_weights, to_onnx, weights_of, weights_sha256
+from heimdall.learning.module import EvidenceModule
+from heimdall.learning.progress import ProgressReport
+from heimdall.learning.recipes import Recipe, recipe_from
+from heimdall.learning.recordings import recorded_pool
+from heimdall.learning.report import model_card
+from heimdall.learning.runfolder import RunFolder
+from heimdall.learning.stop import StopSignal
+from heimdall.learning.tracking import Tracker
+from heimdall.learning.watch import Watch
+
+log = logging.getLogger(__name__)
+
+_CALIBRATION, _TRAINING = "calibration.json", "training.json"
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """What a training needs besides its recipe."""
+
+    folder: RunFolder
+    accelerator: Accelerator
+    start_from: Path | None = None
+    """A bundle whose weights to start from."""
+    data: tuple[Path, ...] = ()
+    """Recordings with known transmitters to train on as well."""
+    tracking: str = "off"
+    """Address of MLflow."""
+    console: Console = field(default_factory=lambda: Console(stderr=True))
+
+
+def train(recipe: Recipe, options: TrainingOptions) -> Path:
+    """Run the recipe, or what is left of it, in the run folder; returns the bundle's path.
+
+    Raises StoppedError on SIGTERM or SIGINT, with the state kept in the folder.
+    """
+    stop = StopSignal()
+    stop.listen()
+    try:
+        return _Run(recipe, options, stop).complete()
+    finally:
+        stop.release()
+
+
+def recipe_of_run(folder: RunFolder) -> Recipe | None:
+    """The recipe that the run in this folder was started with."""
+    document = folder.read_json("recipe.json")
+    return None if document is None else recipe_from(document)
+
+
+class _Run:
+    def __init__(self, recipe: Recipe, options: TrainingOptions, stop: StopSignal) -> None:
+        self.recipe, self.options, self.stop, self.folder = recipe, options, stop, options.folder
+        self.progress = ProgressReport(recipe, self.folder, options.console)
+        self.begun_s = time.monotonic()
+
+    def complete(self) -> Path:
+        self.folder.make()
+        self.folder.write_json("recipe.json", asdict(self.recipe))
+        self.folder.report_progress(accelerator=self.options.accelerator.record, step=0, loss=None)
+        if self.options.accelerator.reason is not None:
+            self.folder.warn("cpu-fallback", f"training on the CPU: {self.options.accelerator.reason}")
+        tracker = self._tracker()
+        status = "FAILED"
+        try:
+            with self.progress.shown():
+                bundle = self._bundle(tracker)
+            status = "FINISHED"
+        except BaseException:
+            status = "KILLED" if self.stop.requested else "FAILED"
+            raise
+        finally:
+            tracker.finish(status)
+        return bundle
+
+    def _tracker(self) -> Tracker:
+        known = self.folder.read_json("tracking.json") or {}
+        tracker = Tracker(self.options.tracking, self.folder.path.name, known.get("run_id"))
+        if known.get("run_id") is None:
+            tracker.parameters(
+                {"recipe": self.recipe.name, "seed": self.recipe.seed, **self.options.accelerator.record}
+            )
+        self.folder.write_json("tracking.json", {"run_id": tracker.run_id})
+        return tracker
+
+    def _bundle(self, tracker: Tracker) -> Path:
+        resumed = self.folder.checkpoint.exists()
+        module = EvidenceModule(self.recipe, pretrained=self.recipe.network.pretrained and not resumed)
+        module.micro.on_halving = self._report_halving
+        if self.options.start_from is not None and not resumed:
+            load_weights(module.network, weights_of(read_bundle(self.options.start_from)), str(self.options.start_from))
+        if self.options.data:
+            with self.stop.interruptible():
+                device = self.options.accelerator.torch_device
+                module.recorded = recorded_pool(self.options.data, self.recipe.network.cells, device)
+        seconds = self._fit(module, tracker)
+        calibration = self._calibrate(module)
+        path = self._export(module, calibration, seconds)
+        scores = scores_of(calibration)
+        tracker.metrics(self.recipe.steps, scores)
+        self.progress.phase("done", self.recipe.steps)
+        self.folder.write_json("result.json", {"model": path.name, "scores": scores})
+        return path
+
+    def _report_halving(self, message: str) -> None:
+        log.warning(message)
+        self.folder.warn("out-of-memory", message)
+
+    def _fit(self, module: EvidenceModule, tracker: Tracker) -> float:
+        """Train to the recipe's last step; returns the seconds of this and all earlier parts of the run."""
+        keep = KeepLast(self.folder.checkpoint, self.recipe.checkpoint_every_s)
+        watch = Watch(self.recipe, self.folder, self.progress, tracker, self.stop, keep)
+
+        @contextmanager
+        def around_pool(number: int) -> Iterator[None]:
+            with self.stop.interruptible(), self.progress.pool(module.global_step):
+                yield
+
+        module.around_pool = around_pool
+        resume = self.folder.checkpoint if self.folder.checkpoint.exists() else None
+        with _quiet_lightning():
+            trainer = _trainer(self.recipe, self.options.accelerator, self.folder.path, [watch, keep])
+            trainer.fit(module, ckpt_path=resume, weights_only=False if resume else None)
+        self.stop.listen()
+        self.stop.check()
+        return watch.seconds
+
+    def _calibrate(self, module: EvidenceModule) -> Calibration:
+        self.progress.phase("calibrate", self.recipe.steps)
+        device = self.options.accelerator.torch_device
+        module.network.to(device).eval()
+        with self.stop.interruptible():
+            calibration = calibrate(module.network, calibration_pool(self.recipe, device))
+        self.folder.write_json(_CALIBRATION, calibration.to_json())
+        return calibration
+
+    def _export(self, module: EvidenceModule, calibration: Calibration, seconds: float) -> Path:
+        self.progress.phase("export", self.recipe.steps)
+        with self.stop.interruptible():
+            training = {
+                "recipe": asdict(self.recipe),
+                "accelerator": self.options.accelerator.record,
+                "seconds": round(seconds, 1),
+                "started_from": None if self.options.start_from is None else self.options.start_from.name,
+                "recordings": [path.name for path in self.options.data],
+            }
+            self.folder.write_json(_TRAINING, training)
+            bundle = make_bundle(module, self.recipe.name, calibration, training)
+            path = self.folder.path / f"{self.recipe.name}{SUFFIX}"
+            bundle.save(path)
+        return path
+
+
+def make_bundle(module: EvidenceModule, name: str, calibration: Calibration, training: dict[str, Any]) -> Bundle:
+    """Export, hold against torch, and put together with what is known about the model."""
+    network = module.network.cpu().float()
+    content = to_onnx(network)
+    training = training | {"weights_sha256": weights_sha256(network), "parity": check_parity(network, content)}
+    scores = scores_of(calibration)
+    card = model_card(name, calibration, scores, training)
+    return Bundle(name, content, module.recipe.network.cells, calibration, scores, training, card)
+
+
+def export_run(source: Path, output: Path | None) -> Path:
+    """The bundle of a finished run once more; `source` is its folder or its checkpoint."""
+    folder = RunFolder(source if source.is_dir() else source.parent.parent)
+    recipe = recipe_of_run(folder)
+    calibration, training = folder.read_json(_CALIBRATION), folder.read_json(_TRAINING)
+    if recipe is None or calibration is None or training is None:
+        raise InputError(
+            f"{folder.path}: not the folder of a finished run; go on with it: heimdall train --resume {folder.path}"
+        )
+    module = EvidenceModule(recipe)
+    # Our own file of our own run: unpickled. Bundles, which travel, never are.
+    module.load_state_dict(torch.load(folder.checkpoint, map_location="cpu", weights_only=False)["state_dict"])
+    path = output or folder.path / f"{recipe.name}{SUFFIX}"
+    make_bundle(module, recipe.name, Calibration.from_json(calibration), training).save(path)
+    return path
+
+
+def export_untrained(recipe: Recipe, output: Path | None) -> Path:
+    """A bundle with fresh weights: right in size and speed, and worth nothing as an answer."""
+    training = {
+        "recipe": asdict(recipe) | {"steps": 0},
+        "accelerator": {"requested": "cpu", "used": "cpu", "reason": None, "device": "none", "precision": "32-true"},
+        "seconds": 0.0,
+    }
+    path = output or Path(f"{recipe.name}-untrained{SUFFIX}")
+    make_bundle(EvidenceModule(recipe), f"{recipe.name}-untrained", Calibration(), training).save(path)
+    return path
+
+
+def _trainer(recipe: Recipe, accelerator: Accelerator, folder: Path, callbacks: list[Callback]) -> Trainer:
+    return Trainer(
+        accelerator="gpu" if accelerator.used == "gpu" else "cpu",
+        devices=accelerator.count,
+        strategy="ddp" if accelerator.count > 1 else "auto",
+        precision=accelerator.precision,  # type: ignore[arg-type] # one of Lightning's words, kept as text
+        max_steps=recipe.steps,
+        max_epochs=-1,
+        callbacks=callbacks,
+        plugins=[AtomicCheckpointIO()],
+        default_root_dir=folder,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+    )
+
+
+@contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Its hints are about choices made here on purpose."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"lightning\..*")
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
