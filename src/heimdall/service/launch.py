@@ -8,6 +8,8 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from heimdall.errors import InputError
 from heimdall.service import kinds
 from heimdall.service.artifacts import Artifacts, fingerprint
@@ -51,7 +53,13 @@ def command_for(job: Job, folder: RunFolder, tools: Tools) -> list[str]:
     settings = tools.settings
     places = kinds.Places(folder.path, settings.runs, settings.data, lambda model: _fetch(model, folder, tools))
     accelerator = job.accelerator_requested or settings.accelerator
-    arguments = kinds.command_line(job.kind, job.arguments, accelerator, places, resume=folder.begun)
+    try:
+        arguments = kinds.command_line(job.kind, job.arguments, accelerator, places, resume=folder.begun)
+    except ValidationError as error:
+        told = error.errors()[0]["msg"]
+        raise InputError(
+            f"the job was made by another version and is not understood ({told}): create it anew"
+        ) from error
     return [*settings.command, *arguments]
 
 

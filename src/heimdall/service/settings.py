@@ -39,7 +39,9 @@ class Settings(BaseSettings):
     mlflow_tracking_uri: str | None = Field(None, description="MLflow server; SQLite in home if unset.")
     accelerator: Accelerator = Field("auto", description="Device of jobs that ask for none: auto, cpu or gpu.")
     worker_name: str | None = Field(None, description="Name of this worker; the host name if unset.")
-    program: Annotated[list[str] | None, NoDecode] = Field(None, description="Program that runs the jobs.")
+    program: Annotated[list[str] | None, NoDecode] = Field(
+        None, description="Program that runs the jobs, if not `heimdall` itself."
+    )
     host: str = Field("127.0.0.1", description="Address `heimdall serve` listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port of `heimdall serve`.")
     health_host: str = Field("127.0.0.1", description="Address the worker's health server listens on.")

@@ -95,6 +95,15 @@ def test_a_model_that_does_not_exist_is_told_in_one_line(site):
     assert error == "no model 0000000000000000: `GET /api/v1/models` lists them"
 
 
+def test_a_job_of_another_version_that_is_not_understood_fails_once_and_says_so(site):
+    site.start_worker()
+    with site.store.writing() as session:
+        job_id = jobs.create(session, "train", {"cookbook": "x"}, name="t", created_by="test", attempts_max=3).id
+    job = site.wait_state(job_id, State.FAILED)
+    assert job.attempts == 1
+    assert "another version" in job.error
+
+
 def ask(port: int, path: str) -> tuple[int, dict]:
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as response:
