@@ -17,7 +17,7 @@ from heimdall.estimation.cramer_rao import (
     position_covariance,
     surface_tangent,
 )
-from heimdall.simulation import SceneBatch, Scenario, scenes, to_observation
+from heimdall.simulation import Scenario, SceneBatch, scenes, to_observation
 from heimdall.simulation.clock import CLOCK_CLASSES
 
 Values = NDArray[np.float64]
