@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -38,6 +38,10 @@ class Located:
     posterior: GridPosterior | None
 
 
+LocateGroup = Callable[[Sequence[Collected], PropagationModel], list[Located]]
+"""Locates observations that share a propagation model."""
+
+
 def locate(observations: Sequence[Observation]) -> list[Located]:
     """Locate every observation by the likelihood, in the order given.
 
@@ -46,13 +50,13 @@ def locate(observations: Sequence[Observation]) -> list[Located]:
     return list(locate_each(observations))
 
 
-def locate_each(observations: Sequence[Observation]) -> Iterator[Located]:
-    """Like `locate`, chunk by chunk as they are ready."""
+def locate_each(observations: Sequence[Observation], locate_group: LocateGroup | None = None) -> Iterator[Located]:
+    """Like `locate`, chunk by chunk as they are ready; `locate_group` may be another method than the likelihood."""
     for start in range(0, len(observations), _CHUNK):
-        yield from _locate_chunk(observations[start : start + _CHUNK])
+        yield from _locate_chunk(observations[start : start + _CHUNK], locate_group or locate_by_likelihood)
 
 
-def _locate_chunk(observations: Sequence[Observation]) -> list[Located]:
+def _locate_chunk(observations: Sequence[Observation], locate_group: LocateGroup) -> list[Located]:
     results: dict[int, Located] = {}
     groups: dict[PropagationModel, list[tuple[int, Collected, float]]] = {}
     for index, observation in enumerate(observations):
@@ -65,7 +69,7 @@ def _locate_chunk(observations: Sequence[Observation]) -> list[Located]:
         model = model_of(collected)
         groups.setdefault(model, []).append((index, collected, time.perf_counter() - begun))
     for model, members in groups.items():
-        located = _locate_group([collected for _, collected, _ in members], model)
+        located = locate_group([collected for _, collected, _ in members], model)
         for (index, _, collect_s), result in zip(members, located, strict=True):
             elapsed_ms = result.fix.elapsed_ms + collect_s * 1e3
             results[index] = replace(result, fix=replace(result.fix, elapsed_ms=elapsed_ms))
@@ -88,7 +92,8 @@ def insufficient(observation: Observation, why: str) -> Fix:
     return Fix(observation.id, Status.INSUFFICIENT, why, METHOD, receivers)
 
 
-def _locate_group(members: Sequence[Collected], model: PropagationModel) -> list[Located]:
+def locate_by_likelihood(members: Sequence[Collected], model: PropagationModel) -> list[Located]:
+    """Locate collected observations that share a propagation model, all at once."""
     begun = time.perf_counter()
     batch = concatenate([collected.evidence for collected in members])
     density = log_posterior(batch, model)
