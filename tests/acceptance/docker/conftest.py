@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -22,6 +23,8 @@ PROJECT = "heimdall-acceptance"
 SERVICES = {"training", "api", "mlflow", "postgres", "valkey"}
 HEALTHY_S = 300.0
 READY_S = 60.0
+CHOSEN_HERE = re.compile("HEIMDALL_(?!DOCKER_)|COMPOSE_")
+"""A developer's own settings are not the ones of a fresh clone."""
 UNDECIDED = ("still being proved", "not looked at yet")
 ENGINE = REPOSITORY / ".ci" / "engine"
 
@@ -39,7 +42,7 @@ class Deployment:
         }
 
     def try_run(self, *command: str, timeout_s: float = 900, **environment: str) -> subprocess.CompletedProcess[str]:
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith(("HEIMDALL_", "COMPOSE_"))}
+        inherited = {key: value for key, value in os.environ.items() if not CHOSEN_HERE.match(key)}
         return subprocess.run(
             command,
             cwd=self.folder,
