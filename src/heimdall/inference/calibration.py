@@ -43,11 +43,14 @@ class Calibration:
     """Median error in m of each method, and the number of scenes, for each kind of session that was seen."""
     scenes: int = 0
 
-    def best_method(self, kind: str) -> str:
-        """The method with the least median error on that kind of session; the likelihood where it was never seen."""
-        medians = {method: self.kinds.get(kind, {}).get(method) for method in (LIKELIHOOD, HYBRID, NETWORK)}
-        known = {method: median for method, median in medians.items() if median is not None}
-        return min(known, key=lambda method: known[method]) if known else LIKELIHOOD
+    def best_method(self, kind: str, *, with_likelihood: bool = True) -> str:
+        """The method with the least median error on that kind of session.
+
+        Where the kind was never seen: the likelihood, or the hybrid if the network has to be used.
+        """
+        candidates = (LIKELIHOOD, HYBRID, NETWORK) if with_likelihood else (HYBRID, NETWORK)
+        medians = self.kinds.get(kind)
+        return candidates[0] if medians is None else min(candidates, key=lambda method: medians[method])
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -1,0 +1,148 @@
+"""From observations to fixes by a trained network, alone or joined with the likelihood."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heimdall.estimation.locate import (
+    Located,
+    grid_posterior,
+    locate_by_likelihood,
+    locate_each,
+    make_fix,
+)
+from heimdall.estimation.model import PropagationModel
+from heimdall.estimation.search import find_mode, log_posterior
+from heimdall.estimation.spread import frame_around
+from heimdall.evidence.batch import EvidenceBatch, concatenate
+from heimdall.evidence.collect import Collected
+from heimdall.geometry import Array
+from heimdall.inference.answer import best_place, smoothing_core
+from heimdall.inference.bundle import Bundle, read_bundle
+from heimdall.inference.calibration import HYBRID, LIKELIHOOD, NETWORK, Calibration, Regions, kind_of, pooled
+from heimdall.inference.mixture import Mixture, from_network
+from heimdall.inference.network import OnnxNetwork
+from heimdall.inference.posterior import posterior_of
+from heimdall.inference.window import LOG_MASS, LOG_MASS_SCALE, Window, read_window
+from heimdall.observation import Observation
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What the network says about B scenes: a place in m and a density, for one method."""
+
+    place_m: Array
+    """(B, 2)"""
+    mixture: Mixture
+    regions: Regions
+
+
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """A bundle with its network loaded and warm. Safe to share between threads."""
+
+    bundle: Bundle
+    network: OnnxNetwork
+
+    @classmethod
+    def load(cls, path: Path, threads: int | None = None) -> Learned:
+        """Read and check a bundle and load its network; `threads` bounds the cores one run takes."""
+        bundle = read_bundle(path)
+        return cls(bundle, OnnxNetwork(bundle.network, bundle.cells, threads))
+
+    def locate_each(self, observations: Sequence[Observation], choose: bool = False) -> Iterator[Located]:
+        """Locate every observation, in the order given, chunk by chunk as they are ready.
+
+        With `choose` by the method, the likelihood among them, that the bundle's held-out scenes found best for that kind
+        of session; otherwise by the better of network and hybrid.
+        """
+
+        def group(members: Sequence[Collected], model: PropagationModel) -> list[Located]:
+            return self._locate_group(members, model, choose)
+
+        return locate_each(observations, group)
+
+    def locate_by(self, observations: Sequence[Observation], method: str) -> Iterator[Located]:
+        """Locate every observation by one method, "network" or "hybrid", whatever its held-out scenes say."""
+        return locate_each(
+            observations, lambda members, model: self._by_network(members, model, [method] * len(members))
+        )
+
+    def _locate_group(self, members: Sequence[Collected], model: PropagationModel, choose: bool) -> list[Located]:
+        methods = [self._method(collected, model, choose) for collected in members]
+        results: dict[int, Located] = {}
+        for by_network in (True, False):
+            mine = [index for index, method in enumerate(methods) if (method != LIKELIHOOD) == by_network]
+            if not mine:
+                continue
+            chosen = [members[index] for index in mine]
+            if by_network:
+                located = self._by_network(chosen, model, [methods[index] for index in mine])
+            else:
+                located = locate_by_likelihood(chosen, model)
+            results |= dict(zip(mine, located, strict=True))
+        return [results[index] for index in range(len(members))]
+
+    def _method(self, collected: Collected, model: PropagationModel, choose: bool) -> str:
+        kind = kind_of(model, int(np.sum(collected.evidence.has_arrival)))
+        return self.bundle.calibration.best_method(kind, with_likelihood=choose)
+
+    def _by_network(
+        self, members: Sequence[Collected], model: PropagationModel, methods: Sequence[str]
+    ) -> list[Located]:
+        begun = time.perf_counter()
+        batch = concatenate([collected.evidence for collected in members])
+        mode_m, _ = find_mode(batch, log_posterior(batch, model))
+        frame = frame_around(mode_m, batch, model, self.bundle.cells)
+        window = read_window(batch, model, frame, self.bundle.cells)
+        answers = answers_of(self.network.run(window), window, batch.half_width_m, self.bundle.calibration)
+        shared_ms = (time.perf_counter() - begun) * 1e3 / len(members)
+        return [
+            _conclude(collected, batch, window, answers[method], index, method, model, shared_ms)
+            for index, (collected, method) in enumerate(zip(members, methods, strict=True))
+        ]
+
+
+def answers_of(
+    output: tuple[Array, Array], window: Window, half_width_m: Array, calibration: Calibration
+) -> dict[str, Answer]:
+    """The network's output, alone and joined with the likelihood. For numpy and torch."""
+    cells = window.maps.shape[-1]
+    smoothing = smoothing_core(cells)
+    alone = from_network(*output, window.frame, half_width_m)
+    log_mass = LOG_MASS_SCALE * window.maps[:, LOG_MASS]
+    joined = pooled(alone, log_mass.reshape(log_mass.shape[0], -1), calibration.likelihood_share)
+    # Offsets count from the likelihood's mode, the window's middle: a share of an offset lies that far from it.
+    places = {NETWORK: best_place(alone, smoothing), HYBRID: calibration.point_share * best_place(joined, smoothing)}
+    mixtures = {NETWORK: (alone, calibration.network), HYBRID: (joined, calibration.hybrid)}
+    return {
+        method: Answer(window.frame.place_m(place[:, None, :])[:, 0], *mixtures[method])
+        for method, place in places.items()
+    }
+
+
+def _conclude(
+    collected: Collected,
+    batch: EvidenceBatch,
+    window: Window,
+    answer: Answer,
+    index: int,
+    method: str,
+    model: PropagationModel,
+    shared_ms: float,
+) -> Located:
+    begun = time.perf_counter()
+    one = slice(index, index + 1)
+    density = posterior_of(answer.mixture.select(one), window.frame.select(one), window.maps.shape[-1])
+    alone = batch.select(one)
+    posterior = grid_posterior(collected, alone, density.frame, density.mass, 0).blurred(model.systematic_m)
+    place_m: NDArray[np.float64] = np.asarray(answer.place_m[index], dtype=float)
+    masses = (answer.regions.mass(0.68), answer.regions.mass(0.95))
+    fix = make_fix(collected, posterior, place_m, method, model, masses)
+    return Located(replace(fix, elapsed_ms=shared_ms + (time.perf_counter() - begun) * 1e3), posterior)
