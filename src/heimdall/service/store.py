@@ -124,6 +124,49 @@ class Model(Base):
     created_unix_s: Mapped[float] = mapped_column(insert_default=now_unix_s())
 
 
+class Alias(Base):
+    """A name that points to one model: `champion` is the one that locates."""
+
+    __tablename__ = "aliases"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    model_id: Mapped[str] = mapped_column(ForeignKey("models.id"))
+    moved_unix_s: Mapped[float] = mapped_column(insert_default=now_unix_s(), onupdate=now_unix_s())
+    moved_by: Mapped[str] = mapped_column(PlainText)
+    reason: Mapped[dict[str, Any]] = mapped_column(doc="The comparison that let it move.")
+
+
+class Station(Base):
+    """A receiver that people told us about, with what calibration found. Recordings name it by `name`."""
+
+    __tablename__ = "stations"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    name: Mapped[str] = mapped_column(PlainText, unique=True)
+    latitude_deg: Mapped[float]
+    longitude_deg: Mapped[float]
+    height_m: Mapped[float]
+    clock_sigma_s: Mapped[float | None]
+    level_sigma_db: Mapped[float | None]
+    note: Mapped[str] = mapped_column(PlainText)
+    correction: Mapped[dict[str, Any] | None] = mapped_column(doc="Delay and level bias, from a known transmitter.")
+    created_unix_s: Mapped[float] = mapped_column(insert_default=now_unix_s())
+    updated_unix_s: Mapped[float] = mapped_column(insert_default=now_unix_s(), onupdate=now_unix_s())
+
+
+class StoredSession(Base):
+    """Observations kept for later: files in `sessions/ID` below the data folder."""
+
+    __tablename__ = "sessions"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    name: Mapped[str] = mapped_column(PlainText)
+    created_by: Mapped[str] = mapped_column(PlainText)
+    created_unix_s: Mapped[float] = mapped_column(insert_default=now_unix_s())
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    summary: Mapped[dict[str, Any]] = mapped_column(doc="What a reader found in them.")
+
+
 class Token(Base):
     """A key to the API. Only its hash is kept."""
 
