@@ -1,0 +1,240 @@
+"""`heimdall evaluate`: every method on the same scenes or recordings, in one table."""
+
+from __future__ import annotations
+
+import math
+import platform
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from heimdall.cli.app import app
+from heimdall.cli.output import JsonOption, console, print_json
+from heimdall.errors import InputError
+
+if TYPE_CHECKING:
+    from heimdall.estimation.comparison import Case, Comparison, Method
+    from heimdall.estimation.summary import Group, Score
+    from heimdall.learning.runfolder import RunFolder
+
+REFERENCE = "likelihood"
+_PROGRESS_EVERY_S = 20.0
+_TABLE_WIDTH = 112
+
+
+@app.command()
+def evaluate(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Observations with known transmitters, as `heimdall locate` reads them.")
+    ] = None,
+    model: Annotated[Path | None, typer.Option(help="Model bundle (.heimdall) to compare as well.")] = None,
+    scenario: Annotated[str | None, typer.Option(help="Simulated scenes instead; docs/simulation.md has them.")] = None,
+    count: Annotated[int, typer.Option(min=1, help="How many scenes.")] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="Of the scenes.")] = 0,
+    plots: Annotated[Path | None, typer.Option(help="Folder to write pictures into.")] = None,
+    run_dir: Annotated[Path | None, typer.Option(help="Folder that gets progress, table, pictures and result.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Compare least squares, the likelihood and a model: errors, the bound, coverage of the regions, time."""
+    if (scenario is None) == (not paths):
+        raise InputError("give either --scenario NAME or paths of observations with known transmitters")
+    run = None if run_dir is None else _opened(run_dir)
+    if run is not None and run.result.exists():
+        console.print(f"{run.path} has its result already")
+        return
+    methods = _methods(model)
+    cases, total = _simulated(scenario, count, seed) if scenario is not None else _recorded(paths or [])
+    comparison = _compared(cases, methods, total, run, quiet=json)
+    document = _document(comparison, scenario, seed, paths or [], model)
+    _write_results(comparison, document, plots, run)
+    if json:
+        print_json(document)
+    else:
+        show(_groups(comparison))
+
+
+def _opened(folder: Path) -> RunFolder:
+    from heimdall.learning.runfolder import RunFolder
+
+    folder.mkdir(parents=True, exist_ok=True)
+    return RunFolder(folder)
+
+
+def _methods(model: Path | None) -> list[Method]:
+    from heimdall.estimation import least_squares, locate
+    from heimdall.estimation.comparison import Method
+
+    methods = [Method("least squares", least_squares.locate_each), Method(REFERENCE, locate.locate_each)]
+    if model is None:
+        return methods
+    from heimdall.inference.calibration import HYBRID, NETWORK
+    from heimdall.inference.locate import Learned
+
+    learned = Learned.load(model)
+    regions = {NETWORK: learned.bundle.calibration.network, HYBRID: learned.bundle.calibration.hybrid}
+    return methods + [
+        Method(name, partial(learned.locate_by, method=name), each.mass) for name, each in regions.items()
+    ]
+
+
+def _simulated(name: str, count: int, seed: int) -> tuple[Iterable[Case], int]:
+    try:
+        from heimdall.learning.evaluate import simulated_cases
+    except ModuleNotFoundError as error:
+        raise InputError(f"simulating needs {error.name}: pip install 'heimdall[train]'") from error
+    from heimdall.simulation import scenario
+
+    return simulated_cases(scenario(name), count, seed), count
+
+
+def _recorded(paths: list[Path]) -> tuple[Iterable[Case], int]:
+    from heimdall.estimation.comparison import case_of
+    from heimdall.formats.read import read_observations
+
+    observations = [observation for path in paths for observation in read_observations(path)]
+    known = [observation for observation in observations if observation.truth is not None]
+    if len(known) < len(observations):
+        console.print(f"{len(observations) - len(known)} observations have no truth and are left out")
+    return map(case_of, known), len(known)
+
+
+def _compared(
+    cases: Iterable[Case], methods: list[Method], total: int, run: RunFolder | None, *, quiet: bool
+) -> Comparison:
+    """Run the comparison where a signal stops it at once: it begins anew when it is started again."""
+    from heimdall.estimation import comparison
+    from heimdall.learning.stop import StopSignal
+
+    stop = StopSignal()
+    stop.listen()
+    try:
+        with (
+            Progress(console=console, transient=True, disable=quiet or not console.is_terminal) as bar,
+            stop.interruptible(),
+        ):
+            task = bar.add_task("evaluating", total=total)
+            report = _progress(run, total, quiet=quiet)
+            report(0)
+
+            def on_progress(done: int) -> None:
+                bar.update(task, completed=done)
+                report(done)
+
+            return comparison.run(cases, methods, on_progress)
+    finally:
+        stop.release()
+
+
+def _progress(run: RunFolder | None, total: int, *, quiet: bool) -> Callable[[int], None]:
+    """Progress for the run folder, and a line now and then where there is no terminal to draw a bar on."""
+    begun, said = time.monotonic(), [time.monotonic()]
+
+    def report(done: int) -> None:
+        now = time.monotonic()
+        left_s = (now - begun) / done * (total - done) if done else None
+        if run is not None:
+            run.report_progress(
+                now=done in (0, total),
+                phase="validate",
+                step=done,
+                steps_total=total,
+                fraction=round(done / max(total, 1), 4),
+                eta_s=None if left_s is None else round(left_s, 1),
+                loss=None,
+                accelerator=_ACCELERATOR,
+            )
+        if not quiet and not console.is_terminal and now - said[0] >= _PROGRESS_EVERY_S:
+            said[0] = now
+            console.print(f"{done}/{total} evaluated, {left_s or 0:.0f} s left", highlight=False)
+
+    return report
+
+
+_ACCELERATOR = {
+    "requested": "cpu",
+    "used": "cpu",
+    "reason": None,
+    "device": platform.processor() or platform.machine(),
+    "precision": "float64",
+}
+"""Evaluation runs what `heimdall locate` runs, and that needs no GPU."""
+
+
+def _groups(comparison: Comparison) -> list[Group]:
+    from heimdall.estimation.summary import summarise
+
+    return summarise(comparison, REFERENCE)
+
+
+def _document(
+    comparison: Comparison, scenario: str | None, seed: int, paths: list[Path], model: Path | None
+) -> dict[str, Any]:
+    from heimdall.estimation.summary import to_json
+
+    source = {"scenario": scenario, "seed": seed} if scenario is not None else {"paths": [str(path) for path in paths]}
+    count = len(comparison.labels)
+    return {**source, "count": count, "model": None if model is None else str(model)} | to_json(
+        _groups(comparison), REFERENCE
+    )
+
+
+def _write_results(comparison: Comparison, document: dict[str, Any], plots: Path | None, run: RunFolder | None) -> None:
+    folder = plots if plots is not None or run is None else run.path / "plots"
+    if folder is not None:
+        from heimdall.estimation.comparison_plots import draw_plots
+
+        draw_plots(comparison, folder)
+    if run is None:
+        return
+    count, scores = document["count"], _flat_scores(document)
+    run.write_json("evaluation.json", document)
+    run.append_metrics(count, scores)
+    run.report_progress(now=True, phase="done", step=count, steps_total=count, fraction=1.0, eta_s=0.0)
+    run.write_json("result.json", {"model": None, "scores": scores, "report": "evaluation.json"})
+
+
+def _flat_scores(document: dict[str, Any]) -> dict[str, float]:
+    """The figures over all cases, one number a name."""
+    everything = document["groups"][0]
+    scores: dict[str, float] = {}
+    for method, score in everything["methods"].items():
+        name = method.replace(" ", "_")
+        flat = {key: score[key] for key in ("median_m", "q68_m", "q90_m", "bound_ratio", "ms_per_fix")}
+        flat |= {f"coverage_{key}": share for key, share in score["coverage"].items()}
+        scores |= {f"{name}/{key}": value for key, value in flat.items() if value is not None}
+    return scores
+
+
+def show(groups: list[Group]) -> None:
+    """The table for people."""
+    table = Table(
+        "cases", "method", "median / 68 / 90 % m", "x bound", "x likelihood", "50/68/95 % hold", "ms", box=None
+    )
+    for group in groups:
+        rows = [*([] if group.bound is None else [("bound", group.bound)]), *group.scores.items()]
+        name = "all" if group.by == "all" else f"{group.by}: {group.name}"
+        for position, (method, score) in enumerate(rows):
+            table.add_row(f"{name} ({group.count})" if position == 0 else "", method, *_cells(score))
+    Console(stderr=True, width=max(console.width, _TABLE_WIDTH)).print(table, highlight=False)
+
+
+def _cells(score: Score) -> list[str]:
+    ratio = score.reference_ratio
+    return [
+        " / ".join(_metres(value) for value in score.quantiles_m),
+        "" if score.bound_ratio is None else f"{score.bound_ratio:.2f}",
+        "" if ratio is None else f"{ratio[0]:.2f} [{ratio[1]:.2f}, {ratio[2]:.2f}]",
+        " ".join(f"{100 * share:.0f}" for share in score.coverage),
+        "" if score.ms_per_fix is None else f"{score.ms_per_fix:.0f}",
+    ]
+
+
+def _metres(value: float) -> str:
+    return f"{value:.0f}" if math.isfinite(value) else "none"
