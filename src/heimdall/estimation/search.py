@@ -55,14 +55,9 @@ def find_mode(batch: EvidenceBatch, density: LogDensity) -> tuple[Array, Array]:
     """
     xp = array_api_compat.array_namespace(batch.arrival_s)
     start_BK2, cell_B = _map_maxima(xp, batch, density)
-    scenes, peaks = start_BK2.shape[:2]
-    place_B2, value_B = start_BK2[:, 0], xp.full((scenes,), _LOWEST, dtype=start_BK2.dtype, device=_device(batch))
-    for peak in range(peaks):
-        found_B2, found_value_B = _climb(xp, start_BK2[:, peak], cell_B, density)
-        wins = found_value_B > value_B
-        place_B2 = xp.where(wins[:, None], found_B2, place_B2)
-        value_B = xp.where(wins, found_value_B, value_B)
-    return place_B2, value_B
+    place_BK2, value_BK = _climb(xp, start_BK2, cell_B, density)
+    best_B1 = xp.argmax(value_BK, axis=-1)[:, None]
+    return _take_place(xp, place_BK2, best_B1), xp.take_along_axis(value_BK, best_B1, axis=-1)[:, 0]
 
 
 def _device(batch: EvidenceBatch) -> Array:
@@ -104,17 +99,19 @@ def _take_place(xp: Array, place_BG2: Array, index_B1: Array) -> Array:
     return xp.take_along_axis(place_BG2, index, axis=1)[:, 0]
 
 
-def _climb(xp: Array, place_B2: Array, cell_B: Array, density: LogDensity) -> tuple[Array, Array]:
-    """Follow one maximum through shrinking grids; the last one is not blurred."""
+def _climb(xp: Array, place_BK2: Array, cell_B: Array, density: LogDensity) -> tuple[Array, Array]:
+    """Follow K maxima at once through shrinking grids, each its own; the last ones are not blurred."""
+    scenes, peaks = place_BK2.shape[:2]
+    origin_B2 = xp.zeros_like(place_BK2[:, 0])
     half_B = 1.5 * cell_B
-    value_B = cell_B
+    value_BK = place_BK2[..., 0]
     for level in range(_ZOOM_LEVELS):
-        step_B = 2 * half_B / _ZOOM_CELLS
-        grid_BG2 = square_grid(place_B2, half_B, _ZOOM_CELLS)
-        last = level == _ZOOM_LEVELS - 1
-        value_BG = density(grid_BG2, _BLUR_OF_CELL * step_B * (0.0 if last else 1.0))
-        best_B1 = xp.argmax(value_BG, axis=-1)[:, None]
-        place_B2 = _take_place(xp, grid_BG2, best_B1)
-        value_B = xp.take_along_axis(value_BG, best_B1, axis=-1)[:, 0]
+        blur_B = _BLUR_OF_CELL * 2 * half_B / _ZOOM_CELLS * (0.0 if level == _ZOOM_LEVELS - 1 else 1.0)
+        grid_BKG2 = place_BK2[:, :, None] + square_grid(origin_B2, half_B, _ZOOM_CELLS)[:, None]
+        value_BKG = xp.reshape(density(xp.reshape(grid_BKG2, (scenes, -1, 2)), blur_B), (scenes, peaks, -1))
+        best_BK1 = xp.argmax(value_BKG, axis=-1)[..., None]
+        index = xp.broadcast_to(best_BK1[..., None], (scenes, peaks, 1, 2))
+        place_BK2 = xp.take_along_axis(grid_BKG2, index, axis=2)[:, :, 0]
+        value_BK = xp.take_along_axis(value_BKG, best_BK1, axis=-1)[..., 0]
         half_B = xp.clip(half_B * _ZOOM_FACTOR, _ZOOM_CELLS * _LEAST_CELL_M, None)
-    return place_B2, value_B
+    return place_BK2, value_BK
