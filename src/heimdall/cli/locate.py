@@ -7,7 +7,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 from rich.progress import track
 from rich.table import Table
@@ -19,11 +18,9 @@ from heimdall.fix import Fix, Status
 
 if TYPE_CHECKING:
     from heimdall.estimation.locate import Located
-    from heimdall.formats.map_scene import EvidenceMap
     from heimdall.observation import Observation
 
 _ROWS_SHOWN = 20
-_LEAST_DENSITY = 1e-300
 
 
 class Method(StrEnum):
@@ -80,22 +77,12 @@ def _locate(observations: Sequence[Observation], method: Method, model: Path | N
 
 
 def _write(output: Path, located: Sequence[Located], observations: Sequence[Observation]) -> None:
+    from heimdall.estimation.pictures import evidence_maps
     from heimdall.formats.write import write_fixes
 
-    evidence = [_evidence(result) for result in located]
+    evidence = [evidence_maps(result) for result in located]
     write_fixes([result.fix for result in located], observations, output, evidence)
     console.print(f"wrote {output}")
-
-
-def _evidence(located: Located) -> list[EvidenceMap]:
-    """The posterior as pictures show it."""
-    from heimdall.formats.map_scene import EvidenceMap
-
-    posterior = located.posterior
-    if posterior is None:
-        return []
-    log_density = np.log(np.maximum(posterior.density_per_m2, _LEAST_DENSITY))
-    return [EvidenceMap(posterior.frame, posterior.east_m, posterior.north_m, log_density, posterior.height_m)]
 
 
 def _show(fixes: Sequence[Fix], observations: Sequence[Observation]) -> None:

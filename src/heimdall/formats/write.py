@@ -38,7 +38,7 @@ def write_fixes(
     there, and several fixes for one picture.
     """
     check_output(path)
-    content = _content(fixes, observations, path, evidence or [()] * len(fixes))
+    content = fixes_bytes(fixes, observations, path.suffix.lower(), evidence or [()] * len(fixes))
     part = path.with_name(f".{path.name}.part")
     try:
         part.write_bytes(content)
@@ -47,10 +47,14 @@ def write_fixes(
         raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
-def _content(
-    fixes: Sequence[Fix], observations: Sequence[Observation], path: Path, evidence: Sequence[Sequence[EvidenceMap]]
+def fixes_bytes(
+    fixes: Sequence[Fix],
+    observations: Sequence[Observation],
+    suffix: str,
+    evidence: Sequence[Sequence[EvidenceMap]],
 ) -> bytes:
-    match path.suffix.lower():
+    """The content of the file that `write_fixes` writes for one of `SUFFIXES`."""
+    match suffix:
         case ".geojson":
             return geojson_text(fixes, observations).encode()
         case ".kml":
@@ -67,5 +71,5 @@ def _content(
             from heimdall.formats.picture import png
 
             if len(fixes) != 1:
-                raise InputError(f"{path}: a picture holds one fix, not {len(fixes)}; write .html instead")
+                raise InputError(f"a picture holds one fix, not {len(fixes)}; write .html instead")
             return png(fixes[0], observations[0], evidence[0])
