@@ -105,7 +105,11 @@ class Starter:
     @staticmethod
     def _or_fail(trouble: str, states: list[ServiceState]) -> tuple[ServiceState, ...]:
         if trouble:
-            raise HeimdallError(f"the service did not start: {trouble} (docker compose ps, docker compose logs)")
+            taken = "address already in use" in trouble or "port is already allocated" in trouble
+            advice = (
+                "set HEIMDALL_PORT or HEIMDALL_HEALTH_PORT in .env to a free port" if taken else "docker compose logs"
+            )
+            raise HeimdallError(f"the service did not start: {trouble} ({advice})")
         return tuple(states)
 
 

@@ -96,7 +96,7 @@ def test_a_gpu_the_worker_cannot_use_is_given_up_with_the_workers_words(tmp_path
 
 def test_a_start_that_fails_without_the_gpu_too_is_an_error_and_keeps_the_choice(tmp_path: Path) -> None:
     taken = Answer(1, "Error response from daemon: port is already allocated")
-    with pytest.raises(HeimdallError, match="port is already allocated"):
+    with pytest.raises(HeimdallError, match=r"port is already allocated \(set HEIMDALL_PORT or"):
         start(tmp_path, "gpu", Script({"gpu": taken, "cpu": taken}), build=False)
     assert environment_file(tmp_path) == "HEIMDALL_ACCELERATOR=gpu\n"
 
