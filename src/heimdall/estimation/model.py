@@ -39,9 +39,12 @@ class PropagationModel:
     systematic_m: tuple[tuple[float, float], ...] = ()
     """What moves a position whatever was measured, as shares and standard deviations of normals: an aircraft flies on
     between its message and the position that is compared. Empty: nothing beyond the links' own terms."""
-    level_systematic: tuple[tuple[float, float], ...] = ((0.7, 0.05), (0.3, 0.13))
+    level_systematic: tuple[tuple[float, float], ...] = ((0.8, 0.04), (0.2, 0.09))
     """The same for a position from power alone, in parts of the area's half width: shadowing belongs to places, so the
     receivers err together."""
+    combined_receivers: int = 8
+    """A transmitter among the receivers is a mixture of at most this many of them: a dense network does not mean that it
+    stands in the very middle."""
     inside_probability: float = 0.7
     """The transmitter is among the receivers; otherwise anywhere in the area searched."""
 
@@ -53,6 +56,8 @@ LOCAL = PropagationModel(
     multipath_sigma_s=0.1e-6,
     min_distance_m=20.0,
     blocked_loss_sigma_db=3.0,
+    combined_receivers=2,
+    inside_probability=0.9,
 )
 AIRBORNE = PropagationModel(
     "airborne",

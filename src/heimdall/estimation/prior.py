@@ -15,10 +15,10 @@ def log_prior(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel) -
     """(B, G) log density per square metre of a transmitter at each place.
 
     With `inside_probability` a normal with the receivers' own mean and the covariance of a random convex combination of them
-    (weights uniform on the simplex: covariance / (N + 1)); otherwise uniform over the area searched.
+    (weights uniform on the simplex: covariance / (N + 1), N at most the model's); otherwise uniform over the area searched.
     """
     xp = array_api_compat.array_namespace(place_BG2)
-    mean_B2, covariance_B22 = _convex_combination(xp, batch)
+    mean_B2, covariance_B22 = _convex_combination(xp, batch, model.combined_receivers)
     offset_BG2 = place_BG2 - mean_B2[:, None]
     east_B, both_B, north_B = covariance_B22[:, 0, 0], covariance_B22[:, 0, 1], covariance_B22[:, 1, 1]
     determinant_B1 = (east_B * north_B - both_B**2)[:, None]
@@ -33,14 +33,15 @@ def log_prior(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel) -
     return xp.logaddexp(inside, outside * xp.ones_like(inside))
 
 
-def _convex_combination(xp: Array, batch: EvidenceBatch) -> tuple[Array, Array]:
-    """Mean and covariance of a place drawn as a uniformly weighted mixture of the receivers."""
+def _convex_combination(xp: Array, batch: EvidenceBatch, combined: int) -> tuple[Array, Array]:
+    """Mean and covariance of a place drawn as a uniformly weighted mixture of at most `combined` receivers."""
     weight_BN1 = xp.astype(batch.present, batch.position_enu_m.dtype)[..., None]
     count_B = xp.sum(weight_BN1, axis=(1, 2))
     horizontal_BN2 = batch.position_enu_m[..., :2]
     mean_B2 = xp.sum(horizontal_BN2 * weight_BN1, axis=1) / count_B[:, None]
     offset_BN2 = (horizontal_BN2 - mean_B2[:, None]) * weight_BN1
-    covariance_B22 = xp.matmul(xp.matrix_transpose(offset_BN2), offset_BN2) / (count_B * (count_B + 1))[:, None, None]
+    divisor_B = count_B * (xp.clip(count_B, None, combined) + 1)
+    covariance_B22 = xp.matmul(xp.matrix_transpose(offset_BN2), offset_BN2) / divisor_B[:, None, None]
     # A network on a line says nothing across it: keep at least a twentieth of the area there.
     least_B = (0.05 * batch.half_width_m) ** 2
     identity = xp.eye(2, dtype=covariance_B22.dtype, device=array_api_compat.device(covariance_B22))

@@ -47,14 +47,19 @@ def frame_around(
 
 
 def posterior_mass(batch: EvidenceBatch, density: LogDensity, frame: WindowFrame, cells: int) -> Array:
-    """(B, cells, cells) the posterior's probability in each cell of the window, north in the first axis; sums to 1."""
+    """(B, cells, cells) the posterior's probability in each cell of the window, north in the first axis; sums to 1.
+
+    Nothing lies outside the area searched: the prior ends there.
+    """
     xp = array_namespace(batch.arrival_s)
     _, size = frame.axis(cells)
     log_area = xp.log(size[:, :, None]) + xp.log(size[:, None, :])
     log_area = xp.reshape(log_area, (log_area.shape[0], -1))
     blur_m = _BLUR_OF_CELL * xp.exp(0.5 * log_area) * frame.core_m[:, None]
-    log_mass = density(frame.cell_middles_m(cells), blur_m) + log_area
-    mass = xp.exp(log_mass - xp.max(log_mass, axis=-1)[:, None])
+    place_m = frame.cell_middles_m(cells)
+    log_mass = density(place_m, blur_m) + log_area
+    inside = xp.max(xp.abs(place_m), axis=-1) <= batch.half_width_m[:, None]
+    mass = xp.exp(log_mass - xp.max(log_mass, axis=-1)[:, None]) * inside
     mass = mass / xp.sum(mass, axis=-1)[:, None]
     return xp.reshape(mass, (mass.shape[0], cells, cells))
 
