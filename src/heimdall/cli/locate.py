@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +16,7 @@ from heimdall.cli.app import app
 from heimdall.cli.output import JsonOption, console, print_json
 from heimdall.errors import InputError
 from heimdall.fix import Fix, Status
+from heimdall.observation import Place
 
 if TYPE_CHECKING:
     from heimdall.estimation.locate import Located
@@ -39,6 +41,7 @@ def locate(
     ],
     method: Annotated[Method, typer.Option(help="auto takes what the model's evaluation found better.")] = Method.AUTO,
     model: Annotated[Path | None, typer.Option(help="Model bundle (.heimdall) for auto and learned.")] = None,
+    truth: Annotated[str | None, typer.Option(help="LATITUDE,LONGITUDE of the transmitter, to compare with.")] = None,
     output: Annotated[Path | None, typer.Option(help="Also write .geojson, .kml, .cot, .html or .png.")] = None,
     json: JsonOption = False,
 ) -> None:
@@ -51,6 +54,9 @@ def locate(
     if output is not None:
         check_output(output)
     observations = [observation for path in paths for observation in read_observations(path)]
+    if truth is not None:
+        place = _parse_place(truth)
+        observations = [replace(observation, truth=place) for observation in observations]
     located = _locate(observations, method, model, quiet=json)
     fixes = [result.fix for result in located]
     if all(fix.status is Status.INSUFFICIENT for fix in fixes):
@@ -61,6 +67,16 @@ def locate(
         print_json({"fixes": [fix.to_json() for fix in fixes]})
     else:
         _show(fixes, observations)
+
+
+def _parse_place(text: str) -> Place:
+    try:
+        latitude, longitude = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise InputError(f"--truth {text}: give latitude and longitude in degrees, as 50.0155,9.0108") from error
+    if not (abs(latitude) <= 90 and abs(longitude) <= 180):
+        raise InputError(f"--truth {text}: not on the globe")
+    return Place(latitude, longitude)
 
 
 def _locate(observations: Sequence[Observation], method: Method, model: Path | None, *, quiet: bool) -> list[Located]:

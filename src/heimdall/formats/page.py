@@ -39,10 +39,11 @@ def html(
         body.append(_section(*part, number=index, heading=len(fixes) > 1))
     if len(fixes) > _MOST_MAPS:
         body.append(f'<p class="muted">The first {_MOST_MAPS} of {len(fixes)} fixes are drawn.</p>')
-    return _document(title, "\n".join(body))
+    return document(title, "\n".join(body))
 
 
-def _document(title: str, body: str) -> str:
+def document(title: str, body: str) -> str:
+    """A page of the given body that needs no other file, for light and dark screens, large and small."""
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
