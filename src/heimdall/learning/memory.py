@@ -135,12 +135,11 @@ def _advice(batch_size: int, accumulation: int, largest_frugal: int, recompute: 
 
 
 def _peak(shape: NetworkShape, batch_size: int, precision: str, *, recompute: bool) -> tuple[Peak, int, int]:
-    """The line through two batch sizes, the number of parameters, and the operations of a scene's step."""
-    small, large = max(1, batch_size // 2), max(2, batch_size)
-    small_bytes, parameters, _ = _measure(shape, small, precision, recompute)
-    large_bytes, _, flops = _measure(shape, large, precision, recompute)
-    slope = max(1, (large_bytes - small_bytes) // (large - small))
-    return Peak(large_bytes - slope * large + CONTEXT_BYTES, slope), parameters, flops // large
+    """The line through this batch and twice as large a one, the number of parameters, and the operations of a scene's step."""
+    needed_bytes, parameters, flops = _measure(shape, batch_size, precision, recompute)
+    double_bytes, _, _ = _measure(shape, 2 * batch_size, precision, recompute)
+    slope = max(1, (double_bytes - needed_bytes) // batch_size)
+    return Peak(needed_bytes - slope * batch_size + CONTEXT_BYTES, slope), parameters, flops // batch_size
 
 
 class _StepPeak(MemTracker):  # type: ignore[no-untyped-call] # torch leaves its subclass hook unannotated

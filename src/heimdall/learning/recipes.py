@@ -13,6 +13,7 @@ from heimdall.errors import InputError
 from heimdall.inference.window import LOG_MASS, LOG_MASS_SCALE, MAPS, TOKENS
 from heimdall.learning.network import NetworkShape
 
+_LEAST_AFTER_STEM = 8
 _MISMATCHED = (
     "clustered-blocking",
     "wrong-clocks",
@@ -40,6 +41,13 @@ class NetworkPlan:
     drop_path: float = 0.0
     pretrained: bool = False
     """Start from the weights that timm's hub has under the backbone's name."""
+
+    def __post_init__(self) -> None:
+        # Three stages halve what the stem leaves, and the last one must have something to see.
+        if self.cells % self.stem_stride or self.cells < _LEAST_AFTER_STEM * self.stem_stride:
+            raise ValueError(
+                f"{self.cells} cells with a stem of {self.stem_stride}: take a multiple of it, at least {_LEAST_AFTER_STEM} times"
+            )
 
     @property
     def shape(self) -> NetworkShape:

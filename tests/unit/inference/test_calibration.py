@@ -1,0 +1,56 @@
+"""Calibration is data that survives a file, and decides as it says."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from heimdall.estimation.model import LOCAL, TERRESTRIAL
+from heimdall.inference.calibration import PROBABILITIES, Calibration, Regions, kind_of, pooled
+from heimdall.inference.mixture import Mixture
+
+_KINDS = {"terrestrial, time": {"likelihood": 900.0, "network": 950.0, "hybrid": 880.0, "scenes": 100.0}}
+
+
+def test_masses_are_interpolated_between_nothing_and_everything() -> None:
+    assert [Regions().mass(p) for p in (0.0, 0.68, 0.7, 1.0)] == pytest.approx([0.0, 0.68, 0.7, 1.0])
+    shifted = Regions(tuple(p**2 for p in PROBABILITIES))
+    assert shifted.mass(0.95) == pytest.approx(0.9025)
+
+
+def test_a_calibration_read_back_from_json_is_the_same() -> None:
+    calibration = Calibration(Regions(tuple(p / 2 for p in PROBABILITIES)), Regions(), 0.3, 0.7, _KINDS, 100)
+    assert Calibration.from_json(json.loads(json.dumps(calibration.to_json()))) == calibration
+
+
+def test_the_method_with_the_least_median_is_taken_and_the_likelihood_where_nothing_is_known() -> None:
+    calibration = Calibration(kinds=_KINDS)
+    assert calibration.best_method("terrestrial, time") == "hybrid"
+    assert calibration.best_method("airborne, time") == "likelihood"
+    assert calibration.best_method("airborne, time", with_likelihood=False) == "hybrid"
+
+
+def test_kinds_tell_models_apart_and_time_from_power() -> None:
+    assert len({kind_of(model, timed) for model in (TERRESTRIAL, LOCAL) for timed in (2, 3)}) == 4
+    assert kind_of(LOCAL, 3) == kind_of(LOCAL, 16)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
+def test_the_pooled_weights_are_normalised_and_lie_between_their_sources(share: float) -> None:
+    chance = np.random.default_rng(0)
+    weight = chance.dirichlet(np.ones(5))
+    mixture = Mixture(
+        np.log(weight[None, :4]),
+        np.zeros((1, 4, 2)),
+        np.ones((1, 4, 3)),
+        np.log(weight[4:]),
+        np.zeros((1, 2)),
+        np.ones(1),
+    )
+    mass = np.log(chance.dirichlet(np.ones(4)))[None]
+    joined = pooled(mixture, mass, share)
+    assert np.exp(joined.log_weight).sum() + np.exp(joined.log_background).sum() == pytest.approx(1.0)
+    expected = (1 - share) * mixture.log_weight + share * mass
+    np.testing.assert_allclose(np.diff(joined.log_weight), np.diff(expected))

@@ -1,0 +1,68 @@
+"""Calibration makes regions hold what they say, whatever the network says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from heimdall.inference.answer import best_place, smoothing_core
+from heimdall.inference.posterior import posterior_of
+from heimdall.learning.calibrate import calibrate, scores_of
+from heimdall.learning.data import calibration_pool
+from heimdall.learning.network import EvidenceNetwork
+from heimdall.learning.recipes import Recipe, recipe_from
+
+pytestmark = pytest.mark.usefixtures("synthetic_scenes")
+
+
+class _Overconfident(torch.nn.Module):
+    """Spreads three times too small."""
+
+    def __init__(self, network: EvidenceNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, *window: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        mixture, background = self.network(*window)
+        return torch.cat([mixture[:, :3], mixture[:, 3:] / 3], dim=1), background
+
+
+@pytest.fixture
+def many(tiny: Recipe) -> Recipe:
+    from dataclasses import asdict
+
+    values = asdict(tiny)
+    values["scenes"]["calibration"] = 192
+    return recipe_from(values)
+
+
+@torch.no_grad()
+def test_calibrated_regions_of_an_overconfident_network_hold_the_stated_share(many: Recipe) -> None:
+    pool = calibration_pool(many)
+    network = _Overconfident(EvidenceNetwork(many.network.shape).eval())
+    calibration = calibrate(network, pool)
+    batch = pool.windows(torch.arange(len(pool)))
+    mixture = batch.mixture(network(*batch.network_input))
+    rank = posterior_of(mixture, batch.window.frame, many.network.cells).rank(batch.truth_m).numpy()
+    for probability in (0.5, 0.68, 0.95):
+        assert np.mean(rank <= calibration.network.mass(probability)) == pytest.approx(probability, abs=0.01)
+    assert calibration.network.mass(0.68) > 0.68
+
+
+def test_masses_rise_with_the_probability(many: Recipe) -> None:
+    calibration = calibrate(EvidenceNetwork(many.network.shape).eval(), calibration_pool(many))
+    for regions in (calibration.network, calibration.hybrid):
+        assert list(regions.masses) == sorted(regions.masses)
+
+
+def test_scores_compare_the_medians_with_the_likelihoods(many: Recipe) -> None:
+    pool = calibration_pool(many)
+    network = EvidenceNetwork(many.network.shape).eval()
+    scores = scores_of(calibrate(network, pool))
+    assert scores["network_ratio"] == pytest.approx(scores["network_median_m"] / scores["likelihood_median_m"])
+    batch = pool.windows(torch.arange(len(pool)))
+    with torch.no_grad():
+        place = best_place(batch.mixture(network(*batch.network_input)), smoothing_core(many.network.cells))
+    error_m = (place - batch.truth_core).norm(dim=1) * batch.window.frame.core_m
+    assert scores["network_median_m"] == pytest.approx(float(np.median(error_m.numpy())), rel=1e-4)

@@ -1,0 +1,40 @@
+"""Tracking never stops a training."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from pathlib import Path
+
+import pytest
+
+from heimdall.learning.tracking import Tracker, default_address
+
+
+def test_a_server_that_is_not_there_costs_one_warning(caplog: pytest.LogCaptureFixture) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with caplog.at_level(logging.INFO):
+        tracker = Tracker(f"http://127.0.0.1:{port}", "run")
+        tracker.parameters({"recipe": "quick"})
+        tracker.metrics(1, {"loss": 1.0})
+        tracker.finish("FINISHED")
+    assert len(caplog.records) == 1
+    assert "MLflow does not answer" in caplog.text
+    assert "metrics.jsonl" in caplog.text
+
+
+def test_switched_off_it_says_where_the_metrics_are(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        Tracker("off", "run").metrics(1, {"loss": 1.0})
+    assert "metrics.jsonl" in caplog.text
+
+
+def test_the_address_comes_from_the_environment_or_is_a_file_in_the_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert default_address(tmp_path / "home") == f"sqlite:///{tmp_path / 'home' / 'mlflow.db'}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow:5000")
+    assert default_address(tmp_path) == "http://mlflow:5000"
