@@ -208,5 +208,6 @@ def _level_term(
     xx = xp.sum(precision_B1N * decades**2, axis=-1)
     xy = xp.sum(precision_B1N * corrected * decades, axis=-1)
     slope_information = xx + 1 / model.exponent_sigma**2
-    norm = -0.5 * xp.sum(weight_B1N * xp.log(variance_B1N), axis=-1)
+    # The second term is what integrating over the transmit power leaves: it weighs the shadowings against each other.
+    norm = -0.5 * xp.sum(weight_B1N * xp.log(variance_B1N), axis=-1) - 0.5 * xp.log(total)
     return norm - 0.5 * (yy - xy**2 / slope_information) - 0.5 * xp.log(slope_information * model.exponent_sigma**2)
