@@ -14,12 +14,13 @@ from scipy.optimize import least_squares
 
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.errors import InputError
+from heimdall.estimation import locate
 from heimdall.estimation.likelihood import link_sigma_s
-from heimdall.estimation.locate import CELLS, Located, insufficient, make_fix, model_of
+from heimdall.estimation.locate import CELLS, Located, make_fix
 from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.region import GridPosterior
 from heimdall.evidence.batch import EvidenceBatch
-from heimdall.evidence.collect import Collected, collect
+from heimdall.evidence.collect import Collected
 from heimdall.geometry import surface_up_m
 from heimdall.observation import Observation
 
@@ -49,15 +50,18 @@ class Solution:
 
 def locate_each(observations: Sequence[Observation], loss: Loss = "huber") -> Iterator[Located]:
     """Locate one after the other, in the order given; too few receivers give a fix with status `insufficient`."""
-    for observation in observations:
-        begun = time.perf_counter()
-        try:
-            collected = collect(observation)
-        except InputError as error:
-            yield Located(replace(insufficient(observation, str(error)), method=METHOD), None)
-            continue
-        result = conclude(collected, solve(collected.evidence, model_of(collected), loss))
-        yield replace(result, fix=replace(result.fix, elapsed_ms=(time.perf_counter() - begun) * 1e3))
+
+    def one_by_one(members: Sequence[Collected], model: PropagationModel) -> list[Located]:
+        return [_timed(collected, model, loss) for collected in members]
+
+    for located in locate.locate_each(observations, one_by_one):
+        yield replace(located, fix=replace(located.fix, method=METHOD))
+
+
+def _timed(collected: Collected, model: PropagationModel, loss: Loss) -> Located:
+    begun = time.perf_counter()
+    located = conclude(collected, solve(collected.evidence, model, loss), model)
+    return replace(located, fix=replace(located.fix, elapsed_ms=(time.perf_counter() - begun) * 1e3))
 
 
 def solve(
@@ -189,10 +193,10 @@ def _covariance(jacobian: Values, cost: float, dimensions: int, half_width_m: fl
     return np.asarray(axes * (excess / np.maximum(value, half_width_m**-2)) @ axes.T)
 
 
-def conclude(collected: Collected, solution: Solution) -> Located:
+def conclude(collected: Collected, solution: Solution, model: PropagationModel) -> Located:
     """The fix of a solution, with the regions of a normal distribution."""
     posterior = _normal_posterior(collected, solution)
-    fix = make_fix(collected, posterior, solution.place_m[:2], METHOD, model_of(collected))
+    fix = make_fix(collected, posterior, solution.place_m[:2], METHOD, model)
     covariance = np.zeros((3, 3))
     dimensions = len(solution.place_m)
     covariance[:dimensions, :dimensions] = solution.covariance_m2
