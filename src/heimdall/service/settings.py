@@ -63,6 +63,12 @@ class Settings(BaseSettings):
     locate_queue: int = Field(256, ge=1, description="Requests that wait to be located; more are told to come back.")
     locate_s: float = Field(60.0, gt=0, description="Time a request may take from its arrival to its fixes.")
     locate_per_minute: int = Field(600, ge=1, description="Requests to locate a token may send in a minute.")
+    evaluation_scenario: str = Field("matched", description="Frozen evaluation that a new champion has to win.")
+    evaluation_count: int = Field(400, ge=1, description="Scenes of the frozen evaluation.")
+    evaluation_seed: int = Field(77_500, ge=0, description="Seed of the frozen evaluation.")
+    evaluation_data: Annotated[list[str], NoDecode] = Field(
+        [], description="Recordings below the data folder to evaluate on instead, separated by commas."
+    )
     tile_url: str | None = Field(None, description="Tiles of the base map (https://.../{z}/{x}/{y}.png); none: a grid.")
     tile_credit: str = Field("", description="Line of credit the owner of the tiles asks for.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Detail of the log.")
@@ -77,6 +83,11 @@ class Settings(BaseSettings):
     @classmethod
     def _split_program(cls, value: object) -> object:
         return shlex.split(value) if isinstance(value, str) else value
+
+    @field_validator("evaluation_data", mode="before")
+    @classmethod
+    def _split_data(cls, value: object) -> object:
+        return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
 
     @field_validator("home")
     @classmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,21 +13,24 @@ from fastapi.responses import JSONResponse
 
 from heimdall import __version__
 from heimdall.service import bell, metrics, probes
-from heimdall.service.api import jobs, problems, system
-from heimdall.service.api.limits import BodyLimit
+from heimdall.service.api import jobs, locate, models, problems, receivers, sessions, system
+from heimdall.service.api.limits import BODY_LIMIT_BYTES, BodyLimit
 from heimdall.service.api.parts import Parts
 from heimdall.service.artifacts import open_artifacts
 from heimdall.service.health import Health
+from heimdall.service.locating import Locator, RateLimit
 from heimdall.service.settings import Settings
 from heimdall.service.store import Store
+from heimdall.service.warm import WarmModels
 
 PREFIX = "/api/v1"
+_UPLOADS = (f"{PREFIX}/locate", f"{PREFIX}/sessions", f"{PREFIX}/models", "/_nicegui/client/")
 
 
 def create_app(settings: Settings, store: Store) -> FastAPI:
     """The database has to be migrated already."""
     celery = bell.make_celery(settings)
-    parts = Parts(settings, store, open_artifacts(settings.artifact_address), bell.Doorbell(celery))
+    parts = _parts(settings, store, celery)
     counts: dict[str, int] = {}
     health = _health(parts, celery, counts)
     app = FastAPI(
@@ -39,13 +42,33 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
         lifespan=_lifespan(parts, health),
     )
     app.state.parts = parts
-    app.add_middleware(BodyLimit)
+    app.add_middleware(BodyLimit, limit_bytes=_body_limit(settings), limit_s=settings.upload_s)
     problems.install(app)
-    for router in (jobs.router, system.router):
+    for router in (jobs.router, locate.router, sessions.router, receivers.router, models.router, system.router):
         app.include_router(router, prefix=PREFIX)
     app.include_router(_health_routes(health, metrics.Sources(health, lambda: counts)))
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's own way to change the document
     return app
+
+
+def _parts(settings: Settings, store: Store, celery: Celery) -> Parts:
+    artifacts = open_artifacts(settings.artifact_address)
+    models = WarmModels(artifacts, settings.home / "warm")
+    return Parts(
+        settings=settings,
+        store=store,
+        artifacts=artifacts,
+        doorbell=bell.Doorbell(celery),
+        models=models,
+        locator=Locator(settings, store, models),
+        rate=RateLimit(settings.locate_per_minute),
+    )
+
+
+def _body_limit(settings: Settings) -> Callable[[str], int]:
+    """Bytes that a request to a path may have; an upload comes in an envelope of its own."""
+    upload_bytes = int(settings.upload_mb * 1e6) + BODY_LIMIT_BYTES
+    return lambda path: upload_bytes if path.startswith(_UPLOADS) else BODY_LIMIT_BYTES
 
 
 def _health(parts: Parts, celery: Celery, counts: dict[str, int]) -> Health:
@@ -65,6 +88,7 @@ def _lifespan(parts: Parts, health: Health) -> Any:
         yield
         health.stop()
         parts.doorbell.close()
+        parts.locator.close()
 
     return run
 

@@ -1,6 +1,10 @@
-"""How much a request may send, decided before any of it is kept in memory."""
+"""How much a request may send and how long it may take to, decided before any of it is kept in memory."""
 
 from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -8,35 +12,55 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from heimdall.service.api.problems import respond
 
 BODY_LIMIT_BYTES = 1_000_000
+BODY_LIMIT_S = 120.0
 
 
 class BodyLimit:
-    """Refuses bodies above `limit_bytes`, whether or not the sender says how long they are."""
+    """Refuses bodies above `limit_bytes` of their path, whether or not the sender says how long they are, and late ones."""
 
-    def __init__(self, app: ASGIApp, limit_bytes: int = BODY_LIMIT_BYTES) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        limit_bytes: Callable[[str], int] = lambda path: BODY_LIMIT_BYTES,
+        limit_s: float = BODY_LIMIT_S,
+    ) -> None:
         self._app = app
         self._limit_bytes = limit_bytes
+        self._limit_s = limit_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
-        if _declared_bytes(scope) > self._limit_bytes:
-            return await respond(413, _complaint(self._limit_bytes))(scope, receive, send)
-        await self._app(scope, _Counted(receive, self._limit_bytes), send)
+        limit_bytes = self._limit_bytes(scope["path"])
+        if _declared_bytes(scope) > limit_bytes:
+            return await respond(413, _complaint(limit_bytes))(scope, receive, send)
+        await self._app(scope, _Counted(receive, limit_bytes, self._limit_s), send)
 
 
 class _Counted:
-    def __init__(self, receive: Receive, limit_bytes: int) -> None:
+    def __init__(self, receive: Receive, limit_bytes: int, limit_s: float) -> None:
         self._receive = receive
         self._limit_bytes = limit_bytes
         self._left_bytes = limit_bytes
+        self._limit_s = limit_s
+        self._end_s = time.monotonic() + limit_s
+        self._more = True
 
     async def __call__(self) -> Message:
-        message = await self._receive()
+        message = await self._next()
         self._left_bytes -= len(message.get("body", b""))
+        self._more = bool(message.get("more_body", False))
         if self._left_bytes < 0:
             raise HTTPException(413, _complaint(self._limit_bytes))
         return message
+
+    async def _next(self) -> Message:
+        if not self._more:  # the body is here; what is left to hear is that the client has gone, whenever that is
+            return await self._receive()
+        try:
+            return await asyncio.wait_for(self._receive(), self._end_s - time.monotonic())
+        except TimeoutError:
+            raise HTTPException(408, f"the body did not arrive within {self._limit_s:g} s") from None
 
 
 def _complaint(limit_bytes: int) -> str:

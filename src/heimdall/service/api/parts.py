@@ -13,8 +13,10 @@ from heimdall.service.api.problems import ForbiddenError, UnauthenticatedError
 from heimdall.service.artifacts import Artifacts
 from heimdall.service.auth import Principal, Role, identify
 from heimdall.service.bell import Doorbell
+from heimdall.service.locating import Locator, RateLimit
 from heimdall.service.settings import Settings
 from heimdall.service.store import Store
+from heimdall.service.warm import WarmModels
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,9 @@ class Parts:
     store: Store
     artifacts: Artifacts
     doorbell: Doorbell
+    models: WarmModels
+    locator: Locator
+    rate: RateLimit
 
 
 def parts_of(request: Request) -> Parts:

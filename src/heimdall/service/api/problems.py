@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -16,6 +17,14 @@ from starlette.exceptions import HTTPException
 
 from heimdall.errors import HeimdallError, InputError
 from heimdall.service.jobs import JobConflictError, UnknownJobError
+from heimdall.service.refusals import (
+    BusyError,
+    ConflictError,
+    LateError,
+    TooLargeError,
+    TooOftenError,
+    UnknownError,
+)
 
 log = logging.getLogger(__name__)
 
@@ -39,10 +48,6 @@ class UnauthenticatedError(HeimdallError):
 
 class ForbiddenError(HeimdallError):
     """The token's role does not cover this."""
-
-
-class UnknownError(InputError):
-    """No such thing."""
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -81,13 +86,11 @@ async def _on_heimdall(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HeimdallError)
     if isinstance(error, UnauthenticatedError):
         return respond(401, str(error), headers={"WWW-Authenticate": "Bearer"})
-    if isinstance(error, ForbiddenError):
-        return respond(403, str(error))
-    if isinstance(error, UnknownJobError | UnknownError):
-        return respond(404, str(error))
-    if isinstance(error, JobConflictError):
-        return respond(409, str(error))
-    return respond(422, str(error)) if isinstance(error, InputError) else respond(500, str(error))
+    if isinstance(error, BusyError):
+        status = 429 if isinstance(error, TooOftenError) else 503
+        return respond(status, str(error), headers={"Retry-After": str(math.ceil(error.retry_after_s))})
+    status = next((status for kind, status in _STATUSES.items() if isinstance(error, kind)), 500)
+    return respond(status, str(error))
 
 
 async def _on_database(_request: Request, error: Exception) -> JSONResponse:
@@ -99,6 +102,17 @@ async def _on_bug(_request: Request, error: Exception) -> JSONResponse:
     return respond(500, f"internal error: {type(error).__name__}; the log of the service has the rest")
 
 
+_STATUSES: dict[type[HeimdallError], int] = {
+    ForbiddenError: 403,
+    UnknownJobError: 404,
+    UnknownError: 404,
+    LateError: 408,
+    JobConflictError: 409,
+    ConflictError: 409,
+    TooLargeError: 413,
+    InputError: 422,
+}
+"""The first that fits counts."""
 _HANDLERS = {
     HTTPException: _on_http,
     RequestValidationError: _on_validation,

@@ -1,0 +1,93 @@
+"""Receivers: register, edit, import, export."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Response
+from fastapi.params import Path as InPath
+from pydantic import BaseModel, Field
+
+from heimdall.observation import ClockClass
+from heimdall.service import stations
+from heimdall.service.api.parts import Operator, UsesParts, Viewer
+from heimdall.service.api.problems import documented
+from heimdall.service.stations import StationFields, StationList
+from heimdall.service.store import Station
+
+router = APIRouter(prefix="/receivers", tags=["receivers"], responses=documented(401, 403, 422, 503))
+
+ReceiverId = Annotated[str, InPath(pattern=r"^[0-9a-f]{16}$", examples=["0123456789abcdef"])]
+
+
+class StationView(StationFields):
+    id: str
+    clock: str = Field(description="Class of its clock.", examples=["gps-disciplined"])
+    updated_utc: datetime
+
+
+class StationPage(BaseModel):
+    receivers: list[StationView]
+
+
+class Imported(BaseModel):
+    count: int
+
+
+@router.get("", summary="List receivers")
+def find(who: Viewer, parts: UsesParts) -> StationPage:
+    with parts.store.reading() as session:
+        return StationPage(receivers=[view_station(station) for station in stations.find(session)])
+
+
+@router.post("", status_code=201, summary="Register a receiver", responses=documented(409, 413))
+def create(
+    fields: Annotated[StationFields, Body()], response: Response, who: Operator, parts: UsesParts
+) -> StationView:
+    """Recordings that name it get its place where they have none, and its correction."""
+    with parts.store.writing() as session:
+        view = view_station(stations.add(session, fields))
+    response.headers["Location"] = f"/api/v1/receivers/{view.id}"
+    return view
+
+
+@router.get("/export", summary="All receivers, as import reads them")
+def export(who: Viewer, parts: UsesParts) -> StationList:
+    with parts.store.reading() as session:
+        return StationList(receivers=[stations.fields_of(station) for station in stations.find(session)])
+
+
+@router.post("/import", summary="Add receivers, or replace those of the same names", responses=documented(413))
+def import_all(listed: Annotated[StationList, Body()], who: Operator, parts: UsesParts) -> Imported:
+    with parts.store.writing() as session:
+        return Imported(count=stations.import_all(session, listed))
+
+
+@router.get("/{receiver_id}", summary="One receiver", responses=documented(404))
+def get(receiver_id: ReceiverId, who: Viewer, parts: UsesParts) -> StationView:
+    with parts.store.reading() as session:
+        return view_station(stations.get(session, receiver_id))
+
+
+@router.put("/{receiver_id}", summary="Edit a receiver", responses=documented(404, 409, 413))
+def change(
+    receiver_id: ReceiverId, fields: Annotated[StationFields, Body()], who: Operator, parts: UsesParts
+) -> StationView:
+    with parts.store.writing() as session:
+        return view_station(stations.change(session, receiver_id, fields))
+
+
+@router.delete("/{receiver_id}", status_code=204, summary="Forget a receiver", responses=documented(404))
+def delete(receiver_id: ReceiverId, who: Operator, parts: UsesParts) -> None:
+    with parts.store.writing() as session:
+        stations.delete(session, receiver_id)
+
+
+def view_station(station: Station) -> StationView:
+    return StationView(
+        **stations.fields_of(station).model_dump(),
+        id=station.id,
+        clock=ClockClass.of(station.clock_sigma_s).value,
+        updated_utc=datetime.fromtimestamp(station.updated_unix_s, UTC),
+    )

@@ -1,0 +1,145 @@
+"""Locating for many at once: a bounded number of requests side by side, a bounded queue behind them, models kept warm."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
+
+from heimdall.errors import InputError
+from heimdall.estimation.locate import Located, locate_each
+from heimdall.estimation.pictures import evidence_maps
+from heimdall.fix import Fix
+from heimdall.formats.write import fixes_bytes
+from heimdall.observation import Observation
+from heimdall.service import stations
+from heimdall.service.refusals import BusyError, TooOftenError
+from heimdall.service.settings import Settings
+from heimdall.service.store import Model, Station, Store
+from heimdall.service.warm import WarmModels, champion_of, get_model
+
+T = TypeVar("T")
+_MINUTE_S = 60.0
+_COME_BACK_S = 2.0
+
+
+class Method(StrEnum):
+    """What reads the evidence."""
+
+    AUTO = "auto"
+    LIKELIHOOD = "likelihood"
+    LEARNED = "learned"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Fixes with what they were made from."""
+
+    observations: list[Observation]
+    located: list[Located]
+    model: Model | None
+    """The model that was asked; None: the likelihood alone."""
+
+    @property
+    def fixes(self) -> list[Fix]:
+        return [each.fix for each in self.located]
+
+    def to_bytes(self, suffix: str) -> bytes:
+        """As a file: see `heimdall.formats.write.SUFFIXES`."""
+        evidence = (
+            [evidence_maps(each) for each in self.located] if suffix in (".png", ".html") else [()] * len(self.located)
+        )
+        return fixes_bytes(self.fixes, self.observations, suffix, evidence)
+
+
+class Locator:
+    """`run` takes work into the queue, and refuses what could not be done in time."""
+
+    def __init__(self, settings: Settings, store: Store, models: WarmModels) -> None:
+        self._settings = settings
+        self._store = store
+        self._models = models
+        self._executor = ThreadPoolExecutor(settings.locate_slots, thread_name_prefix="locate")
+        self._lock = threading.Lock()
+        self._waiting = 0
+
+    @property
+    def waiting(self) -> int:
+        """Requests that are being located or wait for it."""
+        return self._waiting
+
+    def run(self, work: Callable[[], T], deadline_s: float | None = None) -> Future[T]:
+        """Do `work` in its turn. Raises BusyError, at once or from the future, where that would not be in time."""
+        with self._lock:
+            self.check_room()
+            self._waiting += 1
+        end_s = time.monotonic() + (deadline_s or self._settings.locate_s)
+        future = self._executor.submit(self._in_time, work, end_s)
+        future.add_done_callback(self._leave)
+        return future
+
+    def check_room(self) -> None:
+        """Raises BusyError where `run` would."""
+        if self._waiting >= self._settings.locate_queue + self._settings.locate_slots:
+            raise BusyError("too many requests wait to be located: try again soon", _COME_BACK_S)
+
+    def locate(
+        self, observations: Sequence[Observation], method: Method = Method.AUTO, model_id: str | None = None
+    ) -> Answer:
+        """Locate with the champion, or another model, and what is known of the receivers."""
+        model, known = self._choose(method, model_id)
+        corrected = stations.corrected(observations, known)
+        if model is None:
+            return Answer(corrected, list(locate_each(corrected)), None)
+        learned = self._models.get(model)
+        located = list(learned.locate_each(corrected, choose=method is Method.AUTO))
+        return Answer(corrected, located, model)
+
+    def close(self) -> None:
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def _choose(self, method: Method, model_id: str | None) -> tuple[Model | None, Sequence[Station]]:
+        with self._store.reading() as session:
+            known = stations.find(session)
+            if method is Method.LIKELIHOOD:
+                return None, known
+            model = get_model(session, model_id) if model_id is not None else champion_of(session)
+        if model is None and method is Method.LEARNED:
+            raise InputError("no model is champion yet: promote one, name one, or take the method likelihood")
+        return model, known
+
+    def _in_time(self, work: Callable[[], T], end_s: float) -> T:
+        if time.monotonic() > end_s:
+            raise BusyError("its turn did not come in time: try again soon", _COME_BACK_S)
+        return work()
+
+    def _leave(self, _: Future[T]) -> None:
+        with self._lock:
+            self._waiting -= 1
+
+
+class RateLimit:
+    """So many a minute for each name."""
+
+    def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._per_minute = per_minute
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._seen: dict[str, deque[float]] = {}
+
+    def check(self, name: str) -> None:
+        """Count one. Raises TooOftenError where it is one too many."""
+        with self._lock:
+            now = self._clock()
+            seen = self._seen.setdefault(name, deque())
+            while seen and seen[0] <= now - _MINUTE_S:
+                seen.popleft()
+            if len(seen) >= self._per_minute:
+                wait_s = seen[0] + _MINUTE_S - now
+                raise TooOftenError(f"more than {self._per_minute} requests to locate in a minute: slow down", wait_s)
+            seen.append(now)

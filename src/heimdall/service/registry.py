@@ -1,0 +1,180 @@
+"""Models: what each scores, which one is champion, and what it takes to become it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from heimdall.errors import InputError
+from heimdall.inference.bundle import SUFFIX, Bundle
+from heimdall.inference.locate import Learned
+from heimdall.service import kinds
+from heimdall.service.artifacts import Artifacts, fingerprint
+from heimdall.service.jobs import LEASED, State
+from heimdall.service.refusals import ConflictError
+from heimdall.service.settings import Settings
+from heimdall.service.store import Alias, Job, Model, now_unix_s
+from heimdall.service.submit import submit
+from heimdall.service.uploads import harmless
+from heimdall.service.warm import CHAMPION, champion_of, get_model
+
+PARITY_MOST = 1e-3
+"""Largest difference between onnxruntime and torch that a network may have been exported with."""
+DECIDING = "hybrid/median_m"
+"""The figure of the frozen evaluation that decides: the median error of what `learned` answers."""
+_UNDER_WAY = (State.QUEUED, State.PAUSED, *LEASED)
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """A model's scores on the frozen evaluation, and the job that found them."""
+
+    job_id: str
+    scores: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """What came of asking for one."""
+
+    promoted: bool
+    reason: str
+    waiting_for: tuple[str, ...] = ()
+    """Evaluation jobs that have to end first."""
+
+
+def find(session: Session) -> Sequence[Model]:
+    """The newest first."""
+    return session.scalars(select(Model).order_by(Model.created_unix_s.desc(), Model.id)).all()
+
+
+def check_bundle(path: Path) -> Bundle:
+    """Read a bundle and run its network once: hashes, format version, inputs. Raises InputError with what is wrong."""
+    try:
+        return Learned.load(path, threads=1).bundle
+    except InputError as error:
+        raise InputError(str(error).replace(f"{path.parent}/", "")) from error
+
+
+def import_bundle(session: Session, artifacts: Artifacts, path: Path, bundle: Bundle, *, created_by: str) -> Model:
+    """List a checked bundle. Raises ConflictError where it is listed already."""
+    sha256 = fingerprint(path)
+    known = session.scalar(select(Model).where(Model.sha256 == sha256))
+    if known is not None:
+        raise ConflictError(f"this bundle is here already, as model {known.id} ({known.name})")
+    model_id = secrets.token_hex(8)
+    name = f"{Path(harmless(bundle.name)).stem}{SUFFIX}"
+    key = f"models/{model_id}/{name}"
+    artifacts.put(path, key)
+    model = Model(
+        id=model_id,
+        name=name,
+        job_id=None,
+        artifact=key,
+        sha256=sha256,
+        size_bytes=path.stat().st_size,
+        scores=dict(bundle.scores),
+        record={"imported_by": created_by, "training": bundle.training},
+    )
+    session.add(model)
+    session.flush()
+    session.refresh(model)
+    return model
+
+
+def frozen_request(settings: Settings, model_id: str) -> kinds.EvaluateRequest:
+    """The evaluation that every candidate and the champion are held against each other on."""
+    source: dict[str, Any] = {"data": settings.evaluation_data}
+    if not settings.evaluation_data:
+        source = {
+            "scenario": settings.evaluation_scenario,
+            "count": settings.evaluation_count,
+            "seed": settings.evaluation_seed,
+        }
+    return kinds.EvaluateRequest(kind="evaluate", model=model_id, name="frozen evaluation", **source)
+
+
+def frozen_scores(session: Session, settings: Settings, model_id: str) -> Frozen | None:
+    job = next(iter(_evaluations(session, settings, model_id, (State.SUCCEEDED,))), None)
+    return None if job is None else Frozen(job.id, (job.result or {}).get("scores", {}))
+
+
+def promote(session: Session, settings: Settings, model_id: str, bundle: Bundle, who: str) -> Promotion:
+    """Make a model champion if it is the better one; start the evaluations that have to be done first.
+
+    Raises ConflictError, with the figures, where it is not better or its network was not proved to be what was trained.
+    """
+    model, champion = get_model(session, model_id), champion_of(session)
+    if champion is not None and champion.id == model.id:
+        return Promotion(True, f"{model.name} is champion already")
+    _check_parity(model, bundle)
+    rivals = [model] if champion is None else [model, champion]
+    waiting = [job for each in rivals if (job := _evaluate(session, settings, each, who)) is not None]
+    if waiting:
+        return Promotion(False, "it is being evaluated on the frozen set; ask again when that is done", tuple(waiting))
+    figures = {each.id: _deciding(session, settings, each) for each in rivals}
+    reason = _verdict(model, champion, figures)
+    _point(session, model, who, {"reason": reason, "figures": figures})
+    return Promotion(True, reason)
+
+
+def _verdict(model: Model, champion: Model | None, figures: dict[str, float]) -> str:
+    mine_m = figures[model.id]
+    if champion is None:
+        return f"median error {mine_m:.1f} m on the frozen evaluation; there was no champion"
+    words = f"median error {mine_m:.1f} m on the frozen evaluation, the champion's {figures[champion.id]:.1f} m"
+    if mine_m >= figures[champion.id]:
+        raise ConflictError(f"{model.name} is not better than the champion {champion.name}: {words}")
+    return words
+
+
+def _check_parity(model: Model, bundle: Bundle) -> None:
+    parity = bundle.training.get("parity")
+    if not isinstance(parity, int | float) or not parity <= PARITY_MOST:
+        found = "not recorded" if parity is None else f"{parity:.2g}"
+        raise ConflictError(
+            f"{model.name} was not proved to be what was trained: the difference between ONNX and torch is {found}, "
+            f"at most {PARITY_MOST:g} is allowed"
+        )
+
+
+def _evaluate(session: Session, settings: Settings, model: Model, who: str) -> str | None:
+    """The job whose end has to be waited for, started if need be; None where the scores are there."""
+    if frozen_scores(session, settings, model.id) is not None:
+        return None
+    running = next(iter(_evaluations(session, settings, model.id, _UNDER_WAY)), None)
+    return running.id if running is not None else submit(session, frozen_request(settings, model.id), settings, who).id
+
+
+def _evaluations(session: Session, settings: Settings, model_id: str, states: Sequence[State]) -> Sequence[Job]:
+    """Jobs of the frozen evaluation of a model, the newest first."""
+    wanted = kinds.stored_form(frozen_request(settings, model_id))
+    query = select(Job).where(Job.kind == "evaluate", Job.state.in_(states)).order_by(Job.created_unix_s.desc())
+    return [job for job in session.scalars(query) if job.arguments == wanted]
+
+
+def _deciding(session: Session, settings: Settings, model: Model) -> float:
+    frozen = frozen_scores(session, settings, model.id)
+    assert frozen is not None, "it was evaluated, or waited for"
+    value = frozen.scores.get(DECIDING)
+    if not isinstance(value, int | float):
+        raise ConflictError(
+            f"the evaluation of {model.name} (job {frozen.job_id}) has no {DECIDING}: evaluate it again"
+        )
+    return float(value)
+
+
+def _point(session: Session, model: Model, who: str, reason: dict[str, Any]) -> None:
+    alias = session.get(Alias, CHAMPION, populate_existing=True)
+    if alias is None:
+        session.add(Alias(name=CHAMPION, model_id=model.id, moved_by=who, reason=reason))
+    else:
+        alias.model_id, alias.moved_by, alias.reason = model.id, who, reason
+        alias.moved_unix_s = session.scalar(select(now_unix_s())) or alias.moved_unix_s
+    session.flush()

@@ -1,0 +1,196 @@
+"""Receivers that people told us about: their places and clocks, and the corrections that calibration found."""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints
+from sqlalchemy import delete as delete_rows
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from heimdall.observation import Observation, Receiver, Reception
+from heimdall.service.refusals import ConflictError, UnknownError
+from heimdall.service.store import Station
+from heimdall.vetting import vet
+
+MOST = 10_000
+"""Receivers of one import."""
+_NO_PLACE = "no position"
+"""How a reader's complaint begins that a registered place answers."""
+
+
+class Residual(BaseModel):
+    """One receiver at one session of a calibration."""
+
+    session: str
+    delay_s: float | None
+    level_db: float | None
+
+
+class Correction(BaseModel):
+    """What a receiver adds to times and levels, found with a known transmitter. It is taken off again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    delay_s: FiniteFloat | None = Field(default=None, description="How much later than the others it stamps.")
+    delay_sigma_s: Annotated[float | None, Field(ge=0, allow_inf_nan=False)] = None
+    level_bias_db: FiniteFloat | None = Field(default=None, description="How much more than the others it shows.")
+    level_bias_sigma_db: Annotated[float | None, Field(ge=0, allow_inf_nan=False)] = None
+    observations: int = Field(default=0, ge=0, description="It was found from so many.")
+    made_utc: datetime | None = None
+    residuals: list[Residual] = Field(default_factory=list, max_length=1000)
+
+
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120)]
+Sigma = Annotated[float | None, Field(ge=0, allow_inf_nan=False)]
+
+
+class StationFields(BaseModel):
+    """A receiver as its owner describes it. Recordings belong to it by its name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name = Field(examples=["HB9ODP"])
+    latitude_deg: float = Field(ge=-90, le=90, examples=[47.3])
+    longitude_deg: float = Field(ge=-180, le=180, examples=[8.5])
+    height_m: float = Field(default=0.0, ge=-1000, le=100_000, description="Above the ellipsoid.")
+    clock_sigma_s: Sigma = Field(default=None, description="Of its stamps against UTC; null: what its recordings say.")
+    level_sigma_db: Sigma = Field(default=None, description="Of its level calibration; null: what its recordings say.")
+    note: str = Field(default="", max_length=2000)
+    correction: Correction | None = None
+
+
+class StationList(BaseModel):
+    """What export writes and import reads."""
+
+    receivers: list[StationFields] = Field(max_length=MOST)
+
+
+def find(session: Session) -> Sequence[Station]:
+    return session.scalars(select(Station).order_by(Station.name)).all()
+
+
+def get(session: Session, station_id: str) -> Station:
+    station = session.get(Station, station_id, populate_existing=True)
+    if station is None:
+        raise UnknownError(f"no receiver {station_id}: `GET /api/v1/receivers` lists them")
+    return station
+
+
+def add(session: Session, fields: StationFields) -> Station:
+    _check_free(session, fields.name)
+    station = Station(id=secrets.token_hex(8), **_columns(fields))
+    session.add(station)
+    session.flush()
+    session.refresh(station)
+    return station
+
+
+def change(session: Session, station_id: str, fields: StationFields) -> Station:
+    station = get(session, station_id)
+    if fields.name != station.name:
+        _check_free(session, fields.name)
+    for name, value in _columns(fields).items():
+        setattr(station, name, value)
+    session.flush()
+    session.refresh(station)
+    return station
+
+
+def delete(session: Session, station_id: str) -> None:
+    get(session, station_id)
+    session.execute(delete_rows(Station).where(Station.id == station_id))
+
+
+def import_all(session: Session, stations: StationList) -> int:
+    """Add each, or replace the one of its name."""
+    known = {station.name: station for station in find(session)}
+    for fields in stations.receivers:
+        if fields.name in known:
+            change(session, known[fields.name].id, fields)
+        else:
+            known[fields.name] = add(session, fields)
+    return len(stations.receivers)
+
+
+def fields_of(station: Station) -> StationFields:
+    names = [name for name in StationFields.model_fields if name != "correction"]
+    values = {name: getattr(station, name) for name in names}
+    return StationFields(**values, correction=correction_of(station))
+
+
+def correction_of(station: Station) -> Correction | None:
+    return None if station.correction is None else Correction.model_validate(station.correction)
+
+
+def corrected(observations: Iterable[Observation], stations: Sequence[Station]) -> list[Observation]:
+    """The observations with what is known of their receivers: a place where they have none, and corrections taken off."""
+    by_name = {station.name: station for station in stations}
+    return [_corrected(observation, by_name) for observation in observations] if by_name else list(observations)
+
+
+def _corrected(observation: Observation, by_name: Mapping[str, Station]) -> Observation:
+    receptions = tuple(
+        _correct(reception, by_name[reception.receiver.name]) if reception.receiver.name in by_name else reception
+        for reception in observation.receptions
+    )
+    return observation if receptions == observation.receptions else vet(replace(observation, receptions=receptions))
+
+
+def _correct(reception: Reception, station: Station) -> Reception:
+    correction = correction_of(station) or Correction()
+    reception = _placed(reception, station)
+    if correction.delay_s is not None:
+        toa_s = None if reception.toa_s is None else reception.toa_s - correction.delay_s
+        reception = replace(reception, toa_s=toa_s, start_s=reception.start_s - correction.delay_s)
+    if correction.level_bias_db is not None:
+        reception = _level_corrected(reception, correction.level_bias_db)
+    receiver = _as_known(reception.receiver, station, correction)
+    return replace(reception, receiver=receiver)
+
+
+def _placed(reception: Reception, station: Station) -> Reception:
+    receiver = reception.receiver
+    if math.isfinite(receiver.latitude_deg + receiver.longitude_deg):
+        return reception
+    placed = replace(
+        receiver, latitude_deg=station.latitude_deg, longitude_deg=station.longitude_deg, height_m=station.height_m
+    )
+    answered = reception.flaw is not None and reception.flaw.startswith(_NO_PLACE)
+    return replace(reception, receiver=placed, flaw=None if answered else reception.flaw)
+
+
+def _level_corrected(reception: Reception, bias_db: float) -> Reception:
+    rssi_dbm = None if reception.rssi_dbm is None else reception.rssi_dbm - bias_db
+    samples = reception.samples
+    if samples is not None:
+        samples = samples * samples.dtype.type(10 ** (-bias_db / 20))
+    return replace(reception, rssi_dbm=rssi_dbm, samples=samples)
+
+
+def _as_known(receiver: Receiver, station: Station, correction: Correction) -> Receiver:
+    clock_sigma_s = receiver.clock_sigma_s if station.clock_sigma_s is None else station.clock_sigma_s
+    if clock_sigma_s is not None and correction.delay_s is not None:
+        clock_sigma_s = math.hypot(clock_sigma_s, correction.delay_sigma_s or 0.0)
+    level_sigma_db = station.level_sigma_db
+    if level_sigma_db is None:
+        level_sigma_db = receiver.level_sigma_db
+    if correction.level_bias_db is not None:
+        level_sigma_db = correction.level_bias_sigma_db
+    return replace(receiver, clock_sigma_s=clock_sigma_s, level_sigma_db=level_sigma_db)
+
+
+def _columns(fields: StationFields) -> dict[str, object]:
+    correction = None if fields.correction is None else fields.correction.model_dump(mode="json")
+    return fields.model_dump(exclude={"correction"}) | {"correction": correction}
+
+
+def _check_free(session: Session, name: str) -> None:
+    if session.scalar(select(Station.id).where(Station.name == name)) is not None:
+        raise ConflictError(f"a receiver named {name} is registered already: edit that one")

@@ -1,0 +1,117 @@
+"""Files from outside: put into a folder of their own under harmless names, counted, archives member by member."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import BinaryIO
+
+from heimdall.errors import InputError
+from heimdall.formats.limits import Limits
+from heimdall.formats.read import MEASUREMENT_SUFFIXES
+from heimdall.formats.source import archive_files, is_archive
+from heimdall.service.refusals import TooLargeError
+from heimdall.service.settings import Settings
+
+_LONGEST_NAME = 150
+_MEMBERS = 4096
+_PIECE_BYTES = 1 << 20
+_TABLES = (".json", ".txt")
+
+
+def limits_of(settings: Settings) -> Limits:
+    return Limits(
+        total_bytes=int(settings.upload_mb * 1e6),
+        members=_MEMBERS,
+        rows=settings.upload_observations,
+        samples=settings.upload_samples,
+    )
+
+
+class Upload:
+    """The files of one upload while they are looked at."""
+
+    def __init__(self, folder: Path, limits: Limits) -> None:
+        self.folder = folder
+        self.limits = limits
+        self._left_bytes = limits.total_bytes
+        self._left_files = limits.members
+
+    def add(self, name: str, stream: BinaryIO) -> None:
+        """Copy one file in. Raises TooLargeError beyond the limit, InputError for a name that is there already."""
+        with self._room_for(name).open("xb") as file:
+            while piece := stream.read(_PIECE_BYTES):
+                self._count(len(piece))
+                file.write(piece)
+
+    def unpack(self) -> None:
+        """Put the members of archives in their place. Call it once, when all files are here."""
+        given = sorted(self.folder.iterdir())
+        for path in given:
+            if is_archive(path):
+                self._unpack(path)
+        if len(given) == 1 and given[0].is_file() and given[0].suffix.lower() in _TABLES:
+            given[0].rename(given[0].with_suffix(MEASUREMENT_SUFFIXES[0]))
+
+    def _unpack(self, archive: Path) -> None:
+        left = Limits(self._left_bytes, self._left_files, self.limits.rows, self.limits.samples)
+        packed = archive.with_name(f".{archive.name}.packed")
+        archive.rename(packed)
+        try:
+            members = archive_files(packed, left)
+        except InputError as error:
+            raise InputError(str(error).replace(str(packed), archive.name)) from error
+        packed.unlink()
+        for name, content in members.items():
+            self._count(len(content))
+            folder = self.folder / harmless(archive.name.split(".")[0])
+            for part in name.split("/")[:-1]:
+                folder /= harmless(part)
+            folder.mkdir(parents=True, exist_ok=True)
+            self._place(folder, name.rpartition("/")[2]).write_bytes(content)
+
+    def _room_for(self, name: str) -> Path:
+        self._left_files -= 1
+        if self._left_files < 0:
+            raise InputError(f"more than {self.limits.members} files: send them as several uploads")
+        return self._place(self.folder, name)
+
+    def _place(self, folder: Path, name: str) -> Path:
+        path = folder / harmless(name)
+        if path.exists():
+            raise InputError(f"two files are named {path.name}: give each a name of its own")
+        return path
+
+    def _count(self, size_bytes: int) -> None:
+        self._left_bytes -= size_bytes
+        if self._left_bytes < 0:
+            raise TooLargeError(f"the upload has more than {self.limits.total_bytes / 1e6:g} MB: send less at a time")
+
+
+@contextmanager
+def receiving(settings: Settings) -> Iterator[Upload]:
+    """A folder for one upload, which is gone at the end."""
+    with TemporaryDirectory(prefix="heimdall-upload-") as folder:
+        yield Upload(Path(folder), limits_of(settings))
+
+
+def harmless(name: str) -> str:
+    """The last part of a name without anything a file system or a shell could take amiss."""
+    last = re.split(r"[/\\]", name)[-1]
+    return re.sub(r"[^\w.+ -]+", "_", last).lstrip(".")[-_LONGEST_NAME:].strip() or "unnamed"
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of all files below."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def keep(source: Path, target: Path) -> None:
+    """Copy a folder to a place where nobody sees it before it is whole."""
+    part = target.with_name(f".{target.name}.part")
+    shutil.copytree(source, part)
+    part.rename(target)
