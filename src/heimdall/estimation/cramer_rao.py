@@ -116,6 +116,12 @@ def surface_tangent(place_B2: Values, curvature_per_m_B2: Values) -> Values:
 def bound_at(place_B2: Values, batch: EvidenceBatch, model: PropagationModel) -> Values:
     """(B, 2, 2) covariance bound in m^2 of evidence (numpy) for transmitters at `place_B2`, by the model's own figures."""
     curvature = np.asarray(batch.curvature_per_m, dtype=float)
+    return position_covariance(information_at(place_B2, batch, model), surface_tangent(place_B2, curvature))
+
+
+def information_at(place_B2: Values, batch: EvidenceBatch, model: PropagationModel) -> Values:
+    """(B, 3, 3) information about the place in evidence, by the model's own figures."""
+    curvature = np.asarray(batch.curvature_per_m, dtype=float)
     east, north = place_B2[:, 0], place_B2[:, 1]
     up = surface_up_m(east, north, (curvature[:, 0], curvature[:, 1]), batch.transmitter_height_m)
     shadowing_db2 = np.mean(np.square(model.shadowing_sigma_db))
@@ -126,8 +132,7 @@ def bound_at(place_B2: Values, batch: EvidenceBatch, model: PropagationModel) ->
     )
     exponent_B = np.full(len(place_B2), model.exponent_mean)
     information = arrival_information(links, model.refractive_index / SPEED_OF_LIGHT_M_S)
-    information = information + level_information(links, exponent_B, model.exponent_sigma)
-    return position_covariance(information, surface_tangent(place_B2, curvature))
+    return information + level_information(links, exponent_B, model.exponent_sigma)
 
 
 def _distance_m(links: Links) -> Values:

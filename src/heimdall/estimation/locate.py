@@ -36,6 +36,8 @@ class Located:
 
     fix: Fix
     posterior: GridPosterior | None
+    collected: Collected | None = None
+    """The evidence it was located from."""
 
 
 LocateGroup = Callable[[Sequence[Collected], PropagationModel], list[Located]]
@@ -70,9 +72,9 @@ def _locate_chunk(observations: Sequence[Observation], locate_group: LocateGroup
         groups.setdefault(model, []).append((index, collected, time.perf_counter() - begun))
     for model, members in groups.items():
         located = locate_group([collected for _, collected, _ in members], model)
-        for (index, _, collect_s), result in zip(members, located, strict=True):
-            elapsed_ms = result.fix.elapsed_ms + collect_s * 1e3
-            results[index] = replace(result, fix=replace(result.fix, elapsed_ms=elapsed_ms))
+        for (index, collected, collect_s), result in zip(members, located, strict=True):
+            fix = replace(result.fix, elapsed_ms=result.fix.elapsed_ms + collect_s * 1e3)
+            results[index] = replace(result, fix=fix, collected=collected)
     return [results[index] for index in range(len(observations))]
 
 
