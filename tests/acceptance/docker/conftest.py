@@ -12,7 +12,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ PROJECT = "heimdall-acceptance"
 SERVICES = {"training", "api", "mlflow", "postgres", "valkey"}
 HEALTHY_S = 300.0
 READY_S = 60.0
+JOB_S = 900.0
 CHOSEN_HERE = re.compile("HEIMDALL_(?!DOCKER_)|COMPOSE_")
 """A developer's own settings are not the ones of a fresh clone."""
 UNDECIDED = ("still being proved", "not looked at yet")
@@ -95,18 +97,20 @@ class Deployment:
             time.sleep(1)
 
     def api(self, path: str, body: dict[str, Any] | None = None) -> Any:
-        token = self.compose("exec", "-T", "api", "cat", "/run/heimdall-secrets/admin_token").strip()
-        status, answer = self._ask(f"http://127.0.0.1:{self.environment['HEIMDALL_PORT']}/api/v1{path}", body, token)
+        address = f"http://127.0.0.1:{self.environment['HEIMDALL_PORT']}/api/v1{path}"
+        status, answer = self._ask(address, body, self._admin_token)
         assert status < 300, answer
         return answer
 
-    def finished_job(self, request: dict[str, Any], timeout_s: float = 600) -> dict[str, Any]:
-        job = self.api("/jobs", request)
-        end = time.monotonic() + timeout_s
-        while job["state"] not in ("succeeded", "failed", "cancelled"):
+    @cached_property
+    def _admin_token(self) -> str:
+        return self.compose("exec", "-T", "api", "cat", "/run/heimdall-secrets/admin_token").strip()
+
+    def wait_for_job(self, job_id: str, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        end = time.monotonic() + JOB_S
+        while not condition(job := self.api(f"/jobs/{job_id}")):
             assert time.monotonic() < end, job
-            time.sleep(2)
-            job = self.api(f"/jobs/{job['id']}")
+            time.sleep(0.5)
         return dict(job)
 
     def offer_gpu(self, mode: str) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+
 import pytest
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
@@ -10,9 +14,10 @@ TINY_TRAINING = {
     "kind": "train",
     "recipe": "quick",
     "overrides": {
-        "steps": 6,
+        "steps": 24,
+        "checkpoint_every_s": 0.5,
         "batch_size": 8,
-        "validate_every": 6,
+        "validate_every": 24,
         "scenes.pool": 32,
         "scenes.passes": 2,
         "scenes.validation": 16,
@@ -21,16 +26,26 @@ TINY_TRAINING = {
 }
 READ_BUNDLE = """
 import pathlib, sys, zipfile
-newest = max(pathlib.Path("/var/lib/heimdall").rglob("*.heimdall"), key=lambda path: path.stat().st_mtime)
-with zipfile.ZipFile(newest) as bundle:
-    print(bundle.read(sys.argv[1]).decode())
+(path,) = pathlib.Path("/var/lib/heimdall/runs", sys.argv[1]).glob("*.heimdall")
+with zipfile.ZipFile(path) as bundle:
+    sys.stdout.buffer.write(bundle.read(sys.argv[2]))
 """
 HARDENED = ("training", "api", "mlflow", "postgres", "valkey")
 
 
+def member(running, job: dict, name: str) -> str:
+    """A file of the model that the job made."""
+    return running.compose("exec", "-T", "training", "python", "-c", READ_BUNDLE, job["id"], name)
+
+
+def weights(running, job: dict) -> str:
+    return json.loads(member(running, job, "manifest.json"))["training"]["weights_sha256"]
+
+
 @pytest.fixture(scope="module")
 def trained(everything) -> dict:
-    return everything.finished_job(TINY_TRAINING)
+    job = everything.api("/jobs", TINY_TRAINING)
+    return everything.wait_for_job(job["id"], lambda seen: seen["finished_utc"] is not None)
 
 
 def test_compose_as_typed_in_a_fresh_clone_brings_every_service_to_healthy(running) -> None:
@@ -59,12 +74,19 @@ def test_a_training_runs_to_a_model_on_the_cpu_and_every_record_of_it_says_why(r
     reason = accelerator["reason"]
     assert "GPU" in reason
     assert reason in running.api(f"/jobs/{trained['id']}/log")["text"]
-    manifest, card = (
-        running.compose("exec", "-T", "training", "python", "-c", READ_BUNDLE, member)
-        for member in ("manifest.json", "MODEL_CARD.md")
-    )
-    assert '"cpu"' in manifest
-    assert reason.split(".")[0] in card
+    record = json.loads(member(running, trained, "manifest.json"))["training"]["accelerator"]
+    assert (record["requested"], record["used"], record["reason"]) == ("auto", "cpu", reason)
+    assert reason in member(running, trained, "MODEL_CARD.md")
+
+
+def test_a_training_whose_container_is_killed_goes_on_and_ends_with_the_same_weights(running, trained) -> None:
+    job = running.api("/jobs", TINY_TRAINING)
+    running.wait_for_job(job["id"], lambda seen: seen["checkpoint"] is not None)
+    os.kill(running.inspect("training")["State"]["Pid"], signal.SIGKILL)
+    job = running.wait_for_job(job["id"], lambda seen: seen["finished_utc"] is not None)
+    assert job["state"] == "succeeded", job["error"]
+    assert job["attempts"] == 2
+    assert weights(running, job) == weights(running, trained)
 
 
 def test_nothing_is_published_beyond_the_loopback_and_database_and_broker_not_at_all(running) -> None:
@@ -124,12 +146,12 @@ def test_secrets_are_made_here_long_and_in_no_environment(running) -> None:
 
 
 def test_down_and_up_keeps_jobs_models_and_passwords(running, trained) -> None:
-    before = running.compose("exec", "-T", "training", "python", "-c", READ_BUNDLE, "manifest.json")
+    before = weights(running, trained)
     running.compose("down")
     running.compose("up", "-d")
     running.wait_until_healthy()
     assert running.api(f"/jobs/{trained['id']}") == trained
-    assert running.compose("exec", "-T", "training", "python", "-c", READ_BUNDLE, "manifest.json") == before
+    assert weights(running, trained) == before
 
 
 def test_an_accelerator_that_does_not_exist_is_a_clear_error(deployment) -> None:
