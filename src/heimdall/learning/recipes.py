@@ -120,9 +120,9 @@ def quick() -> Recipe:
     return Recipe(
         name="quick",
         purpose="two CPU cores, some five minutes: scenes that the likelihood's own model makes",
-        steps=500,
-        validate_every=100,
-        scenes=ScenePlan(pool=3072, passes=12),
+        steps=320,
+        validate_every=80,
+        scenes=ScenePlan(pool=2048, passes=10, calibration=3072),
     )
 
 
@@ -157,7 +157,7 @@ def large() -> Recipe:
         steps=300_000,
         batch_size=32,
         validate_every=5000,
-        network=NetworkPlan(backbone="convnext_large", cells=64, decoder_width=256, token_width=256, drop_path=0.3),
+        network=NetworkPlan(backbone="convnext_large", cells=48, decoder_width=256, token_width=256, drop_path=0.3),
         scenes=ScenePlan(scenarios=_half_mismatched(), pool=16_384, passes=2, validation=4096, calibration=16_384),
         optimizer=OptimizerPlan(lr=1e-4),
     )
