@@ -10,6 +10,8 @@ from heimdall.estimation.model import PropagationModel
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.geometry import Array
 
+_LEAST_WIDTH = 0.05
+
 
 def log_prior(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel) -> Array:
     """(B, G) log density per square metre of a transmitter at each place.
@@ -42,7 +44,13 @@ def _convex_combination(xp: Array, batch: EvidenceBatch, combined: int) -> tuple
     offset_BN2 = (horizontal_BN2 - mean_B2[:, None]) * weight_BN1
     divisor_B = count_B * (xp.clip(count_B, None, combined) + 1)
     covariance_B22 = xp.matmul(xp.matrix_transpose(offset_BN2), offset_BN2) / divisor_B[:, None, None]
-    # A network on a line says nothing across it: keep at least a twentieth of the area there.
-    least_B = (0.05 * batch.half_width_m) ** 2
+    # A network on a line says nothing across it: leave room for a twentieth of the area there.
+    missing_B = xp.clip((_LEAST_WIDTH * batch.half_width_m) ** 2 - _least_eigenvalue(xp, covariance_B22), 0.0, None)
     identity = xp.eye(2, dtype=covariance_B22.dtype, device=array_api_compat.device(covariance_B22))
-    return mean_B2, covariance_B22 + least_B[:, None, None] * identity
+    return mean_B2, covariance_B22 + missing_B[:, None, None] * identity
+
+
+def _least_eigenvalue(xp: Array, matrix_B22: Array) -> Array:
+    half_trace = 0.5 * (matrix_B22[:, 0, 0] + matrix_B22[:, 1, 1])
+    half_difference = 0.5 * (matrix_B22[:, 0, 0] - matrix_B22[:, 1, 1])
+    return half_trace - xp.sqrt(half_difference**2 + matrix_B22[:, 0, 1] ** 2)
