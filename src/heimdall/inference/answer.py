@@ -15,6 +15,8 @@ SMOOTHING = 1.0
 """Standard deviation of the blur before the peak is taken, in middle cells of a window of `_REFERENCE_CELLS`: about half
 the radius that holds half the likelihood's posterior. The peak of the bare density follows every ripple."""
 _REFERENCE_CELLS = 24
+_NEAR_CELLS = 3.0
+"""Nearer to the likelihood's mode than this, two estimates of one peak are averaged; further away there are two peaks."""
 
 
 def smoothing_core(cells: int) -> float:
@@ -36,6 +38,16 @@ def best_place(mixture: Mixture, smoothing: float) -> Array:
     for _ in range(_ROUNDS):
         place = _shifted(xp, blurred, place)
     return place[:, 0]
+
+
+def joined_place(peak: Array, share: float, cells: int) -> Array:
+    """(B, 2) between the likelihood's mode, the window's middle, and the peak of the network's density.
+
+    `share` of the way where both mean the same peak, all of it where they do not.
+    """
+    xp = array_namespace(peak)
+    near = xp.max(xp.abs(peak), axis=-1) < _NEAR_CELLS * cells / _REFERENCE_CELLS
+    return xp.where(near[:, None], share * peak, peak)
 
 
 def _shifted(xp: Any, mixture: Mixture, place: Array) -> Array:

@@ -38,7 +38,7 @@ class Calibration:
     likelihood_share: float = 0.5
     """Weight of the likelihood in the hybrid's geometric mean of the two densities."""
     point_share: float = 0.5
-    """How far the hybrid's place lies from the likelihood's mode towards its own density's peak."""
+    """How far the hybrid's place lies from the likelihood's mode towards the peak of its density, where both are one peak."""
     kinds: dict[str, dict[str, float]] = field(default_factory=dict)
     """Median error in m of each method, and the number of scenes, for each kind of session that was seen."""
     scenes: int = 0

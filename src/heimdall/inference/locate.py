@@ -23,7 +23,7 @@ from heimdall.estimation.spread import frame_around
 from heimdall.evidence.batch import EvidenceBatch, concatenate
 from heimdall.evidence.collect import Collected
 from heimdall.geometry import Array
-from heimdall.inference.answer import best_place, smoothing_core
+from heimdall.inference.answer import best_place, joined_place, smoothing_core
 from heimdall.inference.bundle import Bundle, read_bundle
 from heimdall.inference.calibration import HYBRID, LIKELIHOOD, NETWORK, Calibration, Regions, kind_of, pooled
 from heimdall.inference.mixture import Mixture, from_network
@@ -118,8 +118,8 @@ def answers_of(
     alone = from_network(*output, window.frame, half_width_m)
     log_mass = LOG_MASS_SCALE * window.maps[:, LOG_MASS]
     joined = pooled(alone, log_mass.reshape(log_mass.shape[0], -1), calibration.likelihood_share)
-    # Offsets count from the likelihood's mode, the window's middle: a share of an offset lies that far from it.
-    places = {NETWORK: best_place(alone, smoothing), HYBRID: calibration.point_share * best_place(joined, smoothing)}
+    between = joined_place(best_place(joined, smoothing), calibration.point_share, cells)
+    places = {NETWORK: best_place(alone, smoothing), HYBRID: between}
     mixtures = {NETWORK: (alone, calibration.network), HYBRID: (joined, calibration.hybrid)}
     return {
         method: Answer(window.frame.place_m(place[:, None, :])[:, 0], *mixtures[method])

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from heimdall.inference.answer import best_place, smoothing_core
+from heimdall.inference.answer import best_place, joined_place, smoothing_core
 from heimdall.inference.calibration import (
     ALL,
     HYBRID,
@@ -98,7 +98,9 @@ def _mean_loss(answers: list[Answered], share: float) -> float:
 
 
 def _median_error(answers: list[Answered], peaks: list[Tensor], share: float) -> float:
-    errors = [answer.error_m(share * peak) for answer, peak in zip(answers, peaks, strict=True)]
+    errors = [
+        answer.error_m(joined_place(peak, share, answer.cells)) for answer, peak in zip(answers, peaks, strict=True)
+    ]
     return float(torch.cat(errors).median())
 
 
@@ -107,7 +109,10 @@ def _errors(answers: list[Answered], peaks: list[Tensor], point_share: float) ->
     each = {
         LIKELIHOOD: [answer.error_m(torch.zeros_like(answer.batch.truth_core)) for answer in answers],
         NETWORK: [answer.error_m(answer.best(answer.mixture)) for answer in answers],
-        HYBRID: [answer.error_m(point_share * peak) for answer, peak in zip(answers, peaks, strict=True)],
+        HYBRID: [
+            answer.error_m(joined_place(peak, point_share, answer.cells))
+            for answer, peak in zip(answers, peaks, strict=True)
+        ],
     }
     return {method: torch.cat(errors).cpu().numpy() for method, errors in each.items()}
 

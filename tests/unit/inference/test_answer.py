@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from heimdall.inference.answer import best_place, smoothing_core
+from heimdall.inference.answer import best_place, joined_place, smoothing_core
 from heimdall.inference.mixture import Mixture
 
 
@@ -42,3 +42,8 @@ def test_blur_lets_a_broad_peak_win_over_a_sharp_splinter_of_little_weight() -> 
 
 def test_the_blur_is_the_same_length_whatever_the_number_of_cells() -> None:
     assert smoothing_core(48) / 48 == pytest.approx(smoothing_core(24) / 24)
+
+
+def test_two_estimates_of_one_peak_are_averaged_and_two_peaks_are_not() -> None:
+    peaks = np.array([[1.0, -2.0], [1.0, -20.0]])
+    np.testing.assert_allclose(joined_place(peaks, 0.25, cells=24), [[0.25, -0.5], [1.0, -20.0]])
