@@ -52,7 +52,7 @@ def channel_spectrum(
     count = samples_BNT.shape[-1]
     spectrum_BNT = xp.fft.fft(samples_BNT)
     frequency_T = xp.fft.fftfreq(count, d=1 / sample_rate_hz, device=array_api_compat.device(samples_BNT))
-    inside_T = xp.abs(frequency_T) <= 0.5 * _CHANNEL_MARGIN * bandwidth_hz
+    inside_T = xp.abs(frequency_T) < 0.5 * _CHANNEL_MARGIN * bandwidth_hz + _off_bin_hz(frequency_T)
     power_BNT = xp.real(spectrum_BNT) ** 2 + xp.imag(spectrum_BNT) ** 2
     noise_BN = _noise_floor(xp, power_BNT, frequency_T, inside_T, bandwidth_hz)
     excess_BN = xp.sum(power_BNT * inside_T, axis=-1) / xp.sum(xp.astype(inside_T, power_BNT.dtype)) - noise_BN
@@ -71,6 +71,11 @@ def channel_spectrum(
     )
 
 
+def _off_bin_hz(frequency_T: Array) -> float:
+    """Edges that fall on a frequency would be decided by rounding: they are moved by an odd part of a bin."""
+    return 0.37 * float(frequency_T[1] - frequency_T[0])
+
+
 def _maximum_likelihood_weight(xp: Array, density_BT: Array, present_BN: Array) -> tuple[Array, Array]:
     """The receivers' sum A of S / (N + e S), and the weight S / ((N + e S)^2 (1 + A)) of a cross spectrum.
 
@@ -85,7 +90,7 @@ def _maximum_likelihood_weight(xp: Array, density_BT: Array, present_BN: Array) 
 
 def _noise_floor(xp: Array, power_BNT: Array, frequency_T: Array, inside_T: Array, bandwidth_hz: float) -> Array:
     """Mean noise power a bin, from beside the channel where the recording is wide enough, else from its quietest parts."""
-    outside_T = xp.abs(frequency_T) >= 0.5 * _NOISE_GUARD * bandwidth_hz
+    outside_T = xp.abs(frequency_T) > 0.5 * _NOISE_GUARD * bandwidth_hz - _off_bin_hz(frequency_T)
     if int(xp.sum(xp.astype(outside_T, xp.int64))) >= _MIN_NOISE_BINS:
         beside = power_BNT[..., xp.nonzero(outside_T)[0]]
         floor = _median(xp, beside) / math.log(2)
