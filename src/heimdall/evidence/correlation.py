@@ -59,7 +59,7 @@ def pair_peaks(
     lags = min(math.ceil(max_delay_s * sample_rate_hz) + 4, count - 1)
     blocks = _block_count(count, sample_rate_hz, max_offset_hz)
     correlation_BPL, offsets = _correlate(
-        xp, samples_BNT, first_P, second_P, lags, blocks, sample_rate_hz, max_offset_hz
+        xp, samples_BNT, first_P, second_P, lags + _EDGE, blocks, sample_rate_hz, max_offset_hz
     )
     factor = max(1, math.ceil(_SAMPLES_A_CYCLE * bandwidth_hz / sample_rate_hz))
     coherence_BPL = _coherence(xp, _upsample(xp, correlation_BPL, factor))
@@ -150,18 +150,20 @@ def _offset_turns(xp: Array, samples_BNT: Array, blocks: int, block_s: float, ma
 
 
 def _upsample(xp: Array, correlation_BPL: Array, factor: int) -> Array:
-    """Band-limited interpolation; `_EDGE` zeros at both ends keep the ends from wrapping into each other."""
+    """Band-limited interpolation of all but `_EDGE` samples at both ends; a taper there keeps the cut from ringing."""
+    count = correlation_BPL.shape[-1]
     if factor == 1:
-        return correlation_BPL
-    batch, pairs, count = correlation_BPL.shape
+        return correlation_BPL[..., _EDGE : count - _EDGE]
     device = array_api_compat.device(correlation_BPL)
-    edge = xp.zeros((batch, pairs, _EDGE), dtype=correlation_BPL.dtype, device=device)
-    spectrum = xp.fft.fft(xp.concat([edge, correlation_BPL, edge], axis=-1))
-    size = count + 2 * _EDGE
-    half = (size + 1) // 2
-    gap = xp.zeros((batch, pairs, size * (factor - 1)), dtype=spectrum.dtype, device=device)
+    from_end = xp.arange(count, device=device)
+    from_end = xp.minimum(from_end, count - 1 - from_end)
+    taper = 0.5 - 0.5 * xp.cos(math.pi * xp.clip((from_end + 0.5) / _EDGE, 0.0, 1.0))
+    spectrum = xp.fft.fft(correlation_BPL * xp.astype(taper, xp.real(correlation_BPL).dtype))
+    half = (count + 1) // 2
+    gap_shape = (*correlation_BPL.shape[:2], count * (factor - 1))
+    gap = xp.zeros(gap_shape, dtype=spectrum.dtype, device=device)
     fine = xp.fft.ifft(xp.concat([spectrum[..., :half], gap, spectrum[..., half:]], axis=-1)) * factor
-    return fine[..., factor * _EDGE : factor * (_EDGE + count - 1) + 1]
+    return fine[..., factor * _EDGE : factor * (count - _EDGE - 1) + 1]
 
 
 def _coherence(xp: Array, correlation_BPL: Array) -> Array:
