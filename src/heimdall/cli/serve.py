@@ -18,8 +18,9 @@ def serve(
         typer.Option(help="Run a worker beside the API; by default if no database or broker is configured."),
     ] = None,
 ) -> int:
-    """Serve the API; with nothing configured, everything it needs runs with it."""
+    """Serve the API and the page; with nothing configured, everything they need runs with them."""
     from heimdall.service.serve import run_serve
     from heimdall.service.settings import load_settings
+    from heimdall.web import install
 
-    return run_serve(load_settings(host=host, port=port), with_worker=worker)
+    return run_serve(load_settings(host=host, port=port), with_worker=worker, decorate=install)

@@ -43,10 +43,18 @@ class Upload:
 
     def add(self, name: str, stream: BinaryIO) -> None:
         """Copy one file in. Raises TooLargeError beyond the limit, InputError for a name that is there already."""
-        with self._room_for(name).open("xb") as file:
+        with self.room_for(name, 0).open("xb") as file:
             while piece := stream.read(_PIECE_BYTES):
                 self._count(len(piece))
                 file.write(piece)
+
+    def room_for(self, name: str, size_bytes: int) -> Path:
+        """Where a file of that size may be put. Raises as `add`."""
+        self._left_files -= 1
+        if self._left_files < 0:
+            raise InputError(f"more than {self.limits.members} files: send them as several uploads")
+        self._count(size_bytes)
+        return self._place(self.folder, name)
 
     def unpack(self) -> None:
         """Put the members of archives in their place. Call it once, when all files are here."""
@@ -73,12 +81,6 @@ class Upload:
                 folder /= harmless(part)
             folder.mkdir(parents=True, exist_ok=True)
             self._place(folder, name.rpartition("/")[2]).write_bytes(content)
-
-    def _room_for(self, name: str) -> Path:
-        self._left_files -= 1
-        if self._left_files < 0:
-            raise InputError(f"more than {self.limits.members} files: send them as several uploads")
-        return self._place(self.folder, name)
 
     def _place(self, folder: Path, name: str) -> Path:
         path = folder / harmless(name)

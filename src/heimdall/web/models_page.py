@@ -1,0 +1,4 @@
+from heimdall.web.entry import Entry
+
+
+def register(entry: Entry) -> None: ...

@@ -1,0 +1,18 @@
+// Light, dark, or what the system says: kept in this browser.
+(() => {
+  const key = "heimdall-theme";
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const dark = () => (localStorage.getItem(key) || (system.matches ? "dark" : "light")) === "dark";
+  const apply = () => {
+    document.documentElement.dataset.theme = dark() ? "dark" : "light";
+    if (window.setDark) window.setDark(dark()); // NiceGUI's
+  };
+  window.heimdallTheme = () => {
+    localStorage.setItem(key, dark() ? "light" : "dark");
+    apply();
+  };
+  system.addEventListener("change", apply);
+  apply();
+  // NiceGUI's own script comes after this one.
+  addEventListener("load", () => setTimeout(apply, 0));
+})();
