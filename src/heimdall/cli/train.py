@@ -122,6 +122,8 @@ def _finish(run: RunFolder, json: bool) -> None:
 
 
 def _show_plan(document: dict[str, Any]) -> None:
+    from heimdall.learning.progress import duration_text
+
     memory, accelerator = document["memory"], document["accelerator"]
     fits = "fits" if memory["fits"] else "does not fit"
     rows = {
@@ -129,7 +131,7 @@ def _show_plan(document: dict[str, Any]) -> None:
         "device": f"{accelerator['used']}, {accelerator['device']}, {accelerator['precision']}",
         "why not the GPU": accelerator["reason"] or "-",
         "work": f"{document['steps']} steps of {document['batch_size']} scenes; {document['scenes']} scenes simulated",
-        "time, roughly": f"{document['estimated_s'] / 60:.0f} min",
+        "time, roughly": duration_text(document["estimated_s"]),
         "parameters": f"{memory['parameters'] / 1e6:.1f} M",
         "memory on a GPU": f"{memory['needed_bytes'] / _GIB:.2f} GiB at batch {document['batch_size']}: "
         f"{fits} in {memory['card_bytes'] / _GIB:.0f} GiB",

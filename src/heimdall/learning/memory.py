@@ -35,6 +35,8 @@ class MicroBatches:
     def __init__(self, on_halving: Callable[[str], None] = log.warning) -> None:
         self.halvings = 0
         self.on_halving = on_halving
+        self.alone = True
+        """Whether no other process waits for this one's gradients; otherwise a step cannot be begun again."""
 
     def run(self, batch_size: int, work: Callable[[int], Result]) -> Result:
         """`work(micro-batch size)`, started over with half the size each time the device runs out of memory."""
@@ -43,10 +45,10 @@ class MicroBatches:
             try:
                 return work(size)
             except torch.OutOfMemoryError as error:
-                if size == 1 or self.halvings == _MOST_HALVINGS:
+                if size == 1 or self.halvings == _MOST_HALVINGS or not self.alone:
                     raise HeimdallError(
                         f"out of device memory with {size} scene(s) at a time: close what else uses the GPU, set "
-                        "recompute_activations=true, or take a smaller recipe"
+                        "recompute_activations=true, or take a smaller batch or recipe"
                     ) from error
             # Out of the except clause: its traceback would keep the tensors alive that did not fit.
             self._halve(size)

@@ -59,6 +59,7 @@ class EvidenceModule(LightningModule):
     def training_step(self, batch: TrainingBatch, batch_idx: int) -> None:
         optimizer: Any = self.optimizers()
         schedule: Any = self.lr_schedulers()
+        self.micro.alone = self.trainer.world_size == 1
         self.last_loss = self.micro.run(len(batch), lambda size: self._accumulate(optimizer, batch, size))
         self.clip_gradients(optimizer, self.recipe.optimizer.clip_norm, "norm")
         optimizer.step()

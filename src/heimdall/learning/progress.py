@@ -96,7 +96,7 @@ class ProgressReport:
     def _say(self, phase: str, step: int, loss: float | None) -> None:
         self._said_s = time.monotonic()
         left = self.left_s(step)
-        words = "" if left is None else f"{_duration(left)} left"
+        words = "" if left is None else f"{duration_text(left)} left"
         if self._bar is not None:
             description = phase if loss is None else f"{phase}  loss {loss:.3f}"
             self._bar.update(self._bar.task_ids[0], completed=step, description=description, left=words)
@@ -105,8 +105,9 @@ class ProgressReport:
         self.console.print("  ".join(word for word in said if word), highlight=False)
 
 
-def _duration(seconds: float) -> str:
-    minutes, hours = seconds / 60, seconds / 3600
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{minutes:.0f} min" if minutes < 90 else f"{hours:.1f} h"
+def duration_text(seconds: float) -> str:
+    """Rounded to what a person plans by."""
+    for limit, size, unit in ((90, 1, "s"), (90 * 60, 60, "min"), (48 * 3600, 3600, "h")):
+        if seconds < limit:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds / 86400:.0f} days"

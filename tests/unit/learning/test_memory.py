@@ -39,6 +39,13 @@ def test_one_scene_that_does_not_fit_ends_with_advice() -> None:
         MicroBatches(lambda _: None).run(4, _device_of(0))
 
 
+def test_a_step_that_other_processes_wait_for_is_not_begun_again() -> None:
+    micro = MicroBatches(lambda _: None)
+    micro.alone = False
+    with pytest.raises(HeimdallError, match="32 scene"):
+        micro.run(32, _device_of(8))
+
+
 def test_other_errors_are_not_taken_for_lack_of_memory() -> None:
     def broken(_: int) -> None:
         raise RuntimeError("device-side assert")
