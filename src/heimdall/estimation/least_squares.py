@@ -34,6 +34,7 @@ _LEVEL_SIGMA_DB = 7.0
 _WINDOW_SIGMAS = 6.0
 _STARTS = ((0.0, 0.0), (1.0, 0.0), (-1.0, 0.0), (0.0, 1.0), (0.0, -1.0))
 """Around the middle of the receivers, in standard deviations of their places."""
+_START_HEIGHT_M = 5000.0
 _DECIBEL = 10 / math.log(10)
 
 
@@ -141,7 +142,8 @@ class _Problem:
         middle, spread = self.all_receivers_m[:, :2].mean(axis=0), self.all_receivers_m[:, :2].std(axis=0)
         # A start on top of a receiver has no direction to go.
         places = [middle + spread * np.array(step) + 1.0 for step in _STARTS]
-        heights = [self.height_m] * (self.dimensions - 2)
+        # Seen from the receivers' own height, up and down are alike.
+        heights = [self.height_m + _START_HEIGHT_M] * (self.dimensions - 2)
         limit = 0.99 * self.half_width_m
         return [self._with_offset(np.array([*np.clip(place, -limit, limit), *heights, 0.0])) for place in places]
 
