@@ -178,7 +178,7 @@ def _from_samples(
             bandwidth_hz=min(observation.bandwidth_hz, aligned.sample_rate_hz),
             start_s=np.repeat(aligned.start_s_N[None], count, axis=0),
             level_sigma_db=np.array([[_level_sigma_db(receptions[i]) for i in heard]] * count),
-            max_offset_hz=_max_offset_hz(observation.frequency_hz),
+            max_offset_hz=max_offset_hz(observation.frequency_hz),
             **repeated,
         )
     )
@@ -194,7 +194,7 @@ def _segments(aligned: Aligned) -> NDArray[np.complex64]:
     return np.ascontiguousarray(np.moveaxis(cut, 1, 0))
 
 
-def _max_offset_hz(frequency_hz: float) -> float:
+def max_offset_hz(frequency_hz: float) -> float:
     """Carrier offset between two receivers to search: crystal oscillators of a few tenths of a part per million."""
     wanted = 45.0 if frequency_hz > 3e6 else _MIN_OFFSET_HZ
     return min(_MAX_OFFSET_HZ, max(wanted, _OSCILLATOR_OFFSET * frequency_hz))
