@@ -26,7 +26,7 @@ from heimdall.simulation import SCENES_PER_DRAW, stream
 AroundPool = Callable[[int], AbstractContextManager[None]]
 """Entered with a pool's number while the pool is simulated, which takes a while."""
 
-_VALIDATION_STREAM, _CALIBRATION_STREAM = 1, 2
+_TRAINING, _VALIDATION, _CALIBRATION = "training", "validation", "calibration"
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +149,7 @@ class SceneStream:
             plan = self.recipe.scenes
             first_draw = number * draws_for(plan.pool)
             with self.around_pool(number):
-                pool = _pool(self.recipe, plan.scenarios, 0, first_draw, plan.pool, self.device)
+                pool = _pool(self.recipe, plan.scenarios, _TRAINING, first_draw, plan.pool, self.device)
             self._pool = number, pool
         return self._pool[1]
 
@@ -177,23 +177,20 @@ def pool_size(plan: ScenePlan) -> int:
 
 def validation_pool(recipe: Recipe, device: torch.device | str = "cpu") -> ScenePool:
     plan = recipe.scenes
-    return _pool(recipe, plan.scenarios, _VALIDATION_STREAM, 0, plan.validation, device)
+    return _pool(recipe, plan.scenarios, _VALIDATION, 0, plan.validation, device)
 
 
 def calibration_pool(recipe: Recipe, device: torch.device | str = "cpu") -> ScenePool:
     plan = recipe.scenes
-    return _pool(recipe, plan.calibration_scenarios, _CALIBRATION_STREAM, 0, plan.calibration, device)
+    return _pool(recipe, plan.calibration_scenarios, _CALIBRATION, 0, plan.calibration, device)
 
 
 def _pool(
-    recipe: Recipe, scenarios: dict[str, float], stream_number: int, first_draw: int, scenes: int, device: Any
+    recipe: Recipe, scenarios: dict[str, float], purpose: str, first_draw: int, scenes: int, device: Any
 ) -> ScenePool:
-    # Streams of one recipe must not meet: training, validation and calibration draw from seeds of their own.
-    seed = 3 * recipe.seed + stream_number
     threads = os.cpu_count() or 1 if torch.device(device).type == "cpu" else 1
-    return ScenePool(
-        simulate(scenarios, seed, first_draw, scenes, recipe.network.cells, device, threads), recipe.network.cells
-    )
+    cells = recipe.network.cells
+    return ScenePool(simulate(scenarios, recipe.seed, purpose, first_draw, scenes, cells, device, threads), cells)
 
 
 def _joined(batches: list[TrainingBatch]) -> TrainingBatch:

@@ -16,6 +16,7 @@ from heimdall.estimation.model import PropagationModel, model_for
 from heimdall.estimation.search import find_mode, log_posterior
 from heimdall.estimation.spread import frame_around
 from heimdall.evidence.batch import EvidenceBatch, concatenate
+from heimdall.evidence.collect import max_offset_hz
 from heimdall.evidence.recording import Recordings, evidence_from_recordings
 from heimdall.geometry import surface_up_m
 from heimdall.simulation import SCENES_PER_DRAW, SceneBatch, draw, scenario, stream
@@ -51,19 +52,22 @@ class LabelledEvidence:
 def simulate(
     scenarios: Mapping[str, float],
     seed: int,
+    purpose: str,
     first_draw: int,
     scenes: int,
     cells: int,
     device: torch.device | str = "cpu",
     threads: int = 1,
 ) -> list[LabelledEvidence]:
-    """At least `scenes` labelled scenes, from draw `first_draw` on of the seed's stream, grouped by propagation model.
+    """At least `scenes` labelled scenes, from draw `first_draw` on, grouped by propagation model.
+
+    Each purpose has a stream of its own, and none is that of `heimdall simulate` and `heimdall evaluate`.
 
     Which draws there are, and what is in each, depends on nothing but the arguments before `device`.
     """
     draws = range(first_draw, first_draw + draws_for(scenes))
     with _workers(threads) as workers:
-        drawn = list(workers.map(lambda index: _draw(scenarios, seed, index, device), draws))
+        drawn = list(workers.map(lambda index: _draw(scenarios, seed, purpose, index, device), draws))
         grouped = _grouped(drawn)
         return [
             _join(list(workers.map(lambda part, m=model: labelled(part[0], part[1], m, cells), _parts(group))))
@@ -91,7 +95,10 @@ def evidence_of(scenes: SceneBatch) -> EvidenceBatch:
     curvature = (scenes.curvature_per_m[:, :1], scenes.curvature_per_m[:, 1:])
     height_m = scenes.receiver_enu_m[..., 2] - surface_up_m(east, north, curvature, torch.zeros_like(east))
     count = scenes.present.sum(1)
-    extent_m = (scenes.receiver_enu_m[..., :2].abs().amax(-1) * scenes.present).amax(1)
+    there = scenes.present[..., None]
+    ground_m = scenes.receiver_enu_m[..., :2]
+    middle_m = (ground_m * there).sum(1, keepdim=True) / count[:, None, None]
+    extent_m = ((ground_m - middle_m).abs() * there).amax((1, 2))
     evidence = evidence_from_recordings(
         Recordings(
             samples_BNT=scenes.samples,
@@ -105,18 +112,19 @@ def evidence_of(scenes: SceneBatch) -> EvidenceBatch:
             curvature_per_m=scenes.curvature_per_m,
             transmitter_height_m=(height_m * scenes.present).sum(1) / count,
             half_width_m=_AREA_FACTOR * extent_m,
+            max_offset_hz=max_offset_hz(float(scenes.frequency_hz.max())),
         )
     )
     return _single(_with_own_origin(evidence))
 
 
 def _draw(
-    scenarios: Mapping[str, float], seed: int, index: int, device: torch.device | str
+    scenarios: Mapping[str, float], seed: int, purpose: str, index: int, device: torch.device | str
 ) -> tuple[PropagationModel, EvidenceBatch, Tensor]:
-    chance = stream(seed, index, device=device)
+    chance = stream(seed, index, purpose=purpose, device=device)
     names = list(scenarios)
     shares = torch.tensor([scenarios[name] for name in names], dtype=torch.float64)
-    choice = torch.multinomial(shares, 1, generator=stream(seed, index, purpose="scenario"))
+    choice = torch.multinomial(shares, 1, generator=stream(seed, index, purpose=f"scenario for {purpose}"))
     scenes = draw(scenario(names[int(choice)]), SCENES_PER_DRAW, chance, device)
     evidence = evidence_of(scenes)
     model = model_for(float(scenes.frequency_hz[0]), None, float(evidence.half_width_m.min()))

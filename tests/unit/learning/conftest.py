@@ -49,11 +49,13 @@ def _draw(scenes: int, receivers: int, seed: int) -> Drawn:
 
 
 def _scenes(
-    scenarios: object, seed: int, first_draw: int, scenes: int, cells: int, *_: object
+    scenarios: object, seed: int, purpose: str, first_draw: int, scenes: int, cells: int, *_: object
 ) -> list[LabelledEvidence]:
     """Stands in for the simulator: evidence from the likelihood's model, for the same draws the same."""
     per_draw = SCENES_PER_DRAW
-    draws = [_draw(per_draw, 5, 1000 * seed + first_draw + k) for k in range(-(-scenes // per_draw))]
+    draws = [
+        _draw(per_draw, 5, 10_000 * len(purpose) + 1000 * seed + first_draw + k) for k in range(-(-scenes // per_draw))
+    ]
     parts = [(_single(evidence), torch.from_numpy(truth).float()) for evidence, truth in draws]
     evidence, truth = concatenate([part for part, _ in parts]), torch.cat([truth for _, truth in parts])
     # The truth itself serves as the mode: searching for it would take longer than the tests.

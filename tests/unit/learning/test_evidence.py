@@ -1,0 +1,47 @@
+"""Training sees scenes as `heimdall locate` would, and none that `heimdall evaluate` shows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from heimdall.evidence.collect import collect
+from heimdall.learning.evidence import evidence_of, simulate
+from heimdall.simulation import draw, scenario, scenes, stream, to_observation
+
+
+def test_evidence_of_a_batch_is_that_of_its_scenes_read_one_by_one() -> None:
+    batch = draw(scenario("matched"), 4, stream(11, 0))
+    together = evidence_of(batch)
+    for index in range(len(batch)):
+        alone = collect(to_observation(batch, index)).evidence
+        both = together.has_arrival[index].numpy() & alone.has_arrival[0]
+        assert (together.has_arrival[index].numpy() == alone.has_arrival[0]).mean() > 0.8
+        one, other = together.arrival_s[index].numpy()[both], alone.arrival_s[0][both]
+        # The records are aligned to whole samples first, so that a delay may move by a part of its own uncertainty.
+        allowed = np.maximum(together.arrival_sigma_s[index].numpy()[both].max(), 0.1e-6)
+        assert np.abs((one - one.mean()) - (other - other.mean())).max() < 2 * allowed
+        assert float(together.half_width_m[index]) == pytest.approx(float(alone.half_width_m[0]), rel=1e-2)
+
+
+def test_a_simulated_pool_does_not_depend_on_the_number_of_threads() -> None:
+    law = {"matched": 1.0, "sparse": 1.0}
+    one, two = (simulate(law, 1, "training", 0, 32, 16, threads=threads) for threads in (1, 2))
+    torch.testing.assert_close(one[0].truth_m, two[0].truth_m)
+    torch.testing.assert_close(one[0].frame.core_m, two[0].frame.core_m)
+
+
+def test_training_scenes_are_none_that_evaluate_shows_for_any_small_seed() -> None:
+    trained = simulate({"matched": 1.0}, 1, "training", 0, 16, 16)[0].truth_m
+    for seed in range(8):
+        (shown,) = scenes(scenario("matched"), seed, 16)
+        assert not torch.isin(trained[:, 0], shown.transmitter_enu_m[:, 0]).any()
+
+
+def test_the_truth_lies_in_the_window_of_nearly_every_scene() -> None:
+    (part,) = simulate({"matched": 1.0}, 1, "training", 0, 64, 16)
+    middle, size = part.frame.axis(16)
+    edge = middle[:, -1] + size[:, -1] / 2
+    offset = part.frame.offset_core(part.truth_m[:, None])[:, 0].abs().amax(1)
+    assert float((offset <= edge).float().mean()) > 0.95
