@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from heimdall import __version__
 from heimdall.service import examination
 from heimdall.service.gpu import GpuState
+from heimdall.service.load import LoadWatch
 from heimdall.service.settings import Settings
 from heimdall.service.store import Store, Worker, now_unix_s
 
@@ -32,11 +33,13 @@ class Announcer(threading.Thread):
         self._settings = settings
         self._store = store
         self._gpu = gpu
+        self._load = LoadWatch(with_gpu=settings.accelerator != "cpu")
         self._examined_s = float("-inf")
         self._examination: dict[str, Any] | None = None
         self._stop_asked = threading.Event()
 
     def run(self) -> None:
+        self._load.start()
         while not self._stop_asked.is_set():
             self._examine()
             self._guarded(self._announce)
@@ -44,6 +47,7 @@ class Announcer(threading.Thread):
 
     def stop(self) -> None:
         self._stop_asked.set()
+        self._load.stop()
         self._guarded(self._withdraw)
 
     def _examine(self) -> None:
@@ -61,6 +65,7 @@ class Announcer(threading.Thread):
             "devices": list(gpu.devices) if gpu is not None else [],
             "versions": versions(),
             "doctor": self._examination,
+            "load": self._load.last,
         }
         with self._store.writing() as session:
             row = session.scalar(select(Worker).where(Worker.name == self._settings.worker).with_for_update())

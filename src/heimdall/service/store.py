@@ -194,6 +194,7 @@ class Worker(Base):
     devices: Mapped[list[Any]]
     versions: Mapped[dict[str, Any]]
     doctor: Mapped[dict[str, Any] | None]
+    load: Mapped[dict[str, Any] | None]
 
 
 class Store:

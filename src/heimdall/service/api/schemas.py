@@ -92,6 +92,10 @@ class WorkerView(BaseModel):
     gpu_reason: str | None
     devices: list[str]
     versions: dict[str, str | None]
+    load: dict[str, Any] | None = Field(
+        description="Memory, processors, and each GPU with its temperature.",
+        examples=[{"memory_used_bytes": 4_000_000_000, "memory_total_bytes": 16_000_000_000, "gpus": []}],
+    )
 
 
 class QueueView(BaseModel):
@@ -164,6 +168,7 @@ def view_worker(worker: Worker) -> WorkerView:
         gpu_reason=worker.gpu_reason,
         devices=worker.devices,
         versions=worker.versions,
+        load=worker.load,
     )
 
 
