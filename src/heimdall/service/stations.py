@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated
@@ -129,15 +129,20 @@ def correction_of(station: Station) -> Correction | None:
     return None if station.correction is None else Correction.model_validate(station.correction)
 
 
-def corrected(observations: Iterable[Observation], stations: Sequence[Station]) -> list[Observation]:
+def corrected(
+    observations: Iterable[Observation], stations: Sequence[Station], *, places_only: bool = False
+) -> list[Observation]:
     """The observations with what is known of their receivers: a place where they have none, and corrections taken off."""
     by_name = {station.name: station for station in stations}
-    return [_corrected(observation, by_name) for observation in observations] if by_name else list(observations)
+    change = _placed if places_only else _correct
+    return [_changed(observation, by_name, change) for observation in observations] if by_name else list(observations)
 
 
-def _corrected(observation: Observation, by_name: Mapping[str, Station]) -> Observation:
+def _changed(
+    observation: Observation, by_name: Mapping[str, Station], change: Callable[[Reception, Station], Reception]
+) -> Observation:
     receptions = tuple(
-        _correct(reception, by_name[reception.receiver.name]) if reception.receiver.name in by_name else reception
+        change(reception, by_name[reception.receiver.name]) if reception.receiver.name in by_name else reception
         for reception in observation.receptions
     )
     return observation if receptions == observation.receptions else vet(replace(observation, receptions=receptions))

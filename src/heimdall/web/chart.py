@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from html import escape
 
 _WIDTH, _HEIGHT = 460.0, 230.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 12.0, 14.0, 34.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 12.0, 22.0, 34.0
+_LETTER = 6.4
+"""Width of a letter of the legend, about."""
 _MOST_POINTS = 400
 
 
@@ -97,7 +99,7 @@ def _grid(x: Axis, y: Axis) -> str:
     for value in x.ticks():
         parts.append(f'<text x="{_x(x, value):.1f}" y="{bottom + 16:g}" text-anchor="middle">{value:.6g}</text>')
     parts.append(f'<text x="{right:g}" y="{_HEIGHT - 4:g}" text-anchor="end">{escape(x.label)}</text>')
-    parts.append(f'<text x="4" y="{_TOP - 3:g}">{escape(y.label)}</text>')
+    parts.append(f'<text x="4" y="{_TOP - 6:g}">{escape(y.label)}</text>')
     return "".join(parts)
 
 
@@ -111,12 +113,14 @@ def _curve(curve: Curve, x: Axis, y: Axis) -> str:
 
 
 def _legend(curves: Sequence[Curve]) -> str:
+    """Above the plot, from the right, where there is more than one name to tell apart."""
     named = [curve for curve in curves if curve.name]
     if len(named) < 2:
         return ""
-    parts = []
-    for index, curve in enumerate(named):
-        top = _TOP + 6 + 15 * index
-        parts.append(f'<g class="curve {curve.kind}"><path d="M{_WIDTH - 118:g} {top:g}h16"/></g>')
-        parts.append(f'<text x="{_WIDTH - 98:g}" y="{top + 4:g}">{escape(curve.name)}</text>')
+    parts, right = [], _WIDTH - _RIGHT
+    for curve in reversed(named):
+        left = right - _LETTER * len(curve.name) - 26
+        parts.append(f'<g class="curve {curve.kind}"><path d="M{left:.0f} {_TOP - 10:g}h16"/></g>')
+        parts.append(f'<text x="{left + 21:.0f}" y="{_TOP - 6:g}">{escape(curve.name)}</text>')
+        right = left - 8
     return "".join(parts)

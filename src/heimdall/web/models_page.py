@@ -1,4 +1,222 @@
-from heimdall.web.entry import Entry
+"""Models: which one locates, how good each is, and what it takes to change that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import escape
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from fastapi import Request
+from nicegui import events, ui
+
+from heimdall.errors import HeimdallError
+from heimdall.service import jobs, registry
+from heimdall.service.api.models import ModelView, import_model, promote_model, view_model
+from heimdall.service.auth import Role
+from heimdall.service.jobs import FINAL, State
+from heimdall.service.uploads import Upload, receiving
+from heimdall.service.warm import get_model
+from heimdall.web import model_view, words
+from heimdall.web.entry import Entry, to_sign_in
+from heimdall.web.frame import empty, frame, panel
+from heimdall.web.visit import Visit, arrive, complain, sentence
+
+_LOOK_EVERY_S = 2.0
 
 
-def register(entry: Entry) -> None: ...
+def register(entry: Entry) -> None:
+    @ui.page("/models")
+    async def show(request: Request) -> object:
+        visit = arrive(entry, request)
+        if visit is None:
+            return to_sign_in(request)
+        page = ModelsPage(visit, request.query_params.get("model"))
+        with frame(visit, "Models"):
+            page.build()
+        ui.timer(0, page.look, once=True)
+        ui.timer(_LOOK_EVERY_S, page.follow)
+        return None
+
+
+class ModelsPage:
+    def __init__(self, visit: Visit, model_id: str | None) -> None:
+        self._visit = visit
+        self._model_id = model_id
+        self._rival: str | None = None
+        self._models: list[ModelView] = []
+        self._promoting: registry.Promotion | None = None
+
+    def build(self) -> None:
+        with ui.element("div").classes("stack"):
+            with panel("Models"):
+                self._list = ui.element("div").classes("list")
+            if self._visit.may(Role.OPERATOR):
+                with panel("Import"):
+                    self._upload = ui.upload(
+                        auto_upload=True, label="Choose a bundle or drop it here", on_upload=self._uploaded
+                    )
+                    self._upload.props('flat accept=.heimdall aria-label="Import a bundle"').classes("drop")
+                    ui.label("NAME.heimdall. It is listed if its hashes, its format and its network hold.").classes(
+                        "muted"
+                    )
+        self._detail = ui.element("div").classes("stack")
+
+    async def look(self) -> None:
+        found = await self._visit.do(Role.VIEWER, self._find)
+        if found is None:
+            return
+        self._models = found
+        if self._chosen() is None:
+            self._model_id = next((each.id for each in found if each.champion), found[0].id if found else None)
+        self._draw()
+
+    async def follow(self) -> None:
+        """Ask again for a promotion once the evaluations it waits for have ended."""
+        if self._promoting is None or self._model_id is None:
+            return
+        waiting = self._promoting.waiting_for
+        states = await self._visit.do(Role.VIEWER, self._states, waiting)
+        if states is None or not all(state in FINAL for state in states):
+            return
+        self._promoting = None
+        if all(state is State.SUCCEEDED for state in states):
+            await self._promote()
+        else:
+            complain("the evaluation did not succeed: see its job on the page Training")
+            await self.look()
+
+    def _states(self, job_ids: tuple[str, ...]) -> list[State]:
+        with self._visit.parts.store.reading() as session:
+            return [State(jobs.get(session, job_id).state) for job_id in job_ids]
+
+    def _find(self) -> list[ModelView]:
+        parts = self._visit.parts
+        with parts.store.reading() as session:
+            return [view_model(session, parts.settings, model) for model in registry.find(session)]
+
+    def _chosen(self) -> ModelView | None:
+        return next((each for each in self._models if each.id == self._model_id), None)
+
+    def _draw(self) -> None:
+        self._list.clear()
+        with self._list:
+            if not self._models:
+                empty(
+                    "No model yet",
+                    "Train one on the page Training, or import a bundle. Until then the likelihood locates.",
+                )
+            for each in self._models:
+                self._draw_row(each)
+        self._detail.clear()
+        chosen = self._chosen()
+        with self._detail:
+            if chosen is None:
+                with panel(""):
+                    empty("Nothing to show", "Scores, coverage and the training record of a model appear here.")
+            else:
+                self._draw_model(chosen)
+
+    def _draw_row(self, each: ModelView) -> None:
+        current = each.id == self._model_id
+        chip = ' <span class="chip good">champion</span>' if each.champion else ""
+        about = f"{words.ago_text(each.created_utc.timestamp())} · {words.bytes_text(each.size_bytes)}"
+        with ui.element("div").classes("row current" if current else "row"):
+            pick = ui.element("button").classes("pick")
+            with pick.props(f"type=button aria-pressed={'true' if current else 'false'}"):
+                html = f'<span class="strong">{escape(each.name)}</span>{chip}<br><span class="muted">{escape(about)}</span>'
+                ui.html(html, sanitize=False)
+            pick.on("click", lambda: self._choose(each.id))
+
+    async def _choose(self, model_id: str) -> None:
+        self._model_id, self._rival, self._promoting = model_id, None, None
+        ui.navigate.history.replace(f"/models?model={model_id}")
+        await self.look()
+
+    def _draw_model(self, model: ModelView) -> None:
+        with panel(model.name):
+            ui.html(model_view.head_html(model), sanitize=False)
+            self._draw_buttons(model)
+            if self._promoting is not None:
+                ui.html(
+                    f'<p class="notice warn" role="status">{escape(sentence(self._promoting.reason))}</p>',
+                    sanitize=False,
+                )
+        with ui.element("div").classes("halves"):
+            with panel("Coverage", hint="of the frozen evaluation"):
+                ui.html(model_view.coverage_html(model), sanitize=False)
+            with panel("Error against the bound", hint="median over the bound's median"):
+                ui.html(model_view.bound_html(model), sanitize=False)
+        self._draw_comparison(model)
+        with panel("Training record"):
+            ui.html(model_view.record_html(model), sanitize=False)
+
+    def _draw_buttons(self, model: ModelView) -> None:
+        with ui.element("div").classes("buttons"):
+            if self._visit.may(Role.ADMIN) and not model.champion:
+                button = ui.button("Promote", icon="emoji_events", on_click=self._promote).props(
+                    "unelevated dense no-caps"
+                )
+                button.set_enabled(self._promoting is None)
+            ui.button("Download", icon="download", on_click=self._download).props("outline dense no-caps")
+
+    def _draw_comparison(self, model: ModelView) -> None:
+        others = {each.id: f"{each.name} ({each.id[:6]})" for each in self._models if each.id != model.id}
+        if not others:
+            return
+        with panel("Compare"):
+            choice = (
+                ui.select(others, value=self._rival, label="With")
+                .props("dense outlined options-dense")
+                .classes("medium")
+            )
+            choice.on_value_change(self._rival_chosen)
+            rival = next((each for each in self._models if each.id == self._rival), None)
+            if rival is not None:
+                ui.html(model_view.comparison_html(model, rival), sanitize=False)
+
+    def _rival_chosen(self, event: events.ValueChangeEventArguments[str]) -> None:
+        self._rival = event.value
+        self._draw()
+
+    async def _promote(self) -> None:
+        if self._model_id is None:
+            return
+        promotion = await self._visit.do(
+            Role.ADMIN, promote_model, self._visit.parts, self._model_id, self._visit.who.name
+        )
+        self._promoting = promotion if promotion is not None and not promotion.promoted else None
+        if promotion is not None and promotion.promoted:
+            ui.notify(f"Champion: {promotion.reason}", type="positive", position="top", timeout=8000)
+        await self.look()
+
+    async def _download(self) -> None:
+        model_id = self._model_id
+        if model_id is None:
+            return
+        found = await self._visit.do(Role.VIEWER, self._bundle, model_id)
+        if found is not None:
+            ui.download.content(*found)
+
+    def _bundle(self, model_id: str) -> tuple[bytes, str]:
+        with self._visit.parts.store.reading() as session:
+            model = get_model(session, model_id)
+        with TemporaryDirectory() as folder:
+            return self._visit.parts.artifacts.fetch(model.artifact, Path(folder)).read_bytes(), model.name
+
+    async def _uploaded(self, event: events.UploadEventArguments) -> None:
+        self._upload.reset()
+        with receiving(self._visit.parts.settings) as upload:
+            try:
+                path = upload.room_for(event.file.name, event.file.size())
+                await event.file.save(path)
+            except HeimdallError as error:
+                return complain(str(error))
+            view = await self._visit.do(Role.OPERATOR, self._import(upload))
+        if view is not None:
+            ui.notify("Imported", type="positive", position="top")
+            await self._choose(view)
+
+    def _import(self, upload: Upload) -> Callable[[], str]:
+        path = next(upload.folder.iterdir())
+        return lambda: import_model(self._visit.parts, path, self._visit.who.name).id

@@ -63,6 +63,12 @@ def number_text(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def score_name(name: str) -> str:
+    """`hybrid/median_m` as people read it: hybrid, median in m."""
+    plain = name.replace("/", ", ").replace("_", " ")
+    return f"{plain[:-2]} in m" if plain.endswith(" m") else plain
+
+
 def read_place(text: str) -> Place | None:
     """`50.0155, 9.0108` or with a height; None for nothing. Raises InputError for anything else."""
     if not text.strip():

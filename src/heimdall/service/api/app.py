@@ -16,9 +16,10 @@ from heimdall.service import bell, metrics, probes
 from heimdall.service.api import jobs, locate, models, problems, receivers, sessions, system
 from heimdall.service.api.limits import BODY_LIMIT_BYTES, BodyLimit
 from heimdall.service.api.parts import Parts
-from heimdall.service.artifacts import open_artifacts
+from heimdall.service.artifacts import Artifacts, open_artifacts
 from heimdall.service.health import Health
 from heimdall.service.locating import Locator, RateLimit
+from heimdall.service.planning import Planner
 from heimdall.service.settings import Settings
 from heimdall.service.store import Store
 from heimdall.service.warm import WarmModels
@@ -30,9 +31,9 @@ _UPLOADS = (f"{PREFIX}/locate", f"{PREFIX}/sessions", f"{PREFIX}/models", "/_nic
 def create_app(settings: Settings, store: Store) -> FastAPI:
     """The database has to be migrated already."""
     celery = bell.make_celery(settings)
-    parts = _parts(settings, store, celery)
     counts: dict[str, int] = {}
-    health = _health(parts, celery, counts)
+    parts = _parts(settings, store, celery, counts)
+    health = parts.health
     app = FastAPI(
         title="Heimdall",
         version=__version__,
@@ -51,7 +52,7 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
     return app
 
 
-def _parts(settings: Settings, store: Store, celery: Celery) -> Parts:
+def _parts(settings: Settings, store: Store, celery: Celery, counts: dict[str, int]) -> Parts:
     artifacts = open_artifacts(settings.artifact_address)
     models = WarmModels(artifacts, settings.home / "warm")
     return Parts(
@@ -62,6 +63,8 @@ def _parts(settings: Settings, store: Store, celery: Celery) -> Parts:
         models=models,
         locator=Locator(settings, store, models),
         rate=RateLimit(settings.locate_per_minute),
+        planner=Planner(settings),
+        health=_health(settings, store, artifacts, celery, counts),
     )
 
 
@@ -71,14 +74,9 @@ def _body_limit(settings: Settings) -> Callable[[str], int]:
     return lambda path: upload_bytes if path.startswith(_UPLOADS) else BODY_LIMIT_BYTES
 
 
-def _health(parts: Parts, celery: Celery, counts: dict[str, int]) -> Health:
-    settings, store = parts.settings, parts.store
-    return Health(
-        [
-            *probes.of_both(settings, store, parts.artifacts, celery, counts),
-            *probes.of_api(store, settings.lease_s),
-        ]
-    )
+def _health(settings: Settings, store: Store, artifacts: Artifacts, celery: Celery, counts: dict[str, int]) -> Health:
+    both = probes.of_both(settings, store, artifacts, celery, counts)
+    return Health([*both, *probes.of_api(store, settings.lease_s)])
 
 
 def _lifespan(parts: Parts, health: Health) -> Any:

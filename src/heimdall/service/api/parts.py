@@ -13,7 +13,9 @@ from heimdall.service.api.problems import ForbiddenError, UnauthenticatedError
 from heimdall.service.artifacts import Artifacts
 from heimdall.service.auth import Principal, Role, identify
 from heimdall.service.bell import Doorbell
+from heimdall.service.health import Health
 from heimdall.service.locating import Locator, RateLimit
+from heimdall.service.planning import Planner
 from heimdall.service.settings import Settings
 from heimdall.service.store import Store
 from heimdall.service.warm import WarmModels
@@ -28,6 +30,8 @@ class Parts:
     models: WarmModels
     locator: Locator
     rate: RateLimit
+    planner: Planner
+    health: Health
 
 
 def parts_of(request: Request) -> Parts:

@@ -7,12 +7,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Response
 from fastapi.params import Path as InPath
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from heimdall.observation import ClockClass
-from heimdall.service import stations
+from heimdall.service import calibrating, sessions, stations
 from heimdall.service.api.parts import Operator, UsesParts, Viewer
 from heimdall.service.api.problems import documented
+from heimdall.service.calibrating import Calibration
+from heimdall.service.kinds import Id
 from heimdall.service.stations import StationFields, StationList
 from heimdall.service.store import Station
 
@@ -33,6 +35,13 @@ class StationPage(BaseModel):
 
 class Imported(BaseModel):
     count: int
+
+
+class CalibrationRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    sessions: list[Id] = Field(min_length=1, max_length=100, description="Stored sessions with known transmitters.")
+    store: bool = Field(default=False, description="Keep what is found, instead of only showing it.")
 
 
 @router.get("", summary="List receivers")
@@ -62,6 +71,21 @@ def export(who: Viewer, parts: UsesParts) -> StationList:
 def import_all(listed: Annotated[StationList, Body()], who: Operator, parts: UsesParts) -> Imported:
     with parts.store.writing() as session:
         return Imported(count=stations.import_all(session, listed))
+
+
+@router.post(
+    "/calibrate", summary="Find delays and level biases from known transmitters", responses=documented(404, 413)
+)
+def calibrate(wanted: Annotated[CalibrationRequest, Body()], who: Operator, parts: UsesParts) -> Calibration:
+    """With `store` the receivers keep them, and whatever they record from now on is corrected."""
+    with parts.store.reading() as session:
+        chosen = [sessions.get(session, each) for each in wanted.sessions]
+        known = stations.find(session)
+    found = calibrating.calibrate(parts.settings, chosen, known)
+    if not wanted.store:
+        return found
+    with parts.store.writing() as session:
+        return calibrating.store(session, parts.settings, chosen, found)
 
 
 @router.get("/{receiver_id}", summary="One receiver", responses=documented(404))

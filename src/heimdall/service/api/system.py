@@ -47,10 +47,15 @@ class Examiner:
 _examiner = Examiner()
 
 
+def examine_here() -> dict[str, Any]:
+    """The doctor's document about this machine, not older than a minute."""
+    return _examiner.examine()
+
+
 @router.get("/doctor", summary="What `heimdall doctor` finds, here and on each worker")
 def doctor(who: Viewer, parts: UsesParts) -> DoctorView:
     workers = {worker.name: view_examination(worker.doctor) for worker in _workers(parts)}
-    return DoctorView(here=view_examination(_examiner.examine()), workers=workers)
+    return DoctorView(here=view_examination(examine_here()), workers=workers)
 
 
 @router.get("/versions", summary="Versions of this program and what it stands on")
