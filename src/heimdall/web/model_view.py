@@ -14,6 +14,24 @@ METHODS = {"likelihood": "likelihood", "network": "network", "hybrid": "hybrid"}
 _KINDS = {"likelihood": "a", "network": "b", "hybrid": "c"}
 _NOMINAL = (0.5, 0.68, 0.95)
 _NOT_YET = '<p class="muted">Not evaluated on the frozen set yet: asking to promote it does that.</p>'
+_FIRST = {
+    "arguments, recipe": "recipe",
+    "training, recipe, name": "recipe",
+    "training, recipe, steps": "steps",
+    "accelerator, requested": "accelerator asked for",
+    "training, accelerator, requested": "accelerator asked for",
+    "accelerator, used": "accelerator used",
+    "training, accelerator, used": "accelerator used",
+    "accelerator, reason": "why",
+    "training, accelerator, reason": "why",
+    "accelerator, device": "device",
+    "training, accelerator, device": "device",
+    "training, seconds": "seconds",
+    "training, parity": "difference of ONNX and torch",
+    "training, started from": "started from",
+    "job": "job",
+    "imported by": "imported by",
+}
 _FROZEN_FIRST = ("median_m", "q68_m", "q90_m", "bound_ratio", "coverage_68", "coverage_95", "ms_per_fix")
 
 
@@ -73,10 +91,16 @@ def comparison_html(model: ModelView, rival: ModelView) -> str:
 
 
 def record_html(model: ModelView) -> str:
-    facts = {"id": model.id, "SHA-256": model.sha256, "job": model.job or "–", **_flat(model.record)}
-    facts |= {words.score_name(name): words.number_text(value) for name, value in model.scores.items()}
-    listed = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts.items())
-    return f'<dl class="facts">{listed}</dl>'
+    """What people ask first, and the rest where they may ask for it."""
+    scores = {words.score_name(name): words.number_text(value) for name, value in model.scores.items()}
+    rest = {"id": model.id, "SHA-256": model.sha256, "job": model.job or "", **_flat(model.record)}
+    first = {name: rest.pop(key) for key, name in _FIRST.items() if key in rest}
+    return f"{_listed(first | scores)}<details><summary>Everything recorded</summary>{_listed(rest)}</details>"
+
+
+def _listed(facts: dict[str, str]) -> str:
+    items = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts.items() if value)
+    return f'<dl class="facts">{items}</dl>'
 
 
 def _flat(record: dict[str, Any], before: str = "") -> dict[str, str]:

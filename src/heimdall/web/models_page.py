@@ -20,7 +20,7 @@ from heimdall.service.warm import get_model
 from heimdall.web import model_view, words
 from heimdall.web.entry import Entry, to_sign_in
 from heimdall.web.frame import empty, frame, panel
-from heimdall.web.visit import Visit, arrive, complain, sentence
+from heimdall.web.visit import Visit, arrive, complain
 
 _LOOK_EVERY_S = 2.0
 
@@ -120,7 +120,7 @@ class ModelsPage:
     def _draw_row(self, each: ModelView) -> None:
         current = each.id == self._model_id
         chip = ' <span class="chip good">champion</span>' if each.champion else ""
-        about = f"{words.ago_text(each.created_utc.timestamp())} · {words.bytes_text(each.size_bytes)}"
+        about = f"{each.id[:6]} · {words.ago_text(each.created_utc.timestamp())} · {words.bytes_text(each.size_bytes)}"
         with ui.element("div").classes("row current" if current else "row"):
             pick = ui.element("button").classes("pick")
             with pick.props(f"type=button aria-pressed={'true' if current else 'false'}"):
@@ -138,10 +138,7 @@ class ModelsPage:
             ui.html(model_view.head_html(model), sanitize=False)
             self._draw_buttons(model)
             if self._promoting is not None:
-                ui.html(
-                    f'<p class="notice warn" role="status">{escape(sentence(self._promoting.reason))}</p>',
-                    sanitize=False,
-                )
+                ui.html(_waiting_html(self._promoting), sanitize=False)
         with ui.element("div").classes("halves"):
             with panel("Coverage", hint="of the frozen evaluation"):
                 ui.html(model_view.coverage_html(model), sanitize=False)
@@ -220,3 +217,10 @@ class ModelsPage:
     def _import(self, upload: Upload) -> Callable[[], str]:
         path = next(upload.folder.iterdir())
         return lambda: import_model(self._visit.parts, path, self._visit.who.name).id
+
+
+def _waiting_html(promotion: registry.Promotion) -> str:
+    job = promotion.waiting_for[0]
+    link = f'<a href="/training?job={job}">Follow the evaluation</a>'
+    text = "It is being evaluated on the frozen set, and becomes champion by itself if it wins."
+    return f'<p class="notice warn" role="status">{text} {link}</p>'

@@ -86,7 +86,7 @@ class ReceiversPage:
             if not known:
                 empty(
                     "No receiver registered",
-                    "Recordings bring their own places; registered receivers also keep corrections.",
+                    "Add one, import a list, or calibrate. Recordings bring their own places; registered receivers keep corrections.",
                 )
             for station in known:
                 self._draw(station)

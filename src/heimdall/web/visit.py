@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
@@ -15,6 +16,7 @@ from heimdall.service.api.problems import ForbiddenError, UnauthenticatedError
 from heimdall.service.auth import Principal, Role
 from heimdall.web.entry import COOKIE, Entry
 
+_PLAIN_WORD = re.compile(r"[a-z'’-]+[ ,]")
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -72,4 +74,6 @@ def complain(message: str) -> None:
 def sentence(message: str) -> str:
     """With a capital letter and a full stop."""
     text = message.strip()
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+    if _PLAIN_WORD.match(text):  # and not a file's name
+        text = text[:1].upper() + text[1:]
+    return text + ("" if text.endswith((".", "!", "?")) else ".")
