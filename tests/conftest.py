@@ -1,4 +1,4 @@
-"""Where the real recordings lie, and a database server, for the tests that need them."""
+"""Where the real recordings lie, a database server, and a model that costs nothing, for the tests that need them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import socket
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -75,3 +76,63 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def make_bundle(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """A small model bundle whose network gives back the likelihood it reads; `parity` and `name` as asked."""
+    pytest.importorskip("onnx")
+    network = _likelihood_network(24)
+
+    def make(name: str = "stand-in", parity: float | None = 1e-6, seed: int = 0) -> Path:
+        from heimdall.inference.bundle import Bundle
+        from heimdall.inference.calibration import Calibration
+
+        training = {"recipe": {"name": "quick"}, "seed": seed} | ({} if parity is None else {"parity": parity})
+        path = tmp_path_factory.mktemp("bundle") / f"{name}.heimdall"
+        Bundle(name, network, 24, Calibration(), {"hybrid_ratio": 1.0}, training, f"# {name}\n").save(path)
+        return path
+
+    return make
+
+
+def _likelihood_network(cells: int) -> bytes:
+    """An ONNX file with the inputs and outputs of a trained network: each cell's weight is the likelihood's own."""
+    from onnx import TensorProto, checker, helper
+
+    from heimdall.inference.window import LOG_MASS, LOG_MASS_SCALE, MAPS, TOKENS
+
+    def constant(name: str, values: list[float], kind: int = TensorProto.FLOAT, shape: list[int] | None = None) -> Any:
+        tensor = helper.make_tensor(name, kind, shape if shape is not None else [len(values)], values)
+        return helper.make_node("Constant", [], [name], value=tensor)
+
+    # Weight from the map of the log mass; no offset; half a cell's size as standard deviation each way.
+    rest = [0.0, 0.0, 0.5, 0.0, 0.5]
+    nodes = [
+        constant("start", [LOG_MASS], TensorProto.INT64),
+        constant("end", [LOG_MASS + 1], TensorProto.INT64),
+        constant("axis", [1], TensorProto.INT64),
+        constant("scale", [LOG_MASS_SCALE], shape=[]),
+        constant("nothing", [0.0], shape=[]),
+        constant("rest", rest, shape=[1, len(rest), 1, 1]),
+        constant("least", [-20.0], shape=[]),
+        helper.make_node("Slice", ["maps", "start", "end", "axis"], ["mass"]),
+        helper.make_node("Mul", ["mass", "scale"], ["weight"]),
+        helper.make_node("Mul", ["mass", "nothing"], ["zero"]),
+        helper.make_node("Add", ["zero", "rest"], ["shapes"]),
+        helper.make_node("Concat", ["weight", "shapes"], ["mixture"], axis=1),
+        helper.make_node("ReduceMax", ["zero"], ["flat"], axes=[1, 2, 3], keepdims=0),
+        helper.make_node("Add", ["flat", "least"], ["log_background"]),
+    ]
+    shapes = {"maps": ["b", len(MAPS), cells, cells], "tokens": ["b", "n", len(TOKENS)], "present": ["b", "n"]}
+    outputs = {"mixture": ["b", 6, cells, cells], "log_background": ["b"]}
+    graph = helper.make_graph(nodes, "likelihood", _values(shapes), _values(outputs))
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    checker.check_model(model)
+    return model.SerializeToString()
+
+
+def _values(shapes: dict[str, list[Any]]) -> list[Any]:
+    from onnx import TensorProto, helper
+
+    return [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()]

@@ -86,7 +86,7 @@ class ReceiversPage:
             if not known:
                 empty(
                     "No receiver registered",
-                    "Add one, import a list, or calibrate. Recordings bring their own places; registered receivers keep corrections.",
+                    "Add one, import a list, or calibrate: registered receivers keep their corrections.",
                 )
             for station in known:
                 self._draw(station)
