@@ -31,6 +31,7 @@ class Method(StrEnum):
     AUTO = "auto"
     LIKELIHOOD = "likelihood"
     LEARNED = "learned"
+    LEAST_SQUARES = "least-squares"
 
 
 @app.command()
@@ -80,7 +81,11 @@ def _parse_place(text: str) -> Place:
 
 
 def _locate(observations: Sequence[Observation], method: Method, model: Path | None, *, quiet: bool) -> list[Located]:
-    if method is Method.LIKELIHOOD or model is None:
+    if method is Method.LEAST_SQUARES:
+        from heimdall.estimation.least_squares import locate_each as by_least_squares
+
+        results = by_least_squares(observations)
+    elif method is Method.LIKELIHOOD or model is None:
         from heimdall.estimation.locate import locate_each
 
         results = locate_each(observations)
