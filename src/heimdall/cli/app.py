@@ -36,6 +36,8 @@ def main() -> None:
     """Run the command line: exit 0 done, 1 it ran and found a fault, 2 the input or the call is wrong."""
     # Threads that spin while they wait starve each other on a busy machine: five times the CPU time for the same step.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # The matrices of evidence are small: threads of the linear algebra only wait for each other there.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     arguments, verbose = _take_verbose(sys.argv[1:])
     _register_commands()
     sys.exit(_run(arguments or ["--help"], verbose))
