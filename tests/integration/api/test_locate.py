@@ -1,0 +1,157 @@
+"""What is sent is located, in the form asked for, within the limits, and not kept."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+import threading
+import zipfile
+from xml.etree import ElementTree
+
+import pytest
+
+from heimdall.service.auth import Role
+
+from .conftest import TRUTH
+
+MEASUREMENTS = "m.jsonl"
+
+
+def send(client, content: bytes, name: str = MEASUREMENTS, **query):
+    return client.post("locate", params=query, files=[("files", (name, content))])
+
+
+def test_measurements_become_a_fix_for_a_viewer(client_of, measurements):
+    answer = send(client_of(Role.VIEWER), measurements(known=True))
+    assert answer.status_code == 200
+    (fix,) = answer.json()["fixes"]
+    assert (fix["status"], fix["method"], answer.json()["model"]) == ("ok", "likelihood", None)
+    assert fix["latitude_deg"] == pytest.approx(TRUTH[0], abs=1e-3)
+    assert fix["region_95"]["type"] == "MultiPolygon"
+    assert fix["truth"]["inside_95"]
+
+
+@pytest.mark.real
+def test_kiwisdr_recordings_are_located_from_their_files(client, real_data):
+    files = [("files", (path.name, path.read_bytes())) for path in sorted((real_data / "kiwisdr_dcf77").iterdir())]
+    (fix,) = client.post("locate", files=files).json()["fixes"]
+    assert fix["latitude_deg"] == pytest.approx(50.0155, abs=0.05)
+    assert fix["longitude_deg"] == pytest.approx(9.0108, abs=0.08)
+    assert all(receiver["used"] for receiver in fix["receivers"])
+
+
+def test_each_form_is_what_it_says(client, measurements):
+    content = measurements()
+    geojson = send(client, content, format="geojson")
+    assert geojson.headers["content-type"] == "application/geo+json"
+    assert {feature["properties"]["kind"] for feature in geojson.json()["features"]} == {
+        "estimate",
+        "region",
+        "receiver",
+    }
+    assert ElementTree.fromstring(send(client, content, format="kml").content).tag.endswith("kml")
+    assert ElementTree.fromstring(send(client, content, format="cot").content).tag == "event"
+    assert send(client, content, format="png").content.startswith(b"\x89PNG")
+    assert b"<html" in send(client, content, format="html").content
+
+
+def test_archives_are_read_by_their_content(client, measurements):
+    packed, tarred = io.BytesIO(), io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("folder/m.jsonl", measurements())
+    with tarfile.open(fileobj=tarred, mode="w:gz") as archive:
+        member = tarfile.TarInfo("m.jsonl")
+        member.size = len(measurements(2))
+        archive.addfile(member, io.BytesIO(measurements(2)))
+    assert len(send(client, packed.getvalue(), "a.zip").json()["fixes"]) == 1
+    assert len(send(client, tarred.getvalue(), "a.tar.gz").json()["fixes"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("m.jsonl", b"{}\n", "m.jsonl line 1"),
+        ("a.zip", b"PK\x03\x04 junk", "a.zip: the archive cannot be read"),
+        ("20200813T065220Z_77500_X_iq.wav", b"RIFF", "at least 2 are needed"),
+        ("photo.jpg", b"\xff\xd8\xff", "nothing in it is recognised"),
+    ],
+)
+def test_what_cannot_be_read_is_told_in_one_line(client, name, content, said):
+    answer = send(client, content, name)
+    assert answer.status_code == 422
+    assert said in answer.json()["detail"]
+    assert "/tmp" not in answer.json()["detail"]
+    assert "\n" not in answer.json()["detail"]
+
+
+def test_nothing_sent_says_what_to_send(client):
+    for answer in (client.post("locate"), client.post("locate", files=[("other", ("a", b"x"))])):
+        assert answer.status_code == 422
+        assert "files" in answer.json()["detail"]
+
+
+def test_a_fix_without_a_position_cannot_be_a_cot_event(client, measurements):
+    row = json.loads(measurements())
+    for measurement in row["measurements"][1:]:
+        measurement |= {"latitude_deg": 0.0, "longitude_deg": 0.0}
+    content = json.dumps(row).encode()
+    assert send(client, content).json()["fixes"][0]["status"] == "insufficient"
+    assert send(client, content, format="cot").status_code == 422
+
+
+def test_stored_sessions_are_located_by_name(client, measurements):
+    stored = client.post("sessions", files=[("files", (MEASUREMENTS, measurements(2)))]).json()
+    answer = client.post("locate", params={"session": stored["id"]})
+    assert [fix["id"] for fix in answer.json()["fixes"]] == ["m0", "m1"]
+    assert client.post("locate", params={"session": "f" * 16}).status_code == 404
+
+
+def test_without_a_token_the_body_is_not_even_read(app, client, measurements):
+    answer = client.post("locate", headers={"Authorization": ""}, files=[("files", (MEASUREMENTS, measurements()))])
+    assert answer.status_code == 401
+
+
+@pytest.mark.parametrize("changes", [{"upload_mb": 0.01}])
+def test_more_bytes_than_allowed_are_refused(client, measurements):
+    assert send(client, measurements(20)).status_code == 413
+    assert send(client, measurements() + b"\n" * 2_000_000).status_code == 413
+    assert send(client, measurements(2)).status_code == 200
+
+
+@pytest.mark.parametrize("changes", [{"upload_observations": 3}])
+def test_more_lines_than_allowed_are_refused(client, measurements):
+    answer = send(client, measurements(4))
+    assert answer.status_code == 422
+    assert "more than 3 lines" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("changes", [{"locate_per_minute": 2}])
+def test_more_requests_than_allowed_are_told_when_to_come_back(client, client_of, measurements):
+    assert [send(client, measurements()).status_code for _ in range(3)] == [200, 200, 429]
+    late = send(client, measurements())
+    assert 0 < int(late.headers["Retry-After"]) <= 60
+    assert send(client_of(Role.VIEWER), measurements()).status_code == 200
+
+
+@pytest.mark.parametrize("changes", [{"locate_slots": 1, "locate_queue": 1}])
+def test_a_full_queue_says_come_back(app, client, measurements):
+    gate = threading.Event()
+    waiting = [app.state.parts.locator.run(gate.wait) for _ in range(2)]
+    answer = send(client, measurements())
+    gate.set()
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) > 0
+    assert all(future.result(10) for future in waiting)
+    assert send(client, measurements()).status_code == 200
+
+
+@pytest.mark.parametrize("changes", [{"locate_slots": 1, "locate_s": 0.3}])
+def test_what_takes_too_long_is_given_up(app, client, measurements):
+    gate = threading.Event()
+    blocked = app.state.parts.locator.run(gate.wait, deadline_s=60)
+    answer = send(client, measurements())
+    gate.set()
+    blocked.result(10)
+    assert answer.status_code == 503
+    assert "Retry-After" in answer.headers

@@ -1,0 +1,147 @@
+"""The pieces of HTML that pages are made of: they escape what comes from outside, and say what is there."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import pytest
+
+from heimdall.errors import InputError
+from heimdall.service.api.models import FrozenView, ModelView
+from heimdall.service.runfolder import Warned
+from heimdall.web import model_view
+from heimdall.web.job_panel import Look, error_chart, figures_html, loss_chart, title_html, warnings_html
+from heimdall.web.receiver_form import read_fields
+from heimdall.web.receivers_page import read_list
+from heimdall.web.system_page import finding_html, workers_html
+
+EVIL = "<script>alert(1)</script>"
+SCORES = {
+    f"{method}/{name}": value
+    for method in ("likelihood", "network", "hybrid")
+    for name, value in {
+        "median_m": 90.0,
+        "bound_ratio": 1.5,
+        "coverage_50": 0.5,
+        "coverage_68": 0.7,
+        "coverage_95": 0.9,
+    }.items()
+}
+
+
+def job(**values):
+    usual = dict.fromkeys(("fraction", "phase", "eta_s", "loss", "step", "steps_total", "error", "result"))
+    usual |= dict.fromkeys(("accelerator", "accelerator_used", "accelerator_reason", "device", "precision"))
+    return SimpleNamespace(
+        **(usual | {"name": "n", "state": "running", "attempts": 1, "accelerator_requested": "auto"} | values)
+    )
+
+
+def look(warnings=(), load=None, **values) -> Look:
+    return Look(job(**values), [], list(warnings), "", None, load)
+
+
+def model(scores=None, **values) -> ModelView:
+    usual = {
+        "id": "a" * 16,
+        "name": "quick.heimdall",
+        "champion": False,
+        "created_utc": datetime(2026, 1, 1, tzinfo=UTC),
+    }
+    usual |= {"job": None, "sha256": "0" * 64, "size_bytes": 1, "scores": {}, "record": {}}
+    frozen = None if scores is None else FrozenView(job="b" * 16, scores=scores)
+    return ModelView(**(usual | values), frozen=frozen)
+
+
+def test_the_error_comes_first_and_each_warning_once():
+    told = warnings_html(
+        look([Warned(code="c", message="slow"), Warned(code="c", message="slow")], error="out of memory")
+    )
+    assert told.index("Out of memory") < told.index("slow")
+    assert told.count("slow") == 1
+
+
+def test_the_fallback_to_the_cpu_is_told_even_if_the_program_says_nothing():
+    assert "no driver" in warnings_html(look(accelerator_used="cpu", accelerator_reason="no driver"))
+    assert (
+        warnings_html(look(accelerator_used="cpu", accelerator_reason="no driver", accelerator_requested="cpu")) == ""
+    )
+
+
+def test_progress_says_step_device_memory_and_temperature():
+    gpu = {"name": "RTX", "memory_used_bytes": 4e9, "memory_total_bytes": 24e9, "temperature_c": 61}
+    load = {"memory_used_bytes": 1e9, "memory_total_bytes": 16e9, "gpus": [gpu]}
+    told = figures_html(
+        look(load=load, step=40, steps_total=60, fraction=2 / 3, eta_s=31.0, accelerator_used="gpu", device="RTX")
+    )
+    for part in ("67 %", "40 of 60", "31 s", "GPU · RTX", "4 GB of 24 GB, 61 °C", "1 GB of 16 GB"):
+        assert part in told
+
+
+def test_curves_are_drawn_from_what_the_program_logged():
+    metrics = [{"step": 10, "loss": 3.0}, {"step": 20, "loss": 2.0, "validation_loss": 2.5, "validation_ratio": 0.9}]
+    assert loss_chart(metrics).count("<circle") == 1
+    assert "likelihood" in error_chart(metrics)
+    assert loss_chart([]) == error_chart([{"step": 1, "loss": None}]) == ""
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        title_html(job(name=EVIL)),
+        warnings_html(look(error=EVIL)),
+        figures_html(look(phase=EVIL, device=EVIL)),
+        model_view.record_html(model(record={EVIL: EVIL})),
+        model_view.comparison_html(model(name=EVIL), model({EVIL: 1.0})),
+        finding_html({"name": EVIL, "status": EVIL, "evidence": EVIL, "cause": EVIL}),
+    ],
+)
+def test_nothing_from_outside_becomes_markup(html):
+    assert EVIL not in html
+
+
+def test_a_model_that_was_not_evaluated_says_how_it_will_be():
+    assert "promote" in model_view.coverage_html(model())
+    assert "promote" in model_view.bound_html(model())
+
+
+def test_an_evaluated_model_shows_coverage_of_each_method_and_its_ratio_to_the_bound():
+    evaluated = model(SCORES)
+    assert model_view.coverage_html(evaluated).count("<circle") == 9
+    assert model_view.bound_html(evaluated).count("1.50 ×") == 3
+    assert "90" in model_view.head_html(evaluated)
+
+
+def test_models_that_saw_different_scenes_are_compared_with_a_warning():
+    assert "not the same scenes" in model_view.comparison_html(model(SCORES), model(scores=None))
+    assert "not the same scenes" not in model_view.comparison_html(model(SCORES), model(SCORES))
+
+
+def test_without_a_worker_the_page_says_what_to_start():
+    assert "heimdall worker" in workers_html([])
+
+
+def test_a_receiver_is_read_from_what_was_typed():
+    fields = read_fields(" HB9 ", "46.5, 8.8, 480", "5e-08", "2", "roof")
+    assert (fields.name, fields.height_m, fields.clock_sigma_s, fields.level_sigma_db) == ("HB9", 480.0, 5e-8, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (("", "46.5, 8.8", "", "", ""), "name"),
+        (("A", "", "", "", ""), "place"),
+        (("A", "46.5, 8.8", "", "much", ""), "level"),
+        (("A", "46.5, 8.8", "", "-1", ""), "level"),
+    ],
+)
+def test_a_wrong_field_of_a_receiver_is_named(typed, said):
+    with pytest.raises(InputError, match=said):
+        read_fields(*typed)
+
+
+@pytest.mark.parametrize("content", [b"not json", b"[]", b'{"receivers": [{"name": "A"}]}'])
+def test_a_wrong_list_of_receivers_is_told(content):
+    with pytest.raises(InputError):
+        read_list(content)
