@@ -70,8 +70,8 @@ def train(
         return
     if resume is None and (run.checkpoint.exists() or run.result.exists()):
         raise InputError(f"{run.path} holds a run already: go on with --resume {run.path}, or name another folder")
-    _train(chosen, run, resolved, init, data or [], track)
-    _finish(run, json)
+    if _train(chosen, run, resolved, init, data or [], track) is not None:
+        _finish(run, json)
 
 
 def _recipe(resumed: RunFolder | None, name: str | None, changes: list[str]) -> Recipe:
@@ -90,7 +90,7 @@ def _recipe(resumed: RunFolder | None, name: str | None, changes: list[str]) -> 
 
 def _train(
     chosen: Recipe, run: RunFolder, resolved: Any, init: Path | None, data: list[Path], track: str | None
-) -> None:
+) -> Path | None:
     from heimdall.learning.stop import StoppedError
     from heimdall.learning.tracking import default_address
     from heimdall.learning.train import TrainingOptions, train
@@ -105,7 +105,7 @@ def _train(
     )
     console.print(f"recipe {chosen.name} on {resolved.device}, run folder {run.path}", highlight=False)
     try:
-        train(chosen, options)
+        return train(chosen, options)
     except StoppedError as error:
         raise StoppedError(f"stopped; go on with: heimdall train --resume {run.path}") from error
 

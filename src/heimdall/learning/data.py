@@ -7,9 +7,10 @@ taking every n-th scene of it.
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,7 +20,7 @@ from torch import Tensor
 
 from heimdall.inference.mixture import Mixture, from_network
 from heimdall.inference.window import Window, read_window
-from heimdall.learning.evidence import LabelledEvidence, draws_for, simulate
+from heimdall.learning.evidence import LabelledEvidence, by_model, draws_for, simulate
 from heimdall.learning.recipes import Recipe, ScenePlan
 from heimdall.simulation import SCENES_PER_DRAW, stream
 
@@ -147,10 +148,13 @@ class SceneStream:
         if self._pool is None or self._pool[0] != number:
             self._pool = None
             plan = self.recipe.scenes
-            first_draw = number * draws_for(plan.pool)
+            count = draws_for(plan.pool)
+            draws = range(number * count, (number + 1) * count)
             with self.around_pool(number):
-                pool = _pool(self.recipe, plan.scenarios, _TRAINING, first_draw, plan.pool, self.device)
-            self._pool = number, pool
+                parts = _shared_out(
+                    lambda mine: _simulated(self.recipe, plan.scenarios, _TRAINING, mine, self.device), draws
+                )
+            self._pool = number, ScenePool(by_model(parts), self.recipe.network.cells)
         return self._pool[1]
 
     def _order(self, pool_number: int, step_in_pool: int) -> Tensor:
@@ -176,21 +180,37 @@ def pool_size(plan: ScenePlan) -> int:
 
 
 def validation_pool(recipe: Recipe, device: torch.device | str = "cpu") -> ScenePool:
-    plan = recipe.scenes
-    return _pool(recipe, plan.scenarios, _VALIDATION, 0, plan.validation, device)
+    return _held_out(recipe, recipe.scenes.scenarios, _VALIDATION, recipe.scenes.validation, device)
 
 
 def calibration_pool(recipe: Recipe, device: torch.device | str = "cpu") -> ScenePool:
-    plan = recipe.scenes
-    return _pool(recipe, plan.calibration_scenarios, _CALIBRATION, 0, plan.calibration, device)
+    return _held_out(recipe, recipe.scenes.calibration_scenarios, _CALIBRATION, recipe.scenes.calibration, device)
 
 
-def _pool(
-    recipe: Recipe, scenarios: dict[str, float], purpose: str, first_draw: int, scenes: int, device: Any
-) -> ScenePool:
+def _held_out(recipe: Recipe, scenarios: dict[str, float], purpose: str, scenes: int, device: Any) -> ScenePool:
+    parts = _simulated(recipe, scenarios, purpose, range(draws_for(scenes)), device)
+    return ScenePool(by_model(parts), recipe.network.cells)
+
+
+def _simulated(
+    recipe: Recipe, scenarios: dict[str, float], purpose: str, draws: Sequence[int], device: Any
+) -> list[LabelledEvidence]:
     threads = os.cpu_count() or 1 if torch.device(device).type == "cpu" else 1
-    cells = recipe.network.cells
-    return ScenePool(simulate(scenarios, recipe.seed, purpose, first_draw, scenes, cells, device, threads), cells)
+    return simulate(scenarios, recipe.seed, purpose, draws, recipe.network.cells, device, threads)
+
+
+def _shared_out(
+    simulated: Callable[[Sequence[int]], list[LabelledEvidence]], draws: Sequence[int]
+) -> list[LabelledEvidence]:
+    """All draws in their order; where several processes train together, each simulates every n-th and they exchange."""
+    distributed = torch.distributed
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return simulated(draws)
+    world = distributed.get_world_size()
+    everyones: list[list[LabelledEvidence]] = [[] for _ in range(world)]
+    distributed.all_gather_object(everyones, simulated(draws[distributed.get_rank() :: world]))
+    rounds = itertools.zip_longest(*everyones)
+    return [part for each in rounds for part in each if part is not None]
 
 
 def _joined(batches: list[TrainingBatch]) -> TrainingBatch:

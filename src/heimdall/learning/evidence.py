@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
@@ -23,7 +23,6 @@ from heimdall.simulation import SCENES_PER_DRAW, SceneBatch, draw, scenario, str
 
 _AREA_FACTOR = 2.0
 """Half the side of the area searched, in distances of the furthest receiver: what `heimdall locate` takes."""
-_SEARCHED_AT_ONCE = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,26 +52,25 @@ def simulate(
     scenarios: Mapping[str, float],
     seed: int,
     purpose: str,
-    first_draw: int,
-    scenes: int,
+    draws: Sequence[int],
     cells: int,
     device: torch.device | str = "cpu",
     threads: int = 1,
 ) -> list[LabelledEvidence]:
-    """At least `scenes` labelled scenes, from draw `first_draw` on, grouped by propagation model.
+    """The labelled scenes of each draw, in the order of `draws`; what is in a draw depends on its number alone.
 
     Each purpose has a stream of its own, and none is that of `heimdall simulate` and `heimdall evaluate`.
-
-    Which draws there are, and what is in each, depends on nothing but the arguments before `device`.
     """
-    draws = range(first_draw, first_draw + draws_for(scenes))
     with _workers(threads) as workers:
-        drawn = list(workers.map(lambda index: _draw(scenarios, seed, purpose, index, device), draws))
-        grouped = _grouped(drawn)
-        return [
-            _join(list(workers.map(lambda part, m=model: labelled(part[0], part[1], m, cells), _parts(group))))
-            for model, group in grouped.items()
-        ]
+        return list(workers.map(lambda index: _drawn(scenarios, seed, purpose, index, cells, device), draws))
+
+
+def by_model(parts: Sequence[LabelledEvidence]) -> list[LabelledEvidence]:
+    """Scenes that share a propagation model, joined in the order given."""
+    groups: dict[PropagationModel, list[LabelledEvidence]] = {}
+    for part in parts:
+        groups.setdefault(part.model, []).append(part)
+    return [_join(members) for members in groups.values()]
 
 
 @contextmanager
@@ -118,9 +116,9 @@ def evidence_of(scenes: SceneBatch) -> EvidenceBatch:
     return _single(_with_own_origin(evidence))
 
 
-def _draw(
-    scenarios: Mapping[str, float], seed: int, purpose: str, index: int, device: torch.device | str
-) -> tuple[PropagationModel, EvidenceBatch, Tensor]:
+def _drawn(
+    scenarios: Mapping[str, float], seed: int, purpose: str, index: int, cells: int, device: torch.device | str
+) -> LabelledEvidence:
     chance = stream(seed, index, purpose=purpose, device=device)
     names = list(scenarios)
     shares = torch.tensor([scenarios[name] for name in names], dtype=torch.float64)
@@ -128,7 +126,7 @@ def _draw(
     scenes = draw(scenario(names[int(choice)]), SCENES_PER_DRAW, chance, device)
     evidence = evidence_of(scenes)
     model = model_for(float(scenes.frequency_hz[0]), None, float(evidence.half_width_m.min()))
-    return model, evidence, scenes.transmitter_enu_m[:, :2].float()
+    return labelled(evidence, scenes.transmitter_enu_m[:, :2].float(), model, cells)
 
 
 def _with_own_origin(evidence: EvidenceBatch) -> EvidenceBatch:
@@ -143,31 +141,13 @@ def _single(evidence: EvidenceBatch) -> EvidenceBatch:
     return EvidenceBatch(**{k: v.float() if v.is_floating_point() else v for k, v in values.items()})
 
 
-def _grouped(
-    drawn: Iterable[tuple[PropagationModel, EvidenceBatch, Tensor]],
-) -> dict[PropagationModel, tuple[EvidenceBatch, Tensor]]:
-    groups: dict[PropagationModel, list[tuple[EvidenceBatch, Tensor]]] = {}
-    for model, evidence, truth_m in drawn:
-        groups.setdefault(model, []).append((evidence, truth_m))
-    return {
-        model: (concatenate([evidence for evidence, _ in parts]), torch.cat([truth_m for _, truth_m in parts]))
-        for model, parts in groups.items()
-    }
-
-
 def labelled(evidence: EvidenceBatch, truth_m: Tensor, model: PropagationModel, cells: int) -> LabelledEvidence:
     """Find the likelihood's mode of each scene and the window around it."""
     mode_m, _ = find_mode(evidence, log_posterior(evidence, model))
     return LabelledEvidence(evidence, model, truth_m, frame_around(mode_m, evidence, model, cells))
 
 
-def _parts(group: tuple[EvidenceBatch, Tensor]) -> list[tuple[EvidenceBatch, Tensor]]:
-    evidence, truth_m = group
-    slices = [slice(start, start + _SEARCHED_AT_ONCE) for start in range(0, len(evidence), _SEARCHED_AT_ONCE)]
-    return [(evidence.select(part), truth_m[part]) for part in slices]
-
-
-def _join(parts: list[LabelledEvidence]) -> LabelledEvidence:
+def _join(parts: Sequence[LabelledEvidence]) -> LabelledEvidence:
     frames = [part.frame for part in parts]
     return LabelledEvidence(
         evidence=concatenate([part.evidence for part in parts]),

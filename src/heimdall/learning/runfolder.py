@@ -58,6 +58,14 @@ class RunFolder:
             self.write_json("warnings.json", [*warnings, entry])
 
 
+class SilentRunFolder(RunFolder):
+    """The run folder for the other processes of a training: they read it, and the first one writes."""
+
+    def write_json(self, name: str, document: Any) -> None: ...
+
+    def append_metrics(self, step: int, metrics: dict[str, float]) -> None: ...
+
+
 def write_atomically(path: Path, write: Any) -> None:
     """Call `write(temporary path)`, flush it to the disk, and only then let it take the name `path`."""
     temporary = path.with_name(f"{path.name}.tmp")

@@ -7,12 +7,13 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
 
 from heimdall.errors import InputError
@@ -28,7 +29,7 @@ from heimdall.learning.progress import ProgressReport
 from heimdall.learning.recipes import Recipe, recipe_from
 from heimdall.learning.recordings import recorded_pool
 from heimdall.learning.report import model_card
-from heimdall.learning.runfolder import RunFolder
+from heimdall.learning.runfolder import RunFolder, SilentRunFolder
 from heimdall.learning.stop import StopSignal
 from heimdall.learning.tracking import Tracker
 from heimdall.learning.watch import Watch
@@ -53,11 +54,19 @@ class TrainingOptions:
     console: Console = field(default_factory=lambda: Console(stderr=True))
 
 
-def train(recipe: Recipe, options: TrainingOptions) -> Path:
+def train(recipe: Recipe, options: TrainingOptions) -> Path | None:
     """Run the recipe, or what is left of it, in the run folder; returns the bundle's path.
 
-    Raises StoppedError on SIGTERM or SIGINT, with the state kept in the folder.
+    With several devices Lightning starts this program again for each further one; there it only trains, writes nothing and
+    returns None. Raises StoppedError on SIGTERM or SIGINT, with the state kept in the folder.
     """
+    if recipe.batch_size % options.accelerator.count:
+        raise InputError(
+            f"a batch of {recipe.batch_size} scenes cannot be shared by {options.accelerator.count} devices"
+        )
+    if not _is_first_process():
+        silent = SilentRunFolder(options.folder.path)
+        options = replace(options, folder=silent, tracking="off", console=Console(quiet=True))
     stop = StopSignal()
     stop.listen()
     try:
@@ -72,13 +81,17 @@ def recipe_of_run(folder: RunFolder) -> Recipe | None:
     return None if document is None else recipe_from(document)
 
 
+def _is_first_process() -> bool:
+    return getattr(rank_zero_only, "rank", 0) == 0
+
+
 class _Run:
     def __init__(self, recipe: Recipe, options: TrainingOptions, stop: StopSignal) -> None:
         self.recipe, self.options, self.stop, self.folder = recipe, options, stop, options.folder
         self.progress = ProgressReport(recipe, self.folder, options.console)
         self.begun_s = time.monotonic()
 
-    def complete(self) -> Path:
+    def complete(self) -> Path | None:
         self.folder.make()
         self.folder.write_json("recipe.json", asdict(self.recipe))
         self.folder.report_progress(accelerator=self.options.accelerator.record, step=0, loss=None)
@@ -107,7 +120,7 @@ class _Run:
         self.folder.write_json("tracking.json", {"run_id": tracker.run_id})
         return tracker
 
-    def _bundle(self, tracker: Tracker) -> Path:
+    def _bundle(self, tracker: Tracker) -> Path | None:
         resumed = self.folder.checkpoint.exists()
         module = EvidenceModule(self.recipe, pretrained=self.recipe.network.pretrained and not resumed)
         module.micro.on_halving = self._report_halving
@@ -118,6 +131,8 @@ class _Run:
                 device = self.options.accelerator.torch_device
                 module.recorded = recorded_pool(self.options.data, self.recipe.network.cells, device)
         seconds = self._fit(module, tracker)
+        if not _is_first_process():
+            return None
         calibration = self._calibrate(module)
         path = self._export(module, calibration, seconds)
         scores = scores_of(calibration)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from numpy.typing import NDArray
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.estimation.model import TERRESTRIAL
 from heimdall.estimation.spread import frame_around
-from heimdall.evidence.batch import EvidenceBatch, concatenate
+from heimdall.evidence.batch import EvidenceBatch
 from heimdall.learning.evidence import LabelledEvidence
 from heimdall.learning.recipes import Recipe, recipe
 from heimdall.simulation import SCENES_PER_DRAW
@@ -49,17 +51,17 @@ def _draw(scenes: int, receivers: int, seed: int) -> Drawn:
 
 
 def _scenes(
-    scenarios: object, seed: int, purpose: str, first_draw: int, scenes: int, cells: int, *_: object
+    scenarios: object, seed: int, purpose: str, draws: Sequence[int], cells: int, *_: object
 ) -> list[LabelledEvidence]:
     """Stands in for the simulator: evidence from the likelihood's model, for the same draws the same."""
-    per_draw = SCENES_PER_DRAW
-    draws = [
-        _draw(per_draw, 5, 10_000 * len(purpose) + 1000 * seed + first_draw + k) for k in range(-(-scenes // per_draw))
-    ]
-    parts = [(_single(evidence), torch.from_numpy(truth).float()) for evidence, truth in draws]
-    evidence, truth = concatenate([part for part, _ in parts]), torch.cat([truth for _, truth in parts])
-    # The truth itself serves as the mode: searching for it would take longer than the tests.
-    return [LabelledEvidence(evidence, TERRESTRIAL, truth, frame_around(truth + 300.0, evidence, TERRESTRIAL, cells))]
+    return [_labelled(10_000 * len(purpose) + 1000 * seed + index, cells) for index in draws]
+
+
+def _labelled(seed: int, cells: int) -> LabelledEvidence:
+    drawn, place = _draw(SCENES_PER_DRAW, 5, seed)
+    evidence, truth = _single(drawn), torch.from_numpy(place).float()
+    # Near the truth serves as the mode: searching for it would take longer than the tests.
+    return LabelledEvidence(evidence, TERRESTRIAL, truth, frame_around(truth + 300.0, evidence, TERRESTRIAL, cells))
 
 
 def _single(evidence: EvidenceBatch) -> EvidenceBatch:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from heimdall.evidence.collect import collect
-from heimdall.learning.evidence import evidence_of, simulate
+from heimdall.learning.evidence import by_model, evidence_of, simulate
 from heimdall.simulation import draw, scenario, scenes, stream, to_observation
 
 
@@ -27,20 +27,27 @@ def test_evidence_of_a_batch_is_that_of_its_scenes_read_one_by_one() -> None:
 
 def test_a_simulated_pool_does_not_depend_on_the_number_of_threads() -> None:
     law = {"matched": 1.0, "sparse": 1.0}
-    one, two = (simulate(law, 1, "training", 0, 32, 16, threads=threads) for threads in (1, 2))
-    torch.testing.assert_close(one[0].truth_m, two[0].truth_m)
-    torch.testing.assert_close(one[0].frame.core_m, two[0].frame.core_m)
+    pools = [simulate(law, 1, "training", range(2), 16, threads=threads) for threads in (1, 2)]
+    for one, two in zip(*pools, strict=True):
+        torch.testing.assert_close(one.truth_m, two.truth_m)
+        torch.testing.assert_close(one.frame.core_m, two.frame.core_m)
+
+
+def test_a_draw_holds_the_same_scenes_whichever_draws_are_made_with_it() -> None:
+    (alone,) = simulate({"matched": 1.0}, 1, "training", [3], 16)
+    among = simulate({"matched": 1.0}, 1, "training", range(2, 5), 16)[1]
+    torch.testing.assert_close(alone.truth_m, among.truth_m)
 
 
 def test_training_scenes_are_none_that_evaluate_shows_for_any_small_seed() -> None:
-    trained = simulate({"matched": 1.0}, 1, "training", 0, 16, 16)[0].truth_m
+    trained = simulate({"matched": 1.0}, 1, "training", [0], 16)[0].truth_m
     for seed in range(8):
         (shown,) = scenes(scenario("matched"), seed, 16)
         assert not torch.isin(trained[:, 0], shown.transmitter_enu_m[:, 0]).any()
 
 
 def test_the_truth_lies_in_the_window_of_nearly_every_scene() -> None:
-    (part,) = simulate({"matched": 1.0}, 1, "training", 0, 64, 16)
+    (part,) = by_model(simulate({"matched": 1.0}, 1, "training", range(4), 16))
     middle, size = part.frame.axis(16)
     edge = middle[:, -1] + size[:, -1] / 2
     offset = part.frame.offset_core(part.truth_m[:, None])[:, 0].abs().amax(1)
