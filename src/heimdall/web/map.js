@@ -128,7 +128,7 @@ export default {
       if (!bounds) return;
       this.fitted = what;
       this.fitting = true;
-      this.map.fitBounds(bounds, { padding: [12, 12], animate: false });
+      this.map.fitBounds(bounds, { paddingTopLeft: [16, 28], paddingBottomRight: [72, 28], animate: false });
       this.fitting = false;
     },
     drawGrid() {

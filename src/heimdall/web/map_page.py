@@ -162,7 +162,7 @@ class MapPage:
             except HeimdallError as error:
                 complain(str(error))
         if stored is not None:
-            ui.notify(f"Stored as {stored.name}", type="positive", position="top")
+            ui.notify(f"Stored as {stored.name}", type="positive", position="bottom")
             await self._choose(Choice(stored.id, 0, self._choice.method))
 
     def _store(self, upload: Upload) -> StoredSession:
@@ -284,7 +284,7 @@ class MapPage:
 
     async def _copy_link(self) -> None:
         ui.clipboard.write(await ui.run_javascript("location.href"))
-        ui.notify("Link copied", type="positive", position="top")
+        ui.notify("Link copied", type="positive", position="bottom")
 
     def _ask_truth(self, stored: StoredSession, summary: sessions.Summary) -> None:
         truth = summary.truth

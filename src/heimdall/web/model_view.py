@@ -79,15 +79,22 @@ def comparison_html(model: ModelView, rival: ModelView) -> str:
     """The frozen evaluation side by side; the scores of their own held-out scenes where there is none."""
     mine, others = (each.frozen.scores if each.frozen is not None else each.scores for each in (model, rival))
     names = sorted({*mine, *others}, key=_rank)
-    rows = "".join(_comparison_row(name, mine.get(name), others.get(name)) for name in names)
+    first = [name for name in names if _rank(name)[0] < len(_FROZEN_FIRST) and name.split("/")[0] in METHODS] or names
+    rest = [name for name in names if name not in first]
+    head = f"<tr><th></th><th>{escape(model.name)}</th><th>{escape(rival.name)}</th><th>difference</th></tr>"
+
+    def table(listed: list[str]) -> str:
+        rows = "".join(_comparison_row(name, mine.get(name), others.get(name)) for name in listed)
+        return f'<div class="table"><table><thead>{head}</thead><tbody>{rows}</tbody></table></div>'
+
     same = model.frozen is not None and rival.frozen is not None
     hint = (
         ""
         if same
         else '<p class="warn-text">Not both were evaluated on the frozen set: these are not the same scenes.</p>'
     )
-    head = f"<tr><th></th><th>{escape(model.name)}</th><th>{escape(rival.name)}</th><th>difference</th></tr>"
-    return f'{hint}<div class="table"><table><thead>{head}</thead><tbody>{rows}</tbody></table></div>'
+    more = f"<details><summary>All figures</summary>{table(rest)}</details>" if rest else ""
+    return f"{hint}{table(first)}{more}"
 
 
 def record_html(model: ModelView) -> str:
@@ -122,6 +129,6 @@ def _rank(name: str) -> tuple[int, str]:
 
 def _comparison_row(name: str, mine: Any, other: Any) -> str:
     numbers = isinstance(mine, int | float) and isinstance(other, int | float)
-    difference = f"{mine - other:+.4g}" if numbers else ""
+    difference = f"{mine - other:+.3g}" if numbers and mine != other else ""
     cells = (words.score_name(name), words.number_text(mine), words.number_text(other), difference)
     return "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"

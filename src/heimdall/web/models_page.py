@@ -184,7 +184,7 @@ class ModelsPage:
         )
         self._promoting = promotion if promotion is not None and not promotion.promoted else None
         if promotion is not None and promotion.promoted:
-            ui.notify(f"Champion: {promotion.reason}", type="positive", position="top", timeout=8000)
+            ui.notify(f"Champion: {promotion.reason}", type="positive", position="bottom", timeout=8000)
         await self.look()
 
     async def _download(self) -> None:
@@ -211,7 +211,7 @@ class ModelsPage:
                 return complain(str(error))
             view = await self._visit.do(Role.OPERATOR, self._import(upload))
         if view is not None:
-            ui.notify("Imported", type="positive", position="top")
+            ui.notify("Imported", type="positive", position="bottom")
             await self._choose(view)
 
     def _import(self, upload: Upload) -> Callable[[], str]:

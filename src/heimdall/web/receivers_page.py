@@ -162,7 +162,7 @@ class ReceiversPage:
 
         count = await self._visit.do(Role.OPERATOR, apply)
         if count is not None:
-            ui.notify(f"{words.count(count, 'receiver')} imported", type="positive", position="top")
+            ui.notify(f"{words.count(count, 'receiver')} imported", type="positive", position="bottom")
             await self.look()
 
     async def _calibrate(self, keep: bool) -> None:

@@ -123,7 +123,7 @@ class StartPanel:
     async def _start(self) -> None:
         job_id = await self._visit.do(Role.OPERATOR, self._submit)
         if job_id is not None:
-            ui.notify("In the queue", type="positive", position="top")
+            ui.notify("In the queue", type="positive", position="bottom")
             await self._started(job_id)
 
     def _submit(self) -> str:

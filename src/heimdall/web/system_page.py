@@ -116,7 +116,7 @@ def _show_finding(finding: dict[str, Any]) -> None:
 
 def _copy(text: str) -> None:
     ui.clipboard.write(text)
-    ui.notify("Copied", type="positive", position="top")
+    ui.notify("Copied", type="positive", position="bottom")
 
 
 def finding_html(finding: dict[str, Any]) -> str:

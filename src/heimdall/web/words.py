@@ -57,10 +57,12 @@ def bytes_text(size_bytes: float) -> str:
 
 
 def number_text(value: object) -> str:
-    """Four digits of a number; a dash for none."""
+    """Four digits of a number, never with a power of ten where people count; a dash for none."""
     if value is None:
         return "–"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.4g}"
 
 
 def score_name(name: str) -> str:

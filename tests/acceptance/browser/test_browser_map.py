@@ -1,0 +1,148 @@
+"""In a real browser with no network: sign in, upload recordings, see the estimate and its regions, take them away."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from .conftest import PHONE
+
+pytestmark = pytest.mark.browser
+
+DRAWN = '.fix-map[data-drawn*="estimate"]'
+PAGES = ("/", "/training", "/models", "/receivers", "/system")
+
+
+def upload(page, files: list[str]) -> None:
+    page.set_input_files("input[type=file]", files)
+    page.wait_for_selector(DRAWN)
+
+
+def test_a_stranger_is_asked_for_a_token_and_comes_back_to_the_page_asked_for(open_page, served, shoot):
+    page = open_page(sign_in=False)
+    page.goto(f"{served.address}/models?model=abc")
+    assert urlsplit(page.url).path == "/sign-in"
+    shoot(page, "sign-in")
+    page.fill("#token", served.token)
+    page.click("button[type=submit]")
+    page.wait_for_selector("main.models")
+    assert page.url == f"{served.address}/models?model=abc"
+    page.click("[aria-label='Who is signed in']")
+    page.wait_for_selector("text=role: admin")
+
+
+@pytest.mark.real
+def test_uploaded_recordings_show_an_estimate_and_regions_that_can_be_taken_away(open_page, dcf77, shoot, tmp_path):
+    page = open_page()
+    page.wait_for_selector("text=pick a session")
+    shoot(page, "map-empty")
+    upload(page, dcf77)
+    shoot(page, "map")
+    drawn = page.get_attribute(".fix-map", "data-drawn").split()
+    assert {kind: drawn.count(kind) for kind in set(drawn)} == {"receiver": 3, "region": 2, "estimate": 1}
+    assert page.locator(".fix-map path.region").count() >= 2
+    assert page.locator(".details table tbody tr").count() == 3
+    page.click("role=button[name=Region]")
+    shoot(page, "map-region", whole=False)
+    with page.expect_download() as taken:
+        page.click("role=button[name=GeoJSON]")
+    path = tmp_path / "fix.geojson"
+    taken.value.save_as(path)
+    features = json.loads(path.read_text())["features"]
+    estimate = next(feature for feature in features if feature["properties"]["kind"] == "estimate")
+    assert estimate["geometry"]["coordinates"][:2] == pytest.approx([9.0108, 50.0155], abs=0.08)
+
+
+@pytest.mark.real
+def test_a_known_transmitter_is_marked_and_the_address_leads_back(open_page, dcf77, shoot):
+    page = open_page()
+    upload(page, dcf77)
+    page.click(".row.current [aria-label=More]")
+    page.click("text=Known transmitter")
+    page.fill("input[aria-label^=Latitude]", "50.0155, 9.0108")
+    page.keyboard.press("Enter")
+    page.wait_for_selector('.fix-map[data-drawn*="truth"]')
+    page.wait_for_selector("text=error to the bound")
+    address = page.url
+    page.goto("about:blank")
+    page.goto(address)
+    page.wait_for_selector('.fix-map[data-drawn*="truth"]')
+    page.click("[aria-label='Light or dark']")
+    page.click("role=button[name=Region]")
+    shoot(page, "map-dark")
+
+
+def test_what_cannot_be_read_is_said_and_nothing_is_stored(open_page, tmp_path):
+    page = open_page()
+    page.wait_for_selector(".drop")
+    stored = page.locator(".list .row").count()
+    path = tmp_path / "broken.jsonl"
+    path.write_text("{}\n")
+    page.set_input_files("input[type=file]", str(path))
+    page.wait_for_selector(".complaint >> text=broken.jsonl line 1")
+    page.click(".complaint button")
+    assert page.locator(".list .row").count() == stored
+
+
+def test_a_session_is_picked_by_keyboard_alone(open_page, tmp_path, measurements):
+    page = open_page()
+    path = tmp_path / "m.jsonl"
+    path.write_bytes(measurements)
+    upload(page, [str(path)])
+    page.goto(page.url.partition("?")[0])
+    page.wait_for_selector(".list .pick")
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.classList.contains('pick')"):
+            break
+    page.keyboard.press("Enter")
+    page.wait_for_selector(DRAWN)
+    assert page.evaluate("document.activeElement.tagName") != "BODY" or page.locator(".row.current").count() == 1
+
+
+@pytest.mark.real
+def test_every_page_fits_a_phone(open_page, dcf77, shoot):
+    page = open_page(PHONE)
+    upload(page, dcf77)
+    shoot(page, "map-phone")
+    for path in PAGES:
+        page.goto(page.url.partition("/")[0] + "//" + urlsplit(page.url).netloc + path)
+        page.wait_for_selector("main")
+        page.wait_for_timeout(1500)
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], path
+        if path != "/":
+            shoot(page, f"{path[1:]}-phone")
+
+
+def test_unknown_paths_of_the_api_answer_in_json(open_page, served):
+    page = open_page()
+    answer = page.request.get(f"{served.address}/api/v1/nothing")
+    assert answer.status == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.fixture
+def measurements() -> bytes:
+    """One transmission as four receivers timed it."""
+    times_s = {"A": (50.2, 10.1, 0.0), "B": (49.8, 10.3, 30e-6), "C": (50.1, 9.6, 45e-6), "D": (49.9, 9.7, 25e-6)}
+    rows = [
+        {
+            "receiver": name,
+            "latitude_deg": lat,
+            "longitude_deg": lon,
+            "height_m": 0.0,
+            "toa_s": toa,
+            "clock_sigma_s": 1e-6,
+        }
+        for name, (lat, lon, toa) in times_s.items()
+    ]
+    return json.dumps({"id": "m", "frequency_hz": 150e6, "bandwidth_hz": 25e3, "measurements": rows}).encode()
+
+
+def test_the_pictures_lie_where_git_does_not_look():
+    """So that looking at them never becomes a commit."""
+    ignored = (Path(__file__).parents[3] / ".gitignore").read_text().splitlines()
+    assert "/out/" in ignored

@@ -1,0 +1,129 @@
+"""In a real browser: train to a model with progress in sight, pause and cancel, and let models compete to be champion."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+SMALL = "steps=40 scenes.pool=128 scenes.passes=40 scenes.calibration=32 scenes.validation=32 validate_every=10"
+ENDLESS = SMALL.replace("steps=40", "steps=100000")
+TRAINED_S = 400.0
+
+
+def start(page, changes: str) -> None:
+    page.wait_for_selector(".plan dl")
+    page.fill("input[aria-label^=Changes]", changes)
+    page.click("role=button[name=Start]")
+
+
+def state_of(page) -> str:
+    return page.get_attribute("[data-state]", "data-state")
+
+
+def wait_for_state(page, *states: str) -> None:
+    wanted = ", ".join(f'[data-state="{state}"]' for state in states)
+    page.wait_for_selector(wanted, timeout=TRAINED_S * 1000)
+
+
+@pytest.fixture
+def training(open_page, served):
+    page = open_page()
+    page.goto(f"{served.address}/training")
+    return page
+
+
+def test_quick_is_trained_from_the_page_with_progress_seen_moving(training, shoot):
+    page = training
+    page.wait_for_selector(".plan >> text=device")
+    shoot(page, "training-plan")
+    start(page, SMALL)
+    seen, deadline_s = [], time.monotonic() + TRAINED_S
+    page.wait_for_selector("[data-state]")
+    while state_of(page) not in ("succeeded", "failed"):
+        assert time.monotonic() < deadline_s
+        percent = int(page.inner_text(".figures b >> nth=0").rstrip(" %"))
+        if not seen or seen[-1] != percent:
+            seen.append(percent)
+        if 40 <= percent < 100 and page.locator(".chart").count():
+            shoot(page, "training")
+        page.wait_for_timeout(250)
+    assert state_of(page) == "succeeded"
+    assert seen == sorted(seen)
+    assert len([percent for percent in seen if 0 < percent < 100]) >= 3
+    page.wait_for_selector(".notice.warn >> text=CPU")
+    page.click("role=button[name=Model]")
+    page.wait_for_selector("main.models .facts >> text=quick")
+
+
+def test_a_training_is_paused_resumed_and_cancelled(training):
+    page = training
+    start(page, ENDLESS)
+    wait_for_state(page, "running")
+    page.wait_for_function("document.querySelector('.figures b').innerText !== '–'")
+    page.click("role=button[name=Pause]")
+    wait_for_state(page, "paused")
+    page.click("role=button[name=Resume]")
+    wait_for_state(page, "running")
+    page.click("role=button[name=Cancel]")
+    wait_for_state(page, "cancelled")
+    page.click("role=button[name=Delete]")
+    page.wait_for_selector('[data-state="cancelled"]', state="hidden")
+
+
+def test_a_wrong_change_is_said_before_the_click_and_after(training):
+    page = training
+    page.wait_for_selector(".plan dl")
+    page.fill("input[aria-label^=Changes]", "stpes=5")
+    page.keyboard.press("Tab")
+    page.wait_for_selector(".plan .warn-text >> text=stpes")
+
+
+def test_models_compete_and_a_broken_one_is_refused_with_the_reason(open_page, served, shoot, make_bundle, tmp_path):
+    page = open_page()
+    page.goto(f"{served.address}/models")
+    broken = tmp_path / "broken.heimdall"
+    content = bytearray(make_bundle().read_bytes())
+    content[-2000] ^= 1
+    broken.write_bytes(content)
+    page.set_input_files("input[type=file]", str(broken))
+    page.wait_for_selector(".complaint >> text=broken.heimdall")
+    shoot(page, "models-broken", whole=False)
+    page.click(".complaint button")
+
+    import_and_promote(page, make_bundle(name="first"))
+    page.wait_for_selector("[role=status]")
+    page.wait_for_selector(".panel .chip.good >> text=champion", timeout=TRAINED_S * 1000)
+    import_and_promote(page, make_bundle(name="second"))
+    page.wait_for_selector(".complaint >> text=not better than the champion", timeout=TRAINED_S * 1000)
+    assert "median error" in page.inner_text(".complaint")
+    page.click(".complaint button")
+    page.click(".medium.q-field")
+    page.click(".q-menu >> text=first")
+    page.wait_for_selector("text=likelihood, median in m")
+    shoot(page, "models")
+    assert page.locator(".list .chip").count() == 1
+
+
+def import_and_promote(page, path) -> None:
+    page.set_input_files("input[type=file]", str(path))
+    page.wait_for_selector(f"h2 >> text={path.name}")
+    page.click("role=button[name=Promote]")
+
+
+def test_receivers_are_registered_and_the_system_is_examined(open_page, served, shoot):
+    page = open_page()
+    page.goto(f"{served.address}/receivers")
+    page.wait_for_selector("text=No receiver registered")
+    page.click("role=button[name='Add a receiver']")
+    page.fill("input[aria-label^=Name]", "HB9ODP")
+    page.fill("input[aria-label^=Latitude]", "46.4993, 8.7988, 480")
+    page.click("role=button[name=Save]")
+    page.wait_for_selector(".station >> text=HB9ODP")
+    shoot(page, "receivers")
+    page.goto(f"{served.address}/system")
+    page.wait_for_selector(".finding")
+    page.wait_for_selector("text=ready")
+    shoot(page, "system")
