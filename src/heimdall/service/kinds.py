@@ -27,7 +27,7 @@ class Places:
 
     run: Path
     runs: Path
-    data: Path
+    data: Callable[[str], Path]
     model: Callable[[str], Path]
 
 
@@ -135,4 +135,4 @@ def _repeat(option: str, values: list[str]) -> list[str]:
 
 
 def _paths(places: Places, names: list[str]) -> list[str]:
-    return [str(places.data / name) for name in names]
+    return [str(places.data(name)) for name in names]

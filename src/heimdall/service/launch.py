@@ -11,9 +11,10 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from heimdall.errors import InputError
-from heimdall.service import kinds
+from heimdall.service import kinds, stations
 from heimdall.service.artifacts import Artifacts, fingerprint
 from heimdall.service.leases import Bundle
+from heimdall.service.prepared import prepared
 from heimdall.service.process import LeashedProcess
 from heimdall.service.runfolder import Result, RunFolder
 from heimdall.service.settings import Settings
@@ -49,9 +50,14 @@ def run_folder(settings: Settings, job_id: str) -> RunFolder:
 
 
 def command_for(job: Job, folder: RunFolder, tools: Tools) -> list[str]:
-    """The whole command line; brings the models it names into reach, which may take time."""
+    """The whole command line; brings the models and recordings it names into reach, which may take time."""
     settings = tools.settings
-    places = kinds.Places(folder.path, settings.runs, settings.data, lambda model: _fetch(model, folder, tools))
+    places = kinds.Places(
+        run=folder.path,
+        runs=settings.runs,
+        data=lambda name: _prepare(name, folder, tools),
+        model=lambda model: _fetch(model, folder, tools),
+    )
     accelerator = job.accelerator_requested or settings.accelerator
     try:
         arguments = kinds.command_line(job.kind, job.arguments, accelerator, places, resume=folder.begun)
@@ -91,6 +97,14 @@ def _fetch(model_id: str, folder: RunFolder, tools: Tools) -> Path:
     if model is None:
         raise InputError(f"no model {model_id}: `GET /api/v1/models` lists them")
     return tools.artifacts.fetch(model.artifact, folder.path / "inputs")
+
+
+def _prepare(name: str, folder: RunFolder, tools: Tools) -> Path:
+    """The recordings of that name, with the corrections of receivers that are registered."""
+    with tools.store.reading() as session:
+        known = stations.find(session)
+    target = folder.path / "inputs" / name.replace("/", "-")
+    return prepared(tools.settings.data / name, target, known)
 
 
 def _environment(job: Job, slot: Slot, settings: Settings) -> dict[str, str]:

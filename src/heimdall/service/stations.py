@@ -155,7 +155,7 @@ def _correct(reception: Reception, station: Station) -> Reception:
         toa_s = None if reception.toa_s is None else reception.toa_s - correction.delay_s
         reception = replace(reception, toa_s=toa_s, start_s=reception.start_s - correction.delay_s)
     if correction.level_bias_db is not None:
-        reception = _level_corrected(reception, correction.level_bias_db)
+        reception = _level_corrected(reception, correction.level_bias_db, correction.level_bias_sigma_db)
     receiver = _as_known(reception.receiver, station, correction)
     return replace(reception, receiver=receiver)
 
@@ -171,12 +171,14 @@ def _placed(reception: Reception, station: Station) -> Reception:
     return replace(reception, receiver=placed, flaw=None if answered else reception.flaw)
 
 
-def _level_corrected(reception: Reception, bias_db: float) -> Reception:
-    rssi_dbm = None if reception.rssi_dbm is None else reception.rssi_dbm - bias_db
-    samples = reception.samples
-    if samples is not None:
-        samples = samples * samples.dtype.type(10 ** (-bias_db / 20))
-    return replace(reception, rssi_dbm=rssi_dbm, samples=samples)
+def _level_corrected(reception: Reception, bias_db: float, sigma_db: float | None) -> Reception:
+    """What a recording says of its own uncertainty was said before anybody calibrated it."""
+    if reception.rssi_dbm is not None:
+        reception = replace(reception, rssi_dbm=reception.rssi_dbm - bias_db, rssi_sigma_db=sigma_db)
+    if reception.samples is not None:
+        factor = reception.samples.dtype.type(10 ** (-bias_db / 20))
+        reception = replace(reception, samples=reception.samples * factor)
+    return reception
 
 
 def _as_known(receiver: Receiver, station: Station, correction: Correction) -> Receiver:

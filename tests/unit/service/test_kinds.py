@@ -12,7 +12,12 @@ from pydantic import TypeAdapter, ValidationError
 from heimdall.service.kinds import JobRequest, Places, command_line, stored_form
 
 MODEL, JOB = "0" * 16, "1" * 16
-PLACES = Places(Path("/runs/r"), Path("/runs"), Path("/data"), lambda model: Path("/models") / f"{model}.heimdall")
+PLACES = Places(
+    Path("/runs/r"),
+    Path("/runs"),
+    lambda name: Path("/data") / name,
+    lambda model: Path("/models") / f"{model}.heimdall",
+)
 REQUEST = TypeAdapter(JobRequest)
 
 
