@@ -78,10 +78,7 @@ def _methods(model: Path | None) -> list[Method]:
     from heimdall.inference.locate import Learned
 
     learned = Learned.load(model)
-    regions = {NETWORK: learned.bundle.calibration.network, HYBRID: learned.bundle.calibration.hybrid}
-    return methods + [
-        Method(name, partial(learned.locate_by, method=name), each.mass) for name, each in regions.items()
-    ]
+    return methods + [Method(name, partial(learned.locate_by, method=name)) for name in (NETWORK, HYBRID)]
 
 
 def _simulated(name: str, count: int, seed: int) -> tuple[Iterable[Case], int]:

@@ -51,8 +51,6 @@ class Method:
 
     name: str
     locate_each: Callable[[Sequence[Observation]], Iterable[Located]]
-    mass: Callable[[float], float] = float
-    """Mass of the posterior that the region of a probability has, where calibration says other than that probability."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ def run(
         observations = [case.observation for case in chunk]
         for method in methods:
             located = method.locate_each(observations)
-            answers[method.name] += [_judged(method, *pair) for pair in zip(located, observations, strict=True)]
+            answers[method.name] += [_judged(*pair) for pair in zip(located, observations, strict=True)]
         labels += [case.label for case in chunk]
         on_progress(len(labels))
     if not labels:
@@ -95,14 +93,14 @@ def run(
     return Comparison(labels, answers)
 
 
-def _judged(method: Method, located: Located, observation: Observation) -> Answer:
+def _judged(located: Located, observation: Observation) -> Answer:
     check, posterior, truth = located.fix.truth, located.posterior, observation.truth
     if check is None or posterior is None or truth is None:
         return Answer(math.inf, (False,) * len(PROBABILITIES), 1.0, located.fix.elapsed_ms)
     mass = needed_mass(posterior, truth)
     grid = np.linspace(0, 1, 201)
-    needed = float(np.interp(mass, [method.mass(float(probability)) for probability in grid], grid))
-    covered = (mass <= method.mass(PROBABILITIES[0]), check.inside_68, check.inside_95)
+    needed = float(np.interp(mass, [located.mass(float(probability)) for probability in grid], grid))
+    covered = (mass <= located.mass(PROBABILITIES[0]), check.inside_68, check.inside_95)
     return Answer(check.error_m, covered, needed, located.fix.elapsed_ms)
 
 

@@ -36,6 +36,8 @@ class Located:
 
     fix: Fix
     posterior: GridPosterior | None
+    mass: Callable[[float], float] = float
+    """Mass of the posterior that the region of a probability has, where calibration says other than that probability."""
     collected: Collected | None = None
     """The evidence it was located from."""
 

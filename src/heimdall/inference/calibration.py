@@ -33,8 +33,8 @@ class Regions:
 class Calibration:
     """Fitted by `heimdall.learning.calibrate` on scenes that nothing was trained on."""
 
-    network: Regions = field(default_factory=Regions)
-    hybrid: Regions = field(default_factory=Regions)
+    regions: dict[str, dict[str, Regions]] = field(default_factory=dict)
+    """For each method and kind of session, and for all kinds together."""
     likelihood_share: float = 0.5
     """Weight of the likelihood in the hybrid's geometric mean of the two densities."""
     point_share: float = 0.5
@@ -42,6 +42,11 @@ class Calibration:
     kinds: dict[str, dict[str, float]] = field(default_factory=dict)
     """Median error in m of each method, and the number of scenes, for each kind of session that was seen."""
     scenes: int = 0
+
+    def regions_of(self, method: str, kind: str) -> Regions:
+        """Those of the kind; of all kinds together where there were too few of it; uncalibrated before any fit."""
+        known = self.regions.get(method, {})
+        return known.get(kind) or known.get(ALL) or Regions()
 
     def best_method(self, kind: str, *, with_likelihood: bool = True) -> str:
         """The method with the least median error on that kind of session.
@@ -57,9 +62,11 @@ class Calibration:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Calibration:
-        values = dict(document)
-        network, hybrid = (Regions(tuple(values.pop(name)["masses"])) for name in (NETWORK, HYBRID))
-        return cls(network, hybrid, **values)
+        regions = {
+            method: {kind: Regions(tuple(each["masses"])) for kind, each in kinds.items()}
+            for method, kinds in document["regions"].items()
+        }
+        return cls(**{**document, "regions": regions})
 
 
 def kind_of(model: PropagationModel, timed_receivers: int) -> str:

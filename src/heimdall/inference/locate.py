@@ -40,7 +40,6 @@ class Answer:
     place_m: Array
     """(B, 2)"""
     mixture: Mixture
-    regions: Regions
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,8 +89,7 @@ class Learned:
         return [results[index] for index in range(len(members))]
 
     def _method(self, collected: Collected, model: PropagationModel, choose: bool) -> str:
-        kind = kind_of(model, int(np.sum(collected.evidence.has_arrival)))
-        return self.bundle.calibration.best_method(kind, with_likelihood=choose)
+        return self.bundle.calibration.best_method(_kind(collected, model), with_likelihood=choose)
 
     def _by_network(
         self, members: Sequence[Collected], model: PropagationModel, methods: Sequence[str]
@@ -103,10 +101,18 @@ class Learned:
         window = read_window(batch, model, frame, self.bundle.cells)
         answers = answers_of(self.network.run(window), window, batch.half_width_m, self.bundle.calibration)
         shared_ms = (time.perf_counter() - begun) * 1e3 / len(members)
+        kinds = [_kind(collected, model) for collected in members]
+        regions = [
+            self.bundle.calibration.regions_of(method, kind) for method, kind in zip(methods, kinds, strict=True)
+        ]
         return [
-            _conclude(collected, batch, window, answers[method], index, method, model, shared_ms)
+            _conclude(collected, batch, window, answers[method], index, method, regions[index], model, shared_ms)
             for index, (collected, method) in enumerate(zip(members, methods, strict=True))
         ]
+
+
+def _kind(collected: Collected, model: PropagationModel) -> str:
+    return kind_of(model, int(np.sum(collected.evidence.has_arrival)))
 
 
 def answers_of(
@@ -120,9 +126,9 @@ def answers_of(
     joined = pooled(alone, log_mass.reshape(log_mass.shape[0], -1), calibration.likelihood_share)
     between = joined_place(best_place(joined, smoothing), calibration.point_share, cells)
     places = {NETWORK: best_place(alone, smoothing), HYBRID: between}
-    mixtures = {NETWORK: (alone, calibration.network), HYBRID: (joined, calibration.hybrid)}
+    mixtures = {NETWORK: alone, HYBRID: joined}
     return {
-        method: Answer(window.frame.place_m(place[:, None, :])[:, 0], *mixtures[method])
+        method: Answer(window.frame.place_m(place[:, None, :])[:, 0], mixtures[method])
         for method, place in places.items()
     }
 
@@ -134,6 +140,7 @@ def _conclude(
     answer: Answer,
     index: int,
     method: str,
+    regions: Regions,
     model: PropagationModel,
     shared_ms: float,
 ) -> Located:
@@ -143,6 +150,6 @@ def _conclude(
     alone = batch.select(one)
     posterior = grid_posterior(collected, alone, density.frame, density.mass, 0).blurred(model.systematic_m)
     place_m: NDArray[np.float64] = np.asarray(answer.place_m[index], dtype=float)
-    masses = (answer.regions.mass(0.68), answer.regions.mass(0.95))
+    masses = (regions.mass(0.68), regions.mass(0.95))
     fix = make_fix(collected, posterior, place_m, method, model, masses)
-    return Located(replace(fix, elapsed_ms=shared_ms + (time.perf_counter() - begun) * 1e3), posterior)
+    return Located(replace(fix, elapsed_ms=shared_ms + (time.perf_counter() - begun) * 1e3), posterior, regions.mass)

@@ -29,6 +29,7 @@ from heimdall.learning.data import ScenePool, TrainingBatch
 
 _BATCH = 64
 _RANKED_AT_ONCE = 4
+_LEAST = 150
 _SHARES = tuple(step / 10 for step in range(11))
 
 Network = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -70,13 +71,15 @@ def calibrate(network: Network, pool: ScenePool) -> Calibration:
     likelihood_share = _least(_SHARES, lambda share: _mean_loss(answers, share))
     peaks = [answer.best(answer.hybrid(likelihood_share)) for answer in answers]
     point_share = _least(_SHARES, lambda share: _median_error(answers, peaks, share))
-    errors = _errors(answers, peaks, point_share)
+    errors, kinds = _errors(answers, peaks, point_share), _kinds(pool)
     return Calibration(
-        network=_regions(answers, lambda answer: answer.mixture),
-        hybrid=_regions(answers, lambda answer: answer.hybrid(likelihood_share)),
+        regions={
+            NETWORK: _regions(answers, kinds, lambda answer: answer.mixture),
+            HYBRID: _regions(answers, kinds, lambda answer: answer.hybrid(likelihood_share)),
+        },
         likelihood_share=likelihood_share,
         point_share=point_share,
-        kinds=_medians(errors, _kinds(pool)),
+        kinds=_medians(errors, kinds),
         scenes=len(pool),
     )
 
@@ -117,11 +120,26 @@ def _errors(answers: list[Answered], peaks: list[Tensor], point_share: float) ->
     return {method: torch.cat(errors).cpu().numpy() for method, errors in each.items()}
 
 
-def _regions(answers: list[Answered], mixture_of: Callable[[Answered], Mixture]) -> Regions:
+def _regions(
+    answers: list[Answered], kinds: list[str], mixture_of: Callable[[Answered], Mixture]
+) -> dict[str, Regions]:
+    """Of every kind with enough scenes for a 95 % quantile, and of all together."""
+    ranks = torch.cat([answer.rank(mixture_of(answer)) for answer in answers]).cpu().numpy()
+    return {
+        kind: _conformal(ranks[mine]) for kind, mine in _groups(kinds).items() if kind == ALL or mine.sum() >= _LEAST
+    }
+
+
+def _conformal(ranks: NDArray[np.float32]) -> Regions:
     """Split conformal: the mass for probability p is the empirical p-quantile of the truths' ranks (Vovk et al. 2005)."""
-    ranks = np.sort(torch.cat([answer.rank(mixture_of(answer)) for answer in answers]).cpu().numpy())
     places = np.minimum(np.ceil(np.array(PROBABILITIES) * (len(ranks) + 1)).astype(int), len(ranks)) - 1
-    return Regions(tuple(float(mass) for mass in ranks[places]))
+    return Regions(tuple(float(mass) for mass in np.sort(ranks)[places]))
+
+
+def _groups(kinds: list[str]) -> dict[str, NDArray[np.bool_]]:
+    """Which scenes are of each kind, and all of them."""
+    names = np.array(kinds)
+    return {kind: names == kind for kind in sorted(set(kinds))} | {ALL: np.ones(len(names), dtype=bool)}
 
 
 def _kinds(pool: ScenePool) -> list[str]:
@@ -131,12 +149,10 @@ def _kinds(pool: ScenePool) -> list[str]:
 
 
 def _medians(errors: dict[str, NDArray[np.float32]], kinds: list[str]) -> dict[str, dict[str, float]]:
-    names = np.array(kinds)
-    groups = {kind: names == kind for kind in sorted(set(kinds))} | {ALL: np.ones(len(names), dtype=bool)}
     return {
         kind: {method: float(np.median(error[mine])) for method, error in errors.items()}
         | {"scenes": float(mine.sum())}
-        for kind, mine in groups.items()
+        for kind, mine in _groups(kinds).items()
     }
 
 

@@ -111,6 +111,11 @@ def test_a_fix_that_failed_is_infinitely_far_off(make_observation: MakeObservati
     assert answer.covered == (False, False, False)
 
 
+def _calibrated(observations: Sequence[Observation]) -> Iterator[Located]:
+    """The likelihood with regions of nearly twice the mass."""
+    return (replace(located, mass=lambda p: min(1.0, 1.8 * p)) for located in locate_each(observations))
+
+
 def test_calibration_shifts_which_region_holds_the_truth(make_observation: MakeObservation) -> None:
     """A method whose 50 % region has a mass of 0.9 needs less probability to hold the truth."""
     observation = make_observation(truth=Place(50.0202, 10.05, 0.0))
@@ -119,7 +124,7 @@ def test_calibration_shifts_which_region_holds_the_truth(make_observation: MakeO
     )
     observation = replace(observation, receptions=arrivals)
     plain = run(_cases([observation]), [Method("any", locate_each)]).answers["any"][0]
-    wide = run(_cases([observation]), [Method("any", locate_each, lambda p: min(1.0, 1.8 * p))]).answers["any"][0]
+    wide = run(_cases([observation]), [Method("any", _calibrated)]).answers["any"][0]
     assert 0.05 < plain.needed_probability < 0.99
     assert wide.needed_probability == pytest.approx(plain.needed_probability / 1.8, abs=0.01)
 

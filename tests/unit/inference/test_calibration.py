@@ -21,7 +21,8 @@ def test_masses_are_interpolated_between_nothing_and_everything() -> None:
 
 
 def test_a_calibration_read_back_from_json_is_the_same() -> None:
-    calibration = Calibration(Regions(tuple(p / 2 for p in PROBABILITIES)), Regions(), 0.3, 0.7, _KINDS, 100)
+    regions = {"hybrid": {"all": Regions(tuple(p / 2 for p in PROBABILITIES))}}
+    calibration = Calibration(regions, 0.3, 0.7, _KINDS, 100)
     assert Calibration.from_json(json.loads(json.dumps(calibration.to_json()))) == calibration
 
 
@@ -30,6 +31,14 @@ def test_the_method_with_the_least_median_is_taken_and_the_likelihood_where_noth
     assert calibration.best_method("terrestrial, time") == "hybrid"
     assert calibration.best_method("airborne, time") == "likelihood"
     assert calibration.best_method("airborne, time", with_likelihood=False) == "hybrid"
+
+
+def test_regions_are_those_of_the_kind_or_of_all_kinds_or_uncalibrated() -> None:
+    narrow, wide = Regions(tuple(p / 2 for p in PROBABILITIES)), Regions(tuple(p**0.5 for p in PROBABILITIES))
+    calibration = Calibration({"network": {"all": wide, "terrestrial, time": narrow}})
+    assert calibration.regions_of("network", "terrestrial, time") is narrow
+    assert calibration.regions_of("network", "airborne, time") is wide
+    assert calibration.regions_of("hybrid", "terrestrial, time") == Regions()
 
 
 def test_kinds_tell_models_apart_and_time_from_power() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
+
 import numpy as np
 import pytest
 import torch
@@ -30,8 +32,6 @@ class _Overconfident(torch.nn.Module):
 
 @pytest.fixture
 def many(tiny: Recipe) -> Recipe:
-    from dataclasses import asdict
-
     values = asdict(tiny)
     values["scenes"]["calibration"] = 192
     return recipe_from(values)
@@ -41,19 +41,28 @@ def many(tiny: Recipe) -> Recipe:
 def test_calibrated_regions_of_an_overconfident_network_hold_the_stated_share(many: Recipe) -> None:
     pool = calibration_pool(many)
     network = _Overconfident(EvidenceNetwork(many.network.shape).eval())
-    calibration = calibrate(network, pool)
+    regions = calibrate(network, pool).regions_of("network", "all")
     batch = pool.windows(torch.arange(len(pool)))
     mixture = batch.mixture(network(*batch.network_input))
     rank = posterior_of(mixture, batch.window.frame, many.network.cells).rank(batch.truth_m).numpy()
     for probability in (0.5, 0.68, 0.95):
-        assert np.mean(rank <= calibration.network.mass(probability)) == pytest.approx(probability, abs=0.01)
-    assert calibration.network.mass(0.68) > 0.68
+        assert np.mean(rank <= regions.mass(probability)) == pytest.approx(probability, abs=0.01)
+    assert regions.mass(0.68) > 0.68
 
 
 def test_masses_rise_with_the_probability(many: Recipe) -> None:
     calibration = calibrate(EvidenceNetwork(many.network.shape).eval(), calibration_pool(many))
-    for regions in (calibration.network, calibration.hybrid):
+    for method in ("network", "hybrid"):
+        regions = calibration.regions_of(method, "all")
         assert list(regions.masses) == sorted(regions.masses)
+
+
+def test_a_kind_with_enough_scenes_has_regions_of_its_own(many: Recipe) -> None:
+    pool = calibration_pool(many)
+    calibration = calibrate(EvidenceNetwork(many.network.shape).eval(), pool)
+    assert set(calibration.regions["network"]) == {"all", "terrestrial, time"}
+    few = calibration_pool(replace(many, scenes=replace(many.scenes, calibration=48)))
+    assert set(calibrate(EvidenceNetwork(many.network.shape).eval(), few).regions["network"]) == {"all"}
 
 
 def test_scores_compare_the_medians_with_the_likelihoods(many: Recipe) -> None:
