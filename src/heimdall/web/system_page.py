@@ -62,7 +62,9 @@ class SystemPage:
         if found is None:
             return
         workers, counts = found
-        self._service.set_content(service_html(self._visit.parts.health.readiness(), counts))
+        self._service.set_content(
+            service_html(self._visit.parts.health.readiness(), counts, self._visit.parts.mirror.said)
+        )
         self._workers.set_content(workers_html(workers))
         self._versions.set_content(versions_html(workers))
 
@@ -127,7 +129,7 @@ def finding_html(finding: dict[str, Any]) -> str:
     return f'<span class="strong">{name}</span> <span class="chip {_TONES.get(status, "")}">{escape(status)}</span>{listed}'
 
 
-def service_html(readiness: Readiness, counts: dict[str, int]) -> str:
+def service_html(readiness: Readiness, counts: dict[str, int], mlflow: str) -> str:
     state = '<span class="chip good">ready</span>' if readiness.ready else '<span class="chip bad">not ready</span>'
     rows = "".join(
         f'<tr><td>{escape(seen.name)}</td><td><span class="chip {_TONES.get(seen.status, "")}">{escape(seen.status)}</span></td>'
@@ -135,7 +137,9 @@ def service_html(readiness: Readiness, counts: dict[str, int]) -> str:
         for seen in readiness.dependencies
     )
     queue = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "no job"
-    return f'{state}<div class="table"><table><tbody>{rows}<tr><td>queue</td><td></td><td>{queue}</td></tr></tbody></table></div>'
+    told = {"queue": queue, "mlflow": mlflow}
+    more = "".join(f"<tr><td>{name}</td><td></td><td>{escape(text)}</td></tr>" for name, text in told.items())
+    return f'{state}<div class="table"><table><tbody>{rows}{more}</tbody></table></div>'
 
 
 def workers_html(workers: list[Worker]) -> str:

@@ -19,6 +19,7 @@ from heimdall.service.api.parts import Parts
 from heimdall.service.artifacts import Artifacts, open_artifacts
 from heimdall.service.health import Health
 from heimdall.service.locating import Locator, RateLimit
+from heimdall.service.mirror import Mirror
 from heimdall.service.planning import Planner
 from heimdall.service.settings import Settings
 from heimdall.service.store import Store
@@ -65,6 +66,7 @@ def _parts(settings: Settings, store: Store, celery: Celery, counts: dict[str, i
         rate=RateLimit(settings.locate_per_minute),
         planner=Planner(settings),
         health=_health(settings, store, artifacts, celery, counts),
+        mirror=Mirror(settings, store),
     )
 
 
@@ -83,8 +85,10 @@ def _lifespan(parts: Parts, health: Health) -> Any:
     @asynccontextmanager
     async def run(_app: FastAPI) -> AsyncIterator[None]:
         health.start()
+        parts.mirror.start()
         yield
         health.stop()
+        parts.mirror.stop()
         parts.doorbell.close()
         parts.locator.close()
 

@@ -15,6 +15,7 @@ from heimdall.service.auth import Principal, Role, identify
 from heimdall.service.bell import Doorbell
 from heimdall.service.health import Health
 from heimdall.service.locating import Locator, RateLimit
+from heimdall.service.mirror import Mirror
 from heimdall.service.planning import Planner
 from heimdall.service.settings import Settings
 from heimdall.service.store import Store
@@ -32,6 +33,7 @@ class Parts:
     rate: RateLimit
     planner: Planner
     health: Health
+    mirror: Mirror
 
 
 def parts_of(request: Request) -> Parts:

@@ -1,0 +1,57 @@
+"""A plan is asked for once and told as the program tells it; a machine's load is what the kernel says."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from heimdall.doctor.program import Answer
+from heimdall.errors import HeimdallError
+from heimdall.service.kinds import TrainRequest
+from heimdall.service.load import look
+from heimdall.service.planning import Planner
+
+QUICK = TrainRequest(kind="train", recipe="quick", overrides={"steps": 5})
+
+
+def test_a_question_is_asked_once_with_everything_that_matters(settings):
+    asked = []
+
+    def run(command, limit_s):
+        asked.append(command)
+        return Answer(0, json.dumps({"accelerator": {"used": "cpu"}}))
+
+    planner = Planner(settings, run)
+    assert planner.plan(QUICK) == planner.plan(QUICK) == {"accelerator": {"used": "cpu"}}
+    planner.plan(QUICK.model_copy(update={"accelerator": "gpu"}))
+    assert len(asked) == 2
+    assert asked[0][-8:] == ["--plan", "--json", "--recipe", "quick", "--accelerator", "cpu", "--set", "steps=5"]
+    assert "gpu" in asked[1]
+
+
+def test_what_the_program_complains_of_is_the_error_and_is_asked_again(settings):
+    answers = iter([Answer(2, "", "heimdall: no recipe is called 'x'\n"), Answer(0, '{"accelerator": {}}')])
+    planner = Planner(settings, lambda command, limit_s: next(answers))
+    with pytest.raises(HeimdallError, match=r"^no recipe is called 'x'$"):
+        planner.plan(QUICK)
+    assert planner.plan(QUICK) == {"accelerator": {}}
+
+
+@pytest.mark.parametrize("stdout", ["", "[]", "{}", "text"])
+def test_an_answer_that_is_no_plan_is_an_error(settings, stdout):
+    with pytest.raises(HeimdallError, match="says nothing"):
+        Planner(settings, lambda command, limit_s: Answer(0, stdout)).plan(QUICK)
+
+
+def test_memory_is_total_less_available(tmp_path):
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc" / "meminfo").write_text("MemTotal: 1000 kB\nMemFree: 100 kB\nMemAvailable: 400 kB\n")
+    found = look(with_gpu=False, root=tmp_path)
+    assert (found["memory_total_bytes"], found["memory_used_bytes"], found["gpus"]) == (1_024_000, 614_400, [])
+
+
+def test_without_a_driver_there_is_no_gpu_to_tell_of_and_no_error(tmp_path):
+    found = look(with_gpu=True, root=tmp_path)
+    assert (found["memory_total_bytes"], found["processors"] >= 1) == (0, True)
+    json.dumps(found)
