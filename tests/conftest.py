@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
+import time
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -136,3 +140,65 @@ def _values(shapes: dict[str, list[Any]]) -> list[Any]:
     from onnx import TensorProto, helper
 
     return [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()]
+
+
+START_S = 120.0
+
+
+@dataclass(frozen=True)
+class Served:
+    """`heimdall serve`, running."""
+
+    address: str
+    sign_in: str
+    """Where a browser on this machine signs in."""
+    token: str
+    home: Path
+    process: int
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A service of its own for each module, with a small frozen evaluation."""
+    home = tmp_path_factory.mktemp("served")
+    port, said = _free_port(), home / "said"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("HEIMDALL_", "MLFLOW_"))}
+    environment |= {
+        "HEIMDALL_HOME": str(home / "home"),
+        "HEIMDALL_PORT": str(port),
+        "HEIMDALL_HEALTH_PORT": str(_free_port()),
+        "HEIMDALL_EVALUATION_COUNT": "16",
+        "HEIMDALL_LOCATE_S": "600",
+    }
+    with said.open("wb") as file:
+        process = subprocess.Popen([sys.executable, "-m", "heimdall", "serve"], env=environment, stderr=file, cwd=home)
+    try:
+        token = _wait_for(said, r"(heimdall_[\w-]{30,})")
+        sign_in = _wait_for(said, r"Page: (http\S+)")
+        address = f"http://127.0.0.1:{port}"
+        _wait_until_open(port)
+        yield Served(address, sign_in, token, home / "home", process.pid)
+    finally:
+        process.terminate()
+        process.wait(90)
+
+
+def _wait_for(path: Path, pattern: str) -> str:
+    deadline_s = time.monotonic() + START_S
+    while time.monotonic() < deadline_s:
+        found = re.search(pattern, path.read_text(errors="replace"))
+        if found:
+            return found[1]
+        time.sleep(0.1)
+    pytest.fail(f"heimdall serve did not say {pattern}: {path.read_text(errors='replace')[-2000:]}")
+
+
+def _wait_until_open(port: int) -> None:
+    deadline_s = time.monotonic() + START_S
+    while time.monotonic() < deadline_s:
+        with socket.socket() as probe:
+            probe.settimeout(1)
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    pytest.fail("heimdall serve does not listen")

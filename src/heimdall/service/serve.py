@@ -25,6 +25,8 @@ from heimdall.service.store import Store
 log = logging.getLogger(__name__)
 
 _OPEN_STREAMS_S = 3
+_KEEP_ALIVE_S = 75
+"""Longer than clients and proxies keep a connection: one that we close under a request is a request lost."""
 _LEAVE_S = 15.0
 """For the worker to leave Celery and close its parts, beyond the time its trainings have."""
 _RESTART_MAX_S = 30.0
@@ -52,6 +54,7 @@ def _serve(app: FastAPI, settings: Settings) -> int:
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=_OPEN_STREAMS_S,
+            timeout_keep_alive=_KEEP_ALIVE_S,
         )
     )
     for number in (signal.SIGTERM, signal.SIGINT):

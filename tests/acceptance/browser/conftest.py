@@ -1,16 +1,9 @@
-"""`heimdall serve` with nothing configured but its home, and Debian's Chromium looking at it."""
+"""Debian's Chromium, looking at a service with nothing configured but its home."""
 
 from __future__ import annotations
 
-import os
-import re
 import shutil
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -30,42 +23,7 @@ ARGUMENTS = [
 ]
 DESKTOP = {"width": 1280, "height": 860}
 PHONE = {"width": 390, "height": 844}
-_START_S = 120.0
 _PATIENCE_MS = 60_000
-
-
-@dataclass(frozen=True)
-class Served:
-    """A running service."""
-
-    address: str
-    sign_in: str
-    token: str
-    home: Path
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    home = tmp_path_factory.mktemp("served")
-    port, said = _free_port(), home / "said"
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("HEIMDALL_", "MLFLOW_"))}
-    environment |= {
-        "HEIMDALL_HOME": str(home / "home"),
-        "HEIMDALL_PORT": str(port),
-        "HEIMDALL_HEALTH_PORT": str(_free_port()),
-        "HEIMDALL_EVALUATION_COUNT": "16",
-    }
-    with said.open("wb") as file:
-        process = subprocess.Popen([sys.executable, "-m", "heimdall", "serve"], env=environment, stderr=file, cwd=home)
-    try:
-        token = _wait_for(said, r"(heimdall_[\w-]{30,})")
-        sign_in = _wait_for(said, r"Page: (http\S+)")
-        address = f"http://127.0.0.1:{port}"
-        _wait_until_open(port)
-        yield Served(address, sign_in, token, home / "home")
-    finally:
-        process.terminate()
-        process.wait(90)
 
 
 @pytest.fixture(scope="session")
@@ -80,7 +38,7 @@ def chromium() -> Iterator[object]:
 
 
 @pytest.fixture
-def open_page(chromium, served: Served) -> Iterator[Callable[..., object]]:
+def open_page(chromium, served) -> Iterator[Callable[..., object]]:
     """A page that is signed in, and complains of anything that its console, or a host other than ours, was asked."""
     contexts, troubles = [], []
 
@@ -123,32 +81,5 @@ def dcf77(real_data: Path) -> list[str]:
     return [str(path) for path in sorted((real_data / "kiwisdr_dcf77").iterdir())]
 
 
-def _is_foreign(url: str, served: Served) -> bool:
+def _is_foreign(url: str, served) -> bool:
     return not url.startswith((served.address, served.address.replace("http", "ws"), "data:", "blob:", "about:"))
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait_for(path: Path, pattern: str) -> str:
-    deadline_s = time.monotonic() + _START_S
-    while time.monotonic() < deadline_s:
-        found = re.search(pattern, path.read_text(errors="replace"))
-        if found:
-            return found[1]
-        time.sleep(0.1)
-    pytest.fail(f"heimdall serve did not say {pattern}: {path.read_text(errors='replace')[-2000:]}")
-
-
-def _wait_until_open(port: int) -> None:
-    deadline_s = time.monotonic() + _START_S
-    while time.monotonic() < deadline_s:
-        with socket.socket() as probe:
-            probe.settimeout(1)
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)
-    pytest.fail("heimdall serve does not listen")

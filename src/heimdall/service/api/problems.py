@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from heimdall.errors import HeimdallError, InputError
 from heimdall.service.jobs import JobConflictError, UnknownJobError
@@ -98,6 +99,10 @@ async def _on_database(_request: Request, error: Exception) -> JSONResponse:
     return respond(503, "the database does not answer; try again soon", headers={"Retry-After": str(RETRY_AFTER_S)})
 
 
+async def _on_disconnect(_request: Request, _error: Exception) -> JSONResponse:
+    return respond(400, "the client went away before its request was here")
+
+
 async def _on_bug(_request: Request, error: Exception) -> JSONResponse:
     return respond(500, f"internal error: {type(error).__name__}; the log of the service has the rest")
 
@@ -120,5 +125,6 @@ _HANDLERS = {
     OperationalError: _on_database,
     InterfaceError: _on_database,
     TimeoutError: _on_database,
+    ClientDisconnect: _on_disconnect,
     Exception: _on_bug,
 }
