@@ -69,7 +69,8 @@ def shoot() -> Callable[..., None]:
 
     def keep(page, name: str, *, whole: bool = True) -> None:
         SHOTS.mkdir(parents=True, exist_ok=True)
-        page.wait_for_timeout(400)
+        page.wait_for_selector(".q-notification.bg-positive", state="hidden")
+        page.wait_for_timeout(400)  # for what fades in and out
         page.screenshot(path=SHOTS / f"{name}.png", full_page=whole)
 
     return keep

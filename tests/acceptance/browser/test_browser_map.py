@@ -70,8 +70,10 @@ def test_a_known_transmitter_is_marked_and_the_address_leads_back(open_page, dcf
     page.goto("about:blank")
     page.goto(address)
     page.wait_for_selector('.fix-map[data-drawn*="truth"]')
-    page.click("[aria-label='Light or dark']")
     page.click("role=button[name=Region]")
+    page.mouse.move(5, 5)
+    shoot(page, "map-known")
+    page.click("[aria-label='Light or dark']")
     shoot(page, "map-dark")
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 
+import httpx
 import pytest
+
+from heimdall.constants import SPEED_OF_LIGHT_M_S
+from heimdall.geometry import geodesic_distance_m
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -113,17 +118,55 @@ def import_and_promote(page, path) -> None:
     page.click("role=button[name=Promote]")
 
 
-def test_receivers_are_registered_and_the_system_is_examined(open_page, served, shoot):
+def test_receivers_are_registered_and_calibrated(open_page, served, shoot):
+    store_known_session(served)
     page = open_page()
     page.goto(f"{served.address}/receivers")
     page.wait_for_selector("text=No receiver registered")
     page.click("role=button[name='Add a receiver']")
-    page.fill("input[aria-label^=Name]", "HB9ODP")
+    page.fill("input[aria-label^=Name]", "mast")
     page.fill("input[aria-label^=Latitude]", "46.4993, 8.7988, 480")
     page.click("role=button[name=Save]")
-    page.wait_for_selector(".station >> text=HB9ODP")
+    page.wait_for_selector(".station >> text=mast")
+    page.click(".q-select")
+    page.click(".q-menu >> text=known")
+    page.keyboard.press("Escape")
+    page.click("role=button[name='Find and keep']")
+    page.wait_for_selector("h2 >> text=Calibration")
+    page.wait_for_selector(".station .chip >> text=corrected")
+    assert page.locator(".station").count() == 5
     shoot(page, "receivers")
+
+
+def store_known_session(served) -> None:
+    """Four receivers, one of which stamps 3 us late; the transmitter is known."""
+    receivers = {"north": (50.2, 10.1), "south": (49.8, 10.3), "west": (50.1, 9.6), "corner": (49.9, 9.7)}
+    truth = (50.02, 10.05)
+    rows = [
+        {
+            "receiver": name,
+            "latitude_deg": place[0],
+            "longitude_deg": place[1],
+            "height_m": 0.0,
+            "toa_s": geodesic_distance_m(*place, *truth) * 1.0003 / SPEED_OF_LIGHT_M_S + 3e-6 * (name == "west"),
+            "clock_sigma_s": 5e-8,
+        }
+        for name, place in receivers.items()
+    ]
+    known = {"latitude_deg": truth[0], "longitude_deg": truth[1], "height_m": 0.0}
+    row = {"id": "beacon", "frequency_hz": 150e6, "bandwidth_hz": 25e3, "measurements": rows, "truth": known}
+    answer = httpx.post(
+        f"{served.address}/api/v1/sessions",
+        params={"name": "a known beacon"},
+        headers={"Authorization": f"Bearer {served.token}"},
+        files=[("files", ("beacon.jsonl", json.dumps(row).encode()))],
+    )
+    assert answer.status_code == 201
+
+
+def test_the_system_is_examined(open_page, served, shoot):
+    page = open_page()
     page.goto(f"{served.address}/system")
     page.wait_for_selector(".finding")
-    page.wait_for_selector("text=ready")
+    page.wait_for_selector(".chip >> text=ready")
     shoot(page, "system")
