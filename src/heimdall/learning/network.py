@@ -158,7 +158,7 @@ def _downloaded(shape: NetworkShape) -> Any:
     try:
         return _created(shape, pretrained=True)
     except Exception as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = " ".join(str(error).split())[:100]
         raise HeimdallError(
             f"the pretrained weights of {shape.backbone} cannot be had ({reason}): "
             "reach the hub once, or set network.pretrained=false"

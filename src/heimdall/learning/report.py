@@ -14,7 +14,7 @@ def model_card(name: str, calibration: Calibration, scores: dict[str, float], tr
     lines = [
         f"# {name}",
         "",
-        f"A network that reads the evidence of several receivers and answers with a density over places: {recipe['purpose']}.",
+        "A network that reads the evidence of several receivers and answers with a density over places.",
         "",
         "## Training",
         "",
@@ -39,6 +39,7 @@ def model_card(name: str, calibration: Calibration, scores: dict[str, float], tr
 def _training_facts(training: dict[str, Any]) -> dict[str, object]:
     recipe, accelerator = training["recipe"], training["accelerator"]
     return {
+        "recipe": f"{recipe['name']} ({recipe['purpose']})",
         "backbone": f"{recipe['network']['backbone']}, window {recipe['network']['cells']} x {recipe['network']['cells']}",
         "scenes": _listed(recipe["scenes"]["scenarios"]),
         "steps": f"{recipe['steps']} of {recipe['batch_size']} scenes, {training['seconds']} s, seed {recipe['seed']}",
