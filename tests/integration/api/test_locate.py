@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import tarfile
@@ -10,7 +11,10 @@ import zipfile
 from xml.etree import ElementTree
 
 import pytest
+from starlette.exceptions import HTTPException
+from starlette.responses import PlainTextResponse
 
+from heimdall.service.api.limits import BodyLimit
 from heimdall.service.auth import Role
 
 from .conftest import TRUTH
@@ -155,3 +159,45 @@ def test_what_takes_too_long_is_given_up(app, client, measurements):
     blocked.result(10)
     assert answer.status_code == 503
     assert "Retry-After" in answer.headers
+
+
+def test_uploads_together_are_bounded_and_their_room_comes_back():
+    """Two of 100 bytes fit into 250, a third does not, until one of them is done."""
+    limit = BodyLimit(held_open, limit_bytes=lambda path: 100, together_bytes=250)
+
+    async def run() -> list[int]:
+        first, second = (asyncio.create_task(send_body(limit, 100)) for _ in range(2))
+        await asyncio.sleep(0.05)
+        third = await send_body(limit, 100)
+        GATE.set()
+        both = [await first, await second]
+        return [third, *both, await send_body(limit, 100)]
+
+    GATE.clear()
+    assert asyncio.run(run()) == [503, 200, 200, 200]
+
+
+GATE = asyncio.Event()
+
+
+async def held_open(scope, receive, send):
+    """An application that has read the body and is not done with it before the gate opens."""
+    try:
+        await receive()
+    except HTTPException as error:
+        return await PlainTextResponse("", error.status_code)(scope, receive, send)
+    await GATE.wait()
+    await PlainTextResponse("")(scope, receive, send)
+
+
+async def send_body(app, size: int) -> int:
+    told = []
+
+    async def receive():
+        return {"type": "http.request", "body": b"x" * size, "more_body": False}
+
+    async def send(message):
+        told.append(message)
+
+    await app({"type": "http", "path": "/", "headers": [], "method": "POST"}, receive, send)
+    return told[0]["status"]

@@ -26,6 +26,8 @@ from heimdall.service.store import Store
 from heimdall.service.warm import WarmModels
 
 PREFIX = "/api/v1"
+_UPLOADS_TOGETHER = 2
+"""Uploads of the largest size that may be under way at the same time; of smaller ones as many more."""
 _UPLOADS = (f"{PREFIX}/locate", f"{PREFIX}/sessions", f"{PREFIX}/models", "/_nicegui/client/")
 
 
@@ -44,7 +46,9 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
         lifespan=_lifespan(parts, health),
     )
     app.state.parts = parts
-    app.add_middleware(BodyLimit, limit_bytes=_body_limit(settings), limit_s=settings.upload_s)
+    limit_bytes = _body_limit(settings)
+    together_bytes = _UPLOADS_TOGETHER * limit_bytes(_UPLOADS[0])
+    app.add_middleware(BodyLimit, limit_bytes=limit_bytes, limit_s=settings.upload_s, together_bytes=together_bytes)
     problems.install(app)
     for router in (jobs.router, locate.router, sessions.router, receivers.router, models.router, system.router):
         app.include_router(router, prefix=PREFIX)
