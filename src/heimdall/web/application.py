@@ -9,6 +9,8 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from nicegui import app as page_app
 from nicegui import ui
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from heimdall.service.api.parts import Parts
 from heimdall.service.api.problems import respond
@@ -18,6 +20,11 @@ from heimdall.web.entry import Entry
 
 STATIC = Path(__file__).parent / "static"
 _API = "/api/{rest:path}"
+_HEADERS = {
+    "Content-Security-Policy": "frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+}
 
 
 def install(app: FastAPI) -> None:
@@ -29,11 +36,29 @@ def install(app: FastAPI) -> None:
     for module in (map_page, training_page, models_page, receivers_page, system_page):
         module.register(entry)
     page_app.add_static_files("/static", STATIC)
+    app.add_middleware(SafeHeaders)
     ui.run_with(
         app, title="Heimdall", dark=None, tailwind=False, favicon=STATIC / "icon.svg", show_welcome_message=False
     )
     if is_loopback(parts.settings.host):
         print(f"Page: {entry.address()}\n", file=sys.stderr, flush=True)
+
+
+class SafeHeaders:
+    """No other site may show our pages in its own, and no browser may guess what a file is."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
 
 
 async def _unknown_route(request: Request) -> JSONResponse:

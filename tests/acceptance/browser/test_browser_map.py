@@ -126,6 +126,12 @@ def test_unknown_paths_of_the_api_answer_in_json(open_page, served):
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+def test_no_other_site_may_show_the_page_in_its_own(open_page, served):
+    headers = open_page().request.get(served.address).headers
+    assert headers["content-security-policy"] == "frame-ancestors 'none'"
+    assert headers["x-content-type-options"] == "nosniff"
+
+
 @pytest.fixture
 def measurements() -> bytes:
     """One transmission as four receivers timed it."""
