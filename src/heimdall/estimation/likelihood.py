@@ -47,6 +47,8 @@ def arrival_log_likelihood(
     widens every link by what a grid cell of that size cannot tell apart. 0 where fewer than two receivers have an arrival.
     """
     xp = array_api_compat.array_namespace(distance_BGN)
+    if not bool(xp.any(batch.has_arrival)):  # power alone: nothing to search for
+        return xp.zeros_like(distance_BGN[..., 0])
     residual_BGN, sigma_BGN, weight_B1N = _arrival_terms(xp, distance_BGN, batch, model, blur_m_B)
     _, value_BG, clear_BGN = _emission_time(xp, residual_BGN, sigma_BGN, weight_B1N, batch, model)
     information_BG = xp.sum((clear_BGN + _LEAST_WEIGHT) * weight_B1N / sigma_BGN**2, axis=-1)

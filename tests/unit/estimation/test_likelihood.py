@@ -228,3 +228,14 @@ def test_numpy_and_torch_agree_to_rounding(
     np.testing.assert_allclose(
         arrival_residual_s(places, tensors, model).numpy(), arrival_residual_s(PLACES, batch, model), atol=1e-15
     )
+
+
+def test_without_arrival_times_nothing_is_computed_for_them(make_evidence: MakeEvidence, monkeypatch) -> None:
+    """Power alone locates several times as fast, and the answer is the same zero."""
+    evidence = make_evidence()
+    silent = replace(evidence, has_arrival=np.zeros_like(evidence.has_arrival))
+    monkeypatch.setattr(
+        "heimdall.estimation.likelihood._emission_time", lambda *_: pytest.fail("it searched for an emission time")
+    )
+    distance = np.full((len(silent), 7, silent.present.shape[1]), 1e4)
+    assert np.all(arrival_log_likelihood(distance, silent, TERRESTRIAL) == np.zeros((len(silent), 7)))
