@@ -26,8 +26,9 @@ PHONE = {"width": 390, "height": 844}
 _PATIENCE_MS = 60_000
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[object]:
+    """A browser; closed after each module, because Playwright keeps an event loop running that other tests would meet."""
     path = next((found for name in ("chromium", "chromium-browser") if (found := shutil.which(name))), None)
     if path is None:
         pytest.skip("no Chromium: apt-get install chromium")
