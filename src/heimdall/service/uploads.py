@@ -17,7 +17,7 @@ from heimdall.formats.source import archive_files, is_archive
 from heimdall.service.refusals import TooLargeError
 from heimdall.service.settings import Settings
 
-_LONGEST_NAME = 150
+_LONGEST_BYTES = 150
 _MEMBERS = 4096
 _PIECE_BYTES = 1 << 20
 _TABLES = (".json", ".txt")
@@ -54,7 +54,7 @@ class Upload:
         if self._left_files < 0:
             raise InputError(f"more than {self.limits.members} files: send them as several uploads")
         self._count(size_bytes)
-        return self._place(self.folder, name)
+        return self._place(name)
 
     def unpack(self) -> None:
         """Put the members of archives in their place. Call it once, when all files are here."""
@@ -76,14 +76,14 @@ class Upload:
         packed.unlink()
         for name, content in members.items():
             self._count(len(content))
-            folder = self.folder / harmless(archive.name.split(".")[0])
-            for part in name.split("/")[:-1]:
-                folder /= harmless(part)
-            folder.mkdir(parents=True, exist_ok=True)
-            self._place(folder, name.rpartition("/")[2]).write_bytes(content)
+            self._place(archive.name.split(".")[0], *name.split("/")).write_bytes(content)
 
-    def _place(self, folder: Path, name: str) -> Path:
-        path = folder / harmless(name)
+    def _place(self, *parts: str) -> Path:
+        path = self.folder.joinpath(*map(harmless, parts))
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:  # one of them is a file already
+            raise InputError(f"{path.parent.name} is a file and a folder: give each a name of its own") from error
         if path.exists():
             raise InputError(f"two files are named {path.name}: give each a name of its own")
         return path
@@ -104,7 +104,8 @@ def receiving(settings: Settings) -> Iterator[Upload]:
 def harmless(name: str) -> str:
     """The last part of a name without anything a file system or a shell could take amiss."""
     last = re.split(r"[/\\]", name)[-1]
-    return re.sub(r"[^\w.+ -]+", "_", last).lstrip(".")[-_LONGEST_NAME:].strip() or "unnamed"
+    safe = re.sub(r"[^\w.+ -]+", "_", last).encode()[-_LONGEST_BYTES:].decode(errors="ignore")
+    return safe.lstrip(". ").rstrip() or "unnamed"
 
 
 def size_of(folder: Path) -> int:
