@@ -16,6 +16,7 @@ from heimdall.cli.output import JsonOption, console, print_json
 from heimdall.errors import InputError
 
 if TYPE_CHECKING:
+    from heimdall.learning.cluster import Cluster
     from heimdall.learning.recipes import Recipe
     from heimdall.learning.runfolder import RunFolder
 
@@ -30,6 +31,17 @@ def train(
     ] = "auto",
     require_gpu: Annotated[bool, typer.Option("--require-gpu", help="Refuse to train without a GPU.")] = False,
     devices: Annotated[int, typer.Option(min=1, help="GPUs, or processes on a CPU.")] = 1,
+    on: Annotated[
+        str | None,
+        typer.Option(help="ray, ray://HOST:PORT or ray:HOST:PORT: train on a Ray cluster, or start one here."),
+    ] = None,
+    workers: Annotated[
+        str | None, typer.Option(help="With --on: how many, or the least and the most as 2:8. All there is room for.")
+    ] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(help="With --on: folder or s3://BUCKET/PATH for checkpoints; the run folder if not given."),
+    ] = None,
     data: Annotated[
         list[Path] | None,
         typer.Option("--data", "--sessions", help="Recordings with known transmitters to train on too."),
@@ -53,7 +65,7 @@ def train(
 ) -> None:
     """Train a network on simulated scenes, calibrate it on held-out ones, and export it as a bundle."""
     _log_to_console()
-    from heimdall.learning.accelerator import resolve
+    from heimdall.learning.accelerator import left_to, resolve
     from heimdall.learning.runfolder import RunFolder
 
     run = RunFolder(resume or run_dir or _new_run(recipe))
@@ -61,7 +73,11 @@ def train(
     if resume and run.result.exists():
         _finish(run, json)
         return
-    resolved = resolve(accelerator, require_gpu=require_gpu, count=devices, gpu_precision=chosen.gpu_precision)
+    cluster = _cluster(on, workers, storage, devices, require_gpu)
+    if cluster is None or plan:
+        resolved = resolve(accelerator, require_gpu=require_gpu, count=devices, gpu_precision=chosen.gpu_precision)
+    else:
+        resolved = left_to(accelerator, f"Ray cluster {cluster.address}")
     if plan:
         from heimdall.learning.plan import plan as make_plan
 
@@ -70,7 +86,7 @@ def train(
         return
     if resume is None and (run.checkpoint.exists() or run.result.exists()):
         raise InputError(f"{run.path} holds a run already: go on with --resume {run.path}, or name another folder")
-    if _train(chosen, run, resolved, init, data or [], track) is not None:
+    if _train(chosen, run, resolved, init, data or [], track, cluster) is not None:
         _finish(run, json)
 
 
@@ -88,8 +104,28 @@ def _recipe(resumed: RunFolder | None, name: str | None, changes: list[str]) -> 
     return recipe_with(name, changes)
 
 
+def _cluster(
+    on: str | None, workers: str | None, storage: str | None, devices: int, require_gpu: bool
+) -> Cluster | None:
+    from heimdall.learning.cluster import cluster_for
+
+    if on is not None:
+        if devices > 1:
+            raise InputError("--devices is for one machine: with --on give --workers")
+        return cluster_for(on, workers, storage, require_gpu=require_gpu)
+    if workers is not None or storage is not None:
+        raise InputError("--workers and --storage are for a Ray cluster: give --on ray as well")
+    return None
+
+
 def _train(
-    chosen: Recipe, run: RunFolder, resolved: Any, init: Path | None, data: list[Path], track: str | None
+    chosen: Recipe,
+    run: RunFolder,
+    resolved: Any,
+    init: Path | None,
+    data: list[Path],
+    track: str | None,
+    cluster: Cluster | None,
 ) -> Path | None:
     from heimdall.learning.stop import StoppedError
     from heimdall.learning.tracking import default_address
@@ -102,6 +138,7 @@ def _train(
         data=tuple(data),
         tracking=track or default_address(_home()),
         console=console,
+        cluster=cluster,
     )
     console.print(f"recipe {chosen.name} on {resolved.device}, run folder {run.path}", highlight=False)
     try:

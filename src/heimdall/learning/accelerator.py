@@ -15,6 +15,8 @@ from heimdall.errors import HeimdallError, InputError
 
 log = logging.getLogger(__name__)
 
+_REQUESTS = ("auto", "gpu", "cpu")
+
 # Asks NVML instead of making a CUDA context: the process stays able to fork, and the card keeps its memory.
 os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
 
@@ -54,8 +56,8 @@ def resolve(
 
     Raises HeimdallError instead of that warning with `require_gpu`.
     """
-    if requested not in ("auto", "gpu", "cpu"):
-        raise InputError(f"no accelerator is called {requested!r}; choose one of: auto, gpu, cpu")
+    if requested not in _REQUESTS:
+        raise InputError(f"no accelerator is called {requested!r}; choose one of: {', '.join(_REQUESTS)}")
     if requested == "cpu" and require_gpu:
         raise InputError("--require-gpu contradicts --accelerator cpu; leave one of them out")
     reason = None if requested == "cpu" else _why_no_gpu(count)
@@ -66,6 +68,13 @@ def resolve(
     if reason is not None:
         log.warning("training on the CPU: %s", reason)
     return Accelerator(requested, "cpu", reason, _cpu_name(), "32-true", count)
+
+
+def left_to(requested: str, where: str) -> Accelerator:
+    """The record of a training until the machines that do it have told what they use."""
+    if requested not in _REQUESTS:
+        raise InputError(f"no accelerator is called {requested!r}; choose one of: {', '.join(_REQUESTS)}")
+    return Accelerator(requested, "cpu", None, where, "32-true")
 
 
 def _why_no_gpu(count: int) -> str | None:

@@ -7,6 +7,7 @@ taking every n-th scene of it.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import math
 import os
@@ -26,6 +27,8 @@ from heimdall.simulation import SCENES_PER_DRAW, stream
 
 AroundPool = Callable[[int], AbstractContextManager[None]]
 """Entered with a pool's number while the pool is simulated, which takes a while."""
+OnPool = Callable[[int, "ScenePool"], None]
+"""Told each new pool and its number."""
 
 _TRAINING, _VALIDATION, _CALIBRATION = "training", "validation", "calibration"
 
@@ -79,6 +82,15 @@ class ScenePool:
     def __len__(self) -> int:
         return int(self._first[-1])
 
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of where the transmitters and receivers of the scenes are, in their order."""
+        digest = hashlib.sha256()
+        for part in self.parts:
+            for places in (part.truth_m, part.evidence.position_enu_m):
+                digest.update(places.cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
     def windows(self, index: Tensor, turns: Tensor | None = None) -> TrainingBatch:
         """The scenes' windows, each turned by its matrix in `turns` (B, 2, 2). Scenes of one model come together."""
         batches = []
@@ -121,10 +133,11 @@ class SceneStream:
         world: int = 1,
         around_pool: AroundPool = lambda number: nullcontext(),
         recorded: ScenePool | None = None,
+        on_pool: OnPool = lambda number, pool: None,
     ) -> None:
         self.recipe, self.first_step, self.device = recipe, first_step, device
         self.rank, self.world, self.around_pool = rank, world, around_pool
-        self.recorded = recorded
+        self.recorded, self.on_pool = recorded, on_pool
         self._pool: tuple[int, ScenePool] | None = None
 
     def __iter__(self) -> Iterator[TrainingBatch]:
@@ -140,8 +153,8 @@ class SceneStream:
         batches = [self.pool(number).windows(self._order(number, step_in_pool)[mine], turns[mine])]
         if self.recorded is not None:
             chance = stream(self.recipe.seed, step, purpose="recorded")
-            index = torch.randint(len(self.recorded), (recorded,), generator=chance)
-            batches.append(self.recorded.windows(index[self.rank :: self.world]))
+            index = torch.randint(len(self.recorded), (recorded,), generator=chance)[self.rank :: self.world]
+            batches += [self.recorded.windows(index)] if len(index) else []
         return _joined(batches)
 
     def pool(self, number: int) -> ScenePool:
@@ -152,9 +165,12 @@ class SceneStream:
             draws = range(number * count, (number + 1) * count)
             with self.around_pool(number):
                 parts = _shared_out(
-                    lambda mine: _simulated(self.recipe, plan.scenarios, _TRAINING, mine, self.device), draws
+                    lambda mine: _simulated(self.recipe, plan.scenarios, _TRAINING, mine, self.device),
+                    draws,
+                    self.device,
                 )
             self._pool = number, ScenePool(by_model(parts), self.recipe.network.cells)
+            self.on_pool(number, self._pool[1])
         return self._pool[1]
 
     def _order(self, pool_number: int, step_in_pool: int) -> Tensor:
@@ -195,12 +211,13 @@ def _held_out(recipe: Recipe, scenarios: dict[str, float], purpose: str, scenes:
 def _simulated(
     recipe: Recipe, scenarios: dict[str, float], purpose: str, draws: Sequence[int], device: Any
 ) -> list[LabelledEvidence]:
-    threads = os.cpu_count() or 1 if torch.device(device).type == "cpu" else 1
+    cores = (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    threads = max(cores, 1) if torch.device(device).type == "cpu" else 1
     return simulate(scenarios, recipe.seed, purpose, draws, recipe.network.cells, device, threads)
 
 
 def _shared_out(
-    simulated: Callable[[Sequence[int]], list[LabelledEvidence]], draws: Sequence[int]
+    simulated: Callable[[Sequence[int]], list[LabelledEvidence]], draws: Sequence[int], device: torch.device | str
 ) -> list[LabelledEvidence]:
     """All draws in their order; where several processes train together, each simulates every n-th and they exchange."""
     distributed = torch.distributed
@@ -208,9 +225,11 @@ def _shared_out(
         return simulated(draws)
     world = distributed.get_world_size()
     everyones: list[list[LabelledEvidence]] = [[] for _ in range(world)]
-    distributed.all_gather_object(everyones, simulated(draws[distributed.get_rank() :: world]))
+    # By way of the CPU: a tensor would come back on the sender's card.
+    mine = [part.to("cpu") for part in simulated(draws[distributed.get_rank() :: world])]
+    distributed.all_gather_object(everyones, mine)
     rounds = itertools.zip_longest(*everyones)
-    return [part for each in rounds for part in each if part is not None]
+    return [part.to(device) for each in rounds for part in each if part is not None]
 
 
 def _joined(batches: list[TrainingBatch]) -> TrainingBatch:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 import torch
@@ -46,6 +46,19 @@ class LabelledEvidence:
             truth_m=self.truth_m[index],
             frame=self.frame.select(index),
         )
+
+    def to(self, device: torch.device | str) -> LabelledEvidence:
+        moved: LabelledEvidence = _on(self, device)
+        return moved
+
+
+def _on(value: Any, device: torch.device | str) -> Any:
+    """A tensor, or a dataclass with its tensors, on the device; anything else as it is."""
+    if isinstance(value, Tensor):
+        return value.to(device)
+    if not is_dataclass(value) or isinstance(value, type):
+        return value
+    return replace(value, **{field.name: _on(getattr(value, field.name), device) for field in fields(value)})
 
 
 def simulate(

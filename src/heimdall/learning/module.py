@@ -12,7 +12,7 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 
 from heimdall.inference.answer import best_place, smoothing_core
-from heimdall.learning.data import AroundPool, ScenePool, SceneStream, TrainingBatch
+from heimdall.learning.data import AroundPool, OnPool, ScenePool, SceneStream, TrainingBatch
 from heimdall.learning.loss import negative_log_likelihood
 from heimdall.learning.memory import MicroBatches
 from heimdall.learning.network import EvidenceNetwork
@@ -34,6 +34,7 @@ class EvidenceModule(LightningModule):
         self.micro = MicroBatches()
         self.last_loss = math.nan
         self.around_pool: AroundPool = lambda number: nullcontext()
+        self.on_pool: OnPool = lambda number, pool: None
         self.recorded: ScenePool | None = None
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
@@ -50,6 +51,7 @@ class EvidenceModule(LightningModule):
             self.trainer.world_size,
             self.around_pool,
             self.recorded,
+            self.on_pool,
         )
 
     def on_train_batch_start(self, batch: TrainingBatch, batch_idx: int) -> None:
@@ -60,21 +62,33 @@ class EvidenceModule(LightningModule):
         optimizer: Any = self.optimizers()
         schedule: Any = self.lr_schedulers()
         self.micro.alone = self.trainer.world_size == 1
-        self.last_loss = self.micro.run(len(batch), lambda size: self._accumulate(optimizer, batch, size))
+        loss = self.micro.run(len(batch), lambda size: self._accumulate(optimizer, batch, size))
+        self.last_loss = self._mean_of_all(loss)
         self.clip_gradients(optimizer, self.recipe.optimizer.clip_norm, "norm")
         optimizer.step()
         schedule.step()
 
     def _accumulate(self, optimizer: Any, batch: TrainingBatch, size: int) -> float:
-        """Gradients of the whole batch, `size` scenes at a time; returns the mean loss."""
+        """Gradients of the whole batch, `size` scenes at a time; returns the loss whose mean over all processes counts.
+
+        Processes may have one scene more or less than others. What each divides by is the same, so that the mean of their
+        gradients is the gradient of the batch.
+        """
+        share = self.recipe.batch_size / self.trainer.world_size
         optimizer.zero_grad()
         total = torch.zeros((), device=self.device)
         for start in range(0, len(batch), size):
             with self._synchronised(last=start + size >= len(batch)):
-                loss = self.loss(batch.select(slice(start, start + size))).sum() / len(batch)
+                loss = self.loss(batch.select(slice(start, start + size))).sum() / share
                 self.manual_backward(loss)
             total += loss.detach()
         return float(total)
+
+    def _mean_of_all(self, loss: float) -> float:
+        if self.trainer.world_size == 1:
+            return loss
+        strategy: Any = self.trainer.strategy
+        return float(strategy.reduce(torch.tensor(loss, device=self.device), reduce_op="mean"))
 
     def _synchronised(self, *, last: bool) -> AbstractContextManager[None]:
         """Several devices exchange gradients once a step, with the last part."""

@@ -71,6 +71,11 @@ class ProgressReport:
         if self._bar is not None or now - self._said_s >= _LINE_EVERY_S:
             self._say("train", step, loss)
 
+    def told(self, step: int, loss: float | None, phase: str, left_s: float | None) -> None:
+        """For the bar, what the process that trains has told of itself."""
+        if self._bar is not None:
+            _draw(self._bar, phase, step, loss, "" if left_s is None else f"{duration_text(left_s)} left")
+
     def left_s(self, step: int) -> float | None:
         """Steps, pools still to come, and the calibration; None before there is anything to go by."""
         if self._done:
@@ -98,11 +103,15 @@ class ProgressReport:
         left = self.left_s(step)
         words = "" if left is None else f"{duration_text(left)} left"
         if self._bar is not None:
-            description = phase if loss is None else f"{phase}  loss {loss:.3f}"
-            self._bar.update(self._bar.task_ids[0], completed=step, description=description, left=words)
+            _draw(self._bar, phase, step, loss, words)
             return
         said = [phase, f"step {step}/{self.recipe.steps}", "" if loss is None else f"loss {loss:.3f}", words]
         self.console.print("  ".join(word for word in said if word), highlight=False)
+
+
+def _draw(bar: Progress, phase: str, step: int, loss: float | None, left: str) -> None:
+    description = phase if loss is None else f"{phase}  loss {loss:.3f}"
+    bar.update(bar.task_ids[0], completed=step, description=description, left=left)
 
 
 def duration_text(seconds: float) -> str:

@@ -46,9 +46,15 @@ class RunFolder:
             self._written_s = time.monotonic()
 
     def append_metrics(self, step: int, metrics: dict[str, float]) -> None:
-        line = json.dumps({"step": step, "time_utc": utc_now(), **metrics})
-        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        self.append("metrics.jsonl", {"step": step, "time_utc": utc_now(), **metrics})
+
+    def append_pool(self, number: int, scenes: int, sha256: str) -> None:
+        """A pool of scenes that was trained on: the same for a recipe and seed, whoever simulated it."""
+        self.append("pools.jsonl", {"pool": number, "scenes": scenes, "sha256": sha256})
+
+    def append(self, name: str, document: dict[str, Any]) -> None:
+        with (self.path / name).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(document) + "\n")
 
     def warn(self, code: str, message: str) -> None:
         """Add to warnings.json, once per code and message."""
@@ -63,7 +69,7 @@ class SilentRunFolder(RunFolder):
 
     def write_json(self, name: str, document: Any) -> None: ...
 
-    def append_metrics(self, step: int, metrics: dict[str, float]) -> None: ...
+    def append(self, name: str, document: dict[str, Any]) -> None: ...
 
 
 def write_atomically(path: Path, write: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -22,7 +22,8 @@ from heimdall.inference.calibration import Calibration
 from heimdall.learning.accelerator import Accelerator
 from heimdall.learning.calibrate import calibrate, scores_of
 from heimdall.learning.checkpoint import AtomicCheckpointIO, KeepLast
-from heimdall.learning.data import calibration_pool
+from heimdall.learning.cluster import Cluster
+from heimdall.learning.data import ScenePool, calibration_pool
 from heimdall.learning.export import check_parity, load_weights, to_onnx, weights_of, weights_sha256
 from heimdall.learning.module import EvidenceModule
 from heimdall.learning.progress import ProgressReport
@@ -40,6 +41,17 @@ _CALIBRATION, _TRAINING = "calibration.json", "training.json"
 
 
 @dataclass(frozen=True)
+class Processes:
+    """What an engine that starts the processes of a training puts into Lightning's trainer."""
+
+    strategy: Any
+    plugins: tuple[Any, ...]
+    callbacks: tuple[Callback, ...] = ()
+    on_saved: Callable[[Path], None] = lambda path: None
+    """Called by the first process with each checkpoint."""
+
+
+@dataclass(frozen=True)
 class TrainingOptions:
     """What a training needs besides its recipe."""
 
@@ -52,6 +64,10 @@ class TrainingOptions:
     tracking: str = "off"
     """Address of MLflow."""
     console: Console = field(default_factory=lambda: Console(stderr=True))
+    cluster: Cluster | None = None
+    """Where to train, if not here."""
+    processes: Processes | None = None
+    """The other processes of this training, if something else than Lightning has started them."""
 
 
 def train(recipe: Recipe, options: TrainingOptions) -> Path | None:
@@ -60,7 +76,7 @@ def train(recipe: Recipe, options: TrainingOptions) -> Path | None:
     With several devices Lightning starts this program again for each further one; there it only trains, writes nothing and
     returns None. Raises StoppedError on SIGTERM or SIGINT, with the state kept in the folder.
     """
-    if recipe.batch_size % options.accelerator.count:
+    if recipe.batch_size < options.accelerator.count:
         raise InputError(
             f"a batch of {recipe.batch_size} scenes cannot be shared by {options.accelerator.count} devices"
         )
@@ -70,7 +86,7 @@ def train(recipe: Recipe, options: TrainingOptions) -> Path | None:
     stop = StopSignal()
     stop.listen()
     try:
-        return _Run(recipe, options, stop).complete()
+        return Run(recipe, options, stop).complete()
     finally:
         stop.release()
 
@@ -85,7 +101,9 @@ def _is_first_process() -> bool:
     return getattr(rank_zero_only, "rank", 0) == 0
 
 
-class _Run:
+class Run:
+    """The phases of a training. `learn` is what the workers of a cluster do, `complete` what their starter does."""
+
     def __init__(self, recipe: Recipe, options: TrainingOptions, stop: StopSignal) -> None:
         self.recipe, self.options, self.stop, self.folder = recipe, options, stop, options.folder
         self.progress = ProgressReport(recipe, self.folder, options.console)
@@ -121,6 +139,25 @@ class _Run:
         return tracker
 
     def _bundle(self, tracker: Tracker) -> Path | None:
+        if self.options.cluster is None:
+            self.learn(tracker)
+        else:
+            from heimdall.learning.cluster_run import News, learn_on
+
+            learn_on(
+                self.options.cluster, self.recipe, self.options, self.stop, News(self.folder, self.progress, tracker)
+            )
+        if not _is_first_process():
+            return None
+        path = self._export()
+        scores = scores_of(Calibration.from_json(self.folder.read_json(_CALIBRATION)))
+        tracker.metrics(self.recipe.steps, scores)
+        self.progress.phase("done", self.recipe.steps)
+        self.folder.write_json("result.json", {"model": path.name, "scores": scores})
+        return path
+
+    def learn(self, tracker: Tracker) -> None:
+        """Train to the last step and calibrate; leaves checkpoint, calibration and training record in the folder."""
         resumed = self.folder.checkpoint.exists()
         module = EvidenceModule(self.recipe, pretrained=self.recipe.network.pretrained and not resumed)
         module.micro.on_halving = self._report_halving
@@ -131,15 +168,9 @@ class _Run:
                 device = self.options.accelerator.torch_device
                 module.recorded = recorded_pool(self.options.data, self.recipe.network.cells, device)
         seconds = self._fit(module, tracker)
-        if not _is_first_process():
-            return None
-        calibration = self._calibrate(module)
-        path = self._export(module, calibration, seconds)
-        scores = scores_of(calibration)
-        tracker.metrics(self.recipe.steps, scores)
-        self.progress.phase("done", self.recipe.steps)
-        self.folder.write_json("result.json", {"model": path.name, "scores": scores})
-        return path
+        if _is_first_process():
+            self._calibrate(module)
+            self._record(seconds)
 
     def _report_halving(self, message: str) -> None:
         log.warning(message)
@@ -147,7 +178,9 @@ class _Run:
 
     def _fit(self, module: EvidenceModule, tracker: Tracker) -> float:
         """Train to the recipe's last step; returns the seconds of this and all earlier parts of the run."""
-        keep = KeepLast(self.folder.checkpoint, self.recipe.checkpoint_every_s)
+        processes = self.options.processes
+        on_saved = (lambda path: None) if processes is None else processes.on_saved
+        keep = KeepLast(self.folder.checkpoint, self.recipe.checkpoint_every_s, on_saved)
         watch = Watch(self.recipe, self.folder, self.progress, tracker, self.stop, keep)
 
         @contextmanager
@@ -155,39 +188,40 @@ class _Run:
             with self.stop.interruptible(), self.progress.pool(module.global_step):
                 yield
 
-        module.around_pool = around_pool
+        def on_pool(number: int, pool: ScenePool) -> None:
+            self.folder.append_pool(number, len(pool), pool.fingerprint)
+
+        module.around_pool, module.on_pool = around_pool, on_pool
         resume = self.folder.checkpoint if self.folder.checkpoint.exists() else None
         with _quiet_lightning():
-            trainer = _trainer(self.recipe, self.options.accelerator, self.folder.path, [watch, keep])
+            trainer = _trainer(self.recipe, self.options, [watch, keep])
             trainer.fit(module, ckpt_path=resume, weights_only=False if resume else None)
         self.stop.listen()
         self.stop.check()
         return watch.seconds
 
-    def _calibrate(self, module: EvidenceModule) -> Calibration:
+    def _calibrate(self, module: EvidenceModule) -> None:
         self.progress.phase("calibrate", self.recipe.steps)
         device = self.options.accelerator.torch_device
         module.network.to(device).eval()
         with self.stop.interruptible():
             calibration = calibrate(module.network, calibration_pool(self.recipe, device))
         self.folder.write_json(_CALIBRATION, calibration.to_json())
-        return calibration
 
-    def _export(self, module: EvidenceModule, calibration: Calibration, seconds: float) -> Path:
+    def _record(self, seconds: float) -> None:
+        training = {
+            "recipe": asdict(self.recipe),
+            "accelerator": self.options.accelerator.record,
+            "seconds": round(seconds, 1),
+            "started_from": None if self.options.start_from is None else self.options.start_from.name,
+            "recordings": [path.name for path in self.options.data],
+        }
+        self.folder.write_json(_TRAINING, training)
+
+    def _export(self) -> Path:
         self.progress.phase("export", self.recipe.steps)
         with self.stop.interruptible():
-            training = {
-                "recipe": asdict(self.recipe),
-                "accelerator": self.options.accelerator.record,
-                "seconds": round(seconds, 1),
-                "started_from": None if self.options.start_from is None else self.options.start_from.name,
-                "recordings": [path.name for path in self.options.data],
-            }
-            self.folder.write_json(_TRAINING, training)
-            bundle = make_bundle(module, self.recipe.name, calibration, training)
-            path = self.folder.path / f"{self.recipe.name}{SUFFIX}"
-            bundle.save(path)
-        return path
+            return export_run(self.folder.path, None)
 
 
 def make_bundle(module: EvidenceModule, name: str, calibration: Calibration, training: dict[str, Any]) -> Bundle:
@@ -229,17 +263,19 @@ def export_untrained(recipe: Recipe, output: Path | None) -> Path:
     return path
 
 
-def _trainer(recipe: Recipe, accelerator: Accelerator, folder: Path, callbacks: list[Callback]) -> Trainer:
+def _trainer(recipe: Recipe, options: TrainingOptions, callbacks: list[Callback]) -> Trainer:
+    accelerator = options.accelerator
+    processes = options.processes or Processes("ddp" if accelerator.count > 1 else "auto", ())
     return Trainer(
         accelerator="gpu" if accelerator.used == "gpu" else "cpu",
-        devices=accelerator.count,
-        strategy="ddp" if accelerator.count > 1 else "auto",
+        devices=accelerator.count if options.processes is None else "auto",
+        strategy=processes.strategy,
         precision=accelerator.precision,  # type: ignore[arg-type] # one of Lightning's words, kept as text
         max_steps=recipe.steps,
         max_epochs=-1,
-        callbacks=callbacks,
-        plugins=[AtomicCheckpointIO()],
-        default_root_dir=folder,
+        callbacks=[*callbacks, *processes.callbacks],
+        plugins=[AtomicCheckpointIO(), *processes.plugins],
+        default_root_dir=options.folder.path,
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,

@@ -44,7 +44,7 @@ def _hash(path: Path, recipe: Recipe) -> str:
 @pytest.fixture
 def no_export(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ends the run before the slow part, which has tests of its own."""
-    monkeypatch.setattr(training._Run, "_export", lambda self, *_: self.folder.path / "quick.heimdall")
+    monkeypatch.setattr(training.Run, "_export", lambda self: self.folder.path / "quick.heimdall")
 
 
 def test_a_run_leaves_a_bundle_a_result_and_the_record_of_its_device(tiny: Recipe, tmp_path: Path) -> None:
