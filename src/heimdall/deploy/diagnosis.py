@@ -17,7 +17,8 @@ def look_at_host(project: Path) -> HostView:
     """The first fault that keeps the GPU from being used, and the torch release for the driver."""
     report = examine(project=project)
     facts = Facts(Host(project=project))
-    capability = max((gpu.capability for gpu in facts.nvml.gpus if gpu.capability), default=None)
+    # The oldest card decides: a wheel for newer ones alone would leave it without kernels.
+    capability = min((gpu.capability for gpu in facts.nvml.gpus if gpu.capability), default=None)
     release = torch_release_for(facts.driver_version, capability) if facts.driver_version else None
     return HostView(*_fault(report), _for_build(release, project))
 
