@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as json_module
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -38,19 +38,24 @@ def create(
         list[str] | None, typer.Option(help="File or folder below the data folder to fine-tune on.")
     ] = None,
     name: Annotated[str, typer.Option(help="For people; the recipe's name if empty.")] = "",
+    need_gpu: Annotated[bool, typer.Option("--need-gpu", help="Wait for a worker with a usable GPU.")] = False,
+    gpu_memory_gb: Annotated[float | None, typer.Option(help="And one whose GPU has so much memory.")] = None,
+    memory_gb: Annotated[float | None, typer.Option(help="Main memory that the worker must have for it.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Follow it; exit code 1 unless it succeeds.")] = False,
     json: JsonOption = False,
 ) -> int:
     """Create a training (or, with --init, fine-tuning) job."""
     document: dict[str, Any] = {"kind": "train", "recipe": recipe, "accelerator": accelerator, "name": name}
     document["overrides"] = dict(_override(item) for item in set_ or ())
+    document["needs"] = {"gpu": need_gpu, "gpu_memory_gb": gpu_memory_gb, "memory_gb": memory_gb}
     if init is not None:
         document |= {"kind": "fine-tune", "model": init, "data": data or []}
     with _service() as (settings, store):
         job = _create(store, settings, document)
         if wait:
-            job = _follow(store, job.id)
-    print_json(_document(job)) if json else typer.echo(f"{job.id} {job.state}")
+            job = _follow(store, job.id, settings.lease_s)
+        document = _documents(store, settings, [job])[0]
+    print_json(document) if json else typer.echo(f"{job.id} {_state(job, document)}")
     return 0 if not wait or job.state == "succeeded" else 1
 
 
@@ -59,14 +64,16 @@ def list_(limit: Annotated[int, typer.Option(min=1)] = 20, json: JsonOption = Fa
     """List jobs, the newest first."""
     from heimdall.service import jobs as service_jobs
 
-    with _service() as (_, store), store.reading() as session:
-        found = service_jobs.find(session, limit=limit)
+    with _service() as (settings, store):
+        with store.reading() as session:
+            found = service_jobs.find(session, limit=limit)
+        documents = _documents(store, settings, found)
     if json:
-        return print_json({"jobs": [_document(job) for job in found]})
-    table = Table("id", "kind", "name", "state", "done", "device", "error")
-    for job in found:
+        return print_json({"jobs": documents})
+    table = Table("id", "kind", "name", "state", "done", "device", "error or what it waits for")
+    for job, document in zip(found, documents, strict=True):
         done = f"{100 * job.fraction:.0f} %" if job.fraction is not None else ""
-        table.add_row(job.id, job.kind, job.name, job.state, done, job.accelerator_used or "", job.error or "")
+        table.add_row(job.id, job.kind, job.name, job.state, done, job.accelerator_used or "", _why(job, document))
     console.print(table)
 
 
@@ -75,8 +82,8 @@ def show(job_id: JobId, json: JsonOption = False) -> None:
     """Show one job and what happened to it."""
     from heimdall.service import jobs as service_jobs
 
-    with _service() as (_, store), store.reading() as session:
-        document = _document(service_jobs.get(session, job_id))
+    with _service() as (settings, store), store.reading() as session:
+        document = _documents(store, settings, [service_jobs.get(session, job_id)])[0]
         told = [{"type": event.type, "message": event.message} for event in service_jobs.events(session, job_id)]
     if json:
         return print_json(document | {"history": told})
@@ -116,6 +123,7 @@ def _create(store: Store, settings: Settings, document: dict[str, Any]) -> Job:
     from pydantic import ValidationError
 
     from heimdall.service import kinds
+    from heimdall.service.planning import Planner
     from heimdall.service.submit import submit
 
     try:
@@ -123,21 +131,35 @@ def _create(store: Store, settings: Settings, document: dict[str, Any]) -> Job:
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(f"{'.'.join(str(part) for part in first['loc'][1:])}: {first['msg']}") from None
+    request = Planner(settings).completed(request)
     with store.writing() as session:
         return submit(session, request, settings, _WHO)
 
 
-def _follow(store: Store, job_id: str) -> Job:
-    from heimdall.service import jobs as service_jobs
+def _state(job: Job, document: dict[str, Any]) -> str:
+    return f"{job.state}, {document['waiting']}" if document["waiting"] else job.state
 
-    told, seen = 0, None
+
+def _why(job: Job, document: dict[str, Any]) -> str:
+    return job.error or document["waiting"] or ""
+
+
+def _follow(store: Store, job_id: str, lease_s: float) -> Job:
+    from heimdall.service import jobs as service_jobs
+    from heimdall.service.capability import living, why_waiting
+
+    told, seen, waiting = 0, None, None
     while True:
         with store.reading() as session:
             job = service_jobs.get(session, job_id)
+            why = why_waiting(job, living(session, lease_s))
             events = service_jobs.events(session, job_id, told)
         for event in events:
             told = event.id
             console.print(f"{event.type}: {event.message}", highlight=False, markup=False)
+        if why != waiting:
+            waiting = why
+            console.print(why or "a worker that can take it is there", highlight=False, markup=False)
         if (job.phase, job.step) != seen and job.step is not None:
             seen = (job.phase, job.step)
             console.print(f"{job.phase}: step {job.step} of {job.steps_total}, loss {job.loss}", highlight=False)
@@ -156,10 +178,13 @@ def _override(item: str) -> tuple[str, Any]:
         return key, value
 
 
-def _document(job: Job) -> dict[str, Any]:
+def _documents(store: Store, settings: Settings, jobs: Sequence[Job]) -> list[dict[str, Any]]:
     from heimdall.service.api.schemas import view_job
+    from heimdall.service.capability import living
 
-    return view_job(job).model_dump(mode="json")
+    with store.reading() as session:
+        offers = living(session, settings.lease_s)
+    return [view_job(job, offers).model_dump(mode="json") for job in jobs]
 
 
 @contextmanager

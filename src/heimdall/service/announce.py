@@ -19,6 +19,7 @@ from heimdall.service.gpu import GpuState
 from heimdall.service.load import LoadWatch
 from heimdall.service.settings import Settings
 from heimdall.service.store import Store, Worker, now_unix_s
+from heimdall.service.supervisor import gpu_memory_gb, memory_gb
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +67,9 @@ class Announcer(threading.Thread):
             "versions": versions(),
             "doctor": self._examination,
             "load": self._load.last,
+            "takes": list(self._settings.takes),
+            "memory_gb": memory_gb(self._settings),
+            "gpu_memory_gb": gpu_memory_gb(gpu, self._settings) if gpu is not None and gpu.usable else [],
         }
         with self._store.writing() as session:
             row = session.scalar(select(Worker).where(Worker.name == self._settings.worker).with_for_update())

@@ -13,12 +13,15 @@ from celery import Celery
 from heimdall.errors import HeimdallError
 from heimdall.service import mailbox
 from heimdall.service.settings import Settings
+from heimdall.service.store import Job
 
 log = logging.getLogger(__name__)
 
 APP_NAME = "heimdall"
 TASK = "heimdall.wake"
 QUEUE = "heimdall"
+GPU_QUEUE = "heimdall.gpu"
+"""For jobs that ask for a GPU; heard by workers that may have one."""
 _CONNECT_S = 3
 _WORTH_HEARING_S = 60
 
@@ -56,6 +59,16 @@ def _transport_options(settings: Settings) -> dict[str, Any]:
     return {}
 
 
+def queue_of(job: Job) -> str:
+    return GPU_QUEUE if job.accelerator == "gpu" else QUEUE
+
+
+def queues_of(settings: Settings) -> list[str]:
+    """What a worker listens to. Which of them a bell went through decides nothing: the row does."""
+    may_have_gpu = settings.accelerator != "cpu" and "gpu" in settings.takes
+    return [QUEUE, GPU_QUEUE] if may_have_gpu else [QUEUE]
+
+
 class Doorbell:
     """Rings without waiting. A bell nobody hears does no harm: workers look at the database by themselves."""
 
@@ -63,16 +76,16 @@ class Doorbell:
         self._app = app
         self._hand = ThreadPoolExecutor(1, thread_name_prefix="doorbell")
 
-    def ring(self, job_id: str) -> None:
+    def ring(self, job_id: str, queue: str = QUEUE) -> None:
         if self._hand._work_queue.qsize() < 100:
-            self._hand.submit(self._ring, job_id)
+            self._hand.submit(self._ring, job_id, queue)
 
     def close(self) -> None:
         self._hand.shutdown(wait=False, cancel_futures=True)
 
-    def _ring(self, job_id: str) -> None:
+    def _ring(self, job_id: str, queue: str) -> None:
         try:
-            self._app.send_task(TASK, args=[job_id], queue=QUEUE, expires=_WORTH_HEARING_S, retry=False)
+            self._app.send_task(TASK, args=[job_id], queue=queue, expires=_WORTH_HEARING_S, retry=False)
         except Exception as error:  # a broker has as many ways to fail as it has drivers
             log.warning("the broker did not take the message that job %s waits: %s", job_id, error)
 

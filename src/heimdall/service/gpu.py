@@ -31,6 +31,8 @@ class GpuState:
     """Why not; None when it is."""
     devices: tuple[str, ...] = ()
     """What CUDA_VISIBLE_DEVICES calls each of them."""
+    memory_gb: tuple[float | None, ...] = ()
+    """Of each device; None where the driver does not tell."""
 
 
 Prove = Callable[[], GpuState]
@@ -114,7 +116,9 @@ def prove_with_doctor() -> GpuState:
     if document.get("verdict") != "gpu":
         return GpuState(False, str(document.get("reason") or "the doctor found no usable GPU"))
     devices = _visible_devices()
-    return GpuState(True, None, devices) if devices else GpuState(False, "the driver lists no device")
+    if not devices:
+        return GpuState(False, "the driver lists no device")
+    return GpuState(True, None, devices, tuple(_memory_gb(device) for device in devices))
 
 
 def _visible_devices() -> tuple[str, ...]:
@@ -130,6 +134,26 @@ def _count_devices() -> int:
     pynvml.nvmlInit()
     try:
         return int(pynvml.nvmlDeviceGetCount())
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _memory_gb(device: str) -> float | None:
+    """By its number as `nvidia-smi` counts, or its UUID."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return None
+    try:
+        by_number = device.isdigit()
+        handle = (
+            pynvml.nvmlDeviceGetHandleByIndex(int(device)) if by_number else pynvml.nvmlDeviceGetHandleByUUID(device)
+        )
+        return round(int(pynvml.nvmlDeviceGetMemoryInfo(handle).total) / 1e9, 2)
+    except pynvml.NVMLError:
+        return None
     finally:
         pynvml.nvmlShutdown()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -13,6 +14,7 @@ from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
 from heimdall.errors import HeimdallError, InputError
+from heimdall.service.capability import Needs, count_stranded
 from heimdall.service.store import Job, JobEvent, now_unix_s
 
 
@@ -49,6 +51,7 @@ def create(
     created_by: str,
     attempts_max: int,
     accelerator: str | None = None,
+    needs: Needs = Needs(),  # noqa: B008 - frozen
 ) -> Job:
     job = Job(
         id=secrets.token_hex(8),
@@ -59,6 +62,9 @@ def create(
         created_by=created_by,
         attempts_max=attempts_max,
         accelerator=accelerator,
+        needs_gpu=needs.any_gpu,
+        needs_gpu_memory_gb=needs.gpu_memory_gb,
+        needs_memory_gb=needs.memory_gb,
     )
     session.add(job)
     session.flush()
@@ -82,6 +88,20 @@ def find(session: Session, *, state: str | None = None, kind: str | None = None,
     if kind is not None:
         query = query.where(Job.kind == kind)
     return session.scalars(query).all()
+
+
+@dataclass
+class Census:
+    """Of the queue, as last seen."""
+
+    by_state: dict[str, int] = field(default_factory=dict)
+    stranded: int = 0
+    """Queued, and no living worker can take them."""
+
+
+def take_census(session: Session, census: Census, lease_s: float) -> None:
+    census.by_state = count_by_state(session)
+    census.stranded = count_stranded(session, lease_s)
 
 
 def count_by_state(session: Session) -> dict[str, int]:

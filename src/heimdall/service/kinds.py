@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, TypeAdapter, model_validator
 
+from heimdall.service.capability import Needs
 from heimdall.service.settings import Accelerator
 
 Id = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
@@ -36,6 +37,13 @@ class _Request(BaseModel):
 
     name: Annotated[str, Field(max_length=120, description="For people; the recipe's or model's name if empty.")] = ""
     accelerator: Annotated[Accelerator | None, Field(description="null: as the worker is configured.")] = None
+    needs: Annotated[Needs, Field(description="Only a worker that has this takes the job.")] = Needs()
+
+    @model_validator(mode="after")
+    def _no_gpu_on_the_cpu(self) -> _Request:
+        if self.accelerator == "cpu" and self.needs.any_gpu:
+            raise ValueError("a job for the CPU cannot need a GPU: leave out `needs` or the accelerator")
+        return self
 
 
 class TrainRequest(_Request):
@@ -120,13 +128,18 @@ def read_request(document: dict[str, Any]) -> AnyRequest:
 
 def stored_form(request: BaseModel) -> dict[str, Any]:
     """The part of a request the row has no column for."""
-    return request.model_dump(mode="json", exclude={"kind", "name", "accelerator"})
+    return request.model_dump(mode="json", exclude={"kind", "name", "accelerator", "needs"})
 
 
-def command_line(kind: str, arguments: dict[str, Any], accelerator: str, places: Places, *, resume: bool) -> list[str]:
+def command_line(
+    kind: str, arguments: dict[str, Any], accelerator: str, places: Places, *, resume: bool, require_gpu: bool = False
+) -> list[str]:
     """The arguments of the program `heimdall` for a stored job."""
     request = read_request({"kind": kind, **arguments})
-    options = ["--resume", str(places.run)] if resume and kind in ("train", "fine-tune") else []
+    options: list[str] = []
+    if kind in ("train", "fine-tune"):
+        options += ["--require-gpu"] if require_gpu else []
+        options += ["--resume", str(places.run)] if resume else []
     return [*request.arguments(places, accelerator), *options]
 
 

@@ -31,6 +31,8 @@ class Slot:
 
     name: str
     environment: Mapping[str, str] = field(default_factory=dict)
+    gpu_memory_gb: float | None = None
+    """None where it has none, or it is not known."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,9 @@ def command_for(job: Job, folder: RunFolder, tools: Tools) -> list[str]:
     )
     accelerator = job.accelerator_requested or settings.accelerator
     try:
-        arguments = kinds.command_line(job.kind, job.arguments, accelerator, places, resume=folder.begun)
+        arguments = kinds.command_line(
+            job.kind, job.arguments, accelerator, places, resume=folder.begun, require_gpu=job.needs_gpu
+        )
     except ValidationError as error:
         told = error.errors()[0]["msg"]
         raise InputError(

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, not_, select, update
 from sqlalchemy.orm import Session
 
+from heimdall.service.capability import EVERYTHING, Offer, better_elsewhere, fits, living
 from heimdall.service.jobs import LEASED, State, get, move, record
-from heimdall.service.store import Job, Model, Worker, now_unix_s
+from heimdall.service.store import Job, Model, now_unix_s
 
 _CANDIDATES = 10
 
@@ -58,6 +59,16 @@ class Claimant:
     accelerator: str
     """For jobs that ask for none."""
     gpu_usable: bool
+    gpu_memory_gb: float | None = None
+    """Of the device that is free."""
+    memory_gb: float | None = None
+    """That no other job of this worker was promised."""
+    takes: tuple[str, ...] = EVERYTHING
+
+    @property
+    def offer(self) -> Offer:
+        gpus = (self.gpu_memory_gb,) if self.gpu_usable else ()
+        return Offer(self.accelerator, gpus, self.memory_gb, self.takes)
 
 
 def anything_queued(session: Session) -> bool:
@@ -67,10 +78,11 @@ def anything_queued(session: Session) -> bool:
 
 def claim(session: Session, claimant: Claimant, lease_s: float) -> Job | None:
     """Take the oldest job this worker can do, or None."""
-    requested = func.coalesce(Job.accelerator, claimant.accelerator)
-    query = select(Job).where(Job.state == State.QUEUED).order_by(Job.created_unix_s, Job.id).limit(_CANDIDATES)
-    if not claimant.gpu_usable and _another_has_gpu(session, claimant.name, lease_s):
-        query = query.where(requested != "gpu")  # with no GPU anywhere somebody must take it and say why it fails
+    query = select(Job).where(Job.state == State.QUEUED, fits(claimant.offer))
+    if not claimant.gpu_usable:  # with no GPU anywhere a job that only prefers one goes on with the CPU
+        others = living(session, lease_s, but=claimant.name)
+        query = query.where(not_(better_elsewhere(others, claimant.accelerator)))
+    query = query.order_by(Job.created_unix_s, Job.id).limit(_CANDIDATES)
     for job in session.scalars(query).all():
         if _take(session, job, claimant):
             return get(session, job.id)
@@ -139,13 +151,6 @@ def _take(session: Session, job: Job, claimant: Claimant) -> bool:
         "accelerator_reason": None,
     }
     return move(session, job.id, (State.QUEUED,), State.RUNNING, message, **values)
-
-
-def _another_has_gpu(session: Session, worker: str, lease_s: float) -> bool:
-    query = select(Worker.name).where(
-        Worker.name != worker, Worker.gpu_usable, Worker.heartbeat_unix_s > now_unix_s() - lease_s
-    )
-    return session.scalar(query.limit(1)) is not None
 
 
 def _silent(job: Job, lease_s: float) -> Outcome:

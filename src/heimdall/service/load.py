@@ -41,6 +41,22 @@ def look(*, with_gpu: bool, root: Path = Path("/")) -> Load:
     }
 
 
+def memory_limit_gb(root: Path = Path("/")) -> float | None:
+    """Main memory that this process may take: the machine's, or less where its container is bounded."""
+    machine_bytes = _memory(root / "proc/meminfo")[0]
+    bounds = [_bound(root / "sys/fs/cgroup" / name) for name in ("memory.max", "memory/memory.limit_in_bytes")]
+    known = [bound for bound in (machine_bytes, *bounds) if bound]
+    return round(min(known) / 1e9, 2) if known else None
+
+
+def _bound(path: Path) -> int:
+    """Bytes; 0 where there is no bound."""
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):  # "max"
+        return 0
+
+
 def _memory(path: Path) -> tuple[int, int]:
     """Total and available, in bytes; 0 where the kernel does not tell."""
     try:

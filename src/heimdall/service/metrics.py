@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 
 from heimdall import __version__
 from heimdall.service.health import Health, Status
+from heimdall.service.jobs import Census
 from heimdall.service.store import Job
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -19,8 +20,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 @dataclass(frozen=True)
 class Sources:
     health: Health
-    job_counts: Callable[[], dict[str, int]] = dict
-    """By state, as last seen."""
+    census: Callable[[], Census] = Census
     running: Callable[[], Sequence[Job]] = list
     """What this process runs."""
 
@@ -63,9 +63,13 @@ class _ServiceCollector(Collector):
 
     def _jobs(self) -> Iterable[Metric]:
         counts = GaugeMetricFamily("heimdall_jobs", "Jobs in the database by state.", labels=["state"])
-        for state, count in self._sources.job_counts().items():
+        census = self._sources.census()
+        for state, count in census.by_state.items():
             counts.add_metric([state], count)
         yield counts
+        yield GaugeMetricFamily(
+            "heimdall_jobs_stranded", "Queued jobs that no living worker can take.", value=float(census.stranded)
+        )
         yield GaugeMetricFamily(
             "heimdall_running_jobs", "Jobs this process runs.", value=float(len(self._sources.running()))
         )

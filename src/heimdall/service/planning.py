@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -10,8 +12,10 @@ from typing import Any
 
 from heimdall.doctor.program import Answer, run_program
 from heimdall.errors import HeimdallError
-from heimdall.service.kinds import TrainRequest
+from heimdall.service.kinds import AnyRequest, TrainRequest
 from heimdall.service.settings import Settings
+
+log = logging.getLogger(__name__)
 
 _LIMIT_S = 90.0
 _KEPT = 64
@@ -40,6 +44,18 @@ class Planner:
             while len(self._known) > _KEPT:
                 self._known.popitem(last=False)
             return self._known[key]
+
+    def completed(self, request: AnyRequest) -> AnyRequest:
+        """A training that needs a GPU and does not say how large a one needs what its plan says; without a plan, any."""
+        if not isinstance(request, TrainRequest) or not request.needs.gpu or request.needs.gpu_memory_gb is not None:
+            return request
+        try:
+            needed_gb = float(self.plan(request)["needed_bytes"]) / 1e9
+        except (HeimdallError, KeyError, TypeError, ValueError) as error:
+            log.info("any GPU will be taken for enough: no plan (%s)", error)
+            return request
+        needs = request.needs.model_copy(update={"gpu_memory_gb": math.ceil(10 * needed_gb) / 10})
+        return request.model_copy(update={"needs": needs})
 
     def _ask(self, command: Sequence[str]) -> Plan:
         answer = self._run(command, _LIMIT_S)

@@ -10,10 +10,11 @@ from celery import Celery
 from sqlalchemy import select, text
 
 from heimdall.errors import HeimdallError
-from heimdall.service import bell, jobs
+from heimdall.service import bell
 from heimdall.service.artifacts import Artifacts
 from heimdall.service.gpu import GpuWatch, NoGpuWatch, describe
 from heimdall.service.health import Degraded, Look, Probe
+from heimdall.service.jobs import Census, take_census
 from heimdall.service.settings import Settings
 from heimdall.service.store import Store, Worker, now_unix_s
 from heimdall.service.supervisor import Supervisor
@@ -26,12 +27,12 @@ def of_both(
     store: Store,
     artifacts: Artifacts,
     app: Celery,
-    counts: dict[str, int],
+    census: Census,
     worker: str | None = None,
 ) -> Sequence[Probe]:
-    """`counts` is kept at the number of jobs by state; `worker` is the one that must answer, None: any."""
+    """`census` is kept up to date; `worker` is the one that must answer, None: any."""
     return [
-        Probe("database", look_at_database(store, counts)),
+        Probe("database", look_at_database(store, census, settings.lease_s)),
         Probe("broker", bell.look_at_broker(app, settings.broker_folder if settings.broker is None else None)),
         Probe("celery", bell.look_at_workers(app, worker) if worker else _wished(bell.look_at_workers(app))),
         Probe("artifacts", artifacts.check, every_s=15.0),
@@ -50,11 +51,11 @@ def of_api(store: Store, lease_s: float) -> Sequence[Probe]:
     return [Probe("gpu", look_at_workers_gpu(store, lease_s))]
 
 
-def look_at_database(store: Store, counts: dict[str, int]) -> Look:
+def look_at_database(store: Store, census: Census, lease_s: float) -> Look:
     def look() -> str:
         with store.reading() as session:
             session.execute(text("SELECT 1"))
-            counts.update(jobs.count_by_state(session))
+            take_census(session, census, lease_s)
         return f"{store.engine.dialect.name} answers"
 
     return look

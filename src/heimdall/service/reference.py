@@ -13,7 +13,8 @@ def settings_table() -> str:
 
 
 def _row(name: str, field: FieldInfo) -> str:
-    default = f"`{field.default}`" if field.default is not None else ""
+    value = ",".join(field.default) if isinstance(field.default, tuple) else field.default
+    default = f"`{value}`" if value is not None else ""
     return f"| `{PREFIX}{name.upper()}` | {default} | {field.description} |"
 
 

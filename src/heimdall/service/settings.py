@@ -23,6 +23,7 @@ from heimdall.errors import InputError
 
 PREFIX = "HEIMDALL_"
 Accelerator = Literal["auto", "cpu", "gpu"]
+Take = Literal["gpu", "cpu"]
 
 
 class Settings(BaseSettings):
@@ -39,6 +40,17 @@ class Settings(BaseSettings):
     mlflow_tracking_uri: str | None = Field(None, description="MLflow server; SQLite in home if unset.")
     accelerator: Accelerator = Field("auto", description="Device of jobs that ask for none: auto, cpu or gpu.")
     worker_name: str | None = Field(None, description="Name of this worker; the host name if unset.")
+    takes: Annotated[tuple[Take, ...], NoDecode] = Field(
+        ("gpu", "cpu"),
+        min_length=1,
+        description="Jobs this worker takes: gpu, cpu, or both with a comma; `auto` goes anywhere.",
+    )
+    memory_gb: float | None = Field(
+        None, gt=0, description="Main memory for this worker's jobs; the machine's or container's if unset."
+    )
+    gpu_memory_gb: float | None = Field(
+        None, gt=0, description="Memory of each GPU of this worker; what the driver says if unset."
+    )
     program: Annotated[list[str] | None, NoDecode] = Field(
         None, description="Program that runs the jobs, if not `heimdall` itself."
     )
@@ -84,9 +96,9 @@ class Settings(BaseSettings):
     def _split_program(cls, value: object) -> object:
         return shlex.split(value) if isinstance(value, str) else value
 
-    @field_validator("evaluation_data", mode="before")
+    @field_validator("evaluation_data", "takes", mode="before")
     @classmethod
-    def _split_data(cls, value: object) -> object:
+    def _split_list(cls, value: object) -> object:
         return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
 
     @field_validator("home")
@@ -128,6 +140,11 @@ class Settings(BaseSettings):
         if self.broker_url is None:
             return None
         return _with_password(self.broker_url, self.broker_password, "BROKER_URL").render_as_string(hide_password=False)
+
+    @property
+    def carries(self) -> bool:
+        """Run folders travel through the artifact store, since its place was told to workers on several machines."""
+        return self.artifacts is not None
 
     @property
     def runs(self) -> Path:
@@ -201,5 +218,7 @@ def _with_password(address: SecretStr, password: SecretStr | None, name: str, po
     if postgres and url.drivername in ("postgres", "postgresql"):
         url = url.set(drivername=postgres)
     if password is not None and not url.password:
-        url = url.set(username=url.username or "", password=password.get_secret_value())
+        url = url.set(
+            username=url.username or "", password=password.get_secret_value()
+        )  # without a user none is written
     return url

@@ -76,6 +76,9 @@ class Job(Base):
     heartbeat_unix_s: Mapped[float | None]
 
     accelerator: Mapped[str | None] = mapped_column(String(8), doc="What the job asks for; None: the worker's setting.")
+    needs_gpu: Mapped[bool] = mapped_column(default=False, doc="No worker without a usable GPU may take it.")
+    needs_gpu_memory_gb: Mapped[float | None]
+    needs_memory_gb: Mapped[float | None]
     accelerator_requested: Mapped[str | None] = mapped_column(String(8))
     accelerator_used: Mapped[str | None] = mapped_column(String(8))
     accelerator_reason: Mapped[str | None] = mapped_column(PlainText)
@@ -90,6 +93,7 @@ class Job(Base):
     phase: Mapped[str | None] = mapped_column(String(32))
     checkpoint: Mapped[str | None] = mapped_column(PlainText, doc="Path of the last good one below the run folder.")
     checkpoint_unix_s: Mapped[float | None]
+    carried: Mapped[str | None] = mapped_column(PlainText, doc="Key of the run folder last left in the artifact store.")
 
     error: Mapped[str | None] = mapped_column(PlainText)
     result: Mapped[dict[str, Any] | None]
@@ -195,6 +199,9 @@ class Worker(Base):
     versions: Mapped[dict[str, Any]]
     doctor: Mapped[dict[str, Any] | None]
     load: Mapped[dict[str, Any] | None]
+    takes: Mapped[list[Any] | None]
+    memory_gb: Mapped[float | None] = mapped_column(doc="For its jobs, in all.")
+    gpu_memory_gb: Mapped[list[Any] | None] = mapped_column(doc="Of each device; null where it is not known.")
 
 
 class Store:

@@ -24,7 +24,8 @@ def submit(session: Session, request: kinds.AnyRequest, settings: Settings, crea
         name=request.title,
         created_by=created_by,
         attempts_max=settings.attempts_max,
-        accelerator=request.accelerator,
+        accelerator="gpu" if request.needs.any_gpu else request.accelerator,
+        needs=request.needs,
     )
 
 

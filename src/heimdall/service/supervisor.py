@@ -6,6 +6,7 @@ A thread beside Celery, not one of its tasks: Celery answers `inspect ping` what
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from heimdall.service.attempt import Attempt
 from heimdall.service.gpu import GpuState
 from heimdall.service.launch import Slot, Tools
 from heimdall.service.leases import Claimant
+from heimdall.service.load import memory_limit_gb
 from heimdall.service.settings import Settings
 from heimdall.service.store import Job, Store
 
@@ -121,40 +123,79 @@ class Supervisor(threading.Thread):
             log.warning("job %s: its worker is not heard of any more; now %s", job_id, state)
 
     def _fill(self) -> None:
-        while (slot := self._free_slot()) is not None:
-            job = self._claim()
-            if job is None:
-                return
+        while (taken := self._take_one()) is not None:
+            slot, job = taken
             log.info("job %s: %s on %s, attempt %d", job.id, job.kind, slot.name, job.attempts)
             self._attempts.append(Attempt(job, slot, self._tools))
 
-    def _free_slot(self) -> Slot | None:
+    def _take_one(self) -> tuple[Slot, Job] | None:
+        """A job for the first free device that there is one for: the smallest comes first, and what fits no other the last."""
+        for slot in self._free_slots():
+            job = self._claim(slot)
+            if job is not None:
+                return slot, job
+        return None
+
+    def _free_slots(self) -> list[Slot]:
         slots = self._slots()
         taken = {attempt.slot.name for attempt in self._attempts}
         free = [slot for slot in slots if slot.name not in taken]
-        return free[0] if free and len(self._attempts) < len(slots) else None
+        return sorted(free, key=lambda slot: slot.gpu_memory_gb or 0.0) if len(self._attempts) < len(slots) else []
 
     def _slots(self) -> list[Slot]:
         gpu = self._gpu()
         if gpu is None:
             return []  # not yet known: a job must not fall to the CPU because the worker has just begun
         if gpu.usable:
-            return [Slot(f"gpu:{device}", {"CUDA_VISIBLE_DEVICES": device}) for device in gpu.devices]
+            return gpu_slots(gpu, self._settings)
         return [Slot("cpu")]
 
-    def _claim(self) -> Job | None:
-        gpu = self._gpu()
-        usable = gpu is not None and gpu.usable
-        claimant = Claimant(self._settings.worker, self._owner, self._settings.accelerator, usable)
+    def _claim(self, slot: Slot) -> Job | None:
+        settings = self._settings
+        claimant = Claimant(
+            settings.worker,
+            self._owner,
+            settings.accelerator,
+            gpu_usable=slot.name != "cpu",
+            gpu_memory_gb=slot.gpu_memory_gb,
+            memory_gb=self._memory_left_gb(),
+            takes=settings.takes,
+        )
         with self._store.reading() as session:
             if not leases.anything_queued(session):
                 return None
         with self._store.writing() as session:
             return leases.claim(session, claimant, self._settings.lease_s)
 
+    def _memory_left_gb(self) -> float | None:
+        """That no running job was promised."""
+        there_gb = memory_gb(self._settings)
+        promised_gb = sum(attempt.job.needs_memory_gb or 0.0 for attempt in self._attempts)
+        return None if there_gb is None else there_gb - promised_gb
+
     def _gpu_reason(self) -> str | None:
         gpu = self._gpu()
         return gpu.reason if gpu is not None else None
+
+
+def gpu_slots(gpu: GpuState, settings: Settings) -> list[Slot]:
+    # Numbers are the driver's and `nvidia-smi`'s; CUDA by itself would count the fastest card first.
+    order = os.environ.get("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+    return [
+        Slot(f"gpu:{device}", {"CUDA_VISIBLE_DEVICES": device, "CUDA_DEVICE_ORDER": order}, memory)
+        for device, memory in zip(gpu.devices, gpu_memory_gb(gpu, settings), strict=True)
+    ]
+
+
+def gpu_memory_gb(gpu: GpuState, settings: Settings) -> list[float | None]:
+    """Of each device: as it was told, or as the driver says."""
+    if settings.gpu_memory_gb is not None:
+        return [settings.gpu_memory_gb for _ in gpu.devices]
+    return list(gpu.memory_gb) or [None for _ in gpu.devices]
+
+
+def memory_gb(settings: Settings) -> float | None:
+    return settings.memory_gb if settings.memory_gb is not None else memory_limit_gb()
 
 
 def _first_line(error: Exception) -> str:

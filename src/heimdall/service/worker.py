@@ -22,6 +22,7 @@ from heimdall.service.artifacts import open_artifacts
 from heimdall.service.gpu import GpuWatch, NoGpuWatch, watch_gpu
 from heimdall.service.health import Health
 from heimdall.service.health_server import HealthServer
+from heimdall.service.jobs import Census
 from heimdall.service.migrate import opened
 from heimdall.service.settings import Settings, load_settings
 from heimdall.service.store import Store
@@ -120,10 +121,10 @@ def _assemble(settings: Settings, store: Store, owner: str) -> _Parts:
     gpu = watch_gpu(settings.accelerator, idle=lambda: not supervisor.running)
     supervisor = Supervisor(settings, store, artifacts, owner, lambda: gpu.state)
     app = bell.make_celery(settings, supervisor.ring)
-    counts: dict[str, int] = {}
+    census = Census()
     health = Health(
         [
-            *probes.of_both(settings, store, artifacts, app, counts, settings.worker),
+            *probes.of_both(settings, store, artifacts, app, census, settings.worker),
             *probes.of_worker(settings, supervisor, gpu),
         ]
     )
@@ -131,7 +132,7 @@ def _assemble(settings: Settings, store: Store, owner: str) -> _Parts:
         settings.health_host,
         settings.health_port,
         health,
-        metrics.Sources(health, lambda: counts, lambda: supervisor.running),
+        metrics.Sources(health, lambda: census, lambda: supervisor.running),
         lambda: supervisor.stuck_s < probes.STUCK_AFTER_S,
     )
     return _Parts(app, supervisor, gpu, health, server, Announcer(settings, store, lambda: gpu.state))
@@ -140,6 +141,7 @@ def _assemble(settings: Settings, store: Store, owner: str) -> _Parts:
 def _listen(app: Celery, settings: Settings) -> int:
     worker = app.Worker(
         hostname=bell.node_name(settings.worker),
+        queues=bell.queues_of(settings),
         pool_cls="solo",
         concurrency=1,
         quiet=True,

@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from heimdall.service import jobs, launch
 from heimdall.service.auth import Role
+from heimdall.service.capability import living, why_waiting
 from heimdall.service.jobs import FINAL, State
 from heimdall.service.runfolder import Warned
 from heimdall.service.store import Job, Model, Worker
@@ -33,6 +34,7 @@ class Look:
     log: str
     model: str | None
     load: dict[str, Any] | None
+    waiting: str | None = None
 
 
 class JobPanel:
@@ -78,9 +80,10 @@ class JobPanel:
                 return None
             model = session.scalar(select(Model.id).where(Model.job_id == job_id))
             worker = session.get(Worker, job.worker) if job.worker is not None else None
+            waiting = why_waiting(job, living(session, parts.settings.lease_s))
         folder = launch.run_folder(parts.settings, job_id)
         load = worker.load if worker is not None and job.state in jobs.LEASED else None
-        return Look(job, folder.metrics(), folder.warnings(), folder.log_page(-_LOG_BYTES).text, model, load)
+        return Look(job, folder.metrics(), folder.warnings(), folder.log_page(-_LOG_BYTES).text, model, load, waiting)
 
     def _show(self, there: bool) -> None:
         self._nothing.set_visibility(not there)
@@ -153,7 +156,7 @@ def title_html(job: Job) -> str:
 def warnings_html(seen: Look) -> str:
     """Errors first, then what the program and the worker warn of; each once."""
     job = seen.job
-    told = [each.message for each in seen.warnings]
+    told = [each.message for each in seen.warnings] + ([seen.waiting] if seen.waiting else [])
     if job.accelerator_used == "cpu" and job.accelerator_reason and job.accelerator_requested != "cpu" and not told:
         told.append(f"it runs on the CPU: {job.accelerator_reason}")
     error = f'<p class="notice bad" role="alert">{escape(sentence(job.error))}</p>' if job.error else ""

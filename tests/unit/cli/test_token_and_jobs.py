@@ -80,6 +80,15 @@ def test_a_job_is_submitted_shown_paused_resumed_and_cancelled(heimdall):
     assert heimdall("jobs", "pause", job["id"])[0] == 1
 
 
+def test_a_job_that_nobody_can_take_says_so_when_it_is_submitted_and_when_it_is_shown(heimdall):
+    code, out, _ = heimdall("jobs", "submit", "--gpu-memory-gb", "24", "--memory-gb", "64")
+    assert (code, out.split(maxsplit=1)[1].strip()[:34]) == (0, "queued, waiting: no worker runs; s")
+    (job,) = json.loads(heimdall("jobs", "list", "--json")[1])["jobs"]
+    assert job["waiting"].startswith("waiting: no worker runs")
+    assert job["needs"] == {"gpu": True, "gpu_memory_gb": 24.0, "memory_gb": 64.0}
+    assert job["accelerator"]["asked"] == "gpu"
+
+
 def test_a_database_that_does_not_answer_is_one_line_without_its_password(heimdall, monkeypatch):
     monkeypatch.setenv("HEIMDALL_DATABASE_URL", "postgresql://u:hidden@127.0.0.1:1/x")
     code, _, said = heimdall("token", "list")

@@ -15,6 +15,7 @@ from heimdall.service import metrics, probes
 from heimdall.service.gpu import GpuState, GpuWatch, NoGpuWatch
 from heimdall.service.health import FIRST_ANSWER_S, Degraded, Health, Probe, Status
 from heimdall.service.health_server import HealthServer
+from heimdall.service.jobs import Census
 
 
 def fails(error: Exception):
@@ -150,7 +151,9 @@ def serve():
 
     def start(*looks, alive=lambda: True):
         health = Health([Probe(name, look) for name, look in looks])
-        server = HealthServer("127.0.0.1", 0, health, metrics.Sources(health, lambda: {"queued": 2}), alive)
+        server = HealthServer(
+            "127.0.0.1", 0, health, metrics.Sources(health, lambda: Census({"queued": 2}, stranded=1)), alive
+        )
         servers.append(server)
         health.start()
         server.start()
@@ -189,6 +192,7 @@ def test_a_degraded_gpu_is_ready_and_a_warning_among_the_metrics(serve):
     assert 'heimdall_warning{dependency="gpu",reason="driver says \\"no\\""} 1.0' in body
     assert 'heimdall_dependency_up{dependency="gpu"} 0.0' in body
     assert 'heimdall_jobs{state="queued"} 2.0' in body
+    assert "heimdall_jobs_stranded 1.0" in body
     assert "heimdall_ready 1.0" in body
 
 

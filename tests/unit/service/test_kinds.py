@@ -62,10 +62,19 @@ def test_a_training_that_was_begun_is_resumed_and_an_export_is_simply_done_again
     assert "--resume" not in line({"kind": "export", "job": JOB}, resume=True)
 
 
+def test_a_job_that_needs_a_gpu_refuses_to_run_without_one():
+    arguments = command_line("train", {"recipe": "quick"}, "gpu", PLACES, resume=True, require_gpu=True)
+    assert arguments[-3:] == ["--require-gpu", "--resume", "/runs/r"]
+    assert "--require-gpu" not in command_line("export", {"job": JOB}, "gpu", PLACES, resume=False, require_gpu=True)
+
+
 @pytest.mark.parametrize(
     "document",
     [
         {"kind": "train"},
+        {"kind": "train", "recipe": "quick", "accelerator": "cpu", "needs": {"gpu": True}},
+        {"kind": "train", "recipe": "quick", "needs": {"gpu_memory_gb": 0}},
+        {"kind": "train", "recipe": "quick", "needs": {"gpus": 2}},
         {"kind": "dance", "recipe": "quick"},
         {"kind": "train", "recipe": "--help"},
         {"kind": "train", "recipe": "../quick"},

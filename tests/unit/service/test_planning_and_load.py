@@ -8,8 +8,9 @@ import pytest
 
 from heimdall.doctor.program import Answer
 from heimdall.errors import HeimdallError
+from heimdall.service.capability import Needs
 from heimdall.service.kinds import TrainRequest
-from heimdall.service.load import look
+from heimdall.service.load import look, memory_limit_gb
 from heimdall.service.planning import Planner
 
 QUICK = TrainRequest(kind="train", recipe="quick", overrides={"steps": 5})
@@ -42,6 +43,37 @@ def test_what_the_program_complains_of_is_the_error_and_is_asked_again(settings)
 def test_an_answer_that_is_no_plan_is_an_error(settings, stdout):
     with pytest.raises(HeimdallError, match="says nothing"):
         Planner(settings, lambda command, limit_s: Answer(0, stdout)).plan(QUICK)
+
+
+def test_a_training_that_needs_a_gpu_needs_the_memory_of_its_plan_unless_it_says_another(settings):
+    planner = Planner(settings, lambda command, limit_s: Answer(0, '{"accelerator": {}, "needed_bytes": 5278774124}'))
+    unsaid, said = QUICK.model_copy(update={"needs": Needs(gpu=True)}), Needs(gpu=True, gpu_memory_gb=40)
+    assert planner.completed(unsaid).needs.gpu_memory_gb == 5.3
+    assert planner.completed(QUICK.model_copy(update={"needs": said})).needs == said
+    assert planner.completed(QUICK) is QUICK, "nothing is asked for"
+
+
+def test_without_a_plan_any_gpu_will_do(settings):
+    planner = Planner(settings, lambda command, limit_s: Answer(2, "", "heimdall: no torch"))
+    assert planner.completed(QUICK.model_copy(update={"needs": Needs(gpu=True)})).needs == Needs(gpu=True)
+
+
+@pytest.mark.parametrize(
+    ("where", "text", "expected_gb"),
+    [
+        ("memory.max", "max", 17.18),
+        ("memory.max", "4000000000", 4.0),
+        ("memory/memory.limit_in_bytes", "9223372036854771712", 17.18),
+    ],
+)
+def test_a_worker_offers_the_machines_memory_or_what_its_container_is_bounded_to(tmp_path, where, text, expected_gb):
+    for path, content in (
+        ("proc/meminfo", "MemTotal: 16777216 kB\nMemAvailable: 1 kB\n"),
+        (f"sys/fs/cgroup/{where}", text),
+    ):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(content)
+    assert memory_limit_gb(tmp_path) == expected_gb
 
 
 def test_memory_is_total_less_available(tmp_path):

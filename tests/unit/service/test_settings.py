@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy.engine import make_url
 
 from heimdall.errors import InputError
 from heimdall.service.settings import Settings, load_settings
@@ -51,6 +52,21 @@ def test_a_password_is_put_into_the_broker_address_and_quoted(monkeypatch):
     assert load_settings().broker == "redis://:a%2Fb@valkey:6379/0"
 
 
+@pytest.mark.parametrize("address", ["postgresql://db/heimdall", "postgresql://user@db/heimdall"])
+def test_a_password_reaches_the_driver_with_and_without_a_user_in_the_address(monkeypatch, address):
+    monkeypatch.setenv("HEIMDALL_DATABASE_URL", address)
+    monkeypatch.setenv("HEIMDALL_DATABASE_PASSWORD", "a/b")
+    url = load_settings().database
+    assert url.translate_connect_args()["password"] == "a/b"
+    assert make_url(url.render_as_string(hide_password=False)).password == "a/b"
+
+
+@pytest.mark.parametrize(("given", "expected"), [("gpu", ("gpu",)), ("gpu, cpu", ("gpu", "cpu"))])
+def test_what_a_worker_takes_is_a_list_with_commas(monkeypatch, given, expected):
+    monkeypatch.setenv("HEIMDALL_TAKES", given)
+    assert load_settings().takes == expected
+
+
 def test_secrets_are_not_printed(monkeypatch):
     monkeypatch.setenv("HEIMDALL_DATABASE_URL", "postgresql://u:hidden@db/x")
     monkeypatch.setenv("HEIMDALL_ADMIN_TOKEN", "hidden-hidden-hidden-hidden")
@@ -68,6 +84,9 @@ def test_secrets_are_not_printed(monkeypatch):
         ("ADMIN_TOKEN", "short", "HEIMDALL_ADMIN_TOKEN"),
         ("ADMIN_TOKEN_FILE", "/nonexistent/token", "HEIMDALL_ADMIN_TOKEN_FILE"),
         ("LEASE_S", "3", "heartbeat"),
+        ("TAKES", "tpu", "HEIMDALL_TAKES"),
+        ("TAKES", "", "HEIMDALL_TAKES"),
+        ("MEMORY_GB", "-1", "HEIMDALL_MEMORY_GB"),
     ],
 )
 def test_a_wrong_value_is_one_line_that_names_the_variable_and_not_the_value_of_a_secret(

@@ -18,6 +18,7 @@ from heimdall.service.api.limits import BODY_LIMIT_BYTES, BodyLimit
 from heimdall.service.api.parts import Parts
 from heimdall.service.artifacts import Artifacts, open_artifacts
 from heimdall.service.health import Health
+from heimdall.service.jobs import Census
 from heimdall.service.locating import Locator, RateLimit
 from heimdall.service.mirror import Mirror
 from heimdall.service.planning import Planner
@@ -34,8 +35,8 @@ _UPLOADS = (f"{PREFIX}/locate", f"{PREFIX}/sessions", f"{PREFIX}/models", "/_nic
 def create_app(settings: Settings, store: Store) -> FastAPI:
     """The database has to be migrated already."""
     celery = bell.make_celery(settings)
-    counts: dict[str, int] = {}
-    parts = _parts(settings, store, celery, counts)
+    census = Census()
+    parts = _parts(settings, store, celery, census)
     health = parts.health
     app = FastAPI(
         title="Heimdall",
@@ -52,12 +53,12 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
     problems.install(app)
     for router in (jobs.router, locate.router, sessions.router, receivers.router, models.router, system.router):
         app.include_router(router, prefix=PREFIX)
-    app.include_router(_health_routes(health, metrics.Sources(health, lambda: counts)))
+    app.include_router(_health_routes(health, metrics.Sources(health, lambda: census)))
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's own way to change the document
     return app
 
 
-def _parts(settings: Settings, store: Store, celery: Celery, counts: dict[str, int]) -> Parts:
+def _parts(settings: Settings, store: Store, celery: Celery, census: Census) -> Parts:
     artifacts = open_artifacts(settings.artifact_address)
     models = WarmModels(artifacts, settings.home / "warm")
     return Parts(
@@ -69,7 +70,7 @@ def _parts(settings: Settings, store: Store, celery: Celery, counts: dict[str, i
         locator=Locator(settings, store, models),
         rate=RateLimit(settings.locate_per_minute),
         planner=Planner(settings),
-        health=_health(settings, store, artifacts, celery, counts),
+        health=_health(settings, store, artifacts, celery, census),
         mirror=Mirror(settings, store),
     )
 
@@ -80,8 +81,8 @@ def _body_limit(settings: Settings) -> Callable[[str], int]:
     return lambda path: upload_bytes if path.startswith(_UPLOADS) else BODY_LIMIT_BYTES
 
 
-def _health(settings: Settings, store: Store, artifacts: Artifacts, celery: Celery, counts: dict[str, int]) -> Health:
-    both = probes.of_both(settings, store, artifacts, celery, counts)
+def _health(settings: Settings, store: Store, artifacts: Artifacts, celery: Celery, census: Census) -> Health:
+    both = probes.of_both(settings, store, artifacts, celery, census)
     return Health([*both, *probes.of_api(store, settings.lease_s)])
 
 

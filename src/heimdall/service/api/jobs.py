@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Header, Query, Response, status
 from fastapi.params import Path as InPath
 from fastapi.responses import StreamingResponse
+from sqlalchemy.orm import Session
 
 from heimdall.service import jobs, kinds, launch
 from heimdall.service.api import live
@@ -22,8 +23,11 @@ from heimdall.service.api.schemas import (
     view_event,
     view_job,
 )
+from heimdall.service.bell import queue_of
+from heimdall.service.capability import living
 from heimdall.service.jobs import State
 from heimdall.service.runfolder import LOG_PAGE_BYTES
+from heimdall.service.store import Job
 from heimdall.service.submit import submit
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], responses=documented(401, 403, 422, 503))
@@ -32,8 +36,12 @@ JobId = Annotated[str, InPath(pattern=r"^[0-9a-f]{16}$", examples=["0123456789ab
 _EXAMPLES = {
     "train": {"summary": "Train from a recipe", "value": {"kind": "train", "recipe": "quick"}},
     "overrides": {
-        "summary": "Train with other values, on the GPU or not at all",
+        "summary": "Train with other values, on the GPU if one is there",
         "value": {"kind": "train", "recipe": "quick", "overrides": {"optimizer.lr": 0.001}, "accelerator": "gpu"},
+    },
+    "needs": {
+        "summary": "Train where there is a GPU of 24 GB, and wait until there is",
+        "value": {"kind": "train", "recipe": "quick", "needs": {"gpu_memory_gb": 24}},
     },
 }
 
@@ -46,11 +54,13 @@ def create(
     parts: UsesParts,
 ) -> JobView:
     """It waits in the queue until a worker has a free device."""
+    request = parts.planner.completed(request)
     with parts.store.writing() as session:
         job = submit(session, request, parts.settings, who.name)
-    parts.doorbell.ring(job.id)
+        view = _view(session, job, parts)
+    parts.doorbell.ring(job.id, queue_of(job))
     response.headers["Location"] = f"/api/v1/jobs/{job.id}"
-    return view_job(job)
+    return view
 
 
 @router.get("", summary="List jobs, the newest first")
@@ -62,29 +72,29 @@ def find(
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> JobPage:
     with parts.store.reading() as session:
-        return JobPage(jobs=[view_job(job) for job in jobs.find(session, state=state, kind=kind, limit=limit)])
+        offers = living(session, parts.settings.lease_s)
+        found = jobs.find(session, state=state, kind=kind, limit=limit)
+        return JobPage(jobs=[view_job(job, offers) for job in found])
 
 
 @router.get("/{job_id}", summary="One job", responses=documented(404))
 def get(job_id: JobId, who: Viewer, parts: UsesParts) -> JobView:
     with parts.store.reading() as session:
-        return view_job(jobs.get(session, job_id))
+        return _view(session, jobs.get(session, job_id), parts)
 
 
 @router.post("/{job_id}/cancel", summary="Cancel a job", responses=documented(404, 409))
 def cancel(job_id: JobId, who: Operator, parts: UsesParts) -> JobView:
     """A running program gets a few seconds to end, and is then killed. The state is `cancelling` until it is gone."""
     with parts.store.writing() as session:
-        job = jobs.cancel(session, job_id, who.name)
-    return view_job(job)
+        return _view(session, jobs.cancel(session, job_id, who.name), parts)
 
 
 @router.post("/{job_id}/pause", summary="Pause a job", responses=documented(404, 409))
 def pause(job_id: JobId, who: Operator, parts: UsesParts) -> JobView:
     """The program writes a checkpoint and ends; its device is free for others."""
     with parts.store.writing() as session:
-        job = jobs.pause(session, job_id, who.name)
-    return view_job(job)
+        return _view(session, jobs.pause(session, job_id, who.name), parts)
 
 
 @router.post("/{job_id}/resume", summary="Resume a paused or failed job", responses=documented(404, 409))
@@ -92,8 +102,9 @@ def resume(job_id: JobId, who: Operator, parts: UsesParts) -> JobView:
     """It goes back into the queue and on from its last checkpoint."""
     with parts.store.writing() as session:
         job = jobs.resume(session, job_id, who.name)
-    parts.doorbell.ring(job.id)
-    return view_job(job)
+        view = _view(session, job, parts)
+    parts.doorbell.ring(job.id, queue_of(job))
+    return view
 
 
 @router.delete("/{job_id}", status_code=204, summary="Delete a job", responses=documented(404, 409))
@@ -145,6 +156,10 @@ def log(
 ) -> LogView:
     page = launch.run_folder(parts.settings, _known(job_id, parts)).log_page(offset, limit)
     return LogView(offset=page.offset, next_offset=page.next_offset, text=page.text)
+
+
+def _view(session: Session, job: Job, parts: Parts) -> JobView:
+    return view_job(job, living(session, parts.settings.lease_s))
 
 
 def _known(job_id: str, parts: Parts) -> str:

@@ -39,7 +39,7 @@ class _Follower:
         """What is new since the last look."""
         try:
             with self.store.reading() as session:
-                job = view_job(jobs.get(session, self.job_id))
+                job = view_job(jobs.get(session, self.job_id), offers=())
                 events = [view_event(event) for event in jobs.events(session, self.job_id, self.last_event)]
         except jobs.UnknownJobError:  # deleted while somebody looked on
             self.ended = True

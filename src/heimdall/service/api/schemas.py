@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel, Field
 
+from heimdall.service.capability import EVERYTHING, Needs, Offer, why_waiting
 from heimdall.service.jobs import State
 from heimdall.service.runfolder import Warned
 from heimdall.service.store import Job, JobEvent, Worker
@@ -42,6 +44,11 @@ class JobView(BaseModel):
     kind: str = Field(examples=["train"])
     name: str
     state: State
+    waiting: str | None = Field(
+        description="Why no worker that lives can take it; null where it only waits for its turn.",
+        examples=["waiting: needs a GPU with 24 GB; no worker has one"],
+    )
+    needs: Needs
     request: dict[str, Any] = Field(description="What it was created with.", examples=[{"recipe": "quick"}])
     created_by: str
     created_utc: datetime
@@ -92,6 +99,9 @@ class WorkerView(BaseModel):
     gpu_reason: str | None
     devices: list[str]
     versions: dict[str, str | None]
+    takes: list[str] = Field(description="Jobs that ask for these; those that ask for neither go anywhere.")
+    memory_gb: float | None = Field(description="For its jobs.", examples=[16.0])
+    gpu_memory_gb: list[float | None] = Field(description="Of each device.", examples=[[25.4]])
     load: dict[str, Any] | None = Field(
         description="Memory, processors, and each GPU with its temperature.",
         examples=[{"memory_used_bytes": 4_000_000_000, "memory_total_bytes": 16_000_000_000, "gpus": []}],
@@ -119,12 +129,15 @@ class VersionsView(BaseModel):
     workers: dict[str, dict[str, str | None]]
 
 
-def view_job(job: Job) -> JobView:
+def view_job(job: Job, offers: Sequence[Offer]) -> JobView:
+    """`offers` of the workers that live."""
     return JobView(
         id=job.id,
         kind=job.kind,
         name=job.name,
         state=State(job.state),
+        waiting=why_waiting(job, offers),
+        needs=Needs(gpu=job.needs_gpu, gpu_memory_gb=job.needs_gpu_memory_gb, memory_gb=job.needs_memory_gb),
         request=job.arguments,
         created_by=job.created_by,
         created_utc=_time(job.created_unix_s),
@@ -168,6 +181,9 @@ def view_worker(worker: Worker) -> WorkerView:
         gpu_reason=worker.gpu_reason,
         devices=worker.devices,
         versions=worker.versions,
+        takes=worker.takes or list(EVERYTHING),
+        memory_gb=worker.memory_gb,
+        gpu_memory_gb=worker.gpu_memory_gb or [],
         load=worker.load,
     )
 
