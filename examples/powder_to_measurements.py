@@ -1,10 +1,12 @@
 """Turn the POWDER recordings (received power of hand-held radios on a campus) into a measurement file.
 
     python examples/powder_to_measurements.py DATA_FOLDER OUT.jsonl
+    python examples/powder_to_measurements.py DATA_FOLDER OUT.jsonl --held-out TEST.jsonl
 
 DATA_FOLDER holds `single_tx.csv` and `location_coordinates.txt`. Each row becomes one line with the receivers that heard it.
-Levels are uncalibrated, so their uncertainty stays unknown; there are no clocks. Nobody recorded heights: all are written as 0,
-which on a campus seen from itself stands for "level ground".
+With --held-out every fifth block of 300 m goes into a file of its own: rows are seconds apart along walks, so only places tell
+whether a model knows more than its own rows. Levels are uncalibrated, so their uncertainty stays unknown; there are no clocks.
+Nobody recorded heights: all are written as 0, which on a campus seen from itself stands for "level ground".
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import argparse
 import ast
 import csv
 import math
+import zlib
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
@@ -22,6 +25,11 @@ from heimdall.formats.measurements import measurements_text
 from heimdall.observation import Observation, Place, Receiver, Reception
 
 NOT_HEARD_DBM = -101.0
+BLOCK_M = 300.0
+FOLDS = 5
+METERS_A_DEGREE = 111_195.0
+LATITUDE_DEG = 40.77
+"""Of the campus."""
 
 
 def main() -> None:
@@ -30,9 +38,27 @@ def main() -> None:
     parser.add_argument("output", type=Path)
     parser.add_argument("--every", type=int, default=1, help="take every K-th row only")
     parser.add_argument("--limit", type=int, help="stop after this many rows")
+    parser.add_argument("--held-out", type=Path, help="write the rows of every fifth place here instead")
+    parser.add_argument("--fold", type=int, default=0, choices=range(FOLDS), help="which fifth of the places")
     arguments = parser.parse_args()
-    rows = islice(observations(arguments.data_folder), 0, None, arguments.every)
-    arguments.output.write_text(measurements_text(islice(rows, arguments.limit)), encoding="utf-8")
+    rows = list(islice(islice(observations(arguments.data_folder), 0, None, arguments.every), arguments.limit))
+    held_out = [arguments.held_out is not None and fold(row) == arguments.fold for row in rows]
+    write(arguments.output, [row for row, out in zip(rows, held_out, strict=True) if not out])
+    if arguments.held_out is not None:
+        write(arguments.held_out, [row for row, out in zip(rows, held_out, strict=True) if out])
+
+
+def write(path: Path, rows: list[Observation]) -> None:
+    path.write_text(measurements_text(rows), encoding="utf-8")
+
+
+def fold(row: Observation) -> int:
+    """Which of five folds the row's place is in: whole blocks of some 300 m, scattered by a hash of their number."""
+    assert row.truth is not None
+    north_m = row.truth.latitude_deg * METERS_A_DEGREE
+    east_m = row.truth.longitude_deg * METERS_A_DEGREE * math.cos(math.radians(LATITUDE_DEG))
+    block = f"{math.floor(east_m / BLOCK_M)} {math.floor(north_m / BLOCK_M)}"
+    return zlib.crc32(block.encode()) % FOLDS
 
 
 def observations(folder: Path) -> Iterator[Observation]:

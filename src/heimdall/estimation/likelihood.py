@@ -9,6 +9,7 @@ import array_api_compat
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.estimation.model import PropagationModel
 from heimdall.evidence.batch import EvidenceBatch
+from heimdall.evidence.radio_map import Mapped
 from heimdall.geometry import Array, surface_up_m
 
 _EMISSION_CANDIDATES = 4
@@ -171,7 +172,29 @@ def _erfcx(xp: Array, z: Array) -> Array:
     return _REN / ((_REN - 1) * root + xp.sqrt(root * root + _REN**2))
 
 
-def level_log_likelihood(distance_BGN: Array, batch: EvidenceBatch, model: PropagationModel) -> Array:
+def level_log_likelihood(place_BG2: Array, distance_BGN: Array, batch: EvidenceBatch, model: PropagationModel) -> Array:
+    """(B, G) log-likelihood of the received powers: by the radio map of the site where there is one, else by the power law."""
+    if batch.mapped is None:
+        return power_law_log_likelihood(distance_BGN, batch, model)
+    return mapped_log_likelihood(place_BG2, distance_BGN, batch, batch.mapped)
+
+
+def mapped_log_likelihood(place_BG2: Array, distance_BGN: Array, batch: EvidenceBatch, mapped: Mapped) -> Array:
+    """(B, G) with the transmit power integrated out: normal around the map's mean, and so common to all receivers.
+
+    The levels are normal with covariance diag(sigma_i^2) + power_sigma^2 1 1^T (Sherman and Morrison's inverse).
+    """
+    xp = array_api_compat.array_namespace(place_BG2)
+    excess_BGN, sigma_BGN = mapped.excess_db(place_BG2, distance_BGN, batch.level_db)
+    precision_BGN = xp.astype(batch.has_level, distance_BGN.dtype)[:, None] / sigma_BGN**2
+    total_BG = xp.sum(precision_BGN, axis=-1) + 1 / mapped.radio_map.power_sigma_db**2
+    common_BG = xp.sum(precision_BGN * excess_BGN, axis=-1)
+    square_BG = xp.sum(precision_BGN * excess_BGN**2, axis=-1) - common_BG**2 / total_BG
+    log_sigma_BGN = xp.where(batch.has_level[:, None], xp.log(sigma_BGN), xp.zeros_like(sigma_BGN))
+    return -0.5 * square_BG - xp.sum(log_sigma_BGN, axis=-1) - 0.5 * xp.log(total_BG)
+
+
+def power_law_log_likelihood(distance_BGN: Array, batch: EvidenceBatch, model: PropagationModel) -> Array:
     """(B, G) log-likelihood of the received powers, with transmit power and path-loss exponent integrated out.
 
     level_i = P - 10 n log10(d_i) + e_i: P flat, n normal, e_i normal with the shadowing, the calibration and the loss of

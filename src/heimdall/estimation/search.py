@@ -31,7 +31,7 @@ def log_posterior(batch: EvidenceBatch, model: PropagationModel, *, prior: bool 
     def density(place_BG2: Array, blur_m_B: Array) -> Array:
         distance_BGN = link_distance_m(place_BG2, batch, model)
         total = arrival_log_likelihood(distance_BGN, batch, model, blur_m_B)
-        total = total + level_log_likelihood(distance_BGN, batch, model)
+        total = total + level_log_likelihood(place_BG2, distance_BGN, batch, model)
         return total + log_prior(place_BG2, batch, model) if prior else total
 
     return density

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 import array_api_compat
 
+from heimdall.evidence.radio_map import Mapped, joined
 from heimdall.geometry import Array
 
 _SCENE_FIELDS = ("curvature_per_m", "transmitter_height_m", "half_width_m")
@@ -48,31 +49,41 @@ class EvidenceBatch:
     half_width_m: Array
     """(B,) half the width of the square, centred on the frame's origin, that is searched."""
 
+    mapped: Mapped | None = None
+    """What a radio map knows about the receivers."""
+
     def __len__(self) -> int:
         return int(self.present.shape[0])
 
+    def changed(self, each: Callable[[Array], Array]) -> EvidenceBatch:
+        """With `each` applied to every array."""
+        arrays = {name: each(getattr(self, name)) for name in _ARRAYS}
+        return EvidenceBatch(**arrays, mapped=None if self.mapped is None else self.mapped.changed(each))
+
     def select(self, index: Any) -> EvidenceBatch:
         """The scenes that `index` (a slice, or an integer or boolean array) picks."""
-        return replace(self, **{field.name: getattr(self, field.name)[index] for field in fields(self)})
+        arrays = {name: getattr(self, name)[index] for name in _ARRAYS}
+        return EvidenceBatch(**arrays, mapped=None if self.mapped is None else self.mapped[index])
+
+
+_ARRAYS = tuple(field.name for field in fields(EvidenceBatch) if field.name != "mapped")
 
 
 def concatenate(batches: Sequence[EvidenceBatch]) -> EvidenceBatch:
-    """One batch of many, each scene padded to the most receivers of any."""
+    """One batch of many, each scene padded to the most receivers of any; all with one radio map, or all without."""
     xp = array_api_compat.array_namespace(batches[0].present)
     width = max(batch.present.shape[1] for batch in batches)
-    names = [field.name for field in fields(EvidenceBatch)]
-    padded = {
-        name: [
-            values if name in _SCENE_FIELDS else _pad(xp, values, width)
-            for values in (getattr(b, name) for b in batches)
-        ]
-        for name in names
+    arrays = {
+        name: xp.concat([_padded(xp, name, getattr(b, name), width) for b in batches], axis=0) for name in _ARRAYS
     }
-    return EvidenceBatch(**{name: xp.concat(parts, axis=0) for name, parts in padded.items()})
+    mapped = [batch.mapped for batch in batches if batch.mapped is not None]
+    if mapped and len(mapped) != len(batches):
+        raise ValueError("scenes with and without a radio map cannot be in one batch")
+    return EvidenceBatch(**arrays, mapped=joined(mapped, width) if mapped else None)
 
 
-def _pad(xp: Array, values: Array, width: int) -> Array:
-    missing = width - values.shape[1]
+def _padded(xp: Array, name: str, values: Array, width: int) -> Array:
+    missing = 0 if name in _SCENE_FIELDS else width - values.shape[1]
     if missing == 0:
         return values
     shape = (values.shape[0], missing, *values.shape[2:])

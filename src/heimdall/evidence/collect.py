@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,7 +106,7 @@ def _geometry(
     position_N3: NDArray[np.float64],
     frame: LocalFrame,
     half_width_m: float,
-) -> dict[str, NDArray[np.float64]]:
+) -> dict[str, Any]:
     """The fields of a batch of one that no measurement touches."""
     height_m = observation.transmitter_height_m
     if height_m is None:
@@ -201,10 +202,7 @@ def max_offset_hz(frequency_hz: float) -> float:
 
 
 def _double(evidence: EvidenceBatch) -> EvidenceBatch:
-    values = {field.name: getattr(evidence, field.name) for field in fields(evidence)}
-    return EvidenceBatch(
-        **{name: value if value.dtype == bool else value.astype(np.float64) for name, value in values.items()}
-    )
+    return evidence.changed(lambda values: values if values.dtype == bool else values.astype(np.float64))
 
 
 def _merge_segments(evidence: EvidenceBatch) -> EvidenceBatch:
@@ -261,12 +259,8 @@ def _spread(
         "has_level",
         "snr",
     )
-    return replace(
-        evidence,
-        position_enu_m=position_N3[None],
-        present=np.ones((1, total), dtype=bool),
-        **{name: laid(getattr(evidence, name)) for name in by_receiver},
-    )
+    wide: dict[str, Any] = {name: laid(getattr(evidence, name)) for name in by_receiver}
+    return replace(evidence, position_enu_m=position_N3[None], present=np.ones((1, total), dtype=bool), **wide)
 
 
 def _reason(reception: Reception, evidence: EvidenceBatch, place: int, half_width_m: float) -> str | None:

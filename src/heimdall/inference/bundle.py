@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from heimdall.errors import InputError
+from heimdall.evidence.radio_map import RadioMap
 from heimdall.inference.calibration import Calibration
 from heimdall.inference.window import MAPS, TOKENS
 
 FORMAT = "heimdall-bundle"
 FORMAT_VERSION = 1
-NETWORK, MANIFEST, CARD = "model.onnx", "manifest.json", "MODEL_CARD.md"
+NETWORK, MANIFEST, CARD, RADIO_MAP = "model.onnx", "manifest.json", "MODEL_CARD.md", "radio_map.f32"
 SUFFIX = ".heimdall"
 _MEMBERS = (NETWORK, MANIFEST, CARD)
-_MOST_MANIFEST_BYTES = 2**22
-_MOST_NETWORK_BYTES = 2**31
+_MOST_BYTES = {NETWORK: 2**31, MANIFEST: 2**22, CARD: 2**22, RADIO_MAP: 2**26}
 _OLD_ENOUGH = (1980, 1, 1, 0, 0, 0)
 """A member's time stamp: equal contents make equal files."""
 
@@ -40,9 +40,16 @@ class Bundle:
     """Recipe, accelerator requested, used and why, steps, seconds, and the SHA-256 of the weights."""
     card: str
     channels: dict[str, list[str]] = field(default_factory=lambda: {"maps": list(MAPS), "tokens": list(TOKENS)})
+    radio_map: RadioMap | None = None
+    """Of the site that the network was fine-tuned on."""
+
+    def members(self) -> dict[str, bytes]:
+        """Everything but the manifest."""
+        members = {CARD: self.card.encode(), NETWORK: self.network}
+        return members if self.radio_map is None else members | {RADIO_MAP: self.radio_map.content()}
 
     def manifest(self) -> dict[str, Any]:
-        hashes = {NETWORK: _sha256(self.network), CARD: _sha256(self.card.encode())}
+        hashes = {name: _sha256(content) for name, content in self.members().items()}
         return {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
@@ -53,14 +60,15 @@ class Bundle:
             "calibration": self.calibration.to_json(),
             "scores": self.scores,
             "training": self.training,
+            **({} if self.radio_map is None else {"radio_map": self.radio_map.header()}),
         }
 
     def save(self, path: Path) -> None:
         """Write beside its place and rename: a reader sees the whole file or none."""
         temporary = path.with_name(f"{path.name}.tmp")
-        document = json.dumps(self.manifest(), indent=1, allow_nan=False)
+        document = json.dumps(self.manifest(), indent=1, allow_nan=False).encode()
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-            for name, content in ((MANIFEST, document), (CARD, self.card), (NETWORK, self.network)):
+            for name, content in ((MANIFEST, document), *self.members().items()):
                 archive.writestr(zipfile.ZipInfo(name, _OLD_ENOUGH), content)
         temporary.replace(path)
 
@@ -71,26 +79,22 @@ def read_bundle(path: Path) -> Bundle:
         with zipfile.ZipFile(path) as archive:
             _check_members(path, archive)
             manifest = _manifest(path, archive.read(MANIFEST))
-            network, card = archive.read(NETWORK), archive.read(CARD)
+            members = {name: archive.read(name) for name in archive.namelist() if name != MANIFEST}
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; `heimdall train` makes a model bundle") from error
     except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError) as error:
         raise InputError(f"{path}: not a model bundle ({error})") from error
-    for name, content in ((NETWORK, network), (CARD, card)):
+    for name, content in members.items():
         if _sha256(content) != manifest["sha256"].get(name):
             raise InputError(f"{path}: {name} is not what the manifest says (SHA-256 differs): get the file again")
-    return _bundle(path, manifest, network, card)
+    return _bundle(path, manifest, members)
 
 
 def _check_members(path: Path, archive: zipfile.ZipFile) -> None:
     sizes = {member.filename: member.file_size for member in archive.infolist()}
-    if sorted(sizes) != sorted(_MEMBERS) or len(archive.infolist()) != len(_MEMBERS):
-        raise InputError(f"{path}: a model bundle holds {', '.join(_MEMBERS)} and nothing else")
-    if (
-        sizes[MANIFEST] > _MOST_MANIFEST_BYTES
-        or sizes[CARD] > _MOST_MANIFEST_BYTES
-        or sizes[NETWORK] > _MOST_NETWORK_BYTES
-    ):
+    if sorted({*sizes, RADIO_MAP}) != sorted((*_MEMBERS, RADIO_MAP)) or len(archive.infolist()) != len(sizes):
+        raise InputError(f"{path}: a model bundle holds {', '.join(_MEMBERS)}, perhaps {RADIO_MAP}, and nothing else")
+    if any(size > _MOST_BYTES[name] for name, size in sizes.items()):
         raise InputError(f"{path}: a member is larger than any bundle's can be")
 
 
@@ -110,17 +114,18 @@ def _manifest(path: Path, content: bytes) -> dict[str, Any]:
     return manifest
 
 
-def _bundle(path: Path, manifest: Mapping[str, Any], network: bytes, card: bytes) -> Bundle:
+def _bundle(path: Path, manifest: Mapping[str, Any], members: Mapping[str, bytes]) -> Bundle:
     try:
         bundle = Bundle(
             name=str(manifest["name"]),
-            network=network,
+            network=members[NETWORK],
             cells=int(manifest["grid"]["cells"]),
             calibration=Calibration.from_json(manifest["calibration"]),
             scores={str(name): float(score) for name, score in manifest["scores"].items()},
             training=dict(manifest["training"]),
-            card=card.decode(),
+            card=members[CARD].decode(),
             channels=dict(manifest["channels"]),
+            radio_map=RadioMap.read(manifest["radio_map"], members[RADIO_MAP]) if RADIO_MAP in members else None,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{path}: {MANIFEST} is incomplete or wrong ({error!r})") from error

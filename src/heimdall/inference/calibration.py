@@ -69,9 +69,9 @@ class Calibration:
         return cls(**{**document, "regions": regions})
 
 
-def kind_of(model: PropagationModel, timed_receivers: int) -> str:
-    """Sessions are alike that share the propagation model and are located by time, or by power alone."""
-    return f"{model.name}, {'time' if timed_receivers >= 3 else 'power'}"
+def kind_of(model: PropagationModel, timed_receivers: int, *, mapped: bool = False) -> str:
+    """Alike are sessions with one propagation model, located by time or by power alone, with a radio map or without."""
+    return f"{model.name}, {'time' if timed_receivers >= 3 else 'power'}{', mapped' if mapped else ''}"
 
 
 def pooled(mixture: Mixture, likelihood_log_mass: Array, likelihood_share: float) -> Mixture:

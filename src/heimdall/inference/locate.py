@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from heimdall.estimation.search import find_mode, log_posterior
 from heimdall.estimation.spread import frame_around
 from heimdall.evidence.batch import EvidenceBatch, concatenate
 from heimdall.evidence.collect import Collected
+from heimdall.evidence.mapping import mapped
 from heimdall.geometry import Array
 from heimdall.inference.answer import best_place, joined_place, smoothing_core
 from heimdall.inference.bundle import Bundle, read_bundle
@@ -31,6 +33,12 @@ from heimdall.inference.network import OnnxNetwork
 from heimdall.inference.posterior import posterior_of
 from heimdall.inference.window import LOG_MASS, LOG_MASS_SCALE, Window, read_window
 from heimdall.observation import Observation
+
+
+class MethodOf(Protocol):
+    """Which method is to locate a session of that kind."""
+
+    def __call__(self, kind: str, *, mapped: bool) -> str: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,34 +70,42 @@ class Learned:
         of session; otherwise by the better of network and hybrid.
         """
 
-        def group(members: Sequence[Collected], model: PropagationModel) -> list[Located]:
-            return self._locate_group(members, model, choose)
+        calibration = self.bundle.calibration
 
-        return locate_each(observations, group)
+        def method_of(kind: str, *, mapped: bool) -> str:
+            # The likelihood's own regions are not calibrated; with a radio map they need it most.
+            return calibration.best_method(kind, with_likelihood=choose and not mapped)
+
+        return self._locate(observations, method_of)
 
     def locate_by(self, observations: Sequence[Observation], method: str) -> Iterator[Located]:
         """Locate every observation by one method, "network" or "hybrid", whatever its held-out scenes say."""
-        return locate_each(
-            observations, lambda members, model: self._by_network(members, model, [method] * len(members))
-        )
+        return self._locate(observations, lambda kind, *, mapped: method)
 
-    def _locate_group(self, members: Sequence[Collected], model: PropagationModel, choose: bool) -> list[Located]:
-        methods = [self._method(collected, model, choose) for collected in members]
+    def _locate(self, observations: Sequence[Observation], method_of: MethodOf) -> Iterator[Located]:
+        return locate_each(observations, lambda members, model: self._locate_group(members, model, method_of))
+
+    def _locate_group(
+        self, members: Sequence[Collected], model: PropagationModel, method_of: MethodOf
+    ) -> list[Located]:
+        """Observations of one propagation model: with and without a radio map apart, by network and by likelihood apart."""
+        known = [self._with_map(collected) for collected in members]
+        methods = [method_of(_kind(each, model), mapped=_is_mapped(each)) for each in known]
+        groups: dict[tuple[bool, bool], list[int]] = {}
+        for index, (each, method) in enumerate(zip(known, methods, strict=True)):
+            groups.setdefault((method == LIKELIHOOD, _is_mapped(each)), []).append(index)
         results: dict[int, Located] = {}
-        for by_network in (True, False):
-            mine = [index for index, method in enumerate(methods) if (method != LIKELIHOOD) == by_network]
-            if not mine:
-                continue
-            chosen = [members[index] for index in mine]
-            if by_network:
-                located = self._by_network(chosen, model, [methods[index] for index in mine])
-            else:
+        for (by_likelihood, _), mine in groups.items():
+            chosen = [known[index] for index in mine]
+            if by_likelihood:
                 located = locate_by_likelihood(chosen, model)
+            else:
+                located = self._by_network(chosen, model, [methods[index] for index in mine])
             results |= dict(zip(mine, located, strict=True))
         return [results[index] for index in range(len(members))]
 
-    def _method(self, collected: Collected, model: PropagationModel, choose: bool) -> str:
-        return self.bundle.calibration.best_method(_kind(collected, model), with_likelihood=choose)
+    def _with_map(self, collected: Collected) -> Collected:
+        return collected if self.bundle.radio_map is None else mapped(collected, self.bundle.radio_map)
 
     def _by_network(
         self, members: Sequence[Collected], model: PropagationModel, methods: Sequence[str]
@@ -112,7 +128,11 @@ class Learned:
 
 
 def _kind(collected: Collected, model: PropagationModel) -> str:
-    return kind_of(model, int(np.sum(collected.evidence.has_arrival)))
+    return kind_of(model, int(np.sum(collected.evidence.has_arrival)), mapped=_is_mapped(collected))
+
+
+def _is_mapped(collected: Collected) -> bool:
+    return collected.evidence.mapped is not None
 
 
 def answers_of(

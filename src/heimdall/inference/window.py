@@ -78,7 +78,7 @@ def _maps(xp: Any, batch: EvidenceBatch, model: PropagationModel, frame: WindowF
     distance_m = link_distance_m(place_m, batch, model)
     arrival = arrival_log_likelihood(distance_m, batch, model, blur_m)
     doubtful = arrival_log_likelihood(distance_m, _doubtful(batch), _doubtful_model(model), blur_m)
-    level = level_log_likelihood(distance_m, batch, model)
+    level = level_log_likelihood(place_m, distance_m, batch, model)
     prior = log_prior(place_m, batch, model)
     log_density = arrival + level + prior
     return [
@@ -145,7 +145,7 @@ def _tokens(xp: Any, batch: EvidenceBatch, model: PropagationModel, frame: Windo
         xp.asinh(late_s / sigma_s) * timed,
         *(_log_ratio(xp, s * SPEED_OF_LIGHT_M_S, core_m) * timed for s in (sigma_s, batch.clock_sigma_s, batch.arrival_sigma_s)),
         timed,
-        0.1 * _level_residual_db(xp, distance_m, batch, model, leveled) * leveled,
+        0.1 * _level_residual_db(xp, middle, distance_m, batch, model, leveled) * leveled,
         0.1 * xp.clip(batch.level_sigma_db, 0, 30) * leveled,
         leveled,
         snr_db / 30 * xp.astype(batch.snr > 0, distance_m.dtype),
@@ -159,10 +159,13 @@ def _log_ratio(xp: Any, length_m: Array, core_m: Array) -> Array:
 
 
 def _level_residual_db(
-    xp: Any, distance_m: Array, batch: EvidenceBatch, model: PropagationModel, leveled: Array
+    xp: Any, middle_m: Array, distance_m: Array, batch: EvidenceBatch, model: PropagationModel, leveled: Array
 ) -> Array:
-    """How much stronger each receiver heard than the power law says at the middle, against their common mean."""
-    law_db = -10 * model.exponent_mean * xp.log10(xp.clip(distance_m, model.min_distance_m, None))
-    excess_db = (batch.level_db - law_db) * leveled
+    """How much stronger each receiver heard than the radio map or the power law says at the middle, against their mean."""
+    if batch.mapped is not None:
+        excess_db = batch.mapped.excess_db(middle_m, distance_m[:, None], batch.level_db)[0][:, 0] * leveled
+    else:
+        law_db = -10 * model.exponent_mean * xp.log10(xp.clip(distance_m, model.min_distance_m, None))
+        excess_db = (batch.level_db - law_db) * leveled
     count = xp.clip(xp.sum(leveled, axis=-1), 1, None)
     return excess_db - (xp.sum(excess_db, axis=-1) / count)[:, None]

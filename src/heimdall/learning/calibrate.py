@@ -64,13 +64,18 @@ class Answered:
 
 
 @torch.no_grad()
-def calibrate(network: Network, pool: ScenePool) -> Calibration:
+def calibrate(network: Network, simulated: ScenePool, recorded: ScenePool | None = None) -> Calibration:
     """Three fits, one after the other: the share of the likelihood by the score of the truth, the share of the place by the
-    median error, and the masses of the regions by counting how often they hold the truth."""
+    median error, and the masses of the regions by counting how often they hold the truth.
+
+    The shares are fitted on the recorded scenes where there are some: they are what the network is for.
+    """
+    pool = simulated if recorded is None else ScenePool([*simulated.parts, *recorded.parts], simulated.cells)
     answers = list(_answers(network, pool))
-    likelihood_share = _least(_SHARES, lambda share: _mean_loss(answers, share))
-    peaks = [answer.best(answer.hybrid(likelihood_share)) for answer in answers]
-    point_share = _least(_SHARES, lambda share: _median_error(answers, peaks, share))
+    typical = answers if recorded is None else list(_answers(network, recorded))
+    likelihood_share = _least(_SHARES, lambda share: _mean_loss(typical, share))
+    tops, peaks = (_peaks(some, likelihood_share) for some in (typical, answers))
+    point_share = _least(_SHARES, lambda share: _median_error(typical, tops, share))
     errors, kinds = _errors(answers, peaks, point_share), _kinds(pool)
     return Calibration(
         regions={
@@ -88,6 +93,10 @@ def _answers(network: Network, pool: ScenePool) -> Iterator[Answered]:
     for start in range(0, len(pool), _BATCH):
         batch = pool.windows(torch.arange(start, min(start + _BATCH, len(pool))))
         yield Answered(batch, batch.mixture(network(*batch.network_input)), pool.cells)
+
+
+def _peaks(answers: list[Answered], likelihood_share: float) -> list[Tensor]:
+    return [answer.best(answer.hybrid(likelihood_share)) for answer in answers]
 
 
 def _least(candidates: tuple[float, ...], cost: Callable[[float], float]) -> float:
@@ -144,7 +153,9 @@ def _groups(kinds: list[str]) -> dict[str, NDArray[np.bool_]]:
 
 def _kinds(pool: ScenePool) -> list[str]:
     return [
-        kind_of(part.model, int(count)) for part in pool.parts for count in part.evidence.has_arrival.sum(dim=1).cpu()
+        kind_of(part.model, int(count), mapped=part.evidence.mapped is not None)
+        for part in pool.parts
+        for count in part.evidence.has_arrival.sum(dim=1).cpu()
     ]
 
 

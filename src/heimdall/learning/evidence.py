@@ -83,7 +83,7 @@ def by_model(parts: Sequence[LabelledEvidence]) -> list[LabelledEvidence]:
     groups: dict[PropagationModel, list[LabelledEvidence]] = {}
     for part in parts:
         groups.setdefault(part.model, []).append(part)
-    return [_join(members) for members in groups.values()]
+    return [joined(members) for members in groups.values()]
 
 
 @contextmanager
@@ -150,8 +150,7 @@ def _with_own_origin(evidence: EvidenceBatch) -> EvidenceBatch:
 
 
 def _single(evidence: EvidenceBatch) -> EvidenceBatch:
-    values = {field.name: getattr(evidence, field.name) for field in fields(evidence)}
-    return EvidenceBatch(**{k: v.float() if v.is_floating_point() else v for k, v in values.items()})
+    return evidence.changed(lambda values: values.float() if values.is_floating_point() else values)
 
 
 def labelled(evidence: EvidenceBatch, truth_m: Tensor, model: PropagationModel, cells: int) -> LabelledEvidence:
@@ -160,7 +159,7 @@ def labelled(evidence: EvidenceBatch, truth_m: Tensor, model: PropagationModel, 
     return LabelledEvidence(evidence, model, truth_m, frame_around(mode_m, evidence, model, cells))
 
 
-def _join(parts: Sequence[LabelledEvidence]) -> LabelledEvidence:
+def joined(parts: Sequence[LabelledEvidence]) -> LabelledEvidence:
     frames = [part.frame for part in parts]
     return LabelledEvidence(
         evidence=concatenate([part.evidence for part in parts]),

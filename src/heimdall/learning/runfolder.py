@@ -9,7 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from heimdall.evidence.radio_map import RadioMap
+
 _PROGRESS_EVERY_S = 2.0
+_RADIO_MAP, _RADIO_MAP_HEADER = "radio_map.f32", "radio_map.json"
 
 
 class RunFolder:
@@ -37,6 +40,14 @@ class RunFolder:
             return json.loads((self.path / name).read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
+
+    def write_radio_map(self, radio_map: RadioMap) -> None:
+        write_atomically(self.path / _RADIO_MAP, lambda temporary: temporary.write_bytes(radio_map.content()))
+        self.write_json(_RADIO_MAP_HEADER, radio_map.header())
+
+    def read_radio_map(self) -> RadioMap | None:
+        header = self.read_json(_RADIO_MAP_HEADER)
+        return None if header is None else RadioMap.read(header, (self.path / _RADIO_MAP).read_bytes())
 
     def report_progress(self, *, now: bool = False, **changes: Any) -> None:
         """Merge into progress.json; written at most every two seconds unless `now`."""

@@ -28,7 +28,7 @@ from heimdall.learning.export import check_parity, load_weights, to_onnx, weight
 from heimdall.learning.module import EvidenceModule
 from heimdall.learning.progress import ProgressReport
 from heimdall.learning.recipes import Recipe, recipe_from
-from heimdall.learning.recordings import recorded_pool
+from heimdall.learning.recordings import Recorded, read_known, recorded_scenes, site_map
 from heimdall.learning.report import model_card
 from heimdall.learning.runfolder import RunFolder, SilentRunFolder
 from heimdall.learning.stop import StopSignal
@@ -163,14 +163,19 @@ class Run:
         module.micro.on_halving = self._report_halving
         if self.options.start_from is not None and not resumed:
             load_weights(module.network, weights_of(read_bundle(self.options.start_from)), str(self.options.start_from))
-        if self.options.data:
-            with self.stop.interruptible():
-                device = self.options.accelerator.torch_device
-                module.recorded = recorded_pool(self.options.data, self.recipe.network.cells, device)
+        recorded = self._recorded()
+        module.recorded = None if recorded is None else recorded.training
         seconds = self._fit(module, tracker)
         if _is_first_process():
-            self._calibrate(module)
+            self._calibrate(module, None if recorded is None else recorded.held_out)
             self._record(seconds)
+
+    def _recorded(self) -> Recorded | None:
+        if not self.options.data:
+            return None
+        with self.stop.interruptible():
+            known = read_known(self.options.data)
+            return recorded_scenes(known, self.recipe.network.cells, self.options.accelerator.torch_device)
 
     def _report_halving(self, message: str) -> None:
         log.warning(message)
@@ -200,12 +205,12 @@ class Run:
         self.stop.check()
         return watch.seconds
 
-    def _calibrate(self, module: EvidenceModule) -> None:
+    def _calibrate(self, module: EvidenceModule, recorded: ScenePool | None) -> None:
         self.progress.phase("calibrate", self.recipe.steps)
         device = self.options.accelerator.torch_device
         module.network.to(device).eval()
         with self.stop.interruptible():
-            calibration = calibrate(module.network, calibration_pool(self.recipe, device))
+            calibration = calibrate(module.network, calibration_pool(self.recipe, device), recorded)
         self.folder.write_json(_CALIBRATION, calibration.to_json())
 
     def _record(self, seconds: float) -> None:
@@ -221,6 +226,9 @@ class Run:
     def _export(self) -> Path:
         self.progress.phase("export", self.recipe.steps)
         with self.stop.interruptible():
+            radio_map = site_map(read_known(self.options.data)) if self.options.data else None
+            if radio_map is not None:
+                self.folder.write_radio_map(radio_map)
             return export_run(self.folder.path, None)
 
 
@@ -247,7 +255,8 @@ def export_run(source: Path, output: Path | None) -> Path:
     # Our own file of our own run: unpickled. Bundles, which travel, never are.
     module.load_state_dict(torch.load(folder.checkpoint, map_location="cpu", weights_only=False)["state_dict"])
     path = output or folder.path / f"{recipe.name}{SUFFIX}"
-    make_bundle(module, recipe.name, Calibration.from_json(calibration), training).save(path)
+    bundle = make_bundle(module, recipe.name, Calibration.from_json(calibration), training)
+    replace(bundle, radio_map=folder.read_radio_map()).save(path)
     return path
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields, replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -56,8 +54,7 @@ def to_torch() -> ToTorch:
     """The same scenes as torch tensors."""
 
     def convert(batch: EvidenceBatch) -> EvidenceBatch:
-        changes: dict[str, Any] = {each.name: torch.as_tensor(getattr(batch, each.name)) for each in fields(batch)}
-        return replace(batch, **changes)
+        return batch.changed(torch.as_tensor)
 
     return convert
 

@@ -17,9 +17,9 @@ from heimdall.estimation.likelihood import (
     _LinkTerms,
     arrival_log_likelihood,
     arrival_residual_s,
-    level_log_likelihood,
     link_distance_m,
     link_sigma_s,
+    power_law_log_likelihood,
 )
 from heimdall.estimation.model import GROUND_WAVE, TERRESTRIAL, PropagationModel
 from heimdall.evidence.batch import EvidenceBatch
@@ -124,7 +124,7 @@ def test_turning_or_mirroring_everything_changes_nothing(
     turn = turn @ np.diag([-1, 1]) if mirrored else turn
     position = np.concatenate([batch.position_enu_m[..., :2] @ turn.T, batch.position_enu_m[..., 2:]], axis=-1)
     turned = replace(batch, position_enu_m=position)
-    for part in (arrival_log_likelihood, level_log_likelihood):
+    for part in (arrival_log_likelihood, power_law_log_likelihood):
         before = part(link_distance_m(PLACES, batch, TERRESTRIAL), batch, TERRESTRIAL)
         after = part(link_distance_m(PLACES @ turn.T, turned, TERRESTRIAL), turned, TERRESTRIAL)
         np.testing.assert_allclose(after, before, rtol=1e-6, atol=1e-5)
@@ -139,12 +139,12 @@ def test_receivers_without_a_measurement_have_no_say(make_evidence: MakeEvidence
         level_db=np.where(batch.has_level, batch.level_db, 1e3),
         arrival_sigma_s=np.where(batch.has_arrival, batch.arrival_sigma_s, 5.0),
     )
-    for part in (arrival_log_likelihood, level_log_likelihood):
+    for part in (arrival_log_likelihood, power_law_log_likelihood):
         distance = link_distance_m(PLACES, batch, TERRESTRIAL)
         np.testing.assert_allclose(part(distance, nonsense, TERRESTRIAL), part(distance, batch, TERRESTRIAL))
 
 
-@pytest.mark.parametrize("part", [arrival_log_likelihood, level_log_likelihood])
+@pytest.mark.parametrize("part", [arrival_log_likelihood, power_law_log_likelihood])
 def test_fewer_than_two_measurements_say_nothing(make_evidence: MakeEvidence, part: Callable[..., np.ndarray]) -> None:
     batch = make_evidence(6)
     one = np.arange(batch.present.shape[1]) == 0
@@ -172,7 +172,7 @@ def test_level_likelihood_is_the_integral_over_power_and_exponent(make_evidence:
                 density *= norm.pdf(batch.level_db[0, receiver], expected, sigma[receiver])
             total += np.sum(density * prior) * step_db * step_n
         totals.append(math.log(total))
-    closed = level_log_likelihood(distance[None], batch, model)[0]
+    closed = power_law_log_likelihood(distance[None], batch, model)[0]
     # The closed form leaves out factors that no place changes.
     np.testing.assert_allclose(closed - closed[0], np.array(totals) - totals[0], atol=2e-3)
 
@@ -182,8 +182,8 @@ def test_levels_do_not_change_with_the_transmit_power(make_evidence: MakeEvidenc
     louder = replace(batch, level_db=batch.level_db + 17.0)
     distance = link_distance_m(PLACES, batch, TERRESTRIAL)
     np.testing.assert_allclose(
-        level_log_likelihood(distance, louder, TERRESTRIAL),
-        level_log_likelihood(distance, batch, TERRESTRIAL),
+        power_law_log_likelihood(distance, louder, TERRESTRIAL),
+        power_law_log_likelihood(distance, batch, TERRESTRIAL),
         atol=1e-6,
     )
 
@@ -221,7 +221,7 @@ def test_numpy_and_torch_agree_to_rounding(
     tensors, places = to_torch(batch), torch.as_tensor(PLACES)
     distance, distance_torch = link_distance_m(PLACES, batch, model), link_distance_m(places, tensors, model)
     np.testing.assert_allclose(distance_torch.numpy(), distance, rtol=1e-12)
-    for part in (arrival_log_likelihood, level_log_likelihood):
+    for part in (arrival_log_likelihood, power_law_log_likelihood):
         np.testing.assert_allclose(
             part(distance_torch, tensors, model).numpy(), part(distance, batch, model), rtol=1e-9, atol=1e-9
         )

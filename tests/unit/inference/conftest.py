@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -55,6 +54,6 @@ def draw_evidence() -> Callable[[int, int, int], Drawn]:
 @pytest.fixture
 def as_torch() -> Callable[[EvidenceBatch], EvidenceBatch]:
     def convert(evidence: EvidenceBatch) -> EvidenceBatch:
-        return EvidenceBatch(**{f.name: torch.from_numpy(getattr(evidence, f.name)) for f in fields(EvidenceBatch)})
+        return evidence.changed(torch.from_numpy)
 
     return convert

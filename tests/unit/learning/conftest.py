@@ -65,8 +65,7 @@ def _labelled(seed: int, cells: int) -> LabelledEvidence:
 
 
 def _single(evidence: EvidenceBatch) -> EvidenceBatch:
-    tensors = {name: torch.from_numpy(value) for name, value in vars(evidence).items()}
-    return EvidenceBatch(**{k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
+    return evidence.changed(torch.from_numpy).changed(lambda v: v.float() if v.is_floating_point() else v)
 
 
 @pytest.fixture

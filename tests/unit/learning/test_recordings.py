@@ -9,7 +9,7 @@ import torch
 
 from heimdall.errors import InputError
 from heimdall.geometry import LocalFrame
-from heimdall.learning.recordings import pool_of
+from heimdall.learning.recordings import collected_of, recorded_scenes
 from heimdall.observation import Observation
 from heimdall.simulation import draw, scenario, stream, to_observation
 
@@ -21,7 +21,7 @@ def observations() -> list[Observation]:
 
 
 def test_the_truth_lies_as_far_from_each_receiver_as_it_did(observations: list[Observation]) -> None:
-    pool = pool_of(observations, 16)
+    pool = recorded_scenes(collected_of(observations), 16).training
     (part,) = pool.parts
     for index, observation in enumerate(observations):
         truth = observation.truth
@@ -35,7 +35,7 @@ def test_the_truth_lies_as_far_from_each_receiver_as_it_did(observations: list[O
 
 
 def test_the_windows_of_recordings_are_finite(observations: list[Observation]) -> None:
-    batch = pool_of(observations, 16).windows(torch.arange(3))
+    batch = recorded_scenes(collected_of(observations), 16).training.windows(torch.arange(3))
     assert batch.window.maps.isfinite().all()
     assert batch.window.tokens.isfinite().all()
 
@@ -44,6 +44,6 @@ def test_recordings_without_enough_receivers_are_left_out_and_none_left_is_said(
     observations: list[Observation],
 ) -> None:
     lonely = replace(observations[0], receptions=observations[0].receptions[:1])
-    assert len(pool_of([lonely, observations[1]], 16)) == 1
+    assert len(collected_of([lonely, observations[1]])) == 1
     with pytest.raises(InputError, match="--data"):
-        pool_of([lonely], 16)
+        collected_of([lonely])

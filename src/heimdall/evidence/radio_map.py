@@ -1,0 +1,161 @@
+"""What receivers hear from each place of a site, learned from transmitters whose place was known: a radio map.
+
+Buildings and terrain make shadowing a function of place. Where a site has been walked with a transmitter, each receiver's
+level is known up to a remainder, and so is the level of a receiver itself; a power law knows neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, ClassVar
+
+import array_api_compat
+import numpy as np
+from numpy.typing import NDArray
+
+from heimdall.geometry import Array, LocalFrame
+
+_SAME_PLACE_M = 100.0
+
+
+@dataclass(frozen=True, eq=False)
+class RadioMap:
+    """Level = power + offset_db - 10 exponent log10(distance) + correction_db(place), with standard deviation sigma_db(place).
+
+    Tables have a row for each of N receivers and a last one for any other receiver.
+    """
+
+    frame: LocalFrame
+    """East and north of the raster are told in this frame."""
+    west_m: float
+    south_m: float
+    """Middle of the first cell."""
+    step_m: float
+    receivers: tuple[str, ...]
+    place_m: NDArray[np.float64]
+    """(N, 2) east and north of the receivers; NaN for one that moved, which has no correction."""
+    offset_db: Array
+    """(N + 1,) includes the mean transmit power."""
+    exponent: float
+    power_sigma_db: float
+    """How much transmitters differ in power."""
+    correction_db: Array
+    """(N + 1, Y, X), rows run north."""
+    sigma_db: Array
+    """(N + 1, Y, X)"""
+
+    TABLES: ClassVar = ("offset_db", "correction_db", "sigma_db")
+
+    def header(self) -> dict[str, Any]:
+        """All but the two rasters, for JSON."""
+        return {
+            "frame": asdict(self.frame),
+            "west_m": self.west_m,
+            "south_m": self.south_m,
+            "step_m": self.step_m,
+            "receivers": list(self.receivers),
+            "place_m": [None if np.isnan(each).any() else [float(v) for v in each] for each in self.place_m],
+            "offset_db": [float(value) for value in self.offset_db],
+            "exponent": self.exponent,
+            "power_sigma_db": self.power_sigma_db,
+            "raster": list(self.correction_db.shape[1:]),
+        }
+
+    def content(self) -> bytes:
+        """The rasters, correction first, as little-endian floats of 32 bits."""
+        return np.stack([self.correction_db, self.sigma_db]).astype("<f4").tobytes()
+
+    @classmethod
+    def read(cls, header: Mapping[str, Any], content: bytes) -> RadioMap:
+        """The inverse of `header` and `content`. Raises ValueError, TypeError or KeyError where they are not of one map."""
+        receivers = tuple(str(name) for name in header["receivers"])
+        shape = (2, len(receivers) + 1, *(int(length) for length in header["raster"]))
+        correction, sigma = np.frombuffer(content, "<f4").reshape(shape).astype(np.float32)
+        offset_db = np.array(header["offset_db"], dtype=float)
+        place_m = np.array([[np.nan, np.nan] if each is None else each for each in header["place_m"]], dtype=float)
+        exponent, power = float(header["exponent"]), float(header["power_sigma_db"])
+        corner = [float(header[name]) for name in ("west_m", "south_m", "step_m")]
+        frame = LocalFrame(**{name: float(value) for name, value in header["frame"].items()})
+        if not (len(offset_db) == shape[1] and place_m.shape == (len(receivers), 2) and min(shape) > 1):
+            raise ValueError("the radio map's tables do not belong together")
+        if not (np.isfinite([*offset_db, exponent, *corner]).all() and np.isfinite(correction).all()):
+            raise ValueError("the radio map holds values that are not finite")
+        if not (power > 0 and corner[2] > 0 and (sigma > 0).all() and np.isfinite(sigma).all()):
+            raise ValueError("the radio map's spreads and step have to be positive")
+        west_m, south_m, step_m = corner
+        return cls(frame, west_m, south_m, step_m, receivers, place_m, offset_db, exponent, power, correction, sigma)
+
+    def rows_of(self, names: Sequence[str], place_m: NDArray[np.float64]) -> NDArray[np.int64]:
+        """(N,) the row of each receiver at `place_m` (N, 2) in the map's frame; the last one where it is not the map's."""
+        known = {name: row for row, name in enumerate(self.receivers)}
+        rows = np.array([known.get(name, len(known)) for name in names], dtype=np.int64)
+        stored_m = np.concatenate([self.place_m, np.full((1, 2), np.nan)])[rows]
+        moved = np.linalg.norm(place_m - stored_m, axis=-1) > _SAME_PLACE_M
+        return np.where(moved, len(known), rows)
+
+
+@dataclass(frozen=True, eq=False)
+class Mapped:
+    """The receivers of B scenes in one radio map."""
+
+    radio_map: RadioMap
+    row: Array
+    """(B, N) int, which row of its tables each receiver has."""
+    origin_m: Array
+    """(B, 2) east and north of the scene's frame in the map's. Over a site the two frames are parallel enough."""
+
+    def __getitem__(self, index: Any) -> Mapped:
+        return replace(self, row=self.row[index], origin_m=self.origin_m[index])
+
+    def changed(self, each: Callable[[Array], Array]) -> Mapped:
+        """With `each` applied to every array, those of the map among them."""
+        radio_map = replace(self.radio_map, **{name: each(getattr(self.radio_map, name)) for name in RadioMap.TABLES})
+        return Mapped(radio_map, each(self.row), each(self.origin_m))
+
+    def excess_db(self, place_BG2: Array, distance_BGN: Array, level_BN: Array) -> tuple[Array, Array]:
+        """How much stronger than the map says each receiver heard a transmitter at each place, and the standard deviation.
+
+        Both (B, G, N) in dB; the transmitter has the mean power.
+        """
+        xp = array_api_compat.array_namespace(place_BG2)
+        radio_map = self.radio_map
+        offset_BN = _take(xp, radio_map.offset_db, self.row)
+        law_BGN = offset_BN[:, None] - 10 * radio_map.exponent * xp.log10(xp.clip(distance_BGN, 1.0, None))
+        correction_BGN, sigma_BGN = self._read(xp, place_BG2)
+        return level_BN[:, None] - law_BGN - correction_BGN, sigma_BGN
+
+    def _read(self, xp: Any, place_BG2: Array) -> tuple[Array, Array]:
+        """Correction, linear between the cells, and standard deviation, of the nearest cell; (B, G, N)."""
+        radio_map = self.radio_map
+        rows, columns = radio_map.correction_db.shape[1:]
+        place = place_BG2 + self.origin_m[:, None]
+        east = xp.clip((place[..., 0] - radio_map.west_m) / radio_map.step_m, 0.0, columns - 1.001)
+        north = xp.clip((place[..., 1] - radio_map.south_m) / radio_map.step_m, 0.0, rows - 1.001)
+        west, south = xp.floor(east), xp.floor(north)
+        first = xp.astype(south, xp.int64) * columns + xp.astype(west, xp.int64)
+        table = self.row[:, None, :] * (rows * columns) + first[..., None]
+        flat = xp.reshape(radio_map.correction_db, (-1,))
+        right, up = (east - west)[..., None], (north - south)[..., None]
+        lower = (1 - right) * _take(xp, flat, table) + right * _take(xp, flat, table + 1)
+        upper = (1 - right) * _take(xp, flat, table + columns) + right * _take(xp, flat, table + columns + 1)
+        nearest = table + xp.astype(right > 0.5, xp.int64) + xp.astype(up > 0.5, xp.int64) * columns
+        sigma = _take(xp, xp.reshape(radio_map.sigma_db, (-1,)), nearest)
+        return (1 - up) * lower + up * upper, sigma
+
+
+def joined(parts: Sequence[Mapped], width: int) -> Mapped:
+    """One of many, each padded to `width` receivers; all of one map. Raises ValueError where they are not."""
+    if any(part.radio_map is not parts[0].radio_map for part in parts):
+        raise ValueError("scenes of different radio maps cannot be in one batch")
+    xp = array_api_compat.array_namespace(parts[0].row)
+    last = len(parts[0].radio_map.receivers)
+    rows = [
+        xp.concat([part.row, xp.full((len(part.row), width - part.row.shape[1]), last, dtype=part.row.dtype)], axis=1)
+        for part in parts
+    ]
+    return Mapped(parts[0].radio_map, xp.concat(rows, axis=0), xp.concat([part.origin_m for part in parts], axis=0))
+
+
+def _take(xp: Any, table: Array, index: Array) -> Array:
+    return xp.reshape(xp.take(table, xp.reshape(index, (-1,)), axis=0), index.shape)
