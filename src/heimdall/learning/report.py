@@ -29,8 +29,7 @@ def model_card(name: str, calibration: Calibration, scores: dict[str, float], tr
         "## What it is not for",
         "",
         "- Kinds of session that the table does not have: `--method auto` takes the likelihood there.",
-        "- Recordings stray from simulated scenes. Until it was fine-tuned on recordings with known transmitters, its",
-        "  regions are promises about simulated scenes only.",
+        *_limits(training),
         "",
     ]
     return "\n".join(lines)
@@ -47,9 +46,22 @@ def _training_facts(training: dict[str, Any]) -> dict[str, object]:
         "accelerator used": f"{accelerator['used']}, {accelerator['device']}, {accelerator['precision']}",
         "why not the GPU": accelerator["reason"] or "-",
         "started from": training.get("started_from") or "fresh weights",
+        "recordings": ", ".join(training.get("recordings", ())) or "-",
         "weights (SHA-256)": training["weights_sha256"],
         "largest difference between onnxruntime and torch": f"{training['parity']:.1e}",
     }
+
+
+def _limits(training: dict[str, Any]) -> list[str]:
+    if training.get("recordings"):
+        return [
+            "- Other sites than that of its recordings: there its regions are promises about simulated scenes only.",
+            "- Its site, once receivers are moved or exchanged under their old names.",
+        ]
+    return [
+        "- Recordings stray from simulated scenes. Until it was fine-tuned on recordings with known transmitters, its",
+        "  regions are promises about simulated scenes only.",
+    ]
 
 
 def _table(calibration: Calibration) -> list[str]:
