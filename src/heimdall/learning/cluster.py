@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from heimdall.errors import InputError
+from heimdall.inference.ray_cluster import ray_address
 
-_CLIENT, _NODE = "ray://", "ray:"
-_PLACE = re.compile(r"^[^\s:/]+:\d+$|^\[[0-9a-fA-F:]+\]:\d+$")
 _WORKERS = re.compile(r"^(\d+)(?::(\d+))?$")
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """`address` is Ray's own spelling; "local" is a cluster of this machine that ends with the training."""
-
     address: str
+    """In Ray's own spelling."""
     least: int | None = None
     """Workers below which the training waits; None for as many as the cluster has room for."""
     most: int | None = None
@@ -26,28 +23,11 @@ class Cluster:
     """Folder or address for checkpoints that every node reaches; None for the run folder."""
     require_gpu: bool = False
 
-    @property
-    def own(self) -> bool:
-        return self.address == "local"
-
 
 def cluster_for(on: str, workers: str | None, storage: str | None, *, require_gpu: bool = False) -> Cluster:
     """From `--on`, `--workers` and `--storage`."""
     least, most = _range(workers)
-    return Cluster(_address(on), least, most, storage, require_gpu)
-
-
-def _address(on: str) -> str:
-    """`ray`: what RAY_ADDRESS says, or a cluster of its own. `ray://` is a client's port, `ray:` the port that nodes use."""
-    if on == "ray":
-        return os.environ.get("RAY_ADDRESS") or "local"
-    if on.startswith(_CLIENT) and _PLACE.match(on.removeprefix(_CLIENT)):
-        return on
-    if on.startswith(_NODE) and _PLACE.match(on.removeprefix(_NODE)):
-        return on.removeprefix(_NODE)
-    raise InputError(
-        f"--on {on}: give ray, ray://HOST:PORT (Ray's client port, 10001) or ray:HOST:PORT (a node's, 6379)"
-    )
+    return Cluster(ray_address(on), least, most, storage, require_gpu)
 
 
 def _range(workers: str | None) -> tuple[int | None, int | None]:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import logging
-import os
 import secrets
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heimdall.errors import HeimdallError, InputError
+from heimdall.inference.ray_cluster import connected, load_ray, one_line
 from heimdall.learning.checkpoint import CheckpointStore
 from heimdall.learning.cluster import Cluster, Room, room_on
 from heimdall.learning.progress import ProgressReport
@@ -28,22 +27,20 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_NO_GPUS = "the Ray cluster has no GPU"
 _LOOK_EVERY_S = 0.5
 _STOP_WITHIN_S = 60.0
 """For the running step and its checkpoint; after that the last checkpoint counts."""
-_OBJECT_STORE_BYTES = 128 * 2**20
-"""Of a cluster of our own: nothing large passes through it."""
-_QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 
 
 def learn_on(cluster: Cluster, recipe: Recipe, options: TrainingOptions, stop: StopSignal, news: News) -> None:
     """Train and calibrate on the cluster; leaves checkpoint, calibration and training record in the run folder."""
-    ray = load_ray()
+    ray = _load()
     from heimdall.learning.cluster_worker import CHECKPOINT, TOKEN
 
     checkpoint, address = options.folder.checkpoint, _storage_address(cluster, options.folder.path)
     store, token = CheckpointStore(address), secrets.token_hex(8)
-    with connected(ray, cluster):
+    with connected(ray, cluster.address, cluster.most or 1):
         stop.listen()
         room = _room(ray, cluster, recipe, options)
         with tempfile.TemporaryDirectory() as scratch:
@@ -61,31 +58,13 @@ def learn_on(cluster: Cluster, recipe: Recipe, options: TrainingOptions, stop: S
                 store.fetch(CHECKPOINT, checkpoint)
 
 
-def load_ray() -> Any:
-    for name, value in _QUIET.items():
-        os.environ.setdefault(name, value)
+def _load() -> Any:
+    ray = load_ray()
     try:
-        import ray
         import ray.train.torch
     except ImportError as error:
         raise InputError(f"--on ray needs {error.name or 'ray'}: pip install 'heimdall[scale]'") from error
     return ray
-
-
-@contextmanager
-def connected(ray: Any, cluster: Cluster) -> Iterator[None]:
-    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    if cluster.own:
-        cores = max(len(os.sched_getaffinity(0)), cluster.most or 1)
-        options |= {"num_cpus": cores, "include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES}
-    try:
-        ray.init(cluster.address, **options)
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
-        raise HeimdallError(f"no Ray cluster at {cluster.address}: {one_line(error)}") from error
-    try:
-        yield
-    finally:
-        ray.shutdown()
 
 
 def _room(ray: Any, cluster: Cluster, recipe: Recipe, options: TrainingOptions) -> Room:
@@ -104,9 +83,6 @@ def _room(ray: Any, cluster: Cluster, recipe: Recipe, options: TrainingOptions) 
         options.folder.warn("waiting-for-nodes", message)
         options.console.print(message, highlight=False)
     return room
-
-
-_NO_GPUS = "the Ray cluster has no GPU"
 
 
 def _task(recipe: Recipe, options: TrainingOptions, room: Room, storage: str, token: str) -> Task:
@@ -174,12 +150,6 @@ class RefusedError(HeimdallError):
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
         self.exit_code = exit_code
-
-
-def one_line(error: BaseException) -> str:
-    """The last line of Ray's account is the cause."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[-1] if lines else type(error).__name__)[:300]
 
 
 @dataclass
