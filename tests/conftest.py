@@ -13,6 +13,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,13 @@ from hypothesis import settings
 # No test is timed: a busy machine must not make one fail.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where tests run side by side, those of one file stay together; there is one Docker engine, so all of its tests do."""
+    for item in items:
+        docker = "docker" in item.path.parts
+        item.add_marker(pytest.mark.xdist_group("docker" if docker else str(item.path)))
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +46,13 @@ def real_data() -> Path:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """The address of a PostgreSQL server of our own, without a database name; skipped where no server is installed."""
+    with running_postgres("127.0.0.1") as address:
+        yield address
+
+
+@contextmanager
+def running_postgres(host: str) -> Iterator[str]:
+    """A server of our own on an address of this machine, open to whoever can reach it."""
     bin_folder = _postgres_programs()
     if bin_folder is None:
         pytest.skip("no PostgreSQL server: install the package `postgresql`")
@@ -49,12 +64,19 @@ def postgres_server() -> Iterator[str]:
     data, port = folder / "data", _free_port()
     run = functools.partial(subprocess.run, check=True, user=user, cwd=folder, capture_output=True)
     run([bin_folder / "initdb", "-D", data, "-U", "heimdall", "--auth=trust", "--no-sync", "--encoding=UTF8"])
-    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+    with (data / "pg_hba.conf").open("a") as file:
+        file.write("host all all samenet trust\n")
+    options = f"-p {port} -k {folder} -c listen_addresses={host} -c fsync=off"
     # Without its own output the server would keep our pipes open for as long as it lives.
     run([bin_folder / "pg_ctl", "-D", data, "-o", options, "-l", folder / "log", "-w", "start"], capture_output=False)
-    yield f"postgresql+psycopg://heimdall@127.0.0.1:{port}"
+    yield f"postgresql+psycopg://heimdall@{host}:{port}"
     run([bin_folder / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop"])
     shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres_on() -> Callable[[str], AbstractContextManager[str]]:
+    return running_postgres
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,6 +21,9 @@ class Artifacts(Protocol):
         """A local file with this content, in `folder` where it has to be brought from elsewhere."""
 
     def delete(self, key: str) -> None: ...
+
+    def names(self, prefix: str) -> list[str]:
+        """Keys directly below a folder; empty where there is none."""
 
     def check(self) -> str:
         """What was seen to work; raises when it does not."""
@@ -47,6 +51,10 @@ class FolderArtifacts:
     def delete(self, key: str) -> None:
         (self._root / key).unlink(missing_ok=True)
 
+    def names(self, prefix: str) -> list[str]:
+        found = sorted((self._root / prefix).glob("*"))
+        return [f"{prefix}/{path.name}" for path in found if path.is_file() and path.name[0] != "."]
+
     def check(self) -> str:
         self._root.mkdir(parents=True, exist_ok=True)
         probe = self._root / f".probe.{os.getpid()}"
@@ -61,29 +69,47 @@ class RemoteArtifacts:
             import fsspec
         except ImportError:
             raise HeimdallError(f"models at {address} need fsspec: pip install 'heimdall[scale]'") from None
-        filesystem, self._root = fsspec.core.url_to_fs(address)
+        # What others put and delete must be seen at once.
+        filesystem, root = fsspec.core.url_to_fs(address, use_listings_cache=False)
+        self._root = root.rstrip("/")
         self._files: Any = filesystem
         self._address = address
 
     def put(self, source: Path, key: str) -> None:
-        self._files.makedirs(self._path(key).rsplit("/", 1)[0], exist_ok=True)
-        self._files.put_file(str(source), self._path(key))
+        try:
+            self._files.put_file(str(source), self._path(key))
+        except FileNotFoundError:  # the bucket, or the folder where a store has such
+            self._files.makedirs(self._path(key).rsplit("/", 1)[0], exist_ok=True)
+            self._files.put_file(str(source), self._path(key))
 
     def fetch(self, key: str, folder: Path) -> Path:
-        if not self._files.exists(self._path(key)):
-            raise HeimdallError(f"the artifact store has no {key}")
         folder.mkdir(parents=True, exist_ok=True)
         target = folder / key.rsplit("/", 1)[-1]
-        self._files.get_file(self._path(key), str(target))
+        try:
+            self._files.get_file(self._path(key), str(target))
+        except FileNotFoundError:
+            target.unlink(missing_ok=True)
+            raise HeimdallError(f"the artifact store has no {key}") from None
         return target
 
     def delete(self, key: str) -> None:
-        if self._files.exists(self._path(key)):
+        with suppress(FileNotFoundError):
             self._files.rm_file(self._path(key))
+
+    def names(self, prefix: str) -> list[str]:
+        try:
+            found = self._files.ls(self._path(prefix), detail=True)
+        except FileNotFoundError:
+            return []
+        return sorted(f"{prefix}/{each['name'].rsplit('/', 1)[-1]}" for each in found if each["type"] == "file")
 
     def check(self) -> str:
         self._files.invalidate_cache()
-        self._files.ls(self._root.split("/", 1)[0] or "/")
+        bucket = self._root.split("/", 1)[0] or "/"
+        try:
+            self._files.ls(bucket)
+        except FileNotFoundError:
+            self._files.makedirs(bucket, exist_ok=True)
         return f"{self._address} answers"
 
     def _path(self, key: str) -> str:

@@ -9,16 +9,19 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from functools import partial
+from typing import Any
 
 from heimdall.errors import HeimdallError
-from heimdall.service import launch, leases
+from heimdall.service import carriage, launch, leases
+from heimdall.service.carrier import Carrier
+from heimdall.service.errand import Errand
 from heimdall.service.jobs import State, record
 from heimdall.service.launch import Slot, Tools
 from heimdall.service.leases import Bundle, Ending, Outcome
 from heimdall.service.news import News
 from heimdall.service.process import LeashedProcess
-from heimdall.service.runfolder import Result
+from heimdall.service.runfolder import Result, RunFolder
 from heimdall.service.store import Job
 from heimdall.service.warden import KILLED, STOPPED
 
@@ -40,6 +43,7 @@ class Attempt:
         self._renewed_s = time.monotonic()
         self._process: LeashedProcess | None = None
         self._log_begin = 0
+        self._carrier = _carrier(job, self._folder, tools)
         self._stop_reason: str | None = None
         self._stop_deadline_s = float("inf")
         self._next: Callable[[], Outcome | None] = self._prepare
@@ -55,7 +59,7 @@ class Attempt:
         elif state is State.PAUSING:
             self._ask_stop("paused", self._tools.settings.stop_grace_s)
         outcome = self._next()
-        if outcome is None:
+        if outcome is None or not self._left(outcome):
             return True
         self._conclude(outcome)
         return False
@@ -82,12 +86,24 @@ class Attempt:
         return state
 
     def _renew(self) -> State | None:
-        columns, warnings = self._news.columns(), self._news.warnings()
+        columns, warnings = self._columns(), self._news.warnings()
         with self._tools.store.writing() as session:
             state = leases.renew(session, self.job.id, self._lease, **columns)
             for warning in warnings if state is not None else ():
                 record(session, self.job.id, "warning", warning)
+        if self._carrier is not None:
+            self._carrier.told(state is not None)
         return state
+
+    def _columns(self) -> dict[str, Any]:
+        return self._news.columns() | (self._carrier.columns() if self._carrier is not None else {})
+
+    def _left(self, outcome: Outcome) -> bool:
+        """What another machine would need to go on is in the artifact store, where that is wanted."""
+        if self._carrier is None or self._stop_reason == "cancelled":
+            return True
+        self._next = lambda: outcome
+        return self._carrier.finish()
 
     def _ask_stop(self, reason: str, grace_s: float) -> None:
         deadline_s = time.monotonic() + grace_s
@@ -99,17 +115,40 @@ class Attempt:
 
     def _prepare(self) -> Outcome | None:
         self._folder.make()
+        key = self.job.carried
+        if self._carrier is None or key is None or not carriage.is_newer_elsewhere(self._folder, key):
+            return self._begin()
+        work = partial(carriage.bring, self._folder, key, self._tools.artifacts)
+        brought = Errand(self._tools.executor, work)
+        self._next = lambda: self._brought(brought)
+        return None
+
+    def _brought(self, errand: Errand[None]) -> Outcome | None:
+        if self._stop_reason is not None:
+            return Outcome(Ending.STOPPED, self._stop_reason)
+        brought = errand.poll()
+        if brought is None:
+            return None
+        if (error := brought.exception()) is not None:
+            return Outcome(Ending.LOST, f"the artifact store did not give the run folder: {error}")
+        return self._begin()
+
+    def _begin(self) -> Outcome | None:
+        if self._carrier is not None:
+            self._carrier.started()
         result = self._folder.result()
         if result is not None:  # a worker that was killed had come so far
             return self._publish(result)
-        command = self._tools.executor.submit(launch.command_for, self.job, self._folder, self._tools)
+        work = partial(launch.command_for, self.job, self._folder, self._tools)
+        command = Errand(self._tools.executor, work)
         self._next = lambda: self._start(command)
         return None
 
-    def _start(self, command: Future[list[str]]) -> Outcome | None:
+    def _start(self, errand: Errand[list[str]]) -> Outcome | None:
         if self._stop_reason is not None:
             return Outcome(Ending.STOPPED, self._stop_reason)
-        if not command.done():
+        command = errand.poll()
+        if command is None:
             return None
         try:
             line = command.result()
@@ -126,6 +165,8 @@ class Attempt:
             process.kill()
         code = process.poll()
         if code is None:
+            if self._carrier is not None:
+                self._carrier.look()
             return None
         result = self._folder.result()
         return self._publish(result) if code == 0 and result is not None else self._interpret(code)
@@ -141,12 +182,14 @@ class Attempt:
         return Outcome(Ending.LOST, _how_lost(code))
 
     def _publish(self, result: Result) -> Outcome | None:
-        stored = self._tools.executor.submit(launch.store_model, self.job, result, self._folder, self._tools.artifacts)
+        work = partial(launch.store_model, self.job, result, self._folder, self._tools.artifacts)
+        stored = Errand(self._tools.executor, work)
         self._next = lambda: self._published(result, stored)
         return None
 
-    def _published(self, result: Result, stored: Future[Bundle | None]) -> Outcome | None:
-        if not stored.done():
+    def _published(self, result: Result, errand: Errand[Bundle | None]) -> Outcome | None:
+        stored = errand.poll()
+        if stored is None:
             return None
         error = stored.exception()
         if isinstance(error, ValueError):
@@ -163,11 +206,17 @@ class Attempt:
         return False
 
     def _conclude(self, outcome: Outcome) -> None:
-        columns = self._news.columns()
+        columns = self._columns()
         with self._tools.store.writing() as session:
             leases.renew(session, self.job.id, self._lease, **columns)
             state = leases.conclude(session, self.job.id, self._lease, outcome)
+        if self._carrier is not None:
+            self._carrier.told(state is not None)
         log.info("job %s: %s (%s)", self.job.id, state or "held by another", outcome.message)
+
+
+def _carrier(job: Job, folder: RunFolder, tools: Tools) -> Carrier | None:
+    return Carrier(job, folder, tools.artifacts, tools.executor) if tools.settings.carries else None
 
 
 def _how_lost(code: int) -> str:

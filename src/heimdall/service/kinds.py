@@ -27,7 +27,8 @@ class Places:
     """Where a job finds what its request only names."""
 
     run: Path
-    runs: Path
+    training: Callable[[str], Path]
+    """The run folder of another job."""
     data: Callable[[str], Path]
     model: Callable[[str], Path]
 
@@ -114,7 +115,7 @@ class ExportRequest(_Request):
         return self.name or f"export {self.job}"
 
     def arguments(self, places: Places, accelerator: str) -> list[str]:
-        return ["export", str(places.runs / self.job), "--run-dir", str(places.run)]
+        return ["export", str(places.training(self.job)), "--run-dir", str(places.run)]
 
 
 AnyRequest = TrainRequest | FineTuneRequest | EvaluateRequest | ExportRequest

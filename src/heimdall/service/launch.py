@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from heimdall.errors import InputError
-from heimdall.service import kinds, stations
+from heimdall.service import carriage, kinds, stations
 from heimdall.service.artifacts import Artifacts, fingerprint
 from heimdall.service.leases import Bundle
 from heimdall.service.prepared import prepared
@@ -56,7 +56,7 @@ def command_for(job: Job, folder: RunFolder, tools: Tools) -> list[str]:
     settings = tools.settings
     places = kinds.Places(
         run=folder.path,
-        runs=settings.runs,
+        training=lambda job_id: _training(job_id, folder, tools),
         data=lambda name: _prepare(name, folder, tools),
         model=lambda model: _fetch(model, folder, tools),
     )
@@ -103,12 +103,39 @@ def _fetch(model_id: str, folder: RunFolder, tools: Tools) -> Path:
     return tools.artifacts.fetch(model.artifact, folder.path / "inputs")
 
 
+def _training(job_id: str, folder: RunFolder, tools: Tools) -> Path:
+    """The run folder of another job: this machine's, or what was left of it in the artifact store if that is newer."""
+    own = run_folder(tools.settings, job_id)
+    with tools.store.reading() as session:
+        job = session.get(Job, job_id)
+    if job is None or job.carried is None or not carriage.is_newer_elsewhere(own, job.carried):
+        return own.path
+    copy = RunFolder(folder.path / "inputs" / job_id)
+    carriage.bring(copy, job.carried, tools.artifacts)
+    return copy.path
+
+
+def _recordings(name: str, folder: RunFolder, tools: Tools) -> Path:
+    """In this machine's data folder, or brought from the artifact store."""
+    source = tools.settings.data / name
+    if source.exists() or not tools.settings.carries:
+        return source
+    target = folder.path / "inputs" / "shared" / name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    carriage.unpack(tools.artifacts.fetch(data_key(name), folder.path / "inputs"), target.parent)
+    return target
+
+
+def data_key(name: str) -> str:
+    return f"data/{name}.tar"
+
+
 def _prepare(name: str, folder: RunFolder, tools: Tools) -> Path:
     """The recordings of that name, with the corrections of receivers that are registered."""
     with tools.store.reading() as session:
         known = stations.find(session)
     target = folder.path / "inputs" / name.replace("/", "-")
-    return prepared(tools.settings.data / name, target, known)
+    return prepared(_recordings(name, folder, tools), target, known)
 
 
 def _environment(job: Job, slot: Slot, settings: Settings) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,8 +17,8 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import OperationalError
 
-from heimdall.errors import HeimdallError
-from heimdall.service.settings import Settings
+from heimdall.errors import HeimdallError, InputError
+from heimdall.service.settings import Settings, load_settings
 from heimdall.service.store import Store
 
 VERSION_TABLE = "heimdall_schema"
@@ -35,6 +36,17 @@ def migrate(store: Store) -> None:
             raise HeimdallError(
                 f"the database was made by a newer Heimdall ({error}): start that version, or give it another database"
             ) from error
+
+
+def main() -> int:
+    """`python -m heimdall.service.migrate`: exit 0 when the tables are at this version, else 1 with one line."""
+    try:
+        with opened(load_settings()) as store:
+            print(f"{store.engine.url.render_as_string(hide_password=True)} is at this version")
+    except (HeimdallError, InputError) as error:
+        print(f"heimdall: {error}", file=sys.stderr)
+        return 1
+    return 0
 
 
 @contextmanager
@@ -93,3 +105,7 @@ def _file_lock(path: Path) -> Iterator[None]:
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+if __name__ == "__main__":
+    sys.exit(main())

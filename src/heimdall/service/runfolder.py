@@ -90,6 +90,10 @@ class RunFolder:
         """A program was started here before."""
         return self.log.exists()
 
+    def log_unix_s(self) -> float:
+        """When it was last written to; 0 without one."""
+        return self.log.stat().st_mtime if self.log.exists() else 0.0
+
     def log_size(self) -> int:
         """Bytes."""
         return self.log.stat().st_size if self.log.exists() else 0

@@ -5,7 +5,8 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from heimdall.errors import InputError
-from heimdall.service import jobs, kinds, launch
+from heimdall.service import carriage, jobs, kinds, launch
+from heimdall.service.artifacts import open_artifacts
 from heimdall.service.settings import Settings
 from heimdall.service.store import Job, Model
 
@@ -16,7 +17,7 @@ def submit(session: Session, request: kinds.AnyRequest, settings: Settings, crea
         _check_checkpoint(session, request.job, settings)
     if isinstance(request, kinds.FineTuneRequest | kinds.EvaluateRequest):
         _check_model(session, request.model)
-        _check_data(request.data, settings)
+        _provide_data(request.data, settings)
     return jobs.create(
         session,
         request.kind,
@@ -30,7 +31,8 @@ def submit(session: Session, request: kinds.AnyRequest, settings: Settings, crea
 
 
 def _check_checkpoint(session: Session, job_id: str, settings: Settings) -> None:
-    if launch.run_folder(settings, jobs.get(session, job_id).id).checkpoint_unix_s() is None:
+    job = jobs.get(session, job_id)
+    if job.carried is None and launch.run_folder(settings, job_id).checkpoint_unix_s() is None:
         raise InputError(f"job {job_id} has no checkpoint to export yet")
 
 
@@ -39,7 +41,12 @@ def _check_model(session: Session, model_id: str) -> None:
         raise InputError(f"no model {model_id}")
 
 
-def _check_data(names: list[str], settings: Settings) -> None:
+def _provide_data(names: list[str], settings: Settings) -> None:
+    """Within reach of every worker; where they share no folder, through the artifact store."""
     for name in names:
         if not (settings.data / name).exists():
             raise InputError(f"no {name} in the data folder (`data` in HEIMDALL_HOME)")
+    if names and settings.carries:
+        artifacts = open_artifacts(settings.artifact_address)
+        for name in names:
+            carriage.share(settings.data / name, launch.data_key(name), artifacts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from html import escape
@@ -11,7 +10,7 @@ from typing import Any
 from nicegui import ui
 from sqlalchemy import select
 
-from heimdall.service import jobs, launch
+from heimdall.service import jobs
 from heimdall.service.auth import Role
 from heimdall.service.capability import living, why_waiting
 from heimdall.service.jobs import FINAL, State
@@ -81,7 +80,7 @@ class JobPanel:
             model = session.scalar(select(Model.id).where(Model.job_id == job_id))
             worker = session.get(Worker, job.worker) if job.worker is not None else None
             waiting = why_waiting(job, living(session, parts.settings.lease_s))
-        folder = launch.run_folder(parts.settings, job_id)
+        folder = parts.folders.of(job_id)
         load = worker.load if worker is not None and job.state in jobs.LEASED else None
         return Look(job, folder.metrics(), folder.warnings(), folder.log_page(-_LOG_BYTES).text, model, load, waiting)
 
@@ -141,7 +140,7 @@ class JobPanel:
             assert self._job_id is not None
             with parts.store.writing() as session:
                 jobs.delete(session, self._job_id)
-            shutil.rmtree(launch.run_folder(parts.settings, self._job_id).path, ignore_errors=True)
+            parts.folders.delete(self._job_id)
             return True
 
         if await self._visit.do(Role.ADMIN, apply):

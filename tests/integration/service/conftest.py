@@ -9,7 +9,8 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +22,22 @@ from heimdall.service.migrate import migrate
 from heimdall.service.settings import Settings
 from heimdall.service.store import Job, Store
 
+from .swift_store import MISSING, Swift, installed
+
 STANDIN = Path(__file__).with_name("standin.py")
 
 
 class Site:
     """A home folder, its database, and the workers that run on it."""
 
-    def __init__(self, home: Path, **settings: Any) -> None:
+    def __init__(self, home: Path, environment: Mapping[str, str] | None = None, **settings: Any) -> None:
+        """`environment` is given to the workers beyond their settings."""
         quick = {"lease_s": 3.0, "heartbeat_s": 0.3, "poll_s": 0.1, "sweep_s": 0.5, "cancel_grace_s": 1.0}
         usual = {"accelerator": "cpu", "program": [sys.executable, str(STANDIN)]}
         self.settings = Settings(home=home, **(quick | usual | settings))
         self.store = Store(self.settings.database)
         migrate(self.store)
+        self._more = dict(environment or {})
         self._workers: list[subprocess.Popen[bytes]] = []
         self.ports: dict[int, int] = {}
 
@@ -54,12 +59,14 @@ class Site:
             finally:
                 connection.close()
 
-    def start_worker(self, name: str = "one") -> subprocess.Popen[bytes]:
+    def start_worker(self, name: str = "one", prefix: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+        """`prefix` comes before the command, such as `ip netns exec NAME`, which becomes what it runs."""
         port = free_port()
         environment = {
             key: value for key, value in os.environ.items() if not key.startswith("HEIMDALL_")
         } | self._environment(name, port)
-        worker = subprocess.Popen([sys.executable, "-m", "heimdall", "worker"], env=environment, start_new_session=True)
+        command = [*prefix, sys.executable, "-m", "heimdall", "worker"]
+        worker = subprocess.Popen(command, env=environment, start_new_session=True)
         self._workers.append(worker)
         self.ports[worker.pid] = port
         return worker
@@ -67,11 +74,15 @@ class Site:
     def _environment(self, name: str, port: int) -> dict[str, str]:
         fields = self.settings.model_dump(exclude_none=True, exclude={"program", "worker_name", "health_port"})
         told = {f"HEIMDALL_{key.upper()}": _text(value) for key, value in fields.items()}
-        return told | {
-            "HEIMDALL_PROGRAM": " ".join(self.settings.command),
-            "HEIMDALL_WORKER_NAME": name,
-            "HEIMDALL_HEALTH_PORT": str(port),
-        }
+        return (
+            told
+            | self._more
+            | {
+                "HEIMDALL_PROGRAM": " ".join(self.settings.command),
+                "HEIMDALL_WORKER_NAME": name,
+                "HEIMDALL_HEALTH_PORT": str(port),
+            }
+        )
 
     def job(self, job_id: str) -> Job:
         with self.store.reading() as session:
@@ -112,7 +123,30 @@ def free_port() -> int:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(value)
     return value.get_secret_value() if hasattr(value, "get_secret_value") else str(value)
+
+
+@pytest.fixture(scope="session")
+def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swift]:
+    """A real S3 store on the loopback, with nothing in it that another test would see under its own bucket."""
+    if not installed():
+        pytest.skip(MISSING)
+    server = Swift(tmp_path_factory.mktemp("swift"))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def s3(swift: Swift, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The address of an empty bucket's folder; this process knows how to reach it."""
+    for name, value in swift.environment.items():
+        monkeypatch.setenv(name, value)
+    return f"s3://b{uuid.uuid4().hex[:12]}/heimdall"
 
 
 @pytest.fixture

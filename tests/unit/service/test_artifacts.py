@@ -39,6 +39,13 @@ def test_what_is_deleted_is_told_to_be_missing(artifacts, model, tmp_path):
         artifacts.fetch(KEY, tmp_path / "in")
 
 
+def test_the_names_in_a_folder_are_those_directly_in_it(artifacts, model):
+    for key in ("names/b", "names/a", "names/deep/c"):
+        artifacts.put(model, key)
+    assert artifacts.names("names") == ["names/a", "names/b"]
+    assert artifacts.names("nothing") == []
+
+
 def test_a_store_that_works_says_so(artifacts):
     assert artifacts.check()
 

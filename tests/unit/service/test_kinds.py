@@ -14,7 +14,7 @@ from heimdall.service.kinds import JobRequest, Places, command_line, stored_form
 MODEL, JOB = "0" * 16, "1" * 16
 PLACES = Places(
     Path("/runs/r"),
-    Path("/runs"),
+    lambda job: Path("/runs") / job,
     lambda name: Path("/data") / name,
     lambda model: Path("/models") / f"{model}.heimdall",
 )

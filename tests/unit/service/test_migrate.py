@@ -10,7 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect, text
 
 from heimdall.errors import HeimdallError
-from heimdall.service.migrate import VERSION_TABLE, migrate
+from heimdall.service.migrate import VERSION_TABLE, main, migrate
 from heimdall.service.store import Base, Store
 
 EVERY_DATABASE = True
@@ -40,6 +40,16 @@ def test_a_database_of_a_newer_program_is_refused_in_one_line(store):
     with pytest.raises(HeimdallError, match="newer Heimdall") as caught:
         migrate(store)
     assert "\n" not in str(caught.value)
+
+
+def test_as_a_program_it_says_that_it_is_done_or_in_one_line_why_not(store, settings, monkeypatch, capsys):
+    monkeypatch.setattr("heimdall.service.migrate.load_settings", lambda: settings)
+    assert main() == 0
+    assert "at this version" in capsys.readouterr().out
+    with store.engine.begin() as connection:
+        connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
+    assert main() == 1
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_the_databases_clock_is_the_clock_of_the_world(store):

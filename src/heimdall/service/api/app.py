@@ -17,6 +17,7 @@ from heimdall.service.api import jobs, locate, models, problems, receivers, sess
 from heimdall.service.api.limits import BODY_LIMIT_BYTES, BodyLimit
 from heimdall.service.api.parts import Parts
 from heimdall.service.artifacts import Artifacts, open_artifacts
+from heimdall.service.folders import RunFolders
 from heimdall.service.health import Health
 from heimdall.service.jobs import Census
 from heimdall.service.locating import Locator, RateLimit
@@ -65,6 +66,7 @@ def _parts(settings: Settings, store: Store, celery: Celery, census: Census) -> 
         settings=settings,
         store=store,
         artifacts=artifacts,
+        folders=RunFolders(settings, artifacts),
         doorbell=bell.Doorbell(celery),
         models=models,
         locator=Locator(settings, store, models),

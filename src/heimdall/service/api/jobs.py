@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Header, Query, Response, status
@@ -10,7 +9,7 @@ from fastapi.params import Path as InPath
 from fastapi.responses import StreamingResponse
 from sqlalchemy.orm import Session
 
-from heimdall.service import jobs, kinds, launch
+from heimdall.service import jobs, kinds
 from heimdall.service.api import live
 from heimdall.service.api.parts import Admin, Operator, Parts, UsesParts, Viewer
 from heimdall.service.api.problems import documented
@@ -112,7 +111,7 @@ def delete(job_id: JobId, who: Admin, parts: UsesParts) -> None:
     """With its log, metrics and checkpoints. Models it made stay."""
     with parts.store.writing() as session:
         jobs.delete(session, job_id)
-    shutil.rmtree(launch.run_folder(parts.settings, job_id).path, ignore_errors=True)
+    parts.folders.delete(job_id)
 
 
 @router.get("/{job_id}/history", summary="What happened to a job", responses=documented(404))
@@ -142,7 +141,7 @@ def events(
 
 @router.get("/{job_id}/metrics", summary="Losses, errors and warnings", responses=documented(404))
 def metrics(job_id: JobId, who: Viewer, parts: UsesParts, after_step: Annotated[int, Query(ge=-1)] = -1) -> MetricsView:
-    folder = launch.run_folder(parts.settings, _known(job_id, parts))
+    folder = parts.folders.of(_known(job_id, parts))
     return MetricsView(metrics=folder.metrics(after_step), warnings=folder.warnings())
 
 
@@ -154,7 +153,7 @@ def log(
     offset: Annotated[int, Query(description="In bytes; negative: from the end.", ge=-(2**40), le=2**40)] = 0,
     limit: Annotated[int, Query(ge=1, le=16 * LOG_PAGE_BYTES)] = LOG_PAGE_BYTES,
 ) -> LogView:
-    page = launch.run_folder(parts.settings, _known(job_id, parts)).log_page(offset, limit)
+    page = parts.folders.of(_known(job_id, parts)).log_page(offset, limit)
     return LogView(offset=page.offset, next_offset=page.next_offset, text=page.text)
 
 

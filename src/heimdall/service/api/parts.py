@@ -13,6 +13,7 @@ from heimdall.service.api.problems import ForbiddenError, UnauthenticatedError
 from heimdall.service.artifacts import Artifacts
 from heimdall.service.auth import Principal, Role, identify
 from heimdall.service.bell import Doorbell
+from heimdall.service.folders import RunFolders
 from heimdall.service.health import Health
 from heimdall.service.locating import Locator, RateLimit
 from heimdall.service.mirror import Mirror
@@ -27,6 +28,7 @@ class Parts:
     settings: Settings
     store: Store
     artifacts: Artifacts
+    folders: RunFolders
     doorbell: Doorbell
     models: WarmModels
     locator: Locator
