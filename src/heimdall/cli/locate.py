@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+import sys
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cache, partial
+from itertools import islice
+from json import dumps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from shutil import copyfileobj
+from tempfile import TemporaryFile
+from textwrap import indent
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
-from rich.progress import track
 from rich.table import Table
 
 from heimdall.cli.app import app
-from heimdall.cli.output import JsonOption, console, print_json
+from heimdall.cli.output import JobsOption, JsonOption, OnOption, console, progress
 from heimdall.errors import InputError
 from heimdall.fix import Fix, Status
 from heimdall.observation import Place
 
 if TYPE_CHECKING:
-    from heimdall.estimation.locate import Located
+    from heimdall.formats.map_scene import EvidenceMap
+    from heimdall.inference.locate import Learned
     from heimdall.observation import Observation
 
+_Result: TypeAlias = "tuple[Fix, list[EvidenceMap]]"
 _ROWS_SHOWN = 20
+_MANY = 256
+"""Observations from which on several processes are worth their start."""
+_CHUNK = 32
+_WITH_MAPS = (".html", ".png")
 
 
 class Method(StrEnum):
@@ -44,30 +57,22 @@ def locate(
     model: Annotated[Path | None, typer.Option(help="Model bundle (.heimdall) for auto and learned.")] = None,
     truth: Annotated[str | None, typer.Option(help="LATITUDE,LONGITUDE of the transmitter, to compare with.")] = None,
     output: Annotated[Path | None, typer.Option(help="Also write .geojson, .kml, .cot, .html or .png.")] = None,
+    jobs: JobsOption = None,
+    on: OnOption = None,
     json: JsonOption = False,
 ) -> None:
     """Locate the transmitter of every observation, with 68 % and 95 % regions."""
-    from heimdall.formats.read import read_observations
     from heimdall.formats.write import check_output
 
     if method is Method.LEARNED and model is None:
         raise InputError("--method learned needs --model NAME.heimdall; `heimdall train` makes one")
     if output is not None:
         check_output(output)
-    observations = [observation for path in paths for observation in read_observations(path)]
-    if truth is not None:
-        place = _parse_place(truth)
-        observations = [replace(observation, truth=place) for observation in observations]
-    located = _locate(observations, method, model, quiet=json)
-    fixes = [result.fix for result in located]
-    if all(fix.status is Status.INSUFFICIENT for fix in fixes):
-        raise InputError(fixes[0].advice)
-    if output is not None:
-        _write(output, located, observations)
-    if json:
-        print_json({"fixes": [fix.to_json() for fix in fixes]})
-    else:
-        _show(fixes, observations)
+    way = _Way(method, model, output is not None and output.suffix.lower() in _WITH_MAPS)
+    told = _Told(json, output)
+    for chunk, results in _located(paths, None if truth is None else _parse_place(truth), way, jobs, on, quiet=json):
+        told.add(chunk, results)
+    told.conclude()
 
 
 def _parse_place(text: str) -> Place:
@@ -80,44 +85,136 @@ def _parse_place(text: str) -> Place:
     return Place(latitude, longitude)
 
 
-def _locate(observations: Sequence[Observation], method: Method, model: Path | None, *, quiet: bool) -> list[Located]:
-    if method is Method.LEAST_SQUARES:
+@dataclass(frozen=True)
+class _Way:
+    """How a chunk is located, as it travels to another process."""
+
+    method: Method
+    model: Path | None
+    with_maps: bool
+    """Whether the evidence is wanted as pictures show it."""
+    threads: int | None = None
+    """Of the network; None for all cores."""
+
+
+def _located(
+    paths: Sequence[Path], truth: Place | None, way: _Way, jobs: int | None, on: str | None, *, quiet: bool
+) -> Iterator[tuple[list[Observation], list[_Result]]]:
+    """Chunks of observations with their results, a few in memory at a time."""
+    from heimdall.formats.read import count_observations, iterate_observations
+    from heimdall.inference.parallel import cores, in_order
+
+    counts = [count_observations(path) for path in paths]
+    total = None if None in counts else sum(count for count in counts if count is not None)
+    several = jobs or (cores() if on is None and (total or 0) >= _MANY else 1)
+    way = replace(way, threads=1 if several > 1 or on is not None else None)
+    read = (observation for path in paths for observation in iterate_observations(path))
+    known = read if truth is None else (replace(observation, truth=truth) for observation in read)
+    taken: deque[list[Observation]] = deque()
+
+    def chunks() -> Iterator[list[Observation]]:
+        while chunk := list(islice(known, _CHUNK)):
+            taken.append(chunk)
+            yield chunk
+
+    done = 0
+    with progress("locating", total, hide=quiet or (total or 0) < _ROWS_SHOWN) as report:
+        for results in in_order(partial(_locate, way), chunks(), several, on):
+            done += len(results)
+            report(done)
+            yield taken.popleft(), results
+
+
+def _locate(way: _Way, observations: Sequence[Observation]) -> list[_Result]:
+    """The fixes of a chunk, in this process or another, each with its maps if they are wanted."""
+    if way.method is Method.LEAST_SQUARES:
         from heimdall.estimation.least_squares import locate_each as by_least_squares
 
-        results = by_least_squares(observations)
-    elif method is Method.LIKELIHOOD or model is None:
+        located = by_least_squares(observations)
+    elif way.method is Method.LIKELIHOOD or way.model is None:
         from heimdall.estimation.locate import locate_each
 
-        results = locate_each(observations)
+        located = locate_each(observations)
     else:
-        from heimdall.inference.locate import Learned
-
-        results = Learned.load(model).locate_each(observations, choose=method is Method.AUTO)
-    hide = quiet or len(observations) < _ROWS_SHOWN
-    return list(track(results, "locating", total=len(observations), console=console, disable=hide))
-
-
-def _write(output: Path, located: Sequence[Located], observations: Sequence[Observation]) -> None:
+        located = _learned(way.model, way.threads).locate_each(observations, choose=way.method is Method.AUTO)
+    if not way.with_maps:
+        return [(result.fix, []) for result in located]
     from heimdall.estimation.pictures import evidence_maps
+
+    return [(result.fix, evidence_maps(result)) for result in located]
+
+
+@cache
+def _learned(model: Path, threads: int | None) -> Learned:
+    from heimdall.inference.locate import Learned
+
+    return Learned.load(model, threads)
+
+
+class _Told:
+    """What becomes of the fixes. As JSON they wait on the disk: a document is printed whole or not at all."""
+
+    def __init__(self, as_json: bool, output: Path | None) -> None:
+        self._output, self._count = output, 0
+        self._first: list[tuple[Observation, Fix]] = []
+        self._kept: list[tuple[Observation, _Result]] = []
+        self._useless: str | None = None
+        self._useful = False
+        self._document = TemporaryFile("w+", encoding="utf-8") if as_json else None  # noqa: SIM115 # lives as long as this
+
+    def add(self, observations: Sequence[Observation], results: Sequence[_Result]) -> None:
+        for observation, result in zip(observations, results, strict=True):
+            fix = result[0]
+            if fix.status is Status.INSUFFICIENT:
+                self._useless = self._useless or fix.advice
+            else:
+                self._useful = True
+            if len(self._first) < _ROWS_SHOWN:
+                self._first.append((observation, fix))
+            if self._output is not None:
+                self._kept.append((observation, result))
+            if self._document is not None:
+                self._document.write(",\n" if self._count else "")
+                self._document.write(
+                    indent(dumps(fix.to_json(), indent=2, ensure_ascii=False, allow_nan=False), "    ")
+                )
+            self._count += 1
+
+    def conclude(self) -> None:
+        if self._useless is not None and not self._useful:
+            raise InputError(self._useless)
+        if self._output is not None:
+            _write(self._output, self._kept)
+        if self._document is not None:
+            self._document.seek(0)
+            sys.stdout.write('{\n  "fixes": [\n')
+            copyfileobj(self._document, sys.stdout)
+            sys.stdout.write("\n  ]\n}\n")
+            self._document.close()
+        else:
+            _show(self._first, self._count)
+
+
+def _write(output: Path, kept: Sequence[tuple[Observation, _Result]]) -> None:
     from heimdall.formats.write import write_fixes
 
-    evidence = [evidence_maps(result) for result in located]
-    write_fixes([result.fix for result in located], observations, output, evidence)
+    fixes, maps = [fix for _, (fix, _) in kept], [maps for _, (_, maps) in kept]
+    write_fixes(fixes, [observation for observation, _ in kept], output, maps)
     console.print(f"wrote {output}")
 
 
-def _show(fixes: Sequence[Fix], observations: Sequence[Observation]) -> None:
+def _show(first: Sequence[tuple[Observation, Fix]], count: int) -> None:
     """A table for people, and what the readers decided on the way."""
     table = Table("id", "status", "latitude", "longitude", "95 % within", "error", "method", "ms", box=None)
-    for fix in fixes[:_ROWS_SHOWN]:
+    for _, fix in first:
         table.add_row(fix.id, fix.status, *_place(fix), _error(fix), fix.method, f"{fix.elapsed_ms:.0f}")
     console.print(table)
-    if len(fixes) > _ROWS_SHOWN:
-        console.print(f"... and {len(fixes) - _ROWS_SHOWN} more: --json or --output has them all")
-    for observation in observations[:_ROWS_SHOWN]:
+    if count > len(first):
+        console.print(f"... and {count - len(first)} more: --json or --output has them all")
+    for observation, _ in first:
         for note in observation.notes:
             console.print(f"{observation.id}: {note}")
-    for fix in fixes[:_ROWS_SHOWN]:
+    for _, fix in first:
         for line in _remarks(fix):
             console.print(f"{fix.id}: {line}")
 

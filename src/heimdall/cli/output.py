@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import json
 import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.progress import Progress
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+
+JobsOption = Annotated[
+    int | None, typer.Option(min=1, help="Processes; as many as there are cores where there is much to do.")
+]
+OnOption = Annotated[
+    str | None, typer.Option("--on", help="ray, ray://HOST:PORT or ray:HOST:PORT: spread the work over a Ray cluster.")
+]
+
+_LINE_EVERY_S = 20.0
 
 console = Console(stderr=True)
 """For progress, tables and remarks; never standard output."""
@@ -18,3 +31,23 @@ console = Console(stderr=True)
 def print_json(document: Any) -> None:
     json.dump(document, sys.stdout, indent=2, ensure_ascii=False, allow_nan=False)
     sys.stdout.write("\n")
+
+
+@contextmanager
+def progress(word: str, total: int | None, *, hide: bool) -> Iterator[Callable[[int], None]]:
+    """A function to tell how many are done: a bar on a terminal, elsewhere a line now and then, both with the time left."""
+    begun = said = time.monotonic()
+    with Progress(console=console, transient=True, disable=hide or not console.is_terminal) as bar:
+        task = bar.add_task(word, total=total)
+
+        def report(done: int) -> None:
+            nonlocal said
+            bar.update(task, completed=done)
+            now = time.monotonic()
+            if hide or console.is_terminal or now - said < _LINE_EVERY_S:
+                return
+            said = now
+            left = "" if not done or total is None else f", {(now - begun) / done * max(total - done, 0):.0f} s left"
+            console.print(f"{word}: {done} of {'?' if total is None else total}{left}", highlight=False)
+
+        yield report

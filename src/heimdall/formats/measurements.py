@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -70,16 +71,26 @@ def read_measurements(name: str, content: bytes, limits: Limits | None = None) -
 
     Raises InputError with the number of the first line that is not a measurement.
     """
-    observations: list[Observation] = []
-    for number, line in enumerate(content.splitlines(), start=1):
+    return list(iterate_measurements(name, content, limits))
+
+
+def iterate_measurements(name: str, content: bytes, limits: Limits | None = None) -> Iterator[Observation]:
+    """As `read_measurements`, one observation in memory at a time."""
+    found = 0
+    for number, line in enumerate(_lines(content), start=1):
         if not line.strip():
             continue
-        if len(observations) == (limits or Limits()).rows:
-            raise InputError(f"{name}: more than {len(observations)} lines; split it into several files")
-        observations.append(_observation(f"{name} line {number}", line))
-    if not observations:
+        if found == (limits or Limits()).rows:
+            raise InputError(f"{name}: more than {found} lines; split it into several files")
+        yield _observation(f"{name} line {number}", line)
+        found += 1
+    if not found:
         raise InputError(f"{name}: holds no measurement; one JSON object a line is expected")
-    return observations
+
+
+def _lines(content: bytes) -> Iterable[bytes]:
+    """All at once only where lines may end in a carriage return alone."""
+    return content.splitlines() if b"\r" in content else io.BytesIO(content)
 
 
 def _observation(where: str, line: bytes) -> Observation:

@@ -9,7 +9,7 @@ from heimdall.errors import InputError
 from heimdall.formats.kiwisdr import SUFFIX as KIWI_SUFFIX
 from heimdall.formats.kiwisdr import read_kiwisdr
 from heimdall.formats.limits import Files, Limits, names_ending
-from heimdall.formats.measurements import read_measurements
+from heimdall.formats.measurements import iterate_measurements
 from heimdall.formats.sigmf import COLLECTION_SUFFIX, META_SUFFIX, read_collection, read_recordings
 from heimdall.formats.source import FolderFiles, Subfolder, archive_files, is_archive, read_bytes
 from heimdall.observation import Observation
@@ -43,9 +43,29 @@ def iterate_observations(path: Path, limits: Limits | None = None) -> Iterator[O
     elif is_archive(path):
         yield from _from_files(path, archive_files(path, limits), limits)
     elif path.suffix.lower() in _TABLE_SUFFIXES:
-        yield from read_measurements(path.name, read_bytes(path, limits), limits)
+        yield from iterate_measurements(path.name, read_bytes(path, limits), limits)
     else:
         raise InputError(f"{path}: not recognised; {_EXPECTED} is expected")
+
+
+def count_observations(path: Path) -> int | None:
+    """How many observations a path seems to hold, told without reading them; None for an archive."""
+    if path.is_dir():
+        names = [file for file in path.rglob("*") if file.is_file()]
+        tables = sum(_count_lines(file) for file in names if file.suffix.lower() in MEASUREMENT_SUFFIXES)
+        kiwi = {file.parent for file in names if file.name.lower().endswith(KIWI_SUFFIX)}
+        return sum(file.name.lower().endswith(COLLECTION_SUFFIX) for file in names) + len(kiwi) + tables
+    if path.suffix.lower() in _TABLE_SUFFIXES:
+        return _count_lines(path)
+    return 1 if path.name.lower().endswith(COLLECTION_SUFFIX) else None
+
+
+def _count_lines(path: Path) -> int:
+    try:
+        with path.open("rb") as lines:
+            return sum(1 for line in lines if line.strip())
+    except OSError:
+        return 0
 
 
 def _from_files(path: Path, files: Files, limits: Limits) -> Iterator[Observation]:
@@ -69,7 +89,7 @@ def _sessions(name: str, files: Files, limits: Limits) -> Iterator[Observation]:
         yield read_kiwisdr(folder.rpartition("/")[2] or name, inside)
     for suffix in MEASUREMENT_SUFFIXES:
         for path in names_ending(files, suffix):
-            yield from read_measurements(path, files[path], limits)
+            yield from iterate_measurements(path, files[path], limits)
 
 
 def _bare_recordings(name: str, files: Files, limits: Limits) -> Iterator[Observation]:
