@@ -69,9 +69,11 @@ def running_postgres(host: str) -> Iterator[str]:
     options = f"-p {port} -k {folder} -c listen_addresses={host} -c fsync=off"
     # Without its own output the server would keep our pipes open for as long as it lives.
     run([bin_folder / "pg_ctl", "-D", data, "-o", options, "-l", folder / "log", "-w", "start"], capture_output=False)
-    yield f"postgresql+psycopg://heimdall@{host}:{port}"
-    run([bin_folder / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop"])
-    shutil.rmtree(folder)
+    try:
+        yield f"postgresql+psycopg://heimdall@{host}:{port}"
+    finally:
+        run([bin_folder / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop"])
+        shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")

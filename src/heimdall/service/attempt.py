@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 _SLOW_COMMIT = 0.1
 """Part of the lease: a renewal that took longer is not passed on to the warden, which counts from when it hears of it."""
 
+_LAST_S, _LAST_LEAVING_S = 300.0, 30.0
+"""How long an attempt that is over waits for the store to take its last state, and when the worker shuts down."""
+
 
 class Attempt:
     def __init__(self, job: Job, slot: Slot, tools: Tools) -> None:
@@ -44,6 +47,7 @@ class Attempt:
         self._process: LeashedProcess | None = None
         self._log_begin = 0
         self._carrier = _carrier(job, self._folder, tools)
+        self._leaving = False
         self._stop_reason: str | None = None
         self._stop_deadline_s = float("inf")
         self._next: Callable[[], Outcome | None] = self._prepare
@@ -66,6 +70,7 @@ class Attempt:
 
     def shut_down(self) -> None:
         """The worker is leaving: write a checkpoint, and put the job back."""
+        self._leaving = True
         self._ask_stop("put back because the worker shut down", self._tools.settings.stop_grace_s)
 
     def fail(self, error: Exception) -> None:
@@ -103,7 +108,7 @@ class Attempt:
         if self._carrier is None or self._stop_reason == "cancelled":
             return True
         self._next = lambda: outcome
-        return self._carrier.finish()
+        return self._carrier.finish(_LAST_LEAVING_S if self._leaving else _LAST_S)
 
     def _ask_stop(self, reason: str, grace_s: float) -> None:
         deadline_s = time.monotonic() + grace_s

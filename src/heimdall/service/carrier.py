@@ -17,8 +17,6 @@ from heimdall.service.store import Job
 log = logging.getLogger(__name__)
 
 _NEWS_EVERY_S = 10.0
-_LAST_S = 30.0
-"""How long an attempt that is over waits for the store to take its last state."""
 State = tuple[float | None, int]
 
 
@@ -51,10 +49,10 @@ class Carrier:
         if self._news is None and time.monotonic() - self._news_s > _NEWS_EVERY_S:
             self._send_news()
 
-    def finish(self) -> bool:
+    def finish(self, limit_s: float) -> bool:
         """True once the last state and the last news are in the store, or it took too long."""
         if self._deadline_s is None:
-            self._deadline_s = time.monotonic() + _LAST_S
+            self._deadline_s = time.monotonic() + limit_s
             self._news = None
             self._send_news()
         self._collect()
