@@ -5,18 +5,18 @@ from __future__ import annotations
 import math
 import platform
 import time
-from collections.abc import Callable, Iterable
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
 from heimdall.cli.app import app
-from heimdall.cli.output import JsonOption, console, print_json
+from heimdall.cli.output import JobsOption, JsonOption, OnOption, console, print_json, progress
 from heimdall.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from heimdall.learning.runfolder import RunFolder
 
 REFERENCE = "likelihood"
-_PROGRESS_EVERY_S = 20.0
+_MANY = 128
+"""Cases from which on several processes are worth their start."""
 _TABLE_WIDTH = 112
 
 
@@ -40,6 +41,8 @@ def evaluate(
     seed: Annotated[int, typer.Option(min=0, help="Of the scenes.")] = 0,
     plots: Annotated[Path | None, typer.Option(help="Folder to write pictures into.")] = None,
     run_dir: Annotated[Path | None, typer.Option(help="Folder that gets progress, table, pictures and result.")] = None,
+    jobs: JobsOption = None,
+    on: OnOption = None,
     json: JsonOption = False,
 ) -> None:
     """Compare least squares, the likelihood and a model: errors, the bound, coverage of the regions, time."""
@@ -49,9 +52,8 @@ def evaluate(
     if run is not None and run.result.exists():
         console.print(f"{run.path} has its result already")
         return
-    methods = _methods(model)
-    cases, total = _simulated(scenario, count, seed) if scenario is not None else _recorded(paths or [])
-    comparison = _compared(cases, methods, total, run, quiet=json)
+    work = _simulated(scenario, count, seed, model) if scenario is not None else _recorded(paths or [], model)
+    comparison = _compared(work, jobs, on, run, quiet=json)
     document = _document(comparison, scenario, seed, paths or [], model)
     _write_results(comparison, document, plots, run)
     if json:
@@ -67,7 +69,68 @@ def _opened(folder: Path) -> RunFolder:
     return RunFolder(folder)
 
 
-def _methods(model: Path | None) -> list[Method]:
+@dataclass(frozen=True)
+class _Work:
+    """What is to be compared, in pieces that any process can do by itself."""
+
+    compare: Callable[[int | None, Any], Comparison]
+    """Of one piece, with so many threads for the network; travels to other processes."""
+    pieces: Iterable[Any]
+    total: int | None
+    """Cases of all pieces, roughly; None where nobody knows."""
+
+
+def _simulated(name: str, count: int, seed: int, model: Path | None) -> _Work:
+    try:
+        from heimdall.simulation import SCENES_PER_DRAW, scenario
+    except ModuleNotFoundError as error:
+        raise InputError(f"simulating needs {error.name}: pip install 'heimdall[train]'") from error
+    scenario(name)
+    if model is not None:
+        _methods(model, None)
+    draws = range(math.ceil(count / SCENES_PER_DRAW))
+    return _Work(partial(_compare_draw, model, name, count, seed), draws, count)
+
+
+def _compare_draw(model: Path | None, name: str, count: int, seed: int, threads: int | None, draw: int) -> Comparison:
+    """Of the scenes of one draw, simulated where they are located."""
+    from heimdall.estimation.comparison import compare
+    from heimdall.learning.evaluate import simulated_cases
+    from heimdall.simulation import SCENES_PER_DRAW, scenario
+
+    last = min(count, (draw + 1) * SCENES_PER_DRAW)
+    return compare(list(simulated_cases(scenario(name), last, seed, draw)), _methods(model, threads))
+
+
+def _recorded(paths: list[Path], model: Path | None) -> _Work:
+    from heimdall.estimation.comparison import case_of, chunks
+    from heimdall.formats.read import count_observations, iterate_observations
+
+    def known() -> Iterator[Case]:
+        left_out = 0
+        for observation in (each for path in paths for each in iterate_observations(path)):
+            if observation.truth is None:
+                left_out += 1
+            else:
+                yield case_of(observation)
+        if left_out:
+            console.print(f"{left_out} observations have no truth and are left out")
+
+    if model is not None:
+        _methods(model, None)
+    counts = [count_observations(path) for path in paths]
+    total = None if None in counts else sum(count for count in counts if count is not None)
+    return _Work(partial(_compare_cases, model), chunks(known()), total)
+
+
+def _compare_cases(model: Path | None, threads: int | None, cases: list[Case]) -> Comparison:
+    from heimdall.estimation.comparison import compare
+
+    return compare(cases, _methods(model, threads))
+
+
+@cache
+def _methods(model: Path | None, threads: int | None) -> list[Method]:
     from heimdall.estimation import least_squares, locate
     from heimdall.estimation.comparison import Method
 
@@ -77,79 +140,52 @@ def _methods(model: Path | None) -> list[Method]:
     from heimdall.inference.calibration import HYBRID, NETWORK
     from heimdall.inference.locate import Learned
 
-    learned = Learned.load(model)
+    learned = Learned.load(model, threads)
     return methods + [Method(name, partial(learned.locate_by, method=name)) for name in (NETWORK, HYBRID)]
 
 
-def _simulated(name: str, count: int, seed: int) -> tuple[Iterable[Case], int]:
-    try:
-        from heimdall.learning.evaluate import simulated_cases
-    except ModuleNotFoundError as error:
-        raise InputError(f"simulating needs {error.name}: pip install 'heimdall[train]'") from error
-    from heimdall.simulation import scenario
-
-    return simulated_cases(scenario(name), count, seed), count
-
-
-def _recorded(paths: list[Path]) -> tuple[Iterable[Case], int]:
-    from heimdall.estimation.comparison import case_of
-    from heimdall.formats.read import read_observations
-
-    observations = [observation for path in paths for observation in read_observations(path)]
-    known = [observation for observation in observations if observation.truth is not None]
-    if len(known) < len(observations):
-        console.print(f"{len(observations) - len(known)} observations have no truth and are left out")
-    return map(case_of, known), len(known)
-
-
-def _compared(
-    cases: Iterable[Case], methods: list[Method], total: int, run: RunFolder | None, *, quiet: bool
-) -> Comparison:
+def _compared(work: _Work, jobs: int | None, on: str | None, run: RunFolder | None, *, quiet: bool) -> Comparison:
     """Run the comparison where a signal stops it at once: it begins anew when it is started again."""
-    from heimdall.estimation import comparison
+    from heimdall.estimation.comparison import joined
+    from heimdall.inference.parallel import cores, in_order
     from heimdall.learning.stop import StopSignal
 
+    several = jobs or (cores() if on is None and (work.total or 0) >= _MANY else 1)
+    threads = 1 if several > 1 or on is not None else None
     stop = StopSignal()
     stop.listen()
     try:
-        with (
-            Progress(console=console, transient=True, disable=quiet or not console.is_terminal) as bar,
-            stop.interruptible(),
-        ):
-            task = bar.add_task("evaluating", total=total)
-            report = _progress(run, total, quiet=quiet)
-            report(0)
+        with stop.interruptible(), progress("evaluating", work.total, hide=quiet) as report:
+            record = _progress(run, work.total)
+            record(0)
 
             def on_progress(done: int) -> None:
-                bar.update(task, completed=done)
                 report(done)
+                record(done)
 
-            return comparison.run(cases, methods, on_progress)
+            return joined(in_order(partial(work.compare, threads), work.pieces, several, on), on_progress)
     finally:
         stop.release()
 
 
-def _progress(run: RunFolder | None, total: int, *, quiet: bool) -> Callable[[int], None]:
-    """Progress for the run folder, and a line now and then where there is no terminal to draw a bar on."""
-    begun, said = time.monotonic(), [time.monotonic()]
+def _progress(run: RunFolder | None, total: int | None) -> Callable[[int], None]:
+    """Progress for the run folder."""
+    begun = time.monotonic()
 
     def report(done: int) -> None:
-        now = time.monotonic()
-        left_s = (now - begun) / done * (total - done) if done else None
-        if run is not None:
-            run.report_progress(
-                now=done in (0, total),
-                phase="validate",
-                step=done,
-                steps_total=total,
-                fraction=round(done / max(total, 1), 4),
-                eta_s=None if left_s is None else round(left_s, 1),
-                loss=None,
-                accelerator=_ACCELERATOR,
-            )
-        if not quiet and not console.is_terminal and now - said[0] >= _PROGRESS_EVERY_S:
-            said[0] = now
-            console.print(f"{done}/{total} evaluated, {left_s or 0:.0f} s left", highlight=False)
+        if run is None:
+            return
+        left_s = (time.monotonic() - begun) / done * max(total - done, 0) if done and total is not None else None
+        run.report_progress(
+            now=done in (0, total),
+            phase="validate",
+            step=done,
+            steps_total=total,
+            fraction=None if total is None else round(done / max(total, 1), 4),
+            eta_s=None if left_s is None else round(left_s, 1),
+            loss=None,
+            accelerator=_ACCELERATOR,
+        )
 
     return report
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -20,7 +20,7 @@ from heimdall.observation import ClockClass, Observation, Place
 Values = NDArray[np.float64]
 PROBABILITIES = (0.5, 0.68, 0.95)
 """Of the regions whose coverage is reported."""
-_CHUNK = 16
+CHUNK = 16
 """Observations in memory at a time."""
 
 
@@ -53,7 +53,7 @@ class Method:
     locate_each: Callable[[Sequence[Observation]], Iterable[Located]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What one method said of one case, held against the truth."""
 
@@ -78,15 +78,34 @@ def run(
     cases: Iterable[Case], methods: Sequence[Method], on_progress: Callable[[int], None] = lambda done: None
 ) -> Comparison:
     """Locate every case with every method, a chunk at a time; only the answers are kept."""
-    labels: list[Label] = []
-    answers: dict[str, list[Answer]] = {method.name: [] for method in methods}
+    return joined((compare(chunk, methods) for chunk in chunks(cases)), on_progress)
+
+
+def chunks(cases: Iterable[Case]) -> Iterator[list[Case]]:
+    """As many together as are located together."""
     stream = iter(cases)
-    while chunk := list(islice(stream, _CHUNK)):
-        observations = [case.observation for case in chunk]
-        for method in methods:
-            located = method.locate_each(observations)
-            answers[method.name] += [_judged(*pair) for pair in zip(located, observations, strict=True)]
-        labels += [case.label for case in chunk]
+    while chunk := list(islice(stream, CHUNK)):
+        yield chunk
+
+
+def compare(cases: Sequence[Case], methods: Sequence[Method]) -> Comparison:
+    """Locate these cases with every method, all at once."""
+    observations = [case.observation for case in cases]
+    answers = {
+        method.name: [_judged(*pair) for pair in zip(method.locate_each(observations), observations, strict=True)]
+        for method in methods
+    }
+    return Comparison([case.label for case in cases], answers)
+
+
+def joined(parts: Iterable[Comparison], on_progress: Callable[[int], None] = lambda done: None) -> Comparison:
+    """One comparison of the cases of all. Raises InputError where there are none."""
+    labels: list[Label] = []
+    answers: dict[str, list[Answer]] = {}
+    for part in parts:
+        labels += part.labels
+        for name, each in part.answers.items():
+            answers.setdefault(name, []).extend(each)
         on_progress(len(labels))
     if not labels:
         raise InputError("nothing to evaluate: no observation with a known transmitter was given")

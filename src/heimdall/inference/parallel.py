@@ -93,6 +93,8 @@ def _local_crew(jobs: int) -> Iterator[_Crew]:
 def _serve_only() -> None:
     """In a worker: the starter decides what an interrupt means, and nothing outlives it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Before anything is loaded that starts threads of its own: the processes are to use the cores.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     starter = multiprocessing.parent_process()
     assert starter is not None
 
@@ -108,12 +110,10 @@ class _Cluster:
 
     def __init__(self, ray: Any, size: int) -> None:
         self.size, self._ray = size, ray
-        self._tasks: dict[Callable[[Any], Any], Any] = {}
+        self._task = ray.remote(num_cpus=1)(_done)
 
     def start(self, work: Callable[[Any], Any], item: Any) -> Any:
-        if work not in self._tasks:
-            self._tasks[work] = self._ray.remote(num_cpus=1)(work)
-        return self._tasks[work].remote(item)
+        return self._task.remote(work, item)
 
     def result(self, ticket: Any) -> Any:
         try:
@@ -122,6 +122,11 @@ class _Cluster:
             raise error.cause if isinstance(error.cause, HeimdallError) else error from error
         except self._ray.exceptions.RayError as error:
             raise HeimdallError(f"the Ray cluster gave up on a piece of the work: {one_line(error)}") from error
+
+
+def _done(work: Callable[[Any], Any], item: Any) -> Any:
+    """What Ray runs: a function, where `work` may be any callable."""
+    return work(item)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from heimdall.estimation.cramer_rao import (
     position_covariance,
     surface_tangent,
 )
-from heimdall.simulation import Scenario, SceneBatch, scenes, to_observation
+from heimdall.simulation import SCENES_PER_DRAW, Scenario, SceneBatch, scenes, to_observation
 from heimdall.simulation.clock import CLOCK_CLASSES
 
 Values = NDArray[np.float64]
@@ -25,10 +25,10 @@ _SMOOTHING_BINS = 24
 """Bins of a spectrum that are averaged: enough to be steady, few enough to follow the signal's edges."""
 
 
-def simulated_cases(law: Scenario, count: int, seed: int) -> Iterator[Case]:
-    """Scenes 0 ... count - 1 of a scenario and seed, the same that `heimdall simulate` writes."""
-    number = 0
-    for batch in scenes(law, seed, count):
+def simulated_cases(law: Scenario, count: int, seed: int, first_draw: int = 0) -> Iterator[Case]:
+    """Scenes up to count - 1 of a scenario and seed, the same that `heimdall simulate` writes, from the given draw on."""
+    number = first_draw * SCENES_PER_DRAW
+    for batch in scenes(law, seed, count, first_draw=first_draw):
         bound_m2 = scene_bounds(batch)
         for index in range(len(batch)):
             observation = to_observation(batch, index, f"{law.name}-{seed}-{number:05d}")

@@ -22,14 +22,19 @@ SCENES_PER_DRAW = 16
 
 
 def scenes(
-    scenario: Scenario, seed: int, count: int, batch: int = SCENES_PER_DRAW, device: torch.device | str = "cpu"
+    scenario: Scenario,
+    seed: int,
+    count: int,
+    batch: int = SCENES_PER_DRAW,
+    device: torch.device | str = "cpu",
+    first_draw: int = 0,
 ) -> Iterator[SceneBatch]:
-    """Scenes 0 ... count - 1 of a seed, at most `batch` at a time.
+    """Scenes 0 ... count - 1 of a seed, at most `batch` at a time, from the given draw on.
 
     Draw i holds scenes i batch ... (i + 1) batch - 1 and has a random stream of its own, `stream(seed, i)`. The last
     draw is cut after it was made, so scene k is the same whatever the count; it depends on `batch`.
     """
-    for index in range(math.ceil(count / batch)):
+    for index in range(first_draw, math.ceil(count / batch)):
         drawn = draw(scenario, batch, stream(seed, index, device=device), device)
         yield drawn.select(slice(0, min(batch, count - index * batch)))
 
