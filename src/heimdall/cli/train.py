@@ -40,7 +40,9 @@ def train(
     ] = None,
     storage: Annotated[
         str | None,
-        typer.Option(help="With --on: folder or s3://BUCKET/PATH for checkpoints; the run folder if not given."),
+        typer.Option(
+            help="With --on: folder or s3://BUCKET/PATH for checkpoints. HEIMDALL_ARTIFACTS if remote, else the run folder."
+        ),
     ] = None,
     data: Annotated[
         list[Path] | None,
@@ -112,10 +114,16 @@ def _cluster(
     if on is not None:
         if devices > 1:
             raise InputError("--devices is for one machine: with --on give --workers")
-        return cluster_for(on, workers, storage, require_gpu=require_gpu)
+        return cluster_for(on, workers, storage or _artifact_store(), require_gpu=require_gpu)
     if workers is not None or storage is not None:
         raise InputError("--workers and --storage are for a Ray cluster: give --on ray as well")
     return None
+
+
+def _artifact_store() -> str | None:
+    """Where a service keeps its models, if that is beyond this machine."""
+    address = os.environ.get("HEIMDALL_ARTIFACTS", "")
+    return f"{address.rstrip('/')}/checkpoints" if "://" in address else None
 
 
 def _train(

@@ -44,8 +44,12 @@ class CheckpointStore:
             Path(target).parent.mkdir(parents=True, exist_ok=True)
             write_atomically(Path(target), lambda temporary: shutil.copyfile(source, temporary))
         else:
-            # An object store shows an object when all of it has arrived.
-            self._files.put_file(str(source), target)
+            # An object store shows an object when all of it has arrived. Some want the bucket made first.
+            try:
+                self._files.put_file(str(source), target)
+            except FileNotFoundError:
+                self._files.makedirs(target.rpartition("/")[0], exist_ok=True)
+                self._files.put_file(str(source), target)
 
     def fetch(self, name: str, target: Path) -> bool:
         """False where there is none of that name."""
@@ -55,6 +59,9 @@ class CheckpointStore:
         target.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(target, lambda temporary: self._files.get_file(f"{self._root}/{name}", str(temporary)))
         return True
+
+    def delete(self, name: str) -> None:
+        self._files.rm_file(f"{self._root}/{name}")
 
 
 class KeepLast(Callback):

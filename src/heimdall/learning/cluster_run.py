@@ -56,6 +56,8 @@ def learn_on(cluster: Cluster, recipe: Recipe, options: TrainingOptions, stop: S
         finally:
             if cluster.storage is not None:
                 store.fetch(CHECKPOINT, checkpoint)
+        for name in (TOKEN, CHECKPOINT) if cluster.storage is not None else (TOKEN,):
+            store.delete(name)  # the run folder has what it was for
 
 
 def _load() -> Any:

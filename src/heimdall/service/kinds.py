@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, TypeAdapter, model_validator
 
@@ -19,6 +19,7 @@ DottedKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-
 DataName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$")]
 Scalar = bool | int | FiniteFloat | Annotated[str, StringConstraints(max_length=256)] | None
 Overrides = Annotated[dict[DottedKey, Scalar | list[Scalar]], Field(max_length=64)]
+Workers = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,4}(:[1-9][0-9]{0,4})?$")]
 DataNames = Annotated[list[DataName], Field(max_length=256, description="Files or folders below the data folder.")]
 
 
@@ -53,6 +54,8 @@ class TrainRequest(_Request):
     kind: Literal["train"]
     recipe: RecipeName
     overrides: Overrides = Field(default_factory=dict, description="Single values of the recipe, by dotted key.")
+    on: Literal["ray"] | None = Field(None, description="ray: on the Ray cluster that the worker's RAY_ADDRESS names.")
+    workers: Workers | None = Field(None, description="With ray: how many, or the least and the most as 2:8.")
 
     @property
     def title(self) -> str:
@@ -61,7 +64,15 @@ class TrainRequest(_Request):
     def arguments(self, places: Places, accelerator: str) -> list[str]:
         options = ["--recipe", self.recipe, "--accelerator", accelerator, "--run-dir", str(places.run)]
         settings = [f"{key}={json.dumps(value)}" for key, value in self.overrides.items()]
-        return ["train", *options, *_repeat("--set", settings)]
+        cluster = [] if self.on is None else ["--on", self.on]
+        cluster += [] if self.workers is None else ["--workers", self.workers]
+        return ["train", *options, *cluster, *_repeat("--set", settings)]
+
+    @model_validator(mode="after")
+    def _workers_are_on_a_cluster(self) -> Self:
+        if self.workers is not None and self.on is None:
+            raise ValueError("workers are those of a Ray cluster: give on as well")
+        return self
 
 
 class FineTuneRequest(TrainRequest):

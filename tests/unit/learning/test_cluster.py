@@ -89,6 +89,8 @@ def test_a_checkpoint_put_into_the_store_comes_back_whole(tmp_path: Path, remote
         store.put(source, "last.ckpt")
         assert store.fetch("last.ckpt", target) is True
         assert target.read_bytes() == content
+    store.delete("last.ckpt")
+    assert store.fetch("last.ckpt", target) is False
 
 
 def test_a_store_that_nothing_reaches_is_refused() -> None:

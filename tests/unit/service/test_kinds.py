@@ -38,6 +38,10 @@ def line(document, *, resume=False, accelerator="auto"):
             'train --recipe quick --accelerator auto --run-dir /runs/r --set optimizer.lr=0.001 --set name="a b"',
         ),
         (
+            {"kind": "train", "recipe": "large", "on": "ray", "workers": "2:8"},
+            "train --recipe large --accelerator auto --run-dir /runs/r --on ray --workers 2:8",
+        ),
+        (
             {"kind": "fine-tune", "recipe": "quick", "model": MODEL, "data": ["powder/a", "b.jsonl"]},
             f"train --recipe quick --accelerator auto --run-dir /runs/r --init /models/{MODEL}.heimdall"
             " --data /data/powder/a --data /data/b.jsonl",
@@ -80,6 +84,9 @@ def test_a_job_that_needs_a_gpu_refuses_to_run_without_one():
         {"kind": "train", "recipe": "../quick"},
         {"kind": "train", "recipe": "quick", "more": 1},
         {"kind": "train", "recipe": "quick", "accelerator": "tpu"},
+        {"kind": "train", "recipe": "quick", "workers": "2"},
+        {"kind": "train", "recipe": "quick", "on": "ray://elsewhere:10001"},
+        {"kind": "train", "recipe": "quick", "on": "ray", "workers": "2 --resume x"},
         {"kind": "train", "recipe": "quick", "overrides": {"-x": 1}},
         {"kind": "train", "recipe": "quick", "overrides": {"a=b": 1}},
         {"kind": "train", "recipe": "quick", "overrides": {"a": float("nan")}},
