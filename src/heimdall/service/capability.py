@@ -18,6 +18,7 @@ from heimdall.service.settings import Take
 from heimdall.service.store import Job, Worker, now_unix_s
 
 EVERYTHING: tuple[Take, ...] = ("gpu", "cpu")
+_THREE_ANNOUNCEMENTS_S = 30.0
 Gigabytes = Annotated[float, Field(gt=0, le=1e6)]
 
 
@@ -60,8 +61,9 @@ def offer_of(worker: Worker) -> Offer:
 
 
 def living(session: Session, lease_s: float, *, but: str | None = None) -> list[Offer]:
-    """Of the workers heard of within a lease."""
-    query = select(Worker).where(Worker.heartbeat_unix_s > now_unix_s() - lease_s, Worker.name != (but or ""))
+    """Of the workers heard of within a lease, or within three announcements where a lease is shorter."""
+    since = now_unix_s() - max(lease_s, _THREE_ANNOUNCEMENTS_S)
+    query = select(Worker).where(Worker.heartbeat_unix_s > since, Worker.name != (but or ""))
     return [offer_of(worker) for worker in session.scalars(query)]
 
 
