@@ -74,8 +74,10 @@ def read_measurements(name: str, content: bytes, limits: Limits | None = None) -
     return list(iterate_measurements(name, content, limits))
 
 
-def iterate_measurements(name: str, content: bytes, limits: Limits | None = None) -> Iterator[Observation]:
-    """As `read_measurements`, one observation in memory at a time."""
+def iterate_measurements(
+    name: str, content: bytes | Iterable[bytes], limits: Limits | None = None
+) -> Iterator[Observation]:
+    """As `read_measurements`, one observation in memory at a time; an open file gives its lines as they are needed."""
     found = 0
     for number, line in enumerate(_lines(content), start=1):
         if not line.strip():
@@ -88,9 +90,10 @@ def iterate_measurements(name: str, content: bytes, limits: Limits | None = None
         raise InputError(f"{name}: holds no measurement; one JSON object a line is expected")
 
 
-def _lines(content: bytes) -> Iterable[bytes]:
-    """All at once only where lines may end in a carriage return alone."""
-    return content.splitlines() if b"\r" in content else io.BytesIO(content)
+def _lines(content: bytes | Iterable[bytes]) -> Iterator[bytes]:
+    """Lines may end in a carriage return alone, at which a file does not part them."""
+    for line in io.BytesIO(content) if isinstance(content, bytes) else content:
+        yield from line.splitlines()
 
 
 def _observation(where: str, line: bytes) -> Observation:

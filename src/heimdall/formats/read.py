@@ -11,7 +11,7 @@ from heimdall.formats.kiwisdr import read_kiwisdr
 from heimdall.formats.limits import Files, Limits, names_ending
 from heimdall.formats.measurements import iterate_measurements
 from heimdall.formats.sigmf import COLLECTION_SUFFIX, META_SUFFIX, read_collection, read_recordings
-from heimdall.formats.source import FolderFiles, Subfolder, archive_files, is_archive, read_bytes
+from heimdall.formats.source import FolderFiles, Subfolder, archive_files, is_archive, open_bytes
 from heimdall.observation import Observation
 
 MEASUREMENT_SUFFIXES = (".jsonl", ".ndjson")
@@ -43,7 +43,8 @@ def iterate_observations(path: Path, limits: Limits | None = None) -> Iterator[O
     elif is_archive(path):
         yield from _from_files(path, archive_files(path, limits), limits)
     elif path.suffix.lower() in _TABLE_SUFFIXES:
-        yield from iterate_measurements(path.name, read_bytes(path, limits), limits)
+        with open_bytes(path, limits) as lines:
+            yield from iterate_measurements(path.name, lines, limits)
     else:
         raise InputError(f"{path}: not recognised; {_EXPECTED} is expected")
 

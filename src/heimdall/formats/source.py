@@ -10,9 +10,10 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
 from heimdall.errors import InputError
 from heimdall.formats.limits import Files, Limits
@@ -90,10 +91,18 @@ class Subfolder(Mapping[str, bytes]):
 
 def read_bytes(path: Path, limits: Limits) -> bytes:
     """A file's content. Raises InputError where it cannot be read or is too large."""
+    with open_bytes(path, limits) as file:
+        return file.read()
+
+
+@contextmanager
+def open_bytes(path: Path, limits: Limits) -> Iterator[BinaryIO]:
+    """A file to be read. Raises InputError where it cannot be or is too large."""
     try:
         if path.stat().st_size > limits.total_bytes:
             raise InputError(f"{path} is larger than the {limits.total_bytes} bytes allowed")
-        return path.read_bytes()
+        with path.open("rb") as file:
+            yield file
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
 
