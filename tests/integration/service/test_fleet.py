@@ -122,7 +122,7 @@ def test_each_of_twenty_jobs_is_done_once_while_workers_on_two_machines_are_kill
     workers = {site.job(job_id).worker for job_id in [*real, *quick]}
     attempts = sum(site.job(job_id).attempts for job_id in [*real, *quick])
     moved = sum(len(machines_of(site, job_id)) > 1 for job_id in [*real, *quick])
-    print(f"\n{JOBS} jobs, {kills} kills, {attempts} starts, {moved} jobs moved to another machine, {took_s:.0f} s")
+    print(f"\n{JOBS} jobs, {kills} kills, {attempts} starts, {moved} moved to another machine, {took_s:.0f} s")
     assert kills == KILLS
     assert any(site.job(job_id).attempts > 1 for job_id in real), "a real training was disturbed"
     assert workers == {machine.name for machine in machines}
