@@ -24,6 +24,18 @@ from heimdall.web.visit import Visit, sentence
 _LOG_BYTES = 8000
 Change = Callable[..., Job]
 
+_EVALUATED = {
+    "median_m": "median, m",
+    "q68_m": "68 %, m",
+    "q90_m": "90 %, m",
+    "bound_ratio": "to the bound",
+    "coverage_50": "50 % region holds",
+    "coverage_68": "68 % region holds",
+    "coverage_95": "95 % region holds",
+    "ms_per_fix": "ms a fix",
+}
+"""Figures of an evaluation, in the order of the table."""
+
 
 @dataclass(frozen=True)
 class Look:
@@ -175,10 +187,31 @@ def figures_html(seen: Look) -> str:
     figures |= _load_figures(seen.load)
     if job.attempts > 1:
         figures["starts"] = str(job.attempts)
-    result = job.result or {}
-    figures |= {words.score_name(name): words.number_text(value) for name, value in result.get("scores", {}).items()}
+    scores = (job.result or {}).get("scores", {})
+    figures |= {words.score_name(name): words.number_text(value) for name, value in scores.items() if "/" not in name}
     items = "".join(f"<li><b>{escape(value)}</b><span>{escape(name)}</span></li>" for name, value in figures.items())
-    return f'<ul class="figures">{items}</ul>'
+    return f'<ul class="figures">{items}</ul>{methods_html(scores)}'
+
+
+def methods_html(scores: dict[str, float]) -> str:
+    """What an evaluation found, a row a method; nothing where there was none."""
+    methods = list(dict.fromkeys(name.partition("/")[0] for name in scores if "/" in name))
+    if not methods:
+        return ""
+    columns = [key for key in _EVALUATED if any(f"{method}/{key}" in scores for method in methods)]
+
+    def cell(method: str, key: str) -> str:
+        value = scores.get(f"{method}/{key}")
+        shown = (
+            "" if value is None else f"{100 * value:.0f} %" if key.startswith("coverage") else words.number_text(value)
+        )
+        return f"<td>{escape(shown)}</td>"
+
+    head = "".join(f"<th>{escape(_EVALUATED[key])}</th>" for key in columns)
+    rows = "".join(
+        f"<tr><td>{escape(method)}</td>{''.join(cell(method, key) for key in columns)}</tr>" for method in methods
+    )
+    return f'<div class="table"><table><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
 
 
 def loss_chart(metrics: list[dict[str, Any]]) -> str:

@@ -66,7 +66,7 @@ def test_fine_tuned_on_a_site_places_it_has_not_seen_are_located_better(open_pag
     shoot(page, "site")
     scores = next(job for job in jobs(served) if job["kind"] == "evaluate")["result"]["scores"]
     print(scores)
-    assert scores["hybrid_median_m"] < A_THIRD_LESS * scores["likelihood_median_m"]
+    assert scores["hybrid/median_m"] < A_THIRD_LESS * scores["likelihood/median_m"]
 
 
 def store(served, path: Path) -> None:

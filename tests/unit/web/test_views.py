@@ -79,6 +79,15 @@ def test_progress_says_step_device_memory_and_temperature():
         assert part in told
 
 
+def test_an_evaluation_is_a_table_of_methods_and_a_training_a_list_of_scores():
+    scores = {"likelihood/median_m": 224.2, "hybrid/median_m": 124.3, "hybrid/coverage_95": 0.958, "parity": 1e-6}
+    told = figures_html(look(result={"scores": scores}))
+    assert told.count("<tr>") == 3
+    for part in ("<td>hybrid</td><td>124.3</td><td>96 %</td>", "<td>likelihood</td><td>224.2</td><td></td>"):
+        assert part in told
+    assert "<table" not in figures_html(look(result={"scores": {"hybrid_median_m": 900.0}}))
+
+
 def test_curves_are_drawn_from_what_the_program_logged():
     metrics = [{"step": 10, "loss": 3.0}, {"step": 20, "loss": 2.0, "validation_loss": 2.5, "validation_ratio": 0.9}]
     assert loss_chart(metrics).count("<circle") == 1
@@ -92,6 +101,7 @@ def test_curves_are_drawn_from_what_the_program_logged():
         title_html(job(name=EVIL)),
         warnings_html(look(error=EVIL)),
         figures_html(look(phase=EVIL, device=EVIL)),
+        figures_html(look(result={"scores": {f"{EVIL}/median_m": 1.0}})),
         model_view.record_html(model(record={EVIL: EVIL})),
         model_view.comparison_html(model(name=EVIL), model({EVIL: 1.0})),
         finding_html({"name": EVIL, "status": EVIL, "evidence": EVIL, "cause": EVIL}),
