@@ -21,8 +21,13 @@ _SCENES = 48
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-@app.command()
+benchmarks = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
+app.add_typer(benchmarks, name="benchmark")
+
+
+@benchmarks.callback()
 def benchmark(
+    context: typer.Context,
     model: Annotated[Path | None, typer.Option(help="Model bundle (.heimdall) to time as well.")] = None,
     receivers: Annotated[int, typer.Option(min=3, max=32, help="Receivers of the session.")] = 7,
     samples: Annotated[int, typer.Option(min=1024, help="Samples of each receiver.")] = 8192,
@@ -30,6 +35,8 @@ def benchmark(
     json: JsonOption = False,
 ) -> None:
     """Time a position from samples, part by part, and the simulation; says on which machine."""
+    if context.invoked_subcommand is not None:
+        return
     from heimdall.estimation.benchmark import benchmark_locate, session
 
     observation = session(receivers, samples)
