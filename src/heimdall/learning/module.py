@@ -56,7 +56,8 @@ class EvidenceModule(LightningModule):
 
     def on_train_batch_start(self, batch: TrainingBatch, batch_idx: int) -> None:
         # Stochastic depth draws from the global generator: tied to the step, a resumed run draws the same.
-        torch.manual_seed(self.recipe.seed * 1_000_003 + self.global_step)
+        # Each process draws its own, or the same blocks would be left out of every n-th scene.
+        torch.manual_seed(self.recipe.seed * 1_000_003 + self.global_step + (self.trainer.global_rank << 40))
 
     def training_step(self, batch: TrainingBatch, batch_idx: int) -> None:
         optimizer: Any = self.optimizers()
