@@ -66,6 +66,11 @@ def _complex_noise(rng: np.random.Generator, count: int) -> np.ndarray:
     return np.asarray(rng.standard_normal(count) + 1j * rng.standard_normal(count)) / np.sqrt(2)
 
 
+def locate_all(observations: list[Observation]) -> int:
+    """How many fixes; for processes that are only to be timed."""
+    return len(locate(observations))
+
+
 def benchmark_locate(observation: Observation, repeats: int) -> dict[str, Timing]:
     """From the samples to the fix, and how much of it evidence and search take."""
     collected = collect(observation)
