@@ -89,7 +89,7 @@ def _measure(chosen: Recipe, recipes: list[Recipe], scenes: int, sessions: int) 
         for one in recipes
     }
     step = _said("step", lambda: measure.step_on_cpu(chosen, scenes))
-    rate_one = _said("sessions, one process", lambda: measure.locates_per_s(sessions, 1))
+    rate_core = _said("sessions, a core", lambda: measure.locates_per_core_s(sessions))
     rate_all = _said("sessions, all cores", lambda: measure.locates_per_s(sessions * cores(), cores()))
     figures = {
         "step_on_cpu": step,
@@ -97,7 +97,7 @@ def _measure(chosen: Recipe, recipes: list[Recipe], scenes: int, sessions: int) 
         "gradient_exchange": exchanged,
         "checkpoint_bytes_per_parameter": round(state, 2),
         "recipes": {name: _sizes(one) for name, one in each.items()},
-        "locates_per_s": {"one_process": rate_one, "all_cores": rate_all, "cores": cores()},
+        "locates_per_s": {"core_second": rate_core, "machine": rate_all, "cores": cores()},
         "session_bytes": measure.sessions_bytes(),
     }
     return each[chosen.name], figures
@@ -150,7 +150,7 @@ def _network(figures: dict[str, Any], receivers: int, heard_per_day: float) -> d
     return {
         "receivers": receivers,
         "sessions_per_day": round(sessions),
-        "machines_like_this": round(sessions / 86400 / rate["all_cores"], 3),
+        "machines_like_this": round(sessions / 86400 / rate["machine"], 3),
         "year_tb_with_recordings": round(sessions * _YEAR_DAYS * (size["recordings"] + size["fix"]) / 1e12, 3),
         "year_tb_without": round(sessions * _YEAR_DAYS * kept / 1e12, 3),
         "incoming_mb_per_s": round(sessions * size["recordings"] / 86400 / 1e6, 3),

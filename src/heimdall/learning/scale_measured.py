@@ -28,7 +28,7 @@ from heimdall.learning.recipes import Recipe
 from heimdall.learning.scale_model import Measured
 from heimdall.simulation import SCENES_PER_DRAW
 
-_DRAWS = 2
+_DRAWS = 6
 RECEIVERS = 7
 """Of the session that is measured."""
 _SAMPLES = 8192
@@ -74,17 +74,19 @@ def of_recipe(recipe: Recipe, scene_core_s: float, scene_bytes: float, window_co
 
 
 def preparation(recipe: Recipe) -> dict[str, float]:
-    """Core seconds and bytes of a training scene of this recipe, by one thread."""
+    """Core seconds and bytes of a training scene of this recipe, by one thread, whatever else the core does meanwhile."""
     cells, threads = recipe.network.cells, torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         _draw(recipe, 0)
-        begun = time.perf_counter()
+        begun = time.process_time()
         parts = _draw(recipe, _DRAWS)
-        scene_s = (time.perf_counter() - begun) / (_DRAWS * SCENES_PER_DRAW)
+        scene_s = (time.process_time() - begun) / (_DRAWS * SCENES_PER_DRAW)
         group = by_model(parts)[0]
         windows_of(group, cells)
-        window_s = _seconds(lambda: windows_of(group, cells)) / len(group)
+        begun = time.process_time()
+        windows_of(group, cells)
+        window_s = (time.process_time() - begun) / len(group)
     finally:
         torch.set_num_threads(threads)
     size = len(pickle.dumps(parts)) / (_DRAWS * SCENES_PER_DRAW)
@@ -173,6 +175,15 @@ def _line_bytes() -> int:
     row = {"id": "20250101T000000Z-0001", "time_utc": "2025-01-01T00:00:00Z", "frequency_hz": 145e6}
     row |= {"bandwidth_hz": 25e3, "height_m": None, "measurements": [measurement] * RECEIVERS, "truth": None}
     return len(json.dumps(row))
+
+
+def locates_per_core_s(count: int) -> float:
+    """Sessions from samples to fix for each second that a core works on them, whatever else it does meanwhile."""
+    chunk = [session(RECEIVERS, _SAMPLES)] * _CHUNK
+    locate_all(chunk)
+    begun = time.process_time()
+    done = sum(locate_all(chunk) for _ in range(max(1, count // _CHUNK)))
+    return round(done / (time.process_time() - begun), 1)
 
 
 def locates_per_s(count: int, jobs: int) -> float:
