@@ -29,7 +29,12 @@ RECIPES = {
     "large": "large: days on a GPU",
 }
 _KINDS = {"train": "Train", "fine-tune": "Fine-tune", "evaluate": "Evaluate"}
-_DEVICES = {"": "as the worker is set", "auto": "GPU if usable", "gpu": "GPU, else the CPU with a warning", "cpu": "CPU"}
+_DEVICES = {
+    "": "as the worker is set",
+    "auto": "GPU if usable",
+    "gpu": "GPU, else the CPU with a warning",
+    "cpu": "CPU",
+}
 
 
 class StartPanel:
