@@ -26,14 +26,6 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run side by side, those of one file stay together; there is one Docker engine, so all of its tests do."""
-    for item in items:
-        docker = "docker" in item.path.parts
-        item.add_marker(pytest.mark.xdist_group("docker" if docker else str(item.path)))
-
-
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real recordings: HEIMDALL_REAL_DATA, or ../shared/data beside the repository."""
