@@ -41,7 +41,7 @@ def test_sysfs_tells_the_version_where_proc_does_not(bare: Any) -> None:
     [
         ("updates/dkms/nvidia.ko", MODULE),
         ("updates/dkms/nvidia-current.ko.xz", lzma.compress(MODULE)),
-        ("kernel/nvidia-580/nvidia.ko.gz", gzip.compress(MODULE)),
+        ("kernel/nvidia-580/nvidia.ko.gz", gzip.compress(MODULE, mtime=0)),
         ("extra/nvidia.ko", MODULE),
     ],
 )
