@@ -92,9 +92,8 @@ def _errors_m(places: list[np.ndarray], truths: list[np.ndarray]) -> np.ndarray:
 
 
 def _as_numpy(evidence: EvidenceBatch, index: int) -> EvidenceBatch:
-    one = evidence.select(slice(index, index + 1))
-    values = {name: value.numpy() for name, value in vars(one).items()}
-    return EvidenceBatch(**{k: v.astype(float) if v.dtype != bool else v for k, v in values.items()})
+    one = evidence.select(slice(index, index + 1)).changed(lambda value: value.numpy())
+    return one.changed(lambda value: value if value.dtype == bool else value.astype(float))
 
 
 def test_the_likelihood_is_as_good_as_the_design_asks(
