@@ -55,7 +55,7 @@ def test_a_job_is_created_listed_and_found_again(client):
     job = answer.json()
     assert answer.headers["Location"] == f"{JOBS}/{job['id']}"
     assert (job["state"], job["name"], job["created_by"]) == ("queued", "quick", "admin of the test")
-    assert job["request"] == {"recipe": "quick", "overrides": {"steps": 10}}
+    assert job["request"] == {"recipe": "quick", "overrides": {"steps": 10}, "on": None, "workers": None}
     assert client.get(JOBS).json() == {"jobs": [job]}
     assert client.get(answer.headers["Location"]).json() == job
 
