@@ -20,7 +20,7 @@ from heimdall.observation import ClockClass, Observation, Place
 Values = NDArray[np.float64]
 PROBABILITIES = (0.5, 0.68, 0.95)
 """Of the regions whose coverage is reported."""
-CHUNK = 16
+_CHUNK = 16
 """Observations in memory at a time."""
 
 
@@ -74,17 +74,10 @@ class Comparison:
     answers: dict[str, list[Answer]]
 
 
-def run(
-    cases: Iterable[Case], methods: Sequence[Method], on_progress: Callable[[int], None] = lambda done: None
-) -> Comparison:
-    """Locate every case with every method, a chunk at a time; only the answers are kept."""
-    return joined((compare(chunk, methods) for chunk in chunks(cases)), on_progress)
-
-
 def chunks(cases: Iterable[Case]) -> Iterator[list[Case]]:
     """As many together as are located together."""
     stream = iter(cases)
-    while chunk := list(islice(stream, CHUNK)):
+    while chunk := list(islice(stream, _CHUNK)):
         yield chunk
 
 

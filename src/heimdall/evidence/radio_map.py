@@ -149,11 +149,13 @@ def joined(parts: Sequence[Mapped], width: int) -> Mapped:
     if any(part.radio_map is not parts[0].radio_map for part in parts):
         raise ValueError("scenes of different radio maps cannot be in one batch")
     xp = array_api_compat.array_namespace(parts[0].row)
-    last = len(parts[0].radio_map.receivers)
-    rows = [
-        xp.concat([part.row, xp.full((len(part.row), width - part.row.shape[1]), last, dtype=part.row.dtype)], axis=1)
-        for part in parts
-    ]
+    stranger = len(parts[0].radio_map.receivers)
+
+    def padded(row: Array) -> Array:
+        shape, device = (row.shape[0], width - row.shape[1]), array_api_compat.device(row)
+        return xp.concat([row, xp.full(shape, stranger, dtype=row.dtype, device=device)], axis=1)
+
+    rows = [padded(part.row) for part in parts]
     return Mapped(parts[0].radio_map, xp.concat(rows, axis=0), xp.concat([part.origin_m for part in parts], axis=0))
 
 

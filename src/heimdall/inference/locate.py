@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,11 +33,8 @@ from heimdall.inference.posterior import posterior_of
 from heimdall.inference.window import LOG_MASS, LOG_MASS_SCALE, Window, read_window
 from heimdall.observation import Observation
 
-
-class MethodOf(Protocol):
-    """Which method is to locate a session of that kind."""
-
-    def __call__(self, kind: str, *, mapped: bool) -> str: ...
+MethodOf = Callable[[Collected, PropagationModel], str]
+"""Which method is to locate an observation."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,17 +66,16 @@ class Learned:
         of session; otherwise by the better of network and hybrid.
         """
 
-        calibration = self.bundle.calibration
-
-        def method_of(kind: str, *, mapped: bool) -> str:
+        def best(collected: Collected, model: PropagationModel) -> str:
             # The likelihood's own regions are not calibrated; with a radio map they need it most.
-            return calibration.best_method(kind, with_likelihood=choose and not mapped)
+            with_likelihood = choose and not _is_mapped(collected)
+            return self.bundle.calibration.best_method(_kind(collected, model), with_likelihood=with_likelihood)
 
-        return self._locate(observations, method_of)
+        return self._locate(observations, best)
 
     def locate_by(self, observations: Sequence[Observation], method: str) -> Iterator[Located]:
         """Locate every observation by one method, "network" or "hybrid", whatever its held-out scenes say."""
-        return self._locate(observations, lambda kind, *, mapped: method)
+        return self._locate(observations, lambda collected, model: method)
 
     def _locate(self, observations: Sequence[Observation], method_of: MethodOf) -> Iterator[Located]:
         return locate_each(observations, lambda members, model: self._locate_group(members, model, method_of))
@@ -90,7 +85,7 @@ class Learned:
     ) -> list[Located]:
         """Observations of one propagation model: with and without a radio map apart, by network and by likelihood apart."""
         known = [self._with_map(collected) for collected in members]
-        methods = [method_of(_kind(each, model), mapped=_is_mapped(each)) for each in known]
+        methods = [method_of(each, model) for each in known]
         groups: dict[tuple[bool, bool], list[int]] = {}
         for index, (each, method) in enumerate(zip(known, methods, strict=True)):
             groups.setdefault((method == LIKELIHOOD, _is_mapped(each)), []).append(index)

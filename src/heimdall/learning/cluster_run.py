@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heimdall.errors import HeimdallError, InputError
+from heimdall.evidence.radio_map import RadioMap
 from heimdall.inference.ray_cluster import connected, load_ray, one_line
 from heimdall.learning.checkpoint import CheckpointStore
 from heimdall.learning.cluster import Cluster, Room, room_on
@@ -179,6 +180,9 @@ class News:
             self.phase = document["phase"]
             self.progress.told(document["step"], document["loss"], self.phase, document["eta_s"])
 
+    def _radio_map(self, header: dict[str, Any], content: bytes) -> None:
+        self.folder.write_radio_map(RadioMap.read(header, content))
+
     def _line(self, name: str, document: dict[str, Any]) -> None:
         self.folder.append(name, document)
         if name == "metrics.jsonl":
@@ -205,6 +209,7 @@ class News:
 
 _HEARD: dict[str, Callable[..., None]] = {
     "document": News._document,
+    "radio map": News._radio_map,
     "line": News._line,
     "warning": News._warning,
     "said": News._said,

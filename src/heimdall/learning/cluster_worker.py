@@ -26,6 +26,7 @@ from ray.train.torch import TorchTrainer
 from rich.console import Console
 
 from heimdall.errors import HeimdallError, InputError
+from heimdall.evidence.radio_map import RadioMap
 from heimdall.learning.accelerator import Accelerator, resolve
 from heimdall.learning.checkpoint import CheckpointStore
 from heimdall.learning.cluster import Room
@@ -198,6 +199,9 @@ class ToldRunFolder(RunFolder):
 
     def write_json(self, name: str, document: Any) -> None:
         self._desk.tell.remote("document", name, document)
+
+    def write_radio_map(self, radio_map: RadioMap) -> None:
+        self._desk.tell.remote("radio map", radio_map.header(), radio_map.content())
 
     def warn(self, code: str, message: str) -> None:
         self._desk.tell.remote("warning", code, message)

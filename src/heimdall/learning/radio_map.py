@@ -96,11 +96,9 @@ def survey(known: Sequence[Collected]) -> Survey:
     return Survey(frame, names, place_m, level, decades, receiver_m)
 
 
-def fit_radio_map(survey: Survey, shadowing: Shadowing | None = None) -> RadioMap:
-    """The map of the survey's site; its shadowing is found as well if it is not given."""
-    offset_db, exponent = _offsets(survey)
-    residual_db = survey.level_db - offset_db + exponent * survey.decades_db
-    shadowing = shadowing or _shadowing(survey, residual_db)
+def fit_radio_map(survey: Survey, shadowing: Shadowing) -> RadioMap:
+    """The map of the survey's site, with the shadowing that `shadowing_of` found there."""
+    offset_db, exponent, residual_db = _explained(survey)
     west_m, south_m, step_m, cells_m, shape = _raster(survey.place_m)
     place_m = _standing_place_m(survey)
     still_db = math.sqrt(shadowing.variance_db2)
@@ -130,8 +128,20 @@ def fit_radio_map(survey: Survey, shadowing: Shadowing | None = None) -> RadioMa
 
 
 def shadowing_of(survey: Survey) -> Shadowing:
+    """The candidate with the highest marginal likelihood, over all receivers that stand."""
+    _, _, residual_db = _explained(survey)
+    variance_db2 = float(np.nanvar(residual_db))
+    candidates = [Shadowing(variance_db2, nugget, range_m) for nugget in _NUGGETS for range_m in _RANGES_M]
+    samples = list(_samples(survey, residual_db))
+    if not samples:
+        return Shadowing(variance_db2, 1.0, _RANGES_M[0])
+    return max(candidates, key=lambda one: sum(_log_evidence(place_m, value, one) for place_m, value in samples))
+
+
+def _explained(survey: Survey) -> tuple[Values, float, Values]:
+    """Offsets, exponent, and (J, N) what they leave of the levels."""
     offset_db, exponent = _offsets(survey)
-    return _shadowing(survey, survey.level_db - offset_db + exponent * survey.decades_db)
+    return offset_db, exponent, survey.level_db - offset_db + exponent * survey.decades_db
 
 
 def _offsets(survey: Survey) -> tuple[Values, float]:
@@ -155,16 +165,6 @@ def _standing_place_m(survey: Survey) -> Values:
     place_m = np.nanmedian(survey.receiver_m, axis=0)
     strays_m = np.nanmax(np.linalg.norm(survey.receiver_m - place_m, axis=-1), axis=0)
     return np.where(strays_m[:, None] < _STILL_M, place_m, np.nan)
-
-
-def _shadowing(survey: Survey, residual_JN: Values) -> Shadowing:
-    """The candidate with the highest marginal likelihood, over all receivers that stand."""
-    variance_db2 = float(np.nanvar(residual_JN))
-    candidates = [Shadowing(variance_db2, nugget, range_m) for nugget in _NUGGETS for range_m in _RANGES_M]
-    samples = list(_samples(survey, residual_JN))
-    if not samples:
-        return Shadowing(variance_db2, 1.0, _RANGES_M[0])
-    return max(candidates, key=lambda one: sum(_log_evidence(place_m, value, one) for place_m, value in samples))
 
 
 def _samples(survey: Survey, residual_JN: Values) -> Iterator[tuple[Values, Values]]:

@@ -22,6 +22,7 @@ from heimdall.evidence.collect import Collected, collect
 from heimdall.evidence.mapping import mapped
 from heimdall.evidence.radio_map import RadioMap
 from heimdall.formats.read import read_observations
+from heimdall.geometry import LocalFrame
 from heimdall.learning.data import ScenePool
 from heimdall.learning.evidence import LabelledEvidence, joined, labelled
 from heimdall.learning.radio_map import fit_radio_map, shadowing_of, survey
@@ -32,17 +33,19 @@ BLOCK_M = 300.0
 _FOLDS = 5
 _HELD_OUT = 0
 _LEAST_TO_HOLD_OUT = 100
-"""With fewer recordings all are trained on."""
+"""With fewer recordings, or fewer blocks than folds, all are trained on."""
 _LEAST_TO_MAP = 200
 _CHUNK = 64
 
 
 @dataclass(frozen=True, eq=False)
 class Recorded:
-    """The scenes to train on, and those of the places that are held out; None where there are too few recordings."""
+    """The scenes to train on, and those of the places that are held out; None where there are too few."""
 
     training: ScenePool
     held_out: ScenePool | None
+    radio_map: RadioMap | None
+    """Of all places, to travel with the model; None where no scene was read with one."""
 
 
 def read_known(paths: Sequence[Path]) -> list[Collected]:
@@ -66,24 +69,21 @@ def collected_of(observations: Iterable[Observation]) -> list[Collected]:
 
 
 def recorded_scenes(known: Sequence[Collected], cells: int, device: torch.device | str = "cpu") -> Recorded:
-    fold = folds_by_place(known) if len(known) >= _LEAST_TO_HOLD_OUT else np.full(len(known), _HELD_OUT + 1)
-    seen = _with_maps_of_other_folds(known, fold)
-    parts = {
-        held_out: [
+    fold = folds_by_place(known)
+    if len(known) < _LEAST_TO_HOLD_OUT or len(np.unique(fold)) < _FOLDS:
+        fold = np.full(len(known), _HELD_OUT + 1)
+    seen, radio_map = _with_maps_of_other_folds(known, fold)
+
+    def pool(numbers: Sequence[int]) -> ScenePool:
+        parts = [
             part
-            for number in sorted(set(fold.tolist()))
-            if (number == _HELD_OUT) == held_out
+            for number in numbers
             for part in _parts([seen[index] for index in np.flatnonzero(fold == number)], cells, device)
         ]
-        for held_out in (False, True)
-    }
-    return Recorded(ScenePool(parts[False], cells), ScenePool(parts[True], cells) if parts[True] else None)
+        return ScenePool(parts, cells)
 
-
-def site_map(known: Sequence[Collected]) -> RadioMap | None:
-    """The radio map of all observations of a small site; None where there are too few."""
-    mappable = [each for each in known if _is_mappable(each)]
-    return fit_radio_map(survey(mappable)) if len(mappable) >= _LEAST_TO_MAP else None
+    trained = [int(number) for number in np.unique(fold) if number != _HELD_OUT]
+    return Recorded(pool(trained), pool([_HELD_OUT]) if _HELD_OUT in fold else None, radio_map)
 
 
 def folds_by_place(known: Sequence[Collected]) -> NDArray[np.int64]:
@@ -101,10 +101,8 @@ def folds_by_place(known: Sequence[Collected]) -> NDArray[np.int64]:
 def _blocks(places_deg: Sequence[tuple[float, float]]) -> NDArray[np.int64]:
     """(J,) the number of the block each place lies in."""
     latitude, longitude = np.array(places_deg).T
-    meters_a_degree = 111_195.0
-    north = latitude * meters_a_degree
-    east = longitude * meters_a_degree * np.cos(np.radians(np.mean(latitude)))
-    cells = np.floor(np.stack([east, north], axis=-1) / BLOCK_M)
+    enu_m = LocalFrame.around(latitude, longitude).to_enu(latitude, longitude, np.zeros(len(latitude)))
+    cells = np.floor(enu_m[:, :2] / BLOCK_M)
     return np.asarray(np.unique(cells, axis=0, return_inverse=True)[1]).reshape(-1)
 
 
@@ -112,17 +110,20 @@ def _is_mappable(collected: Collected) -> bool:
     return model_of(collected) is LOCAL and int(collected.evidence.has_level.sum()) >= 2
 
 
-def _with_maps_of_other_folds(known: Sequence[Collected], fold: NDArray[np.int64]) -> list[Collected]:
-    """Each observation as a radio map sees it that knows none of its fold."""
+def _with_maps_of_other_folds(
+    known: Sequence[Collected], fold: NDArray[np.int64]
+) -> tuple[list[Collected], RadioMap | None]:
+    """Each observation as a radio map sees it that knows none of its fold, and the map that knows all; or no maps."""
     mappable = np.array([_is_mappable(each) for each in known])
-    if mappable.sum() < _LEAST_TO_MAP or len(set(fold.tolist())) < _FOLDS:
-        return list(known)
+    if mappable.sum() < _LEAST_TO_MAP or len(np.unique(fold[mappable])) < _FOLDS:
+        return list(known), None
     everything = survey([each for each, yes in zip(known, mappable, strict=True) if yes])
     shadowing = shadowing_of(everything)
     maps = [fit_radio_map(everything.select(fold[mappable] != number), shadowing) for number in range(_FOLDS)]
-    return [
+    seen = [
         mapped(each, maps[number]) if yes else each for each, number, yes in zip(known, fold, mappable, strict=True)
     ]
+    return seen, fit_radio_map(everything, shadowing)
 
 
 def _parts(known: Sequence[Collected], cells: int, device: torch.device | str) -> list[LabelledEvidence]:

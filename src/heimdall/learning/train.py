@@ -28,7 +28,7 @@ from heimdall.learning.export import check_parity, load_weights, to_onnx, weight
 from heimdall.learning.module import EvidenceModule
 from heimdall.learning.progress import ProgressReport
 from heimdall.learning.recipes import Recipe, recipe_from
-from heimdall.learning.recordings import Recorded, read_known, recorded_scenes, site_map
+from heimdall.learning.recordings import Recorded, read_known, recorded_scenes
 from heimdall.learning.report import model_card
 from heimdall.learning.runfolder import RunFolder, SilentRunFolder
 from heimdall.learning.stop import StopSignal
@@ -157,7 +157,7 @@ class Run:
         return path
 
     def learn(self, tracker: Tracker) -> None:
-        """Train to the last step and calibrate; leaves checkpoint, calibration and training record in the folder."""
+        """Train to the last step and calibrate; leaves checkpoint, calibration, radio map and training record in the folder."""
         resumed = self.folder.checkpoint.exists()
         module = EvidenceModule(self.recipe, pretrained=self.recipe.network.pretrained and not resumed)
         module.micro.on_halving = self._report_halving
@@ -168,6 +168,8 @@ class Run:
         seconds = self._fit(module, tracker)
         if _is_first_process():
             self._calibrate(module, None if recorded is None else recorded.held_out)
+            if recorded is not None and recorded.radio_map is not None:
+                self.folder.write_radio_map(recorded.radio_map)
             self._record(seconds)
 
     def _recorded(self) -> Recorded | None:
@@ -226,9 +228,6 @@ class Run:
     def _export(self) -> Path:
         self.progress.phase("export", self.recipe.steps)
         with self.stop.interruptible():
-            radio_map = site_map(read_known(self.options.data)) if self.options.data else None
-            if radio_map is not None:
-                self.folder.write_radio_map(radio_map)
             return export_run(self.folder.path, None)
 
 

@@ -1,14 +1,25 @@
 """Comparing methods: every answer is held against its own truth, and only answers are kept."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from heimdall.errors import InputError
-from heimdall.estimation.comparison import Case, Label, Method, case_of, needed_mass, run, truth_inside
+from heimdall.estimation.comparison import (
+    Case,
+    Comparison,
+    Label,
+    Method,
+    case_of,
+    chunks,
+    compare,
+    joined,
+    needed_mass,
+    truth_inside,
+)
 from heimdall.estimation.locate import Located, locate_each
 from heimdall.estimation.region import GridPosterior, to_geodetic
 from heimdall.geometry import LocalFrame
@@ -16,6 +27,13 @@ from heimdall.observation import Observation, Place
 
 MakeObservation = Callable[..., Observation]
 FRAME = LocalFrame(50.0, 10.0)
+
+
+def run(
+    cases: Iterable[Case], methods: list[Method], on_progress: Callable[[int], None] = lambda done: None
+) -> Comparison:
+    """As the program does it, in this process."""
+    return joined((compare(chunk, methods) for chunk in chunks(cases)), on_progress)
 
 
 def _normal_posterior(sigma_m: float = 500.0) -> GridPosterior:

@@ -21,8 +21,8 @@ from heimdall.evidence.radio_map import RadioMap
 from heimdall.geometry import LocalFrame
 from heimdall.inference.bundle import Bundle, read_bundle
 from heimdall.inference.calibration import Calibration
-from heimdall.learning.radio_map import fit_radio_map, survey
-from heimdall.learning.recordings import folds_by_place, recorded_scenes, site_map
+from heimdall.learning.radio_map import fit_radio_map, shadowing_of, survey
+from heimdall.learning.recordings import collected_of, folds_by_place, recorded_scenes
 from heimdall.observation import Observation, Place, Receiver, Reception
 
 FRAME = LocalFrame(47.0, 8.0)
@@ -57,16 +57,21 @@ def walked() -> list[Collected]:
     return [_observed(place, level, row) for row, (place, level) in enumerate(zip(places, levels, strict=True))]
 
 
+def _fitted(known: list[Collected]) -> RadioMap:
+    surveyed = survey(known)
+    return fit_radio_map(surveyed, shadowing_of(surveyed))
+
+
 @pytest.fixture(scope="module")
 def radio_map(walked: list[Collected]) -> RadioMap:
-    return fit_radio_map(survey(walked[:250]))
+    return _fitted(walked[:250])
 
 
 def test_offsets_and_exponent_are_found_where_nothing_shadows() -> None:
     places = np.random.default_rng(2).uniform(-700, 700, (60, 2))
     distance = np.maximum(np.linalg.norm(places[:, None] - RECEIVERS_M, axis=-1), 20.0)
     levels = OFFSET_DB - 10 * EXPONENT * np.log10(distance)
-    found = fit_radio_map(survey([_observed(*each, 0) for each in zip(places, levels, strict=True)]))
+    found = _fitted([_observed(*each, 0) for each in zip(places, levels, strict=True)])
     assert found.exponent == pytest.approx(EXPONENT, abs=0.01)
     np.testing.assert_allclose(found.offset_db[:-1], OFFSET_DB, atol=0.2)
 
@@ -74,7 +79,7 @@ def test_offsets_and_exponent_are_found_where_nothing_shadows() -> None:
 def test_at_places_it_knows_the_map_is_surer_than_far_from_them(radio_map: RadioMap, walked: list[Collected]) -> None:
     seen = mapped(walked[0], radio_map).evidence
     assert seen.mapped is not None
-    here = seen.mapped.origin_m * 0 + _enu(walked[0])
+    here = _enu(walked[0])
     distance = link_distance_m(here[None], seen, LOCAL)
     _, sigma = seen.mapped.excess_db(here[None], distance, seen.level_db)
     assert np.max(sigma) < 0.8 * np.max(radio_map.sigma_db[:-1])
@@ -164,6 +169,7 @@ def test_places_near_each_other_are_held_out_together_and_never_trained_on(walke
     assert scenes.held_out is not None
     assert len(scenes.held_out) == int(np.sum(fold == 0))
     assert len(scenes.training) + len(scenes.held_out) == len(walked)
+    assert scenes.radio_map is not None
     assert all(part.evidence.mapped is not None for part in (*scenes.training.parts, *scenes.held_out.parts))
 
 
@@ -171,11 +177,18 @@ def test_few_recordings_are_all_trained_on_and_make_no_map(walked: list[Collecte
     scenes = recorded_scenes(walked[:20], 16)
     assert scenes.held_out is None
     assert len(scenes.training) == 20
-    assert site_map(walked[:20]) is None
+    assert scenes.radio_map is None
+
+
+def test_recordings_of_fewer_places_than_folds_are_all_trained_on_and_make_no_map(walked: list[Collected]) -> None:
+    """A beacon heard often says nothing about other places."""
+    scenes = recorded_scenes(walked[:1] * 250, 16)
+    assert scenes.held_out is None
+    assert len(scenes.training) == 250
+    assert scenes.radio_map is None
+    assert all(part.evidence.mapped is None for part in scenes.training.parts)
 
 
 def test_an_observation_without_truth_is_left_out(walked: list[Collected]) -> None:
-    from heimdall.learning.recordings import collected_of
-
     with pytest.raises(InputError, match="--data"):
         collected_of([replace(walked[0].observation, truth=None)])
