@@ -5,15 +5,16 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from fsspec.core import url_to_fs
-from fsspec.implementations.local import LocalFileSystem
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
+from heimdall.artifacts import Artifacts, MissingArtifactError, open_artifacts
 from heimdall.errors import InputError
 from heimdall.learning.runfolder import write_atomically
 
@@ -26,42 +27,25 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         write_atomically(Path(path), lambda temporary: torch.save(checkpoint, temporary))
 
 
-class CheckpointStore:
-    """Where a run's last checkpoint outlives the machine that wrote it: a folder, or an address that fsspec knows."""
+def open_store(address: str) -> Artifacts:
+    """Where a run's last checkpoint outlives the machine that wrote it. Raises InputError for an address nothing reaches."""
+    try:
+        return open_artifacts(address)
+    except InputError as error:
+        raise InputError(f"--storage {error}") from error
 
-    def __init__(self, address: str) -> None:
-        self.address = address
+
+def fetch_to(store: Artifacts, key: str, target: Path) -> bool:
+    """The file under `target`, whole; False where the store has none of that key."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=target.parent, prefix=".incoming-") as place:
         try:
-            self._files, self._root = url_to_fs(address)
-        except (ImportError, ValueError) as error:
-            raise InputError(f"--storage {address}: {error}") from error
-        self._is_folder = isinstance(self._files, LocalFileSystem)
-
-    def put(self, source: Path, name: str) -> None:
-        """All or nothing, also where the process dies in between."""
-        target = f"{self._root}/{name}"
-        if self._is_folder:
-            Path(target).parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(Path(target), lambda temporary: shutil.copyfile(source, temporary))
-        else:
-            # An object store shows an object when all of it has arrived. Some want the bucket made first.
-            try:
-                self._files.put_file(str(source), target)
-            except FileNotFoundError:
-                self._files.makedirs(target.rpartition("/")[0], exist_ok=True)
-                self._files.put_file(str(source), target)
-
-    def fetch(self, name: str, target: Path) -> bool:
-        """False where there is none of that name."""
-        self._files.invalidate_cache()
-        if not self._files.exists(f"{self._root}/{name}"):
+            found = store.fetch(key, Path(place))
+        except MissingArtifactError:
             return False
-        target.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(target, lambda temporary: self._files.get_file(f"{self._root}/{name}", str(temporary)))
-        return True
-
-    def delete(self, name: str) -> None:
-        self._files.rm_file(f"{self._root}/{name}")
+        brought = found.parent == Path(place)
+        write_atomically(target, found.replace if brought else partial(shutil.copyfile, found))
+    return True
 
 
 class KeepLast(Callback):

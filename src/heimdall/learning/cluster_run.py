@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from heimdall.errors import HeimdallError, InputError
 from heimdall.evidence.radio_map import RadioMap
 from heimdall.inference.ray_cluster import connected, load_ray, one_line
-from heimdall.learning.checkpoint import CheckpointStore
+from heimdall.learning.checkpoint import fetch_to, open_store
 from heimdall.learning.cluster import Cluster, Room, room_on
 from heimdall.learning.progress import ProgressReport
 from heimdall.learning.recipes import Recipe
@@ -40,7 +40,7 @@ def learn_on(cluster: Cluster, recipe: Recipe, options: TrainingOptions, stop: S
     from heimdall.learning.cluster_worker import CHECKPOINT, TOKEN
 
     checkpoint, address = options.folder.checkpoint, _storage_address(cluster, options.folder.path)
-    store, token = CheckpointStore(address), secrets.token_hex(8)
+    store, token = open_store(address), secrets.token_hex(8)
     with connected(ray, cluster.address, cluster.most or 1):
         stop.listen()
         room = _room(ray, cluster, recipe, options)
@@ -49,14 +49,14 @@ def learn_on(cluster: Cluster, recipe: Recipe, options: TrainingOptions, stop: S
             mark.write_text(token)
             store.put(mark, TOKEN)
             # A run that began elsewhere goes on from what its folder has.
-            if checkpoint.exists() and not store.fetch(CHECKPOINT, Path(scratch) / CHECKPOINT):
+            if checkpoint.exists() and not fetch_to(store, CHECKPOINT, Path(scratch) / CHECKPOINT):
                 store.put(checkpoint, CHECKPOINT)
         task = _task(recipe, options, room, address, token)
         try:
             _follow(ray, task, room, stop, news)
         finally:
             if cluster.storage is not None:
-                store.fetch(CHECKPOINT, checkpoint)
+                fetch_to(store, CHECKPOINT, checkpoint)
         for name in (TOKEN, CHECKPOINT) if cluster.storage is not None else (TOKEN,):
             store.delete(name)  # the run folder has what it was for
 

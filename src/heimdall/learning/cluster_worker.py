@@ -25,10 +25,11 @@ from ray.train.lightning import RayDDPStrategy, RayLightningEnvironment
 from ray.train.torch import TorchTrainer
 from rich.console import Console
 
+from heimdall.artifacts import Artifacts
 from heimdall.errors import HeimdallError, InputError
 from heimdall.evidence.radio_map import RadioMap
 from heimdall.learning.accelerator import Accelerator, resolve
-from heimdall.learning.checkpoint import CheckpointStore
+from heimdall.learning.checkpoint import fetch_to, open_store
 from heimdall.learning.cluster import Room
 from heimdall.learning.recipes import Recipe
 from heimdall.learning.runfolder import RunFolder, SilentRunFolder
@@ -117,7 +118,7 @@ def _learn(task: Task, desk: Any, path: Path, first: bool) -> None:
     store = _store(task, path)
     folder = ToldRunFolder(path, desk) if first else SilentRunFolder(path)
     folder.make()
-    store.fetch(CHECKPOINT, folder.checkpoint)
+    fetch_to(store, CHECKPOINT, folder.checkpoint)
     stop = AskedToStop(desk)
     processes = Processes(
         strategy=RayDDPStrategy(),  # type: ignore[no-untyped-call] # Ray leaves it unannotated
@@ -140,9 +141,9 @@ def _learn(task: Task, desk: Any, path: Path, first: bool) -> None:
         stop.release()
 
 
-def _store(task: Task, path: Path) -> CheckpointStore:
-    store, seen = CheckpointStore(task.storage), path / TOKEN
-    if not store.fetch(TOKEN, seen) or seen.read_text() != task.token:
+def _store(task: Task, path: Path) -> Artifacts:
+    store, seen = open_store(task.storage), path / TOKEN
+    if not fetch_to(store, TOKEN, seen) or seen.read_text() != task.token:
         raise InputError(
             f"this node does not reach {task.storage}: give --storage a folder that all nodes share, or s3://BUCKET/PATH"
         )

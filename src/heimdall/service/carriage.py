@@ -19,8 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from heimdall.artifacts import Artifacts
 from heimdall.errors import HeimdallError
-from heimdall.service.artifacts import Artifacts
 from heimdall.service.runfolder import CHECKPOINT, RunFolder
 
 log = logging.getLogger(__name__)

@@ -8,8 +8,8 @@ from concurrent.futures import Executor
 from functools import partial
 from typing import Any
 
+from heimdall.artifacts import Artifacts
 from heimdall.service import carriage
-from heimdall.service.artifacts import Artifacts
 from heimdall.service.errand import Errand
 from heimdall.service.runfolder import RunFolder
 from heimdall.service.store import Job

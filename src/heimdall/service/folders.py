@@ -10,9 +10,9 @@ import time
 from collections import OrderedDict
 from pathlib import Path
 
+from heimdall.artifacts import Artifacts
 from heimdall.errors import HeimdallError
 from heimdall.service import carriage, launch
-from heimdall.service.artifacts import Artifacts
 from heimdall.service.runfolder import RunFolder
 from heimdall.service.settings import Settings
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from heimdall.artifacts import Artifacts, fingerprint
 from heimdall.errors import InputError
 from heimdall.service import carriage, kinds, stations
-from heimdall.service.artifacts import Artifacts, fingerprint
 from heimdall.service.leases import Bundle
 from heimdall.service.prepared import prepared
 from heimdall.service.process import LeashedProcess

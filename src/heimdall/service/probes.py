@@ -9,9 +9,9 @@ from pathlib import Path
 from celery import Celery
 from sqlalchemy import select, text
 
+from heimdall.artifacts import Artifacts
 from heimdall.errors import HeimdallError
 from heimdall.service import bell
-from heimdall.service.artifacts import Artifacts
 from heimdall.service.gpu import GpuWatch, NoGpuWatch, describe
 from heimdall.service.health import Degraded, Look, Probe
 from heimdall.service.jobs import Census, take_census

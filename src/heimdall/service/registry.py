@@ -11,11 +11,11 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from heimdall.artifacts import Artifacts, fingerprint
 from heimdall.errors import InputError
 from heimdall.inference.bundle import SUFFIX, Bundle
 from heimdall.inference.locate import Learned
 from heimdall.service import kinds
-from heimdall.service.artifacts import Artifacts, fingerprint
 from heimdall.service.jobs import LEASED, State
 from heimdall.service.refusals import ConflictError
 from heimdall.service.settings import Settings

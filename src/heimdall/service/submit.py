@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
+from heimdall.artifacts import open_artifacts
 from heimdall.errors import InputError
 from heimdall.service import carriage, jobs, kinds, launch
-from heimdall.service.artifacts import open_artifacts
 from heimdall.service.settings import Settings
 from heimdall.service.store import Job, Model
 

@@ -14,8 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from heimdall.artifacts import Artifacts
 from heimdall.service import leases
-from heimdall.service.artifacts import Artifacts
 from heimdall.service.attempt import Attempt
 from heimdall.service.gpu import GpuState
 from heimdall.service.launch import Slot, Tools

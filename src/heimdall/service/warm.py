@@ -8,9 +8,9 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
+from heimdall.artifacts import Artifacts
 from heimdall.errors import InputError
 from heimdall.inference.locate import Learned
-from heimdall.service.artifacts import Artifacts
 from heimdall.service.refusals import UnknownError
 from heimdall.service.store import Alias, Model
 

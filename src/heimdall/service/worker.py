@@ -15,10 +15,10 @@ from typing import IO, Any
 
 from celery import Celery, signals
 
+from heimdall.artifacts import open_artifacts
 from heimdall.errors import HeimdallError
 from heimdall.service import bell, metrics, probes
 from heimdall.service.announce import Announcer
-from heimdall.service.artifacts import open_artifacts
 from heimdall.service.gpu import GpuWatch, NoGpuWatch, watch_gpu
 from heimdall.service.health import Health
 from heimdall.service.health_server import HealthServer

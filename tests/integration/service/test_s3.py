@@ -8,9 +8,9 @@ import os
 import pytest
 from sqlalchemy import select
 
+from heimdall.artifacts import open_artifacts
 from heimdall.errors import HeimdallError
 from heimdall.service import carriage
-from heimdall.service.artifacts import open_artifacts
 from heimdall.service.folders import RunFolders
 from heimdall.service.jobs import State
 from heimdall.service.store import Model

@@ -11,7 +11,7 @@ import torch
 from rich.console import Console
 
 from heimdall.errors import InputError
-from heimdall.learning.checkpoint import CheckpointStore
+from heimdall.learning.checkpoint import fetch_to, open_store
 from heimdall.learning.cluster import Cluster, cluster_for, room_on
 from heimdall.learning.cluster_run import News
 from heimdall.learning.data import SceneStream
@@ -81,21 +81,21 @@ def test_a_pools_fingerprint_tells_its_scenes(tiny: Recipe) -> None:
 
 @pytest.mark.parametrize("remote", [False, True])
 def test_a_checkpoint_put_into_the_store_comes_back_whole(tmp_path: Path, remote: bool) -> None:
-    store = CheckpointStore("memory://checkpoints/run" if remote else str(tmp_path / "store"))
+    store = open_store("memory://checkpoints/run" if remote else str(tmp_path / "store"))
     source, target = tmp_path / "source", tmp_path / "deep" / "target"
-    assert store.fetch("never-put.ckpt", target) is False
+    assert fetch_to(store, "never-put.ckpt", target) is False
     for content in (b"first", b"second, and longer"):
         source.write_bytes(content)
         store.put(source, "last.ckpt")
-        assert store.fetch("last.ckpt", target) is True
+        assert fetch_to(store, "last.ckpt", target) is True
         assert target.read_bytes() == content
     store.delete("last.ckpt")
-    assert store.fetch("last.ckpt", target) is False
+    assert fetch_to(store, "last.ckpt", target) is False
 
 
 def test_a_store_that_nothing_reaches_is_refused() -> None:
     with pytest.raises(InputError, match="--storage"):
-        CheckpointStore("nowhere://bucket/path")
+        open_store("nowhere://bucket/path")
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from heimdall.artifacts import open_artifacts
 from heimdall.errors import HeimdallError
 from heimdall.service import carriage
-from heimdall.service.artifacts import open_artifacts
 from heimdall.service.carrier import Carrier
 from heimdall.service.errand import Errand
 from heimdall.service.folders import RunFolders

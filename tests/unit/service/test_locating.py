@@ -6,10 +6,10 @@ import threading
 
 import pytest
 
+from heimdall.artifacts import open_artifacts
 from heimdall.errors import InputError
 from heimdall.formats.measurements import read_measurements
 from heimdall.service import registry, stations
-from heimdall.service.artifacts import open_artifacts
 from heimdall.service.locating import Locator, Method, RateLimit
 from heimdall.service.refusals import BusyError, TooOftenError, UnknownError
 from heimdall.service.stations import Correction, StationFields

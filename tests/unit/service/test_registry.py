@@ -7,10 +7,10 @@ import zipfile
 import pytest
 from sqlalchemy import update
 
+from heimdall.artifacts import open_artifacts
 from heimdall.errors import InputError
 from heimdall.inference.bundle import MANIFEST
 from heimdall.service import jobs, registry
-from heimdall.service.artifacts import open_artifacts
 from heimdall.service.jobs import State
 from heimdall.service.refusals import ConflictError
 from heimdall.service.store import Alias, Job

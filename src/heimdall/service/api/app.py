@@ -12,11 +12,11 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 
 from heimdall import __version__
+from heimdall.artifacts import Artifacts, open_artifacts
 from heimdall.service import bell, metrics, probes
 from heimdall.service.api import jobs, locate, models, problems, receivers, sessions, system
 from heimdall.service.api.limits import BODY_LIMIT_BYTES, BodyLimit
 from heimdall.service.api.parts import Parts
-from heimdall.service.artifacts import Artifacts, open_artifacts
 from heimdall.service.folders import RunFolders
 from heimdall.service.health import Health
 from heimdall.service.jobs import Census

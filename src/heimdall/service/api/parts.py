@@ -9,8 +9,8 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from heimdall.artifacts import Artifacts
 from heimdall.service.api.problems import ForbiddenError, UnauthenticatedError
-from heimdall.service.artifacts import Artifacts
 from heimdall.service.auth import Principal, Role, identify
 from heimdall.service.bell import Doorbell
 from heimdall.service.folders import RunFolders

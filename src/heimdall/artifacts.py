@@ -1,4 +1,4 @@
-"""Where finished models are kept: a folder, or any storage fsspec can reach (S3 and what speaks like it)."""
+"""Where models, run folders and checkpoints are kept: a folder, or any storage fsspec can reach (S3 and what speaks like it)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-from heimdall.errors import HeimdallError
+from heimdall.errors import HeimdallError, InputError
+
+
+class MissingArtifactError(HeimdallError):
+    """Nothing has this key."""
 
 
 class Artifacts(Protocol):
@@ -18,7 +22,10 @@ class Artifacts(Protocol):
     def put(self, source: Path, key: str) -> None: ...
 
     def fetch(self, key: str, folder: Path) -> Path:
-        """A local file with this content, in `folder` where it has to be brought from elsewhere."""
+        """A local file with this content, in `folder` where it has to be brought from elsewhere.
+
+        Raises MissingArtifactError.
+        """
 
     def delete(self, key: str) -> None: ...
 
@@ -45,7 +52,7 @@ class FolderArtifacts:
     def fetch(self, key: str, folder: Path) -> Path:
         path = self._root / key
         if not path.is_file():
-            raise HeimdallError(f"the artifact store has no {key}")
+            raise MissingArtifactError(f"the artifact store has no {key}")
         return path
 
     def delete(self, key: str) -> None:
@@ -68,9 +75,12 @@ class RemoteArtifacts:
         try:
             import fsspec
         except ImportError:
-            raise HeimdallError(f"models at {address} need fsspec: pip install 'heimdall[scale]'") from None
-        # What others put and delete must be seen at once.
-        filesystem, root = fsspec.core.url_to_fs(address, use_listings_cache=False)
+            raise HeimdallError(f"what is kept at {address} needs fsspec: pip install 'heimdall[scale]'") from None
+        try:
+            # What others put and delete must be seen at once.
+            filesystem, root = fsspec.core.url_to_fs(address, use_listings_cache=False)
+        except (ImportError, ValueError) as error:
+            raise InputError(f"{address}: {error}") from error
         self._root = root.rstrip("/")
         self._files: Any = filesystem
         self._address = address
@@ -89,7 +99,7 @@ class RemoteArtifacts:
             self._files.get_file(self._path(key), str(target))
         except FileNotFoundError:
             target.unlink(missing_ok=True)
-            raise HeimdallError(f"the artifact store has no {key}") from None
+            raise MissingArtifactError(f"the artifact store has no {key}") from None
         return target
 
     def delete(self, key: str) -> None:
