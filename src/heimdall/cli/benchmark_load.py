@@ -34,27 +34,33 @@ def load(
     address: Annotated[str, typer.Option(help="Where `heimdall serve` listens.")] = "http://127.0.0.1:8000",
     count: Annotated[int, typer.Option(min=1, max=10_000, help="Requests at the same time.")] = 200,
     method: Annotated[str, typer.Option(help="auto, likelihood or learned.")] = "auto",
+    model: Annotated[str | None, typer.Option(help="Id of a model, if not the champion.")] = None,
     json: JsonOption = False,
 ) -> int:
     """Send all requests at once; how long they take and how many are lost. The token is read from HEIMDALL_TOKEN."""
     token = os.environ.get(_TOKEN)
     if not token:
-        raise InputError(f"set {_TOKEN} to a token of the service: heimdall token create --role viewer")
+        raise InputError(f"set {_TOKEN} to a token of the service: heimdall token create --name load")
     if not session.is_file():
         raise InputError(f"{session}: no such file; name a measurement file or an archive of a session")
-    answers = asyncio.run(locate_at_once(address, token, session, count, {"method": method}))
+    answers = asyncio.run(locate_at_once(address, token, session, count, _query(method, model)))
     milliseconds = [answer.seconds * 1e3 for answer in answers if answer.status == 200]
     statuses = Counter(answer.status for answer in answers)
     document = {
         "count": count,
         "located": len(milliseconds),
         "statuses": {str(status): number for status, number in sorted(statuses.items())},
+        "why": next((answer.document.get("detail") for answer in answers if answer.status != 200), None),
         "median_ms": float(np.median(milliseconds)) if milliseconds else None,
         "q95_ms": float(np.quantile(milliseconds, 0.95)) if milliseconds else None,
         "machine": machine(),
     }
     print_json(document) if json else _show(document)
     return 0 if len(milliseconds) == count else 1
+
+
+def _query(method: str, model: str | None) -> dict[str, str]:
+    return {"method": method} | ({} if model is None else {"model": model})
 
 
 async def locate_at_once(address: str, token: str, session: Path, count: int, query: dict[str, str]) -> list[Answer]:
@@ -89,4 +95,4 @@ def _show(document: dict[str, Any]) -> None:
         )
     lost = {status: number for status, number in document["statuses"].items() if status != "200"}
     if lost:
-        console.print(f"other answers by HTTP status: {lost}", highlight=False)
+        console.print(f"other answers by HTTP status: {lost}; the first says: {document['why']}", highlight=False)
