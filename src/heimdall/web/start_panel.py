@@ -54,8 +54,9 @@ class StartPanel:
                 self._scenes = self._input("Scenes", "200")
                 self._device = self._select(_DEVICES, "", "Device")
                 self._changes = self._input("Changes, such as steps=100 optimizer.lr=0.0005", "")
-            self._plan = ui.html("", sanitize=False).classes("plan").props("aria-live=polite")
+            # Above the plan: leaving a field plans anew, and a button that moves under the mouse is not pressed.
             ui.button("Start", icon="play_arrow", on_click=self._start).props("unelevated no-caps").classes("go")
+            self._plan = ui.html("", sanitize=False).classes("plan").props("aria-live=polite")
         self._changes.on("blur", self._replan)
         ui.timer(0, self._fill, once=True)
 

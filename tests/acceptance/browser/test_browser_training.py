@@ -13,6 +13,8 @@ from heimdall.geometry import geodesic_distance_m
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
+PRESS_MS = 300
+"""How long a person holds a button down."""
 SMALL = "steps=40 scenes.pool=128 scenes.passes=40 scenes.calibration=32 scenes.validation=32 validate_every=10"
 ENDLESS = SMALL.replace("steps=40", "steps=100000")
 TRAINED_S = 400.0
@@ -21,7 +23,7 @@ TRAINED_S = 400.0
 def start(page, changes: str) -> None:
     page.wait_for_selector(".plan dl")
     page.fill("input[aria-label^=Changes]", changes)
-    page.click("role=button[name=Start]")
+    page.click("role=button[name=Start]", delay=PRESS_MS)
 
 
 def state_of(page) -> str:

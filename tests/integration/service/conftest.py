@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pytest
 
 from heimdall.service import jobs
@@ -141,11 +142,17 @@ def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swift]:
         server.stop()
 
 
+def reach(swift: Swift, patch: pytest.MonkeyPatch) -> None:
+    """Let this process, and what it starts, use this store; fsspec would keep the one that it used before."""
+    for name, value in swift.environment.items():
+        patch.setenv(name, value)
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
+
+
 @pytest.fixture
 def s3(swift: Swift, monkeypatch: pytest.MonkeyPatch) -> str:
     """The address of an empty bucket's folder; this process knows how to reach it."""
-    for name, value in swift.environment.items():
-        monkeypatch.setenv(name, value)
+    reach(swift, monkeypatch)
     return f"s3://b{uuid.uuid4().hex[:12]}/heimdall"
 
 

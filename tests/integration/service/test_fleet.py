@@ -23,7 +23,7 @@ import pytest
 from heimdall.service import jobs
 from heimdall.service.jobs import FINAL, State
 
-from .conftest import STANDIN, Site, free_port
+from .conftest import STANDIN, Site, free_port, reach
 from .network import Network, network_of
 from .swift_store import MISSING, Swift, installed
 from .test_kill import assert_never_at_once, undisturbed
@@ -79,8 +79,7 @@ def machines(network, postgres_on, tmp_path) -> Iterator[list[Machine]]:
         stack.callback(_end, subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL))
         stack.callback(swift.stop)
         swift.start()
-        for name, value in swift.environment.items():
-            patch.setenv(name, value)
+        reach(swift, patch)
         shared = {
             "database_url": database,
             "broker_url": f"redis://{network.host}:{port}/0",
