@@ -40,10 +40,10 @@ def best_place(mixture: Mixture, smoothing: float) -> Array:
     return place[:, 0]
 
 
-def joined_place(peak: Array, share: float, cells: int) -> Array:
+def joined_place(peak: Array, share: Array | float, cells: int) -> Array:
     """(B, 2) between the likelihood's mode, the window's middle, and the peak of the network's density.
 
-    `share` of the way where both mean the same peak, all of it where they do not.
+    `share` of the way, (B, 1) or one for all, where both mean the same peak, all of it where they do not.
     """
     xp = array_namespace(peak)
     near = xp.max(xp.abs(peak), axis=-1) < _NEAR_CELLS * cells / _REFERENCE_CELLS

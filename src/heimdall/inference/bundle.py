@@ -16,7 +16,7 @@ from heimdall.inference.calibration import Calibration
 from heimdall.inference.window import MAPS, TOKENS
 
 FORMAT = "heimdall-bundle"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 NETWORK, MANIFEST, CARD, RADIO_MAP = "model.onnx", "manifest.json", "MODEL_CARD.md", "radio_map.f32"
 SUFFIX = ".heimdall"
 _MEMBERS = (NETWORK, MANIFEST, CARD)

@@ -30,15 +30,23 @@ class Regions:
 
 
 @dataclass(frozen=True)
+class Shares:
+    """How the hybrid joins network and likelihood."""
+
+    likelihood: float = 0.5
+    """Weight of the likelihood in the geometric mean of the two densities."""
+    point: float = 0.5
+    """How far the place lies from the likelihood's mode towards the peak of the joined density, where both are one peak."""
+
+
+@dataclass(frozen=True)
 class Calibration:
     """Fitted by `heimdall.learning.calibrate` on scenes that nothing was trained on."""
 
     regions: dict[str, dict[str, Regions]] = field(default_factory=dict)
     """For each method and kind of session, and for all kinds together."""
-    likelihood_share: float = 0.5
-    """Weight of the likelihood in the hybrid's geometric mean of the two densities."""
-    point_share: float = 0.5
-    """How far the hybrid's place lies from the likelihood's mode towards the peak of its density, where both are one peak."""
+    shares: dict[str, Shares] = field(default_factory=dict)
+    """The hybrid's, for each kind of session and for all kinds together."""
     kinds: dict[str, dict[str, float]] = field(default_factory=dict)
     """Median error in m of each method, and the number of scenes, for each kind of session that was seen."""
     scenes: int = 0
@@ -47,6 +55,10 @@ class Calibration:
         """Those of the kind; of all kinds together where there were too few of it; uncalibrated before any fit."""
         known = self.regions.get(method, {})
         return known.get(kind) or known.get(ALL) or Regions()
+
+    def shares_of(self, kind: str) -> Shares:
+        """As `regions_of`; half and half before any fit."""
+        return self.shares.get(kind) or self.shares.get(ALL) or Shares()
 
     def best_method(self, kind: str, *, with_likelihood: bool = True) -> str:
         """The method with the least median error on that kind of session.
@@ -66,7 +78,8 @@ class Calibration:
             method: {kind: Regions(tuple(each["masses"])) for kind, each in kinds.items()}
             for method, kinds in document["regions"].items()
         }
-        return cls(**{**document, "regions": regions})
+        shares = {kind: Shares(**each) for kind, each in document["shares"].items()}
+        return cls(**{**document, "regions": regions, "shares": shares})
 
 
 def kind_of(model: PropagationModel, timed_receivers: int, *, mapped: bool = False) -> str:
@@ -74,8 +87,11 @@ def kind_of(model: PropagationModel, timed_receivers: int, *, mapped: bool = Fal
     return f"{model.name}, {'time' if timed_receivers >= 3 else 'power'}{', mapped' if mapped else ''}"
 
 
-def pooled(mixture: Mixture, likelihood_log_mass: Array, likelihood_share: float) -> Mixture:
-    """The hybrid's density: cell by cell the geometric mean of the network's weight and the likelihood's mass (B, K)."""
+def pooled(mixture: Mixture, likelihood_log_mass: Array, likelihood_share: Array | float) -> Mixture:
+    """The hybrid's density: cell by cell the geometric mean of the network's weight and the likelihood's mass (B, K).
+
+    The likelihood's share is (B, 1), or one for all scenes.
+    """
     xp = array_namespace(mixture.log_weight)
     log_weight = (1 - likelihood_share) * mixture.log_weight + likelihood_share * likelihood_log_mass
     everything = xp.concat([log_weight, mixture.log_background[:, None]], axis=1)

@@ -26,7 +26,7 @@ from heimdall.evidence.mapping import mapped
 from heimdall.geometry import Array
 from heimdall.inference.answer import best_place, joined_place, smoothing_core
 from heimdall.inference.bundle import Bundle, read_bundle
-from heimdall.inference.calibration import HYBRID, LIKELIHOOD, NETWORK, Calibration, Regions, kind_of, pooled
+from heimdall.inference.calibration import HYBRID, LIKELIHOOD, NETWORK, Regions, Shares, kind_of, pooled
 from heimdall.inference.mixture import Mixture, from_network
 from heimdall.inference.network import OnnxNetwork
 from heimdall.inference.posterior import posterior_of
@@ -110,12 +110,12 @@ class Learned:
         mode_m, _ = find_mode(batch, log_posterior(batch, model))
         frame = frame_around(mode_m, batch, model, self.bundle.cells)
         window = read_window(batch, model, frame, self.bundle.cells)
-        answers = answers_of(self.network.run(window), window, batch.half_width_m, self.bundle.calibration)
-        shared_ms = (time.perf_counter() - begun) * 1e3 / len(members)
+        calibration = self.bundle.calibration
         kinds = [_kind(collected, model) for collected in members]
-        regions = [
-            self.bundle.calibration.regions_of(method, kind) for method, kind in zip(methods, kinds, strict=True)
-        ]
+        shares = [calibration.shares_of(kind) for kind in kinds]
+        answers = answers_of(self.network.run(window), window, batch.half_width_m, shares)
+        shared_ms = (time.perf_counter() - begun) * 1e3 / len(members)
+        regions = [calibration.regions_of(method, kind) for method, kind in zip(methods, kinds, strict=True)]
         return [
             _conclude(collected, batch, window, answers[method], index, method, regions[index], model, shared_ms)
             for index, (collected, method) in enumerate(zip(members, methods, strict=True))
@@ -131,15 +131,18 @@ def _is_mapped(collected: Collected) -> bool:
 
 
 def answers_of(
-    output: tuple[Array, Array], window: Window, half_width_m: Array, calibration: Calibration
+    output: tuple[Array, Array], window: Window, half_width_m: Array, shares: Sequence[Shares]
 ) -> dict[str, Answer]:
-    """The network's output, alone and joined with the likelihood. For numpy and torch."""
+    """The network's output, alone and joined with the likelihood by each scene's shares."""
     cells = window.maps.shape[-1]
+    of_likelihood_B1, of_peak_B1 = (
+        np.array([[getattr(each, name)] for each in shares], dtype=np.float32) for name in ("likelihood", "point")
+    )
     smoothing = smoothing_core(cells)
     alone = from_network(*output, window.frame, half_width_m)
     log_mass = LOG_MASS_SCALE * window.maps[:, LOG_MASS]
-    joined = pooled(alone, log_mass.reshape(log_mass.shape[0], -1), calibration.likelihood_share)
-    between = joined_place(best_place(joined, smoothing), calibration.point_share, cells)
+    joined = pooled(alone, log_mass.reshape(log_mass.shape[0], -1), of_likelihood_B1)
+    between = joined_place(best_place(joined, smoothing), of_peak_B1, cells)
     places = {NETWORK: best_place(alone, smoothing), HYBRID: between}
     mixtures = {NETWORK: alone, HYBRID: joined}
     return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ from heimdall.inference.calibration import (
     PROBABILITIES,
     Calibration,
     Regions,
+    Shares,
     kind_of,
     pooled,
 )
@@ -33,6 +34,8 @@ _LEAST = 150
 _SHARES = tuple(step / 10 for step in range(11))
 
 Network = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+Chosen = NDArray[np.bool_]
+"""(scenes,)"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +50,8 @@ class Answered:
     def likelihood_log_mass(self) -> Tensor:
         return self.batch.window.maps[:, LOG_MASS].flatten(1) * LOG_MASS_SCALE
 
-    def hybrid(self, share: float) -> Mixture:
-        return pooled(self.mixture, self.likelihood_log_mass, share)
+    def hybrid(self, likelihood_share: Tensor | float) -> Mixture:
+        return pooled(self.mixture, self.likelihood_log_mass, likelihood_share)
 
     def best(self, mixture: Mixture) -> Tensor:
         return best_place(mixture, smoothing_core(self.cells))
@@ -65,26 +68,35 @@ class Answered:
 
 @torch.no_grad()
 def calibrate(network: Network, simulated: ScenePool, recorded: ScenePool | None = None) -> Calibration:
-    """Three fits, one after the other: the share of the likelihood by the score of the truth, the share of the place by the
-    median error, and the masses of the regions by counting how often they hold the truth.
+    """Three fits, one after the other, each for every kind of session with enough scenes and for all together: the share of
+    the likelihood by the score of the truth, the share of the place by the median error, and the masses of the regions by
+    counting how often they hold the truth.
 
-    The shares are fitted on the recorded scenes where there are some: they are what the network is for.
+    The shares of a kind of which there are recorded scenes are fitted on those: they are what the network is for.
     """
     pool = simulated if recorded is None else ScenePool([*simulated.parts, *recorded.parts], simulated.cells)
     answers = list(_answers(network, pool))
-    typical = answers if recorded is None else list(_answers(network, recorded))
-    likelihood_share = _least(_SHARES, lambda share: _mean_loss(typical, share))
-    tops, peaks = (_peaks(some, likelihood_share) for some in (typical, answers))
-    point_share = _least(_SHARES, lambda share: _median_error(typical, tops, share))
-    errors, kinds = _errors(answers, peaks, point_share), _kinds(pool)
+    kinds = _kinds(pool)
+    every_kind = _groups(kinds)
+    groups = {kind: mine for kind, mine in every_kind.items() if kind == ALL or mine.sum() >= _LEAST}
+    typical = {kind: _recorded_first(mine, len(simulated)) for kind, mine in groups.items()}
+    likelihood_share = _fitted(typical, _losses(answers), np.mean)
+    mixtures = [
+        answer.hybrid(share) for answer, share in zip(answers, _of_each(answers, kinds, likelihood_share), strict=True)
+    ]
+    peaks = [answer.best(mixture) for answer, mixture in zip(answers, mixtures, strict=True)]
+    point_share = _fitted(typical, _place_errors(answers, peaks), np.median)
+    places = [
+        joined_place(peak, share, pool.cells)
+        for peak, share in zip(peaks, _of_each(answers, kinds, point_share), strict=True)
+    ]
     return Calibration(
         regions={
-            NETWORK: _regions(answers, kinds, lambda answer: answer.mixture),
-            HYBRID: _regions(answers, kinds, lambda answer: answer.hybrid(likelihood_share)),
+            NETWORK: _regions(answers, [answer.mixture for answer in answers], groups),
+            HYBRID: _regions(answers, mixtures, groups),
         },
-        likelihood_share=likelihood_share,
-        point_share=point_share,
-        kinds=_medians(errors, kinds),
+        shares={kind: Shares(likelihood_share[kind], point_share[kind]) for kind in groups},
+        kinds=_medians(_errors(answers, places), every_kind),
         scenes=len(pool),
     )
 
@@ -95,48 +107,60 @@ def _answers(network: Network, pool: ScenePool) -> Iterator[Answered]:
         yield Answered(batch, batch.mixture(network(*batch.network_input)), pool.cells)
 
 
-def _peaks(answers: list[Answered], likelihood_share: float) -> list[Tensor]:
-    return [answer.best(answer.hybrid(likelihood_share)) for answer in answers]
+def _recorded_first(mine: Chosen, simulated: int) -> Chosen:
+    """Of the chosen scenes those that were recorded, which follow the simulated ones, if there are any."""
+    recorded = mine & (np.arange(len(mine)) >= simulated)
+    return recorded if recorded.any() else mine
 
 
-def _least(candidates: tuple[float, ...], cost: Callable[[float], float]) -> float:
-    costs = [cost(candidate) for candidate in candidates]
-    return candidates[int(np.argmin(costs))]
+def _fitted(
+    groups: dict[str, Chosen], costs: NDArray[np.float32], average: Callable[..., NDArray[np.float32]]
+) -> dict[str, float]:
+    """The share of `_SHARES` with the least average cost in each group; costs are (shares, scenes)."""
+    return {kind: _SHARES[int(np.argmin(average(costs[:, mine], axis=1)))] for kind, mine in groups.items()}
 
 
-def _mean_loss(answers: list[Answered], share: float) -> float:
-    losses = [-answer.hybrid(share).log_density(answer.batch.truth_core[:, None])[:, 0] for answer in answers]
-    return float(torch.cat(losses).mean())
+def _of_each(answers: list[Answered], kinds: list[str], share: dict[str, float]) -> Iterator[Tensor]:
+    """(B, 1) for each batch: the share that belongs to each scene's kind."""
+    every = torch.tensor([share.get(kind, share[ALL]) for kind in kinds])
+    for answer, shares in zip(answers, torch.split(every, _BATCH), strict=True):
+        yield shares[:, None].to(answer.batch.truth_m.device)
 
 
-def _median_error(answers: list[Answered], peaks: list[Tensor], share: float) -> float:
-    errors = [
-        answer.error_m(joined_place(peak, share, answer.cells)) for answer, peak in zip(answers, peaks, strict=True)
-    ]
-    return float(torch.cat(errors).median())
+def _losses(answers: list[Answered]) -> NDArray[np.float32]:
+    """(shares, scenes) minus the log density of the truth."""
+    return np.stack(
+        [
+            _joined(-answer.hybrid(share).log_density(answer.batch.truth_core[:, None])[:, 0] for answer in answers)
+            for share in _SHARES
+        ]
+    )
 
 
-def _errors(answers: list[Answered], peaks: list[Tensor], point_share: float) -> dict[str, NDArray[np.float32]]:
+def _place_errors(answers: list[Answered], peaks: list[Tensor]) -> NDArray[np.float32]:
+    """(shares, scenes) in m."""
+    pairs = list(zip(answers, peaks, strict=True))
+    return np.stack(
+        [
+            _joined(answer.error_m(joined_place(peak, share, answer.cells)) for answer, peak in pairs)
+            for share in _SHARES
+        ]
+    )
+
+
+def _errors(answers: list[Answered], joined: list[Tensor]) -> dict[str, NDArray[np.float32]]:
     """(scenes,) in m for each method. The likelihood's mode is the window's middle."""
     each = {
         LIKELIHOOD: [answer.error_m(torch.zeros_like(answer.batch.truth_core)) for answer in answers],
         NETWORK: [answer.error_m(answer.best(answer.mixture)) for answer in answers],
-        HYBRID: [
-            answer.error_m(joined_place(peak, point_share, answer.cells))
-            for answer, peak in zip(answers, peaks, strict=True)
-        ],
+        HYBRID: [answer.error_m(place) for answer, place in zip(answers, joined, strict=True)],
     }
-    return {method: torch.cat(errors).cpu().numpy() for method, errors in each.items()}
+    return {method: _joined(errors) for method, errors in each.items()}
 
 
-def _regions(
-    answers: list[Answered], kinds: list[str], mixture_of: Callable[[Answered], Mixture]
-) -> dict[str, Regions]:
-    """Of every kind with enough scenes for a 95 % quantile, and of all together."""
-    ranks = torch.cat([answer.rank(mixture_of(answer)) for answer in answers]).cpu().numpy()
-    return {
-        kind: _conformal(ranks[mine]) for kind, mine in _groups(kinds).items() if kind == ALL or mine.sum() >= _LEAST
-    }
+def _regions(answers: list[Answered], mixtures: list[Mixture], groups: dict[str, Chosen]) -> dict[str, Regions]:
+    ranks = _joined(answer.rank(mixture) for answer, mixture in zip(answers, mixtures, strict=True))
+    return {kind: _conformal(ranks[mine]) for kind, mine in groups.items()}
 
 
 def _conformal(ranks: NDArray[np.float32]) -> Regions:
@@ -145,7 +169,11 @@ def _conformal(ranks: NDArray[np.float32]) -> Regions:
     return Regions(tuple(float(mass) for mass in np.sort(ranks)[places]))
 
 
-def _groups(kinds: list[str]) -> dict[str, NDArray[np.bool_]]:
+def _joined(batches: Iterable[Tensor]) -> NDArray[np.float32]:
+    return torch.cat(list(batches)).cpu().numpy()
+
+
+def _groups(kinds: list[str]) -> dict[str, Chosen]:
     """Which scenes are of each kind, and all of them."""
     names = np.array(kinds)
     return {kind: names == kind for kind in sorted(set(kinds))} | {ALL: np.ones(len(names), dtype=bool)}
@@ -159,11 +187,11 @@ def _kinds(pool: ScenePool) -> list[str]:
     ]
 
 
-def _medians(errors: dict[str, NDArray[np.float32]], kinds: list[str]) -> dict[str, dict[str, float]]:
+def _medians(errors: dict[str, NDArray[np.float32]], groups: dict[str, Chosen]) -> dict[str, dict[str, float]]:
     return {
         kind: {method: float(np.median(error[mine])) for method, error in errors.items()}
         | {"scenes": float(mine.sum())}
-        for kind, mine in _groups(kinds).items()
+        for kind, mine in groups.items()
     }
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heimdall.errors import InputError
-from heimdall.inference.bundle import CARD, MANIFEST, NETWORK, Bundle, read_bundle
+from heimdall.inference.bundle import CARD, FORMAT_VERSION, MANIFEST, NETWORK, Bundle, read_bundle
 from heimdall.inference.calibration import Calibration
 
 
@@ -58,8 +58,8 @@ def test_a_changed_network_or_card_is_refused_by_its_hash(path: Path) -> None:
 
 
 def test_another_format_version_is_refused_by_its_number(path: Path) -> None:
-    manifest = _bundle().manifest() | {"format_version": 2}
-    with pytest.raises(InputError, match="bundle format 2, this program reads 1"):
+    manifest = _bundle().manifest() | {"format_version": 99}
+    with pytest.raises(InputError, match=f"bundle format 99, this program reads {FORMAT_VERSION}"):
         read_bundle(_rewritten(path, manifest=json.dumps(manifest).encode()))
 
 

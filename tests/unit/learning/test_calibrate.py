@@ -10,8 +10,9 @@ import torch
 
 from heimdall.inference.answer import best_place, smoothing_core
 from heimdall.inference.posterior import posterior_of
+from heimdall.inference.window import TOKENS
 from heimdall.learning.calibrate import calibrate, scores_of
-from heimdall.learning.data import calibration_pool
+from heimdall.learning.data import ScenePool, calibration_pool
 from heimdall.learning.network import EvidenceNetwork
 from heimdall.learning.recipes import Recipe, recipe_from
 
@@ -63,6 +64,40 @@ def test_a_kind_with_enough_scenes_has_regions_of_its_own(many: Recipe) -> None:
     assert set(calibration.regions["network"]) == {"all", "terrestrial, time"}
     few = calibration_pool(replace(many, scenes=replace(many.scenes, calibration=48)))
     assert set(calibrate(EvidenceNetwork(many.network.shape).eval(), few).regions["network"]) == {"all"}
+
+
+class _WrongWithoutTime(torch.nn.Module):
+    """Sure of a corner of the window when no receiver has an arrival time."""
+
+    def __init__(self, network: EvidenceNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, maps: torch.Tensor, *receivers: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        mixture, background = self.network(maps, *receivers)
+        by_power = receivers[0][:, :, TOKENS.index("has_arrival")].amax(dim=1) == 0
+        mixture[by_power, 0] = -40.0
+        mixture[by_power, 0, 0, 0] = 0.0
+        return mixture, background
+
+
+def _without_arrivals(pool: ScenePool) -> ScenePool:
+    parts = [
+        replace(part, evidence=replace(part.evidence, has_arrival=torch.zeros_like(part.evidence.has_arrival)))
+        for part in pool.parts
+    ]
+    return ScenePool(parts, pool.cells)
+
+
+def test_each_kind_is_joined_with_the_likelihood_as_its_own_scenes_say(many: Recipe) -> None:
+    by_time = calibration_pool(many)
+    both = ScenePool([*by_time.parts, *_without_arrivals(by_time).parts], by_time.cells)
+    network = _WrongWithoutTime(EvidenceNetwork(many.network.shape).eval())
+    calibration = calibrate(network, both)
+    assert calibration.shares_of("terrestrial, power").likelihood == 1.0
+    alone = calibrate(network, by_time)
+    assert calibration.shares_of("terrestrial, time") == alone.shares_of("terrestrial, time")
+    assert calibration.regions_of("hybrid", "terrestrial, time") == alone.regions_of("hybrid", "terrestrial, time")
 
 
 def test_scores_compare_the_medians_with_the_likelihoods(many: Recipe) -> None:
