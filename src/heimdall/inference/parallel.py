@@ -68,7 +68,8 @@ class _Processes:
 
     def start(self, work: Callable[[Any], Any], item: Any) -> Future[Any]:
         try:
-            return self._executor.submit(work, item)
+            with _uninterrupted():
+                return self._executor.submit(work, item)
         except BrokenProcessPool as error:
             raise HeimdallError(_DIED) from error
 
@@ -88,6 +89,26 @@ def _local_crew(jobs: int) -> Iterator[_Crew]:
         yield _Processes(executor, jobs)
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Signals wait until the end: a new process that was handed half of its beginning would complain about the other half."""
+    if threading.current_thread() is not threading.main_thread():  # handlers run in the main thread alone
+        yield
+        return
+    came: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    handlers = {number: handler for number, handler in handlers.items() if callable(handler)}
+    for number in handlers:
+        signal.signal(number, lambda number, frame: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for held in came:
+            signal.raise_signal(held)
 
 
 def _serve_only() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import math
 import os
+import signal
 from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
 
 import pytest
 
@@ -38,6 +40,32 @@ def test_few_items_are_taken_before_they_are_needed(jobs: int, most: int) -> Non
 def test_a_worker_that_dies_is_one_line_that_says_what_to_do() -> None:
     with pytest.raises(HeimdallError, match="--jobs"):
         list(in_order(os._exit, range(8), 2))
+
+
+class _StoppedError(Exception):
+    pass
+
+
+def test_a_signal_waits_until_a_process_has_been_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half started, it would print a traceback of its own."""
+    handed_over = []
+
+    def submit(self: ProcessPoolExecutor, work: object, item: object) -> Future[int]:
+        signal.raise_signal(signal.SIGTERM)
+        handed_over.append(item)
+        return Future()
+
+    def stop(number: int, frame: object) -> None:
+        raise _StoppedError
+
+    monkeypatch.setattr(ProcessPoolExecutor, "submit", submit)
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        with pytest.raises(_StoppedError):
+            list(in_order(math.factorial, range(8), 2))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert handed_over == [0]
 
 
 def test_what_the_work_refuses_is_refused_here() -> None:
