@@ -79,7 +79,7 @@ def test_a_known_transmitter_is_marked_and_the_address_leads_back(open_page, dcf
 
 def test_what_cannot_be_read_is_said_and_nothing_is_stored(open_page, tmp_path):
     page = open_page()
-    page.wait_for_selector(".drop")
+    page.wait_for_selector(".list .row, .list .empty")  # the list comes after the page
     stored = page.locator(".list .row").count()
     path = tmp_path / "broken.jsonl"
     path.write_text("{}\n")

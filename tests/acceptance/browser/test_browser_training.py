@@ -162,6 +162,7 @@ def store_known_session(served) -> None:
         params={"name": "a known beacon"},
         headers={"Authorization": f"Bearer {served.token}"},
         files=[("files", ("beacon.jsonl", json.dumps(row).encode()))],
+        timeout=TRAINED_S,
     )
     assert answer.status_code == 201
 
