@@ -20,6 +20,9 @@ from heimdall.web.entry import Entry
 
 STATIC = Path(__file__).parent / "static"
 _API = "/api/{rest:path}"
+_RECONNECT_S = 30.0
+"""How long a page may be out of touch before it has to be loaded anew, and what was typed or chosen on it is lost: a machine
+that trains on all its cores is slow to answer, and a phone loses its network."""
 _HEADERS = {
     "Content-Security-Policy": "frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -38,7 +41,13 @@ def install(app: FastAPI) -> None:
     page_app.add_static_files("/static", STATIC)
     app.add_middleware(SafeHeaders)
     ui.run_with(
-        app, title="Heimdall", dark=None, tailwind=False, favicon=STATIC / "icon.svg", show_welcome_message=False
+        app,
+        title="Heimdall",
+        dark=None,
+        tailwind=False,
+        favicon=STATIC / "icon.svg",
+        show_welcome_message=False,
+        reconnect_timeout=_RECONNECT_S,
     )
     if is_loopback(parts.settings.host):
         print(f"Page: {entry.address()}\n", file=sys.stderr, flush=True)
