@@ -19,13 +19,14 @@ _NEAR_CELLS = 3.0
 """Nearer to the likelihood's mode than this, two estimates of one peak are averaged; further away there are two peaks."""
 
 
-def smoothing_core(cells: int) -> float:
-    """`SMOOTHING` in middle cells of a window of `cells` a side, whose cells are that much smaller."""
-    return SMOOTHING * cells / _REFERENCE_CELLS
+def smoothing_core(cells: int, blur: Array | float = SMOOTHING) -> Array | float:
+    """The blur in middle cells of a window of `cells` a side, whose cells are that much smaller."""
+    return blur * cells / _REFERENCE_CELLS
 
 
-def best_place(mixture: Mixture, smoothing: float) -> Array:
-    """(B, 2) the highest point of the mixture blurred by `smoothing`, in units of `core_m` from the window's middle.
+def best_place(mixture: Mixture, smoothing: Array | float) -> Array:
+    """(B, 2) the highest point of the mixture blurred by `smoothing`, (B,) or one for all, in units of `core_m` from the
+    window's middle.
 
     The strongest components and the window's middle compete; the winner climbs to its peak by mean shift.
     """

@@ -11,6 +11,7 @@ from array_api_compat import array_namespace
 
 from heimdall.estimation.model import PropagationModel
 from heimdall.geometry import Array
+from heimdall.inference.answer import SMOOTHING
 from heimdall.inference.mixture import Mixture
 
 LIKELIHOOD, NETWORK, HYBRID = "likelihood", "network", "hybrid"
@@ -30,13 +31,15 @@ class Regions:
 
 
 @dataclass(frozen=True)
-class Shares:
+class Blend:
     """How the hybrid joins network and likelihood."""
 
-    likelihood: float = 0.5
+    likelihood_share: float = 0.5
     """Weight of the likelihood in the geometric mean of the two densities."""
-    point: float = 0.5
-    """How far the place lies from the likelihood's mode towards the peak of the joined density, where both are one peak."""
+    blur: float = SMOOTHING
+    """Of the joined density before its peak is taken: see `heimdall.inference.answer.SMOOTHING`."""
+    point_share: float = 0.5
+    """How far the place lies from the likelihood's mode towards that peak, where both are one peak."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +48,8 @@ class Calibration:
 
     regions: dict[str, dict[str, Regions]] = field(default_factory=dict)
     """For each method and kind of session, and for all kinds together."""
-    shares: dict[str, Shares] = field(default_factory=dict)
-    """The hybrid's, for each kind of session and for all kinds together."""
+    blends: dict[str, Blend] = field(default_factory=dict)
+    """For each kind of session and for all kinds together."""
     kinds: dict[str, dict[str, float]] = field(default_factory=dict)
     """Median error in m of each method, and the number of scenes, for each kind of session that was seen."""
     scenes: int = 0
@@ -56,9 +59,9 @@ class Calibration:
         known = self.regions.get(method, {})
         return known.get(kind) or known.get(ALL) or Regions()
 
-    def shares_of(self, kind: str) -> Shares:
+    def blend_of(self, kind: str) -> Blend:
         """As `regions_of`; half and half before any fit."""
-        return self.shares.get(kind) or self.shares.get(ALL) or Shares()
+        return self.blends.get(kind) or self.blends.get(ALL) or Blend()
 
     def best_method(self, kind: str, *, with_likelihood: bool = True) -> str:
         """The method with the least median error on that kind of session.
@@ -78,8 +81,8 @@ class Calibration:
             method: {kind: Regions(tuple(each["masses"])) for kind, each in kinds.items()}
             for method, kinds in document["regions"].items()
         }
-        shares = {kind: Shares(**each) for kind, each in document["shares"].items()}
-        return cls(**{**document, "regions": regions, "shares": shares})
+        blends = {kind: Blend(**each) for kind, each in document["blends"].items()}
+        return cls(**{**document, "regions": regions, "blends": blends})
 
 
 def kind_of(model: PropagationModel, timed_receivers: int, *, mapped: bool = False) -> str:

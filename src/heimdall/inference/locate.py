@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +26,7 @@ from heimdall.evidence.mapping import mapped
 from heimdall.geometry import Array
 from heimdall.inference.answer import best_place, joined_place, smoothing_core
 from heimdall.inference.bundle import Bundle, read_bundle
-from heimdall.inference.calibration import HYBRID, LIKELIHOOD, NETWORK, Regions, Shares, kind_of, pooled
+from heimdall.inference.calibration import HYBRID, LIKELIHOOD, NETWORK, Blend, Regions, kind_of, pooled
 from heimdall.inference.mixture import Mixture, from_network
 from heimdall.inference.network import OnnxNetwork
 from heimdall.inference.posterior import posterior_of
@@ -112,8 +112,8 @@ class Learned:
         window = read_window(batch, model, frame, self.bundle.cells)
         calibration = self.bundle.calibration
         kinds = [_kind(collected, model) for collected in members]
-        shares = [calibration.shares_of(kind) for kind in kinds]
-        answers = answers_of(self.network.run(window), window, batch.half_width_m, shares)
+        blends = [calibration.blend_of(kind) for kind in kinds]
+        answers = answers_of(self.network.run(window), window, batch.half_width_m, blends)
         shared_ms = (time.perf_counter() - begun) * 1e3 / len(members)
         regions = [calibration.regions_of(method, kind) for method, kind in zip(methods, kinds, strict=True)]
         return [
@@ -131,19 +131,19 @@ def _is_mapped(collected: Collected) -> bool:
 
 
 def answers_of(
-    output: tuple[Array, Array], window: Window, half_width_m: Array, shares: Sequence[Shares]
+    output: tuple[Array, Array], window: Window, half_width_m: Array, blends: Sequence[Blend]
 ) -> dict[str, Answer]:
-    """The network's output, alone and joined with the likelihood by each scene's shares."""
+    """The network's output, alone and joined with the likelihood by each scene's blend."""
     cells = window.maps.shape[-1]
-    of_likelihood_B1, of_peak_B1 = (
-        np.array([[getattr(each, name)] for each in shares], dtype=np.float32) for name in ("likelihood", "point")
-    )
-    smoothing = smoothing_core(cells)
+    likelihood_share_B, blur_B, point_share_B = np.array([astuple(blend) for blend in blends], dtype=np.float32).T
     alone = from_network(*output, window.frame, half_width_m)
     log_mass = LOG_MASS_SCALE * window.maps[:, LOG_MASS]
-    joined = pooled(alone, log_mass.reshape(log_mass.shape[0], -1), of_likelihood_B1)
-    between = joined_place(best_place(joined, smoothing), of_peak_B1, cells)
-    places = {NETWORK: best_place(alone, smoothing), HYBRID: between}
+    joined = pooled(alone, log_mass.reshape(log_mass.shape[0], -1), likelihood_share_B[:, None])
+    peak = best_place(joined, smoothing_core(cells, blur_B))
+    places = {
+        NETWORK: best_place(alone, smoothing_core(cells)),
+        HYBRID: joined_place(peak, point_share_B[:, None], cells),
+    }
     mixtures = {NETWORK: alone, HYBRID: joined}
     return {
         method: Answer(window.frame.place_m(place[:, None, :])[:, 0], mixtures[method])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,16 +10,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from heimdall.inference.answer import best_place, joined_place, smoothing_core
+from heimdall.inference.answer import SMOOTHING, best_place, joined_place, smoothing_core
 from heimdall.inference.calibration import (
     ALL,
     HYBRID,
     LIKELIHOOD,
     NETWORK,
     PROBABILITIES,
+    Blend,
     Calibration,
     Regions,
-    Shares,
     kind_of,
     pooled,
 )
@@ -31,9 +31,12 @@ from heimdall.learning.data import ScenePool, TrainingBatch
 _BATCH = 64
 _RANKED_AT_ONCE = 4
 _LEAST = 150
-_SHARES = tuple(step / 10 for step in range(11))
+_SHARES = tuple((step / 10,) for step in range(11))
+_BLURS = (0.5, 1.0, 2.0, 3.0)
+_PLACES = tuple((blur, share) for blur in _BLURS for (share,) in _SHARES)
 
 Network = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+Candidates = Sequence[tuple[float, ...]]
 Chosen = NDArray[np.bool_]
 """(scenes,)"""
 
@@ -53,8 +56,8 @@ class Answered:
     def hybrid(self, likelihood_share: Tensor | float) -> Mixture:
         return pooled(self.mixture, self.likelihood_log_mass, likelihood_share)
 
-    def best(self, mixture: Mixture) -> Tensor:
-        return best_place(mixture, smoothing_core(self.cells))
+    def best(self, mixture: Mixture, blur: Tensor | float = SMOOTHING) -> Tensor:
+        return best_place(mixture, smoothing_core(self.cells, blur))
 
     def error_m(self, place_core: Tensor) -> Tensor:
         return (place_core - self.batch.truth_core).norm(dim=1) * self.batch.window.frame.core_m
@@ -69,10 +72,10 @@ class Answered:
 @torch.no_grad()
 def calibrate(network: Network, simulated: ScenePool, recorded: ScenePool | None = None) -> Calibration:
     """Three fits, one after the other, each for every kind of session with enough scenes and for all together: the share of
-    the likelihood by the score of the truth, the share of the place by the median error, and the masses of the regions by
-    counting how often they hold the truth.
+    the likelihood by the score of the truth, blur and share of the place by the median error, and the masses of the regions
+    by counting how often they hold the truth.
 
-    The shares of a kind of which there are recorded scenes are fitted on those: they are what the network is for.
+    The blend of a kind of which there are recorded scenes is fitted on those: they are what the network is for.
     """
     pool = simulated if recorded is None else ScenePool([*simulated.parts, *recorded.parts], simulated.cells)
     answers = list(_answers(network, pool))
@@ -80,22 +83,19 @@ def calibrate(network: Network, simulated: ScenePool, recorded: ScenePool | None
     every_kind = _groups(kinds)
     groups = {kind: mine for kind, mine in every_kind.items() if kind == ALL or mine.sum() >= _LEAST}
     typical = {kind: _recorded_first(mine, len(simulated)) for kind, mine in groups.items()}
-    likelihood_share = _fitted(typical, _losses(answers), np.mean)
-    mixtures = [
-        answer.hybrid(share) for answer, share in zip(answers, _of_each(answers, kinds, likelihood_share), strict=True)
-    ]
-    peaks = [answer.best(mixture) for answer, mixture in zip(answers, mixtures, strict=True)]
-    point_share = _fitted(typical, _place_errors(answers, peaks), np.median)
+    likelihood_share = _fitted(_SHARES, _losses(answers), np.mean, typical)
+    mixtures = [a.hybrid(share) for a, share in zip(answers, _of_each(kinds, likelihood_share, answers), strict=True)]
+    place = _fitted(_PLACES, _place_errors(answers, mixtures), np.median, typical)
     places = [
-        joined_place(peak, share, pool.cells)
-        for peak, share in zip(peaks, _of_each(answers, kinds, point_share), strict=True)
+        joined_place(a.best(mixture, each[:, 0]), each[:, 1:], pool.cells)
+        for a, mixture, each in zip(answers, mixtures, _of_each(kinds, place, answers), strict=True)
     ]
     return Calibration(
         regions={
             NETWORK: _regions(answers, [answer.mixture for answer in answers], groups),
             HYBRID: _regions(answers, mixtures, groups),
         },
-        shares={kind: Shares(likelihood_share[kind], point_share[kind]) for kind in groups},
+        blends={kind: Blend(*likelihood_share[kind], *place[kind]) for kind in groups},
         kinds=_medians(_errors(answers, places), every_kind),
         scenes=len(pool),
     )
@@ -114,36 +114,39 @@ def _recorded_first(mine: Chosen, simulated: int) -> Chosen:
 
 
 def _fitted(
-    groups: dict[str, Chosen], costs: NDArray[np.float32], average: Callable[..., NDArray[np.float32]]
-) -> dict[str, float]:
-    """The share of `_SHARES` with the least average cost in each group; costs are (shares, scenes)."""
-    return {kind: _SHARES[int(np.argmin(average(costs[:, mine], axis=1)))] for kind, mine in groups.items()}
+    candidates: Candidates,
+    costs: NDArray[np.float32],
+    average: Callable[..., NDArray[np.float32]],
+    groups: dict[str, Chosen],
+) -> dict[str, tuple[float, ...]]:
+    """The candidate with the least average cost in each group; costs are (candidates, scenes)."""
+    return {kind: candidates[int(np.argmin(average(costs[:, mine], axis=1)))] for kind, mine in groups.items()}
 
 
-def _of_each(answers: list[Answered], kinds: list[str], share: dict[str, float]) -> Iterator[Tensor]:
-    """(B, 1) for each batch: the share that belongs to each scene's kind."""
-    every = torch.tensor([share.get(kind, share[ALL]) for kind in kinds])
-    for answer, shares in zip(answers, torch.split(every, _BATCH), strict=True):
-        yield shares[:, None].to(answer.batch.truth_m.device)
+def _of_each(kinds: list[str], fitted: dict[str, tuple[float, ...]], answers: list[Answered]) -> Iterator[Tensor]:
+    """(B, values of a candidate) for each batch: what was fitted for each scene's kind."""
+    every = torch.tensor([fitted.get(kind, fitted[ALL]) for kind in kinds])
+    for answer, values in zip(answers, torch.split(every, _BATCH), strict=True):
+        yield values.to(answer.batch.truth_m.device)
 
 
 def _losses(answers: list[Answered]) -> NDArray[np.float32]:
     """(shares, scenes) minus the log density of the truth."""
     return np.stack(
         [
-            _joined(-answer.hybrid(share).log_density(answer.batch.truth_core[:, None])[:, 0] for answer in answers)
-            for share in _SHARES
+            _joined(-a.hybrid(share).log_density(a.batch.truth_core[:, None])[:, 0] for a in answers)
+            for (share,) in _SHARES
         ]
     )
 
 
-def _place_errors(answers: list[Answered], peaks: list[Tensor]) -> NDArray[np.float32]:
-    """(shares, scenes) in m."""
-    pairs = list(zip(answers, peaks, strict=True))
+def _place_errors(answers: list[Answered], mixtures: list[Mixture]) -> NDArray[np.float32]:
+    """(places, scenes) in m."""
+    peaks = {blur: [a.best(mixture, blur) for a, mixture in zip(answers, mixtures, strict=True)] for blur in _BLURS}
     return np.stack(
         [
-            _joined(answer.error_m(joined_place(peak, share, answer.cells)) for answer, peak in pairs)
-            for share in _SHARES
+            _joined(a.error_m(joined_place(peak, share, a.cells)) for a, peak in zip(answers, peaks[blur], strict=True))
+            for blur, share in _PLACES
         ]
     )
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from heimdall.estimation.model import LOCAL, TERRESTRIAL
-from heimdall.inference.calibration import PROBABILITIES, Calibration, Regions, Shares, kind_of, pooled
+from heimdall.inference.calibration import PROBABILITIES, Blend, Calibration, Regions, kind_of, pooled
 from heimdall.inference.mixture import Mixture
 
 _KINDS = {"terrestrial, time": {"likelihood": 900.0, "network": 950.0, "hybrid": 880.0, "scenes": 100.0}}
@@ -22,7 +22,7 @@ def test_masses_are_interpolated_between_nothing_and_everything() -> None:
 
 def test_a_calibration_read_back_from_json_is_the_same() -> None:
     regions = {"hybrid": {"all": Regions(tuple(p / 2 for p in PROBABILITIES))}}
-    calibration = Calibration(regions, {"all": Shares(0.3, 0.7)}, _KINDS, 100)
+    calibration = Calibration(regions, {"all": Blend(0.3, 2.0, 0.7)}, _KINDS, 100)
     assert Calibration.from_json(json.loads(json.dumps(calibration.to_json()))) == calibration
 
 
@@ -41,11 +41,12 @@ def test_regions_are_those_of_the_kind_or_of_all_kinds_or_uncalibrated() -> None
     assert calibration.regions_of("hybrid", "terrestrial, time") == Regions()
 
 
-def test_shares_are_those_of_the_kind_or_of_all_kinds_or_half_and_half() -> None:
-    calibration = Calibration(shares={"all": Shares(0.1, 0.2), "terrestrial, power": Shares(0.3, 0.4)})
-    assert calibration.shares_of("terrestrial, power") == Shares(0.3, 0.4)
-    assert calibration.shares_of("terrestrial, time") == Shares(0.1, 0.2)
-    assert Calibration().shares_of("terrestrial, time") == Shares(0.5, 0.5)
+def test_the_blend_is_that_of_the_kind_or_of_all_kinds_or_half_and_half() -> None:
+    of_all, of_power = Blend(0.1, 1.0, 0.2), Blend(0.3, 2.0, 0.4)
+    calibration = Calibration(blends={"all": of_all, "terrestrial, power": of_power})
+    assert calibration.blend_of("terrestrial, power") == of_power
+    assert calibration.blend_of("terrestrial, time") == of_all
+    assert Calibration().blend_of("terrestrial, time") == Blend(0.5, 1.0, 0.5)
 
 
 def test_kinds_tell_models_apart_and_time_from_power() -> None:

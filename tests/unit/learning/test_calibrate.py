@@ -94,9 +94,9 @@ def test_each_kind_is_joined_with_the_likelihood_as_its_own_scenes_say(many: Rec
     both = ScenePool([*by_time.parts, *_without_arrivals(by_time).parts], by_time.cells)
     network = _WrongWithoutTime(EvidenceNetwork(many.network.shape).eval())
     calibration = calibrate(network, both)
-    assert calibration.shares_of("terrestrial, power").likelihood == 1.0
+    assert calibration.blend_of("terrestrial, power").likelihood_share == 1.0
     alone = calibrate(network, by_time)
-    assert calibration.shares_of("terrestrial, time") == alone.shares_of("terrestrial, time")
+    assert calibration.blend_of("terrestrial, time") == alone.blend_of("terrestrial, time")
     assert calibration.regions_of("hybrid", "terrestrial, time") == alone.regions_of("hybrid", "terrestrial, time")
 
 
