@@ -17,7 +17,7 @@ _MIN_NOISE_BINS = 64
 _SAMPLES_A_BIN = 24
 """Independent samples behind one bin of the smoothed spectrum."""
 _MAX_BINS = 512
-_MODEL_ERROR = 0.01
+_MODEL_ERROR = 0.003
 """Part of the signal's power that no two receivers share: echoes, phase noise, filters. It keeps strong lines from ruling."""
 
 
