@@ -250,13 +250,24 @@ def export_run(source: Path, output: Path | None) -> Path:
         raise InputError(
             f"{folder.path}: not the folder of a finished run; go on with it: heimdall train --resume {folder.path}"
         )
+    fitted = _fitted_calibration(folder, calibration)
     module = EvidenceModule(recipe)
     # Our own file of our own run: unpickled. Bundles, which travel, never are.
     module.load_state_dict(torch.load(folder.checkpoint, map_location="cpu", weights_only=False)["state_dict"])
     path = output or folder.path / f"{recipe.name}{SUFFIX}"
-    bundle = make_bundle(module, recipe.name, Calibration.from_json(calibration), training)
+    bundle = make_bundle(module, recipe.name, fitted, training)
     replace(bundle, radio_map=folder.read_radio_map()).save(path)
     return path
+
+
+def _fitted_calibration(folder: RunFolder, document: dict[str, Any]) -> Calibration:
+    try:
+        return Calibration.from_json(document)
+    except (KeyError, TypeError) as error:
+        raise InputError(
+            f"{folder.path}: calibrated by another version of heimdall; delete its result.json and calibrate it anew: "
+            f"heimdall train --resume {folder.path}"
+        ) from error
 
 
 def export_untrained(recipe: Recipe, output: Path | None) -> Path:

@@ -154,3 +154,16 @@ def test_the_run_remembers_its_recipe(tiny: Recipe, tmp_path: Path) -> None:
 def test_an_unfinished_run_is_not_exported(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not the folder of a finished run"):
         export_run(tmp_path, None)
+
+
+@pytest.mark.usefixtures("no_export")
+def test_a_run_that_another_version_calibrated_says_so_and_is_calibrated_anew(tiny: Recipe, tmp_path: Path) -> None:
+    train(replace(tiny, steps=1), _options(tmp_path))
+    folder = RunFolder(tmp_path)
+    calibration = folder.read_json("calibration.json")
+    folder.write_json("calibration.json", {name: value for name, value in calibration.items() if name != "blends"})
+    with pytest.raises(InputError, match="another version of heimdall; delete"):
+        export_run(tmp_path, None)
+    (tmp_path / "result.json").unlink()
+    train(replace(tiny, steps=1), _options(tmp_path))
+    assert folder.read_json("calibration.json") == calibration
