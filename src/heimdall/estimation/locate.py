@@ -137,8 +137,7 @@ def _conclude(
     searched_ms: float,
 ) -> Located:
     begun = time.perf_counter()
-    place_m = mode_2 if uses_time(batch, index) else posterior.peak_m()
-    fix = make_fix(collected, posterior, place_m, METHOD, model)
+    fix = make_fix(collected, posterior, mode_2, METHOD, model)
     return Located(replace(fix, elapsed_ms=searched_ms + (time.perf_counter() - begun) * 1e3), posterior)
 
 

@@ -63,11 +63,6 @@ class GridPosterior:
         mean = np.sum(weight * place, axis=0)
         return mean, (weight * (place - mean)).T @ (place - mean)
 
-    def peak_m(self) -> NDArray[np.float64]:
-        """The middle of the cell with the highest density, (2,) in m."""
-        row, column = np.unravel_index(np.argmax(self.density_per_m2), self.probability.shape)
-        return np.array([self.east_m[column], self.north_m[row]])
-
     def region(self, probability: float, mass: float | None = None) -> Region:
         """The smallest area with the given mass, as polygons. `mass` differs from `probability` where calibration says so."""
         threshold = self.log_threshold(probability if mass is None else mass)
