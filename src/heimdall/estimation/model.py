@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 REFRACTIVE_INDEX_AIR = 1.0003
@@ -13,14 +14,18 @@ class PropagationModel:
     """How arrival times and powers stray from distance alone.
 
     An arrival is late by an exponential excess delay with probability `blocked_probability`, and otherwise off by the
-    clock, by noise and by `multipath_sigma_s`, which also stands for what no model explains. Power falls with a log-distance
-    law whose exponent is normal and whose shadowing is one of `shadowing_sigma_db`, equally likely.
+    clock, by noise and by what echoes do to it (`heimdall.estimation.likelihood.multipath_sigma_s`). Power falls with a
+    log-distance law whose exponent is normal and whose shadowing is one of `shadowing_sigma_db`, equally likely.
     """
 
     name: str
     blocked_probability: float = 0.3
     excess_delay_s: float = 3.0e-6
-    multipath_sigma_s: float = 0.25e-6
+    multipath_sigma_s: float = 0.7e-6
+    """Of a signal too narrow to tell an echo from the first path; it also stands for what no model explains."""
+    multipath_cycles: float = 0.12
+    """The same of a signal wide enough to tell most echoes apart, in inverse bandwidths: those within its resolution are left.
+    Infinite: `multipath_sigma_s` holds for any bandwidth."""
     stray_probability: float = 0.0
     """Receivers whose clocks stray to either side, by a Cauchy law of half width `stray_width_s`."""
     stray_width_s: float = 0.3e-6
@@ -54,6 +59,7 @@ LOCAL = PropagationModel(
     "local",
     excess_delay_s=0.3e-6,
     multipath_sigma_s=0.1e-6,
+    multipath_cycles=math.inf,
     min_distance_m=20.0,
     blocked_loss_sigma_db=3.0,
     combined_receivers=2,
@@ -64,13 +70,19 @@ AIRBORNE = PropagationModel(
     blocked_probability=0.1,
     excess_delay_s=1.0e-6,
     multipath_sigma_s=0.08e-6,
+    multipath_cycles=math.inf,
     exponent_mean=2.0,
     exponent_sigma=0.2,
     inside_probability=0.02,
     systematic_m=((0.82, 15.0), (0.18, 175.0)),
 )
 GROUND_WAVE = PropagationModel(
-    "ground wave", blocked_probability=0.2, excess_delay_s=10e-6, multipath_sigma_s=4e-6, along_ground=True
+    "ground wave",
+    blocked_probability=0.2,
+    excess_delay_s=10e-6,
+    multipath_sigma_s=4e-6,
+    multipath_cycles=math.inf,
+    along_ground=True,
 )
 
 _AIRBORNE_HEIGHT_M = 1500.0

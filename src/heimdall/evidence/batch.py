@@ -11,7 +11,7 @@ import array_api_compat
 from heimdall.evidence.radio_map import Mapped, joined
 from heimdall.geometry import Array
 
-_SCENE_FIELDS = ("curvature_per_m", "transmitter_height_m", "half_width_m")
+_SCENE_FIELDS = ("bandwidth_hz", "curvature_per_m", "transmitter_height_m", "half_width_m")
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +42,8 @@ class EvidenceBatch:
     """(B, N) bool."""
     snr: Array
     """(B, N) linear signal-to-noise ratio in the channel, 0 where unknown."""
+    bandwidth_hz: Array
+    """(B,) width of the channel."""
     curvature_per_m: Array
     """(B, 2) curvature of the earth towards east and north; 0 for a plane."""
     transmitter_height_m: Array

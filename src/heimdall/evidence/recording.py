@@ -71,6 +71,7 @@ def evidence_from_recordings(recordings: Recordings) -> EvidenceBatch:
         level_sigma_db=level_sigma_db,
         has_level=has_level,
         snr=spectrum.snr_BN,
+        bandwidth_hz=xp.full_like(recordings.half_width_m, recordings.bandwidth_hz),
         curvature_per_m=recordings.curvature_per_m,
         transmitter_height_m=recordings.transmitter_height_m,
         half_width_m=recordings.half_width_m,

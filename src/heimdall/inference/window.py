@@ -106,7 +106,11 @@ def _doubtful(batch: EvidenceBatch) -> EvidenceBatch:
 
 
 def _doubtful_model(model: PropagationModel) -> PropagationModel:
-    return replace(model, multipath_sigma_s=_DOUBT_FACTOR * model.multipath_sigma_s)
+    return replace(
+        model,
+        multipath_sigma_s=_DOUBT_FACTOR * model.multipath_sigma_s,
+        multipath_cycles=_DOUBT_FACTOR * model.multipath_cycles,
+    )
 
 
 def _below_top(xp: Any, value: Array) -> Array:

@@ -41,6 +41,7 @@ def make_evidence() -> MakeEvidence:
             level_sigma_db=np.full(distance.shape, 2.0),
             has_level=present & (rng.uniform(size=distance.shape) < 0.9),
             snr=np.full(distance.shape, 50.0),
+            bandwidth_hz=np.full(scenes, 25e3),
             curvature_per_m=np.full((scenes, 2), 1 / 6.37e6),
             transmitter_height_m=np.zeros(scenes),
             half_width_m=np.full(scenes, 100e3),

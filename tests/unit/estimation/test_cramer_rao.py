@@ -203,6 +203,7 @@ def _square(clock_sigma_s: float, has_arrival: bool = True) -> EvidenceBatch:
         level_sigma_db=2 * ones,
         has_level=ones > 1,
         snr=100 * ones,
+        bandwidth_hz=np.full(1, 25e3),
         curvature_per_m=np.zeros((1, 2)),
         transmitter_height_m=np.zeros(1),
         half_width_m=np.full(1, 20e3),

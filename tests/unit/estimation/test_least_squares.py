@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.errors import InputError
 from heimdall.estimation.least_squares import _Problem, conclude, locate_each, solve
+from heimdall.estimation.likelihood import link_sigma_s
 from heimdall.estimation.model import TERRESTRIAL
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.evidence.collect import collect
@@ -107,7 +108,7 @@ def test_the_covariance_is_that_of_repeated_measurements(make_evidence: MakeEvid
     """Forty times the same scene with other normal errors: scatter and covariance agree within a third."""
     rng = np.random.default_rng(6)
     batch = _exact(make_evidence(6, scenes=1, clock_sigma_s=1e-6), np.array([4e3, 9e3, 0.0]))
-    sigma = np.sqrt(batch.clock_sigma_s**2 + batch.arrival_sigma_s**2 + TERRESTRIAL.multipath_sigma_s**2)
+    sigma = link_sigma_s(batch, TERRESTRIAL)
     tries = [
         solve(replace(batch, arrival_s=batch.arrival_s + sigma * rng.standard_normal((1, 6))), TERRESTRIAL)
         for _ in range(40)

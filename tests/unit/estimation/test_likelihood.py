@@ -19,6 +19,7 @@ from heimdall.estimation.likelihood import (
     arrival_residual_s,
     link_distance_m,
     link_sigma_s,
+    multipath_sigma_s,
     power_law_log_likelihood,
 )
 from heimdall.estimation.model import GROUND_WAVE, TERRESTRIAL, PropagationModel
@@ -239,3 +240,10 @@ def test_without_arrival_times_nothing_is_computed_for_them(make_evidence: MakeE
     )
     distance = np.full((len(silent), 7, silent.present.shape[1]), 1e4)
     assert np.all(arrival_log_likelihood(distance, silent, TERRESTRIAL) == np.zeros((len(silent), 7)))
+
+
+def test_echoes_move_a_narrow_signal_by_their_delay_and_a_wide_one_within_its_resolution() -> None:
+    narrow, wide = multipath_sigma_s(np.array([1.0, 1e9]), TERRESTRIAL)
+    assert narrow == pytest.approx(TERRESTRIAL.multipath_sigma_s, rel=1e-3)
+    assert wide == pytest.approx(TERRESTRIAL.multipath_cycles / 1e9, rel=1e-3)
+    assert np.all(multipath_sigma_s(np.array([1.0, 1e9]), GROUND_WAVE) == GROUND_WAVE.multipath_sigma_s)

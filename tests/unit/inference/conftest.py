@@ -39,6 +39,7 @@ def _draw(scenes: int, receivers: int, seed: int) -> Drawn:
         level_sigma_db=np.full_like(sigma_s, 2.0),
         has_level=present.copy(),
         snr=np.full_like(sigma_s, 10.0),
+        bandwidth_hz=np.full(scenes, 25e3),
         curvature_per_m=np.zeros((scenes, 2)),
         transmitter_height_m=np.zeros(scenes),
         half_width_m=half_width_m,
