@@ -7,8 +7,11 @@ import pytest
 import torch
 
 from heimdall.constants import REFRACTIVE_INDEX_AIR, SPEED_OF_LIGHT_M_S
+from heimdall.estimation.model import TERRESTRIAL
 from heimdall.simulation import Scenario, SceneBatch, draw, scenario, stream
+from heimdall.simulation.chance import Chance
 from heimdall.simulation.clock import CLOCK_CLASSES, ClockLaw
+from heimdall.simulation.propagation import Echoes, _echoes
 from heimdall.simulation.waveform import Channel
 
 CHANNELS = (Channel(12.5e3, 4096), Channel(10e3, 4096, 1.28), Channel(1e6, 32768), Channel(2e6, 65536, 1.6))
@@ -145,3 +148,10 @@ def test_a_longer_delay_than_the_record_leaves_nothing_in_common() -> None:
     apart = (apart - apart[:, :1]).abs()[:, 1:]
     assert (apart > 1024).sum() > 10
     assert coherence[apart > 1024].max() < 0.3
+
+
+def test_echoes_are_as_large_as_the_likelihood_takes_them_for() -> None:
+    """To first order an echo moves the peak of a narrow signal by the real part of its gain times its delay."""
+    delay_s, gain = _echoes(Echoes(), (100_000,), Chance(stream(3, 0), "cpu"))
+    shift_s = (gain.real * delay_s).sum(dim=-1)
+    assert float(shift_s.square().mean().sqrt()) == pytest.approx(TERRESTRIAL.multipath_sigma_s, rel=0.05)

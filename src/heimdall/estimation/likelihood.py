@@ -70,11 +70,11 @@ def arrival_residual_s(place_BG2: Array, batch: EvidenceBatch, model: Propagatio
 def link_sigma_s(batch: EvidenceBatch, model: PropagationModel) -> Array:
     """(B, N) standard deviation of an arrival in clear sight: clock, noise, and multipath."""
     xp = array_api_compat.array_namespace(batch.arrival_s)
-    multipath_B1 = multipath_sigma_s(batch.bandwidth_hz, model)[:, None]
-    return xp.sqrt(batch.clock_sigma_s**2 + batch.arrival_sigma_s**2 + multipath_B1**2)
+    echo_B1 = echo_sigma_s(batch.bandwidth_hz, model)[:, None]
+    return xp.sqrt(batch.clock_sigma_s**2 + batch.arrival_sigma_s**2 + echo_B1**2)
 
 
-def multipath_sigma_s(bandwidth_hz: Array, model: PropagationModel) -> Array:
+def echo_sigma_s(bandwidth_hz: Array, model: PropagationModel) -> Array:
     """(B,) standard deviation of what echoes do to the arrival of a signal of that bandwidth.
 
     1 / (1/sigma + bandwidth/cycles): an echo moves the peak of a narrow signal's correlation by its gain times its delay,

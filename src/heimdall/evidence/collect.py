@@ -154,7 +154,7 @@ def _from_table(
         level_sigma_db=np.array([[_level_sigma_db(reception) for reception in receptions]]),
         has_level=np.isfinite(level),
         snr=np.zeros_like(level),
-        bandwidth_hz=np.array([float(observation.bandwidth_hz)]),
+        bandwidth_hz=np.array([observation.bandwidth_hz], dtype=float),
         **{**known, "clock_sigma_s": np.minimum(known["clock_sigma_s"], 1.0)},
     )
 

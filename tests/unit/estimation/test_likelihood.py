@@ -17,9 +17,9 @@ from heimdall.estimation.likelihood import (
     _LinkTerms,
     arrival_log_likelihood,
     arrival_residual_s,
+    echo_sigma_s,
     link_distance_m,
     link_sigma_s,
-    multipath_sigma_s,
     power_law_log_likelihood,
 )
 from heimdall.estimation.model import GROUND_WAVE, TERRESTRIAL, PropagationModel
@@ -243,7 +243,7 @@ def test_without_arrival_times_nothing_is_computed_for_them(make_evidence: MakeE
 
 
 def test_echoes_move_a_narrow_signal_by_their_delay_and_a_wide_one_within_its_resolution() -> None:
-    narrow, wide = multipath_sigma_s(np.array([1.0, 1e9]), TERRESTRIAL)
+    narrow, wide = echo_sigma_s(np.array([1.0, 1e9]), TERRESTRIAL)
     assert narrow == pytest.approx(TERRESTRIAL.multipath_sigma_s, rel=1e-3)
     assert wide == pytest.approx(TERRESTRIAL.multipath_cycles / 1e9, rel=1e-3)
-    assert np.all(multipath_sigma_s(np.array([1.0, 1e9]), GROUND_WAVE) == GROUND_WAVE.multipath_sigma_s)
+    assert np.all(echo_sigma_s(np.array([1.0, 1e9]), GROUND_WAVE) == GROUND_WAVE.multipath_sigma_s)
