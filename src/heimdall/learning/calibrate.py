@@ -31,6 +31,7 @@ from heimdall.learning.data import ScenePool, TrainingBatch
 _BATCH = 64
 _RANKED_AT_ONCE = 4
 _LEAST = 150
+_STRATA = 5
 _SHARES = tuple((step / 10,) for step in range(11))
 _BLURS = (0.5, 1.0, 2.0, 3.0)
 _PLACES = tuple((blur, share) for blur in _BLURS for (share,) in _SHARES)
@@ -70,16 +71,22 @@ class Answered:
 
 
 @torch.no_grad()
-def calibrate(network: Network, simulated: ScenePool, recorded: ScenePool | None = None) -> Calibration:
+def calibrate(
+    network: Network, simulated: ScenePool, recorded: ScenePool | None = None, trained: ScenePool | None = None
+) -> Calibration:
     """Three fits, one after the other, each for every kind of session with enough scenes and for all together: the share of
     the likelihood by the score of the truth, blur and share of the place by the median error, and the masses of the regions
     by counting how often they hold the truth.
 
-    The blend of a kind of which there are recorded scenes is fitted on those: they are what the network is for.
+    The blend of a kind of which there are recorded scenes is fitted on those: they are what the network is for. Recorded
+    scenes count for the regions as `_representative` says, where those that the network has `trained` on are given too.
     """
     pool = simulated if recorded is None else ScenePool([*simulated.parts, *recorded.parts], simulated.cells)
     answers = list(_answers(network, pool))
     kinds = _kinds(pool)
+    weight = np.ones(len(pool))
+    if recorded is not None and trained is not None:
+        weight[len(simulated) :] = _representative(recorded, trained)
     every_kind = _groups(kinds)
     groups = {kind: mine for kind, mine in every_kind.items() if kind == ALL or mine.sum() >= _LEAST}
     typical = {kind: _recorded_first(mine, len(simulated)) for kind, mine in groups.items()}
@@ -92,8 +99,8 @@ def calibrate(network: Network, simulated: ScenePool, recorded: ScenePool | None
     ]
     return Calibration(
         regions={
-            NETWORK: _regions(answers, [answer.mixture for answer in answers], groups),
-            HYBRID: _regions(answers, mixtures, groups),
+            NETWORK: _regions(answers, [answer.mixture for answer in answers], groups, weight),
+            HYBRID: _regions(answers, mixtures, groups, weight),
         },
         blends={kind: Blend(*likelihood_share[kind], *place[kind]) for kind in groups},
         kinds=_medians(_errors(answers, places), every_kind),
@@ -161,15 +168,46 @@ def _errors(answers: list[Answered], joined: list[Tensor]) -> dict[str, NDArray[
     return {method: _joined(errors) for method, errors in each.items()}
 
 
-def _regions(answers: list[Answered], mixtures: list[Mixture], groups: dict[str, Chosen]) -> dict[str, Regions]:
+def _representative(held_out: ScenePool, trained: ScenePool) -> NDArray[np.float64]:
+    """(held-out scenes,) weights, 1 on average over each kind of session, with which the likelihood misses the truth among the
+    scenes held out as it does among all that were recorded: post-stratification by fifths of that distance.
+
+    Recordings of one block are alike, so a fifth of the places is few independent samples and may be harder than the rest.
+    How hard a place is for the likelihood, which no network has learned by heart, is known for all.
+    """
+    kinds, kinds_of_trained = np.array(_kinds(held_out)), np.array(_kinds(trained))
+    missed, missed_of_trained = _missed(held_out), _missed(trained)
+    weight = np.ones(len(held_out))
+    for kind in np.unique(kinds):
+        mine = kinds == kind
+        everywhere = np.concatenate([missed[mine], missed_of_trained[kinds_of_trained == kind]])
+        edges = np.quantile(everywhere, np.arange(1, _STRATA) / _STRATA)
+        stratum = np.digitize(missed[mine], edges)
+        expected = np.bincount(np.digitize(everywhere, edges), minlength=_STRATA)
+        each = (expected / np.maximum(np.bincount(stratum, minlength=_STRATA), 1))[stratum]
+        weight[mine] = each / each.mean()
+    return weight
+
+
+def _missed(pool: ScenePool) -> NDArray[np.float32]:
+    return _joined(part.missed_cells for part in pool.parts)
+
+
+def _regions(
+    answers: list[Answered], mixtures: list[Mixture], groups: dict[str, Chosen], weight: NDArray[np.float64]
+) -> dict[str, Regions]:
     ranks = _joined(answer.rank(mixture) for answer, mixture in zip(answers, mixtures, strict=True))
-    return {kind: _conformal(ranks[mine]) for kind, mine in groups.items()}
+    return {kind: _conformal(ranks[mine], weight[mine]) for kind, mine in groups.items()}
 
 
-def _conformal(ranks: NDArray[np.float32]) -> Regions:
-    """Split conformal: the mass for probability p is the empirical p-quantile of the truths' ranks (Vovk et al. 2005)."""
-    places = np.minimum(np.ceil(np.array(PROBABILITIES) * (len(ranks) + 1)).astype(int), len(ranks)) - 1
-    return Regions(tuple(float(mass) for mass in np.sort(ranks)[places]))
+def _conformal(ranks: NDArray[np.float32], weight: NDArray[np.float64]) -> Regions:
+    """Split conformal: the mass for probability p is the empirical p-quantile of the truths' ranks (Vovk et al. 2005), each
+    counted by its weight (Tibshirani et al. 2019)."""
+    order = np.argsort(ranks)
+    counted = np.cumsum(weight[order]) * (len(ranks) / weight.sum())
+    # A part in a billion less, or rounding of the sum would move the quantile by a scene.
+    places = np.searchsorted(counted, np.array(PROBABILITIES) * (len(ranks) + 1) - 1e-9)
+    return Regions(tuple(float(mass) for mass in ranks[order][np.minimum(places, len(ranks) - 1)]))
 
 
 def _joined(batches: Iterable[Tensor]) -> NDArray[np.float32]:

@@ -39,6 +39,11 @@ class LabelledEvidence:
     def __len__(self) -> int:
         return len(self.evidence)
 
+    @property
+    def missed_cells(self) -> Tensor:
+        """(B,) how far the truth lies from the likelihood's mode, in middle cells of the window."""
+        return (self.truth_m - self.frame.center_m).norm(dim=1) / self.frame.core_m
+
     def select(self, index: Any) -> LabelledEvidence:
         return replace(
             self,

@@ -167,7 +167,7 @@ class Run:
         module.recorded = None if recorded is None else recorded.training
         seconds = self._fit(module, tracker)
         if _is_first_process():
-            self._calibrate(module, None if recorded is None else recorded.held_out)
+            self._calibrate(module, recorded)
             if recorded is not None and recorded.radio_map is not None:
                 self.folder.write_radio_map(recorded.radio_map)
             self._record(seconds)
@@ -207,12 +207,13 @@ class Run:
         self.stop.check()
         return watch.seconds
 
-    def _calibrate(self, module: EvidenceModule, recorded: ScenePool | None) -> None:
+    def _calibrate(self, module: EvidenceModule, recorded: Recorded | None) -> None:
         self.progress.phase("calibrate", self.recipe.steps)
         device = self.options.accelerator.torch_device
         module.network.to(device).eval()
         with self.stop.interruptible():
-            calibration = calibrate(module.network, calibration_pool(self.recipe, device), recorded)
+            pools = () if recorded is None else (recorded.held_out, recorded.training)
+            calibration = calibrate(module.network, calibration_pool(self.recipe, device), *pools)
         self.folder.write_json(_CALIBRATION, calibration.to_json())
 
     def _record(self, seconds: float) -> None:

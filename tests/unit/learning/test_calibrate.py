@@ -100,6 +100,24 @@ def test_each_kind_is_joined_with_the_likelihood_as_its_own_scenes_say(many: Rec
     assert calibration.regions_of("hybrid", "terrestrial, time") == alone.regions_of("hybrid", "terrestrial, time")
 
 
+def test_recordings_held_out_where_it_is_hard_count_as_if_they_were_as_hard_as_all(many: Recipe) -> None:
+    """All scenes that the likelihood misses by more than the median are held out, and a quarter of the others."""
+    everything = calibration_pool(replace(many, scenes=replace(many.scenes, calibration=400)))
+    (part,) = everything.parts
+    hard = part.missed_cells > part.missed_cells.median()
+    held_out = hard | (torch.arange(len(part)) % 4 == 0)
+    recorded, trained = (ScenePool([part.select(chosen)], everything.cells) for chosen in (held_out, ~held_out))
+    simulated = _without_arrivals(calibration_pool(many))
+    network = EvidenceNetwork(many.network.shape).eval()
+
+    def mass(*pools: ScenePool) -> float:
+        return calibrate(network, *pools).regions_of("network", "terrestrial, time").mass(0.5)
+
+    expected = mass(everything)
+    assert mass(simulated, recorded) > 1.3 * expected
+    assert mass(simulated, recorded, trained) == pytest.approx(expected, rel=0.1)
+
+
 def test_scores_compare_the_medians_with_the_likelihoods(many: Recipe) -> None:
     pool = calibration_pool(many)
     network = EvidenceNetwork(many.network.shape).eval()
