@@ -9,6 +9,7 @@ FROM python:3.13-slim AS base
 ENV PATH=/opt/heimdall/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
+    PIP_CACHE_DIR=/var/cache/pip \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_ROOT_USER_ACTION=ignore \
     GIT_PYTHON_REFRESH=quiet \
@@ -33,7 +34,7 @@ CMD ["python", "/opt/heimdall/bin/make_secrets.py", "/secrets"]
 
 FROM base AS wheel
 WORKDIR /source
-RUN --mount=type=cache,target=/root/.cache/pip pip install "hatchling>=1.27"
+RUN --mount=type=cache,target=/var/cache/pip pip install "hatchling>=1.27"
 COPY pyproject.toml README.md LICENSE ./
 COPY src src
 RUN pip wheel --no-deps --no-build-isolation --wheel-dir /wheel .
@@ -42,7 +43,7 @@ RUN pip wheel --no-deps --no-build-isolation --wheel-dir /wheel .
 FROM base AS serve-dependencies
 ARG PIP_INDEX_URL
 COPY constraints.txt /opt/heimdall/constraints.txt
-RUN --mount=type=cache,target=/root/.cache/pip \
+RUN --mount=type=cache,target=/var/cache/pip \
     --mount=type=bind,from=requirements,source=/requirements/serve.txt,target=/requirements.txt \
     pip install --constraint /opt/heimdall/constraints.txt \
       --requirement /requirements.txt
@@ -53,7 +54,7 @@ ARG PIP_INDEX_URL
 # Empty: the release of constraints-torch.txt. A host with NVIDIA driver 525 to 579 takes 2.10.0.
 ARG TORCH_VERSION=
 COPY constraints-torch.txt /opt/heimdall/constraints-torch.txt
-RUN --mount=type=cache,target=/root/.cache/pip \
+RUN --mount=type=cache,target=/var/cache/pip \
     --mount=type=bind,from=requirements,source=/requirements/train.txt,target=/requirements.txt \
     if [ -n "$TORCH_VERSION" ]; then echo "torch==$TORCH_VERSION" > /opt/heimdall/constraints-torch.txt; fi \
  && pip install --constraint /opt/heimdall/constraints.txt --constraint /opt/heimdall/constraints-torch.txt \
@@ -65,7 +66,7 @@ ARG PIP_INDEX_URL
 # Its job runners (for evaluations of language models) would take 1.2 GB for nothing.
 ENV MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false
 COPY constraints.txt /opt/heimdall/constraints.txt
-RUN --mount=type=cache,target=/root/.cache/pip \
+RUN --mount=type=cache,target=/var/cache/pip \
     --mount=type=bind,from=requirements,source=/requirements/tracking.txt,target=/requirements.txt \
     pip install --constraint /opt/heimdall/constraints.txt --requirement /requirements.txt
 COPY --chmod=0755 docker/healthcheck.py docker/mlflow-server /opt/heimdall/bin/

@@ -42,7 +42,7 @@ class LabelledEvidence:
     @property
     def missed_cells(self) -> Tensor:
         """(B,) how far the truth lies from the likelihood's mode, in middle cells of the window."""
-        return (self.truth_m - self.frame.center_m).norm(dim=1) / self.frame.core_m
+        return self.frame.offset_core(self.truth_m[:, None])[:, 0].norm(dim=1)
 
     def select(self, index: Any) -> LabelledEvidence:
         return replace(
