@@ -13,13 +13,18 @@ from heimdall.evidence.batch import EvidenceBatch
 from heimdall.geometry import Array
 
 _MAP_CELLS = 64
+_PROMISING = 64
+"""Cells of the map that are looked at again, in `_PARTS` x `_PARTS` parts."""
+_PARTS = 3
 _PEAKS = 5
 _ZOOM_CELLS = 9
-_ZOOM_LEVELS = 9
+_ZOOM_LEVELS = 8
 _ZOOM_FACTOR = 0.3
 _BLUR_OF_CELL = 0.35
 _LEAST_CELL_M = 0.05
 _LOWEST = -1e30
+_AHEAD = 1e5
+"""More than log densities of promising places differ by, and little enough for single precision to keep their order."""
 
 LogDensity = Callable[[Array, Array], Array]
 """Places (B, G, 2) and the blur of each scene (B,) in m, to the log posterior density (B, G)."""
@@ -50,34 +55,52 @@ def square_grid(center_B2: Array, half_width_m_B: Array, cells: int) -> Array:
 def find_mode(batch: EvidenceBatch, density: LogDensity) -> tuple[Array, Array]:
     """The place (B, 2) of the highest posterior density in the area searched, and its log density (B,).
 
-    A 64 x 64 map, blurred to its cell so that no ridge slips between two centres; its five best local maxima each followed
-    through shrinking grids, without blur at the end. Following the mass instead loses 10 to 15 % in the median.
+    A 64 x 64 map, blurred to its cell so that no ridge slips between two centres; its best cells looked at again in parts;
+    the five best local maxima each followed through shrinking grids, without blur at the end. Following the mass instead
+    loses 10 to 15 % in the median.
     """
     xp = array_api_compat.array_namespace(batch.arrival_s)
-    start_BK2, cell_B = _map_maxima(xp, batch, density)
-    place_BK2, value_BK = _climb(xp, start_BK2, cell_B, density)
+    start_BK2, size_B = _starts(xp, batch, density)
+    place_BK2, value_BK = _climb(xp, start_BK2, size_B, density)
     best_B1 = xp.argmax(value_BK, axis=-1)[:, None]
-    return _take_place(xp, place_BK2, best_B1), xp.take_along_axis(value_BK, best_B1, axis=-1)[:, 0]
+    return _take_places(xp, place_BK2, best_B1)[:, 0], xp.take_along_axis(value_BK, best_B1, axis=-1)[:, 0]
 
 
 def _device(batch: EvidenceBatch) -> Array:
     return array_api_compat.device(batch.arrival_s)
 
 
-def _map_maxima(xp: Array, batch: EvidenceBatch, density: LogDensity) -> tuple[Array, Array]:
-    """The best local maxima (B, K, 2) of a map of the whole area, and its cell size (B,)."""
+def _starts(xp: Array, batch: EvidenceBatch, density: LogDensity) -> tuple[Array, Array]:
+    """Where to climb from (B, K, 2), and the size (B,) of the part of a cell that each stands for.
+
+    On the slope of a ridge a blurred peak is no maximum of the map: other cells than those are looked at again, too.
+    """
     center_B2 = xp.zeros_like(batch.position_enu_m[:, 0, :2])
     place_BG2 = square_grid(center_B2, batch.half_width_m, _MAP_CELLS)
     cell_B = 2 * batch.half_width_m / _MAP_CELLS
     value_BG = density(place_BG2, _BLUR_OF_CELL * cell_B)
-    remaining_BG = xp.where(_is_local_maximum(xp, value_BG), value_BG, _LOWEST * xp.ones_like(value_BG))
-    index_G = xp.arange(remaining_BG.shape[1], device=_device(batch))
-    picked = []
-    for _ in range(_PEAKS):
-        best_B1 = xp.argmax(remaining_BG, axis=-1)[:, None]
-        picked.append(_take_place(xp, place_BG2, best_B1))
-        remaining_BG = xp.where(index_G == best_B1, _LOWEST * xp.ones_like(remaining_BG), remaining_BG)
-    return xp.stack(picked, axis=1), cell_B
+    promising_BC = _best(xp, value_BG, _is_local_maximum(xp, value_BG), _PROMISING)
+    place_BC2, value_BC = _best_parts(xp, _take_places(xp, place_BG2, promising_BC), cell_B, density)
+    peaks_BK = _best(xp, value_BC, _stands_out(xp, place_BC2, value_BC, cell_B), _PEAKS)
+    return _take_places(xp, place_BC2, peaks_BK), cell_B / _PARTS
+
+
+def _best(xp: Array, value_BG: Array, preferred_BG: Array, count: int) -> Array:
+    """(B, count) indices of the highest values, the preferred ones before all others."""
+    return xp.argsort(xp.where(preferred_BG, value_BG + _AHEAD, value_BG), axis=-1, descending=True)[:, :count]
+
+
+def _best_parts(xp: Array, place_BC2: Array, cell_B: Array, density: LogDensity) -> tuple[Array, Array]:
+    """The densest of the parts of each cell (B, C, 2), and its log density: the parts are blurred less than the cell was."""
+    part_BCP2 = place_BC2[:, :, None] + square_grid(xp.zeros_like(place_BC2[:, 0]), cell_B / 2, _PARTS)[:, None]
+    return _take_best(xp, part_BCP2, _BLUR_OF_CELL * cell_B / _PARTS, density)
+
+
+def _stands_out(xp: Array, place_BC2: Array, value_BC: Array, cell_B: Array) -> Array:
+    """(B, C) bool: none of these places within a cell's size east and north is better."""
+    apart_BCC = xp.max(xp.abs(place_BC2[:, :, None] - place_BC2[:, None]), axis=-1)
+    better_BCC = value_BC[:, None] > value_BC[:, :, None]
+    return ~xp.any((apart_BCC <= cell_B[:, None, None]) & better_BCC, axis=-1)
 
 
 def _is_local_maximum(xp: Array, value_BG: Array) -> Array:
@@ -94,24 +117,29 @@ def _is_local_maximum(xp: Array, value_BG: Array) -> Array:
     return xp.reshape(value_BYX >= highest, value_BG.shape)
 
 
-def _take_place(xp: Array, place_BG2: Array, index_B1: Array) -> Array:
-    index = xp.broadcast_to(index_B1[..., None], (index_B1.shape[0], 1, 2))
-    return xp.take_along_axis(place_BG2, index, axis=1)[:, 0]
-
-
 def _climb(xp: Array, place_BK2: Array, cell_B: Array, density: LogDensity) -> tuple[Array, Array]:
     """Follow K maxima at once through shrinking grids, each its own; the last ones are not blurred."""
-    scenes, peaks = place_BK2.shape[:2]
     origin_B2 = xp.zeros_like(place_BK2[:, 0])
     half_B = 1.5 * cell_B
     value_BK = place_BK2[..., 0]
     for level in range(_ZOOM_LEVELS):
         blur_B = _BLUR_OF_CELL * 2 * half_B / _ZOOM_CELLS * (0.0 if level == _ZOOM_LEVELS - 1 else 1.0)
         grid_BKG2 = place_BK2[:, :, None] + square_grid(origin_B2, half_B, _ZOOM_CELLS)[:, None]
-        value_BKG = xp.reshape(density(xp.reshape(grid_BKG2, (scenes, -1, 2)), blur_B), (scenes, peaks, -1))
-        best_BK1 = xp.argmax(value_BKG, axis=-1)[..., None]
-        index = xp.broadcast_to(best_BK1[..., None], (scenes, peaks, 1, 2))
-        place_BK2 = xp.take_along_axis(grid_BKG2, index, axis=2)[:, :, 0]
-        value_BK = xp.take_along_axis(value_BKG, best_BK1, axis=-1)[..., 0]
+        place_BK2, value_BK = _take_best(xp, grid_BKG2, blur_B, density)
         half_B = xp.clip(half_B * _ZOOM_FACTOR, _ZOOM_CELLS * _LEAST_CELL_M, None)
     return place_BK2, value_BK
+
+
+def _take_best(xp: Array, place_BKG2: Array, blur_B: Array, density: LogDensity) -> tuple[Array, Array]:
+    """Of each of the K sets of G places the densest (B, K, 2), and its log density (B, K)."""
+    scenes, sets, places = place_BKG2.shape[:3]
+    value_BKG = xp.reshape(density(xp.reshape(place_BKG2, (scenes, -1, 2)), blur_B), (scenes, sets, places))
+    best_BK1 = xp.argmax(value_BKG, axis=-1)[..., None]
+    index = xp.broadcast_to(best_BK1[..., None], (scenes, sets, 1, 2))
+    place_BK2 = xp.take_along_axis(place_BKG2, index, axis=2)[:, :, 0]
+    return place_BK2, xp.take_along_axis(value_BKG, best_BK1, axis=-1)[..., 0]
+
+
+def _take_places(xp: Array, place_BG2: Array, index_BK: Array) -> Array:
+    index = xp.broadcast_to(index_BK[..., None], (*index_BK.shape, 2))
+    return xp.take_along_axis(place_BG2, index, axis=1)

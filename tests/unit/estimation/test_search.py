@@ -50,6 +50,23 @@ def test_the_highest_of_several_peaks_is_found_to_a_metre(make_evidence: MakeEvi
     assert np.all(miss_m[lone > 30e3] < 5)
 
 
+@pytest.mark.parametrize("cells_away", [2.3, 4.6, 7.5])
+def test_a_narrow_peak_on_the_slope_of_a_broad_one_is_found(make_evidence: MakeEvidence, cells_away: float) -> None:
+    """Blurred to a cell of the map it is no local maximum; unblurred it is three times as high as the broad one."""
+    batch = make_evidence(3, scenes=1)
+    cell_m = 2 * batch.half_width_m[0] / 64
+    narrow = np.array([[0.7, 0.4]]) * cell_m
+    centers = np.stack([narrow + np.array([cells_away * cell_m, 0]), narrow], axis=1)
+    widths = np.array([[3.0, 0.08]]) * cell_m
+
+    def density(place_BG2: Array, blur_m_B: Array) -> Array:
+        blurred = widths[:, 1] ** 2 / (widths[:, 1] ** 2 + blur_m_B**2)
+        return _peaks(centers, np.array([[1.0, 3.0 * blurred[0]]]), widths)(place_BG2, blur_m_B)
+
+    place, _ = find_mode(batch, density)
+    np.testing.assert_allclose(place, narrow, atol=0.01 * cell_m)
+
+
 def test_the_mode_of_a_posterior_is_not_below_a_dense_map(make_evidence: MakeEvidence) -> None:
     """200 x 200 cells looked at one by one never show a place more likely than the one found, but for a little."""
     batch = make_evidence(5, scenes=4)
