@@ -1,4 +1,4 @@
-"""The search: a blurred map, and its best local maxima tracked through a zoom."""
+"""The search: a blurred map, its best cells looked at again, and the best local maxima tracked through a zoom."""
 
 from __future__ import annotations
 
@@ -66,10 +66,6 @@ def find_mode(batch: EvidenceBatch, density: LogDensity) -> tuple[Array, Array]:
     return _take_places(xp, place_BK2, best_B1)[:, 0], xp.take_along_axis(value_BK, best_B1, axis=-1)[:, 0]
 
 
-def _device(batch: EvidenceBatch) -> Array:
-    return array_api_compat.device(batch.arrival_s)
-
-
 def _starts(xp: Array, batch: EvidenceBatch, density: LogDensity) -> tuple[Array, Array]:
     """Where to climb from (B, K, 2), and the size (B,) of the part of a cell that each stands for.
 
@@ -80,7 +76,8 @@ def _starts(xp: Array, batch: EvidenceBatch, density: LogDensity) -> tuple[Array
     cell_B = 2 * batch.half_width_m / _MAP_CELLS
     value_BG = density(place_BG2, _BLUR_OF_CELL * cell_B)
     promising_BC = _best(xp, value_BG, _is_local_maximum(xp, value_BG), _PROMISING)
-    place_BC2, value_BC = _best_parts(xp, _take_places(xp, place_BG2, promising_BC), cell_B, density)
+    promising_BC2 = _take_places(xp, place_BG2, promising_BC)
+    place_BC2, value_BC = _best_around(xp, promising_BC2, cell_B / 2, _PARTS, density)
     peaks_BK = _best(xp, value_BC, _stands_out(xp, place_BC2, value_BC, cell_B), _PEAKS)
     return _take_places(xp, place_BC2, peaks_BK), cell_B / _PARTS
 
@@ -88,12 +85,6 @@ def _starts(xp: Array, batch: EvidenceBatch, density: LogDensity) -> tuple[Array
 def _best(xp: Array, value_BG: Array, preferred_BG: Array, count: int) -> Array:
     """(B, count) indices of the highest values, the preferred ones before all others."""
     return xp.argsort(xp.where(preferred_BG, value_BG + _AHEAD, value_BG), axis=-1, descending=True)[:, :count]
-
-
-def _best_parts(xp: Array, place_BC2: Array, cell_B: Array, density: LogDensity) -> tuple[Array, Array]:
-    """The densest of the parts of each cell (B, C, 2), and its log density: the parts are blurred less than the cell was."""
-    part_BCP2 = place_BC2[:, :, None] + square_grid(xp.zeros_like(place_BC2[:, 0]), cell_B / 2, _PARTS)[:, None]
-    return _take_best(xp, part_BCP2, _BLUR_OF_CELL * cell_B / _PARTS, density)
 
 
 def _stands_out(xp: Array, place_BC2: Array, value_BC: Array, cell_B: Array) -> Array:
@@ -119,25 +110,25 @@ def _is_local_maximum(xp: Array, value_BG: Array) -> Array:
 
 def _climb(xp: Array, place_BK2: Array, cell_B: Array, density: LogDensity) -> tuple[Array, Array]:
     """Follow K maxima at once through shrinking grids, each its own; the last ones are not blurred."""
-    origin_B2 = xp.zeros_like(place_BK2[:, 0])
     half_B = 1.5 * cell_B
-    value_BK = place_BK2[..., 0]
-    for level in range(_ZOOM_LEVELS):
-        blur_B = _BLUR_OF_CELL * 2 * half_B / _ZOOM_CELLS * (0.0 if level == _ZOOM_LEVELS - 1 else 1.0)
-        grid_BKG2 = place_BK2[:, :, None] + square_grid(origin_B2, half_B, _ZOOM_CELLS)[:, None]
-        place_BK2, value_BK = _take_best(xp, grid_BKG2, blur_B, density)
+    for _ in range(_ZOOM_LEVELS - 1):
+        place_BK2, _ = _best_around(xp, place_BK2, half_B, _ZOOM_CELLS, density)
         half_B = xp.clip(half_B * _ZOOM_FACTOR, _ZOOM_CELLS * _LEAST_CELL_M, None)
-    return place_BK2, value_BK
+    return _best_around(xp, place_BK2, half_B, _ZOOM_CELLS, density, blur_of_cell=0.0)
 
 
-def _take_best(xp: Array, place_BKG2: Array, blur_B: Array, density: LogDensity) -> tuple[Array, Array]:
-    """Of each of the K sets of G places the densest (B, K, 2), and its log density (B, K)."""
-    scenes, sets, places = place_BKG2.shape[:3]
-    value_BKG = xp.reshape(density(xp.reshape(place_BKG2, (scenes, -1, 2)), blur_B), (scenes, sets, places))
+def _best_around(
+    xp: Array, place_BK2: Array, half_B: Array, cells: int, density: LogDensity, blur_of_cell: float = _BLUR_OF_CELL
+) -> tuple[Array, Array]:
+    """The densest cell of a square of cells around each of K places (B, K, 2), and its log density (B, K)."""
+    grid_BKG2 = place_BK2[:, :, None] + square_grid(xp.zeros_like(place_BK2[:, 0]), half_B, cells)[:, None]
+    scenes, places = place_BK2.shape[:2]
+    blur_B = blur_of_cell * 2 * half_B / cells
+    value_BKG = xp.reshape(density(xp.reshape(grid_BKG2, (scenes, -1, 2)), blur_B), (scenes, places, -1))
     best_BK1 = xp.argmax(value_BKG, axis=-1)[..., None]
-    index = xp.broadcast_to(best_BK1[..., None], (scenes, sets, 1, 2))
-    place_BK2 = xp.take_along_axis(place_BKG2, index, axis=2)[:, :, 0]
-    return place_BK2, xp.take_along_axis(value_BKG, best_BK1, axis=-1)[..., 0]
+    index = xp.broadcast_to(best_BK1[..., None], (scenes, places, 1, 2))
+    best_BK2 = xp.take_along_axis(grid_BKG2, index, axis=2)[:, :, 0]
+    return best_BK2, xp.take_along_axis(value_BKG, best_BK1, axis=-1)[..., 0]
 
 
 def _take_places(xp: Array, place_BG2: Array, index_BK: Array) -> Array:

@@ -52,7 +52,7 @@ def test_the_highest_of_several_peaks_is_found_to_a_metre(make_evidence: MakeEvi
 
 @pytest.mark.parametrize("cells_away", [2.3, 4.6, 7.5])
 def test_a_narrow_peak_on_the_slope_of_a_broad_one_is_found(make_evidence: MakeEvidence, cells_away: float) -> None:
-    """Blurred to a cell of the map it is no local maximum; unblurred it is three times as high as the broad one."""
+    """Three times as high; but blurred to a cell of the map it is a local maximum at the foot only, 7.5 cells away."""
     batch = make_evidence(3, scenes=1)
     cell_m = 2 * batch.half_width_m[0] / 64
     narrow = np.array([[0.7, 0.4]]) * cell_m
