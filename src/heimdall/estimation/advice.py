@@ -6,17 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import label
 
+from heimdall.estimation.model import PropagationModel
+from heimdall.estimation.openness import open_direction
 from heimdall.estimation.region import GridPosterior
 from heimdall.evidence.collect import Collected
 from heimdall.fix import Status
 
 _LINE_RATIO = 0.03
 """Receivers whose spread across is less than this part of their spread along lie on a line."""
-_EDGE_SHARE = 0.02
 _SECOND_PLACE_SHARE = 0.1
 
 
-def judge(collected: Collected, posterior: GridPosterior) -> tuple[Status, str]:
+def judge(collected: Collected, posterior: GridPosterior, model: PropagationModel) -> tuple[Status, str]:
     """The status of a fix and one sentence of advice, the gravest first."""
     timed = collected.evidence.has_arrival[0]
     if (others := _other_places(posterior)) > 0:
@@ -27,8 +28,12 @@ def judge(collected: Collected, posterior: GridPosterior) -> tuple[Status, str]:
             Status.AMBIGUOUS,
             "the receivers lie on a line: the position is ambiguous across it; add one off the line",
         )
-    if _at_the_edge(collected, posterior):
-        return Status.AMBIGUOUS, "the transmitter may be outside the area searched: add receivers on that side"
+    if (direction := open_direction(collected, posterior, model)) is not None:
+        return (
+            Status.AMBIGUOUS,
+            f"the evidence does not bound the distance: the transmitter is {direction.words}, perhaps far beyond the"
+            " regions; add receivers on that side",
+        )
     if np.sum(timed) < 3:
         return Status.POWER_ONLY, _why_power_only(collected)
     return Status.OK, "" if np.all(timed) else "some receivers gave no arrival time: see receivers"
@@ -56,13 +61,6 @@ def _on_a_line(position_N3: NDArray[np.float64]) -> bool:
     horizontal = position_N3[:, :2] - position_N3[:, :2].mean(axis=0)
     across, along = np.sqrt(np.maximum(np.linalg.eigvalsh(horizontal.T @ horizontal), 0.0))
     return bool(across < _LINE_RATIO * along)
-
-
-def _at_the_edge(collected: Collected, posterior: GridPosterior) -> bool:
-    """Mass at the border of the area searched, or beyond."""
-    border_m = 0.97 * float(collected.evidence.half_width_m[0])
-    east, north = np.meshgrid(np.abs(posterior.east_m), np.abs(posterior.north_m))
-    return bool(posterior.probability[np.maximum(east, north) > border_m].sum() > _EDGE_SHARE)
 
 
 def _why_power_only(collected: Collected) -> str:

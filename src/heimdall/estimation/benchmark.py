@@ -10,6 +10,7 @@ import numpy as np
 
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.estimation.locate import locate, model_of
+from heimdall.estimation.reach import search_radius_m
 from heimdall.estimation.search import find_mode, log_posterior
 from heimdall.evidence.collect import collect
 from heimdall.geometry import LocalFrame
@@ -74,9 +75,10 @@ def locate_all(observations: list[Observation]) -> int:
 def benchmark_locate(observation: Observation, repeats: int) -> dict[str, Timing]:
     """From the samples to the fix, and how much of it evidence and search take."""
     collected = collect(observation)
-    density = log_posterior(collected.evidence, model_of(collected))
+    model = model_of(collected)
+    density, radius_m = log_posterior(collected.evidence, model), search_radius_m(collected.evidence, model)
     return {
         "samples_to_fix": timed(lambda: locate([observation]), repeats),
         "evidence": timed(lambda: collect(observation), repeats),
-        "search": timed(lambda: find_mode(collected.evidence, density), repeats),
+        "search": timed(lambda: find_mode(collected.evidence, density, radius_m), repeats),
     }

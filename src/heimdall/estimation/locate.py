@@ -15,6 +15,7 @@ from heimdall.estimation.advice import judge
 from heimdall.estimation.frame import WindowFrame
 from heimdall.estimation.likelihood import arrival_residual_s
 from heimdall.estimation.model import PropagationModel, model_for
+from heimdall.estimation.reach import search_radius_m
 from heimdall.estimation.region import GridPosterior, Shares, to_geodetic
 from heimdall.estimation.search import find_mode, log_posterior
 from heimdall.estimation.spread import frame_around, posterior_mass
@@ -101,11 +102,12 @@ def locate_by_likelihood(members: Sequence[Collected], model: PropagationModel) 
     begun = time.perf_counter()
     batch = concatenate([collected.evidence for collected in members])
     density = log_posterior(batch, model)
-    mode_B2, _ = find_mode(batch, density)
+    radius_m = search_radius_m(batch, model)
+    mode_B2, _ = find_mode(batch, density, radius_m)
     shares = [systematic_shares(batch, index, model) for index in range(len(batch))]
     least_spread_m = np.array([min((sigma for _, sigma in each), default=0.0) for each in shares])
     frame = frame_around(mode_B2, batch, model, CELLS, least_spread_m)
-    mass = posterior_mass(batch, density, frame, CELLS)
+    mass = posterior_mass(batch, density, frame, CELLS, radius_m)
     grids = [grid_posterior(collected, batch, frame, mass, index) for index, collected in enumerate(members)]
     searched_ms = (time.perf_counter() - begun) * 1e3 / len(members)
     return [
@@ -165,7 +167,7 @@ def make_fix(
     covariance = np.zeros((3, 3))
     covariance[:2, :2] = posterior.moments()[1]
     region_68, region_95 = posterior.region(0.68, masses[0]), posterior.region(0.95, masses[1])
-    status, advice = judge(collected, posterior)
+    status, advice = judge(collected, posterior, model)
     return Fix(
         id=collected.observation.id,
         status=status,

@@ -34,6 +34,9 @@ class PropagationModel:
     refractive_index: float = REFRACTIVE_INDEX_AIR
     along_ground: bool = False
     """Waves follow the ground (below 30 MHz): distances are arcs, not chords."""
+    range_m: float = 250_000.0
+    """How far beyond the receivers a transmitter is still searched: the radio horizon between hills of 500 m and mountains
+    of 1500 m on the 4/3 earth; a transmitter known to be higher is searched as far as its own."""
     exponent_mean: float = 3.0
     exponent_sigma: float = 0.58
     shadowing_sigma_db: tuple[float, ...] = (4.5, 7.5)
@@ -51,7 +54,7 @@ class PropagationModel:
     """A transmitter among the receivers is a mixture of at most this many of them: a dense network does not mean that it
     stands in the very middle."""
     inside_probability: float = 0.7
-    """The transmitter is among the receivers; otherwise anywhere in the area searched."""
+    """The transmitter is among the receivers; otherwise around them, ever more rarely the further away."""
 
 
 TERRESTRIAL = PropagationModel("terrestrial")
@@ -83,6 +86,7 @@ GROUND_WAVE = PropagationModel(
     multipath_sigma_s=4e-6,
     multipath_cycles=math.inf,
     along_ground=True,
+    range_m=3_000_000.0,
 )
 
 _AIRBORNE_HEIGHT_M = 1500.0

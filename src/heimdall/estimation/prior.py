@@ -11,13 +11,17 @@ from heimdall.evidence.batch import EvidenceBatch
 from heimdall.geometry import Array
 
 _LEAST_WIDTH = 0.05
+_FLAT_TO = 0.8
+"""The density around the receivers has fallen to half at this many half widths, 1.6 times as far out as the furthest receiver."""
 
 
 def log_prior(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel) -> Array:
     """(B, G) log density per square metre of a transmitter at each place.
 
     With `inside_probability` a normal with the receivers' own mean and the covariance of a random convex combination of them
-    (weights uniform on the simplex: covariance / (N + 1), N at most the model's); otherwise uniform over the area searched.
+    (weights uniform on the simplex: covariance / (N + 1), N at most the model's). Otherwise 2 / (pi^2 s^2) / (1 + (r/s)^4) at
+    r from their mean: flat near them, and of those further than R, far out, a share that falls as 1 / R^2. It never ends:
+    what is heard may have come from further than anybody expects.
     """
     xp = array_api_compat.array_namespace(place_BG2)
     mean_B2, covariance_B22 = _convex_combination(xp, batch, model.combined_receivers)
@@ -30,9 +34,10 @@ def log_prior(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel) -
         + east_B[:, None] * offset_BG2[..., 1] ** 2
     ) / determinant_B1
     inside = math.log(model.inside_probability / (2 * math.pi)) - 0.5 * xp.log(determinant_B1) - 0.5 * square_BG
-    width_B1 = 2 * batch.half_width_m[:, None]
-    outside = math.log(1 - model.inside_probability) - 2 * xp.log(width_B1)
-    return xp.logaddexp(inside, outside * xp.ones_like(inside))
+    scale_B1 = _FLAT_TO * batch.half_width_m[:, None]
+    far_BG = (xp.sum(offset_BG2**2, axis=-1) / scale_B1**2) ** 2
+    outside = math.log((1 - model.inside_probability) * 2 / math.pi**2) - 2 * xp.log(scale_B1) - xp.log1p(far_BG)
+    return xp.logaddexp(inside, outside)
 
 
 def _convex_combination(xp: Array, batch: EvidenceBatch, combined: int) -> tuple[Array, Array]:

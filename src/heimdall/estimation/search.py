@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import dataclass, fields
 
 import array_api_compat
 
@@ -13,6 +15,10 @@ from heimdall.evidence.batch import EvidenceBatch
 from heimdall.geometry import Array
 
 _MAP_CELLS = 64
+_RINGS, _BEARINGS = 4, 240
+"""Of the map beyond the square, in the drawn-in plane."""
+_DRAWN_IN = 0.25
+"""Width of the ring, in half widths, that all places beyond the half width are drawn in to."""
 _PROMISING = 64
 """Cells of the map that are looked at again, in `_PARTS` x `_PARTS` parts."""
 _PARTS = 3
@@ -27,7 +33,7 @@ _AHEAD = 1e5
 """More than log densities of promising places differ by, and little enough for single precision to keep their order."""
 
 LogDensity = Callable[[Array, Array], Array]
-"""Places (B, G, 2) and the blur of each scene (B,) in m, to the log posterior density (B, G)."""
+"""Places (B, G, 2) and the blur in m, of each scene (B,) or of each place (B, G), to the log posterior density (B, G)."""
 
 
 def log_posterior(batch: EvidenceBatch, model: PropagationModel, *, prior: bool = True) -> LogDensity:
@@ -52,34 +58,121 @@ def square_grid(center_B2: Array, half_width_m_B: Array, cells: int) -> Array:
     return center_B2[:, None] + half_width_m_B[:, None, None] * offset_G2
 
 
-def find_mode(batch: EvidenceBatch, density: LogDensity) -> tuple[Array, Array]:
-    """The place (B, 2) of the highest posterior density in the area searched, and its log density (B,).
+def find_mode(batch: EvidenceBatch, density: LogDensity, radius_m_B: Array | None = None) -> tuple[Array, Array]:
+    """The place (B, 2) of the highest posterior density within `radius_m_B`, and its log density (B,).
 
-    A 64 x 64 map, blurred to its cell so that no ridge slips between two centres; its best cells looked at again in parts;
-    the five best local maxima each followed through shrinking grids, without blur at the end. Following the mass instead
-    loses 10 to 15 % in the median.
+    A 64 x 64 map of the square of `half_width_m`, blurred to its cell so that no ridge slips between two centres, and rings
+    from there to the radius; the best cells looked at again in parts; the five best local maxima each followed through
+    shrinking grids, without blur at the end. Following the mass instead loses 10 to 15 % in the median. Without a radius
+    the square is searched alone.
     """
     xp = array_api_compat.array_namespace(batch.arrival_s)
-    start_BK2, size_B = _starts(xp, batch, density)
-    place_BK2, value_BK = _climb(xp, start_BK2, size_B, density)
+    plane = _DrawnIn(xp, batch.half_width_m, batch.half_width_m * math.sqrt(2) if radius_m_B is None else radius_m_B)
+    cells = _square_map(xp, batch, plane, density)
+
+    def drawn(place_BG2: Array, blur_m: Array) -> Array:
+        return density(plane.outwards(place_BG2), blur_m)
+
+    if radius_m_B is not None:
+        cells = cells.beside(_ring_map(xp, plane, drawn))
+    start_BK2, size_BK = _starts(xp, cells, drawn)
+    place_BK2, value_BK = _climb(xp, start_BK2, size_BK, drawn)
     best_B1 = xp.argmax(value_BK, axis=-1)[:, None]
-    return _take_places(xp, place_BK2, best_B1)[:, 0], xp.take_along_axis(value_BK, best_B1, axis=-1)[:, 0]
+    best_B2 = _take_places(xp, plane.outwards(place_BK2), best_B1)[:, 0]
+    return best_B2, xp.take_along_axis(value_BK, best_B1, axis=-1)[:, 0]
 
 
-def _starts(xp: Array, batch: EvidenceBatch, density: LogDensity) -> tuple[Array, Array]:
-    """Where to climb from (B, K, 2), and the size (B,) of the part of a cell that each stands for.
+class _DrawnIn:
+    """The plane with all that lies beyond the half width h drawn in to a ring: r becomes h (1 + k (1 - h / r)).
+
+    From afar a network of size b tells a bearing apart by b times its change, and a distance by the bend of the wave front, b^2
+    / (2 r), alone. Cells of one size in the drawn-in plane differ by about as much for the receivers, near and far.
+    """
+
+    def __init__(self, xp: Array, half_width_m_B: Array, radius_m_B: Array) -> None:
+        self.xp, self.half_m_B = xp, half_width_m_B
+        self.limit_m_B = self._inwards(radius_m_B, half_width_m_B)
+
+    def _inwards(self, radius_m: Array, half_m: Array) -> Array:
+        xp = self.xp
+        drawn_m = half_m * (1 + _DRAWN_IN * (1 - half_m / xp.maximum(radius_m, half_m)))
+        return xp.where(radius_m > half_m, drawn_m, radius_m)
+
+    def inwards(self, place_BG2: Array) -> Array:
+        radius_BG = self._radius(place_BG2)
+        return place_BG2 * (self._inwards(radius_BG, self.half_m_B[:, None]) / radius_BG)[..., None]
+
+    def outwards(self, drawn_BG2: Array) -> Array:
+        """The inverse; what lies beyond the limit is put on it."""
+        xp, half_B1 = self.xp, self.half_m_B[:, None]
+        drawn_BG = self._radius(drawn_BG2)
+        held_BG = xp.minimum(drawn_BG, self.limit_m_B[:, None])
+        beyond_BG = xp.clip(held_BG / half_B1 - 1, 0.0, None)
+        radius_BG = xp.where(beyond_BG > 0, half_B1 / (1 - beyond_BG / _DRAWN_IN), held_BG)
+        return drawn_BG2 * (radius_BG / drawn_BG)[..., None]
+
+    def _radius(self, place_BG2: Array) -> Array:
+        return self.xp.sqrt(self.xp.sum(place_BG2**2, axis=-1) + 1e-12)
+
+
+@dataclass(frozen=True, eq=False)
+class _Map:
+    """Cells of a map in the drawn-in plane: where, how large, how dense, and whether none of its neighbours is denser."""
+
+    place_BG2: Array
+    size_BG: Array
+    value_BG: Array
+    peak_BG: Array
+
+    def beside(self, other: _Map) -> _Map:
+        xp = array_api_compat.array_namespace(self.value_BG)
+        return _Map(*(xp.concat([getattr(self, f.name), getattr(other, f.name)], axis=1) for f in fields(_Map)))
+
+    def take(self, index_BK: Array) -> _Map:
+        xp = array_api_compat.array_namespace(self.value_BG)
+        rest = (xp.take_along_axis(part, index_BK, axis=-1) for part in (self.size_BG, self.value_BG, self.peak_BG))
+        return _Map(_take_places(xp, self.place_BG2, index_BK), *rest)
+
+
+def _starts(xp: Array, cells: _Map, density: LogDensity) -> tuple[Array, Array]:
+    """Where to climb from (B, K, 2), and the size (B, K) of the part of a cell that each stands for.
 
     On the slope of a ridge a blurred peak is no maximum of the map: other cells than those are looked at again, too.
     """
-    center_B2 = xp.zeros_like(batch.position_enu_m[:, 0, :2])
-    place_BG2 = square_grid(center_B2, batch.half_width_m, _MAP_CELLS)
-    cell_B = 2 * batch.half_width_m / _MAP_CELLS
-    value_BG = density(place_BG2, _BLUR_OF_CELL * cell_B)
-    promising_BC = _best(xp, value_BG, _is_local_maximum(xp, value_BG), _PROMISING)
-    promising_BC2 = _take_places(xp, place_BG2, promising_BC)
-    place_BC2, value_BC = _best_around(xp, promising_BC2, cell_B / 2, _PARTS, density)
-    peaks_BK = _best(xp, value_BC, _stands_out(xp, place_BC2, value_BC, cell_B), _PEAKS)
-    return _take_places(xp, place_BC2, peaks_BK), cell_B / _PARTS
+    promising = cells.take(_best(xp, cells.value_BG, cells.peak_BG, _PROMISING))
+    place_BC2, value_BC = _best_around(xp, promising.place_BG2, promising.size_BG / 2, _PARTS, density)
+    peaks_BK = _best(xp, value_BC, _stands_out(xp, place_BC2, value_BC, promising.size_BG), _PEAKS)
+    size_BK = xp.take_along_axis(promising.size_BG, peaks_BK, axis=-1) / _PARTS
+    return _take_places(xp, place_BC2, peaks_BK), size_BK
+
+
+def _square_map(xp: Array, batch: EvidenceBatch, plane: _DrawnIn, density: LogDensity) -> _Map:
+    """Cells of one size around the receivers."""
+    place_BG2 = square_grid(xp.zeros_like(batch.position_enu_m[:, 0, :2]), batch.half_width_m, _MAP_CELLS)
+    size_B = 2 * batch.half_width_m / _MAP_CELLS
+    value_BG = density(place_BG2, _BLUR_OF_CELL * size_B)
+    value_BYX = xp.reshape(value_BG, (-1, _MAP_CELLS, _MAP_CELLS))
+    peak_BYX = value_BYX >= _highest_near(xp, _with_rim(xp, _with_rim(xp, value_BYX, 1), 2))
+    size_BG = xp.zeros_like(value_BG) + size_B[:, None]
+    return _Map(plane.inwards(place_BG2), size_BG, value_BG, xp.reshape(peak_BYX, value_BG.shape))
+
+
+def _ring_map(xp: Array, plane: _DrawnIn, density: LogDensity) -> _Map:
+    """Cells beyond the circle in the square, to the limit; blurred to their width: ridges run outwards."""
+    half_B1 = plane.half_m_B[:, None]
+    where = {"dtype": half_B1.dtype, "device": array_api_compat.device(half_B1)}
+    length_B1 = (plane.limit_m_B[:, None] - half_B1) / _RINGS
+    radius_BR = half_B1 + length_B1 * (xp.arange(_RINGS, **where) + 0.5)
+    angle_A = xp.arange(_BEARINGS, **where) * (2 * math.pi / _BEARINGS)
+    unit_A2 = xp.stack([xp.cos(angle_A), xp.sin(angle_A)], axis=-1)
+    place_BG2 = xp.reshape(radius_BR[:, :, None, None] * unit_A2, (radius_BR.shape[0], -1, 2))
+    width_BG = xp.sqrt(xp.sum(place_BG2**2, axis=-1)) * (2 * math.pi / _BEARINGS)
+    size_BG = xp.maximum(width_BG, 0 * width_BG + length_B1)
+    value_BG = density(place_BG2, _BLUR_OF_CELL * width_BG)
+    value_BRA = xp.reshape(value_BG, (-1, _RINGS, _BEARINGS))
+    around_BRA = xp.concat([value_BRA[..., -1:], value_BRA, value_BRA[..., :1]], axis=-1)
+    peak_BRA = value_BRA >= _highest_near(xp, _with_rim(xp, around_BRA, 1))
+    return _Map(place_BG2, size_BG, value_BG, xp.reshape(peak_BRA, value_BG.shape))
 
 
 def _best(xp: Array, value_BG: Array, preferred_BG: Array, count: int) -> Array:
@@ -87,44 +180,45 @@ def _best(xp: Array, value_BG: Array, preferred_BG: Array, count: int) -> Array:
     return xp.argsort(xp.where(preferred_BG, value_BG + _AHEAD, value_BG), axis=-1, descending=True)[:, :count]
 
 
-def _stands_out(xp: Array, place_BC2: Array, value_BC: Array, cell_B: Array) -> Array:
+def _stands_out(xp: Array, place_BC2: Array, value_BC: Array, size_BC: Array) -> Array:
     """(B, C) bool: none of these places within a cell's size east and north is better."""
     apart_BCC = xp.max(xp.abs(place_BC2[:, :, None] - place_BC2[:, None]), axis=-1)
     better_BCC = value_BC[:, None] > value_BC[:, :, None]
-    return ~xp.any((apart_BCC <= cell_B[:, None, None]) & better_BCC, axis=-1)
+    return ~xp.any((apart_BCC <= size_BC[..., None]) & better_BCC, axis=-1)
 
 
-def _is_local_maximum(xp: Array, value_BG: Array) -> Array:
-    """(B, G) bool: not below any of the eight neighbours."""
-    value_BYX = xp.reshape(value_BG, (-1, _MAP_CELLS, _MAP_CELLS))
-    edge_row = xp.full_like(value_BYX[:, :1], _LOWEST)
-    tall = xp.concat([edge_row, value_BYX, edge_row], axis=1)
-    edge_column = xp.full_like(tall[:, :, :1], _LOWEST)
-    padded = xp.concat([edge_column, tall, edge_column], axis=2)
-    highest = value_BYX
-    for dy in range(3):
-        for dx in range(3):
-            highest = xp.maximum(highest, padded[:, dy : dy + _MAP_CELLS, dx : dx + _MAP_CELLS])
-    return xp.reshape(value_BYX >= highest, value_BG.shape)
+def _with_rim(xp: Array, value_BYX: Array, axis: int) -> Array:
+    """With one more row or column at both ends, lower than all others."""
+    edge = xp.full_like(value_BYX[:, :1] if axis == 1 else value_BYX[:, :, :1], _LOWEST)
+    return xp.concat([edge, value_BYX, edge], axis=axis)
 
 
-def _climb(xp: Array, place_BK2: Array, cell_B: Array, density: LogDensity) -> tuple[Array, Array]:
+def _highest_near(xp: Array, padded: Array) -> Array:
+    """The highest of each cell and its eight neighbours, of a map with one more row and column at each end."""
+    rows, columns = padded.shape[1] - 2, padded.shape[2] - 2
+    tall = xp.maximum(xp.maximum(padded[:, :rows], padded[:, 1:-1]), padded[:, 2:])
+    return xp.maximum(xp.maximum(tall[..., :columns], tall[..., 1:-1]), tall[..., 2:])
+
+
+def _climb(xp: Array, place_BK2: Array, size_BK: Array, density: LogDensity) -> tuple[Array, Array]:
     """Follow K maxima at once through shrinking grids, each its own; the last ones are not blurred."""
-    half_B = 1.5 * cell_B
+    half_BK = 1.5 * size_BK
     for _ in range(_ZOOM_LEVELS - 1):
-        place_BK2, _ = _best_around(xp, place_BK2, half_B, _ZOOM_CELLS, density)
-        half_B = xp.clip(half_B * _ZOOM_FACTOR, _ZOOM_CELLS * _LEAST_CELL_M, None)
-    return _best_around(xp, place_BK2, half_B, _ZOOM_CELLS, density, blur_of_cell=0.0)
+        place_BK2, _ = _best_around(xp, place_BK2, half_BK, _ZOOM_CELLS, density)
+        half_BK = xp.clip(half_BK * _ZOOM_FACTOR, _ZOOM_CELLS * _LEAST_CELL_M, None)
+    return _best_around(xp, place_BK2, half_BK, _ZOOM_CELLS, density, blur_of_cell=0.0)
 
 
 def _best_around(
-    xp: Array, place_BK2: Array, half_B: Array, cells: int, density: LogDensity, blur_of_cell: float = _BLUR_OF_CELL
+    xp: Array, place_BK2: Array, half_BK: Array, cells: int, density: LogDensity, blur_of_cell: float = _BLUR_OF_CELL
 ) -> tuple[Array, Array]:
     """The densest cell of a square of cells around each of K places (B, K, 2), and its log density (B, K)."""
-    grid_BKG2 = place_BK2[:, :, None] + square_grid(xp.zeros_like(place_BK2[:, 0]), half_B, cells)[:, None]
     scenes, places = place_BK2.shape[:2]
-    blur_B = blur_of_cell * 2 * half_B / cells
-    value_BKG = xp.reshape(density(xp.reshape(grid_BKG2, (scenes, -1, 2)), blur_B), (scenes, places, -1))
+    flat_m = xp.reshape(half_BK, (-1,))
+    grid_BKG2 = xp.reshape(square_grid(xp.reshape(place_BK2, (-1, 2)), flat_m, cells), (scenes, places, -1, 2))
+    blur_BKG = xp.zeros_like(grid_BKG2[..., 0]) + (blur_of_cell * 2 / cells) * half_BK[..., None]
+    value_BG = density(xp.reshape(grid_BKG2, (scenes, -1, 2)), xp.reshape(blur_BKG, (scenes, -1)))
+    value_BKG = xp.reshape(value_BG, (scenes, places, -1))
     best_BK1 = xp.argmax(value_BKG, axis=-1)[..., None]
     index = xp.broadcast_to(best_BK1[..., None], (scenes, places, 1, 2))
     best_BK2 = xp.take_along_axis(grid_BKG2, index, axis=2)[:, :, 0]

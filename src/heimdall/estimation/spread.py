@@ -9,6 +9,8 @@ from array_api_compat import array_namespace, device
 
 from heimdall.estimation.frame import WindowFrame, spanning
 from heimdall.estimation.model import PropagationModel
+from heimdall.estimation.prior import log_prior
+from heimdall.estimation.reach import search_radius_m
 from heimdall.estimation.search import LogDensity, log_posterior
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.geometry import Array
@@ -23,7 +25,7 @@ _CORE_RADII = 6.25
 """Half a window of equal cells, in radii that hold `_CORE_PROBABILITY`: some seven standard deviations."""
 _REACH_PROBABILITY = 0.99
 _REACH_TEMPER = 0.25
-"""The window reaches as far as the posterior would if its logarithm were this much flatter, so that it still holds the
+"""The window reaches as far as the posterior would if the log-likelihood were this much flatter, so that it still holds the
 truth when the likelihood is surer than it should be."""
 
 
@@ -35,21 +37,21 @@ def frame_around(
     `spread_m` (B,) is the standard deviation of an error still to come on top of the posterior: the window leaves room.
     """
     xp = array_namespace(mode_m)
-    radius_m, log_mass = _radial_mass(xp, mode_m, batch, model)
+    radius_m, log_mass, tempered_log_mass = _radial_mass(xp, mode_m, batch, model)
     core_radius_m = _radius_holding(xp, radius_m, log_mass, _CORE_PROBABILITY)
-    log_area = 2 * xp.log(radius_m)
-    log_density = log_mass - log_area
-    reach_m = _radius_holding(xp, radius_m, _REACH_TEMPER * log_density + log_area, _REACH_PROBABILITY)
+    reach_m = _radius_holding(xp, radius_m, tempered_log_mass, _REACH_PROBABILITY)
     core_m = core_radius_m * (_CORE_RADII / (cells / 2))
     if spread_m is not None:
         core_m, reach_m = xp.maximum(core_m, spread_m / _CELLS_A_SPREAD), reach_m + _REACH_SIGMAS * spread_m
     return spanning(mode_m, core_m, xp.maximum(reach_m, core_radius_m * _CORE_RADII), cells)
 
 
-def posterior_mass(batch: EvidenceBatch, density: LogDensity, frame: WindowFrame, cells: int) -> Array:
+def posterior_mass(
+    batch: EvidenceBatch, density: LogDensity, frame: WindowFrame, cells: int, radius_m: Array | None = None
+) -> Array:
     """(B, cells, cells) the posterior's probability in each cell of the window, north in the first axis; sums to 1.
 
-    Nothing lies outside the area searched: the prior ends there.
+    Nothing lies further from the frame's origin than `radius_m` (B,), where one is given.
     """
     xp = array_namespace(batch.arrival_s)
     _, size = frame.axis(cells)
@@ -58,16 +60,18 @@ def posterior_mass(batch: EvidenceBatch, density: LogDensity, frame: WindowFrame
     blur_m = _BLUR_OF_CELL * xp.exp(0.5 * log_area) * frame.core_m[:, None]
     place_m = frame.cell_middles_m(cells)
     log_mass = density(place_m, blur_m) + log_area
-    inside = xp.max(xp.abs(place_m), axis=-1) <= batch.half_width_m[:, None]
-    mass = xp.exp(log_mass - xp.max(log_mass, axis=-1)[:, None]) * inside
+    mass = xp.exp(log_mass - xp.max(log_mass, axis=-1)[:, None])
+    if radius_m is not None:
+        mass = mass * (xp.sum(place_m**2, axis=-1) <= radius_m[:, None] ** 2)
     mass = mass / xp.sum(mass, axis=-1)[:, None]
     return xp.reshape(mass, (mass.shape[0], cells, cells))
 
 
-def _radial_mass(xp: Any, mode_m: Array, batch: EvidenceBatch, model: PropagationModel) -> tuple[Array, Array]:
-    """Radii (B, R) and the log of the posterior's mass in the ring at each, up to a constant."""
+def _radial_mass(xp: Any, mode_m: Array, batch: EvidenceBatch, model: PropagationModel) -> tuple[Array, Array, Array]:
+    """Radii (B, R) and the log of the posterior's mass in the ring at each, up to a constant; the same with the
+    likelihood tempered."""
     where = {"dtype": mode_m.dtype, "device": device(mode_m)}
-    furthest_m = batch.half_width_m + xp.max(xp.abs(mode_m), axis=-1)
+    furthest_m = search_radius_m(batch, model) + xp.sqrt(xp.sum(mode_m**2, axis=-1))
     step = (xp.arange(_RADII, **where) + 0.5) / _RADII
     radius_BR = _LEAST_RADIUS_M * (furthest_m[:, None] / _LEAST_RADIUS_M) ** step
     angle_A = xp.arange(_ANGLES, **where) * (2 * math.pi / _ANGLES)
@@ -75,11 +79,18 @@ def _radial_mass(xp: Any, mode_m: Array, batch: EvidenceBatch, model: Propagatio
     place = mode_m[:, None, None, :] + radius_BR[:, :, None, None] * unit_A2
     blur_BR = radius_BR * (math.pi / _ANGLES * _BLUR_OF_CELL * 2)
     blur = xp.reshape(xp.broadcast_to(blur_BR[:, :, None], place.shape[:3]), (place.shape[0], -1))
-    value = log_posterior(batch, model)(xp.reshape(place, (place.shape[0], -1, 2)), blur)
-    value = xp.reshape(value, place.shape[:3])
-    top = xp.max(xp.max(value, axis=-1), axis=-1)
-    ring = xp.log(xp.sum(xp.exp(value - top[:, None, None]), axis=-1) + 1e-30)
-    return radius_BR, ring + 2 * xp.log(radius_BR)
+    place = xp.reshape(place, (place.shape[0], -1, 2))
+    value = log_posterior(batch, model)(place, blur)
+    tempered = _REACH_TEMPER * value + (1 - _REACH_TEMPER) * log_prior(place, batch, model)
+    rings = (_ring_log_mass(xp, each, radius_BR) for each in (value, tempered))
+    return radius_BR, *rings
+
+
+def _ring_log_mass(xp: Any, value_BG: Array, radius_BR: Array) -> Array:
+    """(B, R) log of what rings hold of a density whose logarithm is known at `_ANGLES` places of each."""
+    value_BRA = xp.reshape(value_BG, (*radius_BR.shape, _ANGLES))
+    top = xp.max(value_BG, axis=-1)[:, None, None]
+    return xp.log(xp.sum(xp.exp(value_BRA - top), axis=-1) + 1e-30) + 2 * xp.log(radius_BR)
 
 
 def _radius_holding(xp: Any, radius_m: Array, log_mass: Array, probability: float) -> Array:

@@ -18,6 +18,7 @@ from heimdall.estimation.locate import (
     make_fix,
 )
 from heimdall.estimation.model import PropagationModel
+from heimdall.estimation.reach import search_radius_m
 from heimdall.estimation.search import find_mode, log_posterior
 from heimdall.estimation.spread import frame_around
 from heimdall.evidence.batch import EvidenceBatch, concatenate
@@ -107,7 +108,7 @@ class Learned:
     ) -> list[Located]:
         begun = time.perf_counter()
         batch = concatenate([collected.evidence for collected in members])
-        mode_m, _ = find_mode(batch, log_posterior(batch, model))
+        mode_m, _ = find_mode(batch, log_posterior(batch, model), search_radius_m(batch, model))
         frame = frame_around(mode_m, batch, model, self.bundle.cells)
         window = read_window(batch, model, frame, self.bundle.cells)
         calibration = self.bundle.calibration

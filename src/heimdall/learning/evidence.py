@@ -13,6 +13,7 @@ from torch import Tensor
 
 from heimdall.estimation.frame import WindowFrame
 from heimdall.estimation.model import PropagationModel, model_for
+from heimdall.estimation.reach import search_radius_m
 from heimdall.estimation.search import find_mode, log_posterior
 from heimdall.estimation.spread import frame_around
 from heimdall.evidence.batch import EvidenceBatch, concatenate
@@ -160,7 +161,7 @@ def _single(evidence: EvidenceBatch) -> EvidenceBatch:
 
 def labelled(evidence: EvidenceBatch, truth_m: Tensor, model: PropagationModel, cells: int) -> LabelledEvidence:
     """Find the likelihood's mode of each scene and the window around it."""
-    mode_m, _ = find_mode(evidence, log_posterior(evidence, model))
+    mode_m, _ = find_mode(evidence, log_posterior(evidence, model), search_radius_m(evidence, model))
     return LabelledEvidence(evidence, model, truth_m, frame_around(mode_m, evidence, model, cells))
 
 

@@ -113,9 +113,19 @@ def test_two_receivers_give_an_answer_and_no_certainty(make_observation: MakeObs
     assert fix.truth.inside_95
 
 
-def test_a_transmitter_far_outside_is_said_to_be(make_observation: MakeObservation) -> None:
-    fix = locate([make_observation(truth=Place(50.95, 12.2, 0.0))])[0].fix
+@pytest.mark.parametrize("truth", [Place(50.95, 12.2, 0.0), Place(50.0, 11.5, 0.0), Place(48.6, 9.0, 0.0)])
+def test_good_clocks_place_a_transmitter_far_outside(make_observation: MakeObservation, truth: Place) -> None:
+    """100 to 180 km from receivers that stand within 40 km: the bend of the wave front tells the distance."""
+    fix = locate([make_observation(truth=truth)])[0].fix
+    assert fix.truth.error_m < 15_000
+    assert fix.truth.inside_95
+
+
+def test_power_alone_leaves_the_distance_open_and_says_which_way(make_observation: MakeObservation) -> None:
+    fix = locate([make_observation(truth=Place(50.95, 12.2, 0.0), clock_sigma_s=None)])[0].fix
     assert fix.status is Status.AMBIGUOUS
+    assert "does not bound the distance: the transmitter is to the north-east" in fix.advice
+    assert "km away" in fix.advice
 
 
 def test_a_late_arrival_is_outvoted(make_observation: MakeObservation) -> None:

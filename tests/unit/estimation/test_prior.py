@@ -1,12 +1,13 @@
 """The position prior: a density, said aloud."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from heimdall.estimation.model import AIRBORNE, TERRESTRIAL
+from heimdall.estimation.model import AIRBORNE, TERRESTRIAL, PropagationModel
 from heimdall.estimation.prior import log_prior
 from heimdall.estimation.search import square_grid
 from heimdall.evidence.batch import EvidenceBatch
@@ -16,15 +17,24 @@ ToTorch = Callable[[EvidenceBatch], EvidenceBatch]
 
 
 @pytest.mark.parametrize("model", [TERRESTRIAL, AIRBORNE])
-def test_the_prior_integrates_to_one_over_the_area_searched(make_evidence: MakeEvidence, model: object) -> None:
-    """Less what the normal part has outside of it."""
+def test_the_prior_integrates_to_one_over_the_plane(make_evidence: MakeEvidence, model: PropagationModel) -> None:
+    """On rings out to a thousand half widths, each of its own area."""
     batch = make_evidence(1)
-    cells = 200
-    grid = square_grid(np.zeros((3, 2)), batch.half_width_m, cells)
-    area_m2 = (2 * batch.half_width_m / cells) ** 2
-    mass = np.sum(np.exp(log_prior(grid, batch, model)), axis=-1) * area_m2
-    assert np.all(mass < 1.001)
-    assert np.all(mass > 0.97)
+    edge_m = np.concatenate([[0.0], np.geomspace(100.0, 1e8, 600)])
+    radius_m, angle = (edge_m[1:] + edge_m[:-1]) / 2, np.linspace(0, 2 * math.pi, 90, endpoint=False)
+    places = (radius_m[:, None, None] * np.stack([np.cos(angle), np.sin(angle)], axis=-1)).reshape(1, -1, 2)
+    area_m2 = np.repeat(math.pi * np.diff(edge_m**2) / len(angle), len(angle))
+    mass = np.sum(np.exp(log_prior(np.repeat(places, 3, axis=0), batch, model)) * area_m2, axis=-1)
+    np.testing.assert_allclose(mass, 1.0, atol=0.01)
+
+
+def test_the_prior_falls_off_and_never_ends(make_evidence: MakeEvidence) -> None:
+    """Ten times as far out, a square metre is ten thousand times less likely: no step anywhere, and never nothing."""
+    batch = make_evidence(1, scenes=1)
+    places = np.array([[[r, 0.0] for r in (90e3, 110e3, 1e6, 1e7)]])
+    just_inside, just_outside, far, further = log_prior(places, batch, TERRESTRIAL)[0]
+    assert 0 < just_inside - just_outside < 1
+    assert far - further == pytest.approx(4 * math.log(10), abs=0.05)
 
 
 def test_inside_the_prior_has_the_moments_of_a_random_mixture_of_the_receivers(make_evidence: MakeEvidence) -> None:

@@ -21,7 +21,7 @@ def _peaks(centers_BK2: np.ndarray, heights_BK: np.ndarray, widths_BK: np.ndarra
 
     def density(place_BG2: Array, blur_m_B: Array) -> Array:
         square = np.sum((place_BG2[:, :, None] - centers_BK2[:, None]) ** 2, axis=-1)
-        width2 = widths_BK[:, None] ** 2 + blur_m_B[:, None, None] ** 2
+        width2 = widths_BK[:, None] ** 2 + blur_m_B.reshape(len(place_BG2), -1, 1) ** 2
         return np.log(np.sum(heights_BK[:, None] * np.exp(-0.5 * square / width2), axis=-1) + 1e-300)
 
     return density
@@ -60,8 +60,10 @@ def test_a_narrow_peak_on_the_slope_of_a_broad_one_is_found(make_evidence: MakeE
     widths = np.array([[3.0, 0.08]]) * cell_m
 
     def density(place_BG2: Array, blur_m_B: Array) -> Array:
-        blurred = widths[:, 1] ** 2 / (widths[:, 1] ** 2 + blur_m_B**2)
-        return _peaks(centers, np.array([[1.0, 3.0 * blurred[0]]]), widths)(place_BG2, blur_m_B)
+        square = np.sum((place_BG2[:, :, None] - centers[:, None]) ** 2, axis=-1)
+        blur2 = np.broadcast_to(blur_m_B.reshape(1, -1, 1) ** 2, square.shape)
+        heights = np.array([1.0, 3.0]) * np.where([False, True], widths**2 / (widths**2 + blur2), 1.0)
+        return np.log(np.sum(heights * np.exp(-0.5 * square / (widths**2 + blur2)), axis=-1) + 1e-300)
 
     place, _ = find_mode(batch, density)
     np.testing.assert_allclose(place, narrow, atol=0.01 * cell_m)
@@ -74,6 +76,17 @@ def test_the_mode_of_a_posterior_is_not_below_a_dense_map(make_evidence: MakeEvi
     _, value = find_mode(batch, density)
     dense = density(square_grid(np.zeros((4, 2)), batch.half_width_m, 200), np.zeros(4))
     assert np.all(value > np.max(dense, axis=-1) - 0.05)
+
+
+@pytest.mark.parametrize("bearing", [0.3, 2.0, 4.4])
+@pytest.mark.parametrize("distance_m", [130e3, 300e3])
+def test_a_peak_far_beyond_the_square_is_found(make_evidence: MakeEvidence, distance_m: float, bearing: float) -> None:
+    """A hundredth of its distance wide; the square has a lower one."""
+    batch = make_evidence(4, scenes=2)
+    far = distance_m * np.array([np.cos(bearing), np.sin(bearing)])
+    centers, widths = np.broadcast_to([[20e3, 10e3], far], (2, 2, 2)), np.full((2, 2), 0.01 * distance_m)
+    place, _ = find_mode(batch, _peaks(centers, np.array([[0.5, 1.0]]), widths), np.full(2, 1e6))
+    np.testing.assert_allclose(place, centers[:, 1], atol=0.001 * distance_m)
 
 
 def test_the_mode_turns_with_the_scene(make_evidence: MakeEvidence) -> None:

@@ -15,15 +15,16 @@ MakeEvidence = Callable[..., EvidenceBatch]
 ToTorch = Callable[[EvidenceBatch], EvidenceBatch]
 
 
-def test_masses_sum_to_one_and_none_lies_outside_the_area(make_evidence: MakeEvidence) -> None:
+def test_masses_sum_to_one_and_none_lies_further_than_a_signal_comes_from(make_evidence: MakeEvidence) -> None:
     batch = replace(make_evidence(1), has_arrival=np.zeros((3, 6), dtype=bool))
     density = log_posterior(batch, TERRESTRIAL)
     mode, _ = find_mode(batch, density)
     frame = frame_around(mode, batch, TERRESTRIAL, 48)
-    mass = posterior_mass(batch, density, frame, 48)
+    mass = posterior_mass(batch, density, frame, 48, np.full(3, 120e3))
     np.testing.assert_allclose(mass.sum(axis=(1, 2)), 1)
-    place = frame.cell_middles_m(48).reshape(3, 48, 48, 2)
-    assert np.all(mass[np.max(np.abs(place), axis=-1) > 100e3] == 0)
+    distance_m = np.linalg.norm(frame.cell_middles_m(48).reshape(3, 48, 48, 2), axis=-1)
+    assert np.all(mass[distance_m > 120e3] == 0)
+    assert np.any(mass[distance_m > 100e3] > 0)
 
 
 def test_the_window_finds_the_same_moments_as_an_even_map_of_everything(make_evidence: MakeEvidence) -> None:
@@ -32,10 +33,12 @@ def test_the_window_finds_the_same_moments_as_an_even_map_of_everything(make_evi
     density = log_posterior(batch, TERRESTRIAL)
     mode, _ = find_mode(batch, density)
     frame = frame_around(mode, batch, TERRESTRIAL, 64)
-    place, mass = frame.cell_middles_m(64), posterior_mass(batch, density, frame, 64).reshape(3, -1)
+    radius_m = batch.half_width_m
+    place, mass = frame.cell_middles_m(64), posterior_mass(batch, density, frame, 64, radius_m).reshape(3, -1)
     everywhere = square_grid(np.zeros((3, 2)), batch.half_width_m, 300)
     log_density = density(everywhere, np.full(3, 200.0))
     share = np.exp(log_density - log_density.max(axis=-1, keepdims=True))
+    share *= np.linalg.norm(everywhere, axis=-1) < radius_m[:, None]
     share /= share.sum(axis=-1, keepdims=True)
     (mean, spread), (true_mean, true_spread) = _moments(place, mass), _moments(everywhere, share)
     np.testing.assert_allclose(mean, true_mean, atol=0.15 * true_spread.max())

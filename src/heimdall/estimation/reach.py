@@ -1,0 +1,30 @@
+"""How far a transmitter may be: as far as its band carries to receivers of these heights, never just to the edge of a map."""
+
+from __future__ import annotations
+
+import array_api_compat
+
+from heimdall.estimation.model import PropagationModel
+from heimdall.evidence.batch import EvidenceBatch
+from heimdall.geometry import Array
+
+_HORIZON_M_PER_ROOT_M = 4124.0
+"""sqrt(2 * 4/3 * earth's radius): with the 4/3 earth of a standard atmosphere (ITU-R P.834) a station h metres up sees
+this times sqrt(h) far."""
+_LEAST_HALF_WIDTHS = 2.0
+_FURTHEST_M = 5_000_000.0
+"""Beyond, a place in the tangent plane of the local frame is no longer a place on the earth."""
+
+
+def search_radius_m(batch: EvidenceBatch, model: PropagationModel) -> Array:
+    """(B,) radius around the frame's origin that a transmitter is searched in.
+
+    The furthest receiver plus `range_m` of the model's band, or the radio horizon of a transmitter as high as it is known to
+    be; never less than twice the half width.
+    """
+    xp = array_api_compat.array_namespace(batch.position_enu_m)
+    weight_BN = xp.astype(batch.present, batch.position_enu_m.dtype)
+    horizontal_BN = xp.sqrt(xp.sum(batch.position_enu_m[..., :2] ** 2, axis=-1)) * weight_BN
+    horizon_B = _HORIZON_M_PER_ROOT_M * xp.sqrt(xp.clip(batch.transmitter_height_m, 0.0, None))
+    radius_B = xp.max(horizontal_BN, axis=-1) + xp.clip(horizon_B, model.range_m, None)
+    return xp.clip(xp.maximum(radius_B, _LEAST_HALF_WIDTHS * batch.half_width_m), None, _FURTHEST_M)
