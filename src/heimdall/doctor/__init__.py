@@ -3,11 +3,11 @@
 Nothing here makes a CUDA context in the calling process, and nothing here raises: a check that fails is a finding itself.
 """
 
-from heimdall.doctor.docker import DockerGpuSupport, docker_gpu_support
 from heimdall.doctor.examination import accelerator_reason, examine, glance
+from heimdall.doctor.facts.docker import DockerGpuSupport, docker_gpu_support
+from heimdall.doctor.facts.wheels import torch_release_for
 from heimdall.doctor.finding import Finding, Report
 from heimdall.doctor.symptoms import explain
-from heimdall.doctor.wheels import torch_release_for
 
 __all__ = [
     "DockerGpuSupport",

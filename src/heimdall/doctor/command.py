@@ -12,7 +12,7 @@ from typing import Any
 from heimdall.doctor.examination import examine
 from heimdall.doctor.finding import Report
 from heimdall.doctor.host import Host
-from heimdall.doctor.repair import plan_repair, repair
+from heimdall.doctor.repair.steps import plan_repair, repair
 from heimdall.errors import InputError
 
 

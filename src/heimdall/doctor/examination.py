@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from heimdall.doctor import container, device, driver, framework, mismatch, nvml, surroundings, xid
-from heimdall.doctor.facts import Facts
+from heimdall.doctor.checks import container, device, driver, framework, mismatch, surroundings, xid
+from heimdall.doctor.facts import Facts, nvml
+from heimdall.doctor.facts.plan import plan_for_recipe, read_plan
 from heimdall.doctor.finding import Finding, Report, Verdict, as_reason, first_stop, in_order_of_cause
 from heimdall.doctor.host import Host
-from heimdall.doctor.plan import plan_for_recipe, read_plan
 from heimdall.doctor.program import Run, run_program, run_stand_ins
 
 Check = Callable[[Facts], "Finding | Iterable[Finding] | None"]

@@ -12,9 +12,8 @@ from typing import Any
 
 import pytest
 
-from heimdall.doctor import wheels
 from heimdall.doctor.examination import examine_host
-from heimdall.doctor.facts import Facts
+from heimdall.doctor.facts import Facts, wheels
 from heimdall.doctor.finding import Finding, Report
 from heimdall.doctor.host import Host, Space
 from heimdall.doctor.program import NOT_INSTALLED, Answer

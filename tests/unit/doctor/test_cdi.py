@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heimdall.doctor.cdi import cdi_devices, missing_paths, parse_spec, read_specs
+from heimdall.doctor.facts.cdi import cdi_devices, missing_paths, parse_spec, read_specs
 
 YAML = """---
 cdiVersion: 0.5.0

@@ -130,7 +130,7 @@ class Fixing:
         self.asked: list[str] = []
         monkeypatch.setattr(command, "examine", lambda *args, **kwargs: machine.report())
         monkeypatch.setattr(command, "Host", machine.host)
-        monkeypatch.setattr("heimdall.doctor.repair.run_step", self._perform)
+        monkeypatch.setattr("heimdall.doctor.repair.steps.run_step", self._perform)
         self.machine = machine
 
     def _perform(self, argv: Any) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from heimdall.doctor import xid
+from heimdall.doctor.checks import xid
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heimdall.doctor import docker_gpu_support
-from heimdall.doctor.docker import ask_engine
+from heimdall.doctor.facts.docker import ask_engine
 from heimdall.doctor.host import Host
 from heimdall.doctor.program import Answer
 

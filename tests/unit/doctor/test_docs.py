@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from heimdall.doctor import wheels
 from heimdall.doctor.__main__ import _options
+from heimdall.doctor.facts import wheels
 from heimdall.doctor.finding import NAMES
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -30,7 +30,7 @@ def test_no_row_is_about_a_finding_that_does_not_exist() -> None:
 def test_every_finding_that_the_code_makes_is_known() -> None:
     """Read from the source, so that a finding no other test meets is not forgotten."""
     made = set()
-    for path in (REPOSITORY / "src/heimdall/doctor").glob("*.py"):
+    for path in (REPOSITORY / "src/heimdall/doctor").rglob("*.py"):
         made |= set(re.findall(r"\bFinding\(\s*\"(\w+)\"", path.read_text()))
     assert len(made) > 20
     assert made <= set(NAMES)

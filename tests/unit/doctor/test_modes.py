@@ -210,7 +210,7 @@ def _old_driver_inside(machine: Any) -> None:
 
 
 def _importable(machine: Any, folder: Any) -> None:
-    from heimdall.doctor import wheels
+    from heimdall.doctor.facts import wheels
 
     machine.monkeypatch.setattr(wheels, "_importable", lambda: folder)
 

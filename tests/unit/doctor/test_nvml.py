@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from heimdall.doctor import nvml
+from heimdall.doctor.facts import nvml
 from heimdall.doctor.host import Host
 from heimdall.doctor.program import run_program
 

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heimdall.doctor import packages
+from heimdall.doctor.facts import packages
 
 HISTORY = """
 Start-Date: 2025-08-01  10:00:00

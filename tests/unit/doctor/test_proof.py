@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from heimdall.doctor import proof
+from heimdall.doctor.facts import proof
 from heimdall.doctor.host import Host
 from heimdall.doctor.program import run_program
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from heimdall.doctor.finding import Finding
-from heimdall.doctor.repair import RULES, plan_repair, repair
+from heimdall.doctor.repair.steps import RULES, plan_repair, repair
 
 RELOAD = ["sudo modprobe -r nvidia_uvm nvidia_drm nvidia_modeset nvidia", "sudo modprobe -a nvidia nvidia_uvm"]
 

@@ -71,7 +71,7 @@ def test_seen_from_inside_its_container_the_service_and_the_wheel_are_at_fault(
     starting_host.without("nvidia-smi")
     starting_host.remove("/dev/nvidia0", "/dev/nvidiactl", "/dev/nvidia-uvm", "/usr/lib")
     folder = starting_host.torch("2.14.1+cu130", "13.0")
-    monkeypatch.setattr("heimdall.doctor.wheels._importable", lambda: folder)
+    monkeypatch.setattr("heimdall.doctor.facts.wheels._importable", lambda: folder)
     assert [fault.name for fault in starting_host.faults()] == ["service_without_gpu", "driver_too_old_for_torch"]
     assert starting_host.faults()[0].fix[0] == "# on the host, not in this container:"
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from heimdall.doctor.facts import Plan
+from heimdall.doctor.facts.plan import plan_for_recipe, read_plan
 from heimdall.doctor.host import Space
-from heimdall.doctor.plan import plan_for_recipe, read_plan
 
 GIB = 2**30
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from heimdall.doctor.facts.training import find_training, parse_inspect, torch_in_container
 from heimdall.doctor.host import Host
 from heimdall.doctor.program import Answer
-from heimdall.doctor.training import find_training, parse_inspect, torch_in_container
 
 GPU = {"Driver": "nvidia", "Count": -1, "Capabilities": [["gpu"]]}
 

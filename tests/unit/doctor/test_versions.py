@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heimdall.doctor import versions
+from heimdall.doctor.facts import versions
 
 KERNEL = "6.8.0-60-generic"
 MODULE = b"\x7fELF\0license=NVIDIA\0version=580.95.05\0supported=external\0"

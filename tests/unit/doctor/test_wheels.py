@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heimdall.doctor import torch_release_for, wheels
+from heimdall.doctor import torch_release_for
+from heimdall.doctor.facts import wheels
+from heimdall.doctor.facts.wheels import Wheel, has_code_for
 from heimdall.doctor.host import Host
-from heimdall.doctor.wheels import Wheel, has_code_for
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 

@@ -11,8 +11,8 @@ from typing import Any
 from heimdall.doctor.host import Host
 from heimdall.doctor.program import Answer
 
-DRIVER_PROBE = Path(__file__).with_name("probes") / "run_cuda.py"
-TORCH_PROBE = Path(__file__).with_name("probes") / "run_torch.py"
+DRIVER_PROBE = Path(__file__).parents[1] / "probes" / "run_cuda.py"
+TORCH_PROBE = Path(__file__).parents[1] / "probes" / "run_torch.py"
 DRIVER_LIMIT_S = 30.0
 TORCH_LIMIT_S = 60.0
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from heimdall.doctor.facts.wheels import Wheel, parse_wheel
 from heimdall.doctor.host import Host
-from heimdall.doctor.wheels import Wheel, parse_wheel
 
 CONTAINER = "heimdall-training"
 # Prints torch's version file without importing torch: quick, and no CUDA context.

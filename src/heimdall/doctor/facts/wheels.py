@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from heimdall.doctor.facts.versions import as_numbers
 from heimdall.doctor.host import Host
-from heimdall.doctor.versions import as_numbers
 
 CURRENT_TORCH = "2.14.1"
 TORCH_CUDA_12 = "2.10.0"

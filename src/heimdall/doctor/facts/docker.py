@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from heimdall.doctor.cdi import CDI_FOLDERS, CdiDevice, cdi_devices
+from heimdall.doctor.facts.cdi import CDI_FOLDERS, CdiDevice, cdi_devices
 from heimdall.doctor.host import Host
 from heimdall.doctor.program import Run, run_program, run_stand_ins
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from heimdall.doctor import nvml
-from heimdall.doctor.driver import on_host
-from heimdall.doctor.facts import Facts
+from heimdall.doctor.checks.driver import on_host
+from heimdall.doctor.facts import Facts, nvml
 from heimdall.doctor.finding import Finding
 
 XID = re.compile(r"NVRM: Xid \((?:PCI:)?([0-9a-fA-F:.]+)\): (\d+)")

@@ -5,15 +5,14 @@ from __future__ import annotations
 import errno
 from collections.abc import Mapping, Sequence
 
-from heimdall.doctor import nvml
-from heimdall.doctor.cdi import CdiSpec, describers, missing_paths, read_specs
-from heimdall.doctor.docker import GPU_DEVICE, all_cdi_folders
-from heimdall.doctor.driver import ON_HOST
-from heimdall.doctor.facts import Facts
+from heimdall.doctor.checks.driver import ON_HOST
+from heimdall.doctor.facts import Facts, nvml
+from heimdall.doctor.facts.cdi import CdiSpec, describers, missing_paths, read_specs
+from heimdall.doctor.facts.docker import GPU_DEVICE, all_cdi_folders
+from heimdall.doctor.facts.packages import package_tool
+from heimdall.doctor.facts.training import CONTAINER
+from heimdall.doctor.facts.versions import agree
 from heimdall.doctor.finding import Finding
-from heimdall.doctor.packages import package_tool
-from heimdall.doctor.training import CONTAINER
-from heimdall.doctor.versions import agree
 
 RECREATE = "docker compose up -d --force-recreate training"
 RESTART_DOCKER = "sudo systemctl restart docker"

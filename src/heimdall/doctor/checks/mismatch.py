@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from heimdall.doctor import hardware, nvml, packages, versions
-from heimdall.doctor.driver import DOCTOR_ON_HOST, LOAD, ON_HOST
-from heimdall.doctor.facts import Facts
+from heimdall.doctor.checks.driver import DOCTOR_ON_HOST, LOAD, ON_HOST
+from heimdall.doctor.facts import Facts, hardware, nvml, packages, versions
 from heimdall.doctor.finding import Finding
 
 NAME = "driver_library_mismatch"

@@ -8,9 +8,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from heimdall.doctor.facts.versions import without_cuda
 from heimdall.doctor.host import Host
 from heimdall.doctor.program import Answer
-from heimdall.doctor.versions import without_cuda
 
 OK = 0
 NO_PERMISSION = 4
@@ -44,7 +44,7 @@ SENTENCES = (
     (r"Unknown Error", UNKNOWN),
 )
 QUERY = ("name", "uuid", "memory.total", "compute_cap", "mig.mode.current", "driver_version")
-PROBE = Path(__file__).with_name("probes") / "ask_nvml.py"
+PROBE = Path(__file__).parents[1] / "probes" / "ask_nvml.py"
 
 
 @dataclass(frozen=True)

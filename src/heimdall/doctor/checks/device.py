@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 
-from heimdall.doctor import hardware, nvml, packages, proof, versions
-from heimdall.doctor.driver import DOCTOR_ON_HOST, on_host
-from heimdall.doctor.facts import Facts
+from heimdall.doctor.checks.driver import DOCTOR_ON_HOST, on_host
+from heimdall.doctor.facts import Facts, hardware, nvml, packages, proof, versions
 from heimdall.doctor.finding import Finding, Status
 
 FABRIC_MANAGER = "nv-fabricmanage"  # the kernel cuts names after 15 characters

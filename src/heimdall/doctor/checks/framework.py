@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from heimdall.doctor import packages, proof, versions, wheels
-from heimdall.doctor.driver import DOCTOR_ON_HOST
-from heimdall.doctor.facts import Facts
+from heimdall.doctor.checks.driver import DOCTOR_ON_HOST
+from heimdall.doctor.facts import Facts, packages, proof, versions, wheels
+from heimdall.doctor.facts.training import CONTAINER
 from heimdall.doctor.finding import Finding
 from heimdall.doctor.symptoms import explain
-from heimdall.doctor.training import CONTAINER
 
 CUDA_126_INDEX = "https://download.pytorch.org/whl/cu126"
 

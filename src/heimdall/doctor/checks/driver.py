@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 
-from heimdall.doctor import hardware, packages, versions
-from heimdall.doctor.facts import Facts
+from heimdall.doctor.facts import Facts, hardware, packages, versions
 from heimdall.doctor.finding import Finding
 
 ON_HOST = "# on the host, not in this container:"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from heimdall.doctor import docker, hardware, nvml, proof, training, versions, wheels
+from heimdall.doctor.facts import docker, hardware, nvml, proof, training, versions, wheels
 from heimdall.doctor.host import Host
 
 QUICK_NVML_LIMIT_S = 0.7
