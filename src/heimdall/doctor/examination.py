@@ -7,27 +7,46 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from heimdall.doctor.checks import container, device, driver, framework, mismatch, surroundings, xid
+from heimdall.doctor.checks import (
+    container,
+    device,
+    driver,
+    engines,
+    framework,
+    kernel_log,
+    mismatch,
+    permission,
+    surroundings,
+    xid,
+)
 from heimdall.doctor.facts import Facts, nvml
+from heimdall.doctor.facts.captured import replay
 from heimdall.doctor.facts.plan import plan_for_recipe, read_plan
 from heimdall.doctor.finding import Finding, Report, Verdict, as_reason, first_stop, in_order_of_cause
 from heimdall.doctor.host import Host
-from heimdall.doctor.program import Run, run_program, run_stand_ins
+from heimdall.doctor.program import Run, run_program
 
 Check = Callable[[Facts], "Finding | Iterable[Finding] | None"]
 
 # Of each group that asks "what is in the way?" only the first fault counts: the later checks would see its consequences.
 DRIVER: tuple[Check, ...] = (
     driver.check_wsl,
+    driver.check_jetson,
     driver.check_other_driver,
     driver.check_not_installed,
+    kernel_log.check_legacy,
     driver.check_secure_boot,
     driver.check_not_loaded,
     mismatch.check_mismatch,
 )
 DEVICE: tuple[Check, ...] = (
     xid.check_lost,
+    kernel_log.check_flavour,
+    kernel_log.check_start,
     container.check_refused,
+    permission.check_permission,
+    permission.check_licence,
+    permission.check_compute_mode,
     device.check_mig,
     device.check_forward_compatibility,
     device.check_fabric_manager,
@@ -36,10 +55,14 @@ DEVICE: tuple[Check, ...] = (
 )
 CONTAINER: tuple[Check, ...] = (
     container.check_docker,
+    engines.check_podman,
+    engines.check_elsewhere,
+    engines.check_snap,
     container.check_toolkit,
     container.check_restart,
     container.check_rootless,
     container.check_cdi,
+    container.check_error,
     container.check_lost_in_container,
 )
 TORCH: tuple[Check, ...] = (
@@ -55,6 +78,11 @@ SURROUNDINGS: tuple[Check, ...] = (
     surroundings.check_plan,
 )
 OF_DOCKER = (
+    "docker_elsewhere",
+    "podman",
+    "snap_docker",
+    "cdi_disabled",
+    "training_not_started",
     "container_toolkit_missing",
     "docker_not_restarted",
     "rootless_docker",
@@ -77,16 +105,16 @@ def examine(
 ) -> Report:
     """The whole examination; takes seconds, and a kernel runs on the card where there is one. Never raises.
 
-    `root` other than / reads another machine's tree; this machine's programs and libraries are then left alone.
+    `root` other than / reads another machine's tree: nothing of it is run, and nothing of this machine or of this process's
+    environment enters the verdict; what programs had said there can stand in files (facts.captured).
     `recipe` compares a training's memory with the card's; `plan` is the document of `heimdall train --plan --json`.
     `log` is the text of a training's log. `project` is the folder of docker-compose.yml, by default this one.
     """
     try:
         live = root == Path("/")
         where = project or (Path.cwd() if live else None)
-        runner = run or (run_program if live else run_stand_ins(root))
-        host = Host(root, runner, dict(os.environ if environment is None else environment), live, where)
-        needed = read_plan(plan, recipe) if plan is not None else plan_for_recipe(host, recipe)
+        host = Host(root, run or (run_program if live else replay(root)), _environment(live, environment), live, where)
+        needed = read_plan(plan, recipe) if plan is not None else plan_for_recipe(Host(run=run or run_program), recipe)
         return examine_host(Facts(host, plan=needed, recipe=recipe, log=log))
     except Exception as error:  # the edge: whoever asks why must get an answer in every case
         return _gave_up(error)
@@ -99,11 +127,14 @@ def glance(root: Path = Path("/"), *, environment: Mapping[str, str] | None = No
     """
     try:
         live = root == Path("/")
-        runner = run_program if live else run_stand_ins(root)
-        host = Host(root, runner, dict(os.environ if environment is None else environment), live)
+        host = Host(root, run_program if live else replay(root), _environment(live, environment), live)
         return examine_host(Facts(host, quick=True))
     except Exception as error:  # the edge, as in examine
         return _gave_up(error)
+
+
+def _environment(live: bool, given: Mapping[str, str] | None) -> dict[str, str]:
+    return dict(given if given is not None else os.environ if live else {})
 
 
 def accelerator_reason(root: Path = Path("/"), *, environment: Mapping[str, str] | None = None) -> str | None:
@@ -145,6 +176,16 @@ def _is_withheld(facts: Facts) -> bool:
 
 
 def _no_card(facts: Facts) -> Finding:
+    if not facts.host.live and not facts.host.shows_hardware:
+        seen = "no /sys, no /proc and no /dev below the root"
+        cause = "This tree does not show its hardware (a disk mounted alone): whether there is a GPU is not known."
+        return Finding(
+            "card",
+            "unknown",
+            seen,
+            cause,
+            ("# mount its /proc, /sys, /dev and /run as well, or ask on that machine:", "heimdall doctor"),
+        )
     seen = "no NVIDIA device below /sys/bus/pci/devices, no driver in /proc"
     seen += "" if facts.quick else f"; {facts.nvml.evidence}"
     return Finding("card", "ok", seen, "This machine shows no NVIDIA GPU, so everything runs on the CPU.")

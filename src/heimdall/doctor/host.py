@@ -82,7 +82,9 @@ class Host:
 
     def read_bytes(self, path: str) -> bytes | None:
         try:
-            return self.at(path).read_bytes()
+            # A tree may hold anything: reading a pipe or a device would wait for ever.
+            place = self.at(path)
+            return place.read_bytes() if place.is_file() else None
         except OSError:
             return None
 
@@ -110,6 +112,24 @@ class Host:
         except OSError:
             return None
 
+    def mode(self, path: str) -> int | None:
+        """The permission bits of a file."""
+        try:
+            return self.at(path).stat().st_mode & 0o7777
+        except OSError:
+            return None
+
+    def changed_s(self, path: str) -> float | None:
+        """When a file came to its place: packages keep the time at which it was built as its own, but not this one.
+
+        A copied tree has the time of the copy there, so that only the file's own is left.
+        """
+        try:
+            status = self.at(path).stat()
+        except OSError:
+            return None
+        return status.st_ctime if self.live else status.st_mtime
+
     def find_program(self, name: str, folders: tuple[str, ...] = ()) -> str | None:
         usual = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
         places = (f"{folder}/{name}" for folder in folders + usual)
@@ -126,21 +146,56 @@ class Host:
             return found.group(1)
         if self.live:
             return os.uname().release
-        releases = self.names("/lib/modules")
+        releases = [name for name in self.names("/lib/modules") if name[:1].isdigit()]
         return releases[0] if len(releases) == 1 else None
 
     @property
     def in_container(self) -> bool:
-        if self.exists("/.dockerenv") or self.exists("/run/.containerenv"):
-            return True
+        return self.container is not None
+
+    @property
+    def container(self) -> str | None:
+        """The kind of container this is, such as "docker" or "lxc"; None on a host. cgroup v2 says nothing inside."""
+        if self.exists("/.dockerenv"):
+            return "docker"
+        if self.exists("/run/.containerenv"):
+            return "podman"
         if self.live and "KUBERNETES_SERVICE_HOST" in self.environment:
-            return True
+            return "kubernetes"
+        return self._told_by_systemd() or self._told_by_groups()
+
+    def _told_by_systemd(self) -> str | None:
+        """What systemd and the container managers tell process 1; "wsl" is no container here."""
+        told = (self.read("/run/systemd/container") or "").strip()
+        found = re.search(r"(?:^|\0)container=([^\0]+)", self.read("/proc/1/environ") or "")
+        kind = told or (found.group(1) if found else "")
+        return None if kind in ("", "wsl") else kind
+
+    def _told_by_groups(self) -> str | None:
         groups = self.read("/proc/1/cgroup") or ""
-        return bool(re.search(r"docker|kubepods|containerd|libpod|lxc", groups))
+        found = re.search(r"[:/](docker|kubepods|containerd|libpod|lxc)\b", groups)
+        return found.group(1) if found else None
 
     @property
     def is_wsl(self) -> bool:
-        return "microsoft" in (self.read("/proc/version") or "").lower() or self.exists("/dev/dxg")
+        return "microsoft" in self._kernel_says or self.exists("/dev/dxg")
+
+    @property
+    def is_wsl_1(self) -> bool:
+        """The first WSL has no kernel of its own, and no GPU."""
+        return "microsoft" in self._kernel_says and not re.search(r"wsl2|microsoft-standard", self._kernel_says)
+
+    @property
+    def _kernel_says(self) -> str:
+        release = self.read("/proc/sys/kernel/osrelease") or ""
+        return f"{self.read('/proc/version') or ''} {release}".lower()
+
+    @property
+    def shows_hardware(self) -> bool:
+        """Whether the tree holds the kernel's own folders at all; a disk mounted alone does not."""
+        return any(
+            self.exists(path) for path in ("/sys/bus/pci/devices", "/sys/module", "/proc/driver/nvidia", "/proc/1")
+        )
 
     def processes(self) -> list[int]:
         return sorted(int(name) for name in self.names("/proc") if name.isdigit())

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO
 
 NOT_INSTALLED = "not installed"
 NO_ANSWER = "did not answer"
-READS_FILES_ONLY = "modinfo"
+NOT_ASKED = "not asked, the examined tree is not this machine"
 
 
 @dataclass(frozen=True)
@@ -29,7 +26,7 @@ class Answer:
 
     @property
     def is_missing(self) -> bool:
-        return self.code is None and self.stderr.endswith(NOT_INSTALLED)
+        return self.code is None and self.stderr.endswith((NOT_INSTALLED, NOT_ASKED))
 
     @property
     def is_silent(self) -> bool:
@@ -70,31 +67,9 @@ def _start(command: Sequence[str], stdout: IO[bytes], stderr: IO[bytes]) -> subp
     )
 
 
-def run_stand_ins(root: Path) -> Run:
-    """The runner for another machine's tree: the real docker would answer about this machine and mix the two.
-
-    Asked are stand-ins that replay an answer (programs in the tree, scripts on PATH), and what only reads given files.
-    """
-
-    def run(command: Sequence[str], timeout_s: float) -> Answer:
-        program = _stand_in(root, command[0])
-        if program is None:
-            return Answer(None, stderr=f"{command[0]}: {NOT_INSTALLED}")
-        return run_program([program, *command[1:]], timeout_s)
-
-    return run
-
-
-def _stand_in(root: Path, name: str) -> str | None:
-    inside = shutil.which(name, path=":".join(str(root / folder) for folder in ("usr/bin", "bin", "usr/sbin", "sbin")))
-    found = inside or shutil.which(name)
-    if found is None or inside or name in (READS_FILES_ONLY, sys.executable):
-        return found
-    try:
-        with open(found, "rb") as file:
-            return found if file.read(2) == b"#!" else None
-    except OSError:
-        return None
+def run_nothing(command: Sequence[str], timeout_s: float) -> Answer:
+    """The runner for a tree that is not this machine: a program here would answer about here, one of the tree is a stranger's."""
+    return Answer(None, stderr=f"{command[0]}: {NOT_ASKED}")
 
 
 def _wait(process: subprocess.Popen[bytes], timeout_s: float) -> int | None:

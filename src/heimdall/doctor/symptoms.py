@@ -31,7 +31,16 @@ SYMPTOMS = (
         ),
     ),
     Symptom(
-        r"no kernel image is available",
+        r"could not select device driver \"?cdi\"?",
+        "cdi_disabled",
+        "CDI is turned off in this Docker: features.cdi in its daemon.json, on by default from 28.2.",
+        (
+            '# in /etc/docker/daemon.json: "features": {"cdi": true}; then:',
+            "sudo systemctl restart docker",
+        ),
+    ),
+    Symptom(
+        r"no kernel image is available|is not compatible with the current PyTorch installation|supports CUDA capabilities sm_",
         "card_not_in_torch",
         "Torch has no machine code for this card.",
         ("# names the torch release that has it:", EXAMINE),
@@ -49,13 +58,15 @@ SYMPTOMS = (
         ("# names the torch release to install:", EXAMINE),
     ),
     Symptom(
-        r"[Dd]river/library version mismatch|system has unsupported display driver / cuda driver combination",
+        r"NVRM: API mismatch|API mismatch: the client|[Dd]river/library version mismatch|system has unsupported display driver / cuda driver combination",
         "driver_library_mismatch",
         "The loaded kernel module and the driver's libraries have different versions.",
         ("sudo reboot", "# if it is still there after that, a reboot does not help; this says what does:", EXAMINE),
     ),
     Symptom(
-        r"unresolvable CDI devices|CDI device injection failed|failed to inject CDI devices",
+        r"unresolvable CDI devices|CDI device injection failed|failed to inject CDI devices|failed to stat CDI host device"
+        r"|(?:no such file or directory[^\n]*\n?[^\n]*|(?:mount|open|stat)[^\n]*)lib(?:EGL|GLX|GLESv2|cuda|nvidia)[\w.-]*\.so\.\d[\d.]*[^\n]*no such file"
+        r"|lib(?:EGL|GLX|GLESv2)_nvidia\.so\.\d[\d.]*: no such file",
         "stale_cdi",
         "Docker knows no such CDI device, or its specification no longer fits the driver.",
         ("sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml", "nvidia-ctk cdi list"),
@@ -67,16 +78,103 @@ SYMPTOMS = (
         ("sudo nvidia-ctk config --set nvidia-container-cli.no-cgroups --in-place", "systemctl --user restart docker"),
     ),
     Symptom(
-        r"could not select device driver",
+        r"could not select device driver|unknown or invalid runtime name: nvidia|exec: \"?nvidia-container-runtime\"?: executable file not found"
+        r"|nvidia-container-runtime-hook\"?: (?:executable file not found|no such file)",
         "container_toolkit_missing",
-        "Docker has no NVIDIA Container Toolkit, or was not restarted since it was installed.",
+        "Docker has no NVIDIA Container Toolkit, does not know its runtime, or was not restarted since it was installed.",
         ("# tells the two apart:", EXAMINE),
+    ),
+    Symptom(
+        r"load library failed: lib(?:nvidia-ml|cuda)\.so\.1|couldn't find libnvidia-ml\.so|nvidia-ml\.so\.1: cannot open shared object",
+        "driver_not_installed",
+        "The driver's libraries are not there for Docker: not installed on the host, or hidden from a Docker that is a snap or Docker Desktop.",
+        ("# on the host, names which of these it is:", EXAMINE),
+    ),
+    Symptom(
+        r"(?:Error |CUDA_ERROR_NOT_FOUND.*|error )500: named symbol not found|named symbol not found",
+        "wsl",
+        "In a container under WSL2 the Windows driver is newer than what Docker knows to pass on: update Docker Desktop or the toolkit.",
+        (
+            "# in Windows: update Docker Desktop (or nvidia-container-toolkit inside WSL), then in PowerShell:",
+            "wsl.exe --update",
+            "wsl.exe --shutdown",
+        ),
+    ),
+    Symptom(
+        r"device\(?s?\)? is/are busy or unavailable|all CUDA-capable devices are busy or unavailable|CUDA_ERROR_DEVICE_UNAVAILABLE",
+        "compute_mode",
+        "Another program has the card for itself (exclusive compute mode), or a virtual GPU has no licence.",
+        (
+            "nvidia-smi -q | grep -iE 'compute mode|license status'",
+            "# Exclusive_Process or Prohibited: sudo nvidia-smi -c DEFAULT",
+            EXAMINE,
+        ),
+    ),
+    Symptom(
+        r"Found no NVIDIA driver on your system",
+        "service_without_gpu",
+        "The program sees no NVIDIA driver: its container was given no GPU, or none is loaded on the host.",
+        ("# tells the two apart:", EXAMINE),
+    ),
+    Symptom(
+        r"No CUDA GPUs are available|no CUDA-capable device is detected|CUDA_ERROR_NO_DEVICE",
+        "environment",
+        "The driver is there and shows this program no GPU: CUDA_VISIBLE_DEVICES or NVIDIA_VISIBLE_DEVICES hides it, or the card did not start.",
+        ("# names the variable, or what keeps the card:", EXAMINE),
+    ),
+    Symptom(
+        r"requires use of the NVIDIA open kernel modules|is not supported by open|does not include the required GPU",
+        "wrong_module_flavour",
+        "The card needs the other kind of kernel module: open from Blackwell on, proprietary before Turing.",
+        ("# names the packages:", EXAMINE),
+    ),
+    Symptom(
+        r"supported through the NVIDIA \d+\.\w+ Legacy",
+        "legacy_card",
+        "The installed driver branch no longer serves this card.",
+        ("# names the branch that does:", EXAMINE),
+    ),
+    Symptom(
+        r"RmInitAdapter failed|rm_init_adapter failed|No devices were found|BAR\d is 0M|PCI I/O region assigned to your NVIDIA device is invalid",
+        "card_not_started",
+        "The driver is loaded, but could not start the card; the kernel log says why.",
+        ("sudo dmesg | grep NVRM | tail -n 40", EXAMINE),
+    ),
+    Symptom(
+        r"Key was rejected by service|Loading of module with unavailable key|Required key not available",
+        "secure_boot_refuses_module",
+        "Secure Boot refuses the nvidia module, because the key it is signed with is not enrolled.",
+        ("# names the key to enrol:", EXAMINE),
+    ),
+    Symptom(
+        r"couldn't communicate with the NVIDIA driver|Driver Not Loaded",
+        "module_not_loaded",
+        "The nvidia kernel module is not loaded.",
+        ("# says why, and how to build or load it:", EXAMINE),
+    ),
+    Symptom(
+        r"GPU access blocked by the operating system|blocked by the operating system",
+        "wsl",
+        "Windows does not hand its GPU to WSL2: its NVIDIA driver or WSL itself is too old.",
+        ("# in PowerShell:", "wsl.exe --update", "wsl.exe --shutdown"),
+    ),
+    Symptom(
+        r"avc:\s+denied[^\n]*nvidia|Insufficient Permissions",
+        "device_permission",
+        "The program may not open the GPU's device files.",
+        ("ls -l /dev/nvidia0 /dev/nvidiactl /dev/nvidia-uvm", EXAMINE),
+    ),
+    Symptom(
+        r"Failed to acquire license|License Status\s*:\s*Unlicensed",
+        "vgpu_licence",
+        "The virtual GPU (vGPU) has no licence.",
+        ("nvidia-smi -q | grep -i license", EXAMINE),
     ),
     Symptom(
         r"forward compatibility was attempted on non supported",
         "forward_compatibility",
         "Forward-compatibility libraries (cuda-compat) are in use, and this card does not support them.",
-        ("sudo apt-get purge 'cuda-compat-*'", "sudo ldconfig"),
+        ("# names what to remove:", EXAMINE),
     ),
     Symptom(
         r"system not yet initialized",
@@ -85,7 +183,7 @@ SYMPTOMS = (
         ("sudo systemctl enable --now nvidia-fabricmanager",),
     ),
     Symptom(
-        r"Bus error|out of shared memory|No space left on device.*(?:/dev/shm|torch_)",
+        r"[Bb]us error|out of shared memory|No space left on device.*(?:/dev/shm|torch_)",
         "shared_memory",
         "A data loader's worker ran out of /dev/shm.",
         (
@@ -106,7 +204,7 @@ SYMPTOMS = (
         ("docker compose up -d --force-recreate training",),
     ),
     Symptom(
-        r"CUDA error: (?!out of memory)|device-side assert|illegal memory access|unspecified launch failure"
+        r"CUDA error: (?!out of memory|CUDA-capable device)|device-side assert|illegal memory access|unspecified launch failure"
         r"|CUBLAS_STATUS_(?!ALLOC)|CUDNN_STATUS_(?!ALLOC)",
         "cuda_context_poisoned",
         "After this CUDA error every further call of the same process fails: the process must end.",

@@ -4,60 +4,61 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from heimdall.doctor.checks.driver import ON_HOST
 from heimdall.doctor.facts import Facts, nvml
 from heimdall.doctor.facts.cdi import CdiSpec, describers, missing_paths, read_specs
 from heimdall.doctor.facts.docker import GPU_DEVICE, all_cdi_folders
-from heimdall.doctor.facts.packages import package_tool
 from heimdall.doctor.facts.training import CONTAINER
 from heimdall.doctor.facts.versions import agree
-from heimdall.doctor.finding import Finding
+from heimdall.doctor.finding import Finding, Way
+from heimdall.doctor.repair import system
+from heimdall.doctor.symptoms import explain
 
 RECREATE = "docker compose up -d --force-recreate training"
-RESTART_DOCKER = "sudo systemctl restart docker"
 ASK_FOR_GPU = "HEIMDALL_ACCELERATOR=gpu docker compose up -d training"
-TOOLKIT_GUIDE = "https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/install-guide.html"
+ASK_BY_CDI = "HEIMDALL_ACCELERATOR=gpu-cdi docker compose up -d training"
 
 
 def check_docker(facts: Facts) -> Finding | None:
     """Whether there is a Docker to ask, and what it can serve; nothing wrong in either case."""
+    if facts.engine.is_podman or facts.docker_is_elsewhere or facts.docker_is_snap:
+        return None
     if not facts.engine.installed:
         expected = facts.host.live and not facts.in_container
         return Finding("docker", "unknown", facts.engine.fault, "Docker is not installed here.") if expected else None
     if facts.engine.answers:
-        return Finding(
-            "docker", "ok", f"Docker {facts.docker.engine_version}", f"Docker answers: {facts.docker.reason}."
-        )
-    fix = (
-        "sudo usermod -aG docker $USER" if "permission denied" in facts.engine.fault else "sudo systemctl start docker"
-    )
+        seen = f"Docker {facts.docker.engine_version}"
+        return Finding("docker", "ok", seen, f"Docker answers: {facts.docker.reason}.")
+    denied = "permission denied" in facts.engine.fault
+    fix = ("sudo usermod -aG docker $USER", "# log in again") if denied else (system.start_docker(facts),)
     cause = "Docker does not answer, so what it can serve is not known."
-    return Finding("docker", "unknown", facts.engine.fault, cause, (fix,))
+    return Finding("docker", "unknown", facts.engine.fault, cause, fix)
 
 
 def check_toolkit(facts: Facts) -> Finding | None:
-    if not facts.engine.answers or facts.docker.mode != "none" or facts.docker.needs_restart:
+    if not _is_plain(facts) or facts.docker.mode != "none" or facts.docker.needs_restart:
         return None
-    fix = (
-        f"# NVIDIA's package source must be set up once: {TOOLKIT_GUIDE}",
-        f"sudo {'dnf' if package_tool(facts.host) == 'dnf' else 'apt-get'} install nvidia-container-toolkit",
-        "sudo nvidia-ctk runtime configure --runtime=docker",
-        RESTART_DOCKER,
-    )
     seen = f"docker info: no runtime nvidia, no discovered device; no nvidia-container-runtime-hook{_refusal(facts)}"
     cause = "The NVIDIA Container Toolkit is not installed, so Docker cannot give a container the GPU."
-    return Finding("container_toolkit_missing", "fault", seen, cause, fix)
+    return Finding("container_toolkit_missing", "fault", seen, cause, system.install_toolkit(facts))
+
+
+def _is_plain(facts: Facts) -> bool:
+    """A Docker of this host's own kernel, installed by packages; the others have findings of their own."""
+    special = facts.engine.is_podman or facts.docker_is_elsewhere or facts.docker_is_snap
+    return facts.engine.answers and not special
 
 
 def check_restart(facts: Facts) -> Finding | None:
-    if not facts.engine.answers or facts.docker.mode != "none" or not facts.docker.needs_restart:
+    if not _is_plain(facts) or facts.docker.mode != "none" or not facts.docker.needs_restart:
         return None
     seen = f"{facts.docker.reason}{_refusal(facts)}"
     cause = (
         "The NVIDIA Container Toolkit is installed, but Docker was not restarted since; it looks for it when it starts."
     )
-    return Finding("docker_not_restarted", "fault", seen, cause, (RESTART_DOCKER,))
+    return Finding("docker_not_restarted", "fault", seen, cause, (system.restart_docker(facts),))
 
 
 def _refusal(facts: Facts) -> str:
@@ -65,7 +66,7 @@ def _refusal(facts: Facts) -> str:
 
 
 def check_rootless(facts: Facts) -> Finding | None:
-    if not facts.engine.answers or not facts.engine.rootless or facts.docker.mode != "toolkit":
+    if not _is_plain(facts) or not facts.engine.rootless or facts.docker.mode != "toolkit":
         return None
     path = "/etc/nvidia-container-runtime/config.toml"
     lines = [line.strip().replace(" ", "") for line in (facts.host.read(path) or "").splitlines()]
@@ -73,14 +74,13 @@ def check_rootless(facts: Facts) -> Finding | None:
         return None
     fix = (
         "sudo nvidia-ctk config --set nvidia-container-cli.no-cgroups --in-place",
-        "systemctl --user restart docker",
-        "# or ask by CDI, which needs no device rules:",
-        "sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml",
-        "HEIMDALL_ACCELERATOR=gpu-cdi docker compose up -d training",
+        "nvidia-ctk runtime configure --runtime=docker --config=$HOME/.config/docker/daemon.json",
+        system.restart_docker(facts),
     )
+    ways = (Way("or ask by CDI, which needs no device rules", (*system.generate_cdi(facts), ASK_BY_CDI)),)
     seen = f"docker info: rootless; {path}: no-cgroups is not true"
     cause = "Docker is rootless and may not write the device rules the toolkit wants (bpf_prog_query: operation not permitted)."
-    return Finding("rootless_docker", "fault", seen, cause, fix)
+    return Finding("rootless_docker", "fault", seen, cause, fix, ways)
 
 
 def check_cdi(facts: Facts) -> Finding | None:
@@ -100,17 +100,17 @@ def check_cdi(facts: Facts) -> Finding | None:
     cause = "The CDI specification no longer fits the driver, so a container that asks by it cannot start."
     if not stale:
         cause = "A CDI device is described twice; only the later folder counts, and the other goes stale unnoticed."
-    fix = _one_fresh_spec(specs, stale, twice)
+    fix = _one_fresh_spec(facts, specs, stale, twice)
     return Finding("stale_cdi", "fault" if matters else "warning", "; ".join(seen), cause, fix)
 
 
 def _one_fresh_spec(
-    specs: Sequence[CdiSpec], stale: Mapping[CdiSpec, str], twice: Mapping[str, tuple[CdiSpec, ...]]
+    facts: Facts, specs: Sequence[CdiSpec], stale: Mapping[CdiSpec, str], twice: Mapping[str, tuple[CdiSpec, ...]]
 ) -> tuple[str, ...]:
     keep = next((spec.path for spec in reversed(specs) if spec not in stale), specs[-1].path)
     others = {spec.path for spec in stale} | {spec.path for owners in twice.values() for spec in owners}
     aside = tuple(f"sudo mv {path} {path}.stale" for path in sorted(others - {keep}))
-    return (*aside, f"sudo nvidia-ctk cdi generate --output={keep}", "nvidia-ctk cdi list")
+    return (*aside, *system.generate_cdi(facts, keep), "nvidia-ctk cdi list")
 
 
 def _is_unusable(owners: Sequence[CdiSpec], stale: Mapping[CdiSpec, str]) -> bool:
@@ -121,6 +121,9 @@ def _is_unusable(owners: Sequence[CdiSpec], stale: Mapping[CdiSpec, str]) -> boo
 
 def _stale(facts: Facts, spec: CdiSpec) -> str:
     missing = missing_paths(facts.host, spec)
+    if not facts.host.live and not facts.host.names("/dev"):
+        # A disk mounted alone has no devices to look for.
+        missing = tuple(path for path in missing if not path.startswith(("/dev/", "/run/")))
     if missing:
         return f"{missing[0]} does not exist" + (f" ({len(missing)} such paths)" if len(missing) > 1 else "")
     other = [version for version in spec.versions if facts.driver_version and not agree(version, facts.driver_version)]
@@ -130,24 +133,62 @@ def _stale(facts: Facts, spec: CdiSpec) -> str:
 def check_service(facts: Facts) -> Finding | None:
     """The training service must ask Docker for a GPU; seen from the host, or from inside by what is missing."""
     if facts.in_container and facts.is_loaded and not facts.nodes and not facts.is_wsl:
-        seen = f"the host's driver {facts.loaded} can be seen in /proc, but there is no /dev/nvidia0 in this container"
-        return _not_asked(seen, (ON_HOST, ASK_FOR_GPU))
+        return _without_device(facts)
     training = facts.training
     if training is None or training.asks_for_gpu is not False:
         return None
-    return _not_asked(f"{training.source}: no GPU among the device requests", (ASK_FOR_GPU,), facts.docker.accelerator)
+    ask = ASK_BY_CDI if facts.docker.accelerator == "gpu-cdi" else ASK_FOR_GPU
+    return _not_asked(f"{training.source}: no GPU among the device requests", (ask,))
 
 
-def _not_asked(seen: str, fix: tuple[str, ...], accelerator: str = "gpu") -> Finding:
+def _without_device(facts: Facts) -> Finding:
+    seen = f"the host's driver {facts.loaded} can be seen in /proc, but there is no /dev/nvidia0 in this container"
+    if facts.host.container != "lxc":
+        return _not_asked(seen, (ON_HOST, ASK_FOR_GPU))
+    version_2 = (facts.host.read("/proc/1/cgroup") or "").startswith("0::")
+    rule = "lxc.cgroup2.devices.allow" if version_2 else "lxc.cgroup.devices.allow"
+    fix = (
+        f"# on the host, in this container's configuration: {rule}: c 195:* rwm (and the number of nvidia-uvm in /proc/devices),",
+        "# and lxc.mount.entry: /dev/nvidia0 dev/nvidia0 none bind,optional,create=file (the same for nvidiactl and nvidia-uvm)",
+    )
+    cause = "This container (LXC) is not given the GPU's device files by its host."
+    return Finding("service_without_gpu", "fault", seen, cause, fix)
+
+
+def _not_asked(seen: str, fix: tuple[str, ...]) -> Finding:
     remark = "# heimdall up chooses what the host can serve and writes it into .env, for the plain commands to come"
-    commands = tuple(line.replace("=gpu ", f"={accelerator} ") if accelerator == "gpu-cdi" else line for line in fix)
     cause = "The training service asks Docker for no GPU, so its container sees none."
-    return Finding("service_without_gpu", "fault", seen, cause, (*commands, remark))
+    return Finding("service_without_gpu", "fault", seen, cause, (*fix, remark))
+
+
+def check_error(facts: Facts) -> Finding | None:
+    """What Docker said when it could not start the training container (State.Error), and which finding that stands for."""
+    training = facts.training
+    if training is None or not training.error or training.running:
+        return None
+    seen = f"{training.source}: {training.error}"
+    known = explain(training.error)
+    if known is None:
+        cause = "Docker could not start the training container; its own words say why."
+        return Finding("training_not_started", "fault", seen, cause, ("docker compose up -d training",))
+    return replace(
+        known,
+        evidence=seen,
+        fix=_in_words_of(facts, known.name) or known.fix,
+        source="the container's last error in Docker",
+    )
+
+
+def _in_words_of(facts: Facts, name: str) -> tuple[str, ...]:
+    """The fix a check of this host would give, where the message alone can only name the most usual one."""
+    if name == "container_toolkit_missing" and _is_plain(facts):
+        return system.install_toolkit(facts)
+    return (*system.generate_cdi(facts), "nvidia-ctk cdi list") if name == "stale_cdi" else ()
 
 
 def check_refused(facts: Facts) -> Finding | None:
     """Inside: systemctl daemon-reload on the host takes the device rules from running containers."""
-    node = next(iter(facts.nodes), None)
+    node = next(iter(facts.nodes), None) if facts.host.live else None
     if not facts.in_container or node is None or facts.nvml.code == nvml.OK:
         return None
     if facts.host.open_error(facts.host.at(node)) != errno.EPERM:
@@ -167,12 +208,7 @@ def check_lost_in_container(facts: Facts) -> Finding | None:
 
 
 def _lost(seen: str, before: tuple[str, ...]) -> Finding:
-    fix = (
-        *before,
-        RECREATE,
-        "# so that it does not come back, ask by CDI:",
-        "sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml",
-        "HEIMDALL_ACCELERATOR=gpu-cdi docker compose up -d training",
-    )
+    by_cdi = (*before, "sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml", ASK_BY_CDI)
     cause = "The running container has lost its right to the GPU, as after systemctl daemon-reload on the host."
-    return Finding("gpu_lost_in_container", "fault", seen, cause, fix)
+    ways = (Way("so that it does not come back, ask by CDI", by_cdi),)
+    return Finding("gpu_lost_in_container", "fault", seen, cause, (*before, RECREATE), ways)

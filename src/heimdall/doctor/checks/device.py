@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 from heimdall.doctor.checks.driver import DOCTOR_ON_HOST, on_host
-from heimdall.doctor.facts import Facts, hardware, nvml, packages, proof, versions
-from heimdall.doctor.finding import Finding, Status
+from heimdall.doctor.facts import Facts, hardware, nvml, proof, versions
+from heimdall.doctor.finding import Finding, Status, Way
+from heimdall.doctor.repair import drivers
 
 FABRIC_MANAGER = "nv-fabricmanage"  # the kernel cuts names after 15 characters
 MAKE_UVM = "sudo nvidia-modprobe -c 0 -u"
@@ -30,7 +31,7 @@ def check_forward_compatibility(facts: Facts) -> Finding | None:
         ]
     )
     cause = "Forward-compatibility libraries (cuda-compat) are in use, and this card does not support them."
-    fix: tuple[str, ...] = ("sudo apt-get purge 'cuda-compat-*'", "sudo ldconfig")
+    fix = _remove_compat(facts)
     if facts.in_container:
         fix = (
             "# in the image: no cuda-compat package, and no .../compat in LD_LIBRARY_PATH; then:",
@@ -40,6 +41,16 @@ def check_forward_compatibility(facts: Facts) -> Finding | None:
     elif any("/compat" in folder for folder in facts.host.environment.get("LD_LIBRARY_PATH", "").split(":")):
         fix = ("# take the compat folder out of LD_LIBRARY_PATH:", "unset LD_LIBRARY_PATH", *fix)
     return Finding("forward_compatibility", "fault", seen, cause, fix)
+
+
+def _remove_compat(facts: Facts) -> tuple[str, ...]:
+    if facts.distribution.has_apt:
+        return ("sudo apt-get purge 'cuda-compat-*'", "sudo ldconfig")
+    if facts.distribution.has_dnf:
+        return ("sudo dnf remove 'cuda-compat-*'", "sudo ldconfig")
+    if facts.distribution.family == "suse":
+        return ("sudo zypper remove 'cuda-compat-*'", "sudo ldconfig")
+    return ("# remove the cuda-compat package, or take its folder out of the library path",)
 
 
 def _compat_libraries(facts: Facts) -> list[str]:
@@ -66,16 +77,14 @@ def check_fabric_manager(facts: Facts) -> Finding | None:
     if not refused and not (switches and not runs and not facts.in_container):
         return None
     version = facts.loaded or facts.driver_version or ""
-    package = f"nvidia-fabricmanager-{packages.branch(facts.host, version).partition('-')[0]}"
     seen = [f"{len(switches)} NVSwitch on the bus", *facts.models[:1]]
     seen += [
         f"nv-fabricmanager {'runs' if runs else 'does not run'}",
         *([facts.driver_proof.evidence] if refused else []),
     ]
     cause = f"The cards of this board need the fabric manager, of the driver's exact version {version}."
-    fix = (f"sudo apt-get install {package}='{version}-*'", "sudo systemctl enable --now nvidia-fabricmanager")
-    if runs:
-        fix = (*fix[:1], "sudo systemctl restart nvidia-fabricmanager")
+    begin = "restart" if runs else "enable --now"
+    fix = (*drivers.install_fabric_manager(facts, version), f"sudo systemctl {begin} nvidia-fabricmanager")
     return Finding("fabric_manager_missing", "fault", "; ".join(seen), cause, on_host(facts, fix))
 
 
@@ -96,15 +105,8 @@ def check_mig(facts: Facts) -> Finding | None:
             "fault",
             f"{split[0].name}: MIG is on, without an instance",
             "The card is in MIG mode and nobody has made an instance, so CUDA sees no device.",
-            on_host(
-                facts,
-                (
-                    "# one instance of the whole card:",
-                    "sudo nvidia-smi mig -cgi 0 -C",
-                    "# or leave MIG mode:",
-                    "sudo nvidia-smi -mig 0",
-                ),
-            ),
+            on_host(facts, ("# one instance of the whole card:", "sudo nvidia-smi mig -cgi 0 -C")),
+            (Way("or leave MIG mode", on_host(facts, ("sudo nvidia-smi -mig 0",))),),
         )
     chosen = facts.host.environment.get("CUDA_VISIBLE_DEVICES", "")
     status: Status = "ok" if chosen.startswith("MIG-") else "warning"
@@ -117,6 +119,12 @@ def check_mig(facts: Facts) -> Finding | None:
         f"{split[0].name}: {', '.join(uuids) or 'instances are there'}",
         cause,
         (*remark, f"export CUDA_VISIBLE_DEVICES={name}"),
+        (
+            Way(
+                "for the service",
+                (f"HEIMDALL_ACCELERATOR=gpu-ids HEIMDALL_GPU_IDS={name} docker compose up -d training",),
+            ),
+        ),
     )
 
 
@@ -156,11 +164,6 @@ def check_nvml(facts: Facts) -> Finding | None:
         )
     if facts.nvml.code in (None, nvml.OK) or (facts.in_container and not facts.nodes):
         return None
-    if facts.nvml.code == nvml.NO_PERMISSION:
-        fix: tuple[str, ...] = ("ls -l /dev/nvidia*", "sudo usermod -aG video,render $USER", "# log in again")
-        return Finding(
-            "nvml_error", "fault", facts.nvml.evidence, "This user may not open the GPU's device files.", fix
-        )
     cause = (
         f"The driver is loaded, but its library answers: {nvml.MEANING.get(facts.nvml.code or 0, facts.nvml.message)}."
     )
@@ -178,7 +181,7 @@ def summary(facts: Facts) -> Finding:
             "fault",
             facts.nvml.message or "NVML lists 0 devices",
             cause,
-            ("nvidia-smi -L", "lspci -nn -d 10de:"),
+            ("lspci -nn -d 10de:", "sudo dmesg | grep NVRM | tail -n 40"),
         )
     if facts.nvml.code == nvml.OK:
         names = ", ".join(gpu.name for gpu in facts.nvml.gpus)
@@ -186,7 +189,7 @@ def summary(facts: Facts) -> Finding:
             "driver", "ok", f"module {version}; NVML answers: {names}", f"Driver {version} is loaded and answers."
         )
     agreeing = versions.agree(facts.loaded, facts.user_space)
-    seen = f"module {facts.loaded}, libraries {facts.user_space}; {facts.nvml.evidence}"
+    seen = f"module {facts.loaded}, libraries {facts.user_space or 'unknown'}; {facts.nvml.evidence}"
     if agreeing:
         return Finding("driver", "ok", seen, f"Driver {version} is loaded, and its libraries agree.")
     return Finding("driver", "unknown", seen, "A driver is loaded; whether it answers is not known.")

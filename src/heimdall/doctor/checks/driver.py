@@ -5,129 +5,177 @@ from __future__ import annotations
 import re
 
 from heimdall.doctor.facts import Facts, hardware, packages, versions
-from heimdall.doctor.finding import Finding
+from heimdall.doctor.finding import Finding, Way
+from heimdall.doctor.repair import drivers, system
+from heimdall.doctor.repair.system import LOAD, REBOOT
 
 ON_HOST = "# on the host, not in this container:"
 DOCTOR_ON_HOST = "PYTHONPATH=src python3 -m heimdall.doctor"
-LOAD = "sudo modprobe -a nvidia nvidia_uvm"
-REJECTED = re.compile(r"[^\n]*(?:Key was rejected by service|Loading of module with unavailable key is rejected)[^\n]*")
+REJECTED = re.compile(
+    r"[^\n]*(?:Key was rejected by service|Loading of module with unavailable key is rejected|Required key not available"
+    r"|Lockdown: \S+ unsigned module loading is restricted)[^\n]*"
+)
+MISFIT = re.compile(r"[^\n]*nvidia[^\n]*(?:disagrees about version of symbol|Unknown symbol|version magic)[^\n]*")
 INTENDED = ("vfio-pci", "pci-stub", "xen-pciback")
+BAN_FOLDERS = ("/etc/modprobe.d", "/run/modprobe.d", "/usr/lib/modprobe.d", "/lib/modprobe.d")
 
 
 def on_host(facts: Facts, commands: tuple[str, ...]) -> tuple[str, ...]:
     return (ON_HOST, *commands) if facts.in_container else commands
 
 
+def check_jetson(facts: Facts) -> Finding | None:
+    """A Jetson's driver is part of its system (L4T): nothing of the desktop driver fits, PyPI's torch included."""
+    if not facts.is_jetson:
+        return None
+    text = facts.host.read("/etc/nv_tegra_release") or ""
+    found = re.search(r"R(\d+) \(release\), REVISION: ([\d.]+)", text)
+    release = f"L4T {found.group(1)}.{found.group(2)}" if found else "L4T, release unknown"
+    seen = f"{release}; kernel {facts.release}; driver {facts.loaded or 'not loaded'}"
+    own = [wheel for wheel in facts.wheels if wheel.cuda and re.search(r"nv\d\d\.\d\d|tegra|jetson", wheel.version)]
+    if own:
+        return Finding(
+            "jetson",
+            "ok",
+            f"{seen}; torch {own[0].version}",
+            f"This is a Jetson ({release}) with NVIDIA's torch for it.",
+        )
+    cause = f"This is a Jetson ({release}): its driver comes with the system, and PyPI's torch has no code for its GPU."
+    fix = (
+        "# install NVIDIA's torch for this JetPack: https://docs.nvidia.com/deeplearning/frameworks/install-pytorch-jetson-platform/",
+    )
+    return Finding("jetson", "fault", seen, cause, fix)
+
+
 def check_wsl(facts: Facts) -> Finding | None:
     """Under WSL2 the driver is Windows's; a Linux driver inside only hides it."""
     if not facts.is_wsl:
         return None
+    if facts.host.is_wsl_1:
+        fix = ("# in PowerShell, with the name that wsl.exe --list shows:", "wsl.exe --set-version Ubuntu 2")
+        return Finding("wsl", "fault", f"kernel {facts.release}", "This is WSL 1, which has no GPU; WSL 2 has.", fix)
     inside = () if facts.in_container else facts.copies
     if inside:
-        return Finding(
-            "wsl",
-            "fault",
-            f"WSL2, and a Linux driver library inside: {inside[0].path}",
-            "Under WSL2 the driver comes from Windows; the Linux driver installed inside hides it.",
-            ("sudo apt-get purge 'nvidia-driver-*' 'nvidia-dkms-*' 'nvidia-utils-*' 'libnvidia-*'", "sudo ldconfig"),
-        )
+        seen = f"WSL2, and a Linux driver library inside: {inside[0].path}"
+        cause = "Under WSL2 the driver comes from Windows; the Linux driver installed inside hides it."
+        return Finding("wsl", "fault", seen, cause, system.purge_inside_wsl(facts))
     if not facts.host.exists("/dev/dxg") or facts.nvml.code not in (None, 0):
-        seen = "/dev/dxg is there" if facts.host.exists("/dev/dxg") else "/dev/dxg is missing"
-        return Finding(
-            "wsl",
-            "fault",
-            f"WSL2; {seen}; {facts.nvml.evidence}",
-            "Windows does not hand its GPU to WSL2: its NVIDIA driver or WSL itself is too old.",
-            (
-                "# in Windows: install the current NVIDIA driver for Windows, then in PowerShell:",
-                "wsl.exe --update",
-                "wsl.exe --shutdown",
-            ),
-        )
+        return _windows_lends_nothing(facts)
     return Finding("wsl", "ok", "/dev/dxg is there", "This is WSL2; the driver is the one of Windows.")
+
+
+def _windows_lends_nothing(facts: Facts) -> Finding:
+    seen = "/dev/dxg is there" if facts.host.exists("/dev/dxg") else "/dev/dxg is missing"
+    cause = "Windows does not hand its GPU to WSL2: its NVIDIA driver or WSL itself is too old."
+    fix = (
+        "# in Windows: install the current NVIDIA driver for Windows, then in PowerShell:",
+        "wsl.exe --update",
+        "wsl.exe --shutdown",
+    )
+    return Finding("wsl", "fault", f"WSL2; {seen}; {facts.nvml.evidence}", cause, fix)
 
 
 def check_other_driver(facts: Facts) -> Finding | None:
     taken = [card for card in facts.cards if card.driver and not card.driver.startswith("nvidia")]
     if not taken or facts.is_loaded or facts.is_wsl:
         return None
-    seen = ", ".join(f"{card.address} is bound to {card.driver}" for card in taken)
-    if taken[0].driver in INTENDED:
-        return Finding(
-            "other_driver_has_card",
-            "fault",
-            seen,
-            f"The card is set aside for a virtual machine ({taken[0].driver}); this is intended, and so the host cannot use it.",
-            on_host(
-                facts,
-                (
-                    "# only if no virtual machine needs the card: take its ids out of the vfio-pci settings",
-                    "grep -rn vfio /etc/modprobe.d /etc/default/grub",
-                    "sudo update-initramfs -u",
-                    "sudo reboot",
-                ),
-            ),
-        )
-    return Finding(
-        "other_driver_has_card",
-        "fault",
-        seen,
-        f"The driver {taken[0].driver} of the kernel has the card, so NVIDIA's cannot take it.",
-        on_host(facts, (*_blacklist(taken[0].driver or "nouveau"), *_install_if_missing(facts), "sudo reboot")),
+    seen, driver = ", ".join(f"{card.address} is bound to {card.driver}" for card in taken), taken[0].driver or ""
+    if driver in INTENDED:
+        return _set_aside(facts, seen, driver)
+    cause = f"The driver {driver} of the kernel has the card, so NVIDIA's cannot take it."
+    fix = (*_install_if_missing(facts), *_blacklist(facts, driver), REBOOT)
+    return Finding("other_driver_has_card", "fault", seen, cause, on_host(facts, fix))
+
+
+def _set_aside(facts: Facts, seen: str, driver: str) -> Finding:
+    cause = f"The card is set aside for a virtual machine ({driver}); this is intended, and so the host cannot use it."
+    look = "grep -rn vfio /etc/modprobe.d /etc/default/grub"
+    if facts.distribution.family == "nixos":
+        look = "grep -rn vfio /etc/nixos"
+    back = (
+        "# take the card's ids out of the files that the command above names, then:",
+        *system.rebuild_initramfs(facts),
+        REBOOT,
     )
+    ways = (Way("only if no virtual machine needs the card", on_host(facts, back)),)
+    return Finding("other_driver_has_card", "fault", seen, cause, on_host(facts, (look,)), ways)
 
 
-def _blacklist(driver: str) -> tuple[str, ...]:
+def _blacklist(facts: Facts, driver: str) -> tuple[str, ...]:
+    if facts.distribution.family == "nixos":
+        return (
+            f'# in configuration.nix: boot.blacklistedKernelModules = [ "{driver}" ]; then:',
+            "sudo nixos-rebuild boot",
+        )
+    if facts.distribution.image_based and facts.distribution.has_dnf:
+        return (f"sudo rpm-ostree kargs --append=rd.driver.blacklist={driver} --append=modprobe.blacklist={driver}",)
     lines = rf"blacklist {driver}\noptions {driver} modeset=0\n"
-    return (f"printf '{lines}' | sudo tee /etc/modprobe.d/blacklist-{driver}.conf", "sudo update-initramfs -u")
+    ban = f"printf '{lines}' | sudo tee /etc/modprobe.d/blacklist-{driver}.conf"
+    return (ban, *system.rebuild_initramfs(facts))
 
 
 def _install_if_missing(facts: Facts) -> tuple[str, ...]:
-    if facts.copies or facts.on_disk or facts.in_container:
+    if facts.copies or facts.on_disk or facts.in_container or facts.waiting:
         return ()
-    return packages.install_driver_commands(facts.host)[:1]
+    return drivers.install_driver(facts)
 
 
 def check_not_installed(facts: Facts) -> Finding | None:
-    if facts.is_wsl or facts.in_container:
+    if facts.is_wsl or facts.in_container or facts.is_jetson:
         return None
-    sources = versions.dkms_sources(facts.host)
     if facts.is_loaded and not facts.copies and facts.nvml.code in (None, 12):
-        package = f"libnvidia-compute-{packages.branch(facts.host, facts.loaded)}"
-        return Finding(
-            "driver_not_installed",
-            "fault",
-            f"kernel module {facts.loaded}; no libnvidia-ml.so.1 and no libcuda.so.1 in any library folder",
-            "The kernel module is loaded, but the driver's user-space libraries are not installed.",
-            (f"sudo apt-get install {package} {package.replace('libnvidia-compute', 'nvidia-utils')}",),
-        )
-    if facts.is_loaded or facts.copies or facts.on_disk or sources or not facts.cards:
+        return _no_libraries(facts)
+    if (
+        facts.is_loaded
+        and facts.copies
+        and not any("libcuda" in copy.path for copy in facts.copies)
+        and facts.nvml.code in (None, 0)
+    ):
+        return _no_cuda_library(facts)
+    known = facts.is_loaded or facts.copies or facts.on_disk or facts.waiting or versions.dkms_sources(facts.host)
+    if known or not facts.cards or not facts.sees_modules:
         return None
+    seen = f"PCI {facts.cards[0].address}: an NVIDIA card; no module for kernel {facts.release}, no driver library"
+    fix = (*drivers.install_driver(facts), REBOOT)
     return Finding(
-        "driver_not_installed",
-        "fault",
-        f"PCI {facts.cards[0].address}: an NVIDIA card; no module for kernel {facts.release}, no driver library",
-        "There is an NVIDIA card, but no NVIDIA driver is installed.",
-        packages.install_driver_commands(facts.host),
+        "driver_not_installed", "fault", seen, "There is an NVIDIA card, but no NVIDIA driver is installed.", fix
     )
+
+
+def _no_libraries(facts: Facts) -> Finding:
+    seen = f"kernel module {facts.loaded}; no libnvidia-ml.so.1 and no libcuda.so.1 in any library folder"
+    if not facts.host.live and not any(facts.host.names(folder) for folder in versions.LIBRARY_FOLDERS):
+        cause = "The kernel module is loaded; the folders of the driver's libraries cannot be seen here."
+        return Finding("driver_not_installed", "unknown", seen, cause)
+    cause = "The kernel module is loaded, but the driver's user-space libraries are not installed."
+    return Finding("driver_not_installed", "fault", seen, cause, drivers.install_libraries(facts))
+
+
+def _no_cuda_library(facts: Facts) -> Finding:
+    seen = f"{facts.copies[0].path} is there; libcuda.so.1 is in no library folder; {_packages(facts)}"
+    cause = (
+        "The driver's CUDA library (libcuda.so.1) is not installed: nvidia-smi answers, CUDA programs find no driver."
+    )
+    return Finding("driver_not_installed", "fault", seen, cause, drivers.install_libraries(facts))
+
+
+def _packages(facts: Facts) -> str:
+    names = ", ".join(packages.driver_packages(facts.host))
+    return f"packages {names}" if names else "the packages are not known"
 
 
 def check_secure_boot(facts: Facts) -> Finding | None:
     """Only where a module is there to be refused, and the refusal or the missing signature can be seen."""
-    if facts.is_loaded or not facts.cards or facts.on_disk is None or not hardware.is_secure_boot_on(facts.host):
+    if facts.is_loaded or facts.in_container or not facts.cards or facts.on_disk is None:
         return None
     refused = REJECTED.search(facts.kernel_log)
-    signed = _is_signed(facts)
-    if not refused and signed is not False:
+    if not refused and not (hardware.is_secure_boot_on(facts.host) and _is_signed(facts) is False):
         return None
     seen = refused.group(0).strip() if refused else f"{facts.on_disk.path} has no signer"
-    return Finding(
-        "secure_boot_refuses_module",
-        "fault",
-        f"Secure Boot is on; {seen}",
-        "Secure Boot refuses the nvidia module, because the key it is signed with is not enrolled.",
-        on_host(facts, _enrol(facts)),
-    )
+    cause = "Secure Boot refuses the nvidia module, because the key it is signed with is not enrolled."
+    other = signed_by_distribution(facts)
+    ways = (Way("or take the modules that the distribution signs", other),) if other else ()
+    return Finding("secure_boot_refuses_module", "fault", f"Secure Boot is on; {seen}", cause, _enrol(facts), ways)
 
 
 def _is_signed(facts: Facts) -> bool | None:
@@ -141,54 +189,137 @@ def _is_signed(facts: Facts) -> bool | None:
     return raw.endswith(b"~Module signature appended~\n") if raw else None
 
 
+def signed_by_distribution(facts: Facts) -> tuple[str, ...]:
+    if facts.distribution.family != "ubuntu" or facts.is_runfile:
+        return ()
+    branch = packages.branch(facts.host, facts.driver_version)
+    flavour = "-open" if any("-open" in name for name in packages.driver_packages(facts.host)) else ""
+    return (system.APT_UPDATE, f"sudo apt-get install linux-modules-nvidia-{branch}{flavour}-{facts.release}", REBOOT)
+
+
+# Where the keys stand with which the distributions' tools sign the modules they build.
+MOK_KEYS = {
+    "ubuntu": ("/var/lib/shim-signed/mok/MOK.der", "/var/lib/dkms/mok.pub"),
+    "debian": ("/var/lib/dkms/mok.pub", "/var/lib/shim-signed/mok/MOK.der"),
+    "fedora": ("/etc/pki/akmods/certs/public_key.der", "/var/lib/dkms/mok.pub"),
+    "rhel": ("/var/lib/dkms/mok.pub", "/etc/pki/akmods/certs/public_key.der"),
+    "suse": ("/usr/share/nvidia-pubkeys/MOK-nvidia-driver-G06.der", "/var/lib/dkms/mok.pub"),
+}
+
+
 def _enrol(facts: Facts) -> tuple[str, ...]:
-    keys = ("/var/lib/shim-signed/mok/MOK.der", "/var/lib/dkms/mok.pub")
-    key = next((key for key in keys if facts.host.exists(key)), keys[0])
-    signed = f"linux-modules-nvidia-{packages.branch(facts.host, facts.driver_version)}-{facts.release}"
-    other = ("# or use the modules the distribution signs:", f"sudo apt-get install {signed}")
-    return (
-        f"sudo mokutil --import {key}",
-        "# choose a password, reboot, and enrol the key in the blue screen with that password",
-        "sudo reboot",
-        *(other if packages.is_ubuntu(facts.host) else ()),
-    )
+    keys = [f"/usr/share/nvidia-pubkeys/{name}" for name in facts.host.names("/usr/share/nvidia-pubkeys")]
+    keys += [f"/usr/share/nvidia/{name}" for name in facts.host.names("/usr/share/nvidia") if name.endswith(".der")]
+    usual = MOK_KEYS.get(facts.distribution.family, ())
+    key = next((key for key in (*keys, *usual) if facts.host.exists(key)), usual[0] if usual else None)
+    if key is None:
+        return ("# sign the module with a key of your own and enrol it (mokutil or sbctl), or turn Secure Boot off",)
+    remark = "# choose a password, reboot, and enrol the key in the blue screen with that password"
+    return (f"sudo mokutil --import {key}", remark, REBOOT)
 
 
 def check_not_loaded(facts: Facts) -> Finding | None:
-    if facts.is_loaded or not facts.cards or facts.is_wsl:
+    if facts.is_loaded or not facts.cards or facts.is_wsl or facts.is_jetson:
         return None
     seen = f"PCI {facts.cards[0].address}: an NVIDIA card; /sys/module/nvidia is missing"
     if facts.in_container:
         cause = "The nvidia kernel module is not loaded on the host."
         return Finding("module_not_loaded", "fault", seen, cause, on_host(facts, (LOAD, DOCTOR_ON_HOST)))
-    if facts.on_disk is not None:
+    if facts.on_disk is not None and facts.sees_running_modules:
         return _loadable(facts, f"{seen}; {facts.on_disk.path} is there")
-    return _not_built(facts, f"{seen}; no nvidia module below /lib/modules/{facts.release}")
+    if facts.waiting:
+        return _other_kernel_waits(facts, seen)
+    if not facts.sees_modules:
+        cause = "The nvidia kernel module is not loaded; which modules are installed cannot be seen here."
+        fix = ("modinfo -F version nvidia",)
+        return Finding("module_not_loaded", "fault", seen, cause, fix, confidence="likely")
+    return _not_built(facts, f"{seen}; no nvidia module for kernel {facts.release}")
+
+
+def _other_kernel_waits(facts: Facts, seen: str) -> Finding:
+    assert facts.waiting is not None
+    coming, module = facts.waiting
+    gone = "whose modules are gone" if not facts.sees_running_modules else "for which no nvidia module is there"
+    seen = f"{seen}; kernel {coming.release} has {module.path} ({module.version or 'version unreadable'}), and {coming.why}"
+    if module.version and facts.user_space and not versions.agree(module.version, facts.user_space):
+        cause = f"Kernel {coming.release} boots next, with a module {module.version} that does not fit the libraries {facts.user_space}."
+        fix = (*drivers.build_module(facts, coming.release, facts.user_space), REBOOT)
+        return Finding("module_not_loaded", "fault", seen, cause, fix)
+    cause = f"The kernel was upgraded: {facts.release} still runs, {gone}, and {coming.release} waits with its module; a reboot starts it."
+    return Finding(
+        "module_not_loaded", "fault", seen, cause, (REBOOT,), confidence="certain" if module.version else "likely"
+    )
+
+
+def _bans(facts: Facts) -> list[str]:
+    """Files that forbid the module; a file in /etc hides one of the same name elsewhere."""
+    names: dict[str, str] = {}
+    for folder in BAN_FOLDERS:
+        for name in facts.host.names(folder):
+            names.setdefault(name, f"{folder}/{name}")
+    pattern = r"^\s*(blacklist\s+nvidia|alias\s+nvidia\s+off|install\s+nvidia\s+/\S*bin/(true|false))\s*$"
+    return [path for path in names.values() if re.search(pattern, facts.host.read(path) or "", re.MULTILINE)]
 
 
 def _loadable(facts: Facts, seen: str) -> Finding:
-    lines = ((name, facts.host.read(f"/etc/modprobe.d/{name}") or "") for name in facts.host.names("/etc/modprobe.d"))
-    barred = [
-        name for name, text in lines if re.search(r"^\s*(blacklist\s+nvidia|alias\s+nvidia\s+off)\s*$", text, re.M)
-    ]
+    barred = _bans(facts)
+    misfit = MISFIT.search(facts.kernel_log)
+    release = facts.release or "$(uname -r)"
+    if (facts.host.read("/etc/prime-discrete") or "").strip() == "intel" and facts.host.find_program("prime-select"):
+        cause = "The nvidia kernel module is not loaded, because prime-select has chosen the processor's own graphics."
+        return Finding(
+            "module_not_loaded",
+            "fault",
+            f"{seen}; /etc/prime-discrete says intel",
+            cause,
+            ("sudo prime-select on-demand", REBOOT),
+        )
     if barred:
-        path = f"/etc/modprobe.d/{barred[0]}"
-        cause = f"The nvidia kernel module is not loaded, because {path} forbids it."
-        fix: tuple[str, ...] = (f"sudo sed -i '/nvidia/s/^/# /' {path}", "sudo update-initramfs -u", LOAD)
-        return Finding("module_not_loaded", "fault", f"{seen}; {path} blacklists it", cause, fix)
+        cause = f"The nvidia kernel module is not loaded, because {barred[0]} forbids it."
+        return Finding(
+            "module_not_loaded", "fault", f"{seen}; {barred[0]} blacklists it", cause, _lift(facts, barred[0])
+        )
+    if misfit:
+        cause = f"The nvidia kernel module on disk was built for another kernel than the running {release}."
+        fix = (*drivers.build_module(facts, release, facts.user_space), LOAD)
+        return Finding("module_not_loaded", "fault", f"{seen}; {misfit.group(0).strip()}", cause, fix)
     cause = "The nvidia kernel module is built for this kernel, but not loaded."
     return Finding("module_not_loaded", "fault", seen, cause, (LOAD, "sudo dmesg | grep -iE 'nvidia|NVRM' | tail"))
 
 
+def _lift(facts: Facts, path: str) -> tuple[str, ...]:
+    if facts.distribution.family == "nixos":
+        return (
+            '# in configuration.nix: take "nvidia" out of boot.blacklistedKernelModules; then:',
+            "sudo nixos-rebuild boot",
+            REBOOT,
+        )
+    if path.startswith("/etc/"):
+        return (f"sudo sed -i '/nvidia/s/^/# /' {path}", *system.rebuild_initramfs(facts), LOAD)
+    # A package's file is not edited: an empty one of the same name in /etc takes its place.
+    return (f"sudo touch /etc/modprobe.d/{path.rpartition('/')[2]}", *system.rebuild_initramfs(facts), LOAD)
+
+
 def _not_built(facts: Facts, seen: str) -> Finding:
     release = facts.release or "$(uname -r)"
+    failed = _akmods_log(facts, release)
+    if failed:
+        cause = f"akmods could not build the nvidia module for kernel {release}; its log says why."
+        fix = (f"sudo tail -n 40 {failed}", *drivers.build_module(facts, release, facts.user_space), LOAD)
+        return Finding("module_not_loaded", "fault", f"{seen}; {failed}", cause, fix)
     headers = facts.host.exists(f"/lib/modules/{release}/build")
-    if not versions.dkms_sources(facts.host):
+    if not versions.dkms_sources(facts.host) or facts.is_runfile or drivers.uses_akmods(facts):
         cause = f"No nvidia module is installed for the running kernel {release}."
-        fix = packages.align_commands(facts.host, release, facts.user_space or "")
-        return Finding("module_not_loaded", "fault", seen, cause, (*fix, LOAD))
+        fix = drivers.build_module(facts, release, facts.user_space)
+        last = REBOOT if facts.distribution.family in ("arch", "nixos") or facts.distribution.image_based else LOAD
+        return Finding("module_not_loaded", "fault", seen, cause, (*fix, last))
     missing = "" if headers else f"; the headers are missing (/lib/modules/{release}/build)"
     cause = f"DKMS has not built the nvidia module for the running kernel {release}."
-    install = () if headers else (packages.headers_command(facts.host, release),)
-    fix = (*install, f"sudo dkms autoinstall -k {release}", LOAD)
+    fix = (*drivers.headers(facts, release), f"sudo dkms autoinstall -k {release}", LOAD)
     return Finding("module_not_loaded", "fault", f"{seen}{missing}", cause, fix)
+
+
+def _akmods_log(facts: Facts, release: str) -> str | None:
+    folder = "/var/cache/akmods/nvidia"
+    names = [name for name in facts.host.names(folder) if name.endswith(".failed.log") and f"for-{release}" in name]
+    return f"{folder}/{names[-1]}" if names else None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from heimdall.doctor.checks.driver import DOCTOR_ON_HOST
-from heimdall.doctor.facts import Facts, packages, proof, versions, wheels
+from heimdall.doctor.checks.driver import DOCTOR_ON_HOST, ON_HOST
+from heimdall.doctor.facts import Facts, proof, versions, wheels
 from heimdall.doctor.facts.training import CONTAINER
-from heimdall.doctor.finding import Finding
+from heimdall.doctor.finding import Finding, Way
+from heimdall.doctor.repair import drivers
+from heimdall.doctor.repair.system import REBOOT
 from heimdall.doctor.symptoms import explain
 
 CUDA_126_INDEX = "https://download.pytorch.org/whl/cu126"
@@ -42,15 +44,22 @@ def _too_old(facts: Facts, wheel: wheels.Wheel, needed: int) -> Finding:
     )
     runs_on_old = (versions.as_numbers(version) or (0,))[0] >= wheels.DRIVER_FOR_CUDA[12]
     take_release = install_release(facts, wheel, release) if runs_on_old else ()
-    remark = f"# {'or upgrade' if take_release else 'upgrade'} the driver to {needed} or newer:"
-    upgrade = packages.install_driver_commands(facts.host, str(needed))
-    return Finding(
-        "driver_too_old_for_torch",
-        "fault",
-        f"torch {wheel.version} in {wheel.where}, CUDA {wheel.cuda_text}; driver {version}{speaks}",
-        cause,
-        (*take_release, *(() if facts.in_container and take_release else (remark, *upgrade))),
-    )
+    seen = f"torch {wheel.version} in {wheel.where}, CUDA {wheel.cuda_text}; driver {version}{speaks}"
+    upgrade = _upgrade(facts, needed)
+    if not take_release:
+        return Finding("driver_too_old_for_torch", "fault", seen, cause, upgrade)
+    ways = (Way(f"or upgrade the driver to {needed} or newer", upgrade),) if upgrade and not facts.in_container else ()
+    return Finding("driver_too_old_for_torch", "fault", seen, cause, take_release, ways)
+
+
+def _upgrade(facts: Facts, needed: int) -> tuple[str, ...]:
+    """Nothing where the branch that torch needs no longer serves the card, or where the driver is not this system's."""
+    card = drivers.card_of(facts)
+    if (card and not card.is_served_by(needed)) or facts.is_jetson:
+        return ("# no driver that serves this card is new enough for torch: it trains on the CPU",)
+    if facts.is_wsl:
+        return ("# install the current NVIDIA driver for Windows, in Windows",)
+    return (*drivers.install_driver(facts, needed), REBOOT)
 
 
 def install_release(facts: Facts, wheel: wheels.Wheel, release: str) -> tuple[str, ...]:
@@ -73,25 +82,56 @@ def check_without_cuda(facts: Facts) -> Finding | None:
 
 def check_card_age(facts: Facts) -> Finding | None:
     """`is_available()` says True here; the first kernel fails."""
-    capability = _capability(facts)
-    for wheel in facts.wheels:
+    capabilities = _capabilities(facts)
+    for wheel in facts.wheels if capabilities and not facts.is_jetson else ():
         listed = () if facts.quick else wheels.architectures(wheel)
-        if capability is None or wheel.cuda is None or wheels.has_code_for(wheel, capability, listed) is not False:
-            continue
-        number = ".".join(map(str, capability))
-        has = " ".join(listed) or "compute capability 7.5 and up"
-        cause = f"The card has compute capability {number}, and torch {wheel.version} has no machine code for it."
-        return Finding(
-            "card_not_in_torch",
-            "fault",
-            f"compute capability {number}; torch {wheel.version} in {wheel.where} has {has}",
-            cause,
-            _wheel_with(facts, wheel, capability),
-        )
-    return None
+        lacks = [item for item in capabilities if wheel.cuda and wheels.has_code_for(wheel, item, listed) is False]
+        if lacks:
+            return _not_in_torch(facts, wheel, lacks, " ".join(listed) or _built_for(wheel))
+    return _in_no_torch(facts, capabilities)
+
+
+def _built_for(wheel: wheels.Wheel) -> str:
+    known = [build for build in wheels.BUILDS if wheel.cuda and build.cuda == wheel.cuda[:2]]
+    return " ".join(known[0].code) if known else f"what CUDA {wheel.cuda_text} compiles for"
+
+
+def _not_in_torch(facts: Facts, wheel: wheels.Wheel, lacks: list[tuple[int, int]], has: str) -> Finding:
+    """With a card beside it that torch does know, it is enough to ask for that one."""
+    number = ".".join(map(str, min(lacks)))
+    seen = f"compute capability {number}; torch {wheel.version} in {wheel.where} has {has}"
+    cause = f"The card has compute capability {number}, and torch {wheel.version} has no machine code for it."
+    others = [gpu for gpu in facts.nvml.gpus if gpu.capability and gpu.capability not in lacks]
+    fix = _wheel_with(facts, wheel, min(lacks))
+    if not others:
+        return Finding("card_not_in_torch", "fault", seen, cause, fix)
+    names = ",".join(gpu.uuid or str(facts.nvml.gpus.index(gpu)) for gpu in others)
+    ask = f"HEIMDALL_ACCELERATOR=gpu-ids HEIMDALL_GPU_IDS={names} docker compose up -d training"
+    ways = (Way("or a torch that has code for both", fix),) if fix and not fix[-1].startswith("#") else ()
+    cause = f"{cause} It has for {', '.join(gpu.name for gpu in others)}: ask for that one alone."
+    return Finding("card_not_in_torch", "warning", seen, cause, (ask,), ways)
+
+
+def _in_no_torch(facts: Facts, capabilities: tuple[tuple[int, int], ...]) -> Finding | None:
+    """Cards before Maxwell are in no build of today, whatever the driver."""
+    if not capabilities or facts.is_jetson or any(build.runs(item) for item in capabilities for build in wheels.BUILDS):
+        return None
+    number = ".".join(map(str, max(capabilities)))
+    cause = (
+        f"The card has compute capability {number}, for which no torch of today has machine code: it trains on the CPU."
+    )
+    return Finding(
+        "card_not_in_torch",
+        "fault",
+        f"compute capability {number}",
+        cause,
+        ("# nothing to install: another card, or the CPU",),
+    )
 
 
 def _wheel_with(facts: Facts, wheel: wheels.Wheel, capability: tuple[int, int]) -> tuple[str, ...]:
+    if not any(build.runs(capability) for build in wheels.BUILDS):
+        return ("# no torch of today has code for this card",)
     if capability >= wheels.FIRST_CAPABILITY_CUDA_12:
         return install_release(facts, wheel, wheels.torch_release_for(facts.driver_version, capability))
     release = wheels.TORCH_CUDA_12
@@ -100,9 +140,15 @@ def _wheel_with(facts: Facts, wheel: wheels.Wheel, capability: tuple[int, int]) 
 
 
 def _capability(facts: Facts) -> tuple[int, int] | None:
-    """Of the oldest card, which is the one that fails first."""
-    known = [gpu.capability for gpu in facts.nvml.gpus if gpu.capability]
-    return min(known) if known else None
+    """Of the oldest card that any torch has code for: it is the one that fails first."""
+    known = [item for item in _capabilities(facts) if any(build.runs(item) for build in wheels.BUILDS)]
+    return min(known or _capabilities(facts), default=None)
+
+
+def _capabilities(facts: Facts) -> tuple[tuple[int, int], ...]:
+    """By NVML, else by the cards' numbers on the bus."""
+    told = tuple(gpu.capability for gpu in facts.nvml.gpus if gpu.capability)
+    return told or tuple(item.capability for item in facts.generations)
 
 
 def check_cuda(facts: Facts) -> Finding:
@@ -126,10 +172,7 @@ def _driver_refuses(facts: Facts) -> Finding:
     shown = facts.driver_proof
     if shown.code is None and "libcuda" in shown.message:
         cause = "The CUDA driver library (libcuda.so.1) is missing, though NVML answers."
-        fix: tuple[str, ...] = (
-            f"sudo apt-get install libnvidia-compute-{packages.branch(facts.host, facts.driver_version)}",
-            "sudo ldconfig",
-        )
+        fix: tuple[str, ...] = (*drivers.install_libraries(facts), "sudo ldconfig")
         if facts.in_container:
             fix = (
                 "# in docker/accelerators.yml: NVIDIA_DRIVER_CAPABILITIES: compute,utility; then:",
@@ -137,7 +180,7 @@ def _driver_refuses(facts: Facts) -> Finding:
             )
         return Finding("cuda", "fault", shown.evidence, cause, fix)
     fix = (
-        ("# on the host:", "sudo reboot", f"# if that does not help: {DOCTOR_ON_HOST}")
+        (ON_HOST, "sudo reboot", f"# if that does not help: {DOCTOR_ON_HOST}")
         if facts.in_container
         else ("sudo reboot",)
     )

@@ -1,10 +1,14 @@
-"""The driver/library mismatch: which of the three versions is off, whether a reboot helps, who did it, who is in the way."""
+"""The driver/library mismatch: which of the versions is off, whether a reboot helps, who did it, who is in the way."""
 
 from __future__ import annotations
 
-from heimdall.doctor.checks.driver import DOCTOR_ON_HOST, LOAD, ON_HOST
+from heimdall.doctor.checks.driver import DOCTOR_ON_HOST, ON_HOST
 from heimdall.doctor.facts import Facts, hardware, nvml, packages, versions
-from heimdall.doctor.finding import Finding
+from heimdall.doctor.facts.distribution import has_systemd
+from heimdall.doctor.facts.docker import boot_time_s
+from heimdall.doctor.finding import Confidence, Finding, Status, Way
+from heimdall.doctor.repair import drivers, system
+from heimdall.doctor.repair.system import LOAD, REBOOT
 
 NAME = "driver_library_mismatch"
 PERSISTENCE = "nvidia-persiste"  # the kernel cuts names after 15 characters
@@ -12,7 +16,7 @@ RECREATE = "docker compose up -d --force-recreate training"
 
 
 def check_mismatch(facts: Facts) -> Finding | None:
-    if facts.is_wsl or not facts.is_loaded:
+    if facts.is_wsl or facts.is_jetson or not facts.is_loaded:
         return None
     off = [copy for copy in facts.copies if facts.loaded and not versions.agree(copy.version, facts.loaded)]
     agreeing = [copy for copy in facts.copies if copy not in off]
@@ -20,81 +24,189 @@ def check_mismatch(facts: Facts) -> Finding | None:
         return None
     if off and agreeing:
         return _several_copies(facts, off)
-    if facts.in_container:
-        return _in_container(facts)
-    if facts.on_disk is None or not versions.agree(facts.on_disk.version, facts.user_space):
-        return _reboot_does_not_help(facts)
-    return _reboot_helps(facts)
+    return _in_container(facts) if facts.in_container else _on_host(facts)
+
+
+def _on_host(facts: Facts) -> Finding:
+    """What a reboot would load decides: the kernel that boots next, and its module."""
+    coming = facts.next_kernel
+    if coming is None:
+        return _not_known(facts, "no kernel's modules can be seen here")
+    module = facts.module_of(coming.release)
+    if module is None:
+        return _reboot_does_not_help(facts, coming.release, "is missing")
+    if module.version is None:
+        return _not_known(facts, f"{module.path} is packed and cannot be read here")
+    if facts.user_space is None:
+        return _not_known(facts, "the version of the libraries is not known")
+    if not versions.agree(module.version, facts.user_space):
+        return _reboot_does_not_help(facts, coming.release, f"is {module.version}")
+    if coming.release == facts.release and _rebooted_since(facts, module):
+        return _old_one_in_initramfs(facts, module)
+    return _reboot_helps(facts, coming.release)
 
 
 def _evidence(facts: Facts) -> str:
-    disk = (facts.on_disk.version or f"unreadable ({facts.on_disk.path})") if facts.on_disk else "none"
     parts = [f"loaded module {facts.loaded or 'unknown'}", f"libraries {facts.user_space or 'unknown'}"]
-    parts += [f"module on disk for {facts.release} {disk}"] if not facts.in_container else []
+    parts += _on_disk(facts) if not facts.in_container else []
     parts += [f"copies {', '.join(copy.path for copy in facts.copies)}"] if facts.copies else []
     parts += [facts.nvml.evidence] if facts.nvml.code else []
     change = packages.last_change(facts.host, facts.user_space or "") if facts.user_space else None
     return "; ".join([*parts, *([f"changed by {change}"] if change else [])])
 
 
-def _reboot_helps(facts: Facts) -> Finding:
+def _on_disk(facts: Facts) -> list[str]:
+    """What is there for the running kernel, and for the one that boots next where that is another."""
+    running, coming = facts.release or "?", facts.next_kernel
+    said = [f"module on disk for {running} {_version_text(facts, running)}"]
+    if coming and coming.release != running:
+        said.append(f"for {coming.release}, which boots next ({coming.why}), {_version_text(facts, coming.release)}")
+    return said
+
+
+def _version_text(facts: Facts, release: str) -> str:
+    module = facts.module_of(release)
+    if module is None:
+        return "none" if facts.sees_modules else "cannot be seen"
+    return module.version or f"unreadable ({module.path})"
+
+
+def _reboot_helps(facts: Facts, release: str) -> Finding:
     cause = (
         f"The driver was changed to {facts.user_space} on disk while its kernel module {facts.loaded} stayed loaded; "
         "a reboot loads the new one."
     )
+    if release != facts.release:
+        cause = (
+            f"An upgrade brought driver {facts.user_space} and kernel {release} with the matching module, while kernel {facts.release} "
+            f"and its module {facts.loaded} still run; a reboot loads the new ones."
+        )
     who = hardware.holders(facts.host)
     free = not in_the_way(facts, who) and not hardware.desktop_uses_card(facts.host, who)
-    remark = "# or, without a reboot (nothing uses the card now):"
-    reload = (remark, *reload_commands(facts)) if free else ()
-    return Finding(
-        NAME, "fault", _evidence(facts), cause, ("sudo reboot", *reload, *packages.hold_commands(facts.host))
+    reloads = facts.on_disk is not None and versions.agree(facts.on_disk.version, facts.user_space)
+    reload = (
+        (Way("or, without a reboot (nothing uses the card now)", reload_commands(facts)),) if free and reloads else ()
     )
+    return Finding(NAME, "fault", _evidence(facts), cause, (REBOOT,), (*reload, *_prevention(facts)))
 
 
-def _reboot_does_not_help(facts: Facts) -> Finding:
-    release = facts.release or "$(uname -r)"
-    on_disk = f"is {facts.on_disk.version}" if facts.on_disk else "is missing"
+def _prevention(facts: Facts) -> tuple[Way, ...]:
+    return system.prevention(facts, packages.driver_packages(facts.host))
+
+
+def _not_known(facts: Facts, why: str) -> Finding:
+    """A module that cannot be read is neither missing nor wrong."""
+    libraries, release = facts.user_space or "the libraries", facts.next_kernel.release if facts.next_kernel else None
+    cause = (
+        f"The libraries are {facts.user_space or 'unknown'} and the loaded kernel module is {facts.loaded or 'unknown'}; whether a reboot "
+        f"loads the matching module is not known: {why}."
+    )
+    kernel = f" -k {release}" if release else ""
+    fix = (
+        f"modinfo -F version{kernel} nvidia",
+        f"# if it says {libraries}, type: {REBOOT}; if not, a reboot does not help",
+    )
+    return Finding(NAME, "fault", _evidence(facts), cause, fix, _prevention(facts), confidence="likely")
+
+
+def _reboot_does_not_help(facts: Facts, release: str, on_disk: str) -> Finding:
     cause = (
         f"The libraries are {facts.user_space} and the loaded kernel module is {facts.loaded}, but the module on disk for "
         f"{release} {on_disk}: a reboot does not help."
     )
-    sources = [item for item in versions.dkms_sources(facts.host) if versions.agree(item.version, facts.user_space)]
-    headers = facts.host.exists(f"/lib/modules/{release}/build")
-    fix: tuple[str, ...] = () if headers or not sources else (packages.headers_command(facts.host, release),)
-    if sources:
-        fix += (f"sudo dkms install {sources[0].name}/{sources[0].version} -k {release} --force",)
-    else:
-        fix += packages.align_commands(facts.host, release, facts.user_space or "")
-    return Finding(NAME, "fault", _evidence(facts), cause, (*fix, "sudo reboot", *packages.hold_commands(facts.host)))
+    fix = (*drivers.build_module(facts, release, facts.user_space), REBOOT)
+    return Finding(NAME, "fault", _evidence(facts), cause, fix, _prevention(facts))
+
+
+def _rebooted_since(facts: Facts, module: versions.ModuleFile) -> bool:
+    """Whether the machine was started after the driver had been changed, and the old module was loaded all the same."""
+    booted = boot_time_s(facts.host)
+    stamps = [facts.host.changed_s(path) for path in (module.path, *(copy.path for copy in facts.copies))]
+    stamps.append(packages.installed_s(facts.host))
+    known = [stamp for stamp in stamps if stamp is not None]
+    return booted is not None and bool(known) and max(known) < booted
+
+
+def _old_one_in_initramfs(facts: Facts, module: versions.ModuleFile) -> Finding:
+    second = [item for item in facts.modules_of(facts.release) if versions.agree(item.version, facts.loaded)]
+    if second:
+        return _shadowed(facts, module, second[0])
+    cause = (
+        f"The module on disk is {facts.user_space} like the libraries, and yet {facts.loaded} was loaded at the last boot: the old module "
+        "is in the initramfs, and a reboot alone loads it again."
+    )
+    fix = (*system.rebuild_initramfs(facts, every_kernel=True), REBOOT)
+    sure: Confidence = "certain" if packages.installed_s(facts.host) else "likely"
+    return Finding(NAME, "fault", f"{_evidence(facts)}; booted after the change", cause, fix, confidence=sure)
+
+
+def _shadowed(facts: Facts, right: versions.ModuleFile, wrong: versions.ModuleFile) -> Finding:
+    cause = f"Two nvidia modules are installed for kernel {facts.release}; the old one ({wrong.path}) was loaded instead of {right.path}."
+    fix = (
+        who_owns(facts, wrong.path),
+        "# remove what the command above names; then:",
+        "sudo depmod -a",
+        *system.rebuild_initramfs(facts),
+        REBOOT,
+    )
+    return Finding(NAME, "fault", _evidence(facts), cause, fix, confidence="likely")
+
+
+def who_owns(facts: Facts, path: str) -> str:
+    """Names the package a file belongs to, and changes nothing."""
+    if facts.distribution.has_apt:
+        return f"dpkg -S {path}"
+    if facts.distribution.family == "arch":
+        return f"pacman -Qo {path}"
+    return f"rpm -qf {path}" if facts.distribution.family in ("fedora", "rhel", "suse") else f"ls -l {path}"
 
 
 def _several_copies(facts: Facts, off: list[versions.Copy]) -> Finding:
     """One copy fits and another does not: which one a program gets depends on the loader's order."""
-    works = facts.nvml.code == nvml.OK
     where = ", ".join(f"{copy.path}" for copy in off)
     cause = (
         f"There are driver libraries of another version ({where}) besides those of the loaded driver {facts.loaded}."
     )
-    if facts.in_container:
+    status: Status = "warning" if facts.nvml.code == nvml.OK else "fault"
+    if facts.in_container and facts.host.container != "lxc":
         cause += " They belong to the image, which must not bring any."
-        fix: tuple[str, ...] = (
-            "# take nvidia-utils, libnvidia-* and cuda-drivers out of the image's Dockerfile, then:",
-            "docker compose build training",
-            RECREATE,
-        )
-    else:
-        owners = tuple(dict.fromkeys(f"dpkg -S {copy.path}" for copy in off))
-        remark = "# purge the package that owns it; a file that none owns was copied there: move it away"
-        fix = (*owners, remark, *(f"sudo mv {copy.path} {copy.path}.off" for copy in off), "sudo ldconfig")
-    return Finding(NAME, "warning" if works else "fault", _evidence(facts), cause, fix)
+        remark = "# take nvidia-utils, libnvidia-* and cuda-drivers out of the image's Dockerfile, then:"
+        return Finding(NAME, status, _evidence(facts), cause, (remark, "docker compose build training", RECREATE))
+    fix, ways = _put_aside(facts, off)
+    return Finding(NAME, status, _evidence(facts), cause, fix, ways)
+
+
+def _put_aside(facts: Facts, off: list[versions.Copy]) -> tuple[tuple[str, ...], tuple[Way, ...]]:
+    """A library that a package owns stays where it is; what an installer or a person copied there is put aside."""
+    owners = {copy.path: packages.owner(facts.host, copy.path) for copy in off}
+    strays = tuple(f"sudo mv {path} {path}.off" for path, owner in owners.items() if owner == "")
+    named = sorted({owner for owner in owners.values() if owner})
+    unknown = tuple(who_owns(facts, path) for path, owner in owners.items() if owner is None)
+    aside = (*strays, "sudo ldconfig") if strays else ()
+    remark = (f"# {', '.join(named)} brings it: bring that package to {facts.loaded}, or remove it",) if named else ()
+    move = tuple(f"sudo mv {path} {path}.off" for path, owner in owners.items() if owner is None)
+    ways = (Way("only for a file that no package owns", (*move, "sudo ldconfig")),) if unknown else ()
+    return (*unknown, *aside, *remark), ways
 
 
 def _in_container(facts: Facts) -> Finding:
+    if facts.host.container in ("lxc", "systemd-nspawn") and facts.loaded:
+        return _in_system_container(facts)
     cause = (
         f"The kernel module on the host is {facts.loaded}, the libraries in this container are {facts.user_space}: the host's "
         "driver changed after the container was created."
     )
-    return Finding(NAME, "fault", _evidence(facts), cause, (ON_HOST, RECREATE, f"# if that fails: {DOCTOR_ON_HOST}"))
+    ways = (Way("if that fails", (ON_HOST, DOCTOR_ON_HOST)),)
+    return Finding(NAME, "fault", _evidence(facts), cause, (ON_HOST, RECREATE), ways)
+
+
+def _in_system_container(facts: Facts) -> Finding:
+    """An LXC brings its own libraries and uses the host's module: no module, no reboot in here."""
+    cause = (
+        f"This is a container ({facts.host.container}): it uses the host's kernel module {facts.loaded}, and its libraries are "
+        f"{facts.user_space}. They must be of exactly the host's version."
+    )
+    return Finding(NAME, "fault", _evidence(facts), cause, drivers.libraries_inside(facts, facts.loaded or ""))
 
 
 def in_the_way(facts: Facts, who: tuple[hardware.Holder, ...]) -> tuple[hardware.Holder, ...]:
@@ -104,7 +216,7 @@ def in_the_way(facts: Facts, who: tuple[hardware.Holder, ...]) -> tuple[hardware
 
 def reload_commands(facts: Facts) -> tuple[str, ...]:
     """Unload in the order of dependence what is loaded, and load again."""
-    persistence = facts.host.find_program("nvidia-persistenced") is not None
+    persistence = facts.host.find_program("nvidia-persistenced") is not None and has_systemd(facts.host)
     unload = f"sudo modprobe -r {' '.join(hardware.loaded_modules(facts.host))}"
     stop = ("sudo systemctl stop nvidia-persistenced",) if persistence else ()
     start = ("sudo systemctl start nvidia-persistenced",) if persistence else ()
@@ -114,21 +226,27 @@ def reload_commands(facts: Facts) -> tuple[str, ...]:
 def check_in_use(facts: Facts) -> Finding | None:
     """Beside a mismatch that a reload would mend: who must let go of the module first."""
     mismatch = check_mismatch(facts)
-    if mismatch is None or mismatch.fix[:1] != ("sudo reboot",) or facts.in_container:
+    reloads = facts.on_disk is not None and versions.agree(facts.on_disk.version, facts.user_space)
+    if mismatch is None or mismatch.fix[:1] != (REBOOT,) or facts.in_container or not reloads:
         return None
     who = hardware.holders(facts.host)
-    held = in_the_way(facts, who)
-    desktop = hardware.desktop_uses_card(facts.host, who)
+    held, desktop = in_the_way(facts, who), hardware.desktop_uses_card(facts.host, who)
     if not held and not desktop:
         return None
     counts = ", ".join(f"{name} {hardware.use_count(facts.host, name)}" for name in hardware.loaded_modules(facts.host))
     seen = f"open devices: {', '.join(map(str, held)) or 'none seen (root sees all)'}; use counts: {counts}"
     if desktop:
         cause = "A desktop uses the card, so its kernel module cannot be reloaded: reboot."
-        return Finding("module_in_use", "warning", seen, cause, ("sudo reboot",))
+        return Finding("module_in_use", "warning", seen, cause, (REBOOT,))
+    cause = "Reloading the module instead of a reboot needs these programs to end first; whose they are, only you know."
+    return Finding("module_in_use", "warning", seen, cause, _end_first(facts, held))
+
+
+def _end_first(facts: Facts, held: tuple[hardware.Holder, ...]) -> tuple[str, ...]:
+    """Somebody's program is named and never ended by a list to paste."""
     containers = sorted({holder.container for holder in held if holder.container})
-    others = [holder for holder in held if not holder.container]
-    stop = tuple(f"docker stop {name}" for name in containers) + tuple(f"sudo kill {holder.pid}" for holder in others)
+    programs = [f"{holder.name} (pid {holder.pid})" for holder in held if not holder.container]
+    stop = [f"# stop the containers {', '.join(containers)} (docker ps names them)"] if containers else []
+    stop += [f"# end these programs, or ask whose they are to do so: {', '.join(programs)}"] if programs else []
     again = ("# the stopped containers hold the old libraries: create them anew", RECREATE) if containers else ()
-    cause = "Reloading the module instead of a reboot needs these programs to end first."
-    return Finding("module_in_use", "warning", seen, cause, (*stop, *reload_commands(facts), *again))
+    return (*stop, *reload_commands(facts), *again)

@@ -91,7 +91,11 @@ def _shared(size: int, where: str, inside: bool) -> Finding:
 
 def _shared_bytes(facts: Facts) -> int | None:
     """From the mount's options, which a copied tree has too; else from the file system."""
-    mounts = facts.host.read("/proc/self/mounts") or facts.host.read("/proc/mounts") or ""
+    # Of a tree /proc/self would be the process that examines it.
+    paths = ("/proc/self/mounts", "/proc/mounts") if facts.host.live else ("/proc/1/mounts",)
+    if not facts.host.live and facts.host.link("/proc/mounts") is None:
+        paths = (*paths, "/proc/mounts")
+    mounts = next((text for text in map(facts.host.read, paths) if text), "")
     found = re.findall(r"^\S+ /dev/shm \S+ \S*?\bsize=(\d+)([kmg]?)", mounts, re.MULTILINE)
     if found:
         # Of mounts on top of each other the last is the one that is seen.

@@ -21,7 +21,7 @@ class XidMeaning:
     fatal: bool = False
 
 
-_RESET = ("# end the programs on the GPU, then:", "sudo nvidia-smi --gpu-reset")
+_RESET = ("# when no program uses the GPU any more:", "sudo nvidia-smi --gpu-reset")
 _PROGRAM = ("# look at the training's own log for the first CUDA error", "docker logs --tail 200 heimdall-training")
 _MEMORY = (
     *_RESET,
@@ -44,12 +44,21 @@ XIDS = {
         "The card's own processor (GSP) does not answer the driver.",
         (
             *_RESET,
-            "# if it comes back, do without the GSP (not with the open kernel module):",
-            "echo 'options nvidia NVreg_EnableGpuFirmware=0' | sudo tee /etc/modprobe.d/nvidia-gsp.conf",
-            "sudo reboot",
+            "# if it comes back: update the driver; the proprietary module alone can do without the GSP",
         ),
         fatal=True,
     ),
+    120: XidMeaning("The card's own processor (GSP) has failed.", _RESET, fatal=True),
+    74: XidMeaning("An error on the NVLink between the cards.", (*_RESET, "nvidia-smi nvlink -s"), fatal=True),
+    140: XidMeaning("Uncorrectable memory errors on the card (ECC).", _MEMORY, fatal=True),
+    62: XidMeaning("The card's power controller has halted.", _RESET, fatal=True),
+    54: XidMeaning(
+        "The card's extra power is not connected.", ("# shut down and connect the card's power cables",), fatal=True
+    ),
+    109: XidMeaning("A program's switch of context timed out: the card or the program hung.", _PROGRAM),
+    45: XidMeaning("A program's channel was taken down, mostly after an error of its own before.", _PROGRAM),
+    43: XidMeaning("A program made its own channel stop; the card is well.", _PROGRAM),
+    32: XidMeaning("The card met a broken command buffer: driver, memory or the PCI slot.", _PROGRAM),
     63: XidMeaning("The card has noted a broken memory row and replaces it at the next reset.", _RESET),
     94: XidMeaning("A contained memory error on the card: only the program that met it had to end.", _RESET),
     31: XidMeaning(
@@ -67,7 +76,8 @@ def xids(facts: Facts) -> list[tuple[str, int]]:
 
 def check_lost(facts: Facts) -> Finding | None:
     seen = [(address, code) for address, code in xids(facts) if XIDS.get(code, UNKNOWN_XID).fatal]
-    broken = facts.nvml.code not in (None, nvml.OK) or facts.nvml.timed_out
+    # Of a tree nobody can be asked; after a fatal error the card is taken for lost until its log says otherwise.
+    broken = facts.nvml.code not in (None, nvml.OK) or facts.nvml.timed_out or not facts.host.live
     if facts.nvml.code in (nvml.GPU_IS_LOST, nvml.RESET_REQUIRED) or (seen and broken):
         evidence = "; ".join([facts.nvml.evidence, *(f"Xid {code} on {address}" for address, code in seen[-3:])])
         lost = facts.nvml.code == nvml.GPU_IS_LOST

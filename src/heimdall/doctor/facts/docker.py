@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from heimdall.doctor.facts.captured import replay
 from heimdall.doctor.facts.cdi import CDI_FOLDERS, CdiDevice, cdi_devices
 from heimdall.doctor.host import Host
-from heimdall.doctor.program import Run, run_program, run_stand_ins
+from heimdall.doctor.program import Run, run_program
 
 Mode = Literal["toolkit", "cdi", "none", "unknown"]
 HOOK = "nvidia-container-runtime-hook"
@@ -31,10 +32,27 @@ class Engine:
     has_nvidia_runtime: bool = False
     cdi_folders: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()
+    is_podman: bool = False
+    system: str = ""
+    kernel: str = ""
+    folder: str = ""
+    context: str = ""
 
     @property
     def answers(self) -> bool:
         return not self.fault
+
+    @property
+    def is_desktop(self) -> bool:
+        return self.system == "Docker Desktop"
+
+    @property
+    def is_snap(self) -> bool:
+        return "/snap/docker/" in self.folder or self.folder.startswith("/var/snap/docker")
+
+    def runs_on(self, release: str | None) -> bool:
+        """Whether the daemon runs under this kernel; another one is a virtual machine's or another computer's."""
+        return not self.kernel or not release or self.kernel == release
 
 
 @dataclass(frozen=True)
@@ -62,7 +80,8 @@ def docker_gpu_support(root: Path = Path("/"), *, run: Run | None = None) -> Doc
     """Never raises; asks `docker info` with a time limit and reads files below the root."""
     try:
         live = root == Path("/")
-        host = Host(root, run or (run_program if live else run_stand_ins(root)), live=live)
+        environment = dict(os.environ) if live else {}
+        host = Host(root, run or (run_program if live else replay(root)), environment, live)
         return support(host, ask_engine(host))
     except Exception as error:  # the edge: whoever starts containers must get an answer in every case
         return DockerGpuSupport("unknown", f"Docker could not be examined: {type(error).__name__}: {error}")
@@ -78,10 +97,24 @@ def ask_engine(host: Host, timeout_s: float = 10.0) -> Engine:
         return Engine(_first_line(answer.text) or "docker info gave nothing readable")
     if not isinstance(document, dict):
         return Engine("docker info gave nothing readable")
+    if _is_podman(document):
+        return _podman(document)
     errors = document.get("ServerErrors") or []
     if errors or not document.get("ServerVersion"):
         return Engine(_first_line(" ".join(map(str, errors)) or answer.stderr) or "the Docker daemon does not answer")
     return _engine(document)
+
+
+def _is_podman(document: Mapping[str, Any]) -> bool:
+    host = document.get("host")
+    return isinstance(host, dict) and ("buildahVersion" in host or "ociRuntime" in host)
+
+
+def _podman(document: Mapping[str, Any]) -> Engine:
+    """Podman under the name of docker prints its own document."""
+    version, security = document.get("version") or {}, document["host"].get("security") or {}
+    told = str(version.get("Version", "")) if isinstance(version, dict) else ""
+    return Engine(version=told, rootless=bool(security.get("rootless")), is_podman=True)
 
 
 def _engine(document: Mapping[str, Any]) -> Engine:
@@ -93,12 +126,21 @@ def _engine(document: Mapping[str, Any]) -> Engine:
         has_nvidia_runtime="nvidia" in (document.get("Runtimes") or {}),
         cdi_folders=tuple(map(str, document.get("CDISpecDirs") or [])),
         devices=tuple(name for name in names if name.startswith(GPU_DEVICE)),
+        system=str(document.get("OperatingSystem") or ""),
+        kernel=str(document.get("KernelVersion") or ""),
+        folder=str(document.get("DockerRootDir") or ""),
+        context=str((document.get("ClientInfo") or {}).get("Context") or ""),
     )
 
 
 def support(host: Host, engine: Engine) -> DockerGpuSupport:
     if not engine.answers:
         return DockerGpuSupport("unknown", engine.fault)
+    if engine.is_podman:
+        return DockerGpuSupport("none", "docker is Podman here, which ignores Compose's reservations", engine.version)
+    if not host.is_wsl and (engine.is_desktop or not engine.runs_on(host.kernel_release)):
+        where = engine.system or engine.kernel
+        return DockerGpuSupport("none", f"Docker does not run on this host's kernel ({where})", engine.version)
     daemon = find_daemon(host)
     hook = host.find_program(HOOK, _daemon_path(host, daemon))
     late = hook is not None and is_older(host, daemon, hook)
@@ -154,14 +196,20 @@ def is_older(host: Host, daemon: int | None, hook: str) -> bool:
     return started_s is not None and installed_s is not None and started_s < installed_s
 
 
+def boot_time_s(host: Host) -> float | None:
+    """Seconds since the epoch."""
+    booted = re.search(r"^btime (\d+)", host.read("/proc/stat") or "", re.MULTILINE)
+    return float(booted.group(1)) if booted else None
+
+
 def daemon_start_s(host: Host, daemon: int | None) -> float | None:
     """Seconds since the epoch, from the process's start in clock ticks after boot."""
-    booted = re.search(r"^btime (\d+)", host.read("/proc/stat") or "", re.MULTILINE)
+    booted = boot_time_s(host)
     # The name in the second field may hold spaces; what follows its closing bracket is field 3 onwards.
     fields = (host.read(f"/proc/{daemon}/stat") or "").rpartition(")")[2].split() if daemon else []
-    if not booted or len(fields) < 20 or not fields[19].isdigit():
+    if booted is None or len(fields) < 20 or not fields[19].isdigit():
         return None
-    return int(booted.group(1)) + int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    return booted + int(fields[19]) / os.sysconf("SC_CLK_TCK")
 
 
 def _installed_s(host: Host, hook: str) -> float | None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from heimdall.doctor.facts.cards import Generation, generation
 from heimdall.doctor.host import Host
 
 VENDOR_NVIDIA = "0x10de"
@@ -22,6 +23,11 @@ class Card:
 
     address: str
     driver: str | None
+    device: int | None = None
+
+    @property
+    def generation(self) -> Generation | None:
+        return generation(self.device)
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,13 @@ class Holder:
 
 
 def cards(host: Host) -> tuple[Card, ...]:
-    return tuple(Card(address, host.link(f"{_PCI}/{address}/driver")) for address in _devices(host, CLASS_DISPLAY))
+    found = _devices(host, CLASS_DISPLAY)
+    return tuple(Card(address, host.link(f"{_PCI}/{address}/driver"), _device(host, address)) for address in found)
+
+
+def _device(host: Host, address: str) -> int | None:
+    text = (host.read(f"{_PCI}/{address}/device") or "").strip()
+    return int(text, 16) if re.fullmatch(r"0x[0-9a-fA-F]{1,4}", text) else None
 
 
 def switches(host: Host) -> tuple[str, ...]:
@@ -106,8 +118,17 @@ def kernel_log(host: Host) -> str:
     for path in ("/var/log/kern.log", "/var/log/dmesg", "/var/log/messages"):
         text = host.read(path)
         if text:
-            return text[max(text.rfind("] Linux version "), 0) :]
+            return text[max(text.rfind("] Linux version "), text.rfind("kernel: Linux version "), 0) :]
     return ""
+
+
+def gridd_log(host: Host) -> str:
+    """What the licence daemon of a virtual GPU (nvidia-gridd) wrote; empty where that cannot be read."""
+    answer = host.run(["journalctl", "-u", "nvidia-gridd", "-b", "--no-pager", "-n", "200"], 10.0)
+    if answer.code == 0 and "gridd" in answer.stdout:
+        return answer.stdout
+    texts = (host.read(path) or "" for path in ("/var/log/syslog", "/var/log/messages", "/var/log/daemon.log"))
+    return "\n".join(line for text in texts for line in text.splitlines() if "gridd" in line)
 
 
 def is_secure_boot_on(host: Host) -> bool:

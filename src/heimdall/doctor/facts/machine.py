@@ -5,8 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from heimdall.doctor.facts import docker, hardware, nvml, proof, training, versions, wheels
+from heimdall.doctor.facts import (
+    distribution,
+    docker,
+    hardware,
+    kernels,
+    nvml,
+    proof,
+    training,
+    versions,
+    wheels,
+)
+from heimdall.doctor.facts.cards import Generation, of_capability
 from heimdall.doctor.host import Host
+from heimdall.doctor.program import Answer
 
 QUICK_NVML_LIMIT_S = 0.7
 NVML_LIMIT_S = 15.0
@@ -64,12 +76,66 @@ class Facts:
         return versions.library_copies(self.host)
 
     @cached_property
+    def distribution(self) -> distribution.Distribution:
+        return distribution.distribution(self.host)
+
+    @cached_property
     def on_disk(self) -> versions.ModuleFile | None:
-        return versions.module_on_disk(self.host, self.release)
+        """The module that modprobe would take for the running kernel."""
+        return self.module_of(self.release)
+
+    def module_of(self, release: str | None) -> versions.ModuleFile | None:
+        folders = kernels.module_folders(self.host, release) if release else ()
+        return versions.module_on_disk(self.host, release, folders)
+
+    def modules_of(self, release: str | None) -> tuple[versions.ModuleFile, ...]:
+        folders = kernels.module_folders(self.host, release) if release else ()
+        return versions.modules_on_disk(self.host, release, folders)
 
     @cached_property
     def sees_modules(self) -> bool:
-        return versions.has_modules_folder(self.host, self.release)
+        """Whether the modules of any kernel can be seen at all; not so inside a container."""
+        return bool(kernels.installed(self.host))
+
+    @cached_property
+    def sees_running_modules(self) -> bool:
+        return bool(self.release and kernels.module_folders(self.host, self.release))
+
+    @cached_property
+    def next_kernel(self) -> kernels.NextKernel | None:
+        return kernels.next_kernel(self.host, self.release)
+
+    @cached_property
+    def waiting(self) -> tuple[kernels.NextKernel, versions.ModuleFile] | None:
+        """A kernel other than the running one that boots next, with its module; None where there is none."""
+        coming = self.next_kernel
+        module = self.module_of(coming.release) if coming and coming.release != self.release else None
+        return (coming, module) if coming and module else None
+
+    @cached_property
+    def is_jetson(self) -> bool:
+        return self.host.exists("/etc/nv_tegra_release") or "-tegra" in (self.release or "")
+
+    @cached_property
+    def is_runfile(self) -> bool:
+        return distribution.is_runfile(self.host)
+
+    @cached_property
+    def is_open(self) -> bool | None:
+        return versions.is_open_loaded(self.host)
+
+    @cached_property
+    def generations(self) -> tuple[Generation, ...]:
+        """Of the cards whose generation is known, by the bus or else by NVML."""
+        seen = [card.generation for card in self.cards if card.generation]
+        told = [of_capability(gpu.capability) for gpu in self.nvml.gpus if gpu.capability]
+        return tuple(seen or [item for item in told if item])
+
+    @cached_property
+    def nvidia_smi_details(self) -> str:
+        """All that nvidia-smi tells (-q): compute mode, licence."""
+        answer = Answer(None) if self.quick else self.host.run(["nvidia-smi", "-q"], NVML_LIMIT_S)
+        return answer.stdout if answer.code is not None else ""
 
     @cached_property
     def nodes(self) -> tuple[str, ...]:
@@ -119,12 +185,25 @@ class Facts:
         return docker.Engine("not asked", installed=False) if self.quick else docker.ask_engine(self.host)
 
     @cached_property
+    def docker_is_snap(self) -> bool:
+        only_snap = self.host.exists("/snap/docker") and self.host.find_program("dockerd") is None
+        return self.engine.is_snap or (only_snap and not self.engine.is_desktop and not self.engine.folder)
+
+    @cached_property
+    def docker_is_elsewhere(self) -> bool:
+        """In a virtual machine (Docker Desktop) or on another computer; under WSL its machine shares the GPU."""
+        if not self.engine.answers or self.engine.is_podman or self.is_wsl or self.in_container:
+            return False
+        return self.engine.is_desktop or not self.engine.runs_on(self.release)
+
+    @cached_property
     def docker(self) -> docker.DockerGpuSupport:
         return docker.support(self.host, self.engine)
 
     @cached_property
     def training(self) -> training.Training | None:
-        return training.find_training(self.host) if self.engine.answers else None
+        asked = self.engine.answers or (not self.host.live and not self.quick)
+        return training.find_training(self.host) if asked else None
 
     @cached_property
     def wheels(self) -> tuple[wheels.Wheel, ...]:

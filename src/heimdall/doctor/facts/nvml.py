@@ -95,6 +95,8 @@ def ask_nvidia_smi(host: Host, timeout_s: float, prefix: tuple[str, ...] = ()) -
     if answer.code is None:
         return _silent(answer)
     code = next((code for pattern, code in SENTENCES if re.search(pattern, answer.text, re.IGNORECASE)), None)
+    if code is None and answer.code == 0 and not answer.stdout.strip():
+        return Nvml(None, "nvidia-smi printed nothing")
     if answer.code == 0 and code is None:
         rows = [line.split(", ") for line in answer.stdout.splitlines() if line.count(", ") == len(QUERY) - 1]
         gpus = tuple(_gpu_from_row(row) for row in rows)

@@ -1,4 +1,4 @@
-"""The distribution's side of a driver: its packages, who changed them last, and the commands that would."""
+"""The distribution's side of a driver: its packages, who changed them last, and whose a file is."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ import gzip
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 from heimdall.doctor.host import Host
 
-Tool = Literal["apt", "dnf", "other"]
 DRIVER_PACKAGE = re.compile(
     r"(?:lib)?nvidia-(?!container|docker|ml-py)[\w.+-]+|linux-modules-nvidia-[\w.+-]+|linux-objects-nvidia-[\w.+-]+"
     r"|xserver-xorg-video-nvidia[\w.+-]*|cuda-drivers[\w.+-]*|libcuda1|kmod-nvidia[\w.+-]*"
@@ -32,27 +30,44 @@ class Change:
         return f"{self.when} {self.by}: {self.package} {self.old} -> {self.new}".replace(" - ->", " installed")
 
 
-def package_tool(host: Host) -> Tool:
-    text = host.read("/etc/os-release") or ""
-    family = " ".join(re.findall(r"^ID(?:_LIKE)?=\"?([^\"\n]*)", text, re.MULTILINE))
-    if re.search(r"debian|ubuntu", family) or host.exists("/var/lib/dpkg/status"):
-        return "apt"
-    return "dnf" if re.search(r"rhel|fedora|centos", family) else "other"
-
-
-def is_ubuntu(host: Host) -> bool:
-    return bool(re.search(r"^ID(_LIKE)?=.*ubuntu", host.read("/etc/os-release") or "", re.MULTILINE))
-
-
 def driver_packages(host: Host) -> dict[str, str]:
-    """The installed driver packages and their versions, as dpkg knows them."""
+    """The installed driver packages and their versions, as dpkg or pacman knows them."""
     found = {}
     for entry in (host.read("/var/lib/dpkg/status") or "").split("\n\n"):
         fields = dict(re.findall(r"^(Package|Status|Version): (.*)$", entry, re.MULTILINE))
         name = fields.get("Package", "")
         if DRIVER_PACKAGE.fullmatch(name) and fields.get("Status", "").endswith(" installed"):
             found[name] = fields.get("Version", "")
-    return dict(sorted(found.items()))
+    return dict(sorted({**found, **_pacman_packages(host)}.items()))
+
+
+def _pacman_packages(host: Host) -> dict[str, str]:
+    """The folders of pacman's database are named after package, version and release."""
+    names = (
+        re.fullmatch(r"(nvidia(?:-[a-z0-9]+)*?|linux[\w-]*-nvidia)-([\d.]+)-(\d+)", name) for name in host.names(PACMAN)
+    )
+    return {found.group(1): found.group(2) for found in names if found}
+
+
+PACMAN = "/var/lib/pacman/local"
+DPKG_LISTS = "/var/lib/dpkg/info"
+
+
+def owner(host: Host, path: str) -> str | None:
+    """The package a file belongs to, "" where none has it, None where that cannot be known from the files here."""
+    lists = [name for name in host.names(DPKG_LISTS) if name.endswith(".list")]
+    aliases = {path, path.removeprefix("/usr") if path.startswith("/usr/lib") else f"/usr{path}"}
+    for name in lists:
+        if aliases & set((host.read(f"{DPKG_LISTS}/{name}") or "").splitlines()):
+            return name.removesuffix(".list").partition(":")[0]
+    return "" if lists or path.startswith("/usr/local/") else None
+
+
+def installed_s(host: Host) -> float | None:
+    """When a package of the driver was last unpacked, by the lists that dpkg writes then; seconds since the epoch."""
+    names = [name for name in host.names(DPKG_LISTS) if name.endswith(".list") and DRIVER_PACKAGE.match(name)]
+    known = [stamp for name in names for stamp in [host.modified_s(f"{DPKG_LISTS}/{name}")] if stamp is not None]
+    return max(known) if known else None
 
 
 def branch(host: Host, version: str | None) -> str:
@@ -63,13 +78,32 @@ def branch(host: Host, version: str | None) -> str:
 
 
 def last_change(host: Host, version: str) -> Change | None:
-    """Who brought this version: the newest apt history entry that did."""
+    """Who brought this version: the newest entry of apt's, pacman's, zypper's or dnf's history that did."""
     for text in _histories(host):
         for stanza in reversed(re.split(r"\n\s*\n", text)):
             change = _change_in(stanza, version)
             if change:
                 return change
-    return None
+    return next(_in_lines(host, version), None)
+
+
+# One line a change: the time, what was done, the package, its version. By dnf the version is part of the name.
+LINES = (
+    (
+        "/var/log/pacman.log",
+        "pacman",
+        r"^\[([^\]]+)\] \[ALPM\] (?:upgraded|installed) (\S+) \((?:(\S+) -> )?([^)\s]+)\)",
+    ),
+    ("/var/log/zypp/history", "zypper", r"^([\d: -]+)\|install\|([^|]+)\|()([^|]+)\|"),
+    ("/var/log/dnf.rpm.log", "dnf", r"^(\S+) \S+ (?:Upgrade|Installed|Upgraded): (\S*?nvidia\S*?)-()(\d\S*)"),
+)
+
+
+def _in_lines(host: Host, version: str) -> Iterator[Change]:
+    for path, tool, pattern in LINES:
+        for when, package, old, new in reversed(re.findall(pattern, host.read(path) or "", re.MULTILINE)):
+            if version in new and "nvidia" in package:
+                yield Change(when, tool, package, old or "-", new)
 
 
 def _histories(host: Host) -> Iterator[str]:
@@ -93,44 +127,3 @@ def _change_in(stanza: str, version: str) -> Change | None:
                 by = " ".join(part for part in (fields.get("Commandline", "apt"), f"({who})" if who else "") if part)
                 return Change(re.sub(r"\s+", " ", fields.get("Start-Date", "?")), by, name, old, new)
     return None
-
-
-def hold_commands(host: Host) -> tuple[str, ...]:
-    """Keep unattended upgrades from changing the driver under a running kernel module."""
-    remark = "# so that it does not come back: take the driver out of unattended upgrades"
-    tool = package_tool(host)
-    if tool == "apt":
-        names = " ".join(driver_packages(host)) or "'nvidia-*' 'libnvidia-*'"
-        return (remark, f"sudo apt-mark hold {names}")
-    if tool == "dnf":
-        return (remark, "sudo dnf versionlock add 'nvidia-*' 'kmod-nvidia*'")
-    return ()
-
-
-def headers_command(host: Host, release: str) -> str:
-    if package_tool(host) == "dnf":
-        return f"sudo dnf install kernel-devel-{release}"
-    return f"sudo apt-get install linux-headers-{release}"
-
-
-def install_driver_commands(host: Host, wanted_branch: str = "580") -> tuple[str, ...]:
-    if package_tool(host) == "dnf":
-        return ("sudo dnf install nvidia-driver nvidia-driver-cuda", "sudo reboot")
-    if is_ubuntu(host):
-        # The flavour stays: the newest cards run with the open module only.
-        flavour = re.search(r"nvidia-driver-\d+((?:-server)?(?:-open)?)", " ".join(driver_packages(host)))
-        name = f"nvidia-driver-{wanted_branch}{flavour.group(1) if flavour else ''}"
-        return (f"sudo apt-get install {name}", "sudo reboot")
-    return ("sudo apt-get install nvidia-driver", "sudo reboot")
-
-
-def align_commands(host: Host, release: str, version: str) -> tuple[str, ...]:
-    """Bring the module on disk to the version of the libraries."""
-    if package_tool(host) == "dnf":
-        return ("sudo dnf distro-sync 'nvidia-*' 'kmod-nvidia*'",)
-    names = driver_packages(host)
-    prebuilt = re.search(r"linux-(?:modules|objects)-nvidia-(\d+(?:-server)?(?:-open)?)", " ".join(names))
-    if prebuilt:
-        return ("sudo apt-get update", f"sudo apt-get install linux-modules-nvidia-{prebuilt.group(1)}-{release}")
-    dkms = next((name for name in names if "dkms" in name), f"nvidia-dkms-{branch(host, version)}")
-    return ("sudo apt-get update", f"sudo apt-get install --reinstall {dkms}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from heimdall.doctor.facts.wheels import Wheel, parse_wheel
 from heimdall.doctor.host import Host
 
 CONTAINER = "heimdall-training"
+CONTAINER_FOLDERS = ("/var/lib/docker/containers", "/var/snap/docker/common/var-lib-docker/containers")
 # Prints torch's version file without importing torch: quick, and no CUDA context.
 PRINT_TORCH = (
     "import importlib.util as u, pathlib as p; s = u.find_spec('torch'); "
@@ -40,7 +41,28 @@ def find_training(host: Host) -> Training | None:
             return parse_inspect(json.loads(answer.stdout))
         except (ValueError, TypeError, KeyError, IndexError, AttributeError):
             return None
-    return _from_project(host)
+    return _from_project(host) if host.live else _from_files(host)
+
+
+def _from_files(host: Host) -> Training | None:
+    """Of a mounted host: Docker keeps what `docker inspect` shows in two files for each container."""
+    for folder in CONTAINER_FOLDERS:
+        for name in host.names(folder):
+            try:
+                found = _from_folder(host, f"{folder}/{name}")
+            except (ValueError, TypeError, KeyError, AttributeError):
+                continue
+            if found:
+                return found
+    return None
+
+
+def _from_folder(host: Host, folder: str) -> Training | None:
+    config = json.loads(host.read(f"{folder}/config.v2.json") or "{}")
+    if not str(config.get("Name", "")).endswith(CONTAINER):
+        return None
+    settings = json.loads(host.read(f"{folder}/hostconfig.json") or "{}")
+    return replace(parse_inspect([{**config, "HostConfig": settings}]), source=f"{folder}/config.v2.json")
 
 
 def parse_inspect(document: Any) -> Training:

@@ -11,12 +11,19 @@ from dataclasses import dataclass
 
 from heimdall.doctor.host import Host
 
+try:  # Python 3.14 and newer
+    from compression import zstd  # type: ignore[import-not-found, unused-ignore]
+except ImportError:
+    zstd = None
+UNPACKED_ERROR: type[Exception] = zstd.ZstdError if zstd else OSError
+
 LIBRARIES = ("libnvidia-ml.so", "libcuda.so")
 LIBRARY_FOLDERS = (
     "/usr/local/nvidia/lib64",
     "/usr/local/nvidia/lib",
     "/usr/lib/x86_64-linux-gnu",
     "/usr/lib/aarch64-linux-gnu",
+    "/run/opengl-driver/lib",
     "/lib/x86_64-linux-gnu",
     "/lib/aarch64-linux-gnu",
     "/usr/lib/x86_64-linux-gnu/nvidia/current",
@@ -30,6 +37,7 @@ LIBRARY_FOLDERS = (
 MODULE_FOLDERS = ("updates", "extra", "weak-updates", "kernel", "")
 MODULE_FILE = re.compile(r"nvidia(-current|-tesla[\w-]*?|-legacy[\w-]*?)?\.ko(\.\w+)?")
 VERSION = re.compile(r"\d+\.\d+(?:\.\d+)*")
+OLDEST_DRIVER = 100
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,8 @@ class Copy:
 
 @dataclass(frozen=True)
 class ModuleFile:
+    """`version` is None where the file is there and cannot be read (packed with zstd): not known, not missing."""
+
     path: str
     version: str | None
 
@@ -53,6 +63,12 @@ def loaded_version(host: Host) -> str | None:
     if found:
         return found.group(1)
     return (host.read("/sys/module/nvidia/version") or "").strip() or None
+
+
+def is_open_loaded(host: Host) -> bool | None:
+    """Whether the module in memory is the open one; None where nothing tells."""
+    text = host.read("/proc/driver/nvidia/version") or ""
+    return "Open Kernel Module" in text if "Kernel Module" in text else None
 
 
 def is_loaded(host: Host) -> bool:
@@ -88,25 +104,47 @@ def _copies_in(host: Host, folder: str) -> Iterator[Copy]:
             # What the loader opens is the link; a versioned file that no link names is a harmless leftover.
             target = os.path.basename(host.real(f"{folder}/{library}.1"))
             versioned = [target] if VERSION.search(target.partition(".so.")[2]) else versioned
+        # Below /tegra the file is libcuda.so.1.1 on every release: a name, no version.
+        versioned = [name for name in versioned if as_numbers(name.partition(".so.")[2])[0] >= OLDEST_DRIVER]
         for name in versioned:
             yield Copy(f"{folder.rstrip('/')}/{name}", name.partition(".so.")[2])
 
 
-def module_on_disk(host: Host, release: str | None) -> ModuleFile | None:
+def module_on_disk(host: Host, release: str | None, bases: tuple[str, ...] = ()) -> ModuleFile | None:
     """The nvidia module that modprobe would take for this kernel; None where there is none."""
-    if not release:
-        return None
-    base = f"/lib/modules/{release}"
-    for folder in MODULE_FOLDERS:
-        for path in _module_files(host, f"{base}/{folder}".rstrip("/")):
-            return ModuleFile(path, _module_version(host, path) or _dkms_version(host, release))
+    found = modules_on_disk(host, release, bases)
+    if found or not release:
+        return found[0] if found else None
     built = _dkms_version(host, release)
     return ModuleFile(f"/var/lib/dkms/nvidia/{built}", built) if built else None
 
 
-def has_modules_folder(host: Host, release: str | None) -> bool:
-    """Whether the modules of the running kernel can be seen at all; not so inside a container."""
-    return bool(release) and bool(host.names(f"/lib/modules/{release}"))
+def modules_on_disk(host: Host, release: str | None, bases: tuple[str, ...] = ()) -> tuple[ModuleFile, ...]:
+    """Every nvidia module of a kernel, best first: a second one can win after the next depmod."""
+    paths: dict[str, str] = {}
+    for base in bases or (f"/lib/modules/{release}",):
+        for folder in MODULE_FOLDERS if release else ():
+            for path in _module_files(host, f"{base}/{folder}".rstrip("/")):
+                paths.setdefault(host.real(path), path)
+    return tuple(ModuleFile(path, _version_of(host, path, release or "")) for path in paths.values())
+
+
+def _version_of(host: Host, path: str, release: str) -> str | None:
+    told = _module_version(host, path)
+    if told:
+        return told
+    # What DKMS built stands where DKMS puts it: below updates on Debian and Ubuntu, below extra on Fedora and RHEL.
+    by_dkms = "/updates/" in path or "/extra/" in path
+    return _dkms_version(host, release) if by_dkms else _told_by_package(host, release)
+
+
+def _told_by_package(host: Host, release: str) -> str | None:
+    """Ubuntu packs its prebuilt modules; their package depends on the driver's exact version."""
+    for entry in (host.read("/var/lib/dpkg/status") or "").split("\n\n"):
+        if re.search(rf"^Package: linux-(?:modules|objects)-nvidia-\S*-{re.escape(release)}$", entry, re.MULTILINE):
+            found = re.search(r"nvidia-kernel-common-\S+ \((?:>=|=|<=) (\d+\.\d+(?:\.\d+)*)", entry)
+            return found.group(1) if found else None
+    return None
 
 
 def _module_files(host: Host, folder: str) -> list[str]:
@@ -129,15 +167,17 @@ def _module_version(host: Host, path: str) -> str | None:
 
 
 def unpacked(raw: bytes, path: str) -> bytes:
-    """A module file's content; empty where only a program could unpack it (zstd)."""
+    """A module file's content; empty where only a program could unpack it (zstd, before Python 3.14)."""
     try:
+        if path.endswith(".zst"):
+            return bytes(zstd.decompress(raw)) if zstd else b""
         if path.endswith(".xz"):
             return lzma.decompress(raw)
         if path.endswith(".gz"):
             return gzip.decompress(raw)
-    except (OSError, EOFError, lzma.LZMAError):
+    except (EOFError, ValueError, lzma.LZMAError, OSError, UNPACKED_ERROR):
         return b""
-    return b"" if path.endswith(".zst") else raw
+    return raw
 
 
 def _dkms_version(host: Host, release: str) -> str | None:

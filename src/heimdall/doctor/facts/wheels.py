@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from heimdall.doctor.facts.cards import of_capability
 from heimdall.doctor.facts.versions import as_numbers
 from heimdall.doctor.host import Host
 
@@ -29,8 +30,47 @@ CUDA_OF_DRIVER = {
     570: "12.8",
     575: "12.9",
 }
+
+
+@dataclass(frozen=True)
+class Build:
+    """One of torch's builds: the index it is on, its CUDA, and the compute capabilities it has machine code for.
+
+    Read from the builds of 2.9 and later (`torch.cuda.get_arch_list()`); nvcc itself sets the ends: CUDA 13 no longer compiles
+    for anything before 7.5, and none before 12.8 knows 10.0 or 12.0.
+    """
+
+    index: str
+    cuda: tuple[int, int]
+    code: tuple[str, ...]
+
+    @property
+    def oldest_driver(self) -> int:
+        return DRIVER_FOR_CUDA[self.cuda[0]]
+
+    def runs(self, capability: tuple[int, int]) -> bool:
+        return any(_runs(name, capability) for name in self.code)
+
+
+BUILDS = (
+    Build("cu126", (12, 6), ("sm_50", "sm_60", "sm_70", "sm_75", "sm_80", "sm_86", "sm_90")),
+    Build("cu128", (12, 8), ("sm_70", "sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120")),
+    Build("cu130", (13, 0), ("sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120")),
+)
+
+
+def build_for(branch: int, capability: tuple[int, int]) -> Build | None:
+    """The newest build that this driver branch and this card can both run; None where there is none."""
+    card = of_capability(capability)
+    if card is None or not card.is_served_by(branch):
+        return None
+    fits = [build for build in BUILDS if branch >= build.oldest_driver and build.runs(capability)]
+    return fits[-1] if fits else None
+
+
 FIRST_CAPABILITY_CUDA_13 = (7, 5)
 FIRST_CAPABILITY_CUDA_12 = (7, 0)
+FIRST_CUDA_OF_BLACKWELL = (12, 8)
 PLACES = (
     "/opt/heimdall",
     "/usr/local",
@@ -136,7 +176,10 @@ def has_code_for(wheel: Wheel, capability: tuple[int, int], listed: tuple[str, .
         return any(_runs(name, capability) for name in listed)
     if wheel.cuda and wheel.cuda[0] >= 13:
         return capability >= FIRST_CAPABILITY_CUDA_13
-    return None
+    if wheel.cuda and wheel.cuda[:2] < FIRST_CUDA_OF_BLACKWELL and capability >= (10, 0):
+        return False
+    known = [build for build in BUILDS if wheel.cuda and build.cuda == wheel.cuda[:2]]
+    return False if known and not known[0].runs(capability) else None
 
 
 def _runs(architecture: str, capability: tuple[int, int]) -> bool:

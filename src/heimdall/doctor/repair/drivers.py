@@ -1,0 +1,336 @@
+"""Commands that install, build or exchange the driver, in this distribution's words and for this card.
+
+Names are those of: Ubuntu and Debian, RPM Fusion or NVIDIA's own source on Fedora and RHEL, openSUSE's G0x packages, Arch.
+Never a branch that no longer serves the card, and never a module over an installation of another kind.
+"""
+
+from __future__ import annotations
+
+import re
+
+from heimdall.doctor.facts import Facts, packages, versions
+from heimdall.doctor.facts.cards import Generation
+from heimdall.doctor.facts.distribution import has_repository, is_proxmox
+from heimdall.doctor.repair.system import APT_UPDATE, Commands
+
+BRANCH = 580
+"""What is installed where nothing else is asked for: it serves every card from Maxwell to Blackwell, and torch's CUDA 13."""
+RUNFILES = "https://download.nvidia.com/XFree86/Linux-x86_64"
+DEBIAN_NEWEST = {12: 535, 13: 550}
+
+
+def card_of(facts: Facts) -> Generation | None:
+    """The card that sets the limits: the oldest one that a driver of today could still serve, else the oldest."""
+    known = sorted(facts.generations, key=lambda item: item.capability)
+    return next((item for item in known if item.is_served_by(BRANCH)), known[0] if known else None)
+
+
+def branch_for(card: Generation | None, wanted: int = BRANCH) -> int:
+    return min(wanted, card.last_branch) if card and card.last_branch else wanted
+
+
+def install_driver(facts: Facts, wanted: int = BRANCH) -> Commands:
+    """Without the reboot, which is the caller's last step."""
+    card = card_of(facts)
+    branch, family = branch_for(card, wanted), facts.distribution.family
+    is_open = bool(card and card.can_open and branch >= 515)
+    if facts.is_runfile:
+        return run_installer(branch_text=f"a {branch} driver")
+    if facts.distribution.image_based and family in ("fedora", "rhel"):
+        return ("# RPM Fusion must be set up once: https://rpmfusion.org/Configuration",
+                f"sudo rpm-ostree install {' '.join(_rpm_fusion(card, branch))}")  # fmt: skip
+    if family == "ubuntu":
+        return (APT_UPDATE, f"sudo apt-get install {_ubuntu_name(facts, branch, card)}")
+    if family == "debian":
+        return _debian(facts, card, branch)
+    if family == "fedora":
+        return _fedora(facts, card, branch)
+    if family == "rhel":
+        return _rhel(facts, branch, is_open)
+    if family == "suse":
+        return _suse(facts, card, branch)
+    if family == "arch":
+        return _arch(facts, branch, is_open)
+    if family == "nixos":
+        return _nixos(card, branch)
+    kind = "open" if is_open and card and card.needs_open else "NVIDIA's"
+    return (f"# install {kind} driver, branch {branch}, as your distribution has it",)
+
+
+def run_installer(version: str = "", branch_text: str = "", options: str = "", remark: str = "") -> Commands:
+    """Over an installation by NVIDIA's .run file goes another .run file and nothing else."""
+    if not version:
+        return (f"# the driver here was installed by NVIDIA's .run file; take one of {branch_text}: {RUNFILES}/",)
+    name = f"NVIDIA-Linux-x86_64-{version}.run"
+    why = remark or "the driver here was installed by NVIDIA's .run file; only the same file fits"
+    return (f"# {why}: {RUNFILES}/{version}/{name}", f"sudo sh {name}{options}")
+
+
+def _ubuntu_name(facts: Facts, branch: int, card: Generation | None) -> str:
+    names = " ".join(packages.driver_packages(facts.host))
+    found = re.search(r"nvidia-(?:driver|headless|utils|compute-utils)-\d+(-server)?(-open)?", names)
+    server = (found.group(1) or "") if found else ""
+    was_open = bool(found and "-open" in names)
+    is_open = (card.can_open if card else was_open) and branch >= 515
+    return f"nvidia-driver-{branch}{server}{'-open' if is_open else ''}"
+
+
+def _debian(facts: Facts, card: Generation | None, branch: int) -> Commands:
+    headers = "proxmox-default-headers" if is_proxmox(facts.host) else "linux-headers-amd64"
+    newest = DEBIAN_NEWEST.get(facts.distribution.major, 550)
+    sections = "# contrib, non-free and non-free-firmware must stand in the package sources"
+    if card and card.last_branch and card.last_branch < 500:
+        return (sections, APT_UPDATE, f"sudo apt-get install {headers} nvidia-tesla-{branch}-driver")
+    if (card and card.needs_open) or has_repository(facts.host, r"cuda"):
+        from_nvidia = f"# Debian's own driver ({newest}) may be too old for it; NVIDIA's source must be set up once: {CUDA_SOURCE}"
+        name = "nvidia-open" if card and card.can_open else f"cuda-drivers-{branch}"
+        return (from_nvidia, APT_UPDATE, f"sudo apt-get install {headers} {name}")
+    return (sections, APT_UPDATE, f"sudo apt-get install {headers} nvidia-driver")
+
+
+CUDA_SOURCE = "https://docs.nvidia.com/datacenter/tesla/driver-installation-guide/"
+
+
+def _rpm_fusion(card: Generation | None, branch: int) -> tuple[str, str]:
+    old = f"-{branch}xx" if card and card.last_branch else ""
+    return f"akmod-nvidia{old}", f"xorg-x11-drv-nvidia{old}-cuda"
+
+
+def _fedora(facts: Facts, card: Generation | None, branch: int) -> Commands:
+    if has_repository(facts.host, r"^cuda-|nvidia"):
+        name = "nvidia-open" if card and card.can_open else f"cuda-drivers-{branch}"
+        return (f"sudo dnf install {name}",)
+    remark = (
+        "# RPM Fusion must be set up once: https://rpmfusion.org/Configuration; the module is built a few minutes later"
+    )
+    return (remark, f"sudo dnf install {' '.join(_rpm_fusion(card, branch))}", "sudo akmods --force")
+
+
+def _rhel(facts: Facts, branch: int, is_open: bool) -> Commands:
+    remark = f"# NVIDIA's package source must be set up once: {CUDA_SOURCE}"
+    if facts.distribution.major >= 10 or facts.distribution.major == 0:
+        return (remark, f"sudo dnf install {'nvidia-open' if is_open else f'cuda-drivers-{branch}'}")
+    stream = "open-dkms" if is_open else f"{branch}-dkms"
+    return (remark, f"sudo dnf module install nvidia-driver:{stream}")
+
+
+def suse_names(card: Generation | None) -> tuple[str, str]:
+    """The kernel module's package and that of the CUDA libraries."""
+    if card and card.last_branch and card.last_branch < 500:
+        return "nvidia-gfxG05-kmp-default", "nvidia-computeG05"
+    if card and not card.can_open:
+        return "nvidia-driver-G06-kmp-default", "nvidia-compute-utils-G06"
+    return "nvidia-open-driver-G06-signed-kmp-default", "nvidia-compute-utils-G06"
+
+
+def _suse(facts: Facts, card: Generation | None, branch: int) -> Commands:
+    remark = (
+        "# NVIDIA's package source must be set up once (openSUSE-repos-Tumbleweed-NVIDIA or openSUSE-repos-Leap-NVIDIA)"
+    )
+    tool = "transactional-update pkg install" if facts.distribution.image_based else "zypper install"
+    return (remark, f"sudo {tool} {' '.join(suse_names(card))}")
+
+
+def arch_kernel(release: str | None) -> str:
+    """The package of the running kernel: linux, linux-lts, linux-zen, linux-hardened."""
+    found = re.search(r"-(lts|zen|hardened|rt)\b", release or "")
+    return f"linux-{found.group(1)}" if found else "linux"
+
+
+def _arch(facts: Facts, branch: int, is_open: bool) -> Commands:
+    if not is_open and facts.generations:
+        return (
+            f"# from the AUR: nvidia-{branch}xx-dkms and nvidia-{branch}xx-utils, with {arch_kernel(facts.release)}-headers",
+        )
+    kernel = arch_kernel(facts.release)
+    names = "nvidia-open" if kernel == "linux" else f"nvidia-open-dkms {kernel}-headers"
+    return (f"sudo pacman -Syu --needed {names} nvidia-utils",)
+
+
+def _nixos(card: Generation | None, branch: int) -> Commands:
+    is_open = "true" if card and card.can_open else "false"
+    package = (
+        f" package = config.boot.kernelPackages.nvidiaPackages.legacy_{branch};" if card and card.last_branch else ""
+    )
+    remark = (
+        '# in configuration.nix: services.xserver.videoDrivers = [ "nvidia" ]; '
+        f"hardware.graphics.enable = true; hardware.nvidia = {{ open = {is_open};{package} }}; then:"
+    )
+    return (remark, "sudo nixos-rebuild boot")
+
+
+def exchange_module(facts: Facts, to_open: bool) -> Commands:
+    """The same driver with the other kind of kernel module."""
+    family = facts.distribution.family
+    version, card = facts.user_space or facts.loaded or "", card_of(facts)
+    branch = branch_for(card, max(versions.as_numbers(version)[:1] or (BRANCH,)))
+    if card and not card.is_served_by(branch):
+        branch = branch_for(card)
+    if facts.is_runfile:
+        kind = "open" if to_open else "proprietary"
+        return run_installer(version, options=f" --kernel-module-type={kind}")
+    if family == "ubuntu":
+        return _ubuntu_exchange(facts, branch, to_open)
+    if family == "debian" and not has_repository(facts.host, "cuda"):
+        return (APT_UPDATE, f"sudo apt-get install {'nvidia-open-kernel-dkms' if to_open else 'nvidia-kernel-dkms'}")
+    if family == "fedora" and not has_repository(facts.host, r"^cuda-|nvidia"):
+        mark = "%_with_kmod_nvidia_open 1" if to_open else "%_without_kmod_nvidia_detect 1"
+        build = f"sudo akmods --force --rebuild --kernels {facts.release or '$(uname -r)'}"
+        return (f"echo '{mark}' | sudo tee /etc/rpm/macros-nvidia-kmod", build)
+    if family == "suse":
+        names = ("nvidia-open-driver-G06-signed-kmp-default", "nvidia-driver-G06-kmp-default")
+        old, new = names if not to_open else names[::-1]
+        return (f"sudo zypper install {new} -{old}",)
+    if family == "rhel" and 0 < facts.distribution.major < 10:
+        return (
+            f"sudo dnf module switch-to nvidia-driver:{'open-dkms' if to_open else f'{branch}-dkms'} --allowerasing",
+        )
+    if family in ("fedora", "rhel"):
+        return (f"sudo dnf install --allowerasing {'nvidia-open' if to_open else f'cuda-drivers-{branch}'}",)
+    if family == "debian":
+        return (APT_UPDATE, f"sudo apt-get install {'nvidia-open' if to_open else f'cuda-drivers-{branch}'}")
+    if family == "nixos":
+        return (
+            f"# in configuration.nix: hardware.nvidia.open = {'true' if to_open else 'false'}; then:",
+            "sudo nixos-rebuild boot",
+        )
+    if family == "arch":
+        return _arch(facts, branch, to_open)
+    return (f"# install the {'open' if to_open else 'proprietary'} kernel module of driver {version}",)
+
+
+def _ubuntu_exchange(facts: Facts, branch: int, to_open: bool) -> Commands:
+    names = packages.driver_packages(facts.host)
+    server = "-server" if any(re.search(rf"-{branch}-server", name) for name in names) else ""
+    flavour = f"{branch}{server}{'-open' if to_open else ''}"
+    kernel = re.search(r"-([a-z][a-z-]*)$", facts.release or "")
+    prebuilt = any(name.startswith(("linux-modules-nvidia", "linux-objects-nvidia")) for name in names)
+    modules = f" linux-modules-nvidia-{flavour}-{kernel.group(1)}" if prebuilt and kernel else ""
+    return (APT_UPDATE, f"sudo apt-get install nvidia-driver-{flavour}{modules}")
+
+
+def install_libraries(facts: Facts) -> Commands:
+    """The user-space libraries of the driver that is there, CUDA's among them."""
+    version, family, card = facts.loaded or facts.user_space or "", facts.distribution.family, card_of(facts)
+    branch = packages.branch(facts.host, version)
+    if facts.is_runfile:
+        return run_installer(version, options=" --no-kernel-module")
+    if family == "ubuntu":
+        return (APT_UPDATE, f"sudo apt-get install libnvidia-compute-{branch} nvidia-utils-{branch}")
+    if family == "debian":
+        return (APT_UPDATE, "sudo apt-get install libcuda1 libnvidia-ml1 nvidia-smi")
+    if family == "fedora" and not has_repository(facts.host, r"^cuda-|nvidia"):
+        return ("sudo dnf install xorg-x11-drv-nvidia-cuda",)
+    if family in ("fedora", "rhel"):
+        return ("sudo dnf install nvidia-driver-cuda",)
+    if family == "suse":
+        return (f"sudo zypper install {suse_names(card)[1]}",)
+    if family == "arch":
+        return ("sudo pacman -Syu --needed nvidia-utils",)
+    if family == "nixos":
+        return ("# in configuration.nix: hardware.graphics.enable = true; then:", "sudo nixos-rebuild switch")
+    return (f"# install the user-space libraries of driver {version}, libcuda.so.1 among them",)
+
+
+def headers(facts: Facts, release: str) -> Commands:
+    """What a module is compiled against; nothing where it is there."""
+    if facts.host.exists(f"/lib/modules/{release}/build") or facts.distribution.image_based:
+        return ()
+    family = facts.distribution.family
+    if is_proxmox(facts.host):
+        return (f"sudo apt-get install proxmox-headers-{release}",)
+    if facts.distribution.has_apt:
+        return (f"sudo apt-get install linux-headers-{release}",)
+    if facts.distribution.has_dnf:
+        return (f"sudo dnf install kernel-{'uek-' if 'uek' in release else ''}devel-{release}",)
+    if family == "suse":
+        return ("sudo zypper install kernel-default-devel",)
+    # Arch keeps the headers of the newest kernel only: the kernel goes along.
+    return (f"sudo pacman -Syu --needed {arch_kernel(release)}-headers",) if family == "arch" else ()
+
+
+def build_module(facts: Facts, release: str, version: str | None) -> Commands:
+    """Bring the module of this kernel to the version of the libraries, by the way in which the driver was installed."""
+    family = facts.distribution.family
+    if facts.is_runfile:
+        return (
+            *headers(facts, release),
+            *run_installer(version or "", "the same version", f" --kernel-modules-only --kernel-name={release}"),
+        )
+    if uses_akmods(facts):
+        return (*headers(facts, release), f"sudo akmods --force --kernels {release}")
+    sources = [
+        item for item in versions.dkms_sources(facts.host) if not version or versions.agree(item.version, version)
+    ]
+    if sources and family != "nixos":
+        source = sources[0]
+        return (*headers(facts, release), f"sudo dkms install {source.name}/{source.version} -k {release} --force")
+    if facts.distribution.image_based:
+        tool = "sudo transactional-update dup" if family == "suse" else "sudo rpm-ostree upgrade"
+        return (tool,)
+    if facts.distribution.has_apt:
+        return _apt_module(facts, release, version)
+    if facts.distribution.has_dnf:
+        return ("sudo dnf distro-sync 'nvidia-*' 'kmod-nvidia*'",)
+    if family == "suse":
+        return ("sudo zypper refresh", f"sudo zypper install --force {' '.join(suse_names(card_of(facts)))}")
+    if family == "arch":
+        return ("sudo pacman -Syu",)
+    if family == "nixos":
+        return ("sudo nixos-rebuild boot",)
+    if family == "gentoo":
+        return ("sudo emerge @module-rebuild",)
+    if family == "void":
+        return ("sudo xbps-reconfigure -f nvidia",)
+    return (f"# build the nvidia module {version or ''} for kernel {release} as your distribution does",)
+
+
+def uses_akmods(facts: Facts) -> bool:
+    return facts.distribution.has_dnf and (
+        bool(facts.host.names("/usr/src/akmods"))
+        or bool(facts.host.names("/var/cache/akmods/nvidia"))
+        or facts.host.find_program("akmods") is not None
+    )
+
+
+def _apt_module(facts: Facts, release: str, version: str | None) -> Commands:
+    names = packages.driver_packages(facts.host)
+    prebuilt = re.search(r"linux-(?:modules|objects)-nvidia-(\d+(?:-server)?(?:-open)?)", " ".join(names))
+    if prebuilt:
+        return (APT_UPDATE, f"sudo apt-get install linux-modules-nvidia-{prebuilt.group(1)}-{release}")
+    dkms = next((name for name in names if "dkms" in name), None)
+    if dkms:
+        return (*headers(facts, release), APT_UPDATE, f"sudo apt-get install --reinstall {dkms}")
+    if facts.distribution.family == "debian":
+        return (*headers(facts, release), APT_UPDATE, "sudo apt-get install nvidia-kernel-dkms")
+    return (
+        *headers(facts, release),
+        APT_UPDATE,
+        f"sudo apt-get install nvidia-dkms-{packages.branch(facts.host, version)}",
+    )
+
+
+def libraries_inside(facts: Facts, version: str) -> Commands:
+    """In a system container (LXC): exactly the host's version, and no kernel module, which only the host can have."""
+    remark = f"in this container, the libraries of the host's driver {version}, without a kernel module"
+    options = " --no-kernel-module"
+    names = [
+        name for name in packages.driver_packages(facts.host) if not re.search(r"dkms|kernel|driver-\d|modules", name)
+    ]
+    if facts.distribution.has_apt and names:
+        exact = " ".join(f"'{name}={version}-*'" for name in names)
+        return (f"# {remark}:", APT_UPDATE, f"sudo apt-get install --allow-downgrades {exact}")
+    return run_installer(version, options=options, remark=remark)
+
+
+def install_fabric_manager(facts: Facts, version: str) -> Commands:
+    branch = packages.branch(facts.host, version).partition("-")[0]
+    if facts.distribution.has_apt:
+        return (f"sudo apt-get install nvidia-fabricmanager-{branch}='{version}-*'",)
+    if facts.distribution.has_dnf:
+        return (f"sudo dnf install nvidia-fabricmanager-{version}",)
+    if facts.distribution.family == "suse":
+        return (f"sudo zypper install nvidia-fabricmanager={version}",)
+    if facts.distribution.family == "nixos":
+        return ("# in configuration.nix: hardware.nvidia.datacenter.enable = true; then:", "sudo nixos-rebuild switch")
+    return (f"# install the fabric manager of exactly version {version}",)
