@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from heimdall.doctor.examination import examine_host
+from heimdall.doctor.examination import examine, examine_host
 from heimdall.doctor.facts import Facts, wheels
 from heimdall.doctor.finding import Finding, Report
 from heimdall.doctor.host import Host, Space
@@ -257,6 +257,132 @@ class Machine:
 
     def finding(self, name: str) -> Finding:
         return next(finding for finding in self.report().findings if finding.name == name)
+
+
+# Trees of hosts that are not this machine.
+
+DEBIAN_LIBRARIES = "/usr/lib/x86_64-linux-gnu"
+SYSTEMS = {
+    "ubuntu": 'ID=ubuntu\nVERSION_ID="24.04"\nID_LIKE=debian\n',
+    "debian": 'ID=debian\nVERSION_ID="12"\n',
+    "fedora": 'NAME="Fedora Linux"\nID=fedora\nVERSION_ID=43\n',
+    "rocky": 'ID="rocky"\nVERSION_ID="9.6"\nID_LIKE="rhel centos fedora"\n',
+    "tumbleweed": 'ID="opensuse-tumbleweed"\nID_LIKE="opensuse suse"\n',
+    "arch": 'NAME="Arch Linux"\nID=arch\n',
+    "nixos": 'NAME=NixOS\nID=nixos\nVERSION_ID="25.05"\n',
+    "void": 'ID="void"\n',
+    "gentoo": "ID=gentoo\n",
+    "alpine": "ID=alpine\nVERSION_ID=3.22.0\n",
+    "talos": "ID=talos\n",
+}
+FOLDERS = {"ubuntu": DEBIAN_LIBRARIES, "debian": DEBIAN_LIBRARIES, "arch": "/usr/lib", "void": "/usr/lib"}
+MISMATCH = "Failed to initialize NVML: Driver/library version mismatch\nNVML library version: {}\n"
+NO_DEVICES = "No devices were found\n"
+FAILED = "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.\n"
+
+
+class Tree:
+    def __init__(self, root: Path, system: str, running: str = "") -> None:
+        self.root, self.system, self.running = root, system, running
+        self.write("/etc/os-release", SYSTEMS[system])
+        self.write("/proc/1/comm", "systemd\n")
+        if running:
+            self.write("/proc/sys/kernel/osrelease", f"{running}\n")
+
+    def write(self, path: str, content: str | bytes = "x", mtime_s: float | None = None, mode: int = 0o644) -> None:
+        place = self.root / path.lstrip("/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(content if isinstance(content, bytes) else content.encode())
+        place.chmod(mode)
+        if mtime_s is not None:
+            os.utime(place, (mtime_s, mtime_s))
+
+    def link(self, path: str, target: str) -> None:
+        place = self.root / path.lstrip("/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to(target)
+
+    def card(self, device: int = 0x2204, driver: str | None = "nvidia", address: str = "0000:01:00.0") -> None:
+        folder = f"/sys/bus/pci/devices/{address}"
+        for name, value in (("vendor", "0x10de"), ("class", "0x030000"), ("device", f"{device:#06x}")):
+            self.write(f"{folder}/{name}", f"{value}\n")
+        if driver:
+            self.link(f"{folder}/driver", f"../../../bus/pci/drivers/{driver}")
+
+    def loaded(self, version: str, is_open: bool = False, nodes: bool = True) -> None:
+        kind = "Open Kernel Module for x86_64" if is_open else "x86_64 Kernel Module"
+        self.write(
+            "/proc/driver/nvidia/version",
+            f"NVRM version: NVIDIA UNIX {kind}  {version}  Release Build\nGCC version: 13\n",
+        )
+        self.write("/sys/module/nvidia/version", f"{version}\n")
+        for name in ("nvidiactl", "nvidia-uvm", *(("nvidia0",) if nodes else ())):
+            self.write(f"/dev/{name}", "")
+
+    def libraries(
+        self,
+        version: str,
+        folder: str = "",
+        names: tuple[str, ...] = ("libnvidia-ml", "libcuda"),
+        mtime_s: float | None = None,
+    ) -> None:
+        folder = folder or FOLDERS.get(self.system, "/usr/lib64")
+        for name in names:
+            self.write(f"{folder}/{name}.so.{version}", "x", mtime_s)
+            self.link(f"{folder}/{name}.so.1", f"{name}.so.{version}")
+
+    def module(
+        self,
+        release: str,
+        version: str,
+        place: str = "updates/dkms/nvidia.ko",
+        image: bool = False,
+        mtime_s: float | None = None,
+    ) -> None:
+        content = b"\x7fELF" + b"\0" * 60 + b"\0version=" + version.encode() + b"\0license=NVIDIA\0"
+        self.write(f"/lib/modules/{release}/{place}", content, mtime_s)
+        if image:
+            self.write(f"/boot/vmlinuz-{release}")
+
+    def dpkg(self, packages: dict[str, str]) -> None:
+        entries = (
+            f"Package: {name}\nStatus: install ok installed\nVersion: {version}\n" for name, version in packages.items()
+        )
+        self.write("/var/lib/dpkg/status", "\n".join(entries))
+
+    def log(self, *lines: str) -> None:
+        self.write(
+            "/var/log/dmesg",
+            "\n".join(["[    0.000000] Linux version 6", *(f"[    9.1] {line}" for line in lines), ""]),
+        )
+
+    def docker(self, **info: Any) -> None:
+        document = {
+            "ServerVersion": "28.5.1",
+            "Runtimes": {"runc": {}},
+            "SecurityOptions": [],
+            "KernelVersion": self.running,
+            **info,
+        }
+        self.write("/docker-info.json", json.dumps(document))
+
+    def smi(self, text: str) -> None:
+        self.write("/nvidia-smi.txt", text)
+
+    def healthy(self, version: str = "580.95.05") -> None:
+        self.card()
+        self.loaded(version)
+        self.libraries(version)
+        self.module(self.running, version)
+
+    def report(self) -> Report:
+        return examine(self.root)
+
+
+@pytest.fixture
+def grow(tmp_path: Path) -> Callable[..., Tree]:
+    """Plants the tree of a host: its system, and the kernel that runs."""
+    return lambda system, running="": Tree(tmp_path / f"tree-{system}", system, running)
 
 
 @pytest.fixture

@@ -49,15 +49,11 @@ def test_a_fault_is_exit_code_1_through_both_doors_with_the_same_document(machin
     assert json.loads(bare.stdout)["findings"][0]["name"] == "driver_library_mismatch"
 
 
-def test_stand_ins_on_path_replay_what_programs_said(machine: Any, tmp_path: Path) -> None:
-    """A support bundle: the files of a host, and scripts that print what its programs had printed."""
-    programs = tmp_path / "programs"
-    programs.mkdir()
-    info = json.dumps({"ServerVersion": "28.5.1", "Runtimes": {"runc": {}}})
-    (programs / "docker").write_text(f"#!/bin/sh\n[ \"$1\" = info ] && echo '{info}' || exit 1\n")
-    (programs / "docker").chmod(0o755)
+def test_captured_answers_replay_what_programs_said(machine: Any) -> None:
+    """A support bundle: the files of a host, and at its top what its programs had printed."""
+    machine.write("/docker-info.json", json.dumps({"ServerVersion": "28.5.1", "Runtimes": {"runc": {}}}))
     machine.remove("/usr/bin/nvidia-container-runtime-hook")
-    done = _bare_host("--json", "--root", str(machine.root), path=f"{programs}:{os.environ['PATH']}")
+    done = _bare_host("--json", "--root", str(machine.root))
     faults = [finding["name"] for finding in json.loads(done.stdout)["findings"] if finding["status"] == "fault"]
     assert faults == ["container_toolkit_missing"]
 

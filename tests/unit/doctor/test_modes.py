@@ -9,18 +9,11 @@ from typing import Any
 
 import pytest
 
+from heimdall.doctor.finding import is_safe
+
 KERNEL = "6.8.0-60-generic"
 LIBRARIES = "/usr/lib/x86_64-linux-gnu"
-RELOAD = (
-    "sudo modprobe -r nvidia_uvm nvidia_drm nvidia_modeset nvidia",
-    "sudo modprobe -a nvidia nvidia_uvm",
-)
-HOLD_580 = "sudo apt-mark hold nvidia-dkms-580 nvidia-driver-580"
 RECREATE = "docker compose up -d --force-recreate training"
-CDI = (
-    "sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml",
-    "HEIMDALL_ACCELERATOR=gpu-cdi docker compose up -d training",
-)
 NO_DRIVER = "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver."
 CDI_SPEC = """---
 cdiVersion: 0.5.0
@@ -318,14 +311,14 @@ MODES = [
         "driver/library mismatch",
         _upgraded,
         "driver_library_mismatch",
-        ("sudo reboot", *RELOAD, HOLD_580),
+        ("sudo reboot",),
         "a reboot loads the new one",
     ),
     Mode(
         "driver/library mismatch",
         _upgraded_without_module,
         "driver_library_mismatch",
-        (f"sudo dkms install nvidia/580.105.08 -k {KERNEL} --force", "sudo reboot", HOLD_580),
+        (f"sudo dkms install nvidia/580.105.08 -k {KERNEL} --force", "sudo reboot"),
         "a reboot does not help",
     ),
     Mode(
@@ -336,7 +329,6 @@ MODES = [
             f"sudo apt-get install linux-headers-{KERNEL}",
             f"sudo dkms install nvidia/580.105.08 -k {KERNEL} --force",
             "sudo reboot",
-            HOLD_580,
         ),
         "is missing: a reboot does not help",
     ),
@@ -348,7 +340,6 @@ MODES = [
             "sudo apt-get update",
             f"sudo apt-get install linux-modules-nvidia-580-open-{KERNEL}",
             "sudo reboot",
-            "sudo apt-mark hold linux-modules-nvidia-580-open-generic nvidia-utils-580",
         ),
         "a reboot does not help",
     ),
@@ -357,8 +348,6 @@ MODES = [
         _second_copy,
         "driver_library_mismatch",
         (
-            "dpkg -S /usr/local/lib/libnvidia-ml.so.535.183.01",
-            "dpkg -S /usr/local/lib/libcuda.so.535.183.01",
             "sudo mv /usr/local/lib/libnvidia-ml.so.535.183.01 /usr/local/lib/libnvidia-ml.so.535.183.01.off",
             "sudo mv /usr/local/lib/libcuda.so.535.183.01 /usr/local/lib/libcuda.so.535.183.01.off",
             "sudo ldconfig",
@@ -383,7 +372,7 @@ MODES = [
         "reload without reboot",
         _upgraded_in_use,
         "driver_library_mismatch",
-        ("sudo reboot", HOLD_580),
+        ("sudo reboot",),
         "a reboot loads the new one",
         beside=("module_in_use",),
     ),
@@ -391,7 +380,7 @@ MODES = [
         "reload without reboot",
         _upgraded_on_a_desktop,
         "driver_library_mismatch",
-        ("sudo reboot", HOLD_580),
+        ("sudo reboot",),
         "a reboot loads the new one",
         beside=("module_in_use",),
     ),
@@ -428,14 +417,14 @@ MODES = [
         "module not loaded, DKMS not built",
         _never_installed,
         "driver_not_installed",
-        ("sudo apt-get install nvidia-driver-580", "sudo reboot"),
+        ("sudo apt-get update", "sudo apt-get install nvidia-driver-580", "sudo reboot"),
         "no NVIDIA driver is installed",
     ),
     Mode(
         "module not loaded, DKMS not built",
         _libraries_missing,
         "driver_not_installed",
-        ("sudo apt-get install libnvidia-compute-580 nvidia-utils-580",),
+        ("sudo apt-get update", "sudo apt-get install libnvidia-compute-580 nvidia-utils-580"),
         "user-space libraries are not installed",
     ),
     Mode(
@@ -453,7 +442,7 @@ MODES = [
         "nouveau or vfio has the card",
         _taken_by("vfio-pci"),
         "other_driver_has_card",
-        ("grep -rn vfio /etc/modprobe.d /etc/default/grub", "sudo update-initramfs -u", "sudo reboot"),
+        ("grep -rn vfio /etc/modprobe.d /etc/default/grub",),
         "this is intended",
     ),
     Mode(
@@ -463,7 +452,6 @@ MODES = [
         (
             "sudo mokutil --import /var/lib/shim-signed/mok/MOK.der",
             "sudo reboot",
-            f"sudo apt-get install linux-modules-nvidia-580-{KERNEL}",
         ),
         "Secure Boot refuses the nvidia module",
     ),
@@ -474,7 +462,6 @@ MODES = [
         (
             "sudo mokutil --import /var/lib/shim-signed/mok/MOK.der",
             "sudo reboot",
-            f"sudo apt-get install linux-modules-nvidia-580-{KERNEL}",
         ),
         "Secure Boot refuses the nvidia module",
     ),
@@ -518,14 +505,14 @@ MODES = [
         "GPU lost in a running container",
         _lost_inside,
         "gpu_lost_in_container",
-        (RECREATE, *CDI),
+        (RECREATE,),
         "lost its right to the GPU",
     ),
     Mode(
         "GPU lost in a running container",
         _lost_seen_from_host,
         "gpu_lost_in_container",
-        (RECREATE, *CDI),
+        (RECREATE,),
         "lost its right to the GPU",
     ),
     Mode(
@@ -534,8 +521,8 @@ MODES = [
         "rootless_docker",
         (
             "sudo nvidia-ctk config --set nvidia-container-cli.no-cgroups --in-place",
+            "nvidia-ctk runtime configure --runtime=docker --config=$HOME/.config/docker/daemon.json",
             "systemctl --user restart docker",
-            *CDI,
         ),
         "Docker is rootless",
     ),
@@ -543,11 +530,7 @@ MODES = [
         "driver too old for the wheel",
         _old_driver,
         "driver_too_old_for_torch",
-        (
-            "HEIMDALL_TORCH_VERSION=2.10.0 docker compose up -d --build training",
-            "sudo apt-get install nvidia-driver-580",
-            "sudo reboot",
-        ),
+        ("HEIMDALL_TORCH_VERSION=2.10.0 docker compose up -d --build training",),
         "is built for CUDA 13.0 and needs driver 580 or newer; the driver is 570.195.03 (CUDA 12.8)",
     ),
     Mode(
@@ -615,18 +598,14 @@ MODES = [
         "GPU lost, Xid",
         _gsp_timeout,
         "gpu_lost",
-        (
-            "sudo nvidia-smi --gpu-reset",
-            "echo 'options nvidia NVreg_EnableGpuFirmware=0' | sudo tee /etc/modprobe.d/nvidia-gsp.conf",
-            "sudo reboot",
-        ),
+        ("sudo nvidia-smi --gpu-reset",),
         "GSP",
     ),
     Mode(
         "MIG",
         _mig_without_instance,
         "mig",
-        ("sudo nvidia-smi mig -cgi 0 -C", "sudo nvidia-smi -mig 0"),
+        ("sudo nvidia-smi mig -cgi 0 -C",),
         "nobody has made an instance",
     ),
     Mode(
@@ -703,5 +682,5 @@ def test_the_reason_is_one_line_that_begins_with_the_cause(
     fault = next(finding for finding in report.findings if finding.status == "fault")
     assert report.verdict == "cpu"
     assert report.reason.startswith(fault.cause)
-    assert fault.commands[0] in report.reason
+    assert report.reason.endswith(fault.commands[0] if is_safe(fault.commands[0]) else "heimdall doctor")
     assert "\n" not in report.reason

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -51,7 +52,7 @@ def test_a_version_nobody_brought_gives_none(bare: Any) -> None:
     assert packages.last_change(bare.host(), "580.95.05") is None
 
 
-def test_only_installed_packages_of_the_driver_are_held(bare: Any) -> None:
+def test_only_installed_packages_of_the_driver_count(bare: Any) -> None:
     bare.write(
         "/var/lib/dpkg/status",
         "Package: nvidia-driver-570\nStatus: install ok installed\nVersion: 570.195.03-0ubuntu1\n\n"
@@ -59,23 +60,43 @@ def test_only_installed_packages_of_the_driver_are_held(bare: Any) -> None:
         "Package: nvidia-container-toolkit\nStatus: install ok installed\nVersion: 1.17.8-1\n\n"
         "Package: firefox\nStatus: install ok installed\nVersion: 1\n",
     )
-    assert packages.hold_commands(bare.host())[-1] == "sudo apt-mark hold nvidia-driver-570"
+    assert packages.driver_packages(bare.host()) == {"nvidia-driver-570": "570.195.03-0ubuntu1"}
 
 
-def test_debian_and_ubuntu_install_the_driver_by_their_own_names(bare: Any) -> None:
-    bare.write("/etc/os-release", "ID=debian\n")
-    assert packages.install_driver_commands(bare.host())[0] == "sudo apt-get install nvidia-driver"
-    bare.write("/etc/os-release", "ID=ubuntu\nID_LIKE=debian\n")
-    assert packages.install_driver_commands(bare.host(), "570")[0] == "sudo apt-get install nvidia-driver-570"
+def test_pacmans_folders_name_its_packages(bare: Any) -> None:
+    for name in ("nvidia-open-575.57.08-3", "nvidia-utils-575.57.08-1", "linux-6.14.9.arch1-1"):
+        bare.write(f"/var/lib/pacman/local/{name}/desc")
+    assert packages.driver_packages(bare.host()) == {"nvidia-open": "575.57.08", "nvidia-utils": "575.57.08"}
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("/var/log/pacman.log", "[2025-05-25T10:11:12+0200] [ALPM] upgraded nvidia-utils (570.144-1 -> 575.57.08-1)"),
+        ("/var/log/zypp/history", "2025-05-25 10:11:12|install|nvidia-compute-G06|575.57.08-1.1|x86_64||repo|sum|"),
+        (
+            "/var/log/dnf.rpm.log",
+            "2025-05-25T10:11:12+0200 SUBDEBUG Upgrade: nvidia-driver-libs-3:575.57.08-1.fc42.x86_64",
+        ),
+    ],
+)
+def test_the_histories_of_other_package_tools_are_read_as_well(bare: Any, path: str, line: str) -> None:
+    bare.write(path, f"{line}\n")
+    change = packages.last_change(bare.host(), "575.57.08")
+    assert change is not None
+    assert change.when.startswith("2025-05-25")
+
+
+def test_a_file_has_an_owner_or_none_or_nobody_knows(bare: Any) -> None:
+    path = "/usr/lib/x86_64-linux-gnu/libcuda.so.570.144"
+    assert packages.owner(bare.host(), path) is None
+    assert packages.owner(bare.host(), "/usr/local/lib/libcuda.so.570.144") == ""
+    bare.write("/var/lib/dpkg/info/libnvidia-compute-570:amd64.list", f"/.\n{path}\n")
+    assert packages.owner(bare.host(), path) == "libnvidia-compute-570"
+    assert packages.owner(bare.host(), path.replace("570.144", "535.1")) == ""
 
 
 @given(text=st.text())
 def test_a_damaged_history_is_read_without_an_error(text: str) -> None:
     for stanza in text.split("\n\n"):
         assert packages._change_in(stanza, "570.195.03") is None or "570.195.03" in stanza
-
-
-def test_an_upgrade_keeps_the_flavour_of_the_driver(bare: Any) -> None:
-    bare.write("/etc/os-release", "ID=ubuntu\n")
-    bare.packages(nvidia_driver_570_server_open="570.195.03-0ubuntu1")
-    assert packages.install_driver_commands(bare.host())[0] == "sudo apt-get install nvidia-driver-580-server-open"

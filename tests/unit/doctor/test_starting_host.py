@@ -52,8 +52,9 @@ def test_the_reason_sends_nobody_to_reinstall_a_driver(starting_host: Any) -> No
 
 def test_each_of_the_three_has_its_commands(starting_host: Any) -> None:
     faults = starting_host.faults()
-    assert faults[0].commands[0] == "sudo reboot"
-    assert faults[0].commands[-1] == "sudo apt-mark hold libnvidia-compute-570 nvidia-driver-570"
+    assert faults[0].commands == ("sudo reboot",)
+    # No DKMS among its packages: a hold could leave the next kernel without a module.
+    assert not any("hold" in line for way in faults[0].alternatives for line in way.fix)
     assert faults[1].commands == ("HEIMDALL_ACCELERATOR=gpu docker compose up -d training",)
     assert faults[2].commands[0] == "HEIMDALL_TORCH_VERSION=2.10.0 docker compose up -d --build training"
 

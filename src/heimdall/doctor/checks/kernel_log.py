@@ -47,7 +47,7 @@ TROUBLES = (
         lambda facts: (*firmware(facts), *system.rebuild_initramfs(facts), REBOOT),
     ),
     Trouble(
-        r"unexpected WPR2 already up",
+        r"unexpected WPR2 already up|GPU is likely in a bad state and may need to be reset",
         "The card's own processor (GSP) is in a state that only taking its power away ends; a reboot may not do that.",
         lambda facts: ("# shut the machine down, take its power away for ten seconds, and start it", LOOK),
     ),

@@ -18,7 +18,7 @@ RECREATE = "docker compose up -d --force-recreate training"
 def check_mismatch(facts: Facts) -> Finding | None:
     if facts.is_wsl or facts.is_jetson or not facts.is_loaded:
         return None
-    off = [copy for copy in facts.copies if facts.loaded and not versions.agree(copy.version, facts.loaded)]
+    off = [copy for copy in facts.copies if facts.loaded and not versions.same(copy.version, facts.loaded)]
     agreeing = [copy for copy in facts.copies if copy not in off]
     if facts.nvml.code != nvml.MISMATCH and not off:
         return None
@@ -39,11 +39,17 @@ def _on_host(facts: Facts) -> Finding:
         return _not_known(facts, f"{module.path} is packed and cannot be read here")
     if facts.user_space is None:
         return _not_known(facts, "the version of the libraries is not known")
-    if not versions.agree(module.version, facts.user_space):
+    if not fits_libraries(facts, module.version):
         return _reboot_does_not_help(facts, coming.release, f"is {module.version}")
     if coming.release == facts.release and _rebooted_since(facts, module):
         return _old_one_in_initramfs(facts, module)
     return _reboot_helps(facts, coming.release)
+
+
+def fits_libraries(facts: Facts, version: str | None) -> bool:
+    """A file's name tells the libraries' version in full, nvidia-smi may leave out its last part."""
+    exact = any(copy.version == facts.user_space for copy in facts.copies)
+    return (versions.same if exact else versions.agree)(version, facts.user_space)
 
 
 def _evidence(facts: Facts) -> str:
@@ -83,7 +89,7 @@ def _reboot_helps(facts: Facts, release: str) -> Finding:
         )
     who = hardware.holders(facts.host)
     free = not in_the_way(facts, who) and not hardware.desktop_uses_card(facts.host, who)
-    reloads = facts.on_disk is not None and versions.agree(facts.on_disk.version, facts.user_space)
+    reloads = facts.on_disk is not None and fits_libraries(facts, facts.on_disk.version)
     reload = (
         (Way("or, without a reboot (nothing uses the card now)", reload_commands(facts)),) if free and reloads else ()
     )
@@ -226,7 +232,7 @@ def reload_commands(facts: Facts) -> tuple[str, ...]:
 def check_in_use(facts: Facts) -> Finding | None:
     """Beside a mismatch that a reload would mend: who must let go of the module first."""
     mismatch = check_mismatch(facts)
-    reloads = facts.on_disk is not None and versions.agree(facts.on_disk.version, facts.user_space)
+    reloads = facts.on_disk is not None and fits_libraries(facts, facts.on_disk.version)
     if mismatch is None or mismatch.fix[:1] != (REBOOT,) or facts.in_container or not reloads:
         return None
     who = hardware.holders(facts.host)

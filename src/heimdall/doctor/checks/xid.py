@@ -9,6 +9,9 @@ from heimdall.doctor.checks.driver import on_host
 from heimdall.doctor.facts import Facts, nvml
 from heimdall.doctor.finding import Finding
 
+FALLEN = re.compile(
+    r"[^\n]*(?:GPU|NVRM)[^\n]*fallen off the bus[^\n]*|[^\n]*fallen off the bus and is not responding[^\n]*"
+)
 XID = re.compile(r"NVRM: Xid \((?:PCI:)?([0-9a-fA-F:.]+)\): (\d+)")
 
 
@@ -83,6 +86,12 @@ def check_lost(facts: Facts) -> Finding | None:
         lost = facts.nvml.code == nvml.GPU_IS_LOST
         meaning = XIDS[seen[-1][1]] if seen else XIDS[79] if lost else XidMeaning("The GPU needs a reset.", _RESET)
         return Finding("gpu_lost", "fault", evidence, meaning.cause, on_host(facts, meaning.fix))
+    fallen = FALLEN.search(facts.kernel_log)
+    if fallen and broken and not (facts.nvml.code == nvml.OK and facts.nvml.gpus):
+        seen_line = " ".join(fallen.group(0).split())
+        return Finding(
+            "gpu_lost", "fault", f"{facts.nvml.evidence}; {seen_line}", XIDS[79].cause, on_host(facts, XIDS[79].fix)
+        )
     return None
 
 

@@ -209,6 +209,11 @@ def as_numbers(version: str | None) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", version or ""))
 
 
+def same(one: str | None, other: str | None) -> bool:
+    """Whether two versions that are told in full are the same: 575.64 and 575.64.03 are two releases."""
+    return bool(one) and as_numbers(one) == as_numbers(other)
+
+
 def agree(one: str | None, other: str | None) -> bool:
     """Whether two versions are the same as far as both tell; some tools leave out the last part."""
     left, right = as_numbers(one), as_numbers(other)

@@ -70,8 +70,8 @@ def install_toolkit(facts: Facts) -> Commands:
     package = "nvidia-container-toolkit"
     if facts.distribution.image_based:
         tool = "transactional-update pkg install" if family == "suse" else "rpm-ostree install"
-        after = "# after the reboot:"
-        return (source, f"sudo {tool} {package}", REBOOT, after, *configure_docker(facts))
+        after = f"# after the reboot: {' && '.join(configure_docker(facts))}"
+        return (source, f"sudo {tool} {package}", REBOOT, after)
     tools = {"ubuntu": "apt-get", "debian": "apt-get", "fedora": "dnf", "rhel": "dnf", "suse": "zypper"}
     if family not in tools:
         return (f"# install {package} as your distribution has it: {TOOLKIT_GUIDE}", *configure_docker(facts))
