@@ -12,7 +12,7 @@ from pathlib import Path
 import typer
 
 from heimdall import __version__
-from heimdall.errors import HeimdallError
+from heimdall.errors import HeimdallError, quietly
 
 app = typer.Typer(
     name="heimdall",
@@ -40,7 +40,7 @@ def main() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     arguments, verbose = _take_verbose(sys.argv[1:])
     _register_commands()
-    sys.exit(_run(arguments or ["--help"], verbose))
+    sys.exit(quietly(lambda: _run(arguments or ["--help"], verbose)))
 
 
 def _take_verbose(arguments: list[str]) -> tuple[list[str], bool]:
@@ -65,6 +65,8 @@ def _run(arguments: list[str], verbose: bool) -> int:
         return _fail(error, f"{error.format_message()} See: {command} --help", 2, verbose)
     except (KeyboardInterrupt, typer.Abort) as error:
         return _fail(error, "stopped by the user", 130, verbose)
+    except BrokenPipeError:
+        raise
     except Exception as error:
         return _fail(
             error, f"internal error: {type(error).__name__}: {error} (-v shows where; please report it)", 1, verbose

@@ -7,10 +7,14 @@ import sys
 from pathlib import Path
 
 from heimdall.doctor.command import Options, run_doctor
-from heimdall.errors import HeimdallError
+from heimdall.errors import HeimdallError, quietly
 
 
 def main(arguments: list[str] | None = None) -> int:
+    return quietly(lambda: _run(arguments))
+
+
+def _run(arguments: list[str] | None) -> int:
     try:
         return run_doctor(_options(arguments))
     except HeimdallError as error:

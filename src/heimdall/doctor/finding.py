@@ -147,6 +147,8 @@ def first_stop(findings: Sequence[Finding]) -> Finding | None:
 def as_reason(finding: Finding) -> str:
     """One line: why, and at its end one command that is safe to type."""
     commands = finding.commands
+    if finding.status == "ok":
+        return _one_line(finding.cause)
     command = commands[0] if commands and is_safe(commands[0]) else LISTED_BY
     where = "On the host, type" if finding.fix[:1] and finding.fix[0].startswith("# on the host") else "Type"
     if command == LISTED_BY and commands:

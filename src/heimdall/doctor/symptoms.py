@@ -64,6 +64,12 @@ SYMPTOMS = (
         ("sudo reboot", "# if it is still there after that, a reboot does not help; this says what does:", EXAMINE),
     ),
     Symptom(
+        r"load library failed: lib(?:nvidia-ml|cuda)\.so\.1|couldn't find libnvidia-ml\.so|nvidia-ml\.so\.1: cannot open shared object",
+        "driver_not_installed",
+        "The driver's libraries are not there for Docker: not installed on the host, or hidden from a Docker that is a snap or Docker Desktop.",
+        ("# on the host, names which of these it is:", EXAMINE),
+    ),
+    Symptom(
         r"unresolvable CDI devices|CDI device injection failed|failed to inject CDI devices|failed to stat CDI host device"
         r"|(?:no such file or directory[^\n]*\n?[^\n]*|(?:mount|open|stat)[^\n]*)lib(?:EGL|GLX|GLESv2|cuda|nvidia)[\w.-]*\.so\.\d[\d.]*[^\n]*no such file"
         r"|lib(?:EGL|GLX|GLESv2)_nvidia\.so\.\d[\d.]*: no such file",
@@ -83,12 +89,6 @@ SYMPTOMS = (
         "container_toolkit_missing",
         "Docker has no NVIDIA Container Toolkit, does not know its runtime, or was not restarted since it was installed.",
         ("# tells the two apart:", EXAMINE),
-    ),
-    Symptom(
-        r"load library failed: lib(?:nvidia-ml|cuda)\.so\.1|couldn't find libnvidia-ml\.so|nvidia-ml\.so\.1: cannot open shared object",
-        "driver_not_installed",
-        "The driver's libraries are not there for Docker: not installed on the host, or hidden from a Docker that is a snap or Docker Desktop.",
-        ("# on the host, names which of these it is:", EXAMINE),
     ),
     Symptom(
         r"(?:Error |CUDA_ERROR_NOT_FOUND.*|error )500: named symbol not found|named symbol not found",
@@ -223,7 +223,13 @@ IN_LOGS = ("cuda_after_fork", "cuda_context_poisoned", "shared_memory")
 
 def explain(text: str) -> Finding | None:
     """The finding a message stands for; None where it says nothing about the GPU that is known here."""
+    text = unwrapped(text)
     return next((_finding(symptom, text) for symptom in SYMPTOMS if re.search(symptom.pattern, text)), None)
+
+
+def unwrapped(text: str) -> str:
+    """A kernel's log with the driver's sentences on one line: a line that goes on begins with the same mark, in small letters."""
+    return re.sub(r"[ \t]*\n[^\n]{0,80}?NVRM:\s+(?=[a-z(])", " ", text)
 
 
 def explain_log(text: str, names: tuple[str, ...] = IN_LOGS) -> tuple[Finding, ...]:

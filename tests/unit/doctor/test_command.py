@@ -200,3 +200,58 @@ def test_the_sources_import_nothing_but_the_standard_library() -> None:
 
 def test_examining_this_machine_ends_with_a_verdict() -> None:
     assert examination.examine().verdict in ("cpu", "gpu")
+
+
+@pytest.mark.parametrize("program", [["-m", "heimdall.doctor"], ["-m", "heimdall", "doctor"]])
+def test_a_reader_that_leaves_early_is_no_error(program: list[str], machine: Any) -> None:
+    """`heimdall doctor --json | head -c 300`: the other end of the pipe is closed before anything is written."""
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    line = [sys.executable, *program, "--json", "--root", str(machine.root)]
+    done = subprocess.run(line, stdout=write_end, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
+    os.close(write_end)
+    assert done.stderr == ""
+
+
+def test_nothing_of_a_tree_is_run_and_nothing_of_the_environment_counts(
+    machine: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark = tmp_path / "was-run"
+    names = ("nvidia-smi", "docker", "modinfo", "journalctl", "dmesg", "nvidia-ctk")
+    for folder in (machine.root / "usr/bin", tmp_path / "path"):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            (folder / name).write_text(f"#!/bin/sh\ntouch {mark}\n")
+            (folder / name).chmod(0o755)
+    before = examination.examine(machine.root)
+    monkeypatch.setenv("PATH", str(tmp_path / "path"), prepend=os.pathsep)
+    for name in ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/nowhere/lib")
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv("HEIMDALL_ACCELERATOR", "gpu")
+    assert examination.examine(machine.root) == before
+    assert not mark.exists()
+
+
+def test_a_mounted_healthy_host_has_no_fault(machine: Any) -> None:
+    """/proc/self and /proc/mounts are those of the process that looks, in the container that it runs in."""
+    machine.remove("/proc/mounts")
+    machine.link("/proc/mounts", "self/mounts")
+    machine.write("/proc/self/mounts", "shm /dev/shm tmpfs rw,size=65536k 0 0\n")
+    machine.write("/proc/1/mounts", "tmpfs /dev/shm tmpfs rw,size=16384000k 0 0\n")
+    report = examination.examine(machine.root)
+    assert [finding.name for finding in report.findings if finding.status == "fault"] == []
+    assert report.verdict == "gpu"
+
+
+def test_a_disk_mounted_alone_is_not_judged(machine: Any) -> None:
+    """Without /proc, /sys and /dev nothing is known about the hardware, and nothing of it is a fault."""
+    machine.write(
+        "/etc/cdi/nvidia.yaml",
+        "kind: nvidia.com/gpu\ndevices:\n- name: all\n  containerEdits:\n    deviceNodes:\n    - path: /dev/nvidia0\n",
+    )
+    machine.remove("/proc", "/sys", "/dev", "/run")
+    report = examination.examine(machine.root)
+    assert [finding.status for finding in report.findings if finding.name == "card"] == ["unknown"]
+    assert report.exit_code == 0

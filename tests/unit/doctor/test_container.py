@@ -106,7 +106,7 @@ def test_a_device_that_file_permissions_refuse_is_no_lost_gpu(machine: Any) -> N
     machine.move_inside()
     machine.nvml(4)
     machine.refused["/dev/nvidia0"] = errno.EACCES
-    assert [fault.name for fault in machine.faults()] == ["nvml_error"]
+    assert [fault.name for fault in machine.faults()] == ["device_permission"]
 
 
 def test_the_toolkit_does_not_matter_to_a_training_beside_this_interpreter(machine: Any) -> None:

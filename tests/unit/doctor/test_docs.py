@@ -51,3 +51,14 @@ def test_the_table_of_wheels_is_the_one_in_the_code() -> None:
         wheel = wheels.Wheel("x", (int(major), int(minor)), "here")
         assert wheel.oldest_driver == int(driver)
         assert first[int(major)] == (int(capability), int(sub))
+
+
+def test_the_table_of_builds_is_the_one_in_the_code() -> None:
+    header = re.search(r"^\| compute capability \|((?: \d+ \|)+)$", TEXT, re.MULTILINE)
+    assert header is not None
+    branches = [int(number) for number in re.findall(r"\d+", header[1])]
+    rows = re.findall(r"^\| (\d+)\.(\d) \([\w ]+\) \|((?: (?:cu\d+|-) \|)+)$", TEXT, re.MULTILINE)
+    assert len(rows) == 13
+    for major, minor, cells in rows:
+        builds = [wheels.build_for(branch, (int(major), int(minor))) for branch in branches]
+        assert re.findall(r"cu\d+|-", cells) == [build.index if build else "-" for build in builds]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from heimdall.doctor import accelerator_reason, examination, examine, explain, glance
-from heimdall.doctor.finding import NAMES, Finding, Report, as_reason, first_stop, in_order_of_cause
+from heimdall.doctor.finding import NAMES, Finding, Report, as_reason, first_stop, in_order_of_cause, Way
 
 
 def test_a_machine_without_a_card_uses_the_cpu_and_nothing_is_at_fault(bare: Any) -> None:
@@ -136,17 +136,21 @@ def test_only_faults_that_keep_the_gpu_from_being_used_can_be_the_reason() -> No
 
 def test_a_reason_without_a_command_takes_the_remark() -> None:
     finding = Finding("wsl", "fault", "", "Too old.", ("# in Windows: install the driver",))
-    assert as_reason(finding) == "Too old. in Windows: install the driver"
+    assert as_reason(finding) == "Too old. in Windows: install the driver Type: heimdall doctor"
 
 
-def test_a_reason_of_few_steps_has_them_all_and_of_alternatives_the_first() -> None:
-    finding = Finding("wsl", "fault", "", "Old.\n", ("# first", "one", "two", "# or", "three"))
-    assert as_reason(finding) == "Old. Type: one && two"
+def test_a_reason_ends_in_one_command_and_says_where_the_others_are() -> None:
+    one = Finding("wsl", "fault", "", "Old.\n", ("# first", "one"), (Way("or", ("three",)),))
+    assert as_reason(one) == "Old. Type: one"
+    several = Finding("wsl", "fault", "", "Old.", ("one", "two", "three", "four"))
+    assert as_reason(several) == "Old. Type, as the first of 4 steps (heimdall doctor lists them): one"
 
 
-def test_a_reason_of_many_steps_says_where_they_are() -> None:
-    finding = Finding("wsl", "fault", "", "Old.", ("one", "two", "three", "four"))
-    assert as_reason(finding) == "Old. Type: one (the first of 4 steps: heimdall doctor)"
+@pytest.mark.parametrize(
+    "command", ["sudo apt-get purge 'libnvidia-*'", "sudo mv a b", "sudo kill 7", "sudo nvidia-smi --gpu-reset"]
+)
+def test_a_reason_ends_in_no_command_that_takes_something_away(command: str) -> None:
+    assert as_reason(Finding("wsl", "fault", "", "Old.", (command,))) == "Old. What to do is listed by: heimdall doctor"
 
 
 def test_a_reason_seen_from_a_container_says_where_to_type(machine: Any) -> None:
@@ -158,7 +162,8 @@ def test_a_reason_seen_from_a_container_says_where_to_type(machine: Any) -> None
 def test_the_document_has_the_keys_of_the_contract(machine: Any) -> None:
     document = machine.report().as_dict()
     assert set(document) == {"findings", "verdict", "reason"}
-    assert all(set(finding) == {"name", "status", "evidence", "cause", "fix"} for finding in document["findings"])
+    keys = {"name", "status", "evidence", "cause", "fix", "alternatives", "confidence", "source"}
+    assert all(set(finding) == keys for finding in document["findings"])
     assert all(isinstance(finding["fix"], list) for finding in document["findings"])
 
 

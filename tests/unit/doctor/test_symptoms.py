@@ -39,6 +39,42 @@ MESSAGES = [
     ("torch.AcceleratorError: CUDA error: an illegal memory access was encountered", "cuda_context_poisoned"),
     ("RuntimeError: cuDNN error: CUDNN_STATUS_EXECUTION_FAILED", "cuda_context_poisoned"),
     ("CUDA unknown error - this may be due to an incorrectly set up environment", "nvidia_uvm"),
+    ('could not select device driver "cdi" with capabilities: []', "cdi_disabled"),
+    ("RuntimeError: CUDA error: CUDA-capable device(s) is/are busy or unavailable", "compute_mode"),
+    ("InternalError: Status: all CUDA-capable devices are busy or unavailable", "compute_mode"),
+    ("NVRM: API mismatch: the client has the version 550.120, but", "driver_library_mismatch"),
+    (
+        "API mismatch: the client 'nvidia-smi' (pid 4242) NVRM: has the version 595.71.05, but this kernel module has the version 595.58.03.",
+        "driver_library_mismatch",
+    ),
+    (
+        "NVIDIA GeForce RTX 5090 with CUDA capability sm_120 is not compatible with the current PyTorch installation.",
+        "card_not_in_torch",
+    ),
+    (
+        "RuntimeError: Found no NVIDIA driver on your system. Please check that you have an NVIDIA GPU",
+        "service_without_gpu",
+    ),
+    ("RuntimeError: No CUDA GPUs are available", "environment"),
+    ("Error response from daemon: unknown or invalid runtime name: nvidia", "container_toolkit_missing"),
+    (
+        "nvidia-container-cli: initialization error: load library failed: libnvidia-ml.so.1: cannot open shared object file: no such "
+        "file or directory: unknown",
+        "driver_not_installed",
+    ),
+    ('failed to stat CDI host device "/dev/nvidia-modeset": no such file or directory', "stale_cdi"),
+    (
+        "failed to fulfil mount request: open /usr/lib/x86_64-linux-gnu/libEGL_nvidia.so.570.133.07: no such file or directory",
+        "stale_cdi",
+    ),
+    ("Unexpected error from cudaGetDeviceCount(). Error 500: named symbol not found", "wsl"),
+    ("failed to inject CDI devices: unresolvable CDI devices nvidia.com/gpu=all", "stale_cdi"),
+    (
+        "ERROR: Unexpected bus error encountered in worker. This might be caused by insufficient shared memory (shm).",
+        "shared_memory",
+    ),
+    ("nvidia-smi: No devices were found", "card_not_started"),
+    ("modprobe: ERROR: could not insert 'nvidia': Key was rejected by service", "secure_boot_refuses_module"),
 ]
 
 
@@ -64,6 +100,20 @@ def test_a_message_stands_for_its_finding_with_a_fix(message: str, name: str) ->
 def test_what_is_no_fault_of_the_gpu_stands_for_nothing(message: str) -> None:
     """Out of memory leaves the context whole: the training goes on in smaller parts."""
     assert explain(message) is None
+
+
+def test_both_lines_of_an_api_mismatch_are_its_evidence() -> None:
+    """The kernel's log breaks the sentence; both versions stand in what was seen."""
+    text = (
+        "[   12.0] NVRM: API mismatch: the client 'nvidia-smi' (pid 4242)\n"
+        "               NVRM: has the version 595.71.05, but this kernel module has\n"
+        "               NVRM: the version 595.58.03.  Please make sure\n"
+    )
+    finding = explain(text)
+    assert finding is not None
+    assert finding.name == "driver_library_mismatch"
+    assert "595.71.05" in finding.evidence
+    assert "595.58.03" in finding.evidence
 
 
 def test_every_symptom_names_a_finding_that_is_known() -> None:

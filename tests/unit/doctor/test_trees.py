@@ -287,7 +287,7 @@ def blackwell_closed(grow: Any) -> Any:
 def mixed_cards(grow: Any) -> Any:
     """A GTX 1070 beside an RTX 4090: the open module serves the newer one."""
     tree = pascal_open(grow)
-    tree.card(0x2684, address="0000:01:00.0")
+    tree.write("/sys/bus/pci/devices/0000:01:00.0/device", "0x2684\n")
     tree.card(0x1B82, address="0000:02:00.0")
     tree.write("/dev/nvidia0", "")
     return tree
@@ -564,9 +564,8 @@ def _nixos_pascal(grow: Any) -> Any:
 def _pascal_about_to_be_lost(grow: Any) -> Any:
     """580 still runs, 595 is installed: the reboot that ends the mismatch would take the card away."""
     tree = arch_update(grow)
-    tree.card(0x1C8D, address="0000:01:00.0") if False else tree.write(
-        "/sys/bus/pci/devices/0000:01:00.0/device", "0x1c8d\n"
-    )
+    tree.write("/sys/bus/pci/devices/0000:01:00.0/device", "0x1c8d\n")
+    tree.smi(MISMATCH.format("595.71"))
     tree.loaded("580.126.09")
     for name in ("libnvidia-ml", "libcuda"):
         (tree.root / f"usr/lib/{name}.so.1").unlink()
@@ -1153,3 +1152,102 @@ def test_a_well_nixos_has_no_fault(grow: Any) -> None:
     report = nixos(grow).report()
     assert [finding for finding in report.findings if finding.status == "fault"] == []
     assert report.verdict == "gpu"
+
+
+SYSTEMS = (
+    "ubuntu", "debian", "fedora", "rocky", "tumbleweed", "arch", "nixos", "void", "gentoo", "alpine", "talos",
+)  # fmt: skip
+
+
+def _never_installed(tree: Any) -> None:
+    tree.card(0x1B82, driver=None)
+    tree.write(f"/lib/modules/{tree.running}/kernel/x.ko")
+
+
+def _nouveau(tree: Any) -> None:
+    tree.card(0x2B85, driver="nouveau")
+    tree.write(f"/lib/modules/{tree.running}/kernel/x.ko")
+
+
+def _module_behind(tree: Any) -> None:
+    tree.card()
+    tree.loaded("570.133.07")
+    tree.libraries("570.144")
+    tree.module(tree.running, "570.133.07")
+
+
+def _no_libraries(tree: Any) -> None:
+    tree.card()
+    tree.loaded("570.144")
+    tree.module(tree.running, "570.144")
+    tree.write("/usr/lib/libc.so.6")
+
+
+def _open_on_pascal(tree: Any) -> None:
+    tree.card(0x1B82)
+    tree.loaded("580.95.05", is_open=True, nodes=False)
+    tree.libraries("580.95.05")
+    tree.module(tree.running, "580.95.05")
+
+
+def _closed_on_blackwell(tree: Any) -> None:
+    tree.card(0x2B85)
+    tree.loaded("580.95.05", nodes=False)
+    tree.libraries("580.95.05")
+    tree.module(tree.running, "580.95.05")
+
+
+def _no_firmware(tree: Any) -> None:
+    _module_behind(tree)
+    tree.loaded("570.144", nodes=False)
+    tree.log("nvidia 0000:01:00.0: Direct firmware load for nvidia/570.144/gsp_ga10x.bin failed with error -2")
+
+
+def _no_toolkit(tree: Any) -> None:
+    tree.healthy()
+    tree.docker()
+
+
+def _no_fabric_manager(tree: Any) -> None:
+    tree.healthy()
+    for name, value in (("vendor", "0x10de"), ("class", "0x068000")):
+        tree.write(f"/sys/bus/pci/devices/0000:c0:00.0/{name}", f"{value}\n")
+
+
+BREAKS = (
+    (_never_installed, "driver_not_installed"),
+    (_nouveau, "other_driver_has_card"),
+    (_module_behind, "driver_library_mismatch"),
+    (_no_libraries, "driver_not_installed"),
+    (_open_on_pascal, "wrong_module_flavour"),
+    (_closed_on_blackwell, "wrong_module_flavour"),
+    (_no_firmware, "card_not_started"),
+    (_no_toolkit, "container_toolkit_missing"),
+    (_no_fabric_manager, "fabric_manager_missing"),
+)
+
+
+@pytest.mark.parametrize(("break_it", "name"), BREAKS, ids=lambda value: getattr(value, "__name__", ""))
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_each_fault_has_a_way_in_the_words_of_each_system(system: str, break_it: Any, name: str, grow: Any) -> None:
+    tree = grow(system, "6.12.9-300.x86_64")
+    break_it(tree)
+    report = tree.report()
+    found = next(finding for finding in report.findings if finding.name == name)
+    assert found.status == "fault"
+    assert found.fix
+    family = distribution(Host(tree.root, live=False, environment={})).family
+    text = "\n".join(_lines(report))
+    for tool, pattern in TOOLS.items():
+        if tool not in OWN_TOOLS.get(family, set()):
+            assert not re.search(pattern, text), f"{tool}: {text}"
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_no_driver_is_named_that_drops_the_card(system: str, grow: Any) -> None:
+    """A GTX 1070 is served until 580; what a distribution calls plainly by its newest driver is not for it."""
+    tree = grow(system, "6.12.9-300.x86_64")
+    _never_installed(tree)
+    fix = "\n".join(tree.report().findings[0].fix)
+    assert not re.search(r"59\d|6\d\d", fix.replace(tree.running, ""))
+    assert "open" not in re.sub(r"open = false|openSUSE\S*", "", fix)

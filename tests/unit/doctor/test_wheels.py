@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heimdall.doctor import torch_release_for
-from heimdall.doctor.facts import wheels
+from heimdall.doctor.facts import cards, wheels
 from heimdall.doctor.facts.wheels import Wheel, has_code_for
 from heimdall.doctor.host import Host
 
@@ -135,3 +135,71 @@ def test_any_version_file_is_read_without_an_error(text: str) -> None:
 )
 def test_the_cuda_release_of_a_driver_is_named_where_it_is_known(driver: str, cuda: str | None) -> None:
     assert wheels.cuda_of_driver(driver) == cuda
+
+
+@pytest.mark.parametrize(
+    ("branch", "capability", "index"),
+    [
+        (580, (12, 0), "cu130"),
+        (570, (12, 0), "cu128"),
+        (550, (12, 0), None),
+        (580, (6, 1), "cu126"),
+        (590, (6, 1), None),
+        (580, (7, 0), "cu128"),
+        (470, (3, 7), None),
+        (580, (3, 5), None),
+        (570, (8, 6), "cu128"),
+        (470, (8, 6), None),
+    ],
+)
+def test_a_build_fits_the_driver_and_the_card_or_there_is_none(
+    branch: int, capability: tuple[int, int], index: str | None
+) -> None:
+    build = wheels.build_for(branch, capability)
+    assert (build.index if build else None) == index
+
+
+@pytest.mark.parametrize(
+    ("cuda", "capability", "runs"),
+    [
+        ((12, 6), (12, 0), False),
+        ((11, 8), (12, 0), False),
+        ((12, 8), (6, 1), False),
+        ((13, 0), (6, 1), False),
+        ((12, 6), (6, 1), None),
+        ((13, 0), (8, 6), True),
+    ],
+)
+def test_a_wheel_without_its_list_is_judged_by_its_cuda(
+    cuda: tuple[int, int], capability: tuple[int, int], runs: bool | None
+) -> None:
+    assert wheels.has_code_for(wheels.Wheel("2.10.0", cuda, "here"), capability) is runs
+
+
+@pytest.mark.parametrize(
+    ("device", "name", "capability"),
+    [
+        (0x2204, "Ampere", (8, 6)),
+        (0x20B0, "Ampere", (8, 0)),
+        (0x1B82, "Pascal", (6, 1)),
+        (0x1DB5, "Volta", (7, 0)),
+        (0x128B, "Kepler", (3, 5)),
+        (0x102D, "Kepler", (3, 5)),
+        (0x13C2, "Maxwell", (5, 2)),
+        (0x2184, "Turing", (7, 5)),
+        (0x2684, "Ada", (8, 9)),
+        (0x2330, "Hopper", (9, 0)),
+        (0x2B85, "Blackwell", (12, 0)),
+        (0x2901, "Blackwell", (10, 0)),
+    ],
+)
+def test_a_card_is_known_by_its_number_on_the_bus(device: int, name: str, capability: tuple[int, int]) -> None:
+    found = cards.generation(device)
+    assert found is not None
+    assert (found.name, found.capability) == (name, capability)
+
+
+def test_the_blocks_of_numbers_do_not_overlap_and_a_newer_number_is_not_guessed() -> None:
+    ends = [(first, last) for first, last, _ in cards.BLOCKS]
+    assert all(last < following for (_, last), (following, _) in zip(ends, ends[1:], strict=False))
+    assert cards.generation(0x3FFF) is None

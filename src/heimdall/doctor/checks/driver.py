@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from heimdall.doctor.facts import Facts, hardware, packages, versions
+from heimdall.doctor.facts import Facts, hardware, kernels, packages, versions
 from heimdall.doctor.finding import Finding, Way
 from heimdall.doctor.repair import drivers, system
 from heimdall.doctor.repair.system import LOAD, REBOOT
@@ -121,8 +121,10 @@ def _install_if_missing(facts: Facts) -> tuple[str, ...]:
 
 
 def check_not_installed(facts: Facts) -> Finding | None:
-    if facts.is_wsl or facts.in_container or facts.is_jetson:
+    if facts.is_wsl or facts.is_jetson:
         return None
+    if facts.in_container:
+        return _none_in_system_container(facts)
     if facts.is_loaded and not facts.copies and facts.nvml.code in (None, 12):
         return _no_libraries(facts)
     if (
@@ -140,6 +142,17 @@ def check_not_installed(facts: Facts) -> Finding | None:
     return Finding(
         "driver_not_installed", "fault", seen, "There is an NVIDIA card, but no NVIDIA driver is installed.", fix
     )
+
+
+def _none_in_system_container(facts: Facts) -> Finding | None:
+    """An LXC gets the devices from its host, and the libraries from nobody."""
+    if facts.host.container != "lxc" or not facts.loaded or facts.copies or not facts.nodes:
+        return None
+    cause = (
+        f"This container (lxc) has the GPU's device files and not the libraries of the host's driver {facts.loaded}."
+    )
+    fix = drivers.libraries_inside(facts, facts.loaded)
+    return Finding("driver_not_installed", "fault", f"host's module {facts.loaded}; no driver library here", cause, fix)
 
 
 def _no_libraries(facts: Facts) -> Finding:
@@ -312,11 +325,25 @@ def _not_built(facts: Facts, seen: str) -> Finding:
         cause = f"No nvidia module is installed for the running kernel {release}."
         fix = drivers.build_module(facts, release, facts.user_space)
         last = REBOOT if facts.distribution.family in ("arch", "nixos") or facts.distribution.image_based else LOAD
-        return Finding("module_not_loaded", "fault", seen, cause, (*fix, last))
+        return Finding("module_not_loaded", "fault", seen, cause, (*fix, last), _kernel_that_has_it(facts))
     missing = "" if headers else f"; the headers are missing (/lib/modules/{release}/build)"
     cause = f"DKMS has not built the nvidia module for the running kernel {release}."
     fix = (*drivers.headers(facts, release), f"sudo dkms autoinstall -k {release}", LOAD)
-    return Finding("module_not_loaded", "fault", f"{seen}{missing}", cause, fix)
+    if facts.distribution.family == "suse" and facts.distribution.image_based:
+        fix = (f"sudo transactional-update run dkms autoinstall -k {release}", REBOOT)
+    return Finding("module_not_loaded", "fault", f"{seen}{missing}", cause, fix, _kernel_that_has_it(facts))
+
+
+def _kernel_that_has_it(facts: Facts) -> tuple[Way, ...]:
+    """An installed kernel, other than the running one, with a module that fits the libraries: it can be booted meanwhile."""
+    for release in reversed(kernels.installed(facts.host)):
+        module = facts.module_of(release) if release != facts.release else None
+        if module and versions.agree(module.version, facts.user_space):
+            choose: tuple[str, ...] = (f"# choose kernel {release} in the boot menu",)
+            if facts.distribution.has_dnf:
+                choose = (f"sudo grubby --set-default /boot/vmlinuz-{release}", REBOOT)
+            return (Way(f"meanwhile, boot kernel {release}, which has the module", choose),)
+    return ()
 
 
 def _akmods_log(facts: Facts, release: str) -> str | None:

@@ -11,12 +11,14 @@ from heimdall.doctor.facts import Facts, nvml, packages, versions
 from heimdall.doctor.finding import Finding, Status
 from heimdall.doctor.repair import drivers, system
 from heimdall.doctor.repair.system import REBOOT
+from heimdall.doctor.symptoms import unwrapped
 
 NEEDS_OPEN = r"requires use of the NVIDIA open kernel modules"
 NO_OPEN = r"is not supported by open|does not include the required GPU|Open nvidia\.ko is only ready for use on Data Center GPUs"
-LEGACY = r"supported through the NVIDIA (\d+)\.(?:xx|\d+)"
+LEGACY = r"supported through the NVIDIA \d+\.(?:xx|\d+)"
 ADDRESS = re.compile(r"(?:NVIDIA GPU|GPU|NVRM: GPU) ([0-9a-fA-F]{4,8}:[0-9a-fA-F]{2}:[0-9a-fA-F]{2}\.\d)")
 BIOS = "# in the BIOS setup, turn on Above 4G Decoding and Resizable BAR"
+LINES_MAX = 3
 LOOK = "sudo dmesg | grep -E 'NVRM|nvidia' | tail -n 40"
 
 
@@ -95,14 +97,13 @@ def firmware(facts: Facts) -> tuple[str, ...]:
 
 
 def _line(facts: Facts, pattern: str) -> str:
-    """The driver wraps its sentences; the evidence is the one that matched, with what it belongs to."""
-    found = re.search(rf"[^\n]*(?:{pattern})[^\n]*", _log(facts))
-    return " ".join(found.group(0).split())[:300] if found else ""
+    """The driver wraps its sentences; the evidence is those that matched, with what they belong to."""
+    found = re.findall(rf"[^\n]*(?:{pattern})[^\n]*", _log(facts))
+    return "; ".join(dict.fromkeys(" ".join(line.split())[:300] for line in found[:LINES_MAX]))
 
 
 def _log(facts: Facts) -> str:
-    """The log with the sentences of the driver unwrapped: a line that goes on begins with the same mark."""
-    return re.sub(r"\s*\n[^\n]{0,80}?NVRM:\s+(?=[a-z(])", " ", facts.kernel_log)
+    return unwrapped(facts.kernel_log)
 
 
 def _refused(facts: Facts, pattern: str) -> set[str]:
@@ -126,7 +127,7 @@ def check_legacy(facts: Facts) -> Finding | None:
     lost = [item for item in facts.generations if item.last_branch and branch > item.last_branch]
     if not told and not (lost and len(lost) == len(facts.generations)):
         return None
-    last = int(told.group(1)) if told else max(item.last_branch or 0 for item in lost)
+    last = int(re.findall(r"\d+", told.group(0))[0]) if told else max(item.last_branch or 0 for item in lost)
     seen = (
         _line(facts, LEGACY)
         if told

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import gzip
+import importlib
 import lzma
 import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from heimdall.doctor.host import Host
 
-try:  # Python 3.14 and newer
-    from compression import zstd  # type: ignore[import-not-found, unused-ignore]
+try:
+    zstd: Any = importlib.import_module("compression.zstd")  # Python 3.14 and newer
 except ImportError:
     zstd = None
 UNPACKED_ERROR: type[Exception] = zstd.ZstdError if zstd else OSError

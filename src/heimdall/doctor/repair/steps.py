@@ -84,7 +84,7 @@ def plan_repair(host: Host, findings: Iterable[Finding]) -> RepairPlan:
     steps: list[Step] = []
     by_hand: list[tuple[str, str]] = []
     for finding in findings:
-        for section in _sections(finding.fix) if finding.status in ("fault", "warning") else ():
+        for section in _sections(finding) if finding.status in ("fault", "warning") else ():
             rules = [_rule_for(line) for line in section if not line.startswith("#")]
             if rules and all(rule is not None and (idle or not rule.needs_idle_gpu) for rule in rules):
                 steps += [Step(finding.name, line, rule) for line in section for rule in [_rule_for(line)] if rule]
@@ -93,13 +93,15 @@ def plan_repair(host: Host, findings: Iterable[Finding]) -> RepairPlan:
     return RepairPlan(tuple(dict.fromkeys(steps)), tuple(by_hand))
 
 
-def _sections(fix: Sequence[str]) -> list[list[str]]:
-    """A remark begins an alternative or a further step."""
-    sections: list[list[str]] = [[]]
-    for line in fix:
-        if line.startswith("#") and any(not before.startswith("#") for before in sections[-1]):
-            sections.append([])
-        sections[-1].append(line)
+def _sections(finding: Finding) -> list[list[str]]:
+    """The fix, and each alternative for itself; a remark between commands begins a further step."""
+    sections: list[list[str]] = []
+    for lines in (finding.fix, *(way.fix for way in finding.alternatives)):
+        sections.append([])
+        for line in lines:
+            if line.startswith("#") and any(not before.startswith("#") for before in sections[-1]):
+                sections.append([])
+            sections[-1].append(line)
     return [section for section in sections if section]
 
 
