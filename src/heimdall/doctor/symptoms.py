@@ -58,20 +58,24 @@ SYMPTOMS = (
         ("# names the torch release to install:", EXAMINE),
     ),
     Symptom(
-        r"NVRM: API mismatch|API mismatch: the client|[Dd]river/library version mismatch|system has unsupported display driver / cuda driver combination",
+        r"NVRM: API mismatch|API mismatch: the client|[Dd]river/library version mismatch"
+        r"|system has unsupported display driver / cuda driver combination",
         "driver_library_mismatch",
         "The loaded kernel module and the driver's libraries have different versions.",
         ("sudo reboot", "# if it is still there after that, a reboot does not help; this says what does:", EXAMINE),
     ),
     Symptom(
-        r"load library failed: lib(?:nvidia-ml|cuda)\.so\.1|couldn't find libnvidia-ml\.so|nvidia-ml\.so\.1: cannot open shared object",
+        r"load library failed: lib(?:nvidia-ml|cuda)\.so\.1|couldn't find libnvidia-ml\.so"
+        r"|nvidia-ml\.so\.1: cannot open shared object",
         "driver_not_installed",
-        "The driver's libraries are not there for Docker: not installed on the host, or hidden from a Docker that is a snap or Docker Desktop.",
+        "The driver's libraries are not there for Docker: not installed on the host, or hidden from a Docker "
+        "that is a snap or Docker Desktop.",
         ("# on the host, names which of these it is:", EXAMINE),
     ),
     Symptom(
         r"unresolvable CDI devices|CDI device injection failed|failed to inject CDI devices|failed to stat CDI host device"
-        r"|(?:no such file or directory[^\n]*\n?[^\n]*|(?:mount|open|stat)[^\n]*)lib(?:EGL|GLX|GLESv2|cuda|nvidia)[\w.-]*\.so\.\d[\d.]*[^\n]*no such file"
+        r"|(?:no such file or directory[^\n]*\n?[^\n]*|(?:mount|open|stat)[^\n]*)lib(?:EGL|GLX|GLESv2|cuda"
+        r"|nvidia)[\w.-]*\.so\.\d[\d.]*[^\n]*no such file"
         r"|lib(?:EGL|GLX|GLESv2)_nvidia\.so\.\d[\d.]*: no such file",
         "stale_cdi",
         "Docker knows no such CDI device, or its specification no longer fits the driver.",
@@ -84,7 +88,8 @@ SYMPTOMS = (
         ("sudo nvidia-ctk config --set nvidia-container-cli.no-cgroups --in-place", "systemctl --user restart docker"),
     ),
     Symptom(
-        r"could not select device driver|unknown or invalid runtime name: nvidia|exec: \"?nvidia-container-runtime\"?: executable file not found"
+        r"could not select device driver|unknown or invalid runtime name: nvidia"
+        r"|exec: \"?nvidia-container-runtime\"?: executable file not found"
         r"|nvidia-container-runtime-hook\"?: (?:executable file not found|no such file)",
         "container_toolkit_missing",
         "Docker has no NVIDIA Container Toolkit, does not know its runtime, or was not restarted since it was installed.",
@@ -93,7 +98,8 @@ SYMPTOMS = (
     Symptom(
         r"(?:Error |CUDA_ERROR_NOT_FOUND.*|error )500: named symbol not found|named symbol not found",
         "wsl",
-        "In a container under WSL2 the Windows driver is newer than what Docker knows to pass on: update Docker Desktop or the toolkit.",
+        "In a container under WSL2 the Windows driver is newer than what Docker knows to pass on: update "
+        "Docker Desktop or the toolkit.",
         (
             "# in Windows: update Docker Desktop (or nvidia-container-toolkit inside WSL), then in PowerShell:",
             "wsl.exe --update",
@@ -101,7 +107,8 @@ SYMPTOMS = (
         ),
     ),
     Symptom(
-        r"device\(?s?\)? is/are busy or unavailable|all CUDA-capable devices are busy or unavailable|CUDA_ERROR_DEVICE_UNAVAILABLE",
+        r"device\(?s?\)? is/are busy or unavailable|all CUDA-capable devices are busy or unavailable"
+        r"|CUDA_ERROR_DEVICE_UNAVAILABLE",
         "compute_mode",
         "Another program has the card for itself (exclusive compute mode), or a virtual GPU has no licence.",
         (
@@ -119,7 +126,8 @@ SYMPTOMS = (
     Symptom(
         r"No CUDA GPUs are available|no CUDA-capable device is detected|CUDA_ERROR_NO_DEVICE",
         "environment",
-        "The driver is there and shows this program no GPU: CUDA_VISIBLE_DEVICES or NVIDIA_VISIBLE_DEVICES hides it, or the card did not start.",
+        "The driver is there and shows this program no GPU: CUDA_VISIBLE_DEVICES or NVIDIA_VISIBLE_DEVICES "
+        "hides it, or the card did not start.",
         ("# names the variable, or what keeps the card:", EXAMINE),
     ),
     Symptom(
@@ -135,7 +143,8 @@ SYMPTOMS = (
         ("# names the branch that does:", EXAMINE),
     ),
     Symptom(
-        r"RmInitAdapter failed|rm_init_adapter failed|No devices were found|BAR\d is 0M|PCI I/O region assigned to your NVIDIA device is invalid",
+        r"RmInitAdapter failed|rm_init_adapter failed|No devices were found|BAR\d is 0M"
+        r"|PCI I/O region assigned to your NVIDIA device is invalid",
         "card_not_started",
         "The driver is loaded, but could not start the card; the kernel log says why.",
         ("sudo dmesg | grep NVRM | tail -n 40", EXAMINE),
@@ -227,9 +236,13 @@ def explain(text: str) -> Finding | None:
     return next((_finding(symptom, text) for symptom in SYMPTOMS if re.search(symptom.pattern, text)), None)
 
 
+LOG_PREFIX = r"(?:[^\n]{0,60}?kern(?:el)?: ?)?\s*(?:\w+: )?(?:\[[^\]\n]{0,40}\]:?\s*)?"
+"""What syslog, journald and dmesg put before a line of the kernel's."""
+
+
 def unwrapped(text: str) -> str:
     """A kernel's log with the driver's sentences on one line: a line that goes on begins with the same mark, in small letters."""
-    return re.sub(r"[ \t]*\n[^\n]{0,80}?NVRM:\s+(?=[a-z(])", " ", text)
+    return re.sub(rf"[ \t]*\n{LOG_PREFIX}NVRM:\s+(?=[a-z(])", " ", text)
 
 
 def explain_log(text: str, names: tuple[str, ...] = IN_LOGS) -> tuple[Finding, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from heimdall.doctor import accelerator_reason, examination, examine, explain, glance
-from heimdall.doctor.finding import NAMES, Finding, Report, as_reason, first_stop, in_order_of_cause, Way
+from heimdall.doctor.finding import NAMES, Finding, Report, Way, as_reason, first_stop, in_order_of_cause
 
 
 def test_a_machine_without_a_card_uses_the_cpu_and_nothing_is_at_fault(bare: Any) -> None:

@@ -44,7 +44,8 @@ MESSAGES = [
     ("InternalError: Status: all CUDA-capable devices are busy or unavailable", "compute_mode"),
     ("NVRM: API mismatch: the client has the version 550.120, but", "driver_library_mismatch"),
     (
-        "API mismatch: the client 'nvidia-smi' (pid 4242) NVRM: has the version 595.71.05, but this kernel module has the version 595.58.03.",
+        "API mismatch: the client 'nvidia-smi' (pid 4242) NVRM: has the version 595.71.05, but this kernel "
+        "module has the version 595.58.03.",
         "driver_library_mismatch",
     ),
     (
@@ -58,7 +59,8 @@ MESSAGES = [
     ("RuntimeError: No CUDA GPUs are available", "environment"),
     ("Error response from daemon: unknown or invalid runtime name: nvidia", "container_toolkit_missing"),
     (
-        "nvidia-container-cli: initialization error: load library failed: libnvidia-ml.so.1: cannot open shared object file: no such "
+        "nvidia-container-cli: initialization error: load library failed: libnvidia-ml.so.1: cannot open "
+        "shared object file: no such "
         "file or directory: unknown",
         "driver_not_installed",
     ),

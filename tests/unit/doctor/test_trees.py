@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 
+from heimdall.doctor.facts import wheels
 from heimdall.doctor.facts.distribution import distribution
 from heimdall.doctor.finding import LISTED_BY, is_safe
 from heimdall.doctor.host import Host
 
+CURRENT = wheels.CURRENT_TORCH
 MISMATCH = "Failed to initialize NVML: Driver/library version mismatch\nNVML library version: {}\n"
 NO_DEVICES = "No devices were found\n"
 FAILED = "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.\n"
@@ -589,7 +591,10 @@ def _stopped(grow: Any, error: str, system: str = "ubuntu", folder: str = "/var/
     return tree
 
 
-HOOK = "failed to create task for container: OCI runtime create failed: error running prestart hook #0: exit status 1, stdout: , stderr: "
+HOOK = (
+    "failed to create task for container: OCI runtime create failed: error running prestart hook #0: exit status "
+    "1, stdout: , stderr: "
+)
 
 
 def _wsl(grow: Any, dxg: bool = True) -> Any:
@@ -843,7 +848,8 @@ PUBLIC = (
         "canonical/docker-snap#148",
         lambda grow: _stopped(
             grow,
-            f"{HOOK}nvidia-container-cli: initialization error: load library failed: libnvidia-ml.so.1: cannot open shared object "
+            f"{HOOK}nvidia-container-cli: initialization error: load library failed: libnvidia-ml.so.1: "
+            "cannot open shared object "
             "file: no such file or directory: unknown",
             folder="/var/snap/docker/common/var-lib-docker/containers",
         ),
@@ -1034,14 +1040,14 @@ PUBLIC = (
         "pytorch/pytorch#150733",
         lambda grow: _torch(grow, "2.6.0+cu126", "12.6", 0x2B87),
         "card_not_in_torch",
-        ("pip install 'torch==2.14.1' 'torchvision==0.29.1'",),
+        (f"pip install 'torch=={CURRENT}' 'torchvision=={wheels.TORCHVISION[CURRENT]}'",),
         "12.0",
     ),
     Case(
         "pBFSLab/DeepPrep#233",
         lambda grow: _torch(grow, "2.0.1+cu118", "11.8", 0x2B85),
         "card_not_in_torch",
-        ("pip install 'torch==2.14.1' 'torchvision==0.29.1'",),
+        (f"pip install 'torch=={CURRENT}' 'torchvision=={wheels.TORCHVISION[CURRENT]}'",),
         "12.0",
     ),
     Case(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -201,5 +202,5 @@ def test_a_card_is_known_by_its_number_on_the_bus(device: int, name: str, capabi
 
 def test_the_blocks_of_numbers_do_not_overlap_and_a_newer_number_is_not_guessed() -> None:
     ends = [(first, last) for first, last, _ in cards.BLOCKS]
-    assert all(last < following for (_, last), (following, _) in zip(ends, ends[1:], strict=False))
+    assert all(last < following for (_, last), (following, _) in pairwise(ends))
     assert cards.generation(0x3FFF) is None

@@ -255,10 +255,16 @@ def _other_kernel_waits(facts: Facts, seen: str) -> Finding:
     gone = "whose modules are gone" if not facts.sees_running_modules else "for which no nvidia module is there"
     seen = f"{seen}; kernel {coming.release} has {module.path} ({module.version or 'version unreadable'}), and {coming.why}"
     if module.version and facts.user_space and not versions.agree(module.version, facts.user_space):
-        cause = f"Kernel {coming.release} boots next, with a module {module.version} that does not fit the libraries {facts.user_space}."
+        cause = (
+            f"Kernel {coming.release} boots next, with a module {module.version} that does not fit the libraries "
+            f"{facts.user_space}."
+        )
         fix = (*drivers.build_module(facts, coming.release, facts.user_space), REBOOT)
         return Finding("module_not_loaded", "fault", seen, cause, fix)
-    cause = f"The kernel was upgraded: {facts.release} still runs, {gone}, and {coming.release} waits with its module; a reboot starts it."
+    cause = (
+        f"The kernel was upgraded: {facts.release} still runs, {gone}, and {coming.release} waits with its "
+        "module; a reboot starts it."
+    )
     return Finding(
         "module_not_loaded", "fault", seen, cause, (REBOOT,), confidence="certain" if module.version else "likely"
     )

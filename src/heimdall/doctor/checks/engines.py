@@ -1,4 +1,5 @@
-"""What answers to the name docker is not always the Docker Engine of this host: Docker Desktop, the snap, Podman, another computer's."""
+"""What answers to the name docker is not always the Docker Engine of this host: Docker Desktop, the snap, "
+"Podman, another computer's."""
 
 from __future__ import annotations
 
@@ -25,12 +26,21 @@ def check_elsewhere(facts: Facts) -> Finding | None:
     if not facts.docker_is_elsewhere:
         return None
     engine = facts.engine
-    seen = f"docker info: {engine.system or 'system unknown'}, kernel {engine.kernel}; context {engine.context or 'unknown'}; this kernel: {facts.release}"
+    seen = (
+        f"docker info: {engine.system or 'system unknown'}, kernel {engine.kernel}; context "
+        f"{engine.context or 'unknown'}; this kernel: {facts.release}"
+    )
     if engine.is_desktop:
-        cause = "Docker Desktop on Linux runs in a virtual machine and gives no container a GPU; the Docker Engine of the host does."
+        cause = (
+            "Docker Desktop on Linux runs in a virtual machine and gives no container a GPU; the Docker Engine "
+            "of the host does."
+        )
         remark = "# the host's own Docker Engine must be installed beside it: https://docs.docker.com/engine/install/"
         return Finding("docker_elsewhere", "fault", seen, cause, ("docker context use default", remark))
-    cause = "Docker runs under another kernel than this host: in a virtual machine, or on another computer, which has its own GPUs or none."
+    cause = (
+        "Docker runs under another kernel than this host: in a virtual machine, or on another computer, which "
+        "has its own GPUs or none."
+    )
     return Finding("docker_elsewhere", "fault", seen, cause, ("docker context use default",), confidence="likely")
 
 
@@ -38,8 +48,14 @@ def check_snap(facts: Facts) -> Finding | None:
     """The snap sees its own files and not the host's toolkit; it finds the driver when it starts."""
     if not facts.docker_is_snap or facts.docker.devices or facts.engine.has_nvidia_runtime:
         return None
-    seen = f"Docker {facts.engine.version} is a snap ({facts.engine.folder or '/snap/docker'}); no runtime nvidia, no discovered device"
-    cause = "Docker is the snap, which sees its own files only: not the NVIDIA Container Toolkit of the host, and the driver only if it was there at its start."
+    seen = (
+        f"Docker {facts.engine.version} is a snap ({facts.engine.folder or '/snap/docker'}); no runtime nvidia, "
+        "no discovered device"
+    )
+    cause = (
+        "Docker is the snap, which sees its own files only: not the NVIDIA Container Toolkit of the host, and "
+        "the driver only if it was there at its start."
+    )
     instead = (
         "# what is in the snap's Docker stays there; save its volumes first (heimdall backup)",
         "sudo snap stop --disable docker",

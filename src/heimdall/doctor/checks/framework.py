@@ -113,20 +113,42 @@ def _not_in_torch(facts: Facts, wheel: wheels.Wheel, lacks: list[tuple[int, int]
 
 
 def _in_no_torch(facts: Facts, capabilities: tuple[tuple[int, int], ...]) -> Finding | None:
-    """Cards before Maxwell are in no build of today, whatever the driver."""
-    if not capabilities or facts.is_jetson or any(build.runs(item) for item in capabilities for build in wheels.BUILDS):
+    """Whatever torch is installed: cards before Maxwell are in no build of today, those before Volta in none on PyPI."""
+    old = [item for item in capabilities if not any(build.runs(item) for build in wheels.BUILDS[1:])]
+    if not old or facts.is_jetson or facts.wheels:
         return None
-    number = ".".join(map(str, max(capabilities)))
+    number = ".".join(map(str, min(old)))
+    seen = f"compute capability {', '.join('.'.join(map(str, item)) for item in capabilities)}"
+    if len(old) < len(capabilities):
+        return _choose_the_newer(facts, old, seen)
+    if any(wheels.BUILDS[0].runs(item) for item in old):
+        cause = (
+            f"The card has compute capability {number}, for which torch's wheels on PyPI have no machine code; "
+            "those for CUDA 12.6 have."
+        )
+        return Finding("card_not_in_torch", "warning", seen, cause, _wheel_for_old())
     cause = (
         f"The card has compute capability {number}, for which no torch of today has machine code: it trains on the CPU."
     )
-    return Finding(
-        "card_not_in_torch",
-        "fault",
-        f"compute capability {number}",
-        cause,
-        ("# nothing to install: another card, or the CPU",),
+    return Finding("card_not_in_torch", "fault", seen, cause, ("# nothing to install: another card, or the CPU",))
+
+
+def _choose_the_newer(facts: Facts, old: list[tuple[int, int]], seen: str) -> Finding:
+    """Of cards of several ages, the service asks for those that torch has code for."""
+    newer = [gpu for gpu in facts.nvml.gpus if gpu.capability and gpu.capability not in old]
+    names = ",".join(gpu.uuid or str(facts.nvml.gpus.index(gpu)) for gpu in newer)
+    ask = f"HEIMDALL_ACCELERATOR=gpu-ids HEIMDALL_GPU_IDS={names or '0'} docker compose up -d training"
+    remark = () if names else ("# nvidia-smi -L lists the cards; put the number or UUID of the newer one here:",)
+    cause = (
+        "The cards are of several ages, and torch has no machine code for the older one: ask for the newer one alone."
     )
+    return Finding("card_not_in_torch", "warning", seen, cause, (*remark, ask))
+
+
+def _wheel_for_old() -> tuple[str, ...]:
+    release = wheels.TORCH_CUDA_12
+    pip = f"pip install 'torch=={release}' 'torchvision=={wheels.TORCHVISION[release]}' --index-url {CUDA_126_INDEX}"
+    return ("# the wheels on PyPI begin at 7.0; those for CUDA 12.6 still have 5.0 to 6.1:", pip)
 
 
 def _wheel_with(facts: Facts, wheel: wheels.Wheel, capability: tuple[int, int]) -> tuple[str, ...]:
@@ -134,9 +156,7 @@ def _wheel_with(facts: Facts, wheel: wheels.Wheel, capability: tuple[int, int]) 
         return ("# no torch of today has code for this card",)
     if capability >= wheels.FIRST_CAPABILITY_CUDA_12:
         return install_release(facts, wheel, wheels.torch_release_for(facts.driver_version, capability))
-    release = wheels.TORCH_CUDA_12
-    pip = f"pip install 'torch=={release}' 'torchvision=={wheels.TORCHVISION[release]}' --index-url {CUDA_126_INDEX}"
-    return ("# the wheels on PyPI begin at 7.0; those for CUDA 12.6 still have 5.0 to 6.1:", pip)
+    return _wheel_for_old()
 
 
 def _capability(facts: Facts) -> tuple[int, int] | None:

@@ -34,7 +34,8 @@ class Trouble:
 # The first that matches counts: what is precise stands before what is general.
 TROUBLES = (
     Trouble(
-        r"PCI I/O region assigned to your NVIDIA device is invalid|BAR\d is 0M @ 0x0|can't assign; no space|BAR \d.*: failed to assign",
+        r"PCI I/O region assigned to your NVIDIA device is invalid|BAR\d is 0M @ 0x0|can't assign; no space"
+        r"|BAR \d.*: failed to assign",
         "The BIOS gave the card no room in the address space (its memory window, BAR), so the driver cannot start it.",
         lambda facts: (BIOS + ", and boot by UEFI (CSM off)", REBOOT),
     ),
@@ -44,7 +45,8 @@ TROUBLES = (
         lambda facts: ("# shut the machine down and connect every power cable of the card",),
     ),
     Trouble(
-        r"(?:Direct firmware load for|failed to load firmware) ?nvidia/\S+|gsp_\w+\.bin.*(?:failed|not found|error)|Failed to load GSP firmware",
+        r"(?:Direct firmware load for|failed to load firmware) ?nvidia/\S+|gsp_\w+\.bin.*(?:failed|not found"
+        r"|error)|Failed to load GSP firmware",
         "The firmware of the card's own processor (GSP) could not be loaded: its file for this driver's version is missing.",
         lambda facts: (*firmware(facts), *system.rebuild_initramfs(facts), REBOOT),
     ),
@@ -54,7 +56,8 @@ TROUBLES = (
         lambda facts: ("# shut the machine down, take its power away for ten seconds, and start it", LOOK),
     ),
     Trouble(
-        r"another driver was loaded and obtained ownership|Try unloading the conflicting kernel module|probe routine was not called",
+        r"another driver was loaded and obtained ownership|Try unloading the conflicting kernel module"
+        r"|probe routine was not called",
         "Another driver (mostly nouveau) had taken the card before NVIDIA's was loaded.",
         lambda facts: (*_blacklist(facts), REBOOT),
     ),
@@ -164,7 +167,10 @@ def check_flavour(facts: Facts) -> Finding | None:
     known = facts.generations
     if not facts.is_loaded or not known or (facts.nvml.code == nvml.OK and facts.nvml.gpus):
         return None
-    seen = f"{known[0].name} on the bus; {'open' if facts.is_open else 'proprietary'} kernel module {facts.loaded}; no card answers"
+    seen = (
+        f"{known[0].name} on the bus; {'open' if facts.is_open else 'proprietary'} kernel module {facts.loaded}; "
+        "no card answers"
+    )
     silent = not facts.nodes
     if silent and facts.is_open is False and all(item.needs_open for item in known):
         return _needs_open(facts, seen, len(known))

@@ -84,7 +84,8 @@ def _reboot_helps(facts: Facts, release: str) -> Finding:
     )
     if release != facts.release:
         cause = (
-            f"An upgrade brought driver {facts.user_space} and kernel {release} with the matching module, while kernel {facts.release} "
+            f"An upgrade brought driver {facts.user_space} and kernel {release} with the matching module, "
+            f"while kernel {facts.release} "
             f"and its module {facts.loaded} still run; a reboot loads the new ones."
         )
     who = hardware.holders(facts.host)
@@ -104,7 +105,8 @@ def _not_known(facts: Facts, why: str) -> Finding:
     """A module that cannot be read is neither missing nor wrong."""
     libraries, release = facts.user_space or "the libraries", facts.next_kernel.release if facts.next_kernel else None
     cause = (
-        f"The libraries are {facts.user_space or 'unknown'} and the loaded kernel module is {facts.loaded or 'unknown'}; whether a reboot "
+        f"The libraries are {facts.user_space or 'unknown'} and the loaded kernel module is "
+        f"{facts.loaded or 'unknown'}; whether a reboot "
         f"loads the matching module is not known: {why}."
     )
     kernel = f" -k {release}" if release else ""
@@ -138,7 +140,8 @@ def _old_one_in_initramfs(facts: Facts, module: versions.ModuleFile) -> Finding:
     if second:
         return _shadowed(facts, module, second[0])
     cause = (
-        f"The module on disk is {facts.user_space} like the libraries, and yet {facts.loaded} was loaded at the last boot: the old module "
+        f"The module on disk is {facts.user_space} like the libraries, and yet {facts.loaded} was loaded at "
+        "the last boot: the old module "
         "is in the initramfs, and a reboot alone loads it again."
     )
     fix = (*system.rebuild_initramfs(facts, every_kernel=True), REBOOT)
@@ -147,7 +150,10 @@ def _old_one_in_initramfs(facts: Facts, module: versions.ModuleFile) -> Finding:
 
 
 def _shadowed(facts: Facts, right: versions.ModuleFile, wrong: versions.ModuleFile) -> Finding:
-    cause = f"Two nvidia modules are installed for kernel {facts.release}; the old one ({wrong.path}) was loaded instead of {right.path}."
+    cause = (
+        f"Two nvidia modules are installed for kernel {facts.release}; the old one ({wrong.path}) was loaded "
+        f"instead of {right.path}."
+    )
     fix = (
         who_owns(facts, wrong.path),
         "# remove what the command above names; then:",

@@ -9,7 +9,10 @@ from heimdall.doctor.finding import Finding, Status
 
 OTHERS_READ_WRITE = 0o006
 SELINUX_DENIES = re.compile(r"[^\n]*avc:\s+denied[^\n]*(?:nvidia|xserver_misc_device_t)[^\n]*")
-UNLICENSED = r"Failed to acquire license|[Ll]icense (?:request|server).*(?:fail|unreachable|timed out)|Valid GRID license not found|Unlicensed"
+UNLICENSED = (
+    r"Failed to acquire license|[Ll]icense (?:request|server).*(?:fail|unreachable|timed out)"
+    r"|Valid GRID license not found|Unlicensed"
+)
 LICENSED = r"License acquired successfully|License renewed successfully"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from heimdall.doctor.facts.versions import without_cuda
@@ -100,12 +100,21 @@ def ask_nvidia_smi(host: Host, timeout_s: float, prefix: tuple[str, ...] = ()) -
     if answer.code == 0 and code is None:
         rows = [line.split(", ") for line in answer.stdout.splitlines() if line.count(", ") == len(QUERY) - 1]
         gpus = tuple(_gpu_from_row(row) for row in rows)
+        if any(gpu.mig for gpu in gpus):
+            listed = host.run([*prefix, "nvidia-smi", "-L"], timeout_s)
+            gpus = tuple(replace(gpu, mig_uuids=_instances(listed.stdout, gpu)) if gpu.mig else gpu for gpu in gpus)
         return Nvml(OK, "", "nvidia-smi", driver_version=rows[0][5].strip() if rows else None, gpus=gpus)
     library = re.search(r"NVML library version:\s*([\d.]+)", answer.text)
     message = (answer.text.splitlines() or [f"nvidia-smi exits with {answer.code}"])[0]
     if code is None and re.search(r"No devices were found", answer.text):
         code = OK
     return Nvml(code, message, "nvidia-smi", library.group(1) if library else None)
+
+
+def _instances(listed: str, gpu: Gpu) -> tuple[str, ...]:
+    """The MIG devices that `nvidia-smi -L` lists below a card."""
+    below = re.search(rf"\(UUID: {re.escape(gpu.uuid)}\)(.*?)(?=^GPU \d|\Z)", listed, re.MULTILINE | re.DOTALL)
+    return tuple(re.findall(r"UUID: (MIG-[^)\s]+)", below.group(1) if below else listed))
 
 
 def _silent(answer: Answer) -> Nvml:

@@ -82,7 +82,10 @@ def _debian(facts: Facts, card: Generation | None, branch: int) -> Commands:
     if card and card.last_branch and card.last_branch < 500:
         return (sections, APT_UPDATE, f"sudo apt-get install {headers} nvidia-tesla-{branch}-driver")
     if (card and card.needs_open) or has_repository(facts.host, r"cuda"):
-        from_nvidia = f"# Debian's own driver ({newest}) may be too old for it; NVIDIA's source must be set up once: {CUDA_SOURCE}"
+        from_nvidia = (
+            f"# Debian's own driver ({newest}) may be too old for it; NVIDIA's source must be set up once: "
+            f"{CUDA_SOURCE}"
+        )
         name = "nvidia-open" if card and card.can_open else f"cuda-drivers-{branch}"
         return (from_nvidia, APT_UPDATE, f"sudo apt-get install {headers} {name}")
     return (sections, APT_UPDATE, f"sudo apt-get install {headers} nvidia-driver")

@@ -31,7 +31,9 @@ def rebuild_initramfs(facts: Facts, every_kernel: bool = False) -> Commands:
         return ("sudo nixos-rebuild boot",)
     if family in ("fedora", "rhel", "suse", "gentoo", "void"):
         return ("sudo dracut -f --regenerate-all",)
-    return ("# rebuild the initramfs with your distribution's tool (dracut, mkinitcpio, mkinitfs or update-initramfs)",)
+    if family == "alpine":
+        return ("sudo mkinitfs",)
+    return ("# rebuild the initramfs, or the system's image, with your distribution's own tool",)
 
 
 def _arch_initramfs(facts: Facts) -> str:
@@ -104,8 +106,12 @@ def purge_inside_wsl(facts: Facts) -> Commands:
         names = "'nvidia-driver-*' 'nvidia-dkms-*' 'nvidia-utils-*' 'libnvidia-*'"
         debian = "nvidia-driver nvidia-smi libcuda1 libnvidia-ml1"
         return (f"sudo apt-get purge {names if facts.distribution.family == 'ubuntu' else debian}", "sudo ldconfig")
-    tools = {"fedora": "dnf remove 'nvidia-driver*' 'akmod-nvidia*' 'xorg-x11-drv-nvidia*'", "rhel": "dnf remove 'nvidia-driver*'",
-             "suse": "zypper remove 'nvidia-*'", "arch": "pacman -Rs nvidia-utils"}  # fmt: skip
+    tools = {
+        "fedora": "dnf remove 'nvidia-driver*' 'akmod-nvidia*' 'xorg-x11-drv-nvidia*'",
+        "rhel": "dnf remove 'nvidia-driver*'",
+        "suse": "zypper remove 'nvidia-*'",
+        "arch": "pacman -Rs nvidia-utils",
+    }
     tool = tools.get(facts.distribution.family)
     return (f"sudo {tool}", "sudo ldconfig") if tool else ("# remove the Linux driver's libraries inside WSL",)
 
