@@ -14,7 +14,7 @@ LISTED_BY = "heimdall doctor"
 # What the one-line reason must not end in: it takes something away, or rewrites a file, and wants to be read first.
 UNSAFE = re.compile(
     r"\b(?:purge|remove|autoremove|erase|uninstall|prune|kill|stop|mv|rm|rmmod|sed|tee|modprobe -r|gpu-reset|mig|disable)\b"
-    r"|nvidia-uninstall|pacman -R|NVIDIA-Linux"
+    r"|nvidia-uninstall|pacman -R|NVIDIA-Linux|--allowerasing|--allow-downgrades"
 )
 
 
@@ -155,7 +155,7 @@ def as_reason(finding: Finding) -> str:
         where = "What to do is listed by"
     elif len(commands) > 1:
         where = f"{where}, as the first of {len(commands)} steps ({LISTED_BY} lists them)"
-    remark = " ".join(line.lstrip("# ") for line in finding.fix) if not commands else ""
+    remark = " ".join(f"{line.lstrip('# ').rstrip('.:')}." for line in finding.fix) if not commands else ""
     return _one_line(f"{finding.cause} {remark} {where}: {command}")
 
 

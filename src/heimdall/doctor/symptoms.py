@@ -65,6 +65,18 @@ SYMPTOMS = (
         ("sudo reboot", "# if it is still there after that, a reboot does not help; this says what does:", EXAMINE),
     ),
     Symptom(
+        r"/dev/nvidia-uvm[\w-]*\"?: no such file",
+        "nvidia_uvm",
+        "The device of unified memory (/dev/nvidia-uvm) is missing, and CUDA cannot start without it.",
+        ("sudo nvidia-modprobe -c 0 -u", "docker compose up -d training"),
+    ),
+    Symptom(
+        r"/dev/nvidia(?:\d+|ctl)\"?: no such file",
+        "module_not_loaded",
+        "The card's device files are missing: the nvidia kernel module is not loaded, or no card started.",
+        ("# says why, and how to load it:", EXAMINE),
+    ),
+    Symptom(
         r"load library failed: lib(?:nvidia-ml|cuda)\.so\.1|couldn't find libnvidia-ml\.so"
         r"|nvidia-ml\.so\.1: cannot open shared object",
         "driver_not_installed",

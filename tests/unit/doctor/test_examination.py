@@ -136,7 +136,7 @@ def test_only_faults_that_keep_the_gpu_from_being_used_can_be_the_reason() -> No
 
 def test_a_reason_without_a_command_takes_the_remark() -> None:
     finding = Finding("wsl", "fault", "", "Too old.", ("# in Windows: install the driver",))
-    assert as_reason(finding) == "Too old. in Windows: install the driver Type: heimdall doctor"
+    assert as_reason(finding) == "Too old. in Windows: install the driver. Type: heimdall doctor"
 
 
 def test_a_reason_ends_in_one_command_and_says_where_the_others_are() -> None:

@@ -762,7 +762,69 @@ APT_TOOLKIT = (
     "sudo nvidia-ctk runtime configure --runtime=docker",
     "sudo systemctl restart docker",
 )
+
+
+def _mixed_kepler(grow: Any) -> Any:
+    """A GT 710 for the screen beside an RTX 3090: its branch would take the other card away."""
+    tree = grow("ubuntu", "6.8.0-60-generic")
+    tree.healthy("570.144")
+    tree.card(0x128B, address="0000:02:00.0")
+    tree.log(
+        "NVRM: The NVIDIA GeForce GT 710 GPU installed in this system is",
+        "NVRM:  supported through the NVIDIA 470.xx Legacy drivers. Please",
+    )
+    return tree
+
+
+def _mixed_blackwell(grow: Any) -> Any:
+    """A GTX 1070 works with the proprietary module; the open one that the RTX 5090 needs would take it away."""
+    tree = blackwell_closed(grow)
+    tree.card(0x1B82, address="0000:02:00.0")
+    tree.write("/dev/nvidia0", "")
+    return tree
+
+
+def _stopped_mismatch(grow: Any) -> Any:
+    """The host's own finding knows more than Docker's words."""
+    tree = ubuntu_new_kernel(grow)
+    error = f"{HOOK}nvidia-container-cli: initialization error: nvml error: driver/library version mismatch: unknown"
+    state = {"Name": "/heimdall-training", "State": {"Running": False, "Error": error}, "Config": {"Env": []}}
+    tree.write("/var/lib/docker/containers/3f3f/config.v2.json", json.dumps(state))
+    tree.write("/var/lib/docker/containers/3f3f/hostconfig.json", json.dumps({"Runtime": "nvidia"}))
+    return tree
+
+
+def _over(grow: Any) -> Any:
+    """The container's last start failed before the reboot that mended the host."""
+    return _stopped(
+        grow, f"{HOOK}nvidia-container-cli: initialization error: nvml error: driver/library version mismatch: unknown"
+    )
+
+
 PUBLIC = (
+    Case(
+        "siderolabs/talos#8764, beside another card",
+        _mixed_kepler,
+        "legacy_card",
+        (),
+        "470 is the last one",
+        status="warning",
+    ),
+    Case(
+        "NVIDIA/open-gpu-kernel-modules#862, beside an older card",
+        _mixed_blackwell,
+        "wrong_module_flavour",
+        (),
+        "No one module",
+        status="warning",
+    ),
+    Case(
+        "NVIDIA/nvidia-container-toolkit#394",
+        lambda grow: _stopped_mismatch(grow),
+        "driver_library_mismatch",
+        REBOOT,
+        "a reboot loads the new ones",
+    ),
     Case(
         "negativo17/nvidia-driver#180",
         _rocky_kmod_behind,
@@ -1078,6 +1140,12 @@ def test_the_tree_has_its_finding_with_its_commands(case: Case, grow: Any) -> No
         faults = [finding.name for finding in report.findings if finding.status == "fault"]
         assert faults[0] == case.finding
         assert report.verdict == "cpu"
+
+
+def test_an_error_whose_cause_is_gone_asks_for_a_new_start_and_not_for_a_reboot(grow: Any) -> None:
+    report = _over(grow).report()
+    assert [finding.name for finding in report.findings if finding.status == "fault"] == ["training_not_started"]
+    assert report.verdict == "gpu"
 
 
 def test_there_are_thirty_trees_after_public_threads() -> None:

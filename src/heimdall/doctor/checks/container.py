@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from heimdall.doctor.checks.driver import ON_HOST
+from heimdall.doctor.checks.mismatch import check_mismatch
 from heimdall.doctor.facts import Facts, nvml
 from heimdall.doctor.facts.cdi import CdiSpec, describers, missing_paths, read_specs
 from heimdall.doctor.facts.docker import GPU_DEVICE, all_cdi_folders
@@ -168,6 +169,11 @@ def check_error(facts: Facts) -> Finding | None:
         return None
     seen = f"{training.source}: {training.error}"
     known = explain(training.error)
+    if known is not None and _is_over(facts, known.name):
+        cause = (
+            "Docker could not start the training container the last time; the cause of that is gone: start it again."
+        )
+        return Finding("training_not_started", "fault", seen, cause, ("docker compose up -d training",))
     if known is None:
         cause = "Docker could not start the training container; its own words say why."
         return Finding("training_not_started", "fault", seen, cause, ("docker compose up -d training",))
@@ -177,6 +183,15 @@ def check_error(facts: Facts) -> Finding | None:
         fix=_in_words_of(facts, known.name) or known.fix,
         source="the container's last error in Docker",
     )
+
+
+def _is_over(facts: Facts, name: str) -> bool:
+    """What Docker said at the last start, and this host by now shows to be well."""
+    if name == "driver_library_mismatch":
+        return facts.is_loaded and bool(facts.copies) and check_mismatch(facts) is None
+    if name == "container_toolkit_missing":
+        return _is_plain(facts) and facts.docker.mode == "toolkit"
+    return name == "nvidia_uvm" and facts.host.exists("/dev/nvidia-uvm")
 
 
 def _in_words_of(facts: Facts, name: str) -> tuple[str, ...]:

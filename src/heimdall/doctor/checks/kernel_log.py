@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from heimdall.doctor.checks.driver import on_host
 from heimdall.doctor.facts import Facts, nvml, packages, versions
-from heimdall.doctor.finding import Finding, Status
+from heimdall.doctor.finding import Finding, Status, Way
 from heimdall.doctor.repair import drivers, system
 from heimdall.doctor.repair.system import REBOOT
 from heimdall.doctor.symptoms import unwrapped
@@ -147,6 +147,9 @@ def _legacy(facts: Facts, branch: int, last: int, seen: str, count: int) -> Find
     if last < LAST_OF_TORCH:
         cause += " No torch of today has code for a card that old, so it trains on the CPU in any case."
     fix = (*drivers.install_driver(facts, last), REBOOT)
+    if status == "warning":
+        cause += " Another card works with this driver, and with that branch it may not."
+        fix = ("# leave the driver as it is: the service uses the card that works",)
     return Finding(
         "legacy_card", status, seen, cause, on_host(facts, fix), confidence="certain" if facts.kernel_log else "likely"
     )
@@ -184,16 +187,30 @@ def _needs_open(facts: Facts, seen: str, count: int) -> Finding:
     after = "# if the card still does not start after that: " + BIOS.lstrip("# ")
     fix = (*drivers.exchange_module(facts, to_open=True), REBOOT, after)
     started = _line(facts, "RmInitAdapter failed")
-    return Finding("wrong_module_flavour", _status(facts, count), f"{seen}; {started}" if started else seen, cause, fix)
+    seen = f"{seen}; {started}" if started else seen
+    return _one_for_all(facts, Finding("wrong_module_flavour", _status(facts, count), seen, cause, fix))
 
 
 def _needs_proprietary(facts: Facts, seen: str, count: int) -> Finding:
     cause = "This card needs the proprietary kernel module; the open one that is installed serves Turing and newer cards only."
     status = _status(facts, count)
-    if status == "warning":
-        cause += " The other card works."
+    cause += " The other card works." if status == "warning" else ""
     fix = (*drivers.exchange_module(facts, to_open=False), REBOOT)
-    return Finding("wrong_module_flavour", status, seen, cause, fix)
+    return _one_for_all(facts, Finding("wrong_module_flavour", status, seen, cause, fix))
+
+
+def _one_for_all(facts: Facts, finding: Finding) -> Finding:
+    """A machine loads one kind of module: with a card of each kind in it, one of the two has to be left out."""
+    newest = any(item.needs_open for item in facts.generations)
+    if not newest or all(item.can_open for item in facts.generations):
+        return finding
+    cause = (
+        f"{finding.cause} No one module serves both cards of this machine: the exchange makes the other one unusable."
+    )
+    ways = (Way("only if this card is the one to be used", finding.fix),)
+    return replace(
+        finding, cause=cause, fix=("# leave the module as it is, and use the card that works",), alternatives=ways
+    )
 
 
 def check_start(facts: Facts) -> Finding | None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 from heimdall.doctor.checks.driver import DOCTOR_ON_HOST, ON_HOST
 from heimdall.doctor.facts import Facts, hardware, nvml, packages, versions
 from heimdall.doctor.facts.distribution import has_systemd
@@ -35,6 +38,8 @@ def _on_host(facts: Facts) -> Finding:
     module = facts.module_of(coming.release)
     if module is None:
         return _reboot_does_not_help(facts, coming.release, "is missing")
+    if module.version is None and coming.release != facts.release and _is_of_one_branch(facts, coming.release):
+        return replace(_reboot_helps(facts, coming.release), confidence="likely")
     if module.version is None:
         return _not_known(facts, f"{module.path} is packed and cannot be read here")
     if facts.user_space is None:
@@ -44,6 +49,13 @@ def _on_host(facts: Facts) -> Finding:
     if coming.release == facts.release and _rebooted_since(facts, module):
         return _old_one_in_initramfs(facts, module)
     return _reboot_helps(facts, coming.release)
+
+
+def _is_of_one_branch(facts: Facts, release: str) -> bool:
+    """Ubuntu's prebuilt module for that kernel is installed, of the libraries' branch: its package depends on their version."""
+    branch = packages.branch(facts.host, facts.user_space).partition("-")[0]
+    pattern = rf"linux-modules-nvidia-{branch}(?:-server)?(?:-open)?-{re.escape(release)}"
+    return any(re.fullmatch(pattern, name) for name in packages.driver_packages(facts.host))
 
 
 def fits_libraries(facts: Facts, version: str | None) -> bool:
