@@ -14,6 +14,7 @@ from heimdall.doctor.checks import (
     engines,
     framework,
     kernel_log,
+    loading,
     mismatch,
     permission,
     surroundings,
@@ -35,8 +36,8 @@ DRIVER: tuple[Check, ...] = (
     driver.check_other_driver,
     driver.check_not_installed,
     kernel_log.check_legacy,
-    driver.check_secure_boot,
-    driver.check_not_loaded,
+    loading.check_secure_boot,
+    loading.check_not_loaded,
     mismatch.check_mismatch,
 )
 DEVICE: tuple[Check, ...] = (

@@ -46,7 +46,7 @@ SYMPTOMS = (
         ("# names the torch release that has it:", EXAMINE),
     ),
     Symptom(
-        r"driver on your system is too old|CUDA driver version is insufficient",
+        r"unsatisfied condition: cuda>=|driver on your system is too old|CUDA driver version is insufficient",
         "driver_too_old_for_torch",
         "The driver is older than the CUDA release torch is built for.",
         ("# names the torch release for this driver:", EXAMINE),
@@ -213,7 +213,7 @@ SYMPTOMS = (
         ),
     ),
     Symptom(
-        r"GPU is lost|fallen off the bus",
+        r"GPU is lost|fallen off the bus|GPU requires reset",
         "gpu_lost",
         "The card has fallen off the PCI bus: power, cable, seat or heat.",
         ("sudo reboot",),
@@ -225,14 +225,15 @@ SYMPTOMS = (
         ("docker compose up -d --force-recreate training",),
     ),
     Symptom(
-        r"CUDA error: (?!out of memory|CUDA-capable device)|device-side assert|illegal memory access|unspecified launch failure"
+        r"CUDA error: (?!out of memory|CUDA-capable device|unknown error)|device-side assert"
+        r"|illegal memory access|unspecified launch failure"
         r"|CUBLAS_STATUS_(?!ALLOC)|CUDNN_STATUS_(?!ALLOC)",
         "cuda_context_poisoned",
         "After this CUDA error every further call of the same process fails: the process must end.",
         (RESTART_TRAINING, "# to see the line at fault, run it once more with CUDA_LAUNCH_BLOCKING=1"),
     ),
     Symptom(
-        r"CUDA unknown error",
+        r"CUDA unknown error|CUDA_ERROR_UNKNOWN|CUDA error: unknown error",
         "nvidia_uvm",
         "CUDA does not start though the driver answers: the module nvidia_uvm is missing or stuck.",
         ("sudo nvidia-modprobe -c 0 -u", "# after a suspend: sudo modprobe -r nvidia_uvm && sudo modprobe nvidia_uvm"),

@@ -76,6 +76,23 @@ MESSAGES = [
         "shared_memory",
     ),
     ("nvidia-smi: No devices were found", "card_not_started"),
+    (
+        "nvidia-container-cli: requirement error: unsatisfied condition: cuda>=12.8, please update your driver",
+        "driver_too_old_for_torch",
+    ),
+    ("cuInit: CUDA_ERROR_UNKNOWN", "nvidia_uvm"),
+    (
+        'error gathering device information while adding custom device "/dev/nvidia-uvm": no such file or directory',
+        "nvidia_uvm",
+    ),
+    (
+        'error gathering device information while adding custom device "/dev/nvidia0": no such file or directory',
+        "module_not_loaded",
+    ),
+    (
+        'failed to create shim task: error mounting "/usr/lib64/libEGL_nvidia.so.570.133.07": open: no such file or directory',
+        "stale_cdi",
+    ),
     ("modprobe: ERROR: could not insert 'nvidia': Key was rejected by service", "secure_boot_refuses_module"),
 ]
 

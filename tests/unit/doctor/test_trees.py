@@ -1325,3 +1325,34 @@ def test_no_driver_is_named_that_drops_the_card(system: str, grow: Any) -> None:
     fix = "\n".join(tree.report().findings[0].fix)
     assert not re.search(r"59\d|6\d\d", fix.replace(tree.running, ""))
     assert "open" not in re.sub(r"open = false|openSUSE\S*", "", fix)
+
+
+WELL = (
+    ("arch", "6.14.9-arch1-1", "/usr/lib", "extramodules/nvidia.ko"),
+    ("fedora", "6.17.10-300.fc43.x86_64", "/usr/lib64", "extra/nvidia/nvidia.ko"),
+    ("rocky", "5.14.0-570.el9_6.x86_64", "/usr/lib64", "weak-updates/nvidia.ko"),
+    ("tumbleweed", "6.11.0-1-default", "/usr/lib64", "updates/nvidia.ko"),
+    ("debian", "6.1.0-26-amd64", "/usr/lib/x86_64-linux-gnu/nvidia/current", "updates/dkms/nvidia-current.ko"),
+    ("ubuntu", "6.8.0-60-generic", "/usr/lib/x86_64-linux-gnu", "kernel/nvidia-580/nvidia.ko"),
+    ("gentoo", "6.3.4-gentoo-x86_64", "/usr/lib64", "video/nvidia.ko"),
+    ("void", "6.6.43_1", "/usr/lib", "updates/dkms/nvidia.ko"),
+    ("talos", "6.6.29-talos", "/run/nvidia/driver/usr/lib64", "extra/nvidia.ko"),
+)
+
+
+@pytest.mark.parametrize(("system", "running", "folder", "place"), WELL, ids=[row[0] for row in WELL])
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "packed"])
+def test_a_host_that_is_well_has_no_fault(
+    system: str, running: str, folder: str, place: str, packed: bool, grow: Any
+) -> None:
+    tree = grow(system, running)
+    tree.card()
+    tree.loaded("580.95.05")
+    tree.libraries("580.95.05", folder)
+    tree.module(running, "580.95.05", place)
+    if packed:
+        module = tree.root / f"lib/modules/{running}/{place}"
+        module.rename(module.with_name(f"{module.name}.zst")).write_bytes(b"\x28\xb5\x2f\xfd\0")
+    report = tree.report()
+    assert [finding.name for finding in report.findings if finding.status in ("fault", "warning")] == []
+    assert report.verdict == "gpu"

@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from heimdall.doctor.checks.driver import on_host
+from heimdall.doctor.checks.driver import blacklist, on_host
 from heimdall.doctor.facts import Facts, nvml, packages, versions
 from heimdall.doctor.finding import Finding, Status, Way
-from heimdall.doctor.repair import drivers, system
+from heimdall.doctor.repair import drivers, modules, system
 from heimdall.doctor.repair.system import REBOOT
 from heimdall.doctor.symptoms import unwrapped
 
@@ -59,7 +59,7 @@ TROUBLES = (
         r"another driver was loaded and obtained ownership|Try unloading the conflicting kernel module"
         r"|probe routine was not called",
         "Another driver (mostly nouveau) had taken the card before NVIDIA's was loaded.",
-        lambda facts: (*_blacklist(facts), REBOOT),
+        lambda facts: (*blacklist(facts, "nouveau"), REBOOT),
     ),
     Trouble(
         r"failed to copy vbios to system memory|Failed to initialize VBIOS|unable to (?:read|find) the VBIOS",
@@ -72,12 +72,6 @@ TROUBLES = (
         lambda facts: (LOOK, BIOS + "; check the card's seat and power; then:", REBOOT),
     ),
 )
-
-
-def _blacklist(facts: Facts) -> tuple[str, ...]:
-    from heimdall.doctor.checks.driver import _blacklist as blacklist
-
-    return blacklist(facts, "nouveau")
 
 
 def firmware(facts: Facts) -> tuple[str, ...]:
@@ -185,7 +179,7 @@ def check_flavour(facts: Facts) -> Finding | None:
 def _needs_open(facts: Facts, seen: str, count: int) -> Finding:
     cause = "This card needs the open kernel module; the proprietary one that is installed does not know it."
     after = "# if the card still does not start after that: " + BIOS.lstrip("# ")
-    fix = (*drivers.exchange_module(facts, to_open=True), REBOOT, after)
+    fix = (*modules.exchange_module(facts, to_open=True), REBOOT, after)
     started = _line(facts, "RmInitAdapter failed")
     seen = f"{seen}; {started}" if started else seen
     return _one_for_all(facts, Finding("wrong_module_flavour", _status(facts, count), seen, cause, fix))
@@ -195,7 +189,7 @@ def _needs_proprietary(facts: Facts, seen: str, count: int) -> Finding:
     cause = "This card needs the proprietary kernel module; the open one that is installed serves Turing and newer cards only."
     status = _status(facts, count)
     cause += " The other card works." if status == "warning" else ""
-    fix = (*drivers.exchange_module(facts, to_open=False), REBOOT)
+    fix = (*modules.exchange_module(facts, to_open=False), REBOOT)
     return _one_for_all(facts, Finding("wrong_module_flavour", status, seen, cause, fix))
 
 

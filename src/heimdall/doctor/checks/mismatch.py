@@ -10,7 +10,7 @@ from heimdall.doctor.facts import Facts, hardware, nvml, packages, versions
 from heimdall.doctor.facts.distribution import has_systemd
 from heimdall.doctor.facts.docker import boot_time_s
 from heimdall.doctor.finding import Confidence, Finding, Status, Way
-from heimdall.doctor.repair import drivers, system
+from heimdall.doctor.repair import modules, system
 from heimdall.doctor.repair.system import LOAD, REBOOT
 
 NAME = "driver_library_mismatch"
@@ -134,7 +134,7 @@ def _reboot_does_not_help(facts: Facts, release: str, on_disk: str) -> Finding:
         f"The libraries are {facts.user_space} and the loaded kernel module is {facts.loaded}, but the module on disk for "
         f"{release} {on_disk}: a reboot does not help."
     )
-    fix = (*drivers.build_module(facts, release, facts.user_space), REBOOT)
+    fix = (*modules.build_module(facts, release, facts.user_space), REBOOT)
     return Finding(NAME, "fault", _evidence(facts), cause, fix, _prevention(facts))
 
 
@@ -207,7 +207,7 @@ def _put_aside(facts: Facts, off: list[versions.Copy]) -> tuple[tuple[str, ...],
     named = sorted({owner for owner in owners.values() if owner})
     unknown = tuple(who_owns(facts, path) for path, owner in owners.items() if owner is None)
     aside = (*strays, "sudo ldconfig") if strays else ()
-    remark = (f"# {', '.join(named)} brings it: bring that package to {facts.loaded}, or remove it",) if named else ()
+    remark = (f"# owned by {', '.join(named)}: bring that to version {facts.loaded}, or uninstall it",) if named else ()
     move = tuple(f"sudo mv {path} {path}.off" for path, owner in owners.items() if owner is None)
     ways = (Way("only for a file that no package owns", (*move, "sudo ldconfig")),) if unknown else ()
     return (*unknown, *aside, *remark), ways
@@ -230,7 +230,7 @@ def _in_system_container(facts: Facts) -> Finding:
         f"This is a container ({facts.host.container}): it uses the host's kernel module {facts.loaded}, and its libraries are "
         f"{facts.user_space}. They must be of exactly the host's version."
     )
-    return Finding(NAME, "fault", _evidence(facts), cause, drivers.libraries_inside(facts, facts.loaded or ""))
+    return Finding(NAME, "fault", _evidence(facts), cause, modules.libraries_inside(facts, facts.loaded or ""))
 
 
 def in_the_way(facts: Facts, who: tuple[hardware.Holder, ...]) -> tuple[hardware.Holder, ...]:

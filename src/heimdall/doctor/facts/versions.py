@@ -34,6 +34,13 @@ LIBRARY_FOLDERS = (
     "/usr/lib",
     "/lib",
     "/usr/local/lib",
+    "/usr/lib64/nvidia",
+    "/usr/lib/nvidia",
+    # Flatcar, Google's Container-Optimized OS, and the driver container of NVIDIA's GPU operator.
+    "/opt/nvidia/lib64",
+    "/home/kubernetes/bin/nvidia/lib64",
+    "/run/nvidia/driver/usr/lib/x86_64-linux-gnu",
+    "/run/nvidia/driver/usr/lib64",
 )
 # Best first: the order in which depmod lets a module of the same name win.
 MODULE_FOLDERS = ("updates", "extra", "weak-updates", "kernel", "")

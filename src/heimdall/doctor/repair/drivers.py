@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from heimdall.doctor.facts import Facts, packages, versions
+from heimdall.doctor.facts import Facts, packages
 from heimdall.doctor.facts.cards import Generation
 from heimdall.doctor.facts.distribution import has_repository, is_proxmox
 from heimdall.doctor.repair.system import APT_UPDATE, Commands
@@ -50,7 +50,7 @@ def install_driver(facts: Facts, wanted: int = BRANCH) -> Commands:
     if family == "suse":
         return _suse(facts, card, branch)
     if family == "arch":
-        return _arch(facts, branch, is_open)
+        return install_for_arch(facts, branch, is_open)
     if family == "nixos":
         return _nixos(card, branch)
     kind = "open" if is_open and card and card.needs_open else "NVIDIA's"
@@ -140,7 +140,7 @@ def arch_kernel(release: str | None) -> str:
     return f"linux-{found.group(1)}" if found else "linux"
 
 
-def _arch(facts: Facts, branch: int, is_open: bool) -> Commands:
+def install_for_arch(facts: Facts, branch: int, is_open: bool) -> Commands:
     if not is_open and facts.generations:
         return (
             f"# from the AUR: nvidia-{branch}xx-dkms and nvidia-{branch}xx-utils, with {arch_kernel(facts.release)}-headers",
@@ -160,56 +160,6 @@ def _nixos(card: Generation | None, branch: int) -> Commands:
         f"hardware.graphics.enable = true; hardware.nvidia = {{ open = {is_open};{package} }}; then:"
     )
     return (remark, "sudo nixos-rebuild boot")
-
-
-def exchange_module(facts: Facts, to_open: bool) -> Commands:
-    """The same driver with the other kind of kernel module."""
-    family = facts.distribution.family
-    version, card = facts.user_space or facts.loaded or "", card_of(facts)
-    branch = branch_for(card, max(versions.as_numbers(version)[:1] or (BRANCH,)))
-    if card and not card.is_served_by(branch):
-        branch = branch_for(card)
-    if facts.is_runfile:
-        kind = "open" if to_open else "proprietary"
-        return run_installer(version, options=f" --kernel-module-type={kind}")
-    if family == "ubuntu":
-        return _ubuntu_exchange(facts, branch, to_open)
-    if family == "debian" and not has_repository(facts.host, "cuda"):
-        return (APT_UPDATE, f"sudo apt-get install {'nvidia-open-kernel-dkms' if to_open else 'nvidia-kernel-dkms'}")
-    if family == "fedora" and not has_repository(facts.host, r"^cuda-|nvidia"):
-        mark = "%_with_kmod_nvidia_open 1" if to_open else "%_without_kmod_nvidia_detect 1"
-        build = f"sudo akmods --force --rebuild --kernels {facts.release or '$(uname -r)'}"
-        return (f"echo '{mark}' | sudo tee /etc/rpm/macros-nvidia-kmod", build)
-    if family == "suse":
-        names = ("nvidia-open-driver-G06-signed-kmp-default", "nvidia-driver-G06-kmp-default")
-        old, new = names if not to_open else names[::-1]
-        return (f"sudo zypper install {new} -{old}",)
-    if family == "rhel" and 0 < facts.distribution.major < 10:
-        return (
-            f"sudo dnf module switch-to nvidia-driver:{'open-dkms' if to_open else f'{branch}-dkms'} --allowerasing",
-        )
-    if family in ("fedora", "rhel"):
-        return (f"sudo dnf install --allowerasing {'nvidia-open' if to_open else f'cuda-drivers-{branch}'}",)
-    if family == "debian":
-        return (APT_UPDATE, f"sudo apt-get install {'nvidia-open' if to_open else f'cuda-drivers-{branch}'}")
-    if family == "nixos":
-        return (
-            f"# in configuration.nix: hardware.nvidia.open = {'true' if to_open else 'false'}; then:",
-            "sudo nixos-rebuild boot",
-        )
-    if family == "arch":
-        return _arch(facts, branch, to_open)
-    return (f"# install the {'open' if to_open else 'proprietary'} kernel module of driver {version}",)
-
-
-def _ubuntu_exchange(facts: Facts, branch: int, to_open: bool) -> Commands:
-    names = packages.driver_packages(facts.host)
-    server = "-server" if any(re.search(rf"-{branch}-server", name) for name in names) else ""
-    flavour = f"{branch}{server}{'-open' if to_open else ''}"
-    kernel = re.search(r"-([a-z][a-z-]*)$", facts.release or "")
-    prebuilt = any(name.startswith(("linux-modules-nvidia", "linux-objects-nvidia")) for name in names)
-    modules = f" linux-modules-nvidia-{flavour}-{kernel.group(1)}" if prebuilt and kernel else ""
-    return (APT_UPDATE, f"sudo apt-get install nvidia-driver-{flavour}{modules}")
 
 
 def install_libraries(facts: Facts) -> Commands:
@@ -233,97 +183,6 @@ def install_libraries(facts: Facts) -> Commands:
     if family == "nixos":
         return ("# in configuration.nix: hardware.graphics.enable = true; then:", "sudo nixos-rebuild switch")
     return (f"# install the user-space libraries of driver {version}, libcuda.so.1 among them",)
-
-
-def headers(facts: Facts, release: str) -> Commands:
-    """What a module is compiled against; nothing where it is there."""
-    if facts.host.exists(f"/lib/modules/{release}/build") or facts.distribution.image_based:
-        return ()
-    family = facts.distribution.family
-    if is_proxmox(facts.host):
-        return (f"sudo apt-get install proxmox-headers-{release}",)
-    if facts.distribution.has_apt:
-        return (f"sudo apt-get install linux-headers-{release}",)
-    if facts.distribution.has_dnf:
-        return (f"sudo dnf install kernel-{'uek-' if 'uek' in release else ''}devel-{release}",)
-    if family == "suse":
-        return ("sudo zypper install kernel-default-devel",)
-    # Arch keeps the headers of the newest kernel only: the kernel goes along.
-    return (f"sudo pacman -Syu --needed {arch_kernel(release)}-headers",) if family == "arch" else ()
-
-
-def build_module(facts: Facts, release: str, version: str | None) -> Commands:
-    """Bring the module of this kernel to the version of the libraries, by the way in which the driver was installed."""
-    family = facts.distribution.family
-    if facts.is_runfile:
-        return (
-            *headers(facts, release),
-            *run_installer(version or "", "the same version", f" --kernel-modules-only --kernel-name={release}"),
-        )
-    if uses_akmods(facts):
-        return (*headers(facts, release), f"sudo akmods --force --kernels {release}")
-    sources = [
-        item for item in versions.dkms_sources(facts.host) if not version or versions.agree(item.version, version)
-    ]
-    if sources and family != "nixos":
-        source = sources[0]
-        return (*headers(facts, release), f"sudo dkms install {source.name}/{source.version} -k {release} --force")
-    if facts.distribution.image_based:
-        tool = "sudo transactional-update dup" if family == "suse" else "sudo rpm-ostree upgrade"
-        return (tool,)
-    if facts.distribution.has_apt:
-        return _apt_module(facts, release, version)
-    if facts.distribution.has_dnf:
-        return ("sudo dnf distro-sync 'nvidia-*' 'kmod-nvidia*'",)
-    if family == "suse":
-        return ("sudo zypper refresh", f"sudo zypper install --force {' '.join(suse_names(card_of(facts)))}")
-    if family == "arch":
-        return ("sudo pacman -Syu",)
-    if family == "nixos":
-        return ("sudo nixos-rebuild boot",)
-    if family == "gentoo":
-        return ("sudo emerge @module-rebuild",)
-    if family == "void":
-        return ("sudo xbps-reconfigure -f nvidia",)
-    return (f"# build the nvidia module {version or ''} for kernel {release} as your distribution does",)
-
-
-def uses_akmods(facts: Facts) -> bool:
-    return facts.distribution.has_dnf and (
-        bool(facts.host.names("/usr/src/akmods"))
-        or bool(facts.host.names("/var/cache/akmods/nvidia"))
-        or facts.host.find_program("akmods") is not None
-    )
-
-
-def _apt_module(facts: Facts, release: str, version: str | None) -> Commands:
-    names = packages.driver_packages(facts.host)
-    prebuilt = re.search(r"linux-(?:modules|objects)-nvidia-(\d+(?:-server)?(?:-open)?)", " ".join(names))
-    if prebuilt:
-        return (APT_UPDATE, f"sudo apt-get install linux-modules-nvidia-{prebuilt.group(1)}-{release}")
-    dkms = next((name for name in names if "dkms" in name), None)
-    if dkms:
-        return (*headers(facts, release), APT_UPDATE, f"sudo apt-get install --reinstall {dkms}")
-    if facts.distribution.family == "debian":
-        return (*headers(facts, release), APT_UPDATE, "sudo apt-get install nvidia-kernel-dkms")
-    return (
-        *headers(facts, release),
-        APT_UPDATE,
-        f"sudo apt-get install nvidia-dkms-{packages.branch(facts.host, version)}",
-    )
-
-
-def libraries_inside(facts: Facts, version: str) -> Commands:
-    """In a system container (LXC): exactly the host's version, and no kernel module, which only the host can have."""
-    remark = f"in this container, the libraries of the host's driver {version}, without a kernel module"
-    options = " --no-kernel-module"
-    names = [
-        name for name in packages.driver_packages(facts.host) if not re.search(r"dkms|kernel|driver-\d|modules", name)
-    ]
-    if facts.distribution.has_apt and names:
-        exact = " ".join(f"'{name}={version}-*'" for name in names)
-        return (f"# {remark}:", APT_UPDATE, f"sudo apt-get install --allow-downgrades {exact}")
-    return run_installer(version, options=options, remark=remark)
 
 
 def install_fabric_manager(facts: Facts, version: str) -> Commands:
