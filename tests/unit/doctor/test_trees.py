@@ -528,6 +528,21 @@ def _runfile_libraries(grow: Any) -> Any:
     return tree
 
 
+def _packages_over_runfile(grow: Any) -> Any:
+    tree = _runfile_libraries(grow)
+    tree.dpkg({"libnvidia-compute-570": "570.124.04-0ubuntu1", "nvidia-utils-570": "570.124.04-0ubuntu1"})
+    return tree
+
+
+def _arch_without_headers(grow: Any) -> Any:
+    tree = grow("arch", "6.14.9-arch1-1")
+    tree.card(driver=None)
+    tree.libraries("575.57.08")
+    tree.write("/lib/modules/6.14.9-arch1-1/kernel/x.ko")
+    tree.write("/usr/src/nvidia-575.57.08/dkms.conf")
+    return tree
+
+
 def _mint_dkms(grow: Any) -> Any:
     tree = grow("ubuntu", "6.8.0-40-generic")
     tree.write("/etc/os-release", 'ID=linuxmint\nID_LIKE="ubuntu debian"\nVERSION_ID="22"\n')
@@ -802,6 +817,26 @@ def _over(grow: Any) -> Any:
 
 
 PUBLIC = (
+    Case(
+        "SWITCHING FROM NVIDIA WAY TO DEBIAN WAY (README of nvidia-kernel-dkms)",
+        _packages_over_runfile,
+        "driver_library_mismatch",
+        (
+            "sudo nvidia-uninstall",
+            "sudo apt-get update",
+            "sudo apt-get install nvidia-driver-570-open",
+            "sudo apt-get install --reinstall libnvidia-compute-570 nvidia-utils-570",
+            "sudo reboot",
+        ),
+        "only one of the two can stay",
+    ),
+    Case(
+        "NVIDIA/open-gpu-kernel-modules#230, with DKMS and without headers",
+        _arch_without_headers,
+        "module_not_loaded",
+        ("sudo pacman -Syu --needed linux-headers", "sudo reboot"),
+        "DKMS has not built",
+    ),
     Case(
         "siderolabs/talos#8764, beside another card",
         _mixed_kepler,

@@ -176,6 +176,9 @@ def _not_built(facts: Facts, seen: str) -> Finding:
     missing = "" if headers else f"; the headers are missing (/lib/modules/{release}/build)"
     cause = f"DKMS has not built the nvidia module for the running kernel {release}."
     fix = (*modules.headers(facts, release), f"sudo dkms autoinstall -k {release}", LOAD)
+    if facts.distribution.family == "arch" and not headers:
+        # The headers come with the newest kernel, and pacman's own hook builds the module for it.
+        fix = (*modules.headers(facts, release), REBOOT)
     if facts.distribution.family == "suse" and facts.distribution.image_based:
         fix = (f"sudo transactional-update run dkms autoinstall -k {release}", REBOOT)
     return Finding("module_not_loaded", "fault", f"{seen}{missing}", cause, fix, _kernel_that_has_it(facts))

@@ -135,6 +135,12 @@ def _reboot_does_not_help(facts: Facts, release: str, on_disk: str) -> Finding:
         f"{release} {on_disk}: a reboot does not help."
     )
     fix = (*modules.build_module(facts, release, facts.user_space), REBOOT)
+    if facts.is_half_packaged:
+        cause += (
+            " The module was installed by NVIDIA's .run file, and packages brought libraries over it: only one "
+            "of the two can stay."
+        )
+        fix = (*modules.leave_runfile(facts), REBOOT)
     return Finding(NAME, "fault", _evidence(facts), cause, fix, _prevention(facts))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,6 +12,7 @@ from heimdall.doctor.facts import (
     hardware,
     kernels,
     nvml,
+    packages,
     proof,
     training,
     versions,
@@ -118,7 +120,15 @@ class Facts:
 
     @cached_property
     def is_runfile(self) -> bool:
-        return distribution.is_runfile(self.host)
+        """Whether the kernel module is the .run file's: an uninstaller left beside a packaged module means nothing."""
+        named = " ".join(packages.driver_packages(self.host))
+        packaged = re.search(r"dkms|linux-modules-nvidia|linux-objects-nvidia|kmod|nvidia-kernel", named)
+        return distribution.is_runfile(self.host) and not packaged
+
+    @cached_property
+    def is_half_packaged(self) -> bool:
+        """The kernel module is the .run file's, and packages brought libraries over its own."""
+        return self.is_runfile and bool(packages.driver_packages(self.host))
 
     @cached_property
     def is_open(self) -> bool | None:

@@ -31,11 +31,17 @@ def branch_for(card: Generation | None, wanted: int = BRANCH) -> int:
 
 def install_driver(facts: Facts, wanted: int = BRANCH) -> Commands:
     """Without the reboot, which is the caller's last step."""
+    branch = branch_for(card_of(facts), wanted)
+    if facts.is_runfile:
+        return run_installer(branch_text=f"a {branch} driver")
+    return install_packaged(facts, wanted)
+
+
+def install_packaged(facts: Facts, wanted: int = BRANCH) -> Commands:
+    """By this distribution's packages, whatever was there before."""
     card = card_of(facts)
     branch, family = branch_for(card, wanted), facts.distribution.family
     is_open = bool(card and card.can_open and branch >= 515)
-    if facts.is_runfile:
-        return run_installer(branch_text=f"a {branch} driver")
     if facts.distribution.image_based and family in ("fedora", "rhel"):
         return ("# RPM Fusion must be set up once: https://rpmfusion.org/Configuration",
                 f"sudo rpm-ostree install {' '.join(_rpm_fusion(card, branch))}")  # fmt: skip

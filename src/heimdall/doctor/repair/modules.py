@@ -60,6 +60,16 @@ def _ubuntu_exchange(facts: Facts, branch: int, to_open: bool) -> Commands:
     return (APT_UPDATE, f"sudo apt-get install nvidia-driver-{flavour}{modules}")
 
 
+def leave_runfile(facts: Facts) -> Commands:
+    """From NVIDIA's .run file to the packages that already brought libraries over it: the one must go "
+    "before the other is whole."""
+    names = sorted(packages.driver_packages(facts.host))
+    branch = int(packages.branch(facts.host, facts.user_space).partition("-")[0] or drivers.BRANCH)
+    # The uninstaller takes files of the same names with it, so the packages put theirs back.
+    again = (f"sudo apt-get install --reinstall {' '.join(names)}",) if facts.distribution.has_apt else ()
+    return ("sudo nvidia-uninstall", *drivers.install_packaged(facts, branch), *again)
+
+
 def headers(facts: Facts, release: str) -> Commands:
     """What a module is compiled against; nothing where it is there."""
     if facts.host.exists(f"/lib/modules/{release}/build") or facts.distribution.image_based:
