@@ -379,10 +379,10 @@ class Tree:
         return examine(self.root)
 
 
-@pytest.fixture
-def grow(tmp_path: Path) -> Callable[..., Tree]:
+@pytest.fixture(scope="session")
+def grow(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Tree]:
     """Plants the tree of a host: its system, and the kernel that runs."""
-    return lambda system, running="": Tree(tmp_path / f"tree-{system}", system, running)
+    return lambda system, running="": Tree(tmp_path_factory.mktemp("tree"), system, running)
 
 
 @pytest.fixture

@@ -1162,9 +1162,23 @@ PUBLIC = (
 CASES = (*GIVEN, *PUBLIC)
 
 
+@pytest.fixture(scope="module")
+def examined(grow: Any) -> Callable[[Case], tuple[Any, Any]]:
+    """Each tree is planted and examined once, with its report, for all the laws that it must keep."""
+    known: dict[str, tuple[Any, Any]] = {}
+
+    def examine_once(case: Case) -> tuple[Any, Any]:
+        if case.source not in known:
+            tree = case.plant(grow)
+            known[case.source] = (tree, tree.report())
+        return known[case.source]
+
+    return examine_once
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.source)
-def test_the_tree_has_its_finding_with_its_commands(case: Case, grow: Any) -> None:
-    report = case.plant(grow).report()
+def test_the_tree_has_its_finding_with_its_commands(case: Case, examined: Any) -> None:
+    _, report = examined(case)
     found = [finding for finding in report.findings if finding.name == case.finding]
     assert [finding.status for finding in found] == [case.status]
     assert case.says in found[0].cause
@@ -1215,9 +1229,8 @@ def _lines(report: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.source)
-def test_nothing_is_said_that_does_not_exist_there_or_makes_it_worse(case: Case, grow: Any) -> None:
-    tree = case.plant(grow)
-    report = tree.report()
+def test_nothing_is_said_that_does_not_exist_there_or_makes_it_worse(case: Case, examined: Any) -> None:
+    tree, report = examined(case)
     family = distribution(Host(tree.root, live=False, environment={})).family
     text = "\n".join(_lines(report))
     for tool, pattern in TOOLS.items():
@@ -1234,9 +1247,9 @@ def test_nothing_is_said_that_does_not_exist_there_or_makes_it_worse(case: Case,
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.source)
-def test_every_list_can_be_pasted_in_its_order(case: Case, grow: Any) -> None:
+def test_every_list_can_be_pasted_in_its_order(case: Case, examined: Any) -> None:
     """Nothing stands after a reboot but remarks; no remark begins an alternative; the reason ends in one safe command."""
-    report = case.plant(grow).report()
+    _, report = examined(case)
     fixes = [finding.fix for finding in report.findings]
     fixes += [way.fix for finding in report.findings for way in finding.alternatives]
     for fix in fixes:
@@ -1250,8 +1263,8 @@ def test_every_list_can_be_pasted_in_its_order(case: Case, grow: Any) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.source)
-def test_every_finding_says_how_sure_it_is_and_from_what(case: Case, grow: Any) -> None:
-    for finding in case.plant(grow).report().as_dict()["findings"]:
+def test_every_finding_says_how_sure_it_is_and_from_what(case: Case, examined: Any) -> None:
+    for finding in examined(case)[1].as_dict()["findings"]:
         assert finding["confidence"] in ("certain", "likely", "unknown")
         assert finding["source"]
         assert isinstance(finding["alternatives"], list)
