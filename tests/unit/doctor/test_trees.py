@@ -700,6 +700,29 @@ def _group_only(grow: Any) -> Any:
     return tree
 
 
+def _refused(grow: Any) -> Any:
+    tree = _group_only(grow)
+    tree.smi("Failed to initialize NVML: Insufficient Permissions\n")
+    return tree
+
+
+def _nouveau_beside(grow: Any) -> Any:
+    tree = grow("rocky", "5.14.0-570.el9_6.x86_64")
+    tree.card(driver="nouveau")
+    tree.loaded("570.133.20", nodes=False)
+    tree.libraries("570.133.20")
+    tree.module(tree.running, "570.133.20", "extra/nvidia.ko")
+    tree.smi(NO_DEVICES)
+    return tree
+
+
+def _podman_wrapper(grow: Any) -> Any:
+    tree = grow("fedora", "6.14.5-300.fc42.x86_64")
+    tree.healthy()
+    tree.write("/usr/bin/docker", '#!/usr/bin/sh\nexec /usr/bin/podman "$@"\n', mode=0o755)
+    return tree
+
+
 def _fedora_key(grow: Any) -> Any:
     tree = grow("fedora", "7.2.6-cachyos1.fc44.x86_64")
     tree.card(driver=None)
@@ -1079,7 +1102,27 @@ PUBLIC = (
         ("ls -l /dev/nvidia0 /dev/nvidiactl /dev/nvidia-uvm", "sudo usermod -aG video,render $USER"),
         "group only",
         "NVreg_DeviceFileMode=0660",
+        status="warning",
     ),
+    Case(
+        "NVIDIA/nvidia-container-toolkit#580, refused",
+        _refused,
+        "device_permission",
+        ("ls -l /dev/nvidia0 /dev/nvidiactl /dev/nvidia-uvm", "sudo usermod -aG video,render $USER"),
+        "may not open",
+    ),
+    Case(
+        "xxmyjk/xxmyjk.github.io#12, nouveau beside the loaded driver",
+        _nouveau_beside,
+        "other_driver_has_card",
+        (
+            r"printf 'blacklist nouveau\noptions nouveau modeset=0\n' | sudo tee /etc/modprobe.d/blacklist-nouveau.conf",
+            "sudo dracut -f --regenerate-all",
+            "sudo reboot",
+        ),
+        "nouveau",
+    ),
+    Case("podman-container-tools/podman#4507, by the wrapper", _podman_wrapper, "podman", says="docker is Podman"),
     Case(
         "CachyOS/copr-linux-cachyos#101",
         _fedora_key,

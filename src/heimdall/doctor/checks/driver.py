@@ -71,7 +71,8 @@ def _windows_lends_nothing(facts: Facts) -> Finding:
 
 def check_other_driver(facts: Facts) -> Finding | None:
     taken = [card for card in facts.cards if card.driver and not card.driver.startswith("nvidia")]
-    if not taken or facts.is_loaded or facts.is_wsl:
+    beside = facts.is_loaded and len(taken) < len(facts.cards)
+    if not taken or beside or facts.is_wsl:
         return None
     seen, driver = ", ".join(f"{card.address} is bound to {card.driver}" for card in taken), taken[0].driver or ""
     if driver in INTENDED:

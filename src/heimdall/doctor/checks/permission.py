@@ -51,7 +51,8 @@ def _not_allowed(facts: Facts, seen: str, cause: str, certain: bool = True) -> F
             '# in configuration.nix: users.users.NAME.extraGroups = [ "video" "render" ];',
             "sudo nixos-rebuild switch",
         )
-    status: Status = "fault" if certain or not facts.host.live else "warning"
+    # Debian sets the mode so by default: without a refusal it is a hint, no fault.
+    status: Status = "fault" if certain else "warning"
     return Finding("device_permission", status, seen, cause, fix, confidence="certain" if certain else "likely")
 
 

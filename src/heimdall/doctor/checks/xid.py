@@ -79,8 +79,9 @@ def xids(facts: Facts) -> list[tuple[str, int]]:
 
 def check_lost(facts: Facts) -> Finding | None:
     seen = [(address, code) for address, code in xids(facts) if XIDS.get(code, UNKNOWN_XID).fatal]
-    # Of a tree nobody can be asked; after a fatal error the card is taken for lost until its log says otherwise.
-    broken = facts.nvml.code not in (None, nvml.OK) or facts.nvml.timed_out or not facts.host.live
+    # Of a tree nobody can be asked: after a fatal error a card of which nothing is heard is taken for lost.
+    silent = not facts.host.live and not facts.nvml.gpus
+    broken = facts.nvml.code not in (None, nvml.OK) or facts.nvml.timed_out or silent
     if facts.nvml.code in (nvml.GPU_IS_LOST, nvml.RESET_REQUIRED) or (seen and broken):
         evidence = "; ".join([facts.nvml.evidence, *(f"Xid {code} on {address}" for address, code in seen[-3:])])
         lost = facts.nvml.code == nvml.GPU_IS_LOST

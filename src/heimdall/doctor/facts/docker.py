@@ -89,6 +89,8 @@ def docker_gpu_support(root: Path = Path("/"), *, run: Run | None = None) -> Doc
 
 def ask_engine(host: Host, timeout_s: float = 10.0) -> Engine:
     answer = host.run(INFO, timeout_s)
+    if answer.code is None and _is_podmans_wrapper(host):
+        return Engine(is_podman=True)
     if answer.code is None:
         return Engine(answer.stderr, installed=not answer.is_missing)
     try:
@@ -103,6 +105,13 @@ def ask_engine(host: Host, timeout_s: float = 10.0) -> Engine:
     if errors or not document.get("ServerVersion"):
         return Engine(_first_line(" ".join(map(str, errors)) or answer.stderr) or "the Docker daemon does not answer")
     return _engine(document)
+
+
+def _is_podmans_wrapper(host: Host) -> bool:
+    """The package podman-docker puts a script of a few lines in the place of docker."""
+    path = host.find_program("docker")
+    raw = (host.read_bytes(path) or b"") if path and not host.live else b""
+    return raw.startswith(b"#!") and b"podman" in raw[:4096]
 
 
 def _is_podman(document: Mapping[str, Any]) -> bool:
