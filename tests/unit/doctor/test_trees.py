@@ -1409,6 +1409,24 @@ def test_each_fault_has_a_way_in_the_words_of_each_system(system: str, break_it:
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize(("break_it", "name"), BREAKS, ids=lambda value: getattr(value, "__name__", ""))
+def test_no_command_stands_twice_in_a_list(system: str, break_it: Any, name: str, grow: Any) -> None:
+    tree = grow(system, "6.12.9-300.x86_64")
+    break_it(tree)
+    for finding in tree.report().findings:
+        assert len(finding.commands) == len(set(finding.commands))
+
+
+def test_a_card_of_2010_is_offered_no_package_that_is_gone(grow: Any) -> None:
+    tree = grow("ubuntu", "6.8.0-60-generic")
+    tree.card(0x1080, driver=None)
+    tree.write(f"/lib/modules/{tree.running}/kernel/x.ko")
+    found = next(finding for finding in tree.report().findings if finding.name == "driver_not_installed")
+    assert "no longer packaged" in " ".join(found.fix)
+    assert not any("nvidia-driver-390" in line for line in found.fix)
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
 def test_no_driver_is_named_that_drops_the_card(system: str, grow: Any) -> None:
     """A GTX 1070 is served until 580; what a distribution calls plainly by its newest driver is not for it."""
     tree = grow(system, "6.12.9-300.x86_64")

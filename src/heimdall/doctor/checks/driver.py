@@ -78,7 +78,9 @@ def check_other_driver(facts: Facts) -> Finding | None:
     if driver in INTENDED:
         return _set_aside(facts, seen, driver)
     cause = f"The driver {driver} of the kernel has the card, so NVIDIA's cannot take it."
-    fix = (*_install_if_missing(facts), *blacklist(facts, driver), REBOOT)
+    steps = (*_install_if_missing(facts), *blacklist(facts, driver))
+    # NixOS has one command for both: it comes once, after both remarks.
+    fix = (*(step for place, step in enumerate(steps) if step not in steps[place + 1 :]), REBOOT)
     return Finding("other_driver_has_card", "fault", seen, cause, on_host(facts, fix))
 
 

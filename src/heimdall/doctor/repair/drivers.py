@@ -15,6 +15,7 @@ from heimdall.doctor.repair.system import APT_UPDATE, Commands
 
 BRANCH = 580
 """What is installed where nothing else is asked for: it serves every card from Maxwell to Blackwell, and torch's CUDA 13."""
+OLDEST_PACKAGED = 470
 RUNFILES = "https://download.nvidia.com/XFree86/Linux-x86_64"
 DEBIAN_NEWEST = {12: 535, 13: 550}
 
@@ -42,6 +43,10 @@ def install_packaged(facts: Facts, wanted: int = BRANCH) -> Commands:
     card = card_of(facts)
     branch, family = branch_for(card, wanted), facts.distribution.family
     is_open = bool(card and card.can_open and branch >= 515)
+    if branch < OLDEST_PACKAGED or (family == "debian" and branch < 500 and facts.distribution.major >= 13):
+        return (
+            f"# driver {branch} is no longer packaged, and no torch of today has code for this card: it trains on the CPU",
+        )
     if facts.distribution.image_based and family in ("fedora", "rhel"):
         return ("# RPM Fusion must be set up once: https://rpmfusion.org/Configuration",
                 f"sudo rpm-ostree install {' '.join(_rpm_fusion(card, branch))}")  # fmt: skip
