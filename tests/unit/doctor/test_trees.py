@@ -914,7 +914,7 @@ PUBLIC = (
         REBOOT,
         "a reboot loads the new one",
     ),
-    Case("siderolabs/talos#8764", _talos_kepler, "legacy_card", REBOOT, "470 is the last one", "470.xx Legacy"),
+    Case("siderolabs/talos#8764", _talos_kepler, "legacy_card", (), "470 is the last one", "470.xx Legacy"),
     Case(
         "NixOS/nixos-hardware#1828",
         _nixos_pascal,
@@ -926,7 +926,7 @@ PUBLIC = (
         "NixOS/nixos-hardware#1880, before the reboot",
         _pascal_about_to_be_lost,
         "legacy_card",
-        REBOOT,
+        (),
         "would take the card away",
     ),
     Case(
@@ -1238,6 +1238,21 @@ def test_an_error_whose_cause_is_gone_asks_for_a_new_start_and_not_for_a_reboot(
     report = _over(grow).report()
     assert [finding.name for finding in report.findings if finding.status == "fault"] == ["training_not_started"]
     assert report.verdict == "gpu"
+
+
+def test_a_reboot_that_would_take_the_card_away_is_in_no_list(grow: Any) -> None:
+    report = _pascal_about_to_be_lost(grow).report()
+    assert not any(line == "sudo reboot" for finding in report.findings for line in finding.fix)
+    assert report.reason.endswith("heimdall doctor")
+
+
+def test_a_container_of_another_branch_than_its_host_takes_the_hosts(grow: Any) -> None:
+    tree = lxc(grow)
+    tree.write("/etc/os-release", 'ID=ubuntu\nVERSION_ID="22.04"\n')
+    tree.dpkg({"libnvidia-compute-535": "535.183.01-0ubuntu1", "nvidia-utils-535": "535.183.01-0ubuntu1"})
+    tree.loaded("550.163.01")
+    found = next(finding for finding in tree.report().findings if finding.name == "driver_library_mismatch")
+    assert found.commands[-1].endswith("'libnvidia-compute-550=550.163.01-*' 'nvidia-utils-550=550.163.01-*'")
 
 
 def test_there_are_thirty_trees_after_public_threads() -> None:

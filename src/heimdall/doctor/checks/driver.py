@@ -80,7 +80,7 @@ def check_other_driver(facts: Facts) -> Finding | None:
     cause = f"The driver {driver} of the kernel has the card, so NVIDIA's cannot take it."
     steps = (*_install_if_missing(facts), *blacklist(facts, driver))
     # NixOS has one command for both: it comes once, after both remarks.
-    fix = (*(step for place, step in enumerate(steps) if step not in steps[place + 1 :]), REBOOT)
+    fix = system.then_reboot(tuple(step for place, step in enumerate(steps) if step not in steps[place + 1 :]))
     return Finding("other_driver_has_card", "fault", seen, cause, on_host(facts, fix))
 
 
@@ -135,7 +135,7 @@ def check_not_installed(facts: Facts) -> Finding | None:
     if known or not facts.cards or not facts.sees_modules:
         return None
     seen = f"PCI {facts.cards[0].address}: an NVIDIA card; no module for kernel {facts.release}, no driver library"
-    fix = (*drivers.install_driver(facts), REBOOT)
+    fix = system.then_reboot(drivers.install_driver(facts))
     return Finding(
         "driver_not_installed", "fault", seen, "There is an NVIDIA card, but no NVIDIA driver is installed.", fix
     )

@@ -140,7 +140,7 @@ def _legacy(facts: Facts, branch: int, last: int, seen: str, count: int) -> Find
     status = _status(facts, count)
     if last < LAST_OF_TORCH:
         cause += " No torch of today has code for a card that old, so it trains on the CPU in any case."
-    fix = (*drivers.install_driver(facts, last), REBOOT)
+    fix = system.then_reboot(drivers.install_driver(facts, last))
     if status == "warning":
         cause += " Another card works with this driver, and with that branch it may not."
         fix = ("# leave the driver as it is: the service uses the card that works",)
@@ -179,7 +179,7 @@ def check_flavour(facts: Facts) -> Finding | None:
 def _needs_open(facts: Facts, seen: str, count: int) -> Finding:
     cause = "This card needs the open kernel module; the proprietary one that is installed does not know it."
     after = "# if the card still does not start after that: " + BIOS.lstrip("# ")
-    fix = (*modules.exchange_module(facts, to_open=True), REBOOT, after)
+    fix = (*system.then_reboot(modules.exchange_module(facts, to_open=True)), after)
     started = _line(facts, "RmInitAdapter failed")
     seen = f"{seen}; {started}" if started else seen
     return _one_for_all(facts, Finding("wrong_module_flavour", _status(facts, count), seen, cause, fix))
@@ -189,7 +189,7 @@ def _needs_proprietary(facts: Facts, seen: str, count: int) -> Finding:
     cause = "This card needs the proprietary kernel module; the open one that is installed serves Turing and newer cards only."
     status = _status(facts, count)
     cause += " The other card works." if status == "warning" else ""
-    fix = (*modules.exchange_module(facts, to_open=False), REBOOT)
+    fix = system.then_reboot(modules.exchange_module(facts, to_open=False))
     return _one_for_all(facts, Finding("wrong_module_flavour", status, seen, cause, fix))
 
 

@@ -100,7 +100,7 @@ def _other_kernel_waits(facts: Facts, seen: str) -> Finding:
             f"Kernel {coming.release} boots next, with a module {module.version} that does not fit the libraries "
             f"{facts.user_space}."
         )
-        fix = (*modules.build_module(facts, coming.release, facts.user_space), REBOOT)
+        fix = system.then_reboot(modules.build_module(facts, coming.release, facts.user_space))
         return Finding("module_not_loaded", "fault", seen, cause, fix)
     cause = (
         f"The kernel was upgraded: {facts.release} still runs, {gone}, and {coming.release} waits with its "

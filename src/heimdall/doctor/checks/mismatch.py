@@ -134,7 +134,7 @@ def _reboot_does_not_help(facts: Facts, release: str, on_disk: str) -> Finding:
         f"The libraries are {facts.user_space} and the loaded kernel module is {facts.loaded}, but the module on disk for "
         f"{release} {on_disk}: a reboot does not help."
     )
-    fix = (*modules.build_module(facts, release, facts.user_space), REBOOT)
+    fix = system.then_reboot(modules.build_module(facts, release, facts.user_space))
     if facts.is_half_packaged:
         cause += (
             " The module was installed by NVIDIA's .run file, and packages brought libraries over it: only one "

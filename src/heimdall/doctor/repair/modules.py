@@ -161,6 +161,8 @@ def libraries_inside(facts: Facts, version: str) -> Commands:
         name for name in packages.driver_packages(facts.host) if not re.search(r"dkms|kernel|driver-\d|modules", name)
     ]
     if facts.distribution.has_apt and names:
-        exact = " ".join(f"'{name}={version}-*'" for name in names)
+        # Ubuntu's names carry the branch, and the host's can be another one.
+        branch = version.partition(".")[0]
+        exact = " ".join(f"'{re.sub(r'-[0-9]{3}(?=-|$)', f'-{branch}', name)}={version}-*'" for name in names)
         return (f"# {remark}:", APT_UPDATE, f"sudo apt-get install --allow-downgrades {exact}")
     return drivers.run_installer(version, options=options, remark=remark)

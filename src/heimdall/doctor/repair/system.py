@@ -16,6 +16,12 @@ LOAD = "sudo modprobe -a nvidia nvidia_uvm"
 APT_UPDATE = "sudo apt-get update"
 
 
+def then_reboot(commands: Commands) -> Commands:
+    """The reboot as the last step; a remark where all before it are remarks, for alone it mends nothing, or makes it worse."""
+    only_remarks = all(line.startswith("#") for line in commands)
+    return (*commands, "# then reboot") if only_remarks else (*commands, REBOOT)
+
+
 def rebuild_initramfs(facts: Facts, every_kernel: bool = False) -> Commands:
     family = facts.distribution.family
     if facts.distribution.has_apt:
