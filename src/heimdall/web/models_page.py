@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from fastapi import Request
 from nicegui import events, ui
+from nicegui.elements.upload_files import FileUpload
 
 from heimdall.errors import HeimdallError
 from heimdall.service import jobs, registry
@@ -20,7 +21,8 @@ from heimdall.service.warm import get_model
 from heimdall.web import model_view, words
 from heimdall.web.entry import Entry, to_sign_in
 from heimdall.web.frame import empty, frame, panel
-from heimdall.web.visit import Visit, arrive, complain
+from heimdall.web.uploader import Uploader
+from heimdall.web.visit import Visit, arrive
 
 _LOOK_EVERY_S = 2.0
 
@@ -53,10 +55,9 @@ class ModelsPage:
                 self._list = ui.element("div").classes("list")
             if self._visit.may(Role.OPERATOR):
                 with panel("Import"):
-                    self._upload = ui.upload(
-                        auto_upload=True, label="Choose a bundle or drop it here", on_upload=self._uploaded
-                    )
-                    self._upload.props('flat accept=.heimdall aria-label="Import a bundle"').classes("drop")
+                    label, name = "Choose a bundle or drop it here", "Import a bundle"
+                    limit_bytes = self._visit.parts.settings.upload_mb * 1e6
+                    Uploader(self._visit, label, name, self._uploaded, limit_bytes, accept=".heimdall")
                     ui.label("NAME.heimdall. It is listed if its hashes, its format and its network hold.").classes(
                         "muted"
                     )
@@ -83,7 +84,7 @@ class ModelsPage:
         if all(state is State.SUCCEEDED for state in states):
             await self._promote()
         else:
-            complain("the evaluation did not succeed: see its job on the page Training")
+            self._visit.complain("the evaluation did not succeed: see its job on the page Training")
             await self.look()
 
     def _states(self, job_ids: tuple[str, ...]) -> list[State]:
@@ -201,14 +202,13 @@ class ModelsPage:
         with TemporaryDirectory() as folder:
             return self._visit.parts.artifacts.fetch(model.artifact, Path(folder)).read_bytes(), model.name
 
-    async def _uploaded(self, event: events.UploadEventArguments) -> None:
-        self._upload.reset()
+    async def _uploaded(self, files: Sequence[FileUpload]) -> None:
         with receiving(self._visit.parts.settings) as upload:
             try:
-                path = upload.room_for(event.file.name, event.file.size())
-                await event.file.save(path)
+                path = upload.room_for(files[0].name, files[0].size())
+                await files[0].save(path)
             except HeimdallError as error:
-                return complain(str(error))
+                return self._visit.complain(str(error))
             view = await self._visit.do(Role.OPERATOR, self._import(upload))
         if view is not None:
             ui.notify("Imported", type="positive", position="bottom")
