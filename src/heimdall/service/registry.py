@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from heimdall.artifacts import Artifacts, fingerprint
@@ -19,8 +19,8 @@ from heimdall.service import kinds
 from heimdall.service.jobs import LEASED, State
 from heimdall.service.refusals import ConflictError
 from heimdall.service.settings import Settings
-from heimdall.service.store import Alias, Job, Model, now_unix_s
-from heimdall.service.submit import submit
+from heimdall.service.store import Alias, Job, Model, Store, now_unix_s
+from heimdall.service.submit import enter
 from heimdall.service.uploads import harmless
 from heimdall.service.warm import CHAMPION, champion_of, get_model
 
@@ -62,15 +62,15 @@ def check_bundle(path: Path) -> Bundle:
         raise InputError(str(error).replace(f"{path.parent}/", "")) from error
 
 
-def import_bundle(session: Session, artifacts: Artifacts, path: Path, bundle: Bundle, *, created_by: str) -> Model:
+def import_bundle(store: Store, artifacts: Artifacts, path: Path, bundle: Bundle, *, created_by: str) -> Model:
     """List a checked bundle. Raises ConflictError where it is listed already."""
     sha256 = fingerprint(path)
-    known = session.scalar(select(Model).where(Model.sha256 == sha256))
-    if known is not None:
-        raise ConflictError(f"this bundle is here already, as model {known.id} ({known.name})")
-    model_id = secrets.token_hex(8)
+    # An id made of the content: of two imports of one bundle at the same moment the database takes one.
+    model_id = sha256[:16]
     name = f"{Path(harmless(bundle.name)).stem}{SUFFIX}"
     key = f"models/{model_id}/{name}"
+    with store.reading() as session:
+        _check_new(session, sha256)
     artifacts.put(path, key)
     model = Model(
         id=model_id,
@@ -82,10 +82,21 @@ def import_bundle(session: Session, artifacts: Artifacts, path: Path, bundle: Bu
         scores=dict(bundle.scores),
         record={"imported_by": created_by, "training": bundle.training},
     )
-    session.add(model)
-    session.flush()
-    session.refresh(model)
+    try:
+        with store.writing() as session:
+            _check_new(session, sha256)
+            session.add(model)
+            session.flush()
+            session.refresh(model)
+    except IntegrityError:
+        raise ConflictError(f"this bundle is here already, as model {model_id}") from None
     return model
+
+
+def _check_new(session: Session, sha256: str) -> None:
+    known = session.scalar(select(Model).where(Model.sha256 == sha256))
+    if known is not None:
+        raise ConflictError(f"this bundle is here already, as model {known.id} ({known.name})")
 
 
 def frozen_request(settings: Settings, model_id: str) -> kinds.EvaluateRequest:
@@ -108,7 +119,8 @@ def frozen_scores(session: Session, settings: Settings, model_id: str) -> Frozen
 def promote(session: Session, settings: Settings, model_id: str, bundle: Bundle, who: str) -> Promotion:
     """Make a model champion if it is the better one; start the evaluations that have to be done first.
 
-    Raises ConflictError, with the figures, where it is not better or its network was not proved to be what was trained.
+    What they read has to be within reach (`submit.provide`). Raises ConflictError, with the figures, where it is not better
+    or its network was not proved to be what was trained.
     """
     model, champion = get_model(session, model_id), champion_of(session)
     if champion is not None and champion.id == model.id:
@@ -149,7 +161,7 @@ def _evaluate(session: Session, settings: Settings, model: Model, who: str) -> s
     if frozen_scores(session, settings, model.id) is not None:
         return None
     running = next(iter(_evaluations(session, settings, model.id, _UNDER_WAY)), None)
-    return running.id if running is not None else submit(session, frozen_request(settings, model.id), settings, who).id
+    return running.id if running is not None else enter(session, frozen_request(settings, model.id), settings, who).id
 
 
 def _evaluations(session: Session, settings: Settings, model_id: str, states: Sequence[State]) -> Sequence[Job]:

@@ -22,9 +22,8 @@ def imported(settings, store, make_bundle):
     def make(**values):
         path = make_bundle(**values)
         bundle = registry.check_bundle(path)
-        with store.writing() as session:
-            artifacts = open_artifacts(settings.artifact_address)
-            return registry.import_bundle(session, artifacts, path, bundle, created_by="test"), bundle
+        artifacts = open_artifacts(settings.artifact_address)
+        return registry.import_bundle(store, artifacts, path, bundle, created_by="test"), bundle
 
     return make
 
@@ -118,12 +117,9 @@ def test_a_network_that_was_not_proved_is_refused(settings, store, make_bundle, 
     bundle = registry.check_bundle(path)
     if parity is not None:
         bundle.training["parity"] = parity
-    with store.writing() as session:
-        model = registry.import_bundle(
-            session, open_artifacts(settings.artifact_address), path, bundle, created_by="test"
-        )
-        with pytest.raises(ConflictError, match="not proved"):
-            registry.promote(session, settings, model.id, bundle, "test")
+    model = registry.import_bundle(store, open_artifacts(settings.artifact_address), path, bundle, created_by="test")
+    with store.writing() as session, pytest.raises(ConflictError, match="not proved"):
+        registry.promote(session, settings, model.id, bundle, "test")
 
 
 def test_a_failed_evaluation_is_started_again(imported, promote, evaluated):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,6 +15,7 @@ from fastapi.responses import JSONResponse
 from heimdall import __version__
 from heimdall.artifacts import Artifacts, open_artifacts
 from heimdall.service import bell, metrics, probes
+from heimdall.service import sessions as sessions_of
 from heimdall.service.api import jobs, locate, models, problems, receivers, sessions, system
 from heimdall.service.api.limits import BODY_LIMIT_BYTES, BodyLimit
 from heimdall.service.api.parts import Parts
@@ -26,6 +28,8 @@ from heimdall.service.planning import Planner
 from heimdall.service.settings import Settings
 from heimdall.service.store import Store
 from heimdall.service.warm import WarmModels
+
+log = logging.getLogger(__name__)
 
 PREFIX = "/api/v1"
 _UPLOADS_TOGETHER = 2
@@ -91,6 +95,8 @@ def _health(settings: Settings, store: Store, artifacts: Artifacts, celery: Cele
 def _lifespan(parts: Parts, health: Health) -> Any:
     @asynccontextmanager
     async def run(_app: FastAPI) -> AsyncIterator[None]:
+        if orphans := sessions_of.remove_orphans(parts.store, parts.settings):
+            log.info("deleted %d folders of sessions that a crash had left without a row", orphans)
         health.start()
         parts.mirror.start()
         yield

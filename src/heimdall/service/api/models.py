@@ -23,6 +23,7 @@ from heimdall.service.api.uploading import form_of, receive_some
 from heimdall.service.kinds import Id
 from heimdall.service.settings import Settings
 from heimdall.service.store import Model
+from heimdall.service.submit import provide
 from heimdall.service.uploads import Upload, receiving
 from heimdall.service.warm import champion_of, get_model
 
@@ -149,6 +150,7 @@ def promote_model(parts: Parts, model_id: str, who: str) -> registry.Promotion:
     with parts.store.reading() as session:
         model = get_model(session, model_id)
     bundle = parts.models.get(model).bundle
+    provide(registry.frozen_request(parts.settings, model_id), parts.settings)
     with parts.store.writing() as session:
         promotion = registry.promote(session, parts.settings, model_id, bundle, who)
     for job_id in promotion.waiting_for:
@@ -175,8 +177,7 @@ def view_model(session: Session, settings: Settings, model: Model) -> ModelView:
 
 def import_model(parts: Parts, path: Path, who: str) -> Model:
     bundle = registry.check_bundle(path)
-    with parts.store.writing() as session:
-        return registry.import_bundle(session, parts.artifacts, path, bundle, created_by=who)
+    return registry.import_bundle(parts.store, parts.artifacts, path, bundle, created_by=who)
 
 
 def _import(parts: Parts, upload: Upload, who: str) -> ModelView:
