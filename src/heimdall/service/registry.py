@@ -99,6 +99,28 @@ def _check_new(session: Session, sha256: str) -> None:
         raise ConflictError(f"this bundle is here already, as model {known.id} ({known.name})")
 
 
+def rename(session: Session, model_id: str, name: str) -> Model:
+    """Raises InputError for no name."""
+    plain = harmless(name).removesuffix(SUFFIX) if name.strip() else ""
+    if not plain:
+        raise InputError("a model needs a name")
+    model = get_model(session, model_id)
+    model.name = f"{plain}{SUFFIX}"
+    session.flush()
+    return model
+
+
+def delete(store: Store, artifacts: Artifacts, model_id: str) -> None:
+    """Forget a model and its file. Raises ConflictError for the champion."""
+    with store.writing() as session:
+        model = get_model(session, model_id)
+        champion = champion_of(session)
+        if champion is not None and champion.id == model.id:
+            raise ConflictError(f"{model.name} is the champion: promote another before you delete it")
+        session.delete(model)
+    artifacts.delete(model.artifact)
+
+
 def frozen_request(settings: Settings, model_id: str) -> kinds.EvaluateRequest:
     """The evaluation that every candidate and the champion are held against each other on."""
     source: dict[str, Any] = {"data": settings.evaluation_data}

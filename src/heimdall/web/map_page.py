@@ -207,7 +207,7 @@ class MapPage:
                 ):
                     ui.menu_item("Known transmitter …", lambda: self._ask_truth(stored, summary))
                     ui.menu_item("Rename …", lambda: self._ask_name(stored))
-                    ui.menu_item("Delete", lambda: self._delete(stored))
+                    ui.menu_item("Delete …", lambda: self._ask_delete(stored))
 
     async def _locate(self) -> None:
         """What is chosen now, drawn only if it is still chosen when it is there."""
@@ -326,6 +326,10 @@ class MapPage:
         if done:
             await self._choose(self._choice)
         return bool(done)
+
+    def _ask_delete(self, stored: StoredSession) -> None:
+        question = f"Delete {stored.name} ({words.bytes_text(stored.size_bytes)}) and its recordings?"
+        words.confirm(question, "Delete", lambda: self._delete(stored))
 
     async def _delete(self, stored: StoredSession) -> None:
         def change() -> bool:

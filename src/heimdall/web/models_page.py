@@ -16,7 +16,7 @@ from heimdall.service import jobs, registry
 from heimdall.service.api.models import ModelView, import_model, promote_model, view_model
 from heimdall.service.auth import Role
 from heimdall.service.jobs import FINAL, State
-from heimdall.service.uploads import Upload, receiving
+from heimdall.service.uploads import Upload, model_limits, receiving
 from heimdall.service.warm import get_model
 from heimdall.web import model_view, words
 from heimdall.web.entry import Entry, to_sign_in
@@ -56,7 +56,7 @@ class ModelsPage:
             if self._visit.may(Role.OPERATOR):
                 with panel("Import"):
                     label, name = "Choose a bundle or drop it here", "Import a bundle"
-                    limit_bytes = self._visit.parts.settings.upload_mb * 1e6
+                    limit_bytes = self._visit.parts.settings.model_mb * 1e6
                     Uploader(self._visit, label, name, self._uploaded, limit_bytes, accept=".heimdall")
                     ui.label("NAME.heimdall. It is listed if its hashes, its format and its network hold.").classes(
                         "muted"
@@ -157,6 +157,32 @@ class ModelsPage:
                 )
                 button.set_enabled(self._promoting is None)
             ui.button("Download", icon="download", on_click=self._download).props("outline dense no-caps")
+            if self._visit.may(Role.OPERATOR):
+                ui.button("Rename", on_click=lambda: self._ask_name(model)).props("flat dense no-caps")
+            if self._visit.may(Role.ADMIN) and not model.champion:
+                ui.button("Delete", on_click=lambda: self._ask_delete(model)).props("flat dense no-caps")
+
+    def _ask_name(self, model: ModelView) -> None:
+        words.ask("Rename", "Name", model.name, lambda text: self._rename(model.id, text))
+
+    def _ask_delete(self, model: ModelView) -> None:
+        question = f"Delete {model.name}? Jobs that name it and have not run will fail."
+        words.confirm(question, "Delete", lambda: self._delete(model.id))
+
+    async def _rename(self, model_id: str, text: str) -> bool:
+        def change() -> bool:
+            with self._visit.parts.store.writing() as session:
+                registry.rename(session, model_id, text)
+            return True
+
+        done = await self._visit.do(Role.OPERATOR, change)
+        await self.look()
+        return bool(done)
+
+    async def _delete(self, model_id: str) -> None:
+        parts = self._visit.parts
+        await self._visit.do(Role.ADMIN, registry.delete, parts.store, parts.artifacts, model_id)
+        await self.look()
 
     def _draw_comparison(self, model: ModelView) -> None:
         others = {each.id: f"{each.name} ({each.id[:6]})" for each in self._models if each.id != model.id}
@@ -203,7 +229,8 @@ class ModelsPage:
             return self._visit.parts.artifacts.fetch(model.artifact, Path(folder)).read_bytes(), model.name
 
     async def _uploaded(self, files: Sequence[FileUpload]) -> None:
-        with receiving(self._visit.parts.settings) as upload:
+        settings = self._visit.parts.settings
+        with receiving(settings, model_limits(settings)) as upload:
             try:
                 path = upload.room_for(files[0].name, files[0].size())
                 await files[0].save(path)

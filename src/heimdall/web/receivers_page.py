@@ -104,7 +104,7 @@ class ReceiversPage:
             if self._visit.may(Role.OPERATOR):
                 with ui.element("div").classes("buttons"):
                     ui.button("Edit", on_click=lambda: self._edit(station)).props("flat dense no-caps")
-                    ui.button("Forget", on_click=lambda: self._delete(station)).props("flat dense no-caps")
+                    ui.button("Forget", on_click=lambda: self._ask_delete(station)).props("flat dense no-caps")
 
     def _add(self) -> None:
         async def save(fields: StationFields) -> bool:
@@ -127,6 +127,10 @@ class ReceiversPage:
             return await self._changed(await self._visit.do(Role.OPERATOR, apply))
 
         ask_station(self._visit, f"Edit {station.name}", stations.fields_of(station), save)
+
+    def _ask_delete(self, station: Station) -> None:
+        question = f"Forget {station.name}, with its place and its correction?"
+        words.confirm(question, "Forget", lambda: self._delete(station))
 
     async def _delete(self, station: Station) -> None:
         def apply() -> bool:

@@ -91,6 +91,20 @@ def read_place(text: str) -> Place | None:
     return Place(latitude_deg, longitude_deg, float(found[3]) if found[3] else None)
 
 
+def confirm(question: str, action: str, go: Callable[[], Awaitable[None]]) -> None:
+    """A dialog before something that cannot be undone."""
+    with ui.dialog(value=True) as dialog, ui.card().classes("ask"):
+        ui.label(question)
+
+        async def agreed() -> None:
+            dialog.close()
+            await go()
+
+        with ui.element("div").classes("buttons"):
+            ui.button("Cancel", on_click=dialog.close).props("flat no-caps autofocus")
+            ui.button(action, on_click=agreed).props("unelevated no-caps color=negative")
+
+
 def ask(title: str, label: str, value: str, answer: Callable[[str], Awaitable[bool]]) -> None:
     """A dialog with one line of text; it closes when `answer` is content, or when nothing was changed."""
     with ui.dialog(value=True) as dialog, ui.card().classes("ask"):

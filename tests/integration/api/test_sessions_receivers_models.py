@@ -179,3 +179,18 @@ def test_the_champion_locates(client, import_model, store, measurements):
     answer = client.post("locate", params={"method": "learned"}, files=[("files", ("m.jsonl", measurements()))]).json()
     assert answer["model"] == model
     assert answer["fixes"][0]["method"] == "hybrid"
+
+
+def test_a_model_whose_name_is_in_another_script_is_downloaded_renamed_and_deleted(client, import_model):
+    model = import_model(name="город").json()
+    answer = client.get(f"models/{model['id']}/bundle")
+    assert answer.status_code == 200
+    assert "filename*=UTF-8''%D0%B3" in answer.headers["content-disposition"]
+    assert client.patch(f"models/{model['id']}", json={"name": "town"}).json()["name"] == "town.heimdall"
+    assert client.delete(f"models/{model['id']}").status_code == 204
+    assert client.get(f"models/{model['id']}").status_code == 404
+
+
+@pytest.mark.parametrize("changes", [{"upload_mb": 0.0001}])
+def test_a_bundle_has_a_limit_of_its_own(import_model):
+    assert import_model(name="larger than an upload may be").status_code == 201

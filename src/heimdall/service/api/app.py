@@ -34,7 +34,9 @@ log = logging.getLogger(__name__)
 PREFIX = "/api/v1"
 _UPLOADS_TOGETHER = 2
 """Uploads of the largest size that may be under way at the same time; of smaller ones as many more."""
-_UPLOADS = (f"{PREFIX}/locate", f"{PREFIX}/sessions", f"{PREFIX}/models", "/_nicegui/client/")
+_UPLOADS = (f"{PREFIX}/locate", f"{PREFIX}/sessions")
+_MODELS = (f"{PREFIX}/models", "/_nicegui/client/")
+"""The page sends whatever it sends to one address; it has the limits of each form itself."""
 
 
 def create_app(settings: Settings, store: Store) -> FastAPI:
@@ -53,7 +55,7 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
     )
     app.state.parts = parts
     limit_bytes = _body_limit(settings)
-    together_bytes = _UPLOADS_TOGETHER * limit_bytes(_UPLOADS[0])
+    together_bytes = _UPLOADS_TOGETHER * limit_bytes(_MODELS[0])
     app.add_middleware(BodyLimit, limit_bytes=limit_bytes, limit_s=settings.upload_s, together_bytes=together_bytes)
     problems.install(app)
     for router in (jobs.router, locate.router, sessions.router, receivers.router, models.router, system.router):
@@ -84,7 +86,14 @@ def _parts(settings: Settings, store: Store, celery: Celery, census: Census) -> 
 def _body_limit(settings: Settings) -> Callable[[str], int]:
     """Bytes that a request to a path may have; an upload comes in an envelope of its own."""
     upload_bytes = int(settings.upload_mb * 1e6) + BODY_LIMIT_BYTES
-    return lambda path: upload_bytes if path.startswith(_UPLOADS) else BODY_LIMIT_BYTES
+    model_bytes = max(upload_bytes, int(settings.model_mb * 1e6) + BODY_LIMIT_BYTES)
+
+    def limit_bytes(path: str) -> int:
+        if path.startswith(_MODELS):
+            return model_bytes
+        return upload_bytes if path.startswith(_UPLOADS) else BODY_LIMIT_BYTES
+
+    return limit_bytes
 
 
 def _health(settings: Settings, store: Store, artifacts: Artifacts, celery: Celery, census: Census) -> Health:

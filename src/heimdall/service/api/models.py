@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
+from urllib.parse import quote
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Body, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.params import Path as InPath
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from heimdall.errors import InputError
@@ -24,7 +25,7 @@ from heimdall.service.kinds import Id
 from heimdall.service.settings import Settings
 from heimdall.service.store import Model
 from heimdall.service.submit import provide
-from heimdall.service.uploads import Upload, receiving
+from heimdall.service.uploads import Upload, model_limits, receiving
 from heimdall.service.warm import champion_of, get_model
 
 router = APIRouter(prefix="/models", tags=["models"], responses=documented(401, 403, 422, 503))
@@ -54,6 +55,12 @@ class ModelView(BaseModel):
 
 class ModelPage(BaseModel):
     models: list[ModelView]
+
+
+class ModelChange(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"name": "town, third try"}]})
+
+    name: Annotated[str, Field(min_length=1, max_length=120)]
 
 
 class PromotionView(BaseModel):
@@ -91,7 +98,7 @@ def find(who: Viewer, parts: UsesParts) -> ModelPage:
 )
 async def import_bundle(request: Request, response: Response, who: Operator, parts: UsesParts) -> ModelView:
     """It is listed only if its hashes, its format version and its network hold."""
-    with receiving(parts.settings) as upload:
+    with receiving(parts.settings, model_limits(parts.settings)) as upload:
         await receive_some(request, upload)
         view = await run_in_threadpool(_import, parts, upload, who.name)
     response.headers["Location"] = f"/api/v1/models/{view.id}"
@@ -128,8 +135,20 @@ def download(model_id: ModelId, who: Viewer, parts: UsesParts) -> StreamingRespo
         model = get_model(session, model_id)
     scratch = TemporaryDirectory(prefix="heimdall-bundle-")
     path = parts.artifacts.fetch(model.artifact, Path(scratch.name))
-    headers = {"Content-Disposition": f'attachment; filename="{model.name}"', "Content-Length": str(model.size_bytes)}
+    headers = {"Content-Disposition": as_attachment(model.name), "Content-Length": str(model.size_bytes)}
     return StreamingResponse(_pieces(path, scratch), media_type=_BUNDLE, headers=headers)
+
+
+@router.patch("/{model_id}", summary="Rename a model", responses=documented(404, 413))
+def rename(model_id: ModelId, change: Annotated[ModelChange, Body()], who: Operator, parts: UsesParts) -> ModelView:
+    with parts.store.writing() as session:
+        return view_model(session, parts.settings, registry.rename(session, model_id, change.name))
+
+
+@router.delete("/{model_id}", status_code=204, summary="Delete a model", responses=documented(404, 409))
+def delete(model_id: ModelId, who: Admin, parts: UsesParts) -> None:
+    """With its file. The champion stays; jobs that name the model and have not run fail."""
+    registry.delete(parts.store, parts.artifacts, model_id)
 
 
 @router.post(
@@ -144,6 +163,12 @@ def promote(model_id: ModelId, response: Response, who: Admin, parts: UsesParts)
     promotion = promote_model(parts, model_id, who.name)
     response.status_code = 200 if promotion.promoted else 202
     return PromotionView(promoted=promotion.promoted, reason=promotion.reason, waiting_for=list(promotion.waiting_for))
+
+
+def as_attachment(name: str) -> str:
+    """A header that names a file in any script (RFC 6266), with a plain name for those who cannot read it."""
+    plain = name.encode("ascii", "replace").decode().replace("?", "_").replace('"', "_")
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name)}"
 
 
 def promote_model(parts: Parts, model_id: str, who: str) -> registry.Promotion:
