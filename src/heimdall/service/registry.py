@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import delete as delete_rows
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -26,6 +27,10 @@ from heimdall.service.warm import CHAMPION, champion_of, get_model
 
 PARITY_MOST = 1e-3
 """Largest difference between onnxruntime and torch that a network may have been exported with."""
+_CANDIDATE = "candidate:"
+"""How the alias of a model that waits to become champion begins; its id follows."""
+REFUSED = "not_promoted"
+"""In a model's record."""
 DECIDING = "hybrid/median_m"
 """The figure of the frozen evaluation that decides: the median error of what `learned` answers."""
 _UNDER_WAY = (State.QUEUED, State.PAUSED, *LEASED)
@@ -117,6 +122,7 @@ def delete(store: Store, artifacts: Artifacts, model_id: str) -> None:
         champion = champion_of(session)
         if champion is not None and champion.id == model.id:
             raise ConflictError(f"{model.name} is the champion: promote another before you delete it")
+        session.execute(delete_rows(Alias).where(Alias.model_id == model.id))
         session.delete(model)
     artifacts.delete(model.artifact)
 
@@ -156,6 +162,34 @@ def promote(session: Session, settings: Settings, model_id: str, bundle: Bundle,
     reason = _verdict(model, champion, figures)
     _point(session, model, who, {"reason": reason, "figures": figures})
     return Promotion(True, reason)
+
+
+def candidates(session: Session) -> Sequence[Alias]:
+    """The models that wait to be promoted: `reason["waiting_for"]` are the evaluations that have to end first."""
+    return session.scalars(select(Alias).where(Alias.name.startswith(_CANDIDATE)).order_by(Alias.moved_unix_s)).all()
+
+
+def set_candidate(session: Session, model_id: str, who: str, waiting_for: Sequence[str]) -> None:
+    """Let a model wait for its promotion; with nothing to wait for it waits no longer."""
+    name = f"{_CANDIDATE}{model_id}"
+    session.execute(delete_rows(Alias).where(Alias.name == name))
+    if waiting_for:
+        note_refusal(session, model_id, None)
+        session.add(Alias(name=name, model_id=model_id, moved_by=who, reason={"waiting_for": list(waiting_for)}))
+    session.flush()
+
+
+def note_refusal(session: Session, model_id: str, why: str | None) -> None:
+    """Why a model was not promoted when it was last asked for, for whoever looks later; None: forget it."""
+    model = get_model(session, model_id)
+    kept = {name: value for name, value in model.record.items() if name != REFUSED}
+    model.record = kept if why is None else kept | {REFUSED: why}
+
+
+def evaluate(session: Session, settings: Settings, model_id: str, who: str) -> Job:
+    """The frozen evaluation of a model: the job that did it or is at it, or else a new one (see `submit.provide`)."""
+    known = _evaluations(session, settings, model_id, (State.SUCCEEDED, *_UNDER_WAY))
+    return next(iter(known), None) or enter(session, frozen_request(settings, model_id), settings, who)
 
 
 def _verdict(model: Model, champion: Model | None, figures: dict[str, float]) -> str:

@@ -50,6 +50,8 @@ def model(scores=None, **values) -> ModelView:
         "id": "a" * 16,
         "name": "quick.heimdall",
         "champion": False,
+        "candidate": False,
+        "not_promoted": None,
         "created_utc": datetime(2026, 1, 1, tzinfo=UTC),
     }
     usual |= {"job": None, "sha256": "0" * 64, "size_bytes": 1, "scores": {}, "record": {}}

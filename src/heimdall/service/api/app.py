@@ -25,6 +25,7 @@ from heimdall.service.jobs import Census
 from heimdall.service.locating import Locator, RateLimit
 from heimdall.service.mirror import Mirror
 from heimdall.service.planning import Planner
+from heimdall.service.promotion import Promoter
 from heimdall.service.settings import Settings
 from heimdall.service.store import Store
 from heimdall.service.warm import WarmModels
@@ -68,18 +69,20 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
 def _parts(settings: Settings, store: Store, celery: Celery, census: Census) -> Parts:
     artifacts = open_artifacts(settings.artifact_address)
     models = WarmModels(artifacts, settings.home / "warm")
+    doorbell = bell.Doorbell(celery)
     return Parts(
         settings=settings,
         store=store,
         artifacts=artifacts,
         folders=RunFolders(settings, artifacts),
-        doorbell=bell.Doorbell(celery),
+        doorbell=doorbell,
         models=models,
         locator=Locator(settings, store, models),
         rate=RateLimit(settings.locate_per_minute),
         planner=Planner(settings),
         health=_health(settings, store, artifacts, celery, census),
         mirror=Mirror(settings, store),
+        promoter=Promoter(settings, store, models, doorbell),
     )
 
 
@@ -108,9 +111,11 @@ def _lifespan(parts: Parts, health: Health) -> Any:
             log.info("deleted %d folders of sessions that a crash had left without a row", orphans)
         health.start()
         parts.mirror.start()
+        parts.promoter.start()
         yield
         health.stop()
         parts.mirror.stop()
+        parts.promoter.stop()
         parts.doorbell.close()
         parts.locator.close()
 

@@ -44,6 +44,8 @@ class ModelView(BaseModel):
     id: str
     name: str
     champion: bool = Field(description="It is the one that locates.")
+    candidate: bool = Field(description="It becomes champion when its evaluation has ended, if it wins.")
+    not_promoted: str | None = Field(description="Why it did not become champion when that was last asked for.")
     created_utc: datetime
     job: str | None = Field(description="The job that made it; null: imported, or the job is deleted.")
     sha256: str
@@ -63,10 +65,16 @@ class ModelChange(BaseModel):
     name: Annotated[str, Field(min_length=1, max_length=120)]
 
 
+class EvaluationView(BaseModel):
+    job: str = Field(description="The evaluation.")
+
+
 class PromotionView(BaseModel):
     promoted: bool
     reason: str
-    waiting_for: list[str] = Field(description="Evaluations under way: ask again when these jobs have ended.")
+    waiting_for: list[str] = Field(
+        description="Evaluations under way: the service promotes when these jobs have ended."
+    )
 
 
 class ScoreRow(BaseModel):
@@ -152,15 +160,35 @@ def delete(model_id: ModelId, who: Admin, parts: UsesParts) -> None:
 
 
 @router.post(
+    "/{model_id}/evaluate",
+    status_code=202,
+    summary="Evaluate a model on the frozen set that decides on promotions",
+    responses=documented(404),
+)
+def evaluate(model_id: ModelId, who: Operator, parts: UsesParts) -> EvaluationView:
+    """The job that did it already, if there is one."""
+    provide(registry.frozen_request(parts.settings, model_id), parts.settings)
+    with parts.store.writing() as session:
+        get_model(session, model_id)
+        job = registry.evaluate(session, parts.settings, model_id, who.name)
+    parts.doorbell.ring(job.id)
+    return EvaluationView(job=job.id)
+
+
+@router.post(
     "/{model_id}/promote",
     summary="Make a model champion, if it is the better one",
     response_model=PromotionView,
     responses=documented(404, 409)
-    | {202: {"description": "It has to be evaluated first; ask again.", "model": PromotionView}},
+    | {202: {"description": "It is evaluated first, and promoted then if it wins.", "model": PromotionView}},
 )
 def promote(model_id: ModelId, response: Response, who: Admin, parts: UsesParts) -> PromotionView:
-    """Refused, with the figures, where it is not better on the frozen evaluation or its ONNX file was not proved."""
-    promotion = promote_model(parts, model_id, who.name)
+    """Refused, with the figures, where it is not better on the frozen evaluation or its ONNX file was not proved.
+
+    A promotion that has to wait is carried out by the service when the evaluations have ended; `candidate` and `not_promoted`
+    of the model say what came of it.
+    """
+    promotion = parts.promoter.ask(model_id, who.name)
     response.status_code = 200 if promotion.promoted else 202
     return PromotionView(promoted=promotion.promoted, reason=promotion.reason, waiting_for=list(promotion.waiting_for))
 
@@ -171,18 +199,6 @@ def as_attachment(name: str) -> str:
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name)}"
 
 
-def promote_model(parts: Parts, model_id: str, who: str) -> registry.Promotion:
-    with parts.store.reading() as session:
-        model = get_model(session, model_id)
-    bundle = parts.models.get(model).bundle
-    provide(registry.frozen_request(parts.settings, model_id), parts.settings)
-    with parts.store.writing() as session:
-        promotion = registry.promote(session, parts.settings, model_id, bundle, who)
-    for job_id in promotion.waiting_for:
-        parts.doorbell.ring(job_id)
-    return promotion
-
-
 def view_model(session: Session, settings: Settings, model: Model) -> ModelView:
     champion = champion_of(session)
     frozen = registry.frozen_scores(session, settings, model.id)
@@ -190,6 +206,8 @@ def view_model(session: Session, settings: Settings, model: Model) -> ModelView:
         id=model.id,
         name=model.name,
         champion=champion is not None and champion.id == model.id,
+        candidate=any(each.model_id == model.id for each in registry.candidates(session)),
+        not_promoted=model.record.get(registry.REFUSED),
         created_utc=datetime.fromtimestamp(model.created_unix_s, UTC),
         job=model.job_id,
         sha256=model.sha256,
