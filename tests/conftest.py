@@ -21,6 +21,24 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+_FILE_EVENTS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.listdir", "os.scandir", "shutil.rmtree"}
+
+
+def _no_files_within_writing(event: str, arguments: tuple[Any, ...]) -> None:
+    """Other writers wait for a transaction: whoever reads or writes a file in one makes them wait for the disk."""
+    within_writing = getattr(sys.modules.get("heimdall.service.store"), "within_writing", None)
+    if event not in _FILE_EVENTS or within_writing is None:
+        return
+    path = str(arguments[0]) if arguments else ""
+    program = path.startswith((sys.prefix, sys.base_prefix, "/usr/", "/dev/", "/proc/")) or path.endswith(
+        (".py", ".pyc")
+    )
+    if within_writing() and not program and not path.isdigit():
+        raise AssertionError(f"{event} of {path} within a transaction that writes")
+
+
+sys.addaudithook(_no_files_within_writing)
+
 # No test is timed: a busy machine must not make one fail.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")

@@ -132,8 +132,7 @@ def _create(store: Store, settings: Settings, document: dict[str, Any]) -> Job:
         first = error.errors()[0]
         raise InputError(f"{'.'.join(str(part) for part in first['loc'][1:])}: {first['msg']}") from None
     request = Planner(settings).completed(request)
-    with store.writing() as session:
-        return submit(session, request, settings, _WHO)
+    return submit(store, request, settings, _WHO)
 
 
 def _state(job: Job, document: dict[str, Any]) -> str:

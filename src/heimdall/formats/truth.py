@@ -61,8 +61,8 @@ def _beside_kiwi(path: Path, truth: Place | None) -> None:
     if truth is None:
         path.unlink(missing_ok=True)
         return
-    height = "" if truth.height_m is None else f", {truth.height_m:.2f}"
-    _replace(path, f"[{truth.latitude_deg:.8f}, {truth.longitude_deg:.8f}{height}]\n")
+    coordinates = [truth.latitude_deg, truth.longitude_deg, *([] if truth.height_m is None else [truth.height_m])]
+    _replace(path, f"{json.dumps(coordinates)}\n")
 
 
 def _replace(path: Path, text: str) -> None:

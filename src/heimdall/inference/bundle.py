@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ NETWORK, MANIFEST, CARD, RADIO_MAP = "model.onnx", "manifest.json", "MODEL_CARD.
 SUFFIX = ".heimdall"
 _MEMBERS = (NETWORK, MANIFEST, CARD)
 _MOST_BYTES = {NETWORK: 2**31, MANIFEST: 2**22, CARD: 2**22, RADIO_MAP: 2**26}
+_MOST_CELLS = 512
 _OLD_ENOUGH = (1980, 1, 1, 0, 0, 0)
 """A member's time stamp: equal contents make equal files."""
 
@@ -82,7 +84,7 @@ def read_bundle(path: Path) -> Bundle:
             members = {name: archive.read(name) for name in archive.namelist() if name != MANIFEST}
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; `heimdall train` makes a model bundle") from error
-    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
         raise InputError(f"{path}: not a model bundle ({error})") from error
     for name, content in members.items():
         if _sha256(content) != manifest["sha256"].get(name):
@@ -119,7 +121,7 @@ def _bundle(path: Path, manifest: Mapping[str, Any], members: Mapping[str, bytes
         bundle = Bundle(
             name=str(manifest["name"]),
             network=members[NETWORK],
-            cells=int(manifest["grid"]["cells"]),
+            cells=_cells(manifest["grid"]["cells"]),
             calibration=Calibration.from_json(manifest["calibration"]),
             scores={str(name): float(score) for name, score in manifest["scores"].items()},
             training=dict(manifest["training"]),
@@ -134,6 +136,12 @@ def _bundle(path: Path, manifest: Mapping[str, Any], members: Mapping[str, bytes
             f"{path}: the network reads other channels than this version of heimdall makes; train it again"
         )
     return bundle
+
+
+def _cells(value: object) -> int:
+    if not isinstance(value, int) or not 0 < value <= _MOST_CELLS:
+        raise ValueError(f"a window of {value!r} cells; 1 to {_MOST_CELLS} are possible")
+    return value
 
 
 def _sha256(content: bytes) -> str:

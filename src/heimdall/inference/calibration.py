@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from itertools import pairwise
+from typing import Annotated, Any
 
 import numpy as np
 from array_api_compat import array_namespace
+from pydantic import Field, FiniteFloat, TypeAdapter
 
 from heimdall.estimation.model import PropagationModel
 from heimdall.geometry import Array
@@ -17,6 +19,7 @@ from heimdall.inference.mixture import Mixture
 LIKELIHOOD, NETWORK, HYBRID = "likelihood", "network", "hybrid"
 ALL = "all"
 """Kind under which the figures over all kinds stand."""
+Share = Annotated[float, Field(ge=0, le=1)]
 PROBABILITIES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.68, 0.75, 0.8, 0.85, 0.9, 0.95, 0.975, 0.99)
 
 
@@ -24,7 +27,11 @@ PROBABILITIES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.68, 0.75, 0.8, 0.85, 0.9,
 class Regions:
     """Which mass of the posterior holds the truth how often: `masses[i]` in `PROBABILITIES[i]` of the scenes."""
 
-    masses: tuple[float, ...] = PROBABILITIES
+    masses: tuple[Share, ...] = PROBABILITIES
+
+    def __post_init__(self) -> None:
+        if len(self.masses) != len(PROBABILITIES) or any(a > b for a, b in pairwise(self.masses)):
+            raise ValueError(f"the masses of regions are {len(PROBABILITIES)} numbers that do not fall")
 
     def mass(self, probability: float) -> float:
         return float(np.interp(probability, (0.0, *PROBABILITIES, 1.0), (0.0, *self.masses, 1.0)))
@@ -34,11 +41,11 @@ class Regions:
 class Blend:
     """How the hybrid joins network and likelihood."""
 
-    likelihood_share: float = 0.5
+    likelihood_share: Share = 0.5
     """Weight of the likelihood in the geometric mean of the two densities."""
-    blur: float = SMOOTHING
+    blur: Annotated[FiniteFloat, Field(ge=0)] = SMOOTHING
     """Of the joined density before its peak is taken: see `heimdall.inference.answer.SMOOTHING`."""
-    point_share: float = 0.5
+    point_share: Share = 0.5
     """How far the place lies from the likelihood's mode towards that peak, where both are one peak."""
 
 
@@ -52,7 +59,7 @@ class Calibration:
     """For each kind of session and for all kinds together."""
     kinds: dict[str, dict[str, float]] = field(default_factory=dict)
     """Median error in m of each method, and the number of scenes, for each kind of session that was seen."""
-    scenes: int = 0
+    scenes: Annotated[int, Field(ge=0)] = 0
 
     def regions_of(self, method: str, kind: str) -> Regions:
         """Those of the kind; of all kinds together where there were too few of it; uncalibrated before any fit."""
@@ -77,12 +84,13 @@ class Calibration:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Calibration:
-        regions = {
-            method: {kind: Regions(tuple(each["masses"])) for kind, each in kinds.items()}
-            for method, kinds in document["regions"].items()
-        }
-        blends = {kind: Blend(**each) for kind, each in document["blends"].items()}
-        return cls(**{**document, "regions": regions, "blends": blends})
+        """Raises ValueError for anything that `to_json` cannot have written."""
+        calibration = TypeAdapter(cls).validate_python(document)
+        for kind, medians in calibration.kinds.items():
+            missing = {LIKELIHOOD, NETWORK, HYBRID} - set(medians)
+            if missing:
+                raise ValueError(f"the kind {kind!r} has no median for {', '.join(sorted(missing))}")
+        return calibration
 
 
 def kind_of(model: PropagationModel, timed_receivers: int, *, mapped: bool = False) -> str:

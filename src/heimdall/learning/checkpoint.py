@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
 import time
 from collections.abc import Callable
@@ -19,8 +20,26 @@ from heimdall.errors import InputError
 from heimdall.learning.runfolder import write_atomically
 
 
+def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
+    """A checkpoint's tensors and numbers, and nothing that could run: it may come from a store that others write to.
+
+    Raises InputError for a file that holds anything else, or is damaged.
+    """
+    try:
+        document: dict[str, Any] = torch.load(path, map_location=map_location, weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        why = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(
+            f"{path}: not a checkpoint that heimdall wrote ({why}): start the training anew, or restore the file"
+        ) from error
+    return document
+
+
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Lightning's checkpoint, written beside its place, flushed to the disk, and renamed."""
+    """Lightning's checkpoint, written beside its place, flushed to the disk, and renamed; read without running anything."""
+
+    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
+        return read_checkpoint(Path(path), map_location)
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         Path(path).parent.mkdir(parents=True, exist_ok=True)

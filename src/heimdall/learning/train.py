@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
@@ -21,7 +20,7 @@ from heimdall.inference.bundle import SUFFIX, Bundle, read_bundle
 from heimdall.inference.calibration import Calibration
 from heimdall.learning.accelerator import Accelerator
 from heimdall.learning.calibrate import calibrate, scores_of
-from heimdall.learning.checkpoint import AtomicCheckpointIO, KeepLast
+from heimdall.learning.checkpoint import AtomicCheckpointIO, KeepLast, read_checkpoint
 from heimdall.learning.cluster import Cluster
 from heimdall.learning.data import ScenePool, calibration_pool
 from heimdall.learning.export import check_parity, load_weights, to_onnx, weights_of, weights_sha256
@@ -202,7 +201,7 @@ class Run:
         resume = self.folder.checkpoint if self.folder.checkpoint.exists() else None
         with _quiet_lightning():
             trainer = _trainer(self.recipe, self.options, [watch, keep])
-            trainer.fit(module, ckpt_path=resume, weights_only=False if resume else None)
+            trainer.fit(module, ckpt_path=resume)
         self.stop.listen()
         self.stop.check()
         return watch.seconds
@@ -253,8 +252,7 @@ def export_run(source: Path, output: Path | None) -> Path:
         )
     fitted = _fitted_calibration(folder, calibration)
     module = EvidenceModule(recipe)
-    # Our own file of our own run: unpickled. Bundles, which travel, never are.
-    module.load_state_dict(torch.load(folder.checkpoint, map_location="cpu", weights_only=False)["state_dict"])
+    module.load_state_dict(read_checkpoint(folder.checkpoint)["state_dict"])
     path = output or folder.path / f"{recipe.name}{SUFFIX}"
     bundle = make_bundle(module, recipe.name, fitted, training)
     replace(bundle, radio_map=folder.read_radio_map()).save(path)

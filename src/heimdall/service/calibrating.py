@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from pydantic import BaseModel, Field
@@ -12,9 +12,10 @@ from heimdall.errors import InputError
 from heimdall.estimation.site import Bias, SiteBiases, site_biases
 from heimdall.observation import Observation, Receiver
 from heimdall.service import sessions, stations
+from heimdall.service.refusals import ConflictError
 from heimdall.service.settings import Settings
 from heimdall.service.stations import Correction, Residual, StationFields
-from heimdall.service.store import Station, StoredSession
+from heimdall.service.store import Station, Store, StoredSession
 
 _MOST_RESIDUALS = 200
 
@@ -49,22 +50,24 @@ def calibrate(settings: Settings, chosen: Sequence[StoredSession], known: Sequen
     )
 
 
-def store(
-    session: Session, settings: Settings, chosen: Sequence[StoredSession], calibration: Calibration
-) -> Calibration:
+def keep(store: Store, settings: Settings, chosen: Sequence[StoredSession], calibration: Calibration) -> Calibration:
     """Keep the corrections; receivers that nobody registered are registered at their place in the recordings."""
-    known = {station.name: station for station in stations.find(session)}
-    missing = [each.name for each in calibration.receivers if each.name not in known]
+    missing = any(each.receiver is None for each in calibration.receivers)
     places = _places(_observations(settings, chosen, ())) if missing else {}
-    kept = []
-    for each in calibration.receivers:
-        station = known.get(each.name)
-        if station is None:
-            station = stations.add(session, _fields(places[each.name]))
-        fields = stations.fields_of(station).model_copy(update={"correction": each.correction})
-        stations.change(session, station.id, fields)
-        kept.append(each.model_copy(update={"receiver": station.id}))
+    with store.writing() as session:
+        known = {station.name: station for station in stations.find(session)}
+        kept = [_kept(session, each, known.get(each.name), places) for each in calibration.receivers]
     return calibration.model_copy(update={"stored": True, "receivers": kept})
+
+
+def _kept(session: Session, each: Calibrated, station: Station | None, places: Mapping[str, Receiver]) -> Calibrated:
+    if station is None:
+        if each.name not in places:
+            raise ConflictError(f"receiver {each.name} was forgotten meanwhile: calibrate again")
+        station = stations.add(session, _fields(places[each.name]))
+    fields = stations.fields_of(station).model_copy(update={"correction": each.correction})
+    stations.change(session, station.id, fields)
+    return each.model_copy(update={"receiver": station.id})
 
 
 def _observations(settings: Settings, chosen: Sequence[StoredSession], known: Sequence[Station]) -> list[Observation]:

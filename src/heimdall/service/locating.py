@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,7 +18,7 @@ from heimdall.fix import Fix
 from heimdall.formats.write import fixes_bytes
 from heimdall.observation import Observation
 from heimdall.service import stations
-from heimdall.service.refusals import BusyError, TooOftenError
+from heimdall.service.refusals import BusyError, TooLargeError, TooOftenError
 from heimdall.service.settings import Settings
 from heimdall.service.store import Model, Station, Store
 from heimdall.service.warm import WarmModels, champion_of, get_model
@@ -26,6 +26,8 @@ from heimdall.service.warm import WarmModels, champion_of, get_model
 T = TypeVar("T")
 _MINUTE_S = 60.0
 _COME_BACK_S = 2.0
+_PORTION_OBSERVATIONS = 32
+_PORTION_SAMPLES = 1 << 20
 
 
 class Method(StrEnum):
@@ -57,6 +59,24 @@ class Answer:
         return fixes_bytes(self.fixes, self.observations, suffix, evidence)
 
 
+class Deadline:
+    """When work has to be done; it may also be abandoned, by whoever no longer wants it."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end_s = time.monotonic() + seconds
+        self._abandoned = threading.Event()
+
+    def abandon(self) -> None:
+        self._abandoned.set()
+
+    def check(self) -> None:
+        """Raises BusyError where going on is of no use."""
+        if self._abandoned.is_set():
+            raise BusyError("nobody waits for this any more", _COME_BACK_S)
+        if time.monotonic() > self._end_s:
+            raise BusyError("it takes longer than a request may: send less at a time", _COME_BACK_S)
+
+
 class Locator:
     """`run` takes work into the queue, and refuses what could not be done in time."""
 
@@ -73,13 +93,16 @@ class Locator:
         """Requests that are being located or wait for it."""
         return self._waiting
 
-    def run(self, work: Callable[[], T], deadline_s: float | None = None) -> Future[T]:
+    def deadline(self) -> Deadline:
+        """For a request that arrives now."""
+        return Deadline(self._settings.locate_s)
+
+    def run(self, work: Callable[[], T], deadline: Deadline | None = None) -> Future[T]:
         """Do `work` in its turn. Raises BusyError, at once or from the future, where that would not be in time."""
         with self._lock:
             self.check_room()
             self._waiting += 1
-        end_s = time.monotonic() + (deadline_s or self._settings.locate_s)
-        future = self._executor.submit(self._in_time, work, end_s)
+        future = self._executor.submit(_in_time, work, deadline or self.deadline())
         future.add_done_callback(self._leave)
         return future
 
@@ -89,16 +112,35 @@ class Locator:
             raise BusyError("too many requests wait to be located: try again soon", _COME_BACK_S)
 
     def locate(
-        self, observations: Sequence[Observation], method: Method = Method.AUTO, model_id: str | None = None
+        self,
+        observations: Sequence[Observation],
+        method: Method = Method.AUTO,
+        model_id: str | None = None,
+        deadline: Deadline | None = None,
     ) -> Answer:
-        """Locate with the champion, or another model, and what is known of the receivers."""
+        """Locate with the champion, or another model, and what is known of the receivers.
+
+        Raises TooLargeError for more observations than a request may have, BusyError once the deadline is over.
+        """
+        self._check_count(len(observations))
+        deadline = deadline or self.deadline()
         model, known = self._choose(method, model_id)
         corrected = stations.corrected(observations, known)
-        if model is None:
-            return Answer(corrected, list(locate_each(corrected)), None)
-        learned = self._models.get(model)
-        located = list(learned.locate_each(corrected, choose=method is Method.AUTO))
+        learned = None if model is None else self._models.get(model)
+        located: list[Located] = []
+        for portion in _portions(corrected):
+            deadline.check()
+            each = locate_each(portion) if learned is None else learned.locate_each(portion, method is Method.AUTO)
+            located += each
         return Answer(corrected, located, model)
+
+    def _check_count(self, count: int) -> None:
+        most = self._settings.locate_observations
+        if count > most:
+            raise TooLargeError(
+                f"{count:,} observations are more than the {most:,} that one request may locate: send fewer at a time, "
+                "or locate them on a machine of your own with `heimdall locate`"
+            )
 
     def close(self) -> None:
         self._executor.shutdown(wait=False, cancel_futures=True)
@@ -113,14 +155,26 @@ class Locator:
             raise InputError("no model is champion yet: promote one, name one, or take the method likelihood")
         return model, known
 
-    def _in_time(self, work: Callable[[], T], end_s: float) -> T:
-        if time.monotonic() > end_s:
-            raise BusyError("its turn did not come in time: try again soon", _COME_BACK_S)
-        return work()
-
     def _leave(self, _: Future[T]) -> None:
         with self._lock:
             self._waiting -= 1
+
+
+def _in_time(work: Callable[[], T], deadline: Deadline) -> T:
+    deadline.check()
+    return work()
+
+
+def _portions(observations: Sequence[Observation]) -> Iterator[Sequence[Observation]]:
+    """What is located at once: many rows of numbers, or recordings of few samples, so that a deadline is kept."""
+    start, samples = 0, 0
+    for index, observation in enumerate(observations):
+        samples += sum(0 if each.samples is None else len(each.samples) for each in observation.receptions)
+        if samples >= _PORTION_SAMPLES or index + 1 - start >= _PORTION_OBSERVATIONS:
+            yield observations[start : index + 1]
+            start, samples = index + 1, 0
+    if start < len(observations):
+        yield observations[start:]
 
 
 class RateLimit:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import delete as delete_rows
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from heimdall.artifacts import Artifacts, fingerprint
@@ -19,13 +20,17 @@ from heimdall.service import kinds
 from heimdall.service.jobs import LEASED, State
 from heimdall.service.refusals import ConflictError
 from heimdall.service.settings import Settings
-from heimdall.service.store import Alias, Job, Model, now_unix_s
-from heimdall.service.submit import submit
+from heimdall.service.store import Alias, Job, Model, Store, now_unix_s
+from heimdall.service.submit import enter
 from heimdall.service.uploads import harmless
 from heimdall.service.warm import CHAMPION, champion_of, get_model
 
 PARITY_MOST = 1e-3
 """Largest difference between onnxruntime and torch that a network may have been exported with."""
+_CANDIDATE = "candidate:"
+"""How the alias of a model that waits to become champion begins; its id follows."""
+REFUSED = "not_promoted"
+"""In a model's record."""
 DECIDING = "hybrid/median_m"
 """The figure of the frozen evaluation that decides: the median error of what `learned` answers."""
 _UNDER_WAY = (State.QUEUED, State.PAUSED, *LEASED)
@@ -62,15 +67,15 @@ def check_bundle(path: Path) -> Bundle:
         raise InputError(str(error).replace(f"{path.parent}/", "")) from error
 
 
-def import_bundle(session: Session, artifacts: Artifacts, path: Path, bundle: Bundle, *, created_by: str) -> Model:
+def import_bundle(store: Store, artifacts: Artifacts, path: Path, bundle: Bundle, *, created_by: str) -> Model:
     """List a checked bundle. Raises ConflictError where it is listed already."""
     sha256 = fingerprint(path)
-    known = session.scalar(select(Model).where(Model.sha256 == sha256))
-    if known is not None:
-        raise ConflictError(f"this bundle is here already, as model {known.id} ({known.name})")
-    model_id = secrets.token_hex(8)
+    # An id made of the content: of two imports of one bundle at the same moment the database takes one.
+    model_id = sha256[:16]
     name = f"{Path(harmless(bundle.name)).stem}{SUFFIX}"
     key = f"models/{model_id}/{name}"
+    with store.reading() as session:
+        _check_new(session, sha256)
     artifacts.put(path, key)
     model = Model(
         id=model_id,
@@ -82,10 +87,44 @@ def import_bundle(session: Session, artifacts: Artifacts, path: Path, bundle: Bu
         scores=dict(bundle.scores),
         record={"imported_by": created_by, "training": bundle.training},
     )
-    session.add(model)
-    session.flush()
-    session.refresh(model)
+    try:
+        with store.writing() as session:
+            _check_new(session, sha256)
+            session.add(model)
+            session.flush()
+            session.refresh(model)
+    except IntegrityError:
+        raise ConflictError(f"this bundle is here already, as model {model_id}") from None
     return model
+
+
+def _check_new(session: Session, sha256: str) -> None:
+    known = session.scalar(select(Model).where(Model.sha256 == sha256))
+    if known is not None:
+        raise ConflictError(f"this bundle is here already, as model {known.id} ({known.name})")
+
+
+def rename(session: Session, model_id: str, name: str) -> Model:
+    """Raises InputError for no name."""
+    plain = harmless(name).removesuffix(SUFFIX) if name.strip() else ""
+    if not plain:
+        raise InputError("a model needs a name")
+    model = get_model(session, model_id)
+    model.name = f"{plain}{SUFFIX}"
+    session.flush()
+    return model
+
+
+def delete(store: Store, artifacts: Artifacts, model_id: str) -> None:
+    """Forget a model and its file. Raises ConflictError for the champion."""
+    with store.writing() as session:
+        model = get_model(session, model_id)
+        champion = champion_of(session)
+        if champion is not None and champion.id == model.id:
+            raise ConflictError(f"{model.name} is the champion: promote another before you delete it")
+        session.execute(delete_rows(Alias).where(Alias.model_id == model.id))
+        session.delete(model)
+    artifacts.delete(model.artifact)
 
 
 def frozen_request(settings: Settings, model_id: str) -> kinds.EvaluateRequest:
@@ -108,7 +147,8 @@ def frozen_scores(session: Session, settings: Settings, model_id: str) -> Frozen
 def promote(session: Session, settings: Settings, model_id: str, bundle: Bundle, who: str) -> Promotion:
     """Make a model champion if it is the better one; start the evaluations that have to be done first.
 
-    Raises ConflictError, with the figures, where it is not better or its network was not proved to be what was trained.
+    What they read has to be within reach (`submit.provide`). Raises ConflictError, with the figures, where it is not better
+    or its network was not proved to be what was trained.
     """
     model, champion = get_model(session, model_id), champion_of(session)
     if champion is not None and champion.id == model.id:
@@ -122,6 +162,34 @@ def promote(session: Session, settings: Settings, model_id: str, bundle: Bundle,
     reason = _verdict(model, champion, figures)
     _point(session, model, who, {"reason": reason, "figures": figures})
     return Promotion(True, reason)
+
+
+def candidates(session: Session) -> Sequence[Alias]:
+    """The models that wait to be promoted: `reason["waiting_for"]` are the evaluations that have to end first."""
+    return session.scalars(select(Alias).where(Alias.name.startswith(_CANDIDATE)).order_by(Alias.moved_unix_s)).all()
+
+
+def set_candidate(session: Session, model_id: str, who: str, waiting_for: Sequence[str]) -> None:
+    """Let a model wait for its promotion; with nothing to wait for it waits no longer."""
+    name = f"{_CANDIDATE}{model_id}"
+    session.execute(delete_rows(Alias).where(Alias.name == name))
+    if waiting_for:
+        note_refusal(session, model_id, None)
+        session.add(Alias(name=name, model_id=model_id, moved_by=who, reason={"waiting_for": list(waiting_for)}))
+    session.flush()
+
+
+def note_refusal(session: Session, model_id: str, why: str | None) -> None:
+    """Why a model was not promoted when it was last asked for, for whoever looks later; None: forget it."""
+    model = get_model(session, model_id)
+    kept = {name: value for name, value in model.record.items() if name != REFUSED}
+    model.record = kept if why is None else kept | {REFUSED: why}
+
+
+def evaluate(session: Session, settings: Settings, model_id: str, who: str) -> Job:
+    """The frozen evaluation of a model: the job that did it or is at it, or else a new one (see `submit.provide`)."""
+    known = _evaluations(session, settings, model_id, (State.SUCCEEDED, *_UNDER_WAY))
+    return next(iter(known), None) or enter(session, frozen_request(settings, model_id), settings, who)
 
 
 def _verdict(model: Model, champion: Model | None, figures: dict[str, float]) -> str:
@@ -149,7 +217,7 @@ def _evaluate(session: Session, settings: Settings, model: Model, who: str) -> s
     if frozen_scores(session, settings, model.id) is not None:
         return None
     running = next(iter(_evaluations(session, settings, model.id, _UNDER_WAY)), None)
-    return running.id if running is not None else submit(session, frozen_request(settings, model.id), settings, who).id
+    return running.id if running is not None else enter(session, frozen_request(settings, model.id), settings, who).id
 
 
 def _evaluations(session: Session, settings: Settings, model_id: str, states: Sequence[State]) -> Sequence[Job]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import secrets
 import shutil
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -22,13 +23,15 @@ from heimdall.formats.wording import frequency_text
 from heimdall.observation import Observation, Place, Receiver, Reception
 from heimdall.service.refusals import UnknownError
 from heimdall.service.settings import Settings
-from heimdall.service.store import StoredSession
+from heimdall.service.store import Store, StoredSession
 from heimdall.service.uploads import Upload, keep, limits_of, size_of
 
 FOLDER = "sessions"
 _MOST_RECEIVERS = 500
 _MOST_NOTES = 20
 _SAME_DEG = 1e-9
+_ORPHAN_S = 3600.0
+"""A folder without a row that is younger may be an upload that another process is about to list."""
 
 
 class HeardBy(BaseModel):
@@ -85,9 +88,9 @@ def prepare(upload: Upload, truth: Place | None = None) -> Summary:
 
 
 def add(
-    session: Session, settings: Settings, upload: Upload, summary: Summary, *, name: str, created_by: str
+    store: Store, settings: Settings, upload: Upload, summary: Summary, *, name: str, created_by: str
 ) -> StoredSession:
-    """Store a prepared upload."""
+    """Store a prepared upload: its files first, so that no row is ever without them."""
     session_id = secrets.token_hex(8)
     folder = folder_of(settings, session_id)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -99,9 +102,14 @@ def add(
         size_bytes=size_of(folder),
         summary=summary.model_dump(mode="json"),
     )
-    session.add(stored)
-    session.flush()
-    session.refresh(stored)
+    try:
+        with store.writing() as session:
+            session.add(stored)
+            session.flush()
+            session.refresh(stored)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     return stored
 
 
@@ -146,17 +154,40 @@ def rename(session: Session, session_id: str, name: str) -> None:
     session.execute(update(StoredSession).where(StoredSession.id == session_id).values(name=name.strip()))
 
 
-def set_truth(session: Session, settings: Settings, session_id: str, truth: Place | None) -> None:
-    stored = get(session, session_id)
+def set_truth(store: Store, settings: Settings, session_id: str, truth: Place | None) -> None:
+    """Say of every observation of a session where its transmitter was; None: nobody knows."""
+    with store.reading() as session:
+        get(session, session_id)
     write_truth(folder_of(settings, session_id), truth, limits_of(settings))
-    summary = summarise(read(settings, stored)).model_dump(mode="json")
-    session.execute(update(StoredSession).where(StoredSession.id == session_id).values(summary=summary))
+    with store.writing() as session:
+        known = Summary.model_validate(get(session, session_id).summary)
+        place = None if truth is None else Truth(**vars(truth))
+        told = {"truth": place, "with_truth": 0 if place is None else known.observations}
+        summary = known.model_copy(update=told).model_dump(mode="json")
+        session.execute(update(StoredSession).where(StoredSession.id == session_id).values(summary=summary))
 
 
-def delete(session: Session, settings: Settings, session_id: str) -> None:
-    get(session, session_id)
-    session.execute(delete_rows(StoredSession).where(StoredSession.id == session_id))
+def delete(store: Store, settings: Settings, session_id: str) -> None:
+    """The row first: files without a row are found again by `remove_orphans`, a row without files is a fault."""
+    with store.writing() as session:
+        get(session, session_id)
+        session.execute(delete_rows(StoredSession).where(StoredSession.id == session_id))
     shutil.rmtree(folder_of(settings, session_id), ignore_errors=True)
+
+
+def remove_orphans(store: Store, settings: Settings) -> int:
+    """Delete the folders that a crash between files and row has left; how many there were."""
+    root = settings.data / FOLDER
+    if not root.is_dir():
+        return 0
+    latest_unix_s = time.time() - _ORPHAN_S
+    folders = [folder for folder in root.iterdir() if folder.is_dir() and folder.stat().st_mtime < latest_unix_s]
+    with store.reading() as session:
+        known = set(session.scalars(select(StoredSession.id)))
+    orphans = [folder for folder in folders if folder.name not in known]
+    for folder in orphans:
+        shutil.rmtree(folder, ignore_errors=True)
+    return len(orphans)
 
 
 def summarise(observations: Sequence[Observation]) -> Summary:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,8 +17,13 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sess
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 
+log = logging.getLogger(__name__)
+
 BUSY_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 3
+HELD_S = 0.5
+"""Other writers, heartbeats among them, wait for each other: a transaction that takes longer than this is a fault."""
+_transaction = threading.local()
 
 
 class now_unix_s(FunctionElement[float]):  # noqa: N801 - reads as the SQL function it is
@@ -205,7 +213,10 @@ class Worker(Base):
 
 
 class Store:
-    """Sessions on one database. `reading` sees a snapshot; `writing` is SQLite's one writer from its start."""
+    """Sessions on one database. `reading` sees a snapshot; `writing` is SQLite's one writer from its start.
+
+    Files, archives and other services are read and written before or after `writing`, never within.
+    """
 
     def __init__(self, url: URL) -> None:
         self.engine = _engine(url)
@@ -220,10 +231,24 @@ class Store:
     @contextmanager
     def writing(self) -> Iterator[Session]:
         with self._writing.begin() as session:
-            yield session
+            session.connection()
+            begun_s = time.monotonic()
+            _transaction.writing = True
+            try:
+                yield session
+            finally:
+                _transaction.writing = False
+        held_s = time.monotonic() - begun_s
+        if held_s > HELD_S:
+            log.warning("a transaction held the database for %.1f s: others could not write meanwhile", held_s)
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def within_writing() -> bool:
+    """Whether this thread holds a transaction that keeps others from writing."""
+    return getattr(_transaction, "writing", False)
 
 
 def _engine(url: URL) -> Engine:

@@ -8,16 +8,28 @@ from heimdall.artifacts import open_artifacts
 from heimdall.errors import InputError
 from heimdall.service import carriage, jobs, kinds, launch
 from heimdall.service.settings import Settings
-from heimdall.service.store import Job, Model
+from heimdall.service.store import Job, Model, Store
 
 
-def submit(session: Session, request: kinds.AnyRequest, settings: Settings, created_by: str) -> Job:
-    """What the request names has to be there now, rather than fail when its turn comes."""
-    if isinstance(request, kinds.ExportRequest):
-        _check_checkpoint(session, request.job, settings)
+def submit(store: Store, request: kinds.AnyRequest, settings: Settings, created_by: str) -> Job:
+    """Put a job into the queue. What it names has to be there now, rather than be missed when its turn comes."""
+    with store.reading() as session:
+        _check_named(session, request, settings)
+    provide(request, settings)
+    with store.writing() as session:
+        return enter(session, request, settings, created_by)
+
+
+def provide(request: kinds.AnyRequest, settings: Settings) -> None:
+    """Bring the recordings of a request within reach of every worker. It may take time: never within a transaction."""
+    if isinstance(request, kinds.FineTuneRequest | kinds.EvaluateRequest):
+        _provide_data(request.data, settings)
+
+
+def enter(session: Session, request: kinds.AnyRequest, settings: Settings, created_by: str) -> Job:
+    """The row of a job whose recordings are within reach."""
     if isinstance(request, kinds.FineTuneRequest | kinds.EvaluateRequest):
         _check_model(session, request.model)
-        _provide_data(request.data, settings)
     return jobs.create(
         session,
         request.kind,
@@ -28,6 +40,13 @@ def submit(session: Session, request: kinds.AnyRequest, settings: Settings, crea
         accelerator="gpu" if request.needs.any_gpu else request.accelerator,
         needs=request.needs,
     )
+
+
+def _check_named(session: Session, request: kinds.AnyRequest, settings: Settings) -> None:
+    if isinstance(request, kinds.ExportRequest):
+        _check_checkpoint(session, request.job, settings)
+    if isinstance(request, kinds.FineTuneRequest | kinds.EvaluateRequest):
+        _check_model(session, request.model)
 
 
 def _check_checkpoint(session: Session, job_id: str, settings: Settings) -> None:

@@ -32,6 +32,11 @@ def limits_of(settings: Settings) -> Limits:
     )
 
 
+def model_limits(settings: Settings) -> Limits:
+    """One bundle, however large the network."""
+    return Limits(total_bytes=int(settings.model_mb * 1e6), members=1)
+
+
 class Upload:
     """The files of one upload while they are looked at."""
 
@@ -95,10 +100,10 @@ class Upload:
 
 
 @contextmanager
-def receiving(settings: Settings) -> Iterator[Upload]:
+def receiving(settings: Settings, limits: Limits | None = None) -> Iterator[Upload]:
     """A folder for one upload, which is gone at the end."""
     with TemporaryDirectory(prefix="heimdall-upload-") as folder:
-        yield Upload(Path(folder), limits_of(settings))
+        yield Upload(Path(folder), limits or limits_of(settings))
 
 
 def harmless(name: str) -> str:

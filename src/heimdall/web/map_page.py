@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,19 +11,21 @@ from urllib.parse import urlencode
 
 from fastapi import Request
 from nicegui import events, ui
+from nicegui.elements.upload_files import FileUpload
 
 from heimdall.errors import HeimdallError
 from heimdall.service import sessions, stations
 from heimdall.service.auth import Role
-from heimdall.service.locating import Answer, Method
+from heimdall.service.locating import Answer, Deadline, Method
 from heimdall.service.store import StoredSession
 from heimdall.service.uploads import Upload, harmless, receiving
 from heimdall.web import fix_panel, words
 from heimdall.web.entry import Entry, to_sign_in
 from heimdall.web.fix_map import FixMap
-from heimdall.web.fix_view import Scene, details_of, scene_of, stations_scene
+from heimdall.web.fix_view import EMPTY, Scene, details_of, scene_of, stations_scene
 from heimdall.web.frame import empty, frame, panel
-from heimdall.web.visit import Visit, arrive, complain
+from heimdall.web.uploader import Uploader
+from heimdall.web.visit import Latest, Visit, arrive
 
 _METHODS = {Method.AUTO: "auto", Method.LIKELIHOOD: "likelihood", Method.LEARNED: "learned"}
 _START = "Upload recordings or measurements, or pick a session: the estimate and its regions appear here."
@@ -79,6 +82,8 @@ class MapPage:
         self._visit = visit
         self._choice = choice
         self._shown: Shown | None = None
+        self._latest = Latest()
+        self._deadline = visit.parts.locator.deadline()
 
     def build(self) -> None:
         settings = self._visit.parts.settings
@@ -109,16 +114,8 @@ class MapPage:
             return
         limit = self._visit.parts.settings.upload_mb
         with panel("Upload"):
-            self._upload = (
-                ui.upload(
-                    multiple=True,
-                    auto_upload=True,
-                    label="Choose files or drop them here",
-                    on_multi_upload=self._uploaded,
-                )
-                .props('flat aria-label="Upload recordings"')
-                .classes("drop")
-            )
+            label, name = "Choose files or drop them here", "Upload recordings"
+            Uploader(self._visit, label, name, self._uploaded, limit * 1e6, multiple=True)
             ui.label(
                 "A SigMF session, KiwiSDR *_iq.wav with their .txt, a measurement file, or an archive; "
                 f"together at most {limit:g} MB."
@@ -151,16 +148,15 @@ class MapPage:
             ui.button("Copy link", icon="link", on_click=self._copy_link).props("flat dense no-caps")
         self._downloads.set_visibility(False)
 
-    async def _uploaded(self, event: events.MultiUploadEventArguments) -> None:
-        self._upload.reset()
+    async def _uploaded(self, files: Sequence[FileUpload]) -> None:
         stored: StoredSession | None = None
         with receiving(self._visit.parts.settings) as upload:
             try:
-                for file in event.files:
+                for file in files:
                     await file.save(upload.room_for(file.name, file.size()))
                 stored = await self._visit.do(Role.OPERATOR, self._store, upload)
             except HeimdallError as error:
-                complain(str(error))
+                self._visit.complain(str(error))
         if stored is not None:
             ui.notify(f"Stored as {stored.name}", type="positive", position="bottom")
             await self._choose(Choice(stored.id, 0, self._choice.method))
@@ -168,8 +164,7 @@ class MapPage:
     def _store(self, upload: Upload) -> StoredSession:
         parts = self._visit.parts
         summary = sessions.prepare(upload)
-        with parts.store.writing() as session:
-            return sessions.add(session, parts.settings, upload, summary, name="", created_by=self._visit.who.name)
+        return sessions.add(parts.store, parts.settings, upload, summary, name="", created_by=self._visit.who.name)
 
     async def _choose(self, choice: Choice) -> None:
         self._choice = choice
@@ -212,37 +207,48 @@ class MapPage:
                 ):
                     ui.menu_item("Known transmitter …", lambda: self._ask_truth(stored, summary))
                     ui.menu_item("Rename …", lambda: self._ask_name(stored))
-                    ui.menu_item("Delete", lambda: self._delete(stored))
+                    ui.menu_item("Delete …", lambda: self._ask_delete(stored))
 
     async def _locate(self) -> None:
-        self._shown = None
-        if self._choice.session is None:
+        """What is chosen now, drawn only if it is still chosen when it is there."""
+        self._deadline.abandon()
+        self._shown, choice, is_latest = None, self._choice, self._latest.begin()
+        self._deadline = deadline = self._visit.parts.locator.deadline()
+        if choice.session is None:
             return await self._show_stations()
         self._busy.set_visibility(True)
         self._hint.set_visibility(False)
-        try:
-            queued = await self._visit.do(Role.VIEWER, self._queued)
-            if queued is not None:
-                self._shown = await asyncio.wrap_future(queued)
-        except HeimdallError as error:
-            complain(str(error))
-        finally:
+        shown = await self._located(choice, deadline, is_latest)
+        if is_latest():
             self._busy.set_visibility(False)
-        self._draw()
+            self._shown = shown
+            self._draw()
 
-    def _queued(self) -> Future[Shown]:
+    async def _located(self, choice: Choice, deadline: Deadline, is_latest: Callable[[], bool]) -> Shown | None:
+        """None, with the reason said, where it cannot be located; None in silence where nobody wants to see it any more."""
+        queued = await self._visit.do(Role.VIEWER, self._queued, choice, deadline)
+        if queued is None:
+            return None
+        try:
+            return await asyncio.wrap_future(queued)
+        except HeimdallError as error:
+            if is_latest():
+                self._visit.complain(str(error))
+        return None
+
+    def _queued(self, choice: Choice, deadline: Deadline) -> Future[Shown]:
         parts = self._visit.parts
         parts.rate.check(self._visit.who.name)
-        return parts.locator.run(self._work)
+        return parts.locator.run(lambda: self._work(choice, deadline), deadline)
 
-    def _work(self) -> Shown:
-        parts, choice = self._visit.parts, self._choice
+    def _work(self, choice: Choice, deadline: Deadline) -> Shown:
+        parts = self._visit.parts
         assert choice.session is not None
         with parts.store.reading() as session:
             stored = sessions.get(session, choice.session)
         observations = sessions.read(parts.settings, stored)
         index = min(choice.index, len(observations) - 1)
-        answer = parts.locator.locate([observations[index]], choice.method)
+        answer = parts.locator.locate([observations[index]], choice.method, deadline=deadline)
         return Shown(answer, scene_of(answer, 0), fix_panel.Details(*details_of(answer, 0), index, len(observations)))
 
     async def _show_stations(self) -> None:
@@ -250,12 +256,14 @@ class MapPage:
             with self._visit.parts.store.reading() as session:
                 return stations_scene(stations.find(session))
 
+        is_latest = self._latest.begin()
         scene = await self._visit.do(Role.VIEWER, known)
-        if scene is not None:
-            self._map.show(scene)
-        self._draw_nothing()
+        if is_latest():
+            self._busy.set_visibility(False)
+            self._draw_nothing(scene or EMPTY)
 
-    def _draw_nothing(self) -> None:
+    def _draw_nothing(self, scene: Scene = EMPTY) -> None:
+        self._map.show(scene)
         self._hint.set_visibility(True)
         self._downloads.set_visibility(False)
         self._stepper.clear()
@@ -287,21 +295,18 @@ class MapPage:
         ui.notify("Link copied", type="positive", position="bottom")
 
     def _ask_truth(self, stored: StoredSession, summary: sessions.Summary) -> None:
-        truth = summary.truth
-        before = "" if truth is None else f"{truth.latitude_deg:g}, {truth.longitude_deg:g}"
-        words.ask(
-            "Known transmitter",
-            "Latitude, longitude in degrees; empty if nobody knows",
-            before,
-            lambda text: self._set_truth(stored, text),
-        )
+        label = "Latitude, longitude in degrees, height in m if known; empty if nobody knows"
+        if summary.truth is None and summary.with_truth:
+            own = words.count(summary.with_truth, "observation")
+            label = f"{own} with a place of its own: one place typed here replaces them all"
+        before = "" if summary.truth is None else words.place_text(summary.truth.to_place())
+        words.ask("Known transmitter", label, before, lambda text: self._set_truth(stored, text))
 
     async def _set_truth(self, stored: StoredSession, text: str) -> bool:
         def change() -> bool:
             parts = self._visit.parts
             truth = words.read_place(text)
-            with parts.store.writing() as session:
-                sessions.set_truth(session, parts.settings, stored.id, truth)
+            sessions.set_truth(parts.store, parts.settings, stored.id, truth)
             return True
 
         return await self._changed(await self._visit.do(Role.OPERATOR, change))
@@ -322,11 +327,14 @@ class MapPage:
             await self._choose(self._choice)
         return bool(done)
 
+    def _ask_delete(self, stored: StoredSession) -> None:
+        question = f"Delete {stored.name} ({words.bytes_text(stored.size_bytes)}) and its recordings?"
+        words.confirm(question, "Delete", lambda: self._delete(stored))
+
     async def _delete(self, stored: StoredSession) -> None:
         def change() -> bool:
             parts = self._visit.parts
-            with parts.store.writing() as session:
-                sessions.delete(session, parts.settings, stored.id)
+            sessions.delete(parts.store, parts.settings, stored.id)
             return True
 
         if await self._visit.do(Role.OPERATOR, change):

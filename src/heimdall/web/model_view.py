@@ -13,7 +13,7 @@ from heimdall.web.chart import Axis, Curve, line_chart
 METHODS = {"likelihood": "likelihood", "network": "network", "hybrid": "hybrid"}
 _KINDS = {"likelihood": "a", "network": "b", "hybrid": "c"}
 _NOMINAL = (0.5, 0.68, 0.95)
-_NOT_YET = '<p class="muted">Not evaluated on the frozen set yet: asking to promote it does that.</p>'
+_NOT_YET = '<p class="muted">Not evaluated on the frozen set yet: Evaluate does that, and asking to promote it does it first.</p>'
 _FIRST = {
     "arguments, recipe": "recipe",
     "training, recipe, name": "recipe",

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from fastapi import Request
 from nicegui import events, ui
+from nicegui.elements.upload_files import FileUpload
 
 from heimdall.errors import HeimdallError
-from heimdall.service import jobs, registry
-from heimdall.service.api.models import ModelView, import_model, promote_model, view_model
+from heimdall.service import registry
+from heimdall.service.api.models import ModelView, import_model, view_model
 from heimdall.service.auth import Role
-from heimdall.service.jobs import FINAL, State
-from heimdall.service.uploads import Upload, receiving
+from heimdall.service.submit import provide
+from heimdall.service.uploads import Upload, model_limits, receiving
 from heimdall.service.warm import get_model
 from heimdall.web import model_view, words
 from heimdall.web.entry import Entry, to_sign_in
 from heimdall.web.frame import empty, frame, panel
-from heimdall.web.visit import Visit, arrive, complain
+from heimdall.web.uploader import Uploader
+from heimdall.web.visit import Visit, arrive
 
 _LOOK_EVERY_S = 2.0
 
@@ -45,7 +47,6 @@ class ModelsPage:
         self._model_id = model_id
         self._rival: str | None = None
         self._models: list[ModelView] = []
-        self._promoting: registry.Promotion | None = None
 
     def build(self) -> None:
         with ui.element("div").classes("stack"):
@@ -53,10 +54,9 @@ class ModelsPage:
                 self._list = ui.element("div").classes("list")
             if self._visit.may(Role.OPERATOR):
                 with panel("Import"):
-                    self._upload = ui.upload(
-                        auto_upload=True, label="Choose a bundle or drop it here", on_upload=self._uploaded
-                    )
-                    self._upload.props('flat accept=.heimdall aria-label="Import a bundle"').classes("drop")
+                    label, name = "Choose a bundle or drop it here", "Import a bundle"
+                    limit_bytes = self._visit.parts.settings.model_mb * 1e6
+                    Uploader(self._visit, label, name, self._uploaded, limit_bytes, accept=".heimdall")
                     ui.label("NAME.heimdall. It is listed if its hashes, its format and its network hold.").classes(
                         "muted"
                     )
@@ -72,23 +72,17 @@ class ModelsPage:
         self._draw()
 
     async def follow(self) -> None:
-        """Ask again for a promotion once the evaluations it waits for have ended."""
-        if self._promoting is None or self._model_id is None:
+        """While a promotion waits, what became of it."""
+        if (waited := next((each.id for each in self._models if each.candidate), None)) is None:
             return
-        waiting = self._promoting.waiting_for
-        states = await self._visit.do(Role.VIEWER, self._states, waiting)
-        if states is None or not all(state in FINAL for state in states):
+        await self.look()
+        model = next((each for each in self._models if each.id == waited), None)
+        if model is None or model.candidate:
             return
-        self._promoting = None
-        if all(state is State.SUCCEEDED for state in states):
-            await self._promote()
-        else:
-            complain("the evaluation did not succeed: see its job on the page Training")
-            await self.look()
-
-    def _states(self, job_ids: tuple[str, ...]) -> list[State]:
-        with self._visit.parts.store.reading() as session:
-            return [State(jobs.get(session, job_id).state) for job_id in job_ids]
+        if model.champion:
+            self._notify_champion(model.name)
+        elif model.not_promoted is not None:
+            self._visit.complain(model.not_promoted)
 
     def _find(self) -> list[ModelView]:
         parts = self._visit.parts
@@ -129,7 +123,7 @@ class ModelsPage:
             pick.on("click", lambda: self._choose(each.id))
 
     async def _choose(self, model_id: str) -> None:
-        self._model_id, self._rival, self._promoting = model_id, None, None
+        self._model_id, self._rival = model_id, None
         ui.navigate.history.replace(f"/models?model={model_id}")
         await self.look()
 
@@ -137,8 +131,8 @@ class ModelsPage:
         with panel(model.name):
             ui.html(model_view.head_html(model), sanitize=False)
             self._draw_buttons(model)
-            if self._promoting is not None:
-                ui.html(_waiting_html(self._promoting), sanitize=False)
+            if model.candidate:
+                ui.html(_WAITING_HTML, sanitize=False)
         with ui.element("div").classes("halves"):
             with panel("Coverage", hint="of the frozen evaluation"):
                 ui.html(model_view.coverage_html(model), sanitize=False)
@@ -154,8 +148,36 @@ class ModelsPage:
                 button = ui.button("Promote", icon="emoji_events", on_click=self._promote).props(
                     "unelevated dense no-caps"
                 )
-                button.set_enabled(self._promoting is None)
+                button.set_enabled(not model.candidate)
             ui.button("Download", icon="download", on_click=self._download).props("outline dense no-caps")
+            if self._visit.may(Role.OPERATOR):
+                if model.frozen is None:
+                    ui.button("Evaluate", on_click=lambda: self._evaluate(model.id)).props("outline dense no-caps")
+                ui.button("Rename", on_click=lambda: self._ask_name(model)).props("flat dense no-caps")
+            if self._visit.may(Role.ADMIN) and not model.champion:
+                ui.button("Delete", on_click=lambda: self._ask_delete(model)).props("flat dense no-caps")
+
+    def _ask_name(self, model: ModelView) -> None:
+        words.ask("Rename", "Name", model.name, lambda text: self._rename(model.id, text))
+
+    def _ask_delete(self, model: ModelView) -> None:
+        question = f"Delete {model.name}? Jobs that name it and have not run will fail."
+        words.confirm(question, "Delete", lambda: self._delete(model.id))
+
+    async def _rename(self, model_id: str, text: str) -> bool:
+        def change() -> bool:
+            with self._visit.parts.store.writing() as session:
+                registry.rename(session, model_id, text)
+            return True
+
+        done = await self._visit.do(Role.OPERATOR, change)
+        await self.look()
+        return bool(done)
+
+    async def _delete(self, model_id: str) -> None:
+        parts = self._visit.parts
+        await self._visit.do(Role.ADMIN, registry.delete, parts.store, parts.artifacts, model_id)
+        await self.look()
 
     def _draw_comparison(self, model: ModelView) -> None:
         others = {each.id: f"{each.name} ({each.id[:6]})" for each in self._models if each.id != model.id}
@@ -180,12 +202,27 @@ class ModelsPage:
         if self._model_id is None:
             return
         promotion = await self._visit.do(
-            Role.ADMIN, promote_model, self._visit.parts, self._model_id, self._visit.who.name
+            Role.ADMIN, self._visit.parts.promoter.ask, self._model_id, self._visit.who.name
         )
-        self._promoting = promotion if promotion is not None and not promotion.promoted else None
         if promotion is not None and promotion.promoted:
-            ui.notify(f"Champion: {promotion.reason}", type="positive", position="bottom", timeout=8000)
+            self._notify_champion(promotion.reason)
         await self.look()
+
+    def _notify_champion(self, text: str) -> None:
+        ui.notify(f"Champion: {text}", type="positive", position="bottom", timeout=8000)
+
+    async def _evaluate(self, model_id: str) -> None:
+        def start() -> str:
+            parts = self._visit.parts
+            provide(registry.frozen_request(parts.settings, model_id), parts.settings)
+            with parts.store.writing() as session:
+                job_id = registry.evaluate(session, parts.settings, model_id, self._visit.who.name).id
+            parts.doorbell.ring(job_id)
+            return job_id
+
+        job_id = await self._visit.do(Role.OPERATOR, start)
+        if job_id is not None:
+            ui.navigate.to(f"/training?job={job_id}")
 
     async def _download(self) -> None:
         model_id = self._model_id
@@ -201,14 +238,14 @@ class ModelsPage:
         with TemporaryDirectory() as folder:
             return self._visit.parts.artifacts.fetch(model.artifact, Path(folder)).read_bytes(), model.name
 
-    async def _uploaded(self, event: events.UploadEventArguments) -> None:
-        self._upload.reset()
-        with receiving(self._visit.parts.settings) as upload:
+    async def _uploaded(self, files: Sequence[FileUpload]) -> None:
+        settings = self._visit.parts.settings
+        with receiving(settings, model_limits(settings)) as upload:
             try:
-                path = upload.room_for(event.file.name, event.file.size())
-                await event.file.save(path)
+                path = upload.room_for(files[0].name, files[0].size())
+                await files[0].save(path)
             except HeimdallError as error:
-                return complain(str(error))
+                return self._visit.complain(str(error))
             view = await self._visit.do(Role.OPERATOR, self._import(upload))
         if view is not None:
             ui.notify("Imported", type="positive", position="bottom")
@@ -219,8 +256,7 @@ class ModelsPage:
         return lambda: import_model(self._visit.parts, path, self._visit.who.name).id
 
 
-def _waiting_html(promotion: registry.Promotion) -> str:
-    job = promotion.waiting_for[0]
-    link = f'<a href="/training?job={job}">Follow the evaluation</a>'
-    text = "It is being evaluated on the frozen set, and becomes champion by itself if it wins."
-    return f'<p class="notice warn" role="status">{text} {link}</p>'
+_WAITING_HTML = (
+    '<p class="notice warn" role="status">It is being evaluated on the frozen set, and becomes champion by itself if it wins, '
+    'also when you leave this page. <a href="/training">Follow the evaluation</a></p>'
+)

@@ -8,9 +8,10 @@ from nicegui import ui
 from pydantic import ValidationError
 
 from heimdall.errors import InputError
+from heimdall.observation import Place
 from heimdall.service.stations import StationFields
-from heimdall.web.visit import complain
-from heimdall.web.words import read_place
+from heimdall.web.visit import Visit
+from heimdall.web.words import place_text, read_place
 
 _CLOCKS = {
     "": "as its recordings say",
@@ -20,7 +21,9 @@ _CLOCKS = {
 }
 
 
-def ask_station(title: str, before: StationFields | None, save: Callable[[StationFields], Awaitable[bool]]) -> None:
+def ask_station(
+    visit: Visit, title: str, before: StationFields | None, save: Callable[[StationFields], Awaitable[bool]]
+) -> None:
     """It closes when `save` is content."""
     with ui.dialog(value=True) as dialog, ui.card().classes("ask"):
         ui.label(title).classes("title")
@@ -37,7 +40,7 @@ def ask_station(title: str, before: StationFields | None, save: Callable[[Statio
             try:
                 fields = read_fields(*texts, before)
             except InputError as error:
-                return complain(str(error))
+                return visit.complain(str(error))
             if await save(fields):
                 dialog.close()
 
@@ -49,21 +52,21 @@ def ask_station(title: str, before: StationFields | None, save: Callable[[Statio
 def read_fields(
     name: str, place: str, clock: str, level: str, note: str, before: StationFields | None = None
 ) -> StationFields:
-    """What was typed, as a receiver. Raises InputError that says which field is wrong."""
+    """What was typed, as a receiver; what no field shows stays as before. Raises InputError that says which field is wrong."""
     where = read_place(place)
     if where is None:
         raise InputError("a receiver needs a place: latitude, longitude in degrees")
     try:
-        return StationFields(
-            name=name,
-            latitude_deg=where.latitude_deg,
-            longitude_deg=where.longitude_deg,
-            height_m=where.height_m or 0.0,
-            clock_sigma_s=float(clock) if clock else None,
-            level_sigma_db=float(level) if level.strip() else None,
-            note=note,
-            correction=before.correction if before else None,
-        )
+        typed = {
+            "name": name,
+            "latitude_deg": where.latitude_deg,
+            "longitude_deg": where.longitude_deg,
+            "height_m": where.height_m or 0.0,
+            "clock_sigma_s": float(clock) if clock else None,
+            "level_sigma_db": float(level) if level.strip() else None,
+            "note": note,
+        }
+        return StationFields.model_validate((before.model_dump() if before else {}) | typed)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise InputError(f"{first['loc'][0]}: {first['msg']}") from error
@@ -76,11 +79,11 @@ def _input(label: str, value: str) -> ui.input:
 
 
 def _place_text(fields: StationFields | None) -> str:
-    return "" if fields is None else f"{fields.latitude_deg:.7g}, {fields.longitude_deg:.7g}, {fields.height_m:g}"
+    return "" if fields is None else place_text(Place(fields.latitude_deg, fields.longitude_deg, fields.height_m))
 
 
 def _level_text(fields: StationFields | None) -> str:
-    return "" if fields is None or fields.level_sigma_db is None else f"{fields.level_sigma_db:g}"
+    return "" if fields is None or fields.level_sigma_db is None else repr(fields.level_sigma_db)
 
 
 def _clock_key(fields: StationFields | None) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from html import escape
 
 from fastapi import Request
-from nicegui import events, ui
+from nicegui import ui
+from nicegui.elements.upload_files import FileUpload
 from pydantic import ValidationError
 
 from heimdall.errors import InputError
@@ -21,7 +22,8 @@ from heimdall.web import words
 from heimdall.web.entry import Entry, to_sign_in
 from heimdall.web.frame import empty, frame, panel
 from heimdall.web.receiver_form import ask_station
-from heimdall.web.visit import Visit, arrive, complain
+from heimdall.web.uploader import Uploader
+from heimdall.web.visit import Visit, arrive
 
 _IMPORT_LIMIT_BYTES = 5_000_000
 
@@ -59,8 +61,8 @@ class ReceiversPage:
             with ui.element("div").classes("buttons"):
                 ui.button("Add a receiver", icon="add", on_click=self._add).props("unelevated no-caps")
                 ui.button("Export", icon="download", on_click=self._export).props("outline no-caps")
-            self._upload = ui.upload(auto_upload=True, label="Import a list (.json)", on_upload=self._uploaded)
-            self._upload.props('flat accept=.json aria-label="Import receivers"').classes("drop")
+            label, name = "Import a list (.json)", "Import receivers"
+            Uploader(self._visit, label, name, self._uploaded, _IMPORT_LIMIT_BYTES, accept=".json")
 
     def _build_calibration(self) -> None:
         ui.label(
@@ -102,7 +104,7 @@ class ReceiversPage:
             if self._visit.may(Role.OPERATOR):
                 with ui.element("div").classes("buttons"):
                     ui.button("Edit", on_click=lambda: self._edit(station)).props("flat dense no-caps")
-                    ui.button("Forget", on_click=lambda: self._delete(station)).props("flat dense no-caps")
+                    ui.button("Forget", on_click=lambda: self._ask_delete(station)).props("flat dense no-caps")
 
     def _add(self) -> None:
         async def save(fields: StationFields) -> bool:
@@ -113,7 +115,7 @@ class ReceiversPage:
 
             return await self._changed(await self._visit.do(Role.OPERATOR, apply))
 
-        ask_station("Add a receiver", None, save)
+        ask_station(self._visit, "Add a receiver", None, save)
 
     def _edit(self, station: Station) -> None:
         async def save(fields: StationFields) -> bool:
@@ -124,7 +126,11 @@ class ReceiversPage:
 
             return await self._changed(await self._visit.do(Role.OPERATOR, apply))
 
-        ask_station(f"Edit {station.name}", stations.fields_of(station), save)
+        ask_station(self._visit, f"Edit {station.name}", stations.fields_of(station), save)
+
+    def _ask_delete(self, station: Station) -> None:
+        question = f"Forget {station.name}, with its place and its correction?"
+        words.confirm(question, "Forget", lambda: self._delete(station))
 
     async def _delete(self, station: Station) -> None:
         def apply() -> bool:
@@ -149,11 +155,8 @@ class ReceiversPage:
         if content is not None:
             ui.download.content(content, "receivers.json")
 
-    async def _uploaded(self, event: events.UploadEventArguments) -> None:
-        self._upload.reset()
-        if event.file.size() > _IMPORT_LIMIT_BYTES:
-            return complain(f"the list is larger than {words.bytes_text(_IMPORT_LIMIT_BYTES)}")
-        content = await event.file.read()
+    async def _uploaded(self, files: Sequence[FileUpload]) -> None:
+        content = await files[0].read()
 
         def apply() -> int:
             listed = read_list(content)
@@ -190,8 +193,7 @@ class ReceiversPage:
         found = calibrating.calibrate(parts.settings, stored, known)
         if not keep:
             return found
-        with parts.store.writing() as session:
-            return calibrating.store(session, parts.settings, stored, found)
+        return calibrating.keep(parts.store, parts.settings, stored, found)
 
 
 def read_list(content: bytes) -> StationList:

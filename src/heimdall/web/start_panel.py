@@ -10,7 +10,6 @@ from typing import Any
 from nicegui import run, ui
 from pydantic import ValidationError
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from heimdall.errors import HeimdallError, InputError
 from heimdall.service import kinds, registry, sessions
@@ -136,11 +135,7 @@ class StartPanel:
         parts = self._visit.parts
         request = self._request()
 
-        def create(session: Session) -> str:
-            return submit(session, request, parts.settings, self._visit.who.name).id
-
-        with parts.store.writing() as session:
-            job_id = create(session)
+        job_id = submit(parts.store, request, parts.settings, self._visit.who.name).id
         parts.doorbell.ring(job_id)
         return job_id
 

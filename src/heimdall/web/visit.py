@@ -27,6 +27,7 @@ class Visit:
         self.who = who
         self._entry = entry
         self._word = request.cookies.get(COOKIE)
+        self._client = ui.context.client
 
     def may(self, role: Role) -> bool:
         return self.who.role.covers(role)
@@ -36,10 +37,23 @@ class Visit:
         try:
             return await run.io_bound(lambda: self._allowed(role, lambda: work(*args, **kwargs)))
         except HeimdallError as error:
-            complain(str(error))
+            self.complain(str(error))
         except SQLAlchemyError:
-            complain("The database does not answer; try again soon.")
+            self.complain("The database does not answer; try again soon.")
         return None
+
+    def complain(self, message: str) -> None:
+        """Say what went wrong, until it is closed; also where the element that asked is no longer on the page."""
+        with self._client:
+            ui.notify(
+                sentence(message),
+                type="negative",
+                position="top",
+                multi_line=True,
+                close_button="Close",
+                timeout=0,
+                classes="complaint",
+            )
 
     def _allowed(self, role: Role, work: Callable[[], T]) -> T:
         # Asked anew each time: a page may stay open longer than its token is good.
@@ -58,17 +72,17 @@ def arrive(entry: Entry, request: Request) -> Visit | None:
     return None if who is None else Visit(entry, request, who)
 
 
-def complain(message: str) -> None:
-    """Say what went wrong, until it is closed."""
-    ui.notify(
-        sentence(message),
-        type="negative",
-        position="top",
-        multi_line=True,
-        close_button="Close",
-        timeout=0,
-        classes="complaint",
-    )
+class Latest:
+    """Of several requests whose answers may come in any order, the last one made counts."""
+
+    def __init__(self) -> None:
+        self._number = 0
+
+    def begin(self) -> Callable[[], bool]:
+        """A new request; what comes back says whether it is still the last."""
+        self._number += 1
+        mine = self._number
+        return lambda: mine == self._number
 
 
 def sentence(message: str) -> str:

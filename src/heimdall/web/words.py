@@ -13,9 +13,8 @@ from heimdall.formats.wording import frequency_text
 from heimdall.observation import Place
 from heimdall.service.sessions import Summary
 
-_PLACE = re.compile(
-    r"\s*\[?\s*(-?\d+(?:\.\d+)?)\s*°?\s*[,; ]\s*(-?\d+(?:\.\d+)?)\s*°?\s*(?:[,; ]\s*(-?\d+(?:\.\d+)?))?\s*\]?\s*"
-)
+_NUMBER = r"(-?\d+(?:\.\d+)?(?:e[-+]?\d+)?)"
+_PLACE = re.compile(rf"\s*\[?\s*{_NUMBER}\s*°?\s*[,; ]\s*{_NUMBER}\s*°?\s*(?:[,; ]\s*{_NUMBER})?\s*\]?\s*")
 
 
 def about_session(summary: Summary) -> str:
@@ -71,6 +70,12 @@ def score_name(name: str) -> str:
     return f"{plain[:-2]} in m" if plain.endswith(" m") else plain
 
 
+def place_text(place: Place) -> str:
+    """To the last digit, as `read_place` reads it: a form must not change what nobody edits."""
+    known = [place.latitude_deg, place.longitude_deg, *([] if place.height_m is None else [place.height_m])]
+    return ", ".join(map(repr, known))
+
+
 def read_place(text: str) -> Place | None:
     """`50.0155, 9.0108` or with a height; None for nothing. Raises InputError for anything else."""
     if not text.strip():
@@ -86,14 +91,29 @@ def read_place(text: str) -> Place | None:
     return Place(latitude_deg, longitude_deg, float(found[3]) if found[3] else None)
 
 
+def confirm(question: str, action: str, go: Callable[[], Awaitable[None]]) -> None:
+    """A dialog before something that cannot be undone."""
+    with ui.dialog(value=True) as dialog, ui.card().classes("ask"):
+        ui.label(question)
+
+        async def agreed() -> None:
+            dialog.close()
+            await go()
+
+        with ui.element("div").classes("buttons"):
+            ui.button("Cancel", on_click=dialog.close).props("flat no-caps autofocus")
+            ui.button(action, on_click=agreed).props("unelevated no-caps color=negative")
+
+
 def ask(title: str, label: str, value: str, answer: Callable[[str], Awaitable[bool]]) -> None:
-    """A dialog with one line of text; it closes when `answer` is content."""
+    """A dialog with one line of text; it closes when `answer` is content, or when nothing was changed."""
     with ui.dialog(value=True) as dialog, ui.card().classes("ask"):
         ui.label(title).classes("title")
         field = ui.input(label, value=value).props("outlined dense autofocus").classes("wide")
 
         async def save() -> None:
-            if await answer(field.value or ""):
+            text = field.value or ""
+            if text == value or await answer(text):
                 dialog.close()
 
         field.on("keydown.enter", save)

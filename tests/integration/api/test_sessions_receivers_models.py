@@ -33,6 +33,11 @@ def import_model(client, make_bundle):
     return make
 
 
+def end_in(store, job_id: str, state: str) -> None:
+    with store.writing() as session:
+        session.execute(update(Job).where(Job.id == job_id).values(state=state))
+
+
 def finish(store, job_id: str, median_m: float) -> None:
     with store.writing() as session:
         result = {"scores": {DECIDING: median_m}}
@@ -179,3 +184,50 @@ def test_the_champion_locates(client, import_model, store, measurements):
     answer = client.post("locate", params={"method": "learned"}, files=[("files", ("m.jsonl", measurements()))]).json()
     assert answer["model"] == model
     assert answer["fixes"][0]["method"] == "hybrid"
+
+
+def test_a_model_whose_name_is_in_another_script_is_downloaded_renamed_and_deleted(client, import_model):
+    model = import_model(name="город").json()
+    answer = client.get(f"models/{model['id']}/bundle")
+    assert answer.status_code == 200
+    assert "filename*=UTF-8''%D0%B3" in answer.headers["content-disposition"]
+    assert client.patch(f"models/{model['id']}", json={"name": "town"}).json()["name"] == "town.heimdall"
+    assert client.delete(f"models/{model['id']}").status_code == 204
+    assert client.get(f"models/{model['id']}").status_code == 404
+
+
+@pytest.mark.parametrize("changes", [{"upload_mb": 0.0001}])
+def test_a_bundle_has_a_limit_of_its_own(import_model):
+    assert import_model(name="larger than an upload may be").status_code == 201
+
+
+def test_a_promotion_that_waits_is_carried_out_by_the_service(app, client, import_model, store):
+    promoter = app.state.parts.promoter
+    first, second, third = (import_model(seed=seed).json()["id"] for seed in range(3))
+    waiting = client.post(f"models/{first}/promote").json()["waiting_for"]
+    promoter.look()
+    assert client.get(f"models/{first}").json()["candidate"]
+    finish(store, waiting[0], 90.0)
+    promoter.look()
+    model = client.get(f"models/{first}").json()
+    assert (model["champion"], model["candidate"], model["not_promoted"]) == (True, False, None)
+    for rival, end in (
+        (second, lambda job: finish(store, job, 95.0)),
+        (third, lambda job: end_in(store, job, "failed")),
+    ):
+        end(client.post(f"models/{rival}/promote").json()["waiting_for"][0])
+    promoter.look()
+    told = [client.get(f"models/{rival}").json() for rival in (second, third)]
+    assert [each["candidate"] for each in told] == [False, False]
+    assert "95.0 m" in told[0]["not_promoted"]
+    assert "did not succeed" in told[1]["not_promoted"]
+    assert client.get(f"models/{first}").json()["champion"]
+
+
+def test_the_frozen_evaluation_can_be_asked_for_by_itself_and_is_done_once(client, import_model, store):
+    model = import_model().json()["id"]
+    job = client.post(f"models/{model}/evaluate").json()["job"]
+    assert client.post(f"models/{model}/evaluate").json()["job"] == job
+    finish(store, job, 90.0)
+    assert client.get(f"models/{model}").json()["frozen"]["job"] == job
+    assert client.post(f"models/{model}/evaluate").json()["job"] == job

@@ -103,3 +103,19 @@ def test_a_manifest_with_any_one_field_wrong_is_an_input_error_or_harmless(
     _rewritten(path, manifest=json.dumps(_bundle().manifest() | {key: value}).encode())
     with contextlib.suppress(InputError):
         assert read_bundle(path).network == b"onnx bytes"
+
+
+def test_a_member_whose_compressed_bytes_are_damaged_is_an_input_error(tmp_path: Path) -> None:
+    path = tmp_path / "packed.heimdall"
+    _bundle().save(path)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content * 50 if name == CARD else content)
+    content = bytearray(path.read_bytes())
+    start = content.index(CARD.encode()) + len(CARD)
+    content[start : start + 12] = b"\xff" * 12
+    path.write_bytes(content)
+    with pytest.raises(InputError):
+        read_bundle(path)

@@ -71,3 +71,22 @@ def test_the_pooled_weights_are_normalised_and_lie_between_their_sources(share: 
     assert np.exp(joined.log_weight).sum() + np.exp(joined.log_background).sum() == pytest.approx(1.0)
     expected = (1 - share) * mixture.log_weight + share * mass
     np.testing.assert_allclose(np.diff(joined.log_weight), np.diff(expected))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"regions": {"hybrid": {"all": {"masses": [0.5]}}}},
+        {"regions": {"hybrid": {"all": {"masses": [*PROBABILITIES[:-1], 2.0]}}}},
+        {"regions": {"hybrid": {"all": {"masses": [*PROBABILITIES[:-1], float("nan")]}}}},
+        {"regions": {"hybrid": {"all": {"masses": list(reversed(PROBABILITIES))}}}},
+        {"blends": {"all": {"likelihood_share": -1.0}}},
+        {"blends": {"all": {"blur": float("inf")}}},
+        {"kinds": {"terrestrial, time": {"likelihood": 900.0}}},
+        {"kinds": {"terrestrial, time": "good"}},
+        {"scenes": -1},
+    ],
+)
+def test_a_calibration_that_no_fit_can_have_made_is_refused(change: dict[str, object]) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - the sentence is the bundle's
+        Calibration.from_json(Calibration().to_json() | change)

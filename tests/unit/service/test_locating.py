@@ -8,10 +8,11 @@ import pytest
 
 from heimdall.artifacts import open_artifacts
 from heimdall.errors import InputError
+from heimdall.estimation.locate import locate_each
 from heimdall.formats.measurements import read_measurements
-from heimdall.service import registry, stations
-from heimdall.service.locating import Locator, Method, RateLimit
-from heimdall.service.refusals import BusyError, TooOftenError, UnknownError
+from heimdall.service import locating, registry, stations
+from heimdall.service.locating import Deadline, Locator, Method, RateLimit
+from heimdall.service.refusals import BusyError, TooLargeError, TooOftenError, UnknownError
 from heimdall.service.stations import Correction, StationFields
 from heimdall.service.store import Alias
 from heimdall.service.warm import CHAMPION, WarmModels
@@ -31,10 +32,9 @@ def locator(settings, store):
 @pytest.fixture
 def imported(settings, store, make_bundle):
     path = make_bundle()
+    bundle = registry.check_bundle(path)
+    model = registry.import_bundle(store, open_artifacts(settings.artifact_address), path, bundle, created_by="test")
     with store.writing() as session:
-        model = registry.import_bundle(
-            session, open_artifacts(settings.artifact_address), path, registry.check_bundle(path), created_by="test"
-        )
         session.add(Alias(name=CHAMPION, model_id=model.id, moved_by="test", reason={}))
     return model
 
@@ -57,10 +57,10 @@ def test_beyond_slots_and_queue_it_says_come_back(locator):
 def test_work_whose_time_is_over_is_not_begun(locator):
     gate, begun = threading.Event(), []
     blocked = locator.run(gate.wait)
-    late = locator.run(lambda: begun.append(1), deadline_s=1e-6)
+    late = locator.run(lambda: begun.append(1), Deadline(0.0))
     gate.set()
     blocked.result(10)
-    with pytest.raises(BusyError, match="in time"):
+    with pytest.raises(BusyError, match="longer than a request may"):
         late.result(10)
     assert begun == []
 
@@ -126,3 +126,27 @@ def test_so_many_a_minute_for_each():
     assert caught.value.retry_after_s == pytest.approx(50.0)
     now[0] = 60.5
     rate.check("a")
+
+
+def test_work_that_nobody_waits_for_ends_at_the_next_observation_and_frees_its_slot(locator, monkeypatch):
+    deadline, seen = Deadline(60.0), []
+
+    def slow(portion):
+        seen.append(len(portion))
+        deadline.abandon()
+        return locate_each(portion)
+
+    monkeypatch.setattr(locating, "locate_each", slow)
+    work = locator.run(lambda: locator.locate(observations(count=100), deadline=deadline), deadline)
+    with pytest.raises(BusyError, match="nobody waits"):
+        work.result(60)
+    assert seen == [32]
+    assert locator.waiting == 0
+
+
+def test_more_observations_than_a_request_may_have_are_refused_before_any_is_located(locator, monkeypatch):
+    few = locator._settings.model_copy(update={"locate_observations": 3})
+    monkeypatch.setattr(locator, "_settings", few)
+    monkeypatch.setattr(locating, "locate_each", lambda _: pytest.fail("located"))
+    with pytest.raises(TooLargeError, match="heimdall locate"):
+        locator.locate(observations(count=4))

@@ -22,9 +22,8 @@ def imported(settings, store, make_bundle):
     def make(**values):
         path = make_bundle(**values)
         bundle = registry.check_bundle(path)
-        with store.writing() as session:
-            artifacts = open_artifacts(settings.artifact_address)
-            return registry.import_bundle(session, artifacts, path, bundle, created_by="test"), bundle
+        artifacts = open_artifacts(settings.artifact_address)
+        return registry.import_bundle(store, artifacts, path, bundle, created_by="test"), bundle
 
     return make
 
@@ -118,12 +117,9 @@ def test_a_network_that_was_not_proved_is_refused(settings, store, make_bundle, 
     bundle = registry.check_bundle(path)
     if parity is not None:
         bundle.training["parity"] = parity
-    with store.writing() as session:
-        model = registry.import_bundle(
-            session, open_artifacts(settings.artifact_address), path, bundle, created_by="test"
-        )
-        with pytest.raises(ConflictError, match="not proved"):
-            registry.promote(session, settings, model.id, bundle, "test")
+    model = registry.import_bundle(store, open_artifacts(settings.artifact_address), path, bundle, created_by="test")
+    with store.writing() as session, pytest.raises(ConflictError, match="not proved"):
+        registry.promote(session, settings, model.id, bundle, "test")
 
 
 def test_a_failed_evaluation_is_started_again(imported, promote, evaluated):
@@ -144,3 +140,30 @@ def test_another_evaluation_than_the_frozen_one_does_not_count(imported, promote
     with store.reading() as session:
         assert registry.frozen_scores(session, settings, model[0].id) is None
     assert promote(model).waiting_for
+
+
+def test_a_model_is_renamed_and_deleted_but_not_while_it_is_champion(imported, promote, evaluated, store, settings):
+    artifacts = open_artifacts(settings.artifact_address)
+    model, bundle = imported()
+    with store.writing() as session:
+        assert registry.rename(session, model.id, "город v1.2").name == "город v1.2.heimdall"
+    with store.writing() as session, pytest.raises(InputError, match="needs a name"):
+        registry.rename(session, model.id, "  ")
+    evaluated(promote((model, bundle)).waiting_for[0], 90.0)
+    assert promote((model, bundle)).promoted
+    with pytest.raises(ConflictError, match="champion"):
+        registry.delete(store, artifacts, model.id)
+    other, _ = imported(seed=2)
+    registry.delete(store, artifacts, other.id)
+    assert artifacts.names(f"models/{other.id}") == []
+    with store.reading() as session:
+        assert [each.id for each in registry.find(session)] == [model.id]
+
+
+def test_of_two_imports_at_once_the_database_takes_one(settings, store, make_bundle, monkeypatch):
+    path = make_bundle()
+    bundle, artifacts = registry.check_bundle(path), open_artifacts(settings.artifact_address)
+    registry.import_bundle(store, artifacts, path, bundle, created_by="first")
+    monkeypatch.setattr(registry, "_check_new", lambda *_: None)  # both looked before either had written
+    with pytest.raises(ConflictError, match="here already"):
+        registry.import_bundle(store, artifacts, path, bundle, created_by="second")

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import io
+import json
+import os
 
 import pytest
+from sqlalchemy.orm import Session
 
 from heimdall.errors import InputError
+from heimdall.formats.kiwisdr import TRUTH_NAME
 from heimdall.formats.sigmf_write import write_sigmf
+from heimdall.formats.truth import write_truth
 from heimdall.observation import Place
 from heimdall.service import sessions
 from heimdall.service.refusals import UnknownError
@@ -25,8 +30,7 @@ def stored(settings, store):
             for path, content in files.items():
                 upload.add(path, io.BytesIO(content))
             summary = sessions.prepare(upload, truth)
-            with store.writing() as session:
-                return sessions.add(session, settings, upload, summary, name=name, created_by="test")
+            return sessions.add(store, settings, upload, summary, name=name, created_by="test")
 
     return make
 
@@ -52,12 +56,10 @@ def test_a_single_json_or_txt_is_taken_for_measurements(settings, stored):
 @pytest.mark.parametrize("truth", [TRUTH, Place(-33.5, -70.25)])
 def test_a_truth_said_later_is_what_every_reader_finds(settings, store, stored, truth):
     kept = stored({"m.jsonl": table(2)})
-    with store.writing() as session:
-        sessions.set_truth(session, settings, kept.id, truth)
+    sessions.set_truth(store, settings, kept.id, truth)
     assert [observation.truth for observation in sessions.read(settings, kept)] == [truth, truth]
     assert sessions.Summary.model_validate(again(store, kept.id).summary).truth.latitude_deg == truth.latitude_deg
-    with store.writing() as session:
-        sessions.set_truth(session, settings, kept.id, None)
+    sessions.set_truth(store, settings, kept.id, None)
     assert [observation.truth for observation in sessions.read(settings, kept)] == [None, None]
 
 
@@ -89,8 +91,38 @@ def test_what_cannot_be_read_is_not_stored_and_its_folder_is_not_told(settings, 
 
 def test_a_deleted_session_is_unknown_and_its_files_are_gone(settings, store, stored):
     kept = stored({"m.jsonl": table()})
-    with store.writing() as session:
-        sessions.delete(session, settings, kept.id)
+    sessions.delete(store, settings, kept.id)
     assert not sessions.folder_of(settings, kept.id).exists()
     with store.reading() as session, pytest.raises(UnknownError):
         sessions.get(session, kept.id)
+
+
+def test_a_folder_that_a_crash_left_without_a_row_is_removed_once_it_is_old(settings, store, stored):
+    kept = stored({"m.jsonl": table()})
+    old, fresh = (sessions.folder_of(settings, name * 16) for name in "ab")
+    for folder in (old, fresh):
+        folder.mkdir()
+        (folder / "m.jsonl").write_bytes(table())
+    os.utime(old, (0, 0))
+    os.utime(sessions.folder_of(settings, kept.id), (0, 0))
+    assert sessions.remove_orphans(store, settings) == 1
+    assert not old.exists()
+    assert fresh.exists()
+    assert sessions.read(settings, kept)
+
+
+def test_a_session_that_the_database_did_not_take_leaves_no_files(settings, store, stored, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Session, "flush", refuse)
+    with pytest.raises(OSError, match="disk full"):
+        stored({"m.jsonl": table()})
+    assert list((settings.data / sessions.FOLDER).iterdir()) == []
+
+
+def test_the_place_of_a_transmitter_is_kept_to_the_last_digit(settings, tmp_path):
+    place = Place(47.4510040283203, 9.00000000001, 512.345678)
+    (tmp_path / "20200813T065220Z_77500_a_iq.wav").write_bytes(b"")
+    write_truth(tmp_path, place)
+    assert json.loads((tmp_path / TRUTH_NAME).read_text()) == [place.latitude_deg, place.longitude_deg, place.height_m]

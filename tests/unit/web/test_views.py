@@ -8,13 +8,16 @@ from types import SimpleNamespace
 import pytest
 
 from heimdall.errors import InputError
+from heimdall.observation import Place
 from heimdall.service.api.models import FrozenView, ModelView
 from heimdall.service.runfolder import Warned
+from heimdall.service.stations import Correction, StationFields
 from heimdall.web import model_view
 from heimdall.web.job_panel import Look, error_chart, figures_html, loss_chart, title_html, warnings_html
 from heimdall.web.receiver_form import read_fields
 from heimdall.web.receivers_page import read_list
 from heimdall.web.system_page import finding_html, workers_html
+from heimdall.web.words import place_text
 
 EVIL = "<script>alert(1)</script>"
 SCORES = {
@@ -47,6 +50,8 @@ def model(scores=None, **values) -> ModelView:
         "id": "a" * 16,
         "name": "quick.heimdall",
         "champion": False,
+        "candidate": False,
+        "not_promoted": None,
         "created_utc": datetime(2026, 1, 1, tzinfo=UTC),
     }
     usual |= {"job": None, "sha256": "0" * 64, "size_bytes": 1, "scores": {}, "record": {}}
@@ -135,6 +140,14 @@ def test_without_a_worker_the_page_says_what_to_start():
 def test_a_receiver_is_read_from_what_was_typed():
     fields = read_fields(" HB9 ", "46.5, 8.8, 480", "5e-08", "2", "roof")
     assert (fields.name, fields.height_m, fields.clock_sigma_s, fields.level_sigma_db) == ("HB9", 480.0, 5e-8, 2.0)
+
+
+def test_what_a_form_does_not_show_stays_when_a_receiver_is_edited():
+    correction = Correction(delay_s=1e-6, observations=3)
+    place = {"latitude_deg": 47.4510040283203, "longitude_deg": -8.1, "height_m": 512.34567}
+    before = StationFields(name="A", **place, level_sigma_db=1 / 3, correction=correction)
+    shown = (before.name, place_text(Place(*place.values())), "", repr(before.level_sigma_db), "")
+    assert read_fields(*shown, before) == before
 
 
 @pytest.mark.parametrize(

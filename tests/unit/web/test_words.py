@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from heimdall.errors import InputError
 from heimdall.observation import Place
 from heimdall.web import words
-from heimdall.web.visit import sentence
+from heimdall.web.visit import Latest, sentence
 
 
 @given(st.floats(-90, 90), st.floats(-180, 180))
@@ -76,3 +76,17 @@ def test_scores_are_named_for_people() -> None:
 )
 def test_a_message_becomes_a_sentence_and_a_file_keeps_its_name(message: str, said: str) -> None:
     assert sentence(message) == said
+
+
+@given(st.floats(-90, 90), st.floats(-180, 180), st.none() | st.floats(-1e3, 1e5))
+def test_a_form_that_nobody_edits_gives_back_what_it_showed(
+    latitude: float, longitude: float, height: float | None
+) -> None:
+    place = Place(latitude, longitude, height)
+    assert words.read_place(words.place_text(place)) == place
+
+
+def test_of_several_requests_the_last_one_counts() -> None:
+    latest = Latest()
+    first, second = latest.begin(), latest.begin()
+    assert (first(), second()) == (False, True)

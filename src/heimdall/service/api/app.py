@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,6 +15,7 @@ from fastapi.responses import JSONResponse
 from heimdall import __version__
 from heimdall.artifacts import Artifacts, open_artifacts
 from heimdall.service import bell, metrics, probes
+from heimdall.service import sessions as sessions_of
 from heimdall.service.api import jobs, locate, models, problems, receivers, sessions, system
 from heimdall.service.api.limits import BODY_LIMIT_BYTES, BodyLimit
 from heimdall.service.api.parts import Parts
@@ -23,14 +25,19 @@ from heimdall.service.jobs import Census
 from heimdall.service.locating import Locator, RateLimit
 from heimdall.service.mirror import Mirror
 from heimdall.service.planning import Planner
+from heimdall.service.promotion import Promoter
 from heimdall.service.settings import Settings
 from heimdall.service.store import Store
 from heimdall.service.warm import WarmModels
 
+log = logging.getLogger(__name__)
+
 PREFIX = "/api/v1"
 _UPLOADS_TOGETHER = 2
 """Uploads of the largest size that may be under way at the same time; of smaller ones as many more."""
-_UPLOADS = (f"{PREFIX}/locate", f"{PREFIX}/sessions", f"{PREFIX}/models", "/_nicegui/client/")
+_UPLOADS = (f"{PREFIX}/locate", f"{PREFIX}/sessions")
+_MODELS = (f"{PREFIX}/models", "/_nicegui/client/")
+"""The page sends whatever it sends to one address; it has the limits of each form itself."""
 
 
 def create_app(settings: Settings, store: Store) -> FastAPI:
@@ -49,7 +56,7 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
     )
     app.state.parts = parts
     limit_bytes = _body_limit(settings)
-    together_bytes = _UPLOADS_TOGETHER * limit_bytes(_UPLOADS[0])
+    together_bytes = _UPLOADS_TOGETHER * limit_bytes(_MODELS[0])
     app.add_middleware(BodyLimit, limit_bytes=limit_bytes, limit_s=settings.upload_s, together_bytes=together_bytes)
     problems.install(app)
     for router in (jobs.router, locate.router, sessions.router, receivers.router, models.router, system.router):
@@ -62,25 +69,34 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
 def _parts(settings: Settings, store: Store, celery: Celery, census: Census) -> Parts:
     artifacts = open_artifacts(settings.artifact_address)
     models = WarmModels(artifacts, settings.home / "warm")
+    doorbell = bell.Doorbell(celery)
     return Parts(
         settings=settings,
         store=store,
         artifacts=artifacts,
         folders=RunFolders(settings, artifacts),
-        doorbell=bell.Doorbell(celery),
+        doorbell=doorbell,
         models=models,
         locator=Locator(settings, store, models),
         rate=RateLimit(settings.locate_per_minute),
         planner=Planner(settings),
         health=_health(settings, store, artifacts, celery, census),
         mirror=Mirror(settings, store),
+        promoter=Promoter(settings, store, models, doorbell),
     )
 
 
 def _body_limit(settings: Settings) -> Callable[[str], int]:
     """Bytes that a request to a path may have; an upload comes in an envelope of its own."""
     upload_bytes = int(settings.upload_mb * 1e6) + BODY_LIMIT_BYTES
-    return lambda path: upload_bytes if path.startswith(_UPLOADS) else BODY_LIMIT_BYTES
+    model_bytes = max(upload_bytes, int(settings.model_mb * 1e6) + BODY_LIMIT_BYTES)
+
+    def limit_bytes(path: str) -> int:
+        if path.startswith(_MODELS):
+            return model_bytes
+        return upload_bytes if path.startswith(_UPLOADS) else BODY_LIMIT_BYTES
+
+    return limit_bytes
 
 
 def _health(settings: Settings, store: Store, artifacts: Artifacts, celery: Celery, census: Census) -> Health:
@@ -91,11 +107,15 @@ def _health(settings: Settings, store: Store, artifacts: Artifacts, celery: Cele
 def _lifespan(parts: Parts, health: Health) -> Any:
     @asynccontextmanager
     async def run(_app: FastAPI) -> AsyncIterator[None]:
+        if orphans := sessions_of.remove_orphans(parts.store, parts.settings):
+            log.info("deleted %d folders of sessions that a crash had left without a row", orphans)
         health.start()
         parts.mirror.start()
+        parts.promoter.start()
         yield
         health.stop()
         parts.mirror.stop()
+        parts.promoter.stop()
         parts.doorbell.close()
         parts.locator.close()
 

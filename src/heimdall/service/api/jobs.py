@@ -54,8 +54,8 @@ def create(
 ) -> JobView:
     """It waits in the queue until a worker has a free device."""
     request = parts.planner.completed(request)
-    with parts.store.writing() as session:
-        job = submit(session, request, parts.settings, who.name)
+    job = submit(parts.store, request, parts.settings, who.name)
+    with parts.store.reading() as session:
         view = _view(session, job, parts)
     parts.doorbell.ring(job.id, queue_of(job))
     response.headers["Location"] = f"/api/v1/jobs/{job.id}"

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from concurrent.futures import Future
 from enum import StrEnum
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
+from starlette.requests import ClientDisconnect
 
 from heimdall.errors import HeimdallError, InputError
 from heimdall.observation import Observation
@@ -18,14 +20,14 @@ from heimdall.service.api.parts import Parts, UsesParts, Viewer
 from heimdall.service.api.problems import documented
 from heimdall.service.api.uploading import form_of, receive_files
 from heimdall.service.kinds import Id
-from heimdall.service.locating import Answer, Method
-from heimdall.service.refusals import BusyError
+from heimdall.service.locating import Answer, Deadline, Method
 from heimdall.service.store import StoredSession
 from heimdall.service.uploads import Upload, receiving
 
 router = APIRouter(prefix="/locate", tags=["locate"], responses=documented(400, 401, 403, 404, 408, 413, 422, 429, 503))
 
-_COME_BACK_S = 10.0
+_LOOK_EVERY_S = 0.5
+"""How often a request that waits is asked whether its sender is still there."""
 
 
 class Form(StrEnum):
@@ -118,17 +120,27 @@ async def locate(
         if not count and not stored:
             raise InputError("nothing to locate: send files in the field `files`, or name a `session`")
 
-        def work() -> bytes:
-            observations = _observations(parts, stored, upload if count else None)
-            return _written(parts.locator.locate(observations, method, model), form)
+        deadline = parts.locator.deadline()
 
-        future = asyncio.wrap_future(parts.locator.run(work))
-        try:
-            content = await asyncio.wait_for(future, parts.settings.locate_s)
-        except TimeoutError:
-            limit_s = parts.settings.locate_s
-            raise BusyError(f"it takes more than {limit_s:g} s: send less at a time", _COME_BACK_S) from None
+        def work() -> bytes:
+            observations = _observations(parts, stored, upload if count else None, deadline)
+            return _written(parts.locator.locate(observations, method, model, deadline), form)
+
+        content = await _waited_for(request, parts.locator.run(work, deadline), deadline)
     return Response(content, media_type=MEDIA_TYPES[form])
+
+
+async def _waited_for(request: Request, work: Future[bytes], deadline: Deadline) -> bytes:
+    """What the work gives. It is abandoned when its time is over, or when nobody waits for it any more."""
+    future = asyncio.wrap_future(work)
+    try:
+        while not (await asyncio.wait({future}, timeout=_LOOK_EVERY_S))[0]:
+            deadline.check()
+            if await request.is_disconnected():
+                raise ClientDisconnect
+        return future.result()
+    finally:
+        deadline.abandon()
 
 
 def _stored(parts: Parts, names: Sequence[str]) -> list[StoredSession]:
@@ -138,12 +150,15 @@ def _stored(parts: Parts, names: Sequence[str]) -> list[StoredSession]:
         return [sessions.get(session, name) for name in names]
 
 
-def _observations(parts: Parts, stored: Sequence[StoredSession], upload: Upload | None) -> list[Observation]:
+def _observations(
+    parts: Parts, stored: Sequence[StoredSession], upload: Upload | None, deadline: Deadline
+) -> list[Observation]:
     observations: list[Observation] = []
     if upload is not None:
         upload.unpack()
         observations += sessions.read_upload(upload)
     for each in stored:
+        deadline.check()
         observations += sessions.read(parts.settings, each)
     return observations
 

@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
+from urllib.parse import quote
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Body, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.params import Path as InPath
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from heimdall.errors import InputError
@@ -23,7 +24,8 @@ from heimdall.service.api.uploading import form_of, receive_some
 from heimdall.service.kinds import Id
 from heimdall.service.settings import Settings
 from heimdall.service.store import Model
-from heimdall.service.uploads import Upload, receiving
+from heimdall.service.submit import provide
+from heimdall.service.uploads import Upload, model_limits, receiving
 from heimdall.service.warm import champion_of, get_model
 
 router = APIRouter(prefix="/models", tags=["models"], responses=documented(401, 403, 422, 503))
@@ -42,6 +44,8 @@ class ModelView(BaseModel):
     id: str
     name: str
     champion: bool = Field(description="It is the one that locates.")
+    candidate: bool = Field(description="It becomes champion when its evaluation has ended, if it wins.")
+    not_promoted: str | None = Field(description="Why it did not become champion when that was last asked for.")
     created_utc: datetime
     job: str | None = Field(description="The job that made it; null: imported, or the job is deleted.")
     sha256: str
@@ -55,10 +59,22 @@ class ModelPage(BaseModel):
     models: list[ModelView]
 
 
+class ModelChange(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"name": "town, third try"}]})
+
+    name: Annotated[str, Field(min_length=1, max_length=120)]
+
+
+class EvaluationView(BaseModel):
+    job: str = Field(description="The evaluation.")
+
+
 class PromotionView(BaseModel):
     promoted: bool
     reason: str
-    waiting_for: list[str] = Field(description="Evaluations under way: ask again when these jobs have ended.")
+    waiting_for: list[str] = Field(
+        description="Evaluations under way: the service promotes when these jobs have ended."
+    )
 
 
 class ScoreRow(BaseModel):
@@ -90,7 +106,7 @@ def find(who: Viewer, parts: UsesParts) -> ModelPage:
 )
 async def import_bundle(request: Request, response: Response, who: Operator, parts: UsesParts) -> ModelView:
     """It is listed only if its hashes, its format version and its network hold."""
-    with receiving(parts.settings) as upload:
+    with receiving(parts.settings, model_limits(parts.settings)) as upload:
         await receive_some(request, upload)
         view = await run_in_threadpool(_import, parts, upload, who.name)
     response.headers["Location"] = f"/api/v1/models/{view.id}"
@@ -127,8 +143,36 @@ def download(model_id: ModelId, who: Viewer, parts: UsesParts) -> StreamingRespo
         model = get_model(session, model_id)
     scratch = TemporaryDirectory(prefix="heimdall-bundle-")
     path = parts.artifacts.fetch(model.artifact, Path(scratch.name))
-    headers = {"Content-Disposition": f'attachment; filename="{model.name}"', "Content-Length": str(model.size_bytes)}
+    headers = {"Content-Disposition": as_attachment(model.name), "Content-Length": str(model.size_bytes)}
     return StreamingResponse(_pieces(path, scratch), media_type=_BUNDLE, headers=headers)
+
+
+@router.patch("/{model_id}", summary="Rename a model", responses=documented(404, 413))
+def rename(model_id: ModelId, change: Annotated[ModelChange, Body()], who: Operator, parts: UsesParts) -> ModelView:
+    with parts.store.writing() as session:
+        return view_model(session, parts.settings, registry.rename(session, model_id, change.name))
+
+
+@router.delete("/{model_id}", status_code=204, summary="Delete a model", responses=documented(404, 409))
+def delete(model_id: ModelId, who: Admin, parts: UsesParts) -> None:
+    """With its file. The champion stays; jobs that name the model and have not run fail."""
+    registry.delete(parts.store, parts.artifacts, model_id)
+
+
+@router.post(
+    "/{model_id}/evaluate",
+    status_code=202,
+    summary="Evaluate a model on the frozen set that decides on promotions",
+    responses=documented(404),
+)
+def evaluate(model_id: ModelId, who: Operator, parts: UsesParts) -> EvaluationView:
+    """The job that did it already, if there is one."""
+    provide(registry.frozen_request(parts.settings, model_id), parts.settings)
+    with parts.store.writing() as session:
+        get_model(session, model_id)
+        job = registry.evaluate(session, parts.settings, model_id, who.name)
+    parts.doorbell.ring(job.id)
+    return EvaluationView(job=job.id)
 
 
 @router.post(
@@ -136,24 +180,23 @@ def download(model_id: ModelId, who: Viewer, parts: UsesParts) -> StreamingRespo
     summary="Make a model champion, if it is the better one",
     response_model=PromotionView,
     responses=documented(404, 409)
-    | {202: {"description": "It has to be evaluated first; ask again.", "model": PromotionView}},
+    | {202: {"description": "It is evaluated first, and promoted then if it wins.", "model": PromotionView}},
 )
 def promote(model_id: ModelId, response: Response, who: Admin, parts: UsesParts) -> PromotionView:
-    """Refused, with the figures, where it is not better on the frozen evaluation or its ONNX file was not proved."""
-    promotion = promote_model(parts, model_id, who.name)
+    """Refused, with the figures, where it is not better on the frozen evaluation or its ONNX file was not proved.
+
+    A promotion that has to wait is carried out by the service when the evaluations have ended; `candidate` and `not_promoted`
+    of the model say what came of it.
+    """
+    promotion = parts.promoter.ask(model_id, who.name)
     response.status_code = 200 if promotion.promoted else 202
     return PromotionView(promoted=promotion.promoted, reason=promotion.reason, waiting_for=list(promotion.waiting_for))
 
 
-def promote_model(parts: Parts, model_id: str, who: str) -> registry.Promotion:
-    with parts.store.reading() as session:
-        model = get_model(session, model_id)
-    bundle = parts.models.get(model).bundle
-    with parts.store.writing() as session:
-        promotion = registry.promote(session, parts.settings, model_id, bundle, who)
-    for job_id in promotion.waiting_for:
-        parts.doorbell.ring(job_id)
-    return promotion
+def as_attachment(name: str) -> str:
+    """A header that names a file in any script (RFC 6266), with a plain name for those who cannot read it."""
+    plain = name.encode("ascii", "replace").decode().replace("?", "_").replace('"', "_")
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name)}"
 
 
 def view_model(session: Session, settings: Settings, model: Model) -> ModelView:
@@ -163,6 +206,8 @@ def view_model(session: Session, settings: Settings, model: Model) -> ModelView:
         id=model.id,
         name=model.name,
         champion=champion is not None and champion.id == model.id,
+        candidate=any(each.model_id == model.id for each in registry.candidates(session)),
+        not_promoted=model.record.get(registry.REFUSED),
         created_utc=datetime.fromtimestamp(model.created_unix_s, UTC),
         job=model.job_id,
         sha256=model.sha256,
@@ -175,8 +220,7 @@ def view_model(session: Session, settings: Settings, model: Model) -> ModelView:
 
 def import_model(parts: Parts, path: Path, who: str) -> Model:
     bundle = registry.check_bundle(path)
-    with parts.store.writing() as session:
-        return registry.import_bundle(session, parts.artifacts, path, bundle, created_by=who)
+    return registry.import_bundle(parts.store, parts.artifacts, path, bundle, created_by=who)
 
 
 def _import(parts: Parts, upload: Upload, who: str) -> ModelView:

@@ -18,6 +18,7 @@ from heimdall.service.health import Health
 from heimdall.service.locating import Locator, RateLimit
 from heimdall.service.mirror import Mirror
 from heimdall.service.planning import Planner
+from heimdall.service.promotion import Promoter
 from heimdall.service.settings import Settings
 from heimdall.service.store import Store
 from heimdall.service.warm import WarmModels
@@ -36,6 +37,7 @@ class Parts:
     planner: Planner
     health: Health
     mirror: Mirror
+    promoter: Promoter
 
 
 def parts_of(request: Request) -> Parts:

@@ -84,8 +84,7 @@ def calibrate(wanted: Annotated[CalibrationRequest, Body()], who: Operator, part
     found = calibrating.calibrate(parts.settings, chosen, known)
     if not wanted.store:
         return found
-    with parts.store.writing() as session:
-        return calibrating.store(session, parts.settings, chosen, found)
+    return calibrating.keep(parts.store, parts.settings, chosen, found)
 
 
 @router.get("/{receiver_id}", summary="One receiver", responses=documented(404))

@@ -94,21 +94,20 @@ def get(session_id: SessionId, who: Viewer, parts: UsesParts) -> SessionView:
 def change(
     session_id: SessionId, change: Annotated[SessionChange, Body()], who: Operator, parts: UsesParts
 ) -> SessionView:
+    if "truth" in change.model_fields_set:
+        truth = None if change.truth is None else change.truth.to_place()
+        sessions.set_truth(parts.store, parts.settings, session_id, truth)
     with parts.store.writing() as session:
         sessions.get(session, session_id)
         if change.name is not None:
             sessions.rename(session, session_id, change.name)
-        if "truth" in change.model_fields_set:
-            truth = None if change.truth is None else change.truth.to_place()
-            sessions.set_truth(session, parts.settings, session_id, truth)
         return view_session(sessions.get(session, session_id))
 
 
 @router.delete("/{session_id}", status_code=204, summary="Delete a session", responses=documented(404))
 def delete(session_id: SessionId, who: Operator, parts: UsesParts) -> None:
     """With its files. Jobs that name it and have not run fail."""
-    with parts.store.writing() as session:
-        sessions.delete(session, parts.settings, session_id)
+    sessions.delete(parts.store, parts.settings, session_id)
 
 
 def view_session(stored: StoredSession) -> SessionView:
@@ -123,8 +122,7 @@ def view_session(stored: StoredSession) -> SessionView:
 
 def _add(parts: Parts, upload: Upload, name: str, who: str, truth: Place | None) -> SessionView:
     prepared = sessions.prepare(upload, truth)
-    with parts.store.writing() as session:
-        stored = sessions.add(session, parts.settings, upload, prepared, name=name, created_by=who)
+    stored = sessions.add(parts.store, parts.settings, upload, prepared, name=name, created_by=who)
     return view_session(stored)
 
 
