@@ -62,7 +62,9 @@ def _restrict(version: int, hidden: set[str]) -> None:
     for path in _beside("/", hidden) if hidden else ["/"]:
         _allow(rules, path, rights)
     for capability in _LOOKS_INTO_OTHERS:
-        _libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)  # root loses them as it becomes the program; others have none
+        _libc.prctl(
+            _PR_CAPBSET_DROP, capability, 0, 0, 0
+        )  # root loses them as it becomes the program; others have none
     if _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "no_new_privs")
     _call(_RESTRICT_SELF, rules, ctypes.c_uint32(0))

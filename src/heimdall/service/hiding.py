@@ -53,7 +53,9 @@ def look_at_secrets(settings: Settings) -> Look:
     def look() -> str:
         hidden = hidden_from(settings, os.environ)
         if not confine.landlock_version():
-            raise Degraded("jobs could read the worker's secrets: this kernel has no Landlock (Linux 5.13 or newer has)")
+            raise Degraded(
+                "jobs could read the worker's secrets: this kernel has no Landlock (Linux 5.13 or newer has)"
+            )
         if hidden.exposed:
             raise Degraded(
                 f"jobs could read {', '.join(map(str, hidden.exposed))}: put it into a folder where nothing else is written"

@@ -30,6 +30,31 @@ import pathlib, sys, zipfile
 with zipfile.ZipFile(path) as bundle:
     sys.stdout.buffer.write(bundle.read(sys.argv[2]))
 """
+RUN_AS_A_JOB = """
+import pathlib, sys, tempfile
+from heimdall.service.launch import Slot, start
+from heimdall.service.runfolder import RunFolder
+from heimdall.service.settings import load_settings
+from heimdall.service.store import Job
+folder = RunFolder(pathlib.Path(tempfile.mkdtemp(), "run"))
+folder.make()
+job = Job(id="0", arguments={}, lease="0")
+process = start([sys.executable, "-c", sys.argv[1]], job, Slot("cpu"), folder, load_settings())
+while process.wait(0.2) is None:
+    process.beat()
+print(folder.log.read_text())
+"""
+TRY_TO_READ = """
+import glob, os
+words = []
+for path in ["/proc/self/environ", *glob.glob("/run/*/*"), *glob.glob("/proc/[0-9]*/environ"), *glob.glob("/proc/[0-9]*/root/run/*/*")]:
+    try:
+        text = open(path).read()
+    except OSError:
+        continue
+    words += [path] if "secrets" in path or "PASSWORD" in text else []
+print(*words or ["nothing"])
+"""
 HARDENED = ("training", "api", "mlflow", "postgres", "valkey")
 
 
@@ -138,11 +163,29 @@ def test_the_training_has_the_shared_memory_its_loaders_need_and_time_for_a_chec
 def test_secrets_are_made_here_long_and_in_no_environment(running) -> None:
     folder = "/run/heimdall-secrets"
     script = f"cat {folder}/database_password; echo; cat {folder}/broker_password; echo; cat {folder}/admin_token"
-    words = running.compose("exec", "-T", "training", "sh", "-c", script).split()
+    words = running.compose("exec", "-T", "api", "sh", "-c", script).split()
     assert len(set(words)) == 3
     assert min(map(len, words)) == 64
     environments = " ".join(" ".join(running.inspect(service)["Config"]["Env"]) for service in HARDENED)
     assert not [word for word in words if word in environments]
+
+
+def test_each_container_holds_the_secrets_it_needs_and_no_other(running) -> None:
+    held = {
+        service: set(running.compose("exec", "-T", service, "sh", "-c", "ls /run/*-secrets").split())
+        for service in HARDENED
+    }
+    assert held == {
+        "api": {"database_password", "broker_password", "admin_token"},
+        "training": {"database_password", "broker_password"},
+        "postgres": {"database_password"},
+        "valkey": {"broker_password", "valkey.conf"},
+        "mlflow": {"mlflow_password"},
+    }
+
+
+def test_a_jobs_program_in_the_worker_can_read_none_of_them(running) -> None:
+    assert running.compose("exec", "-T", "training", "python", "-c", RUN_AS_A_JOB, TRY_TO_READ).split() == ["nothing"]
 
 
 def test_down_and_up_keeps_jobs_models_and_passwords(running, trained) -> None:
