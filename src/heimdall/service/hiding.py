@@ -67,8 +67,8 @@ def look_at_secrets(settings: Settings) -> Look:
 
 def _in_use(settings: Settings) -> list[Path]:
     """Folders in which a program reads what it made directly in them."""
-    places = [settings.home, settings.runs, tempfile.gettempdir(), Path.home(), Path.cwd(), sys.prefix, sys.base_prefix]
-    return [Path(place).resolve() for place in places]
+    programs = [Path(place) for place in (sys.prefix, sys.base_prefix, tempfile.gettempdir())]
+    return [place.resolve() for place in (settings.home, settings.runs, Path.home(), Path.cwd(), *programs)]
 
 
 def _is_in_the_way(folder: Path, used: Path) -> bool:

@@ -47,7 +47,7 @@ print(folder.log.read_text())
 TRY_TO_READ = """
 import glob, os
 words = []
-for path in ["/proc/self/environ", *glob.glob("/run/*/*"), *glob.glob("/proc/[0-9]*/environ"), *glob.glob("/proc/[0-9]*/root/run/*/*")]:
+for path in glob.glob("/run/*/*") + glob.glob("/proc/[0-9]*/environ") + glob.glob("/proc/[0-9]*/root/run/*/*"):
     try:
         text = open(path).read()
     except OSError:

@@ -50,7 +50,7 @@ def test_each_service_gets_what_it_needs_and_nothing_else(tmp_path: Path) -> Non
     seen = {
         volume: {name for name, word in words.items() if any(word in path.read_text() for path in files)}
         for volume in ("api", "training", "postgres", "valkey", "mlflow", "postgres-init")
-        if (files := [path for path in (tmp_path / volume).iterdir()])
+        if (files := list((tmp_path / volume).iterdir()))
     }
     assert seen == {
         "api": {"database_password", "broker_password", "admin_token"},
