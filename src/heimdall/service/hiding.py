@@ -18,7 +18,7 @@ from heimdall.service import confine
 from heimdall.service.health import Degraded, Look
 from heimdall.service.settings import Settings
 
-_OURS = re.compile(r"HEIMDALL_(DATABASE|BROKER)_URL(_FILE)?")
+_OURS = re.compile(r"HEIMDALL_(MLFLOW_)?(DATABASE|BROKER)_URL(_FILE)?")
 _SECRET = re.compile(r"PASSW(OR)?D|SECRET|TOKEN|CREDENTIAL|ACCESS_KEY|API_?KEY|PRIVATE_KEY", re.IGNORECASE)
 _NEEDED = re.compile("MLFLOW_TRACKING_")
 _NEEDED_ON_RAY = re.compile("MLFLOW_TRACKING_|AWS_|RAY_")
