@@ -102,8 +102,9 @@ def _copy(connection: Connection, name: str, columns: list[str]) -> str:
 
 def _copy_out(connection: Connection, table: Table, folder: Path) -> int:
     driver: Any = connection.connection.driver_connection
+    statement = f"{_copy(connection, table.name, _columns(table))} TO STDOUT"
     with driver.cursor() as cursor, (folder / f"{table.name}.copy").open("wb") as file:
-        with cursor.copy(f"{_copy(connection, table.name, _columns(table))} TO STDOUT") as rows:
+        with cursor.copy(statement) as rows:
             for content in rows:
                 file.write(content)
         return int(cursor.rowcount)
@@ -111,10 +112,10 @@ def _copy_out(connection: Connection, table: Table, folder: Path) -> int:
 
 def _copy_in(connection: Connection, name: str, columns: list[str], folder: Path) -> None:
     driver: Any = connection.connection.driver_connection
-    with driver.cursor() as cursor, (folder / f"{name}.copy").open("rb") as file:
-        with cursor.copy(f"{_copy(connection, name, columns)} FROM STDIN") as rows:
-            while content := file.read(1 << 20):
-                rows.write(content)
+    statement = f"{_copy(connection, name, columns)} FROM STDIN"
+    with driver.cursor() as cursor, (folder / f"{name}.copy").open("rb") as file, cursor.copy(statement) as rows:
+        while content := file.read(1 << 20):
+            rows.write(content)
 
 
 def described(error: SQLAlchemyError) -> HeimdallError:
