@@ -8,14 +8,11 @@ from types import ModuleType
 
 import pytest
 from alembic import command
-from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
 pytest.importorskip("mlflow.store.tracking.sqlalchemy_store")
 
 SCRIPT = Path(__file__).parents[3] / "docker" / "mlflow-server"
-RELEASES_BACK = 6
-"""Changes of the schema: those of the last few releases."""
 
 
 @pytest.fixture
@@ -25,17 +22,19 @@ def script() -> ModuleType:
     return module
 
 
-def old_database(address: str) -> None:
-    """As an MLflow of some releases ago left it."""
-    from mlflow.store.db.utils import _get_alembic_config
-    from mlflow.store.tracking.dbmodels.initial_models import Base
+def old_database(folder: Path) -> str:
+    """As an MLflow left it that had every table, and lacks a later change of one: the kind that a server refuses."""
+    from mlflow.store.db.utils import Base, _get_alembic_config, _initialize_tables
 
-    config = _get_alembic_config(address)
-    revisions = [each.revision for each in ScriptDirectory.from_config(config).walk_revisions()]
-    engine = create_engine(address)
-    Base.metadata.create_all(engine)
-    command.upgrade(config, revisions[RELEASES_BACK])
-    engine.dispose()
+    whole = create_engine(f"sqlite:///{folder / 'mlflow.db'}")
+    _initialize_tables(whole)
+    config = _get_alembic_config(str(whole.url))
+    with whole.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "-1")
+    Base.metadata.create_all(whole)  # where a table is missing the server helps itself
+    whole.dispose()
+    return str(whole.url)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -43,8 +42,7 @@ def test_an_older_schema_is_upgraded_where_the_server_starts_and_would_be_refuse
     from mlflow.exceptions import MlflowException
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    address, artifacts = f"sqlite:///{tmp_path / 'mlflow.db'}", str(tmp_path / "artifacts")
-    old_database(address)
+    address, artifacts = old_database(tmp_path), str(tmp_path / "artifacts")
     with pytest.raises(MlflowException, match="out-of-date"):
         SqlAlchemyStore(address, artifacts)
     script.upgrade(address)
