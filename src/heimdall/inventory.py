@@ -51,7 +51,10 @@ def cyclonedx(found: list[Package]) -> dict[str, Any]:
         },
         "components": [_component(package) for package in found if package.name != "heimdall"],
         "dependencies": [
-            {"ref": _address(package), "dependsOn": [_address(other) for other in found if other.name in package.requires]}
+            {
+                "ref": _address(package),
+                "dependsOn": [_address(other) for other in found if other.name in package.requires],
+            }
             for package in found
         ],
     }
@@ -67,7 +70,9 @@ def _licence(metadata: PackageMetadata) -> str:
     expression, words = metadata.get("License-Expression"), (metadata.get("License") or "").strip()
     if expression:
         return str(expression)
-    classified = [line.rpartition(" :: ")[2] for line in metadata.get_all("Classifier") or () if line.startswith(_CLASSIFIER)]
+    classified = [
+        line.rpartition(" :: ")[2] for line in metadata.get_all("Classifier") or () if line.startswith(_CLASSIFIER)
+    ]
     if classified:
         return " AND ".join(sorted(set(classified)))
     first = words.splitlines()[0] if words else UNKNOWN
