@@ -67,9 +67,11 @@ def _package(name: str, distribution: Distribution, there: Any) -> Package:
 
 
 def _licence(metadata: PackageMetadata) -> str:
-    expression, words = metadata.get("License-Expression"), (metadata.get("License") or "").strip()
+    expression, words = (
+        "".join((metadata.get_all(name) or [])[:1]).strip() for name in ("License-Expression", "License")
+    )
     if expression:
-        return str(expression)
+        return expression
     classified = [
         line.rpartition(" :: ")[2] for line in metadata.get_all("Classifier") or () if line.startswith(_CLASSIFIER)
     ]

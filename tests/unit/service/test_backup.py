@@ -6,11 +6,13 @@ import io
 import json
 import os
 import tarfile
+import uuid
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from pydantic import SecretStr
 from sqlalchemy import create_engine, inspect, select, text
 
 from heimdall.errors import HeimdallError, InputError
@@ -74,6 +76,19 @@ def elsewhere(installation, tmp_path, database, request) -> Settings:
     (vault / "admin_token").write_text("made at the first start here")
     (vault / "database_password").write_text("of the server here")
     return Settings(home=tmp_path / "other", accelerator="cpu", database_url=url, secrets_folder=vault)
+
+
+@pytest.fixture
+def make_database(postgres_server):
+    def make() -> str:
+        name = f"m{uuid.uuid4().hex}"
+        engine = create_engine(f"{postgres_server}/postgres", isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {name}"))
+        engine.dispose()
+        return f"{postgres_server}/{name}"
+
+    return make
 
 
 def rows_of(settings: Settings) -> dict[str, list[tuple]]:
@@ -254,3 +269,28 @@ def test_the_manifest_tells_how_much_is_in_it(installation, tmp_path):
     about = verify(Path(back_up(installation, tmp_path / "b.tar")["path"]))
     assert about["databases"]["database"]["rows"]["jobs"] == 2
     assert about["databases"]["database"]["rows"]["tokens"] == 1
+
+
+def test_an_mlflow_database_comes_back_with_it_even_one_without_tables(installation, elsewhere, tmp_path, request):
+    if installation.database_url is None:
+        pytest.skip("beside SQLite MLflow's database is a file in the home folder")
+    addresses = [SecretStr(request.getfixturevalue("make_database")()) for _ in range(4)]
+    for filled, (there, here) in zip((True, False), (addresses[:2], addresses[2:]), strict=True):
+        if filled:
+            engine = create_engine(there.get_secret_value())
+            with engine.begin() as connection:
+                connection.execute(text("CREATE TABLE runs (id serial PRIMARY KEY, note text CHECK (note <> ''))"))
+                connection.execute(text("INSERT INTO runs (note) VALUES ('one')"))
+            engine.dispose()
+        source = installation.model_copy(update={"mlflow_database_url": there})
+        target = elsewhere.model_copy(update={"mlflow_database_url": here})
+        path = Path(back_up(source, tmp_path / f"{filled}.tar")["path"])
+        restore(target, path, replace=True)
+        engine = create_engine(here.get_secret_value())
+        with engine.begin() as connection:
+            found = inspect(connection).get_table_names()
+            assert found == (["runs"] if filled else [])
+            if filled:
+                connection.execute(text("INSERT INTO runs (note) VALUES ('two')"))
+                assert [row[0] for row in connection.execute(text("SELECT id FROM runs ORDER BY id"))] == [1, 2]
+        engine.dispose()

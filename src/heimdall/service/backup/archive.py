@@ -52,7 +52,7 @@ class ArchiveWriter:
         reader = _HashingReader(file)
         entry.uid = entry.gid = 0
         entry.uname = entry.gname = ""
-        self._tar.addfile(entry, reader)  # type: ignore[arg-type]  # it only reads
+        self._tar.addfile(entry, reader)
         self._members[entry.name] = {"size": entry.size, "sha256": reader.digest.hexdigest()}
 
 

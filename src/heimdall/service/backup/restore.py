@@ -71,7 +71,7 @@ def _check(settings: Settings, stage: Path, about: dict[str, Any]) -> None:
         if kind == "sqlite":
             _check_sqlite(stage / name / SQLITE)
         else:
-            rows.check(stage / name)
+            rows.check(stage / name, may_be_empty=name != DATABASE)
     _check_revision(stage, about["databases"][DATABASE]["kind"])
 
 

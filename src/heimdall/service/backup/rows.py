@@ -50,14 +50,14 @@ def load(connection: Connection, folder: Path) -> None:
         connection.exec_driver_sql(statement)
 
 
-def check(folder: Path) -> None:
-    """Raise InputError where this is not what `dump` writes."""
+def check(folder: Path, *, may_be_empty: bool = False) -> None:
+    """Raise InputError where this is not what `dump` writes, or has no table, as an MLflow that never started."""
     try:
         tables = json.loads((folder / SCHEMA).read_text())["tables"]
     except (OSError, ValueError, KeyError):
         raise InputError("the backup holds no database: it is incomplete, and nothing was changed") from None
     missing = [name for name in tables if not (folder / f"{name}.copy").is_file()]
-    if missing or not tables:
+    if missing or not (tables or may_be_empty):
         raise InputError(f"the backup's database lacks {', '.join(missing) or 'every table'}; nothing was changed")
 
 
