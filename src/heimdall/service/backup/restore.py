@@ -53,7 +53,10 @@ def restore(settings: Settings, source: Path, *, replace: bool = False, only_sec
         _take_over(settings, stage)
     secrets = _restore_secrets(settings, source, everything=False)
     with opened(settings):  # brings the tables of an older release to this one's
-        return about | {"secrets": secrets}
+        pass
+    for path in settings.home.glob("heimdall.db*"):
+        _belong_to_the_owner_of(settings.home, path)
+    return about | {"secrets": secrets}
 
 
 def _check(settings: Settings, stage: Path, about: dict[str, Any]) -> None:
@@ -102,6 +105,7 @@ def _nobody_works(settings: Settings) -> Iterator[None]:
     """Neither a service that brings its own worker, nor a worker that was heard lately."""
     settings.home.mkdir(parents=True, exist_ok=True)
     with (settings.home / "embedded-worker.lock").open("a") as lock:
+        _belong_to_the_owner_of(settings.home, Path(lock.name))
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
