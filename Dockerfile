@@ -13,7 +13,11 @@ ENV PATH=/opt/heimdall/bin:$PATH \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_ROOT_USER_ACTION=ignore \
     GIT_PYTHON_REFRESH=quiet \
-    MLFLOW_DISABLE_TELEMETRY=true
+    MLFLOW_DISABLE_TELEMETRY=true \
+    ORT_DISABLE_TELEMETRY=1 \
+    RAY_USAGE_STATS_ENABLED=0 \
+    HF_HUB_DISABLE_TELEMETRY=1 \
+    DO_NOT_TRACK=1
 RUN groupadd --gid 10001 heimdall \
  && useradd --uid 10001 --gid 10001 --home-dir /var/lib/heimdall --shell /usr/sbin/nologin heimdall \
  && install -d -o heimdall -g heimdall -m 0750 /var/lib/heimdall \

@@ -158,3 +158,15 @@ resources: {requests: {storage: {{ .size }}}}
 - {name: secrets, mountPath: /run/heimdall-secrets, readOnly: true}
 - {name: tmp, mountPath: /tmp}
 {{- end -}}
+
+{{/* Names, and those servers of this release that there are. */}}
+{{- define "heimdall.waysOut" -}}
+{{- $ports := dict "postgres" 5432 "valkey" 6379 "mlflow" 5000 -}}
+- ports: [{protocol: UDP, port: 53}, {protocol: TCP, port: 53}]
+{{- range .parts }}
+{{- if (index $.root.Values .).enabled }}
+- to: [{podSelector: {matchLabels: {{ include "heimdall.selector" (dict "root" $.root "part" .) | fromYaml | toJson }}}}]
+  ports: [{protocol: TCP, port: {{ index $ports . }}}]
+{{- end }}
+{{- end }}
+{{- end -}}

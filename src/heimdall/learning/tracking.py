@@ -1,4 +1,4 @@
-"""Metrics to MLflow. Tracking is a witness: it must never stop a training, so every failure ends in one warning."""
+"""Metrics to MLflow. Tracking is a witness: it must never stop a training, so a failure costs one warning."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,61 +17,93 @@ log = logging.getLogger(__name__)
 EXPERIMENT = "heimdall"
 OFF = "off"
 _REACH_TIMEOUT_S = 3.0
+_AGAIN_S = 60.0
+"""After a failure; it costs the training no more than five seconds a minute."""
+_KEPT = 10_000
+"""Records that wait for a server that is away; of more than that the oldest are in metrics.jsonl alone."""
 
 
 class Tracker:
-    """One MLflow run. With address "off", or after the first failure, it does nothing."""
+    """One MLflow run. A server that is away is asked again now and then, and told what it missed; off, it does nothing."""
 
     def __init__(self, address: str, run_name: str, run_id: str | None = None) -> None:
         self.run_id = run_id
+        self._address, self._run_name = address, run_name
         self._client: Any = None
-        self._answers = address != OFF
-        if not self._answers:
+        self._waiting: deque[Callable[[], None]] = deque(maxlen=_KEPT)
+        self._not_before_s = 0.0
+        self._warned = False
+        self._off = address == OFF
+        if self._off:
             log.info("MLflow tracking is off; metrics are in metrics.jsonl")
-        self._guard(lambda: self._open(address, run_name))
+        self._tell()
 
-    def _open(self, address: str, run_name: str) -> None:
-        _check_reachable(address)
+    def _open(self) -> None:
+        _check_reachable(self._address)
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
         logging.getLogger("alembic").setLevel(logging.WARNING)
         from mlflow.tracking import MlflowClient
 
-        client = MlflowClient(address)
+        client = MlflowClient(self._address)
         if self.run_id is None:
             found = client.get_experiment_by_name(EXPERIMENT)
             experiment = found.experiment_id if found else client.create_experiment(EXPERIMENT)
-            self.run_id = client.create_run(experiment, run_name=run_name).info.run_id
+            self.run_id = client.create_run(experiment, run_name=self._run_name).info.run_id
         else:
             client.update_run(self.run_id, status="RUNNING")
         self._client = client
 
     def parameters(self, values: Mapping[str, Any]) -> None:
-        from mlflow.entities import Param
+        pairs = {name: str(value) for name, value in values.items()}
 
-        params = [Param(name, str(value)) for name, value in values.items()]
-        self._guard(lambda: self._client.log_batch(self.run_id, params=params))
+        def log_them() -> None:
+            from mlflow.entities import Param
+
+            self._client.log_batch(self.run_id, params=[Param(*pair) for pair in pairs.items()])
+
+        self._tell(log_them)
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
-        from mlflow.entities import Metric
+        now_ms, seen = int(time.time() * 1000), dict(values)
 
-        now_ms = int(time.time() * 1000)
-        metrics = [Metric(name, value, now_ms, step) for name, value in values.items()]
-        self._guard(lambda: self._client.log_batch(self.run_id, metrics=metrics))
+        def log_them() -> None:
+            from mlflow.entities import Metric
+
+            metrics = [Metric(name, value, now_ms, step) for name, value in seen.items()]
+            self._client.log_batch(self.run_id, metrics=metrics)
+
+        self._tell(log_them)
 
     def finish(self, status: str) -> None:
         """FINISHED, FAILED or KILLED."""
-        self._guard(lambda: self._client.set_terminated(self.run_id, status))
+        if self._warned:
+            self._not_before_s = 0.0  # the last time to tell it what it missed
+        self._tell(lambda: self._client.set_terminated(self.run_id, status))
 
-    def _guard(self, action: Callable[[], None]) -> None:
-        if not self._answers:
+    def _tell(self, *actions: Callable[[], None]) -> None:
+        """These, after what waits; what fails is kept for the next time."""
+        if self._off:
+            return
+        self._waiting.extend(actions)
+        if time.monotonic() < self._not_before_s:
             return
         try:
-            action()
+            if self._client is None:
+                self._open()
+            while self._waiting:
+                self._waiting[0]()
+                self._waiting.popleft()
         except Exception as error:
-            self._answers = False
+            self._client = None
+            self._not_before_s = time.monotonic() + _AGAIN_S
+            self._warn(error)
+
+    def _warn(self, error: Exception) -> None:
+        if not self._warned:
             reason = " ".join(str(error).split())[:300]
             log.warning("MLflow does not answer (%s); training goes on, metrics are in metrics.jsonl", reason)
+        self._warned = True
 
 
 def default_address(home: Path) -> str:

@@ -125,6 +125,7 @@ class Run:
             raise
         finally:
             tracker.finish(status)
+            self._remember(tracker)  # a server that came late has given it a run by now
         return bundle
 
     def _tracker(self) -> Tracker:
@@ -134,8 +135,11 @@ class Run:
             tracker.parameters(
                 {"recipe": self.recipe.name, "seed": self.recipe.seed, **self.options.accelerator.record}
             )
-        self.folder.write_json("tracking.json", {"run_id": tracker.run_id})
+        self._remember(tracker)
         return tracker
+
+    def _remember(self, tracker: Tracker) -> None:
+        self.folder.write_json("tracking.json", {"run_id": tracker.run_id})
 
     def _bundle(self, tracker: Tracker) -> Path | None:
         if self.options.cluster is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -12,7 +13,8 @@ from pydantic import ValidationError
 
 from heimdall.artifacts import Artifacts, fingerprint
 from heimdall.errors import InputError
-from heimdall.service import carriage, kinds, stations
+from heimdall.service import carriage, confine, kinds, stations
+from heimdall.service.hiding import Hidden, hidden_from
 from heimdall.service.leases import Bundle
 from heimdall.service.prepared import prepared
 from heimdall.service.process import LeashedProcess
@@ -22,7 +24,6 @@ from heimdall.service.store import Job, Model, Store
 
 TRUST = 0.6
 """Part of the lease after which a program without news of it is killed; a heartbeat and a slow commit fit in the rest."""
-_SECRETS = ("DATABASE_URL", "DATABASE_PASSWORD", "BROKER_URL", "BROKER_PASSWORD", "ADMIN_TOKEN")
 
 
 @dataclass(frozen=True)
@@ -74,12 +75,14 @@ def command_for(job: Job, folder: RunFolder, tools: Tools) -> list[str]:
 
 
 def start(command: list[str], job: Job, slot: Slot, folder: RunFolder, settings: Settings) -> LeashedProcess:
+    hidden = hidden_from(settings, os.environ, on_ray=job.arguments.get("on") is not None)
+    places = [part for place in hidden.places for part in ("--hide", str(place))]
     return LeashedProcess(
-        command,
+        [sys.executable, "-I", "-S", confine.__file__, *places, "--", *command],
         lock=folder.lock,
         patience_s=TRUST * settings.lease_s,
         log=folder.log,
-        environment=_environment(job, slot, settings),
+        environment=_environment(job, slot, settings, hidden),
     )
 
 
@@ -138,9 +141,8 @@ def _prepare(name: str, folder: RunFolder, tools: Tools) -> Path:
     return prepared(_recordings(name, folder, tools), target, known)
 
 
-def _environment(job: Job, slot: Slot, settings: Settings) -> dict[str, str]:
-    hidden = {f"HEIMDALL_{name}{suffix}" for name in _SECRETS for suffix in ("", "_FILE")}
-    return {name: value for name, value in os.environ.items() if name not in hidden} | {
+def _environment(job: Job, slot: Slot, settings: Settings, hidden: Hidden) -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name not in hidden.variables} | {
         "HEIMDALL_HOME": str(settings.home),
         "HEIMDALL_JOB_ID": job.id,
         "HEIMDALL_LEASE": job.lease or "",

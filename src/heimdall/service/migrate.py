@@ -68,7 +68,8 @@ def _migrate_or_say(store: Store) -> None:
         raise HeimdallError(f"the database {where} does not answer: {str(error.orig).splitlines()[0]}") from error
 
 
-def alembic_config(connection: Connection) -> Config:
+def alembic_config(connection: Connection | None) -> Config:
+    """`connection` may be None for a look at the revisions alone."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.set_main_option("path_separator", "os")

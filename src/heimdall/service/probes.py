@@ -14,6 +14,7 @@ from heimdall.errors import HeimdallError
 from heimdall.service import bell
 from heimdall.service.gpu import GpuWatch, NoGpuWatch, describe
 from heimdall.service.health import Degraded, Look, Probe
+from heimdall.service.hiding import look_at_secrets
 from heimdall.service.jobs import Census, take_census
 from heimdall.service.settings import Settings
 from heimdall.service.store import Store, Worker, now_unix_s
@@ -44,6 +45,7 @@ def of_worker(settings: Settings, supervisor: Supervisor, gpu: GpuWatch | NoGpuW
     return [
         Probe("supervisor", look_at_supervisor(supervisor)),
         Probe("gpu", look_at_gpu(settings.accelerator, gpu), every_s=1.0),
+        Probe("secrets", look_at_secrets(settings), every_s=60.0),
     ]
 
 

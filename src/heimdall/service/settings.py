@@ -38,6 +38,10 @@ class Settings(BaseSettings):
     broker_password: SecretStr | None = Field(None, description="Password put into broker_url.")
     artifacts: str | None = Field(None, description="Folder, or fsspec address such as s3://bucket/path, for models.")
     mlflow_tracking_uri: str | None = Field(None, description="MLflow server; SQLite in home if unset.")
+    mlflow_database_url: SecretStr | None = Field(None, description="Database of the MLflow server, for backups.")
+    mlflow_database_password: SecretStr | None = Field(None, description="Password put into mlflow_database_url.")
+    mlflow_artifacts: Path | None = Field(None, description="Folder of the MLflow server's artifacts, for backups.")
+    secrets_folder: Path | None = Field(None, description="Folder of all secrets, for backups.")
     accelerator: Accelerator = Field("auto", description="Device of jobs that ask for none: auto, cpu or gpu.")
     worker_name: str | None = Field(None, description="Name of this worker; the host name if unset.")
     takes: Annotated[tuple[Take, ...], NoDecode] = Field(
@@ -135,6 +139,15 @@ class Settings(BaseSettings):
         if self.database_url is None:
             return URL.create("sqlite", database=str(self.home / "heimdall.db"))
         return _with_password(self.database_url, self.database_password, "DATABASE_URL", "postgresql+psycopg")
+
+    @cached_property
+    def mlflow_database(self) -> URL | None:
+        """Where it was told, which only a backup needs."""
+        if self.mlflow_database_url is None:
+            return None
+        return _with_password(
+            self.mlflow_database_url, self.mlflow_database_password, "MLFLOW_DATABASE_URL", "postgresql+psycopg"
+        )
 
     @cached_property
     def broker(self) -> str | None:

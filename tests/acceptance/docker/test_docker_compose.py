@@ -8,6 +8,8 @@ import signal
 
 import pytest
 
+from .conftest import PROJECT
+
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 
 TINY_TRAINING = {
@@ -29,6 +31,31 @@ import pathlib, sys, zipfile
 (path,) = pathlib.Path("/var/lib/heimdall/runs", sys.argv[1]).glob("*.heimdall")
 with zipfile.ZipFile(path) as bundle:
     sys.stdout.buffer.write(bundle.read(sys.argv[2]))
+"""
+RUN_AS_A_JOB = """
+import pathlib, sys, tempfile
+from heimdall.service.launch import Slot, start
+from heimdall.service.runfolder import RunFolder
+from heimdall.service.settings import load_settings
+from heimdall.service.store import Job
+folder = RunFolder(pathlib.Path(tempfile.mkdtemp(), "run"))
+folder.make()
+job = Job(id="0", arguments={}, lease="0")
+process = start([sys.executable, "-c", sys.argv[1]], job, Slot("cpu"), folder, load_settings())
+while process.wait(0.2) is None:
+    process.beat()
+print(folder.log.read_text())
+"""
+TRY_TO_READ = """
+import glob, os
+words = []
+for path in glob.glob("/run/*/*") + glob.glob("/proc/[0-9]*/environ") + glob.glob("/proc/[0-9]*/root/run/*/*"):
+    try:
+        text = open(path).read()
+    except OSError:
+        continue
+    words += [path] if "secrets" in path or "PASSWORD" in text else []
+print(*words or ["nothing"])
 """
 HARDENED = ("training", "api", "mlflow", "postgres", "valkey")
 
@@ -89,7 +116,7 @@ def test_a_training_whose_container_is_killed_goes_on_and_ends_with_the_same_wei
     assert weights(running, job) == weights(running, trained)
 
 
-def test_nothing_is_published_beyond_the_loopback_and_database_and_broker_not_at_all(running) -> None:
+def test_nothing_is_published_beyond_the_loopback_and_what_has_no_sign_in_not_at_all(running) -> None:
     published = {
         service: [
             binding["HostIp"]
@@ -101,7 +128,7 @@ def test_nothing_is_published_beyond_the_loopback_and_database_and_broker_not_at
     assert published == {
         "training": ["127.0.0.1"],
         "api": ["127.0.0.1"],
-        "mlflow": ["127.0.0.1"],
+        "mlflow": [],
         "postgres": [],
         "valkey": [],
     }
@@ -138,11 +165,75 @@ def test_the_training_has_the_shared_memory_its_loaders_need_and_time_for_a_chec
 def test_secrets_are_made_here_long_and_in_no_environment(running) -> None:
     folder = "/run/heimdall-secrets"
     script = f"cat {folder}/database_password; echo; cat {folder}/broker_password; echo; cat {folder}/admin_token"
-    words = running.compose("exec", "-T", "training", "sh", "-c", script).split()
+    words = running.compose("exec", "-T", "api", "sh", "-c", script).split()
     assert len(set(words)) == 3
     assert min(map(len, words)) == 64
     environments = " ".join(" ".join(running.inspect(service)["Config"]["Env"]) for service in HARDENED)
     assert not [word for word in words if word in environments]
+
+
+def test_each_container_holds_the_secrets_it_needs_and_no_other(running) -> None:
+    held = {
+        service: set(running.compose("exec", "-T", service, "sh", "-c", "ls /run/*-secrets").split())
+        for service in HARDENED
+    }
+    assert held == {
+        "api": {"database_password", "broker_password", "admin_token"},
+        "training": {"database_password", "broker_password"},
+        "postgres": {"database_password"},
+        "valkey": {"broker_password", "valkey.conf"},
+        "mlflow": {"mlflow_password"},
+    }
+
+
+def test_a_jobs_program_in_the_worker_can_read_none_of_them(running) -> None:
+    assert running.compose("exec", "-T", "training", "python", "-c", RUN_AS_A_JOB, TRY_TO_READ).split() == ["nothing"]
+
+
+@pytest.mark.parametrize("service", ["training", "api"])
+def test_no_container_reaches_the_world_unless_told_to(running, service) -> None:
+    host = running.run("docker", "network", "inspect", f"{PROJECT}_closed", "--format", "{{json .Options}}")
+    assert json.loads(host)["com.docker.network.bridge.enable_ip_masquerade"] == "false"
+    networks = running.inspect(service)["NetworkSettings"]["Networks"]
+    assert set(networks) == {f"{PROJECT}_backend", f"{PROJECT}_closed"}
+    opened = json.loads(running.compose("config", "--format", "json", HEIMDALL_EGRESS="open"))
+    assert set(opened["services"][service]["networks"]) == {"backend", "open"}
+
+
+def test_api_and_worker_start_and_train_while_mlflow_is_down(running) -> None:
+    running.compose("stop", "mlflow")
+    running.compose("up", "-d", "--no-deps", "--force-recreate", "training")
+    try:
+        job = running.api("/jobs", TINY_TRAINING)
+        job = running.wait_for_job(job["id"], lambda seen: seen["finished_utc"] is not None)
+        assert job["state"] == "succeeded", job["error"]
+    finally:
+        running.compose("up", "-d")
+        running.wait_until_healthy()
+
+
+def test_a_backup_of_the_running_service_comes_back_on_an_installation_that_lost_everything(running, trained) -> None:
+    token = running.compose("exec", "-T", "api", "cat", "/run/heimdall-secrets/admin_token")
+    before = weights(running, trained)
+    folder = running.folder / "backups"
+    folder.mkdir(exist_ok=True)
+    tool = ["run", "--rm", "-T", "-v", f"{folder}:/backup", "backup", "heimdall"]
+    job = running.api("/jobs", TINY_TRAINING)
+    running.wait_for_job(job["id"], lambda seen: seen["checkpoint"] is not None)
+    running.compose(*tool, "backup", "/backup/all.tar")
+    running.compose("down", "--volumes")
+    running.compose("up", "-d", "--wait", "postgres")
+    refused = running.try_run("docker", "compose", *tool, "restore", "/backup/none.tar")
+    assert refused.returncode == 2, refused.stderr
+    running.compose(*tool, "restore", "/backup/all.tar")
+    running.compose("up", "-d")
+    running.wait_until_healthy()
+    assert running.compose("exec", "-T", "api", "cat", "/run/heimdall-secrets/admin_token") == token
+    assert running.api(f"/jobs/{trained['id']}") == trained
+    assert weights(running, trained) == before
+    job = running.wait_for_job(job["id"], lambda seen: seen["finished_utc"] is not None)
+    assert job["state"] == "succeeded", job["error"]
+    assert weights(running, job) == before, "it went on from its checkpoint"
 
 
 def test_down_and_up_keeps_jobs_models_and_passwords(running, trained) -> None:

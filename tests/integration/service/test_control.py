@@ -61,7 +61,7 @@ def test_inspect_ping_and_ready_are_answered_while_a_job_runs(site):
     status, document = answer
     assert status == 200, document
     names = [dependency["name"] for dependency in document["dependencies"]]
-    assert names == ["database", "broker", "celery", "artifacts", "disk", "supervisor", "gpu"]
+    assert names == ["database", "broker", "celery", "artifacts", "disk", "supervisor", "gpu", "secrets"]
     assert bell.look_at_workers(bell.make_celery(site.settings), "one")() == "heimdall@one answers"
     assert site.job(job_id).state == State.RUNNING
 

@@ -17,7 +17,8 @@ import yaml
 ROOT = Path(__file__).resolve().parents[3]
 CHART = ROOT / "charts" / "heimdall"
 KUBERNETES = "1.34"
-STORE = ["artifacts.url=s3://bucket/heimdall", "artifacts.existingSecret=s3", "artifacts.endpoint=http://s3:8080"]
+OUT = "networkPolicy.egress[0].to[0].ipBlock.cidr=10.0.0.0/8"
+STORE = [OUT, "artifacts.url=s3://bucket/heimdall", "artifacts.existingSecret=s3", "artifacts.endpoint=http://s3:8080"]
 EXTERNAL = [
     "postgres.enabled=false",
     "postgres.externalUrl=postgresql://heimdall@db:5432/heimdall",
@@ -31,6 +32,12 @@ CHOICES = {
     "several workers with GPUs": [*STORE, "worker.replicas=3", "worker.gpu.enabled=true", "worker.gpu.count=2"],
     "servers from elsewhere": [*STORE, *EXTERNAL],
     "with an ingress": ["api.ingress.enabled=true", "api.ingress.host=heimdall.example", "api.ingress.tlsSecret=tls"],
+    "watched, on nodes of their own": [
+        "serviceMonitor.enabled=true",
+        "serviceMonitor.labels.release=prometheus",
+        "worker.runtimeClassName=nvidia",
+        "worker.gpu.enabled=true",
+    ],
     "without policies": ["networkPolicy.enabled=false", "settings.HEIMDALL_LOG_LEVEL=DEBUG"],
 }
 
@@ -87,6 +94,8 @@ def test_everything_it_renders_follows_the_schema_of_kubernetes(render, choice):
     kubernetes_validate = pytest.importorskip("kubernetes_validate")
     documents = render(*CHOICES[choice])
     for document in documents:
+        if document["apiVersion"].startswith("monitoring.coreos.com"):
+            continue  # of the operator of Prometheus, not of Kubernetes
         kubernetes_validate.validate(document, KUBERNETES, strict=True)
     assert len(documents) > 8
 
@@ -201,3 +210,70 @@ def test_servers_are_reached_only_by_those_who_need_them(render):
         rule = named(documents, "NetworkPolicy", f"site-{server}")["spec"]["ingress"][0]
         parts = {each["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for each in rule["from"]}
         assert {"api", "worker"} <= parts <= {"api", "worker", "migration", "mlflow"}
+
+
+def test_a_pod_reaches_the_servers_of_its_release_and_names_and_nothing_else_unless_told_to(render):
+    documents = render()
+    ways = {}
+    for policy in (each for each in documents if each["kind"] == "NetworkPolicy"):
+        assert set(policy["spec"]["policyTypes"]) == {"Ingress", "Egress"}
+        part = policy["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/component"]
+        rules = policy["spec"]["egress"]
+        assert all(rule.get("to") or {port["port"] for port in rule["ports"]} == {53} for rule in rules), part
+        ways[part] = {
+            to["podSelector"]["matchLabels"]["app.kubernetes.io/component"]
+            for rule in rules
+            for to in rule.get("to", [])
+        }
+    servers = {"postgres", "valkey", "mlflow"}
+    assert ways == {
+        "api": servers,
+        "worker": servers,
+        "migration": {"postgres", "valkey"},
+        "mlflow": {"postgres"},
+        "postgres": set(),
+        "valkey": set(),
+    }
+    told = named(render(*STORE), "NetworkPolicy", "site-worker")["spec"]["egress"]
+    assert told[-1] == {"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}
+
+
+def test_servers_elsewhere_without_a_way_to_them_are_refused_with_what_to_do(helm):
+    done = helm("template", "site", str(CHART), "--set", "artifacts.url=s3://bucket/x")
+    assert done.returncode != 0
+    assert "networkPolicy.egress" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "worker.replica=2",
+        "worker.replicas=two",
+        "artifacts.url=bucket",
+        "worker.takes[0]=tpu",
+        "image.pullPolicy=Sometimes",
+    ],
+)
+def test_a_value_that_does_not_exist_or_cannot_be_is_refused(helm, wrong):
+    done = helm("template", "site", str(CHART), "--set", wrong)
+    assert done.returncode != 0
+    assert wrong.partition("=")[0].split(".")[0] in done.stderr
+
+
+def test_workers_are_drained_one_at_a_time_and_go_to_nodes_that_are_kept_for_gpus(render):
+    documents = render("worker.gpu.enabled=true", "worker.runtimeClassName=nvidia")
+    budget = named(documents, "PodDisruptionBudget", "site-worker")["spec"]
+    assert budget["maxUnavailable"] == 1
+    worker = pods(documents)["site-worker"]
+    assert worker["runtimeClassName"] == "nvidia"
+    assert [each["key"] for each in worker["tolerations"]] == ["nvidia.com/gpu"]
+    assert "tolerations" not in pods(render())["site-worker"]
+
+
+def test_prometheus_is_told_of_api_and_workers_by_the_ports_of_their_services(render):
+    documents = render("serviceMonitor.enabled=true")
+    for name, port in (("site-api", "http"), ("site-worker", "health")):
+        monitor = named(documents, "ServiceMonitor", name)["spec"]
+        service = named(documents, "Service", name)
+        assert monitor["endpoints"][0]["port"] == port == service["spec"]["ports"][0]["name"]
+        assert monitor["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()

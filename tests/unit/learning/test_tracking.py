@@ -58,3 +58,47 @@ def test_parameters_and_metrics_of_a_run_stand_in_its_database_also_after_a_resu
     assert (run.data.params["recipe"], run.info.status) == ("quick", "FINISHED")
     history = client.get_metric_history(first.run_id, "loss")
     assert [(each.step, each.value) for each in history] == [(10, 2.0), (20, 1.0)]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_server_that_comes_later_is_told_what_it_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlflow.tracking import MlflowClient
+
+    from heimdall.learning import tracking
+
+    away = True
+
+    def reach(address: str) -> None:
+        if away:
+            raise ConnectionRefusedError("not yet")
+
+    monkeypatch.setattr(tracking, "_check_reachable", reach)
+    monkeypatch.setattr(tracking, "_AGAIN_S", 0.0)
+    address = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    tracker = Tracker(address, "run")
+    tracker.parameters({"recipe": "quick"})
+    tracker.metrics(1, {"loss": 2.0})
+    away = False
+    tracker.metrics(2, {"loss": 1.0})
+    tracker.finish("FINISHED")
+    run = MlflowClient(address).get_run(tracker.run_id)
+    assert (run.data.params["recipe"], run.info.status) == ("quick", "FINISHED")
+    history = MlflowClient(address).get_metric_history(tracker.run_id, "loss")
+    assert [(each.step, each.value) for each in history] == [(1, 2.0), (2, 1.0)]
+
+
+def test_a_server_that_is_away_is_not_asked_at_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    from heimdall.learning import tracking
+
+    asked = []
+
+    def reach(address: str) -> None:
+        asked.append(address)
+        raise ConnectionRefusedError("away")
+
+    monkeypatch.setattr(tracking, "_check_reachable", reach)
+    tracker = Tracker("http://127.0.0.1:1", "run")
+    for step in range(100):
+        tracker.metrics(step, {"loss": 1.0})
+    tracker.finish("FINISHED")
+    assert len(asked) == 2, "at the start, and once more at the end"
