@@ -1,9 +1,12 @@
 # Images of Heimdall:
 #   serve     API and page, locating by likelihood and by exported models; no torch
-#   training  the worker: the same, with torch as PyPI ships it (its wheels bring CUDA; the driver comes from the host)
+#   training  the worker: the same, with torch (its wheels bring CUDA; the driver comes from the host)
 #   mlflow    the tracking server
 #   secrets   makes the passwords of the first start
 # docker compose up -d --build training    builds what it needs. docs/gpu.md tells which TORCH_VERSION a driver takes.
+
+# As in heimdall/__init__.py; a test holds them together.
+ARG VERSION=0.1.0
 
 FROM python:3.13-slim AS base
 ENV PATH=/opt/heimdall/bin:$PATH \
@@ -34,6 +37,10 @@ RUN python requirements.py pyproject.toml
 FROM base AS secrets
 COPY --chmod=0755 docker/make_secrets.py /opt/heimdall/bin/
 CMD ["python", "/opt/heimdall/bin/make_secrets.py", "/secrets"]
+ARG VERSION
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="heimdall-secrets" org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="$VERSION" org.opencontainers.image.revision="$REVISION"
 
 
 FROM base AS wheel
@@ -41,6 +48,10 @@ WORKDIR /source
 RUN --mount=type=cache,target=/var/cache/pip pip install "hatchling>=1.27"
 COPY pyproject.toml README.md LICENSE ./
 COPY src src
+# The commit, as it is told or as .git in the context names it; an unpacked archive has none.
+ARG REVISION=
+RUN --mount=type=bind,target=/context \
+    REVISION="$REVISION" python /context/docker/revision.py /context > src/heimdall/REVISION
 RUN pip wheel --no-deps --no-build-isolation --wheel-dir /wheel .
 
 
@@ -55,14 +66,17 @@ RUN --mount=type=cache,target=/var/cache/pip \
 
 FROM serve-dependencies AS training-dependencies
 ARG PIP_INDEX_URL
-# Empty: the release of constraints-torch.txt. A host with NVIDIA driver 525 to 579 takes 2.10.0.
-ARG TORCH_VERSION=
-COPY constraints-torch.txt /opt/heimdall/constraints-torch.txt
+# Of the releases on PyPI the last that is built for CUDA 12.8: it runs on every driver from 525 on and has code for the
+# cards from V100 to RTX 50. `heimdall up` takes the newest release where the driver is 580 or newer.
+ARG TORCH_VERSION=2.10.0
+# cpu, cu126, ...: a build from PyTorch's own index, or a mirror of it, instead of the one on PyPI.
+ARG TORCH_BUILD=
+ARG TORCH_INDEX_URL=https://download.pytorch.org/whl
 RUN --mount=type=cache,target=/var/cache/pip \
     --mount=type=bind,from=requirements,source=/requirements/train.txt,target=/requirements.txt \
-    if [ -n "$TORCH_VERSION" ]; then echo "torch==$TORCH_VERSION" > /opt/heimdall/constraints-torch.txt; fi \
+    echo "torch==$TORCH_VERSION${TORCH_BUILD:++$TORCH_BUILD}" > /opt/heimdall/constraints-torch.txt \
  && pip install --constraint /opt/heimdall/constraints.txt --constraint /opt/heimdall/constraints-torch.txt \
-      --requirement /requirements.txt
+      ${TORCH_BUILD:+--extra-index-url "$TORCH_INDEX_URL/$TORCH_BUILD"} --requirement /requirements.txt
 
 
 FROM base AS mlflow
@@ -79,8 +93,12 @@ USER heimdall
 WORKDIR /var/lib/mlflow
 VOLUME /var/lib/mlflow
 EXPOSE 5000
-HEALTHCHECK --interval=15s --timeout=10s --start-period=120s --start-interval=2s --retries=4 CMD ["healthcheck.py", "5000", "/health"]
+HEALTHCHECK --interval=15s --timeout=10s --start-period=120s --start-interval=2s --retries=4 CMD ["healthcheck.py", "5000", "/health", "--end-a-hung-server"]
 CMD ["mlflow-server"]
+ARG VERSION
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="heimdall-mlflow" org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="$VERSION" org.opencontainers.image.revision="$REVISION"
 
 
 FROM training-dependencies AS training
@@ -90,13 +108,20 @@ ENV HEIMDALL_HOME=/var/lib/heimdall \
     HF_HOME=/var/lib/heimdall/cache/huggingface
 RUN --mount=type=bind,from=wheel,source=/wheel,target=/wheel pip install --no-deps /wheel/*.whl
 COPY --chmod=0755 docker/healthcheck.py /opt/heimdall/bin/
+# Last on the PATH: the NVIDIA Container Toolkit lays the real one into /usr/bin.
+COPY --chmod=0755 docker/nvidia-smi /opt/heimdall/without-gpu/
+ENV PATH=$PATH:/opt/heimdall/without-gpu
 USER heimdall
 WORKDIR /var/lib/heimdall
 VOLUME /var/lib/heimdall
 EXPOSE 8002
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=15s --timeout=10s --start-period=120s --start-interval=2s --retries=4 CMD ["healthcheck.py", "8002", "/health"]
+HEALTHCHECK --interval=15s --timeout=10s --start-period=120s --start-interval=2s --retries=4 CMD ["healthcheck.py", "8002", "/health", "--end-a-hung-server"]
 CMD ["heimdall", "worker"]
+ARG VERSION
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="heimdall-training" org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="$VERSION" org.opencontainers.image.revision="$REVISION"
 
 
 FROM serve-dependencies AS serve
@@ -108,5 +133,9 @@ USER heimdall
 WORKDIR /var/lib/heimdall
 VOLUME /var/lib/heimdall
 EXPOSE 8000
-HEALTHCHECK --interval=15s --timeout=10s --start-period=120s --start-interval=2s --retries=4 CMD ["healthcheck.py", "8000", "/health"]
+HEALTHCHECK --interval=15s --timeout=10s --start-period=120s --start-interval=2s --retries=4 CMD ["healthcheck.py", "8000", "/health", "--end-a-hung-server"]
 CMD ["heimdall", "serve", "--host", "0.0.0.0", "--port", "8000"]
+ARG VERSION
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="heimdall-serve" org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="$VERSION" org.opencontainers.image.revision="$REVISION"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Union
 
 from heimdall.deploy.trial import Trial, Way
 from heimdall.doctor import explain
 
-Request = Literal["auto"] | Way
+Request = Union[Literal["auto"], Way]  # noqa: UP007 - made when it is imported, also by Python 3.9
 
 PREFERRED: tuple[Way, ...] = ("gpu-cdi", "gpu")
 """CDI first: it keeps the GPU when the host reloads systemd."""
@@ -25,7 +25,8 @@ class HostView:
     """Why its GPU cannot be used; empty where the doctor found nothing wrong."""
     fix: tuple[str, ...]
     torch_version: str | None
-    """The release its driver takes; empty: the current one; None: the driver is not known."""
+    """The release its driver takes; empty: the one of the Dockerfile; None: the driver is not known."""
+    has_card: bool = True
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,17 @@ def choose(request: Request, host: HostView, attempt: Callable[[Way], Trial]) ->
 def explain_loss(choice: Choice, host: HostView, trouble: str) -> Choice:
     """The CPU instead, with the reason in one line and what to type: the doctor's, else what the message stands for."""
     known = explain(trouble)
+    seen = host.has_card or any(trial.ok for trial in choice.trials)
+    if not seen and (known is None or known.name in ABSENT):
+        return replace(
+            choice, way="cpu", reason=_beside(host.reason or "this machine shows no NVIDIA GPU", trouble), fix=()
+        )
     if known is None or host.fix or (host.reason and known.name in ABSENT):
         cause, fix = host.reason, host.fix or (known.fix if known else ())
     else:
         cause, fix = known.cause, known.fix
-    reason = f"{cause.rstrip('.')} ({trouble})" if cause and cause != trouble else trouble
-    return replace(choice, way="cpu", reason=reason, fix=fix or ("heimdall doctor",))
+    return replace(choice, way="cpu", reason=_beside(cause, trouble), fix=fix or ("heimdall doctor",))
+
+
+def _beside(cause: str, trouble: str) -> str:
+    return f"{cause.rstrip('.')} ({trouble})" if cause and cause != trouble else trouble

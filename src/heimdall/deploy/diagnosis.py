@@ -9,6 +9,8 @@ from heimdall.deploy.choice import HostView
 from heimdall.doctor import Report, examine, torch_release_for
 from heimdall.doctor.facts import Facts
 from heimdall.doctor.host import Host
+from heimdall.doctor.versions import as_numbers
+from heimdall.doctor.wheels import DRIVER_FOR_CUDA
 
 FIX_LINES_MAX = 8
 
@@ -19,8 +21,13 @@ def look_at_host(project: Path) -> HostView:
     facts = Facts(Host(project=project))
     # The oldest card decides: a wheel for newer ones alone would leave it without kernels.
     capability = min((gpu.capability for gpu in facts.nvml.gpus if gpu.capability), default=None)
-    release = torch_release_for(facts.driver_version, capability) if facts.driver_version else None
-    return HostView(*_fault(report), _for_build(release, project))
+    release = torch_release_for(facts.driver_version, capability) if _is_new_enough(facts.driver_version) else None
+    return HostView(*_fault(report), _for_build(release, project), facts.has_card)
+
+
+def _is_new_enough(driver_version: str | None) -> bool:
+    """For some release; an older driver serves none, so the choice would only cost a build."""
+    return bool(driver_version) and as_numbers(driver_version)[0] >= DRIVER_FOR_CUDA[12]
 
 
 def _fault(report: Report) -> tuple[str, tuple[str, ...]]:
@@ -32,5 +39,5 @@ def _fault(report: Report) -> tuple[str, tuple[str, ...]]:
 
 def _for_build(release: str | None, project: Path) -> str | None:
     """Empty where it is the release that the images are built with anyway, so that no second image is made of it."""
-    pinned = re.search(r"^torch==(\S+)", (project / "constraints-torch.txt").read_text(), re.MULTILINE)
+    pinned = re.search(r"^ARG TORCH_VERSION=(\S+)", (project / "Dockerfile").read_text(), re.MULTILINE)
     return "" if pinned and release == pinned[1] else release

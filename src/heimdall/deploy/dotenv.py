@@ -1,11 +1,10 @@
-"""The .env file of Compose: change own keys, leave every other line as it is, keep a copy of what was there."""
+"""The .env file of Compose: change own keys, leave every other line as it is, keep one copy of the person's own."""
 
 from __future__ import annotations
 
 import os
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 
 ASSIGNMENT = re.compile(r"^\s*(?:export\s+)?(?P<key>[A-Za-z_]\w*)\s*=(?P<value>.*)$")
@@ -18,7 +17,7 @@ def read_values(path: Path) -> dict[str, str]:
 
 
 def write_values(path: Path, values: Mapping[str, str], *, keep_copy: bool = True) -> Path | None:
-    """Set these keys. Returns the copy made of an existing file, None where there was none or nothing changed."""
+    """Set these keys. Returns the copy of the file as its owner wrote it, None where there was none or nothing changed."""
     path = path.resolve()
     before = _read(path)
     after = _with_values(before, values)
@@ -28,9 +27,7 @@ def write_values(path: Path, values: Mapping[str, str], *, keep_copy: bool = Tru
         _write(path, after, mode=0o644)
         return None
     mode = path.stat().st_mode & 0o777
-    backup = _free_name(path) if keep_copy else None
-    if backup:
-        _write(backup, before, mode)
+    backup = _keep_copy(path, before, values, mode) if keep_copy else None
     temporary = path.with_name(f"{path.name}.new")
     _write(temporary, after, mode)
     os.replace(temporary, path)
@@ -61,8 +58,9 @@ def _write(path: Path, text: str, mode: int) -> None:
     path.write_bytes(text.encode(errors="surrogateescape"))
 
 
-def _free_name(path: Path) -> Path:
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-    suffixes = ["", *(f"-{number}" for number in range(2, 100))]
-    names = (path.with_name(f"{path.name}.backup-{stamp}{suffix}") for suffix in suffixes)
-    return next(name for name in names if not name.exists())
+def _keep_copy(path: Path, before: str, values: Mapping[str, str], mode: int) -> Path:
+    """One copy: of the last file that differs in more than our own keys, so that no change of ours replaces a person's."""
+    backup = path.with_name(f"{path.name}.backup")
+    if not backup.exists() or _with_values(_read(backup), values) != _with_values(before, values):
+        _write(backup, before, mode)
+    return backup

@@ -36,7 +36,7 @@ class ServiceState:
 
 def read_states(engine: Engine) -> list[ServiceState]:
     answer = engine.compose("ps", "--all", "--format", "json")
-    return sorted((_state(entry) for entry in _entries(answer.output)), key=lambda state: state.service)
+    return sorted((_state(entry) for entry in entries(answer.output)), key=lambda state: state.service)
 
 
 def wait_until_healthy(
@@ -59,7 +59,7 @@ def wait_until_healthy(
         sleep(POLL_S)
 
 
-def _entries(text: str) -> list[dict[str, Any]]:
+def entries(text: str) -> list[dict[str, Any]]:
     """Compose before 2.21 prints one array, later ones an object a line."""
     if text.lstrip().startswith("["):
         return list(json.loads(text))

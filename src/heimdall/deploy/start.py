@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from heimdall.deploy.choice import Choice, HostView, explain_loss
 from heimdall.deploy.dotenv import write_values
-from heimdall.deploy.engine import Answer, Engine
+from heimdall.deploy.engine import Engine
 from heimdall.deploy.health import ServiceState, wait_until_healthy
+from heimdall.deploy.lock import one_at_a_time
+from heimdall.deploy.note import write_note
+from heimdall.deploy.ports import check_ports
 from heimdall.deploy.trial import why
+from heimdall.deploy.worker import TRAINING, ask_ready, gpu_trouble, prove, running_jobs, will_replace
 from heimdall.errors import HeimdallError
 
-TRAINING = "training"
 PROOF_TIMEOUT_S = 240.0
 UNDECIDED = ("still being proved", "not looked at yet")
 """How the worker's answer about its GPU begins before it knows."""
@@ -42,14 +43,45 @@ class Starter:
     timeout_s: float
 
     def start(self, choice: Choice, build: bool = True) -> Outcome:
-        """Write the choice, start, wait; with a GPU that does not work, once more without."""
+        """Build, prove the GPU beside what runs, write the choice, start, wait; with a GPU that fails, once more without."""
+        with one_at_a_time(self.engine):
+            check_ports(self._with(choice), self.services)
+            if build:
+                self._build(choice)
+            return self._start(self._proved(choice))
+
+    def _start(self, choice: Choice) -> Outcome:
         backup = self._write(choice)
-        if build:
-            self._build(choice)
+        self._tell_of_interruption(choice)
         trouble, states = self._attempt(choice)
         if trouble and choice.way != "cpu":
             return self._start_without_gpu(choice, trouble, backup)
         return Outcome(choice, self._or_fail(trouble, states), backup)
+
+    def _proved(self, choice: Choice) -> Choice:
+        """The same, or the CPU where the training's own program finds no GPU in a container with this choice.
+
+        Asked in a container of its own: a GPU that does not work must not cost the running training two restarts.
+        """
+        if choice.way == "cpu" or (self.services and TRAINING not in self.services):
+            return choice
+        engine = self._with(choice)
+        if not will_replace(engine, self.services) and not gpu_trouble(ask_ready(engine)):
+            return choice
+        self.engine.tell(f"Proving the GPU with the training's image and {choice.way}.")
+        trouble = prove(engine)
+        if not trouble:
+            return choice
+        self.engine.tell(f"THE TRAINING CANNOT USE THE GPU: {trouble}")
+        return explain_loss(choice, self.host, trouble)
+
+    def _tell_of_interruption(self, choice: Choice) -> None:
+        engine = self._with(choice)
+        jobs = running_jobs(ask_ready(engine))
+        if jobs and will_replace(engine, self.services):
+            self.engine.tell(
+                f"The training container is replaced with {jobs} running in it: a checkpoint is written and gone on from."
+            )
 
     def _start_without_gpu(self, choice: Choice, trouble: str, backup: Path | None) -> Outcome:
         self.engine.tell(f"STARTING WITH {choice.way} FAILED: {trouble}")
@@ -64,6 +96,7 @@ class Starter:
 
     def _write(self, choice: Choice, keep_copy: bool = True) -> Path | None:
         backup = write_values(self.engine.project / ".env", choice.variables, keep_copy=keep_copy)
+        write_note(self.engine.project, choice)
         written = ", ".join(f"{key}={value}" for key, value in choice.variables.items())
         copied = f"; the file as it was: {backup.name}" if backup else ""
         self.engine.tell(f".env: {written}{copied}")
@@ -92,8 +125,7 @@ class Starter:
         """What the worker says about its GPU once it has proved it; empty if it can use it."""
         end = time.monotonic() + PROOF_TIMEOUT_S
         while True:
-            ready = engine.compose("exec", "-T", TRAINING, "healthcheck.py", "8002", "/ready")
-            trouble = gpu_trouble(ready)
+            trouble = gpu_trouble(ask_ready(engine))
             if not trouble or not trouble.startswith(UNDECIDED) or time.monotonic() > end:
                 return trouble
             time.sleep(1)
@@ -111,16 +143,3 @@ class Starter:
             )
             raise HeimdallError(f"the service did not start: {trouble} ({advice})")
         return tuple(states)
-
-
-def gpu_trouble(ready: Answer) -> str:
-    """The worker's own word about its GPU, from what /ready answers; empty if it is fine."""
-    try:
-        report: dict[str, Any] = json.loads(ready.output)
-    except ValueError:
-        return f"the worker does not answer /ready: {ready.complaint}"
-    checks = report.get("dependencies", [])
-    gpu = next((check for check in checks if check.get("name") == "gpu"), None)
-    if gpu is None:
-        return "the worker's /ready says nothing about the GPU"
-    return "" if gpu.get("ok") else str(gpu.get("detail"))

@@ -100,7 +100,8 @@ def _kernel_failure() -> str | None:
 def _doctors_reason() -> str | None:
     from heimdall.doctor import accelerator_reason
 
-    return accelerator_reason()
+    # The service's worker tells what it knows of the host; a container by itself sees only that it was given no GPU.
+    return os.environ.get("HEIMDALL_GPU_REASON") or accelerator_reason()
 
 
 def _precision(wanted: str) -> str:

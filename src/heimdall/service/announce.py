@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from heimdall import __version__
 from heimdall.service import examination
-from heimdall.service.gpu import GpuState
+from heimdall.service.gpu import UNKNOWN, GpuState
 from heimdall.service.load import LoadWatch
 from heimdall.service.settings import Settings
 from heimdall.service.store import Store, Worker, now_unix_s
@@ -62,7 +62,7 @@ class Announcer(threading.Thread):
             "heartbeat_unix_s": now_unix_s(),
             "accelerator": self._settings.accelerator,
             "gpu_usable": gpu is not None and gpu.usable,
-            "gpu_reason": gpu.reason if gpu is not None else "not yet known",
+            "gpu_reason": gpu.reason if gpu is not None else UNKNOWN,
             "devices": list(gpu.devices) if gpu is not None else [],
             "versions": versions(),
             "doctor": self._examination,

@@ -12,6 +12,7 @@ from celery import Celery
 
 from heimdall.errors import HeimdallError
 from heimdall.service import mailbox
+from heimdall.service.hosting import how_to_start_a_worker
 from heimdall.service.settings import Settings
 from heimdall.service.store import Job
 
@@ -111,7 +112,7 @@ def look_at_workers(app: Celery, worker: str | None = None, timeout_s: float = 1
         answers = app.control.ping(destination=destination, timeout=timeout_s)
         names = sorted(name for answer in answers for name in answer)
         if not names:
-            raise HeimdallError("no worker answers `inspect ping`: start one with `heimdall worker`")
+            raise HeimdallError(f"no worker answers `inspect ping`: {how_to_start_a_worker()}")
         return f"{', '.join(names)} answers"
 
     return look

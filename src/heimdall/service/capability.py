@@ -6,7 +6,7 @@ a worker takes a job, `can` decides on rows already read, to tell people why a j
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import ColumnElement, and_, func, not_, or_, select, true
 from sqlalchemy.orm import Session
 
+from heimdall.service.hosting import how_to_start_a_worker
 from heimdall.service.settings import Take
 from heimdall.service.store import Job, Worker, now_unix_s
 
@@ -48,6 +49,8 @@ class Offer:
     """Memory of each usable GPU; None where it is not known."""
     memory_gb: float | None = None
     takes: tuple[str, ...] = EVERYTHING
+    gpu_reason: str | None = None
+    """Why it has no usable GPU."""
 
 
 def offer_of(worker: Worker) -> Offer:
@@ -57,6 +60,7 @@ def offer_of(worker: Worker) -> Offer:
         gpus_gb=tuple(gpus) if worker.gpu_usable else (),
         memory_gb=worker.memory_gb,
         takes=tuple(worker.takes) if worker.takes is not None else EVERYTHING,
+        gpu_reason=None if worker.gpu_usable else worker.gpu_reason,
     )
 
 
@@ -104,7 +108,7 @@ def why_waiting(job: Job, offers: Sequence[Offer]) -> str | None:
     if job.state != "queued" or any(can(job, offer) for offer in offers):
         return None
     if not offers:
-        return "waiting: no worker runs; start one with `heimdall worker`"
+        return f"waiting: no worker runs; {how_to_start_a_worker()}"
     return f"waiting: {_wish(job)}; {_lack(job, offers)}"
 
 
@@ -141,13 +145,19 @@ def _wish(job: Job) -> str:
 def _lack(job: Job, offers: Sequence[Offer]) -> str:
     if not any(_has_gpu(job, offer) for offer in offers):
         sizes = [size for offer in offers for size in offer.gpus_gb]
-        return "no worker has one" + _most([size for size in sizes if size is not None], len(sizes))
+        reasons = dict.fromkeys(offer.gpu_reason for offer in offers if offer.gpu_reason)
+        return "no worker has one" + _most([size for size in sizes if size is not None], len(sizes)) + _because(reasons)
     if not any(_has_memory(job, offer) for offer in offers):
         sizes = [offer.memory_gb for offer in offers]
         return "no worker has so much" + _most([size for size in sizes if size is not None], len(sizes))
     if not any(_takes(job, offer) for offer in offers):
         return "no worker takes such jobs (HEIMDALL_TAKES)"
     return "no worker has all of it"
+
+
+def _because(reasons: Iterable[str]) -> str:
+    told = "; ".join(reasons)
+    return f": {told}" if told else ""
 
 
 def _most(known_gb: Sequence[float], count: int) -> str:

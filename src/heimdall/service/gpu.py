@@ -11,10 +11,11 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from heimdall.doctor import accelerator_reason
 from heimdall.service import examination
+from heimdall.service.hosting import read_note
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +23,8 @@ GLANCE_EVERY_S = 15.0
 PROVE_AGAIN_S = 300.0
 GLANCE_LIMIT_S = 30.0
 PROOF_LIMIT_S = 180.0
+UNKNOWN = "not yet known"
+"""What a worker announces as its reason until it has looked."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,21 @@ class NoGpuWatch:
 
 
 def watch_gpu(accelerator: str, idle: Callable[[], bool]) -> GpuWatch | NoGpuWatch:
-    return NoGpuWatch() if accelerator == "cpu" else GpuWatch(prove_with_doctor, accelerator_reason, idle)
+    if accelerator == "cpu":
+        return NoGpuWatch()
+    if accelerator == "gpu":
+        return GpuWatch(prove_with_doctor, accelerator_reason, idle)
+    # Compose was asked for no GPU: the host, where `heimdall up` looked, knows better why.
+    return GpuWatch(lambda: _as_noted(prove_with_doctor()), lambda: _noted(accelerator_reason()), idle)
+
+
+def _as_noted(state: GpuState) -> GpuState:
+    return state if state.usable else replace(state, reason=_noted(state.reason))
+
+
+def _noted(reason: str | None) -> str | None:
+    note = read_note() if reason is not None else None
+    return note.text if note is not None else reason
 
 
 def prove_with_doctor() -> GpuState:

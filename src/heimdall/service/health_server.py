@@ -8,9 +8,9 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from heimdall import __version__
 from heimdall.errors import HeimdallError
 from heimdall.service import metrics
+from heimdall.service.about import about
 from heimdall.service.health import Health
 
 _Answer = tuple[int, str, bytes]
@@ -47,7 +47,7 @@ class HealthServer:
 
 
 def _liveness(alive: bool) -> _Answer:
-    return _document(200 if alive else 503, {"status": "ok" if alive else "stuck", "version": __version__})
+    return _document(200 if alive else 503, {"status": "ok" if alive else "stuck", **about()})
 
 
 def _readiness(health: Health) -> _Answer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 from celery import Celery
 from sqlalchemy import select, text
@@ -12,15 +13,21 @@ from sqlalchemy import select, text
 from heimdall.artifacts import Artifacts
 from heimdall.errors import HeimdallError
 from heimdall.service import bell
-from heimdall.service.gpu import GpuWatch, NoGpuWatch, describe
+from heimdall.service.gpu import GpuState, describe
 from heimdall.service.health import Degraded, Look, Probe
 from heimdall.service.hiding import look_at_secrets
+from heimdall.service.hosting import how_to_start_a_worker
 from heimdall.service.jobs import Census, take_census
 from heimdall.service.settings import Settings
 from heimdall.service.store import Store, Worker, now_unix_s
 from heimdall.service.supervisor import Supervisor
 
 STUCK_AFTER_S = 60.0
+
+
+class KnowsGpu(Protocol):
+    @property
+    def state(self) -> GpuState | None: ...
 
 
 def of_both(
@@ -41,10 +48,11 @@ def of_both(
     ]
 
 
-def of_worker(settings: Settings, supervisor: Supervisor, gpu: GpuWatch | NoGpuWatch) -> Sequence[Probe]:
+def of_worker(settings: Settings, supervisor: Supervisor, gpu: KnowsGpu) -> Sequence[Probe]:
     return [
         Probe("supervisor", look_at_supervisor(supervisor)),
-        Probe("gpu", look_at_gpu(settings.accelerator, gpu), every_s=1.0),
+        # A worker that stands in was promised none.
+        Probe("gpu", look_at_gpu("auto" if settings.stands_in_for else settings.accelerator, gpu), every_s=1.0),
         Probe("secrets", look_at_secrets(settings), every_s=60.0),
     ]
 
@@ -83,7 +91,7 @@ def look_at_supervisor(supervisor: Supervisor) -> Look:
     return look
 
 
-def look_at_gpu(accelerator: str, gpu: GpuWatch | NoGpuWatch) -> Look:
+def look_at_gpu(accelerator: str, gpu: KnowsGpu) -> Look:
     """Required with `gpu`, wished for with `auto`, no matter with `cpu`."""
 
     def look() -> str:
@@ -111,7 +119,7 @@ def look_at_workers_gpu(store: Store, lease_s: float) -> Look:
         if workers and all(worker.accelerator == "cpu" for worker in workers):
             return "not asked for"
         reasons = [f"{worker.name}: {worker.gpu_reason or 'not asked for'}" for worker in workers]
-        raise Degraded("; ".join(reasons) or "no worker is there")
+        raise Degraded("; ".join(reasons) or f"no worker is there: {how_to_start_a_worker()}")
 
     return look
 

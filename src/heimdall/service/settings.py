@@ -44,6 +44,10 @@ class Settings(BaseSettings):
     secrets_folder: Path | None = Field(None, description="Folder of all secrets, for backups.")
     accelerator: Accelerator = Field("auto", description="Device of jobs that ask for none: auto, cpu or gpu.")
     worker_name: str | None = Field(None, description="Name of this worker; the host name if unset.")
+    stands_in_for: str | None = Field(
+        None, description="Worker for which this one works on the CPU, only while that one is away."
+    )
+    standby_after_s: float = Field(90.0, gt=0, description="How long that worker is away before this one works.")
     takes: Annotated[tuple[Take, ...], NoDecode] = Field(
         ("gpu", "cpu"),
         min_length=1,

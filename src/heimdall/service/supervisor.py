@@ -148,7 +148,8 @@ class Supervisor(threading.Thread):
             return []  # not yet known: a job must not fall to the CPU because the worker has just begun
         if gpu.usable:
             return gpu_slots(gpu, self._settings)
-        return [Slot("cpu")]
+        # The program must not look for a reason of its own where the worker, which knows the host, has a better one.
+        return [Slot("cpu", {} if gpu.reason is None else {"HEIMDALL_GPU_REASON": gpu.reason})]
 
     def _claim(self, slot: Slot) -> Job | None:
         settings = self._settings

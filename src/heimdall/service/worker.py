@@ -25,6 +25,7 @@ from heimdall.service.health_server import HealthServer
 from heimdall.service.jobs import Census
 from heimdall.service.migrate import opened
 from heimdall.service.settings import Settings, load_settings
+from heimdall.service.standby import ReturnWatch, StandInWatch, end_this_process
 from heimdall.service.store import Store
 from heimdall.service.supervisor import Supervisor
 
@@ -96,10 +97,11 @@ def _owner_word(file: IO[str]) -> str:
 class _Parts:
     app: Celery
     supervisor: Supervisor
-    gpu: GpuWatch | NoGpuWatch
+    gpu: GpuWatch | NoGpuWatch | StandInWatch
     health: Health
     server: HealthServer
     announcer: Announcer
+    return_watch: ReturnWatch | None
 
     def start(self) -> None:
         self.server.start()
@@ -107,8 +109,12 @@ class _Parts:
         self.health.start()
         self.supervisor.start()
         self.announcer.start()
+        if self.return_watch is not None:
+            self.return_watch.start()
 
     def leave(self) -> None:
+        if self.return_watch is not None:
+            self.return_watch.stop()
         self.supervisor.leave()
         self.announcer.stop()
         self.health.stop()
@@ -118,7 +124,9 @@ class _Parts:
 
 def _assemble(settings: Settings, store: Store, owner: str) -> _Parts:
     artifacts = open_artifacts(settings.artifact_address)
-    gpu = watch_gpu(settings.accelerator, idle=lambda: not supervisor.running)
+    gpu: GpuWatch | NoGpuWatch | StandInWatch = StandInWatch()
+    if settings.stands_in_for is None:
+        gpu = watch_gpu(settings.accelerator, idle=lambda: not supervisor.running)
     supervisor = Supervisor(settings, store, artifacts, owner, lambda: gpu.state)
     app = bell.make_celery(settings, supervisor.ring)
     census = Census()
@@ -135,7 +143,9 @@ def _assemble(settings: Settings, store: Store, owner: str) -> _Parts:
         metrics.Sources(health, lambda: census, lambda: supervisor.running),
         lambda: supervisor.stuck_s < probes.STUCK_AFTER_S,
     )
-    return _Parts(app, supervisor, gpu, health, server, Announcer(settings, store, lambda: gpu.state))
+    announcer = Announcer(settings, store, lambda: gpu.state)
+    back = ReturnWatch(store, settings.stands_in_for, end_this_process) if settings.stands_in_for else None
+    return _Parts(app, supervisor, gpu, health, server, announcer, back)
 
 
 def _listen(app: Celery, settings: Settings) -> int:

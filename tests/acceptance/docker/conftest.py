@@ -72,7 +72,8 @@ class Deployment:
 
     def wait_until_healthy(self) -> None:
         end = time.monotonic() + HEALTHY_S
-        while (states := self.states()) != dict.fromkeys(SERVICES, "healthy"):
+        # With a GPU chosen there is one more, which stands by.
+        while (states := self.states()) != dict.fromkeys(SERVICES | states.keys(), "healthy"):
             assert time.monotonic() < end, f"{states}\n{self.compose('logs', '--tail', '30')}"
             time.sleep(1)
 

@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+import heimdall
+
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 
 DRIVER_FILES = ("-name", "libcuda.so*", "-o", "-name", "libnvidia-ml*", "-o", "-name", "nvidia-smi")
@@ -29,13 +31,30 @@ def test_the_image_that_serves_has_no_torch_and_is_a_fraction_of_the_other(runni
     assert sizes["api"] < sizes["training"] / 4
 
 
-def test_the_training_image_brings_no_part_of_a_driver(running) -> None:
+def test_the_training_image_brings_no_part_of_a_driver_and_the_toolkits_nvidia_smi_comes_first(running) -> None:
     find = ("find", "/", "-xdev", "(", *DRIVER_FILES, ")", "-print")
-    assert in_image(running, "training", *find, options=("--user", "0")) == ""
+    stand_in = in_image(running, "training", *find, options=("--user", "0")).split()
+    assert stand_in == ["/opt/heimdall/without-gpu/nvidia-smi"]
+    path = in_image(running, "training", "printenv", "PATH").strip().split(":")
+    assert path[-1] == "/opt/heimdall/without-gpu"
+    assert "/usr/bin" in path[:-1]
 
 
-def test_torch_comes_with_cuda_even_where_no_gpu_is(running) -> None:
-    assert in_image(running, "training", "python", "-c", "import torch; print(torch.version.cuda)").strip() == "13.0"
+def test_torch_comes_with_a_cuda_that_the_drivers_from_525_on_run(running) -> None:
+    text = in_image(running, "training", "python3", "-c", "import torch; print(torch.version.cuda)")
+    assert text.strip() == "12.8"
+
+
+@pytest.mark.parametrize("service", ["training", "api", "mlflow"])
+def test_each_image_says_which_version_and_commit_it_is(running, service: str) -> None:
+    labels = json.loads(running.run("docker", "inspect", running.inspect(service)["Image"]))[0]["Config"]["Labels"]
+    assert labels["org.opencontainers.image.version"] == heimdall.__version__
+    assert "org.opencontainers.image.revision" in labels
+
+
+def test_health_names_the_commit_the_image_was_built_from(running) -> None:
+    told = running.compose("exec", "-T", "training", "healthcheck.py", "8002", "/health")
+    assert json.loads(told)["revision"] == running.run("git", "rev-parse", "HEAD").strip()
 
 
 @pytest.mark.parametrize("service", ["api", "training", "mlflow"])

@@ -8,7 +8,7 @@ from heimdall.deploy.choice import Choice, HostView, Request, choose, explain_lo
 from heimdall.deploy.trial import Trial, Way
 
 HEALTHY = HostView("", (), "")
-NO_CARD = HostView("no NVIDIA GPU here.", (), None)
+NO_CARD = HostView("no NVIDIA GPU here.", (), None, has_card=False)
 MISMATCH = HostView("module 570.195 and library 570.211 differ", ("sudo reboot",), "2.10.0")
 
 
@@ -54,6 +54,11 @@ def test_where_the_doctor_sees_no_fault_dockers_message_is_explained() -> None:
 def test_a_host_without_a_card_is_not_told_that_it_lacks_the_toolkit() -> None:
     choice = explain_loss(Choice("gpu", None, ""), NO_CARD, 'could not select device driver "nvidia"')
     assert choice.reason == 'no NVIDIA GPU here (could not select device driver "nvidia")'
+    assert choice.fix == ()
+    assert choose("auto", NO_CARD, hands_out()).fix == ()
+    # A container that saw one outweighs it.
+    seen = Choice("gpu", None, "", (), (Trial("gpu", True, "GPU 0"),))
+    assert explain_loss(seen, NO_CARD, "no kernel ran").fix
 
 
 def test_an_unknown_trouble_is_told_as_it_is() -> None:

@@ -40,13 +40,14 @@ def test_a_file_that_says_so_already_is_neither_copied_nor_written(tmp_path: Pat
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_copies_of_one_second_do_not_overwrite_each_other(tmp_path: Path) -> None:
+def test_there_is_one_copy_and_it_is_the_file_as_its_owner_last_wrote_it(tmp_path: Path) -> None:
     path = tmp_path / ".env"
-    path.write_text("A=1\n")
-    copies = [write_values(path, {"HEIMDALL_ACCELERATOR": value}) for value in ("gpu", "cpu", "gpu-cdi")]
-    assert len(set(copies)) == 3
-    assert copies[0] is not None
-    assert copies[0].read_text() == "A=1\n"
+    for mine in ("A=1\nHEIMDALL_ACCELERATOR=gpu-ids\n", "A=2\n"):
+        path.write_text(mine)
+        for value in ("gpu", "cpu", "gpu-cdi"):
+            write_values(path, {"HEIMDALL_ACCELERATOR": value})
+        assert (tmp_path / ".env.backup").read_text() == mine
+    assert {file.name for file in tmp_path.iterdir()} == {".env", ".env.backup"}
 
 
 def test_a_file_only_its_owner_reads_stays_so_and_its_copy_too(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from heimdall import __version__
 from heimdall.artifacts import Artifacts, open_artifacts
 from heimdall.service import bell, metrics, probes
 from heimdall.service import sessions as sessions_of
+from heimdall.service.about import about
 from heimdall.service.api import jobs, locate, models, problems, receivers, sessions, system
 from heimdall.service.api.limits import BODY_LIMIT_BYTES, BodyLimit
 from heimdall.service.api.parts import Parts
@@ -127,8 +128,8 @@ def _health_routes(health: Health, sources: metrics.Sources) -> APIRouter:
     registry = metrics.registry_of(sources)
 
     @router.get("/health", summary="Alive")
-    def alive() -> dict[str, str]:
-        return {"status": "ok", "version": __version__}
+    def alive() -> dict[str, str | None]:
+        return {"status": "ok", **about()}
 
     @router.get("/ready", summary="Ready to work", responses={503: {"description": "Not ready; the same document."}})
     def ready() -> JSONResponse:
