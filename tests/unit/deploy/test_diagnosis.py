@@ -10,7 +10,7 @@ import pytest
 
 from heimdall.deploy import diagnosis
 from heimdall.doctor import torch_release_for
-from heimdall.doctor.wheels import CURRENT_TORCH, DRIVER_FOR_CUDA, TORCH_CUDA_12
+from heimdall.doctor.facts.wheels import CURRENT_TORCH, DRIVER_FOR_CUDA, TORCH_CUDA_12
 
 REPOSITORY = Path(__file__).parents[3]
 DRIVER = "580.65.06"
