@@ -77,7 +77,7 @@ LOCAL = PropagationModel(
     min_distance_m=20.0,
     blocked_loss_sigma_db=3.0,
     combined_receivers=2,
-    inside_probability=0.6,
+    inside_probability=0.5,
 )
 AIRBORNE = PropagationModel(
     "airborne",
