@@ -8,8 +8,12 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from heimdall.geometry import geodesic_distance_m
+from heimdall.antimeridian import cut
+from heimdall.geometry import geodesic_distance_m, great_circle_rad
 from heimdall.observation import Place
+
+_FEW = 64
+"""Corners of a region that are measured exactly."""
 
 
 class Status(StrEnum):
@@ -39,13 +43,21 @@ class Region:
     def reach_m(self, latitude_deg: float, longitude_deg: float) -> float:
         """Distance in m from a place to the furthest point of the region."""
         rings = [ring for polygon in self.polygons for ring in polygon]
-        corners = np.concatenate([ring[:: max(1, len(ring) // 32)] for ring in rings])
-        return max(geodesic_distance_m(latitude_deg, longitude_deg, float(y), float(x)) for x, y in corners)
+        corners = np.concatenate(rings)
+        # The furthest by great circles, which differ from geodesics by 0.6 %, is among the furthest few by geodesics.
+        apart = great_circle_rad(latitude_deg, longitude_deg, corners[:, 1], corners[:, 0])
+        few = corners[apart >= 0.98 * apart.max()]
+        few = few if len(few) <= _FEW else few[np.argsort(apart[apart >= 0.98 * apart.max()])[-_FEW:]]
+        return max(geodesic_distance_m(latitude_deg, longitude_deg, float(y), float(x)) for x, y in few)
+
+    def cut(self) -> list[tuple[NDArray[np.float64], ...]]:
+        """The polygons with longitudes from -180 to 180 degrees, cut at the date line and led round the poles."""
+        return [piece for polygon in self.polygons for piece in cut(polygon)]
 
     def to_geojson(self) -> dict[str, object]:
         return {
             "type": "MultiPolygon",
-            "coordinates": [[ring.tolist() for ring in polygon] for polygon in self.polygons],
+            "coordinates": [[ring.tolist() for ring in polygon] for polygon in self.cut()],
         }
 
 

@@ -72,6 +72,19 @@ def surface_up_m(east_m: Array, north_m: Array, curvature_per_m: tuple[Array, Ar
     return height_m - sagitta * (1 + 0.25 * mean_curvature**2 * (east_m**2 + north_m**2))
 
 
+def great_circle_rad(
+    latitude_deg: float,
+    longitude_deg: float,
+    latitudes_deg: NDArray[np.float64],
+    longitudes_deg: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Angle at the middle of a sphere between a place and others (haversine), good for small angles too."""
+    north, others = np.radians(latitude_deg), np.radians(latitudes_deg)
+    half = np.sin((others - north) / 2) ** 2
+    half = half + np.cos(north) * np.cos(others) * np.sin(np.radians(longitudes_deg - longitude_deg) / 2) ** 2
+    return np.asarray(2 * np.arcsin(np.sqrt(np.minimum(half, 1.0))))
+
+
 def geodesic_distance_m(
     latitude_a_deg: float, longitude_a_deg: float, latitude_b_deg: float, longitude_b_deg: float
 ) -> float:

@@ -70,6 +70,8 @@ class Reception:
     rssi_dbm: float | None = None
     rssi_sigma_db: float | None = None
     """Standard deviation of the received power beyond shadowing; None: unknown."""
+    sensitivity_dbm: float | None = None
+    """The weakest power it would have reported: without `rssi_dbm` it listened and heard nothing. None: unknown."""
     flaw: str | None = None
     """Why this reception must not be used, found by its reader; None: nothing known against it."""
 

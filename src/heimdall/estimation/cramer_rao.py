@@ -124,7 +124,7 @@ def information_at(place_B2: Values, batch: EvidenceBatch, model: PropagationMod
     curvature = np.asarray(batch.curvature_per_m, dtype=float)
     east, north = place_B2[:, 0], place_B2[:, 1]
     up = surface_up_m(east, north, (curvature[:, 0], curvature[:, 1]), batch.transmitter_height_m)
-    shadowing_db2 = np.mean(np.square(model.shadowing_sigma_db))
+    shadowing_db2 = model.shadowing_variance_db2
     links = Links(
         offset_m=np.stack([east, north, up], axis=-1)[:, None] - batch.position_enu_m,
         arrival_variance_s2=np.where(batch.has_arrival, batch.clock_sigma_s**2 + batch.arrival_sigma_s**2, np.inf),

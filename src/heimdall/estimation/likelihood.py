@@ -1,4 +1,4 @@
-"""The log-likelihood of any place: arrival times with the emission time profiled out, and power in closed form."""
+"""The log-likelihood of arrival times at any place, with the emission time profiled out. That of powers: `power.py`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import array_api_compat
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.estimation.model import PropagationModel
 from heimdall.evidence.batch import EvidenceBatch
-from heimdall.evidence.radio_map import Mapped
 from heimdall.geometry import Array, surface_up_m
 
 _EMISSION_CANDIDATES = 4
@@ -180,69 +179,3 @@ def _erfcx(xp: Array, z: Array) -> Array:
     """exp(z^2) erfc(z) for z >= 0, within 0.4 % (Ren and MacKenzie 2007); the exact one costs ten times as much."""
     root = math.sqrt(math.pi) * z
     return _REN / ((_REN - 1) * root + xp.sqrt(root * root + _REN**2))
-
-
-def level_log_likelihood(place_BG2: Array, distance_BGN: Array, batch: EvidenceBatch, model: PropagationModel) -> Array:
-    """(B, G) log-likelihood of the received powers: by the radio map of the site where there is one, else by the power law."""
-    if batch.mapped is None:
-        return power_law_log_likelihood(distance_BGN, batch, model)
-    return mapped_log_likelihood(place_BG2, distance_BGN, batch, batch.mapped)
-
-
-def mapped_log_likelihood(place_BG2: Array, distance_BGN: Array, batch: EvidenceBatch, mapped: Mapped) -> Array:
-    """(B, G) with the transmit power integrated out: normal around the map's mean, and so common to all receivers.
-
-    The levels are normal with covariance diag(sigma_i^2) + power_sigma^2 1 1^T (Sherman and Morrison's inverse).
-    """
-    xp = array_api_compat.array_namespace(place_BG2)
-    excess_BGN, sigma_BGN = mapped.excess_db(place_BG2, distance_BGN, batch.level_db)
-    precision_BGN = xp.astype(batch.has_level, distance_BGN.dtype)[:, None] / sigma_BGN**2
-    total_BG = xp.sum(precision_BGN, axis=-1) + 1 / mapped.radio_map.power_sigma_db**2
-    common_BG = xp.sum(precision_BGN * excess_BGN, axis=-1)
-    square_BG = xp.sum(precision_BGN * excess_BGN**2, axis=-1) - common_BG**2 / total_BG
-    log_sigma_BGN = xp.where(batch.has_level[:, None], xp.log(sigma_BGN), xp.zeros_like(sigma_BGN))
-    return -0.5 * square_BG - xp.sum(log_sigma_BGN, axis=-1) - 0.5 * xp.log(total_BG)
-
-
-def power_law_log_likelihood(distance_BGN: Array, batch: EvidenceBatch, model: PropagationModel) -> Array:
-    """(B, G) log-likelihood of the received powers, with transmit power and path-loss exponent integrated out.
-
-    level_i = P - 10 n log10(d_i) + e_i: P flat, n normal, e_i normal with the shadowing, the calibration and the loss of
-    blocked links; a mixture over the shadowing's standard deviation. 0 where fewer than two receivers have a level.
-    """
-    xp = array_api_compat.array_namespace(distance_BGN)
-    weight_B1N = xp.astype(batch.has_level, distance_BGN.dtype)[:, None]
-    decades_BGN = (10 / math.log(10)) * xp.log(xp.clip(distance_BGN, model.min_distance_m, None))
-    corrected_BGN = (batch.level_db[:, None] + model.exponent_mean * decades_BGN) * weight_B1N
-    terms = [
-        _level_term(xp, corrected_BGN, decades_BGN, weight_B1N, batch.level_sigma_db, sigma, model)
-        for sigma in model.shadowing_sigma_db
-    ]
-    total_BG = terms[0]
-    for term in terms[1:]:
-        total_BG = xp.logaddexp(total_BG, term)
-    return xp.where(xp.sum(weight_B1N, axis=-1) > 1.5, total_BG, xp.zeros_like(total_BG))
-
-
-def _level_term(
-    xp: Array,
-    corrected_BGN: Array,
-    decades_BGN: Array,
-    weight_B1N: Array,
-    level_sigma_db_BN: Array,
-    shadowing_db: float,
-    model: PropagationModel,
-) -> Array:
-    """One shadowing's share: a regression on log distance with a prior on its slope, integrated in closed form."""
-    variance_B1N = (shadowing_db**2 + model.blocked_loss_sigma_db**2 + level_sigma_db_BN**2)[:, None]
-    precision_B1N = weight_B1N / variance_B1N
-    total = xp.clip(xp.sum(precision_B1N, axis=-1), 1e-12, None)
-    corrected = corrected_BGN - (xp.sum(precision_B1N * corrected_BGN, axis=-1) / total)[..., None]
-    decades = decades_BGN - (xp.sum(precision_B1N * decades_BGN, axis=-1) / total)[..., None]
-    yy = xp.sum(precision_B1N * corrected**2, axis=-1)
-    xx = xp.sum(precision_B1N * decades**2, axis=-1)
-    xy = xp.sum(precision_B1N * corrected * decades, axis=-1)
-    slope_information = xx + 1 / model.exponent_sigma**2
-    # The second term is what integrating over the transmit power leaves: it weighs the shadowings against each other.
-    norm = -0.5 * xp.sum(weight_B1N * xp.log(variance_B1N), axis=-1) - 0.5 * xp.log(total)
-    return norm - 0.5 * (yy - xy**2 / slope_information) - 0.5 * xp.log(slope_information * model.exponent_sigma**2)

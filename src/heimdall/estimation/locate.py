@@ -71,6 +71,9 @@ def _locate_chunk(observations: Sequence[Observation], locate_group: LocateGroup
         except InputError as error:
             results[index] = Located(insufficient(observation, str(error)), None)
             continue
+        if not _says_where(collected.evidence):
+            results[index] = Located(_nothing_heard(collected), None, collected=collected)
+            continue
         model = model_of(collected)
         groups.setdefault(model, []).append((index, collected, time.perf_counter() - begun))
     for model, members in groups.items():
@@ -87,6 +90,23 @@ def model_of(collected: Collected) -> PropagationModel:
     return model_for(
         observation.frequency_hz, observation.transmitter_height_m, float(collected.evidence.half_width_m[0])
     )
+
+
+def _says_where(evidence: EvidenceBatch) -> bool:
+    """Two arrival times or two powers: anything less would be a place read from the prior alone."""
+    return int(np.sum(evidence.has_arrival)) >= 2 or int(np.sum(evidence.has_level)) >= 2
+
+
+def _nothing_heard(collected: Collected) -> Fix:
+    why = (
+        "nothing says where: fewer than two receivers have a power above the noise, or an arrival time by a clock that is"
+        " good enough; see receivers"
+    )
+    reports = tuple(
+        ReceiverReport(reception.receiver.name, False, reason or "alone with its measurement")
+        for reception, reason in zip(collected.observation.receptions, collected.reasons, strict=True)
+    )
+    return Fix(collected.observation.id, Status.INSUFFICIENT, why, METHOD, reports)
 
 
 def insufficient(observation: Observation, why: str) -> Fix:
@@ -117,11 +137,8 @@ def locate_by_likelihood(members: Sequence[Collected], model: PropagationModel) 
 
 
 def systematic_shares(batch: EvidenceBatch, index: int, model: PropagationModel) -> Shares:
-    """The systematic error of a position: of the band, or of shadowing where power alone has to do."""
-    if uses_time(batch, index):
-        return model.systematic_m
-    half_width_m = float(batch.half_width_m[index])
-    return tuple((share, part * half_width_m) for share, part in model.level_systematic)
+    """The systematic error of a position by arrival times; powers have theirs in their likelihood."""
+    return model.systematic_m if uses_time(batch, index) else ()
 
 
 def uses_time(batch: EvidenceBatch, index: int) -> bool:

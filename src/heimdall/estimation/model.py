@@ -15,7 +15,7 @@ class PropagationModel:
 
     An arrival is late by an exponential excess delay with probability `blocked_probability`, and otherwise off by the
     clock, by noise and by what echoes do to it (`heimdall.estimation.likelihood.echo_sigma_s`). Power falls with a
-    log-distance law whose exponent is normal and whose shadowing is one of `shadowing_sigma_db`, equally likely.
+    log-distance law whose exponent is normal and whose shadowing is one of `shadowing_db`, partly common to neighbours.
     """
 
     name: str
@@ -38,8 +38,17 @@ class PropagationModel:
     """How far beyond the receivers a transmitter is still searched: the radio horizon between hills of 500 m and mountains
     of 1500 m on the 4/3 earth; a transmitter known to be higher is searched as far as its own."""
     exponent_mean: float = 3.0
-    exponent_sigma: float = 0.58
-    shadowing_sigma_db: tuple[float, ...] = (4.5, 7.5)
+    exponent_sigma: float = 0.8
+    """Path-loss exponents from free space, 2, to dense towns, 4.5 (Rappaport, Wireless Communications, table 4.2)."""
+    shadowing_db: tuple[tuple[float, float], ...] = ((0.4, 4.5), (0.4, 7.5), (0.2, 11.0))
+    """Probabilities and standard deviations of the shadowing: from open land to towns, the widest with devices that are off."""
+    shadowing_common: float = 0.5
+    """Share of the shadowing's variance that belongs to places; the rest is each receiver's own: clutter, antenna, device."""
+    shadowing_length: float = 0.3
+    """Distance over which the former falls to 1/e, in half widths: what throws a shadow over a network is taken to be of the
+    network's own scale, which is all that is known of a site never seen."""
+    deaf_probability: float = 0.1
+    """A receiver that reports no signal would have heard none anyway: switched off, unplugged, jammed."""
     blocked_loss_sigma_db: float = 1.55
     """Additional scatter of the level for the share of blocked links, as one normal term."""
     min_distance_m: float = 300.0
@@ -47,14 +56,16 @@ class PropagationModel:
     systematic_m: tuple[tuple[float, float], ...] = ()
     """What moves a position whatever was measured, as shares and standard deviations of normals: an aircraft flies on
     between its message and the position that is compared. Empty: nothing beyond the links' own terms."""
-    level_systematic: tuple[tuple[float, float], ...] = ((0.8, 0.04), (0.2, 0.09))
-    """The same for a position from power alone, in parts of the area's half width: shadowing belongs to places, so the
-    receivers err together."""
     combined_receivers: int = 8
     """A transmitter among the receivers is a mixture of at most this many of them: a dense network does not mean that it
     stands in the very middle."""
     inside_probability: float = 0.7
     """The transmitter is among the receivers; otherwise around them, ever more rarely the further away."""
+
+    @property
+    def shadowing_variance_db2(self) -> float:
+        """The mean over what the shadowing may be."""
+        return sum(share * sigma_db**2 for share, sigma_db in self.shadowing_db)
 
 
 TERRESTRIAL = PropagationModel("terrestrial")
@@ -66,7 +77,7 @@ LOCAL = PropagationModel(
     min_distance_m=20.0,
     blocked_loss_sigma_db=3.0,
     combined_receivers=2,
-    inside_probability=0.9,
+    inside_probability=0.5,
 )
 AIRBORNE = PropagationModel(
     "airborne",

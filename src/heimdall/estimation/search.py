@@ -8,8 +8,9 @@ from dataclasses import dataclass, fields
 
 import array_api_compat
 
-from heimdall.estimation.likelihood import arrival_log_likelihood, level_log_likelihood, link_distance_m
+from heimdall.estimation.likelihood import arrival_log_likelihood, link_distance_m
 from heimdall.estimation.model import PropagationModel
+from heimdall.estimation.power import level_density
 from heimdall.estimation.prior import log_prior
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.geometry import Array
@@ -38,11 +39,12 @@ LogDensity = Callable[[Array, Array], Array]
 
 def log_posterior(batch: EvidenceBatch, model: PropagationModel, *, prior: bool = True) -> LogDensity:
     """The log posterior density, up to a constant, as a function of places and blur."""
+    levels = level_density(batch, model)
 
     def density(place_BG2: Array, blur_m_B: Array) -> Array:
         distance_BGN = link_distance_m(place_BG2, batch, model)
         total = arrival_log_likelihood(distance_BGN, batch, model, blur_m_B)
-        total = total + level_log_likelihood(place_BG2, distance_BGN, batch, model)
+        total = total + levels(place_BG2, distance_BGN)
         return total + log_prior(place_BG2, batch, model) if prior else total
 
     return density

@@ -98,7 +98,7 @@ def _heard(observation: Observation) -> _Heard | None:
     place = collected.frame.to_enu(*geodetic)[None, :, :2]
     distance_m = np.maximum(link_distance_m(place, evidence, model)[0, 0], model.min_distance_m)
     decades_db = 10 * np.log10(distance_m)
-    shadowing_db2 = float(np.mean(np.square(model.shadowing_sigma_db)))
+    shadowing_db2 = model.shadowing_variance_db2
     names = tuple(each.receiver.name for each in observation.receptions if each.flaw is None)
     return _Heard(
         names=names,

@@ -51,6 +51,8 @@ class EvidenceBatch:
     half_width_m: Array
     """(B,) half the width of the square, centred on the frame's origin, that is searched."""
 
+    silent: Array | None = None
+    """(B, N) bool: listened and heard nothing, so that the level lies below `level_db`; None where nobody knows of any."""
     mapped: Mapped | None = None
     """What a radio map knows about the receivers."""
 
@@ -60,15 +62,17 @@ class EvidenceBatch:
     def changed(self, each: Callable[[Array], Array]) -> EvidenceBatch:
         """With `each` applied to every array."""
         arrays = {name: each(getattr(self, name)) for name in _ARRAYS}
-        return EvidenceBatch(**arrays, mapped=None if self.mapped is None else self.mapped.changed(each))
+        silent = None if self.silent is None else each(self.silent)
+        return EvidenceBatch(**arrays, silent=silent, mapped=None if self.mapped is None else self.mapped.changed(each))
 
     def select(self, index: Any) -> EvidenceBatch:
         """The scenes that `index` (a slice, or an integer or boolean array) picks."""
         arrays = {name: getattr(self, name)[index] for name in _ARRAYS}
-        return EvidenceBatch(**arrays, mapped=None if self.mapped is None else self.mapped[index])
+        silent = None if self.silent is None else self.silent[index]
+        return EvidenceBatch(**arrays, silent=silent, mapped=None if self.mapped is None else self.mapped[index])
 
 
-_ARRAYS = tuple(field.name for field in fields(EvidenceBatch) if field.name != "mapped")
+_ARRAYS = tuple(field.name for field in fields(EvidenceBatch) if field.name not in ("silent", "mapped"))
 
 
 def concatenate(batches: Sequence[EvidenceBatch]) -> EvidenceBatch:
@@ -79,9 +83,15 @@ def concatenate(batches: Sequence[EvidenceBatch]) -> EvidenceBatch:
         name: xp.concat([_padded(xp, name, getattr(b, name), width) for b in batches], axis=0) for name in _ARRAYS
     }
     mapped = [batch.mapped for batch in batches if batch.mapped is not None]
+    silent = [xp.zeros_like(b.present) if b.silent is None else b.silent for b in batches]
     if mapped and len(mapped) != len(batches):
         raise ValueError("scenes with and without a radio map cannot be in one batch")
-    return EvidenceBatch(**arrays, mapped=joined(mapped, width) if mapped else None)
+    heard_all = all(batch.silent is None for batch in batches)
+    return EvidenceBatch(
+        **arrays,
+        silent=None if heard_all else xp.concat([_padded(xp, "silent", each, width) for each in silent], axis=0),
+        mapped=joined(mapped, width) if mapped else None,
+    )
 
 
 def _padded(xp: Array, name: str, values: Array, width: int) -> Array:

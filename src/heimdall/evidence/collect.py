@@ -58,7 +58,8 @@ def collect(observation: Observation) -> Collected:
     receptions = [observation.receptions[index] for index in usable]
     frame = _frame_around(receptions)
     position = _positions(frame, receptions)
-    half_width_m = _half_width_m(position, observation.transmitter_height_m)
+    extent_m = float(np.max(np.abs(position[:, :2])))
+    half_width_m = half_width_around(extent_m, observation.transmitter_height_m)
     if sum(reception.samples is not None for reception in receptions) >= 2:
         evidence = _from_samples(observation, receptions, position, frame, half_width_m)
     else:
@@ -92,9 +93,10 @@ def _positions(frame: LocalFrame, receptions: Sequence[Reception]) -> NDArray[np
     )
 
 
-def _half_width_m(position_N3: NDArray[np.float64], transmitter_height_m: float | None) -> float:
-    """Half the side of the area searched: twice as far out as the receivers, and the line of sight of an aircraft."""
-    extent_m = max(float(np.max(np.abs(position_N3[:, :2]))), _MIN_HALF_WIDTH_M)
+def half_width_around(extent_m: float, transmitter_height_m: float | None) -> float:
+    """The scale of a network whose furthest receiver is `extent_m` east or north of the middle: half the side of the square
+    that is searched most finely. Twice as far out as the receivers, and the line of sight of an aircraft."""
+    extent_m = max(extent_m, _MIN_HALF_WIDTH_M)
     if transmitter_height_m is not None and transmitter_height_m > _AIRBORNE_HEIGHT_M:
         return extent_m + _AIRBORNE_REACH_M
     return _AREA_FACTOR * extent_m
@@ -144,17 +146,20 @@ def _from_table(
     known = _geometry(observation, receptions, position_N3, frame, half_width_m)
     arrival = np.array([[math.nan if r.toa_s is None else r.toa_s for r in receptions]])
     level = np.array([[math.nan if r.rssi_dbm is None else r.rssi_dbm for r in receptions]])
+    limit = np.array([[math.nan if r.sensitivity_dbm is None else r.sensitivity_dbm for r in receptions]])
+    silent = np.isnan(level) & np.isnan(arrival) & np.isfinite(limit)
     has_arrival = np.isfinite(arrival) & clock_carries_time(np, known["clock_sigma_s"], known["half_width_m"])
     origin = np.nanmin(arrival) if np.any(np.isfinite(arrival)) else 0.0
     return EvidenceBatch(
         arrival_s=np.where(has_arrival, arrival - origin, 0.0),
         arrival_sigma_s=np.full_like(arrival, _TABLE_ARRIVAL_SIGMA_S),
         has_arrival=has_arrival,
-        level_db=np.nan_to_num(level),
+        level_db=np.nan_to_num(np.where(silent, limit, level)),
         level_sigma_db=np.array([[_level_sigma_db(reception) for reception in receptions]]),
         has_level=np.isfinite(level),
         snr=np.zeros_like(level),
         bandwidth_hz=np.array([observation.bandwidth_hz], dtype=float),
+        silent=silent if silent.any() else None,
         **{**known, "clock_sigma_s": np.minimum(known["clock_sigma_s"], 1.0)},
     )
 
@@ -225,6 +230,7 @@ def _merge_segments(evidence: EvidenceBatch) -> EvidenceBatch:
     )
     noise = np.sqrt(np.mean(evidence.arrival_sigma_s**2, axis=0))
     sigma = np.sqrt((noise**2 + scatter**2) / np.maximum(seen, 1))
+    heard = np.mean(evidence.has_level, axis=0) > 0.5
     first = evidence.select(slice(0, 1))
     return replace(
         first,
@@ -232,7 +238,8 @@ def _merge_segments(evidence: EvidenceBatch) -> EvidenceBatch:
         arrival_sigma_s=sigma[None],
         has_arrival=steady[None],
         level_db=np.median(evidence.level_db, axis=0)[None],
-        has_level=(np.mean(evidence.has_level, axis=0) > 0.5)[None],
+        has_level=heard[None],
+        silent=None if heard.all() else ~heard[None],
         snr=np.median(evidence.snr, axis=0)[None],
     )
 
@@ -261,6 +268,7 @@ def _spread(
         "snr",
     )
     wide: dict[str, Any] = {name: laid(getattr(evidence, name)) for name in by_receiver}
+    wide["silent"] = None if evidence.silent is None else laid(evidence.silent)
     return replace(evidence, position_enu_m=position_N3[None], present=np.ones((1, total), dtype=bool), **wide)
 
 
@@ -271,7 +279,11 @@ def _reason(reception: Reception, evidence: EvidenceBatch, place: int, half_widt
         return None
     sigma = reception.receiver.clock_sigma_s
     if reception.samples is None and reception.toa_s is None:
-        return None if has_level else "no signal: neither an arrival time nor a power"
+        if has_level:
+            return None
+        if reception.sensitivity_dbm is not None:
+            return "heard nothing: used as a power below its sensitivity"
+        return "no signal: neither an arrival time nor a power; with sensitivity_dbm its silence would count"
     if sigma is None:
         why = "no clock"
     elif sigma * SPEED_OF_LIGHT_M_S >= 0.25 * half_width_m:

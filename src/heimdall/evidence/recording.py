@@ -60,6 +60,7 @@ def evidence_from_recordings(recordings: Recordings) -> EvidenceBatch:
     )
     arrivals = reconcile(peaks, spectrum, timed_BN, recordings.sample_rate_hz, recordings.bandwidth_hz)
     level_db, level_sigma_db, has_level = _levels(xp, spectrum, recordings)
+    silent = recordings.present & ~has_level
     return EvidenceBatch(
         position_enu_m=recordings.position_enu_m,
         present=recordings.present,
@@ -75,6 +76,7 @@ def evidence_from_recordings(recordings: Recordings) -> EvidenceBatch:
         curvature_per_m=recordings.curvature_per_m,
         transmitter_height_m=recordings.transmitter_height_m,
         half_width_m=recordings.half_width_m,
+        silent=silent if bool(xp.any(silent)) else None,
     )
 
 
@@ -94,11 +96,12 @@ def _max_delay_s(xp: Array, recordings: Recordings, timed_BN: Array) -> float:
 
 
 def _levels(xp: Array, spectrum: ChannelSpectrum, recordings: Recordings) -> tuple[Array, Array, Array]:
-    """Received power in dB with its uncertainty, and where there is any to speak of."""
+    """Received power in dB with its uncertainty, and where there is any to speak of; elsewhere the least that would be heard."""
     cells = recordings.samples_BNT.shape[-1] * min(1.0, recordings.bandwidth_hz / recordings.sample_rate_hz)
+    least_snr = _DETECTION_SIGMAS / math.sqrt(cells)
     snr_BN = xp.clip(spectrum.snr_BN, 1e-4, None)
-    heard = recordings.present & (snr_BN > _DETECTION_SIGMAS / math.sqrt(cells))
+    heard = recordings.present & (snr_BN > least_snr)
     decibel = 10 / math.log(10)
-    noise_sigma_db = decibel * (1 + 1 / snr_BN) / math.sqrt(cells)
-    level_db = decibel * xp.log(spectrum.signal_power_BN)
+    noise_sigma_db = decibel * (1 + 1 / xp.clip(snr_BN, least_snr, None)) / math.sqrt(cells)
+    level_db = decibel * xp.log(spectrum.signal_power_BN * xp.clip(least_snr / snr_BN, 1.0, None))
     return level_db, xp.sqrt(recordings.level_sigma_db**2 + noise_sigma_db**2), heard

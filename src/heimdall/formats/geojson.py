@@ -75,7 +75,7 @@ def _multi_polygon(region: Region) -> dict[str, Any]:
     """Outer rings counterclockwise, holes clockwise, as the RFC asks."""
     polygons = [
         [_wound(ring, counterclockwise=index == 0).tolist() for index, ring in enumerate(polygon)]
-        for polygon in region.polygons
+        for polygon in region.cut()
     ]
     return {"type": "MultiPolygon", "coordinates": polygons}
 

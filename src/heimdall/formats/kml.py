@@ -77,7 +77,7 @@ def _add_point(
 def _add_region(folder: ElementTree.Element, style: str, region: Region) -> None:
     placemark = _placemark(folder, style, f"{region.probability * 100:g} % region", "")
     geometry = ElementTree.SubElement(placemark, "MultiGeometry")
-    for rings in region.polygons:
+    for rings in region.cut():
         polygon = ElementTree.SubElement(geometry, "Polygon")
         for index, ring in enumerate(rings):
             boundary = ElementTree.SubElement(polygon, "innerBoundaryIs" if index else "outerBoundaryIs")

@@ -33,10 +33,17 @@ class _Measurement(_Row):
     clock_sigma_s: float | None = None
     rssi_dbm: float | None = None
     rssi_sigma_db: float | None = None
+    sensitivity_dbm: FiniteFloat | None = None
 
     def to_reception(self) -> Reception:
         receiver = Receiver(self.receiver, self.latitude_deg, self.longitude_deg, self.height_m, self.clock_sigma_s)
-        return Reception(receiver, toa_s=self.toa_s, rssi_dbm=self.rssi_dbm, rssi_sigma_db=self.rssi_sigma_db)
+        return Reception(
+            receiver,
+            toa_s=self.toa_s,
+            rssi_dbm=self.rssi_dbm,
+            rssi_sigma_db=self.rssi_sigma_db,
+            sensitivity_dbm=self.sensitivity_dbm,
+        )
 
 
 class _Truth(_Row):
@@ -150,4 +157,5 @@ def _to_measurement(reception: Reception) -> dict[str, Any]:
         "clock_sigma_s": receiver.clock_sigma_s,
         "rssi_dbm": reception.rssi_dbm,
         "rssi_sigma_db": reception.rssi_sigma_db,
+        "sensitivity_dbm": reception.sensitivity_dbm,
     }

@@ -17,7 +17,9 @@ from heimdall.inference.calibration import Calibration
 from heimdall.inference.window import MAPS, TOKENS
 
 FORMAT = "heimdall-bundle"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
+"""Counts up whenever networks are shown something else than before: 3 since levels count by their stated uncertainty and the
+search, the prior and the power law reach beyond twice the receivers' extent."""
 NETWORK, MANIFEST, CARD, RADIO_MAP = "model.onnx", "manifest.json", "MODEL_CARD.md", "radio_map.f32"
 SUFFIX = ".heimdall"
 _MEMBERS = (NETWORK, MANIFEST, CARD)
@@ -109,7 +111,7 @@ def _manifest(path: Path, content: bytes) -> dict[str, Any]:
         raise InputError(f"{path}: {MANIFEST} does not describe a model bundle")
     if manifest.get("format_version") != FORMAT_VERSION:
         raise InputError(
-            f"{path}: bundle format {manifest.get('format_version')}, this program reads {FORMAT_VERSION}; export the model again"
+            f"{path}: bundle format {manifest.get('format_version')}, this program reads {FORMAT_VERSION}: train the model again"
         )
     if not isinstance(manifest.get("sha256"), dict):
         raise InputError(f"{path}: {MANIFEST} has no hashes")

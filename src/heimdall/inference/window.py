@@ -16,11 +16,11 @@ from heimdall.estimation.frame import WindowFrame
 from heimdall.estimation.likelihood import (
     arrival_log_likelihood,
     arrival_residual_s,
-    level_log_likelihood,
     link_distance_m,
     link_sigma_s,
 )
 from heimdall.estimation.model import PropagationModel
+from heimdall.estimation.power import level_log_likelihood
 from heimdall.estimation.prior import log_prior
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.geometry import Array
@@ -38,6 +38,7 @@ LOG_MASS_SCALE = 5.0
 
 _LOWEST_LOG_MASS = -30.0
 _BLUR_OF_CELL = 0.35
+_TYPICAL_SHADOWING_DB = 6.0
 _DOUBT_FACTOR = 10.0
 """The doubtful map takes every arrival time to be this many times less certain."""
 
@@ -165,11 +166,13 @@ def _log_ratio(xp: Any, length_m: Array, core_m: Array) -> Array:
 def _level_residual_db(
     xp: Any, middle_m: Array, distance_m: Array, batch: EvidenceBatch, model: PropagationModel, leveled: Array
 ) -> Array:
-    """How much stronger each receiver heard than the radio map or the power law says at the middle, against their mean."""
+    """How much stronger each receiver heard than the radio map or the power law says at the middle, against their mean, in
+    which a level counts as much as it is certain."""
     if batch.mapped is not None:
         excess_db = batch.mapped.excess_db(middle_m, distance_m[:, None], batch.level_db)[0][:, 0] * leveled
     else:
         law_db = -10 * model.exponent_mean * xp.log10(xp.clip(distance_m, model.min_distance_m, None))
         excess_db = (batch.level_db - law_db) * leveled
-    count = xp.clip(xp.sum(leveled, axis=-1), 1, None)
-    return excess_db - (xp.sum(excess_db, axis=-1) / count)[:, None]
+    weight = leveled / (batch.level_sigma_db**2 + _TYPICAL_SHADOWING_DB**2)
+    mean_db = xp.sum(weight * excess_db, axis=-1) / xp.clip(xp.sum(weight, axis=-1), 1e-12, None)
+    return excess_db - mean_db[:, None]

@@ -17,13 +17,10 @@ from heimdall.estimation.reach import search_radius_m
 from heimdall.estimation.search import find_mode, log_posterior
 from heimdall.estimation.spread import frame_around
 from heimdall.evidence.batch import EvidenceBatch, concatenate
-from heimdall.evidence.collect import max_offset_hz
+from heimdall.evidence.collect import half_width_around, max_offset_hz
 from heimdall.evidence.recording import Recordings, evidence_from_recordings
 from heimdall.geometry import surface_up_m
 from heimdall.simulation import SCENES_PER_DRAW, SceneBatch, draw, scenario, stream
-
-_AREA_FACTOR = 2.0
-"""Half the side of the area searched, in distances of the furthest receiver: what `heimdall locate` takes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,12 +73,14 @@ def simulate(
     device: torch.device | str = "cpu",
     threads: int = 1,
 ) -> list[LabelledEvidence]:
-    """The labelled scenes of each draw, in the order of `draws`; what is in a draw depends on its number alone.
+    """The labelled scenes of each draw, in the order of `draws`, a part for each propagation model that they have; what is in
+    a draw depends on its number alone.
 
     Each purpose has a stream of its own, and none is that of `heimdall simulate` and `heimdall evaluate`.
     """
     with _workers(threads) as workers:
-        return list(workers.map(lambda index: _drawn(scenarios, seed, purpose, index, cells, device), draws))
+        drawn = workers.map(lambda index: _drawn(scenarios, seed, purpose, index, cells, device), draws)
+        return [part for parts in drawn for part in parts]
 
 
 def by_model(parts: Sequence[LabelledEvidence]) -> list[LabelledEvidence]:
@@ -107,15 +106,12 @@ def draws_for(scenes: int) -> int:
 
 
 def evidence_of(scenes: SceneBatch) -> EvidenceBatch:
-    """The evidence that `heimdall locate` would have of these scenes, in single precision."""
-    east, north = scenes.receiver_enu_m[..., 0], scenes.receiver_enu_m[..., 1]
-    curvature = (scenes.curvature_per_m[:, :1], scenes.curvature_per_m[:, 1:])
-    height_m = scenes.receiver_enu_m[..., 2] - surface_up_m(east, north, curvature, torch.zeros_like(east))
-    count = scenes.present.sum(1)
-    there = scenes.present[..., None]
+    """The evidence that `heimdall locate` would have of these scenes, in single precision; `centred` first."""
+    count, there = scenes.present.sum(1), scenes.present[..., None]
+    height_m = scenes.receiver_enu_m[..., 2] - _ground_up_m(scenes, scenes.receiver_enu_m[..., :2])
     ground_m = scenes.receiver_enu_m[..., :2]
-    middle_m = (ground_m * there).sum(1, keepdim=True) / count[:, None, None]
-    extent_m = ((ground_m - middle_m).abs() * there).amax((1, 2))
+    extent_m = ((ground_m - _middle_m(scenes)) * there).abs().amax((1, 2))
+    half_width_m = [half_width_around(float(each), None) for each in extent_m]
     evidence = evidence_from_recordings(
         Recordings(
             samples_BNT=scenes.samples,
@@ -128,7 +124,7 @@ def evidence_of(scenes: SceneBatch) -> EvidenceBatch:
             level_sigma_db=scenes.level_sigma_db,
             curvature_per_m=scenes.curvature_per_m,
             transmitter_height_m=(height_m * scenes.present).sum(1) / count,
-            half_width_m=_AREA_FACTOR * extent_m,
+            half_width_m=torch.tensor(half_width_m, dtype=extent_m.dtype, device=extent_m.device),
             max_offset_hz=max_offset_hz(float(scenes.frequency_hz.max())),
         )
     )
@@ -137,15 +133,54 @@ def evidence_of(scenes: SceneBatch) -> EvidenceBatch:
 
 def _drawn(
     scenarios: Mapping[str, float], seed: int, purpose: str, index: int, cells: int, device: torch.device | str
-) -> LabelledEvidence:
+) -> list[LabelledEvidence]:
     chance = stream(seed, index, purpose=purpose, device=device)
     names = list(scenarios)
     shares = torch.tensor([scenarios[name] for name in names], dtype=torch.float64)
     choice = torch.multinomial(shares, 1, generator=stream(seed, index, purpose=f"scenario for {purpose}"))
-    scenes = draw(scenario(names[int(choice)]), SCENES_PER_DRAW, chance, device)
+    scenes = centred(draw(scenario(names[int(choice)]), SCENES_PER_DRAW, chance, device))
     evidence = evidence_of(scenes)
-    model = model_for(float(scenes.frequency_hz[0]), None, float(evidence.half_width_m.min()))
-    return labelled(evidence, scenes.transmitter_enu_m[:, :2].float(), model, cells)
+    truth_m = scenes.transmitter_enu_m[:, :2].float()
+    models = [
+        model_for(float(frequency_hz), None, float(half_width_m))
+        for frequency_hz, half_width_m in zip(scenes.frequency_hz, evidence.half_width_m, strict=True)
+    ]
+    parts = []
+    for model in dict.fromkeys(models):
+        mine = torch.tensor([each == model for each in models], device=truth_m.device)
+        parts.append(labelled(evidence.select(mine), truth_m[mine], model, cells))
+    return parts
+
+
+def centred(scenes: SceneBatch) -> SceneBatch:
+    """The same scenes in frames around the middle of their receivers, as `heimdall locate` has them."""
+    middle_m = _middle_m(scenes)
+    return replace(
+        scenes,
+        receiver_enu_m=_moved(scenes, scenes.receiver_enu_m, middle_m),
+        receiver_true_enu_m=_moved(scenes, scenes.receiver_true_enu_m, middle_m),
+        transmitter_enu_m=_moved(scenes, scenes.transmitter_enu_m[:, None], middle_m)[:, 0],
+    )
+
+
+def _middle_m(scenes: SceneBatch) -> Tensor:
+    """(B, 1, 2) mean of the receivers that are present."""
+    there = scenes.present[..., None]
+    return (scenes.receiver_enu_m[..., :2] * there).sum(1, keepdim=True) / there.sum(1, keepdim=True)
+
+
+def _moved(scenes: SceneBatch, place_BN3: Tensor, origin_B12: Tensor) -> Tensor:
+    """Places at the same heights above the ground, seen from a tangent plane that touches it at another origin."""
+    ground_m = place_BN3[..., :2]
+    height_m = place_BN3[..., 2] - _ground_up_m(scenes, ground_m)
+    up_m = _ground_up_m(scenes, ground_m - origin_B12) + height_m
+    return torch.cat([ground_m - origin_B12, up_m[..., None]], dim=-1)
+
+
+def _ground_up_m(scenes: SceneBatch, ground_BN2: Tensor) -> Tensor:
+    curvature = (scenes.curvature_per_m[:, :1], scenes.curvature_per_m[:, 1:])
+    east, north = ground_BN2[..., 0], ground_BN2[..., 1]
+    return surface_up_m(east, north, curvature, torch.zeros_like(east))
 
 
 def _with_own_origin(evidence: EvidenceBatch) -> EvidenceBatch:

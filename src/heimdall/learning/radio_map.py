@@ -81,19 +81,25 @@ def survey(known: Sequence[Collected]) -> Survey:
     latitude, longitude = (np.array([getattr(t, name) for t in truths]) for name in ("latitude_deg", "longitude_deg"))
     frame = LocalFrame.around(latitude, longitude)
     place_m = frame.to_enu(latitude, longitude, np.zeros(len(known)))[:, :2]
-    names = tuple(sorted({name for each in known for name in names_of(each)}))
+    names = tuple(sorted({name for each in known for name in _heard_by(each)}))
     column = {name: index for index, name in enumerate(names)}
     shape = (len(known), len(names))
     level, decades, receiver_m = np.full(shape, np.nan), np.full(shape, np.nan), np.full((*shape, 2), np.nan)
     for row, each in enumerate(known):
-        mine = [column[name] for name in names_of(each)]
+        own = [index for index, name in enumerate(names_of(each)) if name in column]
+        mine = [column[name] for name in names_of(each) if name in column]
         origin_m = origin_in(frame, each)
         evidence = each.evidence
         distance_m = link_distance_m((place_m[row] - origin_m)[None, None], evidence, model_of(each))[0, 0]
-        level[row, mine] = np.where(evidence.has_level[0], evidence.level_db[0], np.nan)
-        decades[row, mine] = 10 * np.log10(np.maximum(distance_m, _LEAST_DISTANCE_M))
-        receiver_m[row, mine] = evidence.position_enu_m[0, :, :2] + origin_m
+        level[row, mine] = np.where(evidence.has_level[0], evidence.level_db[0], np.nan)[own]
+        decades[row, mine] = 10 * np.log10(np.maximum(distance_m, _LEAST_DISTANCE_M))[own]
+        receiver_m[row, mine] = evidence.position_enu_m[0, own, :2] + origin_m
     return Survey(frame, names, place_m, level, decades, receiver_m)
+
+
+def _heard_by(each: Collected) -> list[str]:
+    """The receivers with a level: one that never had any in the survey is a stranger to the map, about which it knows nothing."""
+    return [name for name, heard in zip(names_of(each), each.evidence.has_level[0], strict=True) if heard]
 
 
 def fit_radio_map(survey: Survey, shadowing: Shadowing) -> RadioMap:

@@ -25,6 +25,7 @@ _MISMATCHED = (
     "level-errors",
     "rough-receivers",
     "no-clocks",
+    "unknown-site",
 )
 
 

@@ -44,6 +44,11 @@ class Medium:
     shadowing_db: Range = (4.0, 8.0)
     shadowing_correlation_m: float = 0.0
     """Distance between receivers over which shadowing decorrelates to 1/e (Gudmundson 1991); 0: independent."""
+    shadowing_correlation: Range | None = None
+    """The same drawn for each scene, in half widths of the receivers' square, in place of the distance."""
+    summit_probability: float = 0.0
+    """The transmitter stands on a summit in sight of all: exponent 2, shadowing of `summit_shadowing_db`, no link blocked."""
+    summit_shadowing_db: Range = (2.0, 5.0)
     absorption_db_per_m: float = 0.0
     median_snr_db: Range = (0.0, 25.0)
     """In the channel, at the receiver of median loss, before shadowing and blocking."""
@@ -90,6 +95,12 @@ def propagate(medium: Medium, layout: Layout, chance: Chance) -> Links:
     blocked, excess_delay_s, loss_db = _blocking(medium, layout, chance)
     exponent = chance.uniform(medium.exponent, len(distance_m))
     shadowing_sigma_db = chance.uniform(medium.shadowing_db, len(distance_m))
+    if medium.summit_probability > 0:
+        summit = chance.happens(medium.summit_probability, len(distance_m))
+        exponent = torch.where(summit, torch.full_like(exponent, 2.0), exponent)
+        clear_db = chance.uniform(medium.summit_shadowing_db, len(distance_m))
+        shadowing_sigma_db = torch.where(summit, clear_db, shadowing_sigma_db)
+        blocked, excess_delay_s, loss_db = (each * ~summit[:, None] for each in (blocked, excess_delay_s, loss_db))
     gain_db = _path_gain_db(medium, layout, distance_m, exponent, chance)
     gain_db = gain_db + shadowing_sigma_db[:, None] * _shadowing(medium, layout, chance) - loss_db
     path_delay_s, path_gain = _paths(medium, distance_m, chance)
@@ -166,11 +177,14 @@ def _pattern_loss_db(medium: Medium, layout: Layout, chance: Chance) -> Tensor |
 def _shadowing(medium: Medium, layout: Layout, chance: Chance) -> Tensor:
     """(B, N) of unit variance; correlated between receivers that are near each other."""
     independent = chance.normal(*layout.present.shape)
-    if medium.shadowing_correlation_m == 0:
+    length_m: Tensor | float = medium.shadowing_correlation_m
+    if medium.shadowing_correlation is not None:
+        length_m = (chance.uniform(medium.shadowing_correlation, len(independent)) * layout.half_width_m)[:, None, None]
+    elif length_m == 0:
         return independent
     place = layout.receiver_enu_m[..., :2].double()
     apart_m = torch.linalg.vector_norm(place[:, :, None] - place[:, None], dim=-1)
-    covariance = torch.exp(-apart_m / medium.shadowing_correlation_m)
+    covariance = torch.exp(-apart_m / length_m)
     tiny = 1e-6 * torch.eye(covariance.shape[-1], dtype=covariance.dtype, device=covariance.device)
     factor = torch.linalg.cholesky(covariance + tiny).float()
     return (factor @ independent[..., None])[..., 0]

@@ -28,6 +28,9 @@ class Equipment:
     """Claimed standard deviation of the level's calibration."""
     gain_error_db: float = 2.0
     """True standard deviation of the same."""
+    uncalibrated_probability: float = 0.0
+    """All receivers of a scene are off by `uncalibrated_db` instead, and claim what they always claim."""
+    uncalibrated_db: float = 10.0
     noise_figure_sigma_db: float = 0.0
     """Scatter of the receivers' noise floors."""
     interference_db: Range | None = None
@@ -63,8 +66,12 @@ def draw_receivers(equipment: Equipment, frequency_hz: Tensor, receivers: int, c
     limit_hz = equipment.carrier_offset_hz
     drift = 1e-6 * equipment.carrier_offset_ppm * frequency_hz[:, None]
     weak = chance.happens(equipment.weak_probability, *shape)
+    gain_error_db: Tensor | float = equipment.gain_error_db
+    if equipment.uncalibrated_probability > 0:
+        off = chance.happens(equipment.uncalibrated_probability, shape[0], 1)
+        gain_error_db = torch.where(off, equipment.uncalibrated_db, equipment.gain_error_db)
     return Receivers(
-        gain=10 ** (equipment.gain_error_db * chance.normal(*shape) / 20),
+        gain=10 ** (gain_error_db * chance.normal(*shape) / 20),
         noise_db=equipment.noise_figure_sigma_db * chance.normal(*shape),
         loss_db=weak * chance.uniform(equipment.weak_loss_db, *shape),
         carrier_offset_hz=chance.uniform((-limit_hz, limit_hz), *shape) + drift * chance.normal(*shape),

@@ -198,6 +198,25 @@ _NO_CLOCKS = _varied(
     clocks=_clocks("none"),
 )
 
+_UNKNOWN_SITE = _varied(
+    _NO_CLOCKS,
+    "unknown-site",
+    "power alone at a site never seen: any exponent, shared shadows, summits, devices off, transmitters far outside",
+    channels=(Channel(12.5e3, 2048), Channel(25e3, 4096)),
+    frequency_hz=(100e6, 1e9),
+    area=Area(receivers=(4, 12), half_width_m=(1e3, 30e3), reach=3.0),
+    medium=Medium(
+        exponent=(1.8, 4.5),
+        shadowing_db=(4.0, 12.0),
+        shadowing_correlation=(0.05, 0.6),
+        summit_probability=0.25,
+        median_snr_db=(0.0, 30.0),
+        snr_limits_db=(-30.0, 35.0),
+        min_distance_m=20.0,
+    ),
+    equipment=Equipment(uncalibrated_probability=0.3),
+)
+
 SCENARIOS = {
     each.name: each
     for each in (
@@ -218,6 +237,7 @@ SCENARIOS = {
         _LEVEL_ERRORS,
         _ROUGH_RECEIVERS,
         _NO_CLOCKS,
+        _UNKNOWN_SITE,
     )
 }
 """In the order in which they are documented."""

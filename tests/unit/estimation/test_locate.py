@@ -106,6 +106,33 @@ def test_clocks_that_are_too_bad_for_the_area_are_named(make_observation: MakeOb
     assert all("clock of 0.005 s says nothing about a place" in str(report.reason) for report in fix.receivers)
 
 
+@pytest.mark.parametrize("clock_sigma_s", [None, 5e-3])
+def test_clocks_that_say_nothing_and_no_power_give_no_place(
+    make_observation: MakeObservation, clock_sigma_s: float | None
+) -> None:
+    """A place would be read from the prior alone."""
+    timed = make_observation(clock_sigma_s=clock_sigma_s)
+    receptions = tuple(replace(reception, rssi_dbm=None) for reception in timed.receptions)
+    fix = locate([replace(timed, receptions=receptions)])[0].fix
+    assert fix.status is Status.INSUFFICIENT
+    assert (fix.latitude_deg, fix.region_68, fix.region_95) == (None, None, None)
+    assert "nothing says where" in fix.advice
+    assert all(not report.used and report.reason for report in fix.receivers)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_gives_no_place(seed: int) -> None:
+    loud = session(6, 4096, seed=seed)
+    rng = np.random.default_rng(seed)
+    receptions = []
+    for reception in loud.receptions:
+        noise = rng.standard_normal((4096, 2)).astype(np.float32)
+        receptions.append(replace(reception, samples=noise.view(np.complex64)[:, 0]))
+    fix = locate([replace(loud, receptions=tuple(receptions))])[0].fix
+    assert fix.status is Status.INSUFFICIENT
+    assert fix.latitude_deg is None
+
+
 def test_two_receivers_give_an_answer_and_no_certainty(make_observation: MakeObservation) -> None:
     fix = locate([make_observation(places=[(50.2, 10.1), (49.8, 10.3)])])[0].fix
     assert fix.status is Status.AMBIGUOUS

@@ -97,7 +97,8 @@ def test_arrival_times_that_are_missing_leave_the_power_and_say_so() -> None:
 
 def test_a_receiver_without_any_measurement_is_named() -> None:
     collected = collect(_change(_table(), 1, toa_s=None, rssi_dbm=None))
-    assert collected.reasons[1] == "no signal: neither an arrival time nor a power"
+    assert collected.reasons[1] is not None
+    assert collected.reasons[1].startswith("no signal: neither an arrival time nor a power")
 
 
 def test_clocks_that_cannot_carry_time_are_named() -> None:

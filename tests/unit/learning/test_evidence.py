@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from heimdall.estimation.model import model_for
 from heimdall.evidence.collect import collect
-from heimdall.learning.evidence import by_model, evidence_of, simulate
+from heimdall.learning.evidence import by_model, centred, evidence_of, simulate
 from heimdall.simulation import draw, scenario, scenes, stream, to_observation
 
 
@@ -23,6 +24,24 @@ def test_evidence_of_a_batch_is_that_of_its_scenes_read_one_by_one() -> None:
         allowed = np.maximum(together.arrival_sigma_s[index].numpy()[both].max(), 0.1e-6)
         assert np.abs((one - one.mean()) - (other - other.mean())).max() < 2 * allowed
         assert float(together.half_width_m[index]) == pytest.approx(float(alone.half_width_m[0]), rel=1e-2)
+
+
+def test_scenes_are_trained_under_the_model_and_around_the_middle_that_locate_takes() -> None:
+    """A draw of `urban-small` has squares on both sides of what the local model is for."""
+    parts = simulate({"urban-small": 1.0}, 1, "training", range(3), 16)
+    assert len({part.model for part in parts}) == 2
+    for part in parts:
+        for half_width_m in part.evidence.half_width_m:
+            assert part.model == model_for(1e9, None, float(half_width_m))
+        there = part.evidence.present[..., None]
+        middle_m = (part.evidence.position_enu_m[..., :2] * there).sum(1) / there.sum(1)
+        assert middle_m.abs().max() < 0.1
+
+
+def test_a_scene_seen_from_another_origin_keeps_its_distances() -> None:
+    batch = draw(scenario("matched"), 8, stream(11, 0))
+    apart = [(each.receiver_enu_m - each.transmitter_enu_m[:, None]).norm(dim=-1) for each in (batch, centred(batch))]
+    torch.testing.assert_close(apart[1], apart[0], rtol=2e-4, atol=5.0)
 
 
 def test_a_simulated_pool_does_not_depend_on_the_number_of_threads() -> None:

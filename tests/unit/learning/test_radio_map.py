@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from scipy.stats import multivariate_normal
 
 from heimdall.errors import InputError
-from heimdall.estimation.likelihood import level_log_likelihood, link_distance_m, mapped_log_likelihood
+from heimdall.estimation.likelihood import link_distance_m
 from heimdall.estimation.locate import locate_by_likelihood
 from heimdall.estimation.model import LOCAL
+from heimdall.estimation.power import level_log_likelihood, mapped_log_likelihood
 from heimdall.evidence.batch import concatenate
 from heimdall.evidence.collect import Collected, collect
 from heimdall.evidence.mapping import mapped
@@ -89,6 +90,38 @@ def _enu(collected: Collected) -> NDArray[np.float64]:
     truth = collected.observation.truth
     assert truth is not None
     return collected.frame.to_enu(np.array(truth.latitude_deg), np.array(truth.longitude_deg), np.array(0.0))[None, :2]
+
+
+def _without(each: Collected, receiver: int) -> Collected:
+    receptions = list(each.observation.receptions)
+    receptions[receiver] = replace(receptions[receiver], rssi_dbm=None)
+    return collect(replace(each.observation, receptions=tuple(receptions)))
+
+
+def test_a_receiver_never_heard_in_the_survey_is_a_stranger(walked: list[Collected]) -> None:
+    """It stood there in every row and was silent: what it would say is not known to be 0 dB."""
+    found = _fitted([_without(each, 5) for each in walked[:250]])
+    assert found.receivers == ("r0", "r1", "r2", "r3", "r4")
+    apart = [
+        _errors_m([mapped(each, found) for each in rows])
+        for rows in (walked[250:], [_without(each, 5) for each in walked[250:]])
+    ]
+    assert np.median(apart[0]) < 1.15 * np.median(apart[1])
+
+
+def test_a_level_that_says_it_is_uncertain_hardly_counts(radio_map: RadioMap, walked: list[Collected]) -> None:
+    """One reading 25 dB off: told to be good to 30 dB it does no harm; told to be good to 2 dB it does."""
+    errors = {}
+    for sigma_db in (None, 30.0):
+        rows = []
+        for each in walked[250:]:
+            receptions = list(each.observation.receptions)
+            off = replace(receptions[0], rssi_dbm=receptions[0].rssi_dbm + 25.0, rssi_sigma_db=sigma_db)
+            rows.append(mapped(collect(replace(each.observation, receptions=(off, *receptions[1:]))), radio_map))
+        errors[sigma_db] = np.median(_errors_m(rows))
+    plain = np.median(_errors_m([mapped(each, radio_map) for each in walked[250:]]))
+    assert errors[30.0] < 1.4 * plain
+    assert errors[None] > 1.5 * errors[30.0]
 
 
 def _errors_m(members: list[Collected]) -> NDArray[np.float64]:
