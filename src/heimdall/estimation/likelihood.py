@@ -10,7 +10,7 @@ from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.estimation.model import PropagationModel
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.evidence.radio_map import Mapped
-from heimdall.geometry import Array, surface_up_m
+from heimdall.geometry import Array, columns, ground_distance_m, surface_up_m
 
 _EMISSION_CANDIDATES = 4
 _EMISSION_ROUNDS = 2
@@ -23,19 +23,13 @@ def link_distance_m(place_BG2: Array, batch: EvidenceBatch, model: PropagationMo
     """(B, G, N) path length from G places to each receiver; places lie on the earth at the transmitter's height."""
     xp = array_api_compat.array_namespace(place_BG2)
     east_BG, north_BG = place_BG2[..., 0], place_BG2[..., 1]
-    curvature = (batch.curvature_per_m[:, :1], batch.curvature_per_m[:, 1:])
+    curvature = columns(batch.curvature_per_m)
     up_BG = surface_up_m(east_BG, north_BG, curvature, batch.transmitter_height_m[:, None])
-    receiver = batch.position_enu_m[:, None]
-    square = (
-        (east_BG[..., None] - receiver[..., 0]) ** 2
-        + (north_BG[..., None] - receiver[..., 1]) ** 2
-        + (up_BG[..., None] - receiver[..., 2]) ** 2
-    )
-    chord_BGN = xp.sqrt(square + 1e-6)
-    if not model.along_ground:
-        return chord_BGN
-    half_curvature = 0.25 * xp.sum(batch.curvature_per_m, axis=1)[:, None, None]
-    return chord_BGN * (1 + (chord_BGN * half_curvature) ** 2 / 6)
+    place = [axis[..., None] for axis in (east_BG, north_BG, up_BG)]
+    receiver = [batch.position_enu_m[:, None, :, axis] for axis in range(3)]
+    if model.along_ground:
+        return ground_distance_m(place, receiver, [each[..., None] for each in curvature])
+    return xp.sqrt(sum((a - b) ** 2 for a, b in zip(place, receiver, strict=True)) + 1e-6)
 
 
 def arrival_log_likelihood(

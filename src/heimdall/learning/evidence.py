@@ -19,7 +19,7 @@ from heimdall.estimation.spread import frame_around
 from heimdall.evidence.batch import EvidenceBatch, concatenate
 from heimdall.evidence.collect import max_offset_hz
 from heimdall.evidence.recording import Recordings, evidence_from_recordings
-from heimdall.geometry import surface_up_m
+from heimdall.geometry import columns, surface_up_m
 from heimdall.simulation import SCENES_PER_DRAW, SceneBatch, draw, scenario, stream
 
 _AREA_FACTOR = 2.0
@@ -109,8 +109,8 @@ def draws_for(scenes: int) -> int:
 def evidence_of(scenes: SceneBatch) -> EvidenceBatch:
     """The evidence that `heimdall locate` would have of these scenes, in single precision."""
     east, north = scenes.receiver_enu_m[..., 0], scenes.receiver_enu_m[..., 1]
-    curvature = (scenes.curvature_per_m[:, :1], scenes.curvature_per_m[:, 1:])
-    height_m = scenes.receiver_enu_m[..., 2] - surface_up_m(east, north, curvature, torch.zeros_like(east))
+    up = surface_up_m(east, north, columns(scenes.curvature_per_m), torch.zeros_like(east))
+    height_m = scenes.receiver_enu_m[..., 2] - up
     count = scenes.present.sum(1)
     there = scenes.present[..., None]
     ground_m = scenes.receiver_enu_m[..., :2]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from heimdall.constants import REFRACTIVE_INDEX_AIR, SPEED_OF_LIGHT_M_S
+from heimdall.geometry import columns, ground_distance_m
 from heimdall.simulation.chance import Chance, Range
 from heimdall.simulation.layout import Layout
 
@@ -106,12 +107,10 @@ def propagate(medium: Medium, layout: Layout, chance: Chance) -> Links:
 
 
 def _distance_m(medium: Medium, layout: Layout) -> Tensor:
-    sight = layout.receiver_enu_m.double() - layout.transmitter_enu_m[:, None].double()
-    chord_m = torch.linalg.vector_norm(sight, dim=-1)
+    receiver_m, transmitter_m = layout.receiver_enu_m.double(), layout.transmitter_enu_m[:, None].double()
     if not medium.along_ground:
-        return chord_m
-    curvature = layout.curvature_per_m.double().mean(-1, keepdim=True)
-    return 2 / curvature * torch.asin((0.5 * chord_m * curvature).clamp(max=1.0))
+        return torch.linalg.vector_norm(receiver_m - transmitter_m, dim=-1)
+    return ground_distance_m(transmitter_m.unbind(-1), receiver_m.unbind(-1), columns(layout.curvature_per_m.double()))
 
 
 def _blocking(medium: Medium, layout: Layout, chance: Chance) -> tuple[Tensor, Tensor, Tensor]:
