@@ -12,6 +12,8 @@ from array_api_compat import array_namespace
 from geographiclib.geodesic import Geodesic
 from numpy.typing import NDArray
 
+from heimdall.constants import EARTH_MEAN_RADIUS_M
+
 Array = Any
 """A numpy array or a torch tensor: what the array API standard calls an array."""
 
@@ -123,6 +125,22 @@ def ground_distance_m(place_m: Sequence[Array], other_m: Sequence[Array], curvat
     bent = (angle - sine) * middle / half_cosine**2 + (angle + sine) * _poleward(form, north, up) / half_sine**2
     flat = 8 * (1 + _WGS84.semiminor_axis / _WGS84.semimajor_axis) * radius_m**2 * k_east
     return radius_m * (angle - bent / flat)
+
+
+def hop_path(distance_m: Array, height_m: Array, hops: int) -> tuple[Array, Array, Array]:
+    """Sky wave of so many equal hops by a layer of that virtual height over a spherical earth, any broadcastable shapes.
+
+    Returns the length of the path in m (Breit and Tuve: a wave takes as long as a straight ray to the virtual height and
+    back), the secant of the angle of incidence at the layer, and the sine of the elevation at the ground, which is negative
+    where the layer is below the horizon and no ray can take the path.
+    """
+    xp = array_namespace(distance_m)
+    radius_m, layer_m = EARTH_MEAN_RADIUS_M, EARTH_MEAN_RADIUS_M + height_m
+    angle = distance_m * (0.5 / (hops * radius_m))
+    # 1 - cos, without losing the digits of a near place.
+    dip = 2 * xp.sin(0.5 * angle) ** 2
+    ray_m = xp.sqrt(height_m**2 + 2 * radius_m * layer_m * dip)
+    return 2 * hops * ray_m, ray_m / (height_m + radius_m * dip), (height_m - layer_m * dip) / ray_m
 
 
 def columns(curvature_per_m_BK: Array) -> list[Array]:

@@ -18,7 +18,7 @@ from heimdall.estimation.search import find_mode, log_posterior
 from heimdall.estimation.spread import frame_around
 from heimdall.evidence.batch import EvidenceBatch, concatenate
 from heimdall.evidence.collect import max_offset_hz
-from heimdall.evidence.recording import Recordings, evidence_from_recordings
+from heimdall.evidence.recording import Recordings, evidence_from_recordings, max_detour_s
 from heimdall.geometry import columns, surface_up_m
 from heimdall.simulation import SCENES_PER_DRAW, SceneBatch, draw, scenario, stream
 
@@ -130,6 +130,7 @@ def evidence_of(scenes: SceneBatch) -> EvidenceBatch:
             transmitter_height_m=(height_m * scenes.present).sum(1) / count,
             half_width_m=_AREA_FACTOR * extent_m,
             max_offset_hz=max_offset_hz(float(scenes.frequency_hz.max())),
+            max_detour_s=max_detour_s(float(scenes.frequency_hz.max())),
         )
     )
     return _single(_with_own_origin(evidence))
