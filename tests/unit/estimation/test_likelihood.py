@@ -204,7 +204,7 @@ def test_distances_are_the_straight_lines_and_along_ground_the_arcs(make_evidenc
     chord, arc = (link_distance_m(PLACES, grounded, model) for model in (TERRESTRIAL, GROUND_WAVE))
     np.testing.assert_allclose(arc, 2 * 6.37e6 * np.arcsin(chord / 2 / 6.37e6), rtol=1e-6)
     # A mast makes no ground wave longer.
-    np.testing.assert_allclose(link_distance_m(PLACES, batch, GROUND_WAVE), arc, rtol=1e-4)
+    np.testing.assert_allclose(link_distance_m(PLACES, batch, GROUND_WAVE), arc, atol=5.0)
 
 
 def test_a_blur_is_noise_added_to_every_link(make_evidence: MakeEvidence) -> None:
