@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pymap3d
+from array_api_compat import array_namespace
 from geographiclib.geodesic import Geodesic
 from numpy.typing import NDArray
+
+from heimdall.constants import EARTH_MEAN_RADIUS_M
 
 Array = Any
 """A numpy array or a torch tensor: what the array API standard calls an array."""
 
 _WGS84 = pymap3d.Ellipsoid.from_name("wgs84")
+_SECOND_ECCENTRICITY_SQUARED = (_WGS84.semimajor_axis / _WGS84.semiminor_axis) ** 2 - 1
+_LEAST_CURVATURE_PER_M = 1e-15
+"""What makes a plane a very large sphere."""
+_MOST_HALF_SINE_SQUARED = 1 - 1e-3
+"""Nearer to the antipode than 400 km the geodesic is not unique and Lambert's formula ends."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +40,10 @@ class LocalFrame:
         return cls(float(np.squeeze(latitude)), float(np.squeeze(longitude)))
 
     @property
-    def curvature_per_m(self) -> tuple[float, float]:
-        """Curvature of the ellipsoid at the origin towards east (prime vertical) and north (meridian)."""
-        east, north = principal_curvature_per_m(np.sin(np.radians(self.latitude_deg)) ** 2)
-        return float(east), float(north)
+    def curvature_per_m(self) -> tuple[float, float, float]:
+        """Curvature of the ellipsoid at the origin, see `earth_curvature_per_m`."""
+        east, north, twist = earth_curvature_per_m(np.sin(np.radians(self.latitude_deg)))
+        return float(east), float(north), float(twist)
 
     def to_enu(
         self, latitude_deg: NDArray[np.float64], longitude_deg: NDArray[np.float64], height_m: NDArray[np.float64]
@@ -52,24 +61,103 @@ class LocalFrame:
         return np.asarray(latitude), np.asarray(longitude), np.asarray(height)
 
 
-def principal_curvature_per_m(sin_squared_latitude: Array) -> tuple[Array, Array]:
-    """Curvature of the ellipsoid towards east (prime vertical) and north (meridian), for numbers and arrays."""
-    eccentricity_squared = 1 - (_WGS84.semiminor_axis / _WGS84.semimajor_axis) ** 2
-    root = (1 - eccentricity_squared * sin_squared_latitude) ** 0.5
-    prime_vertical_m = _WGS84.semimajor_axis / root
-    meridian_m = prime_vertical_m * (1 - eccentricity_squared) / root**2
-    return 1 / prime_vertical_m, 1 / meridian_m
+def earth_curvature_per_m(sin_latitude: Array) -> tuple[Array, Array, Array]:
+    """Curvature towards east (prime vertical) and north (meridian), and the twist that leans the ellipsoid to its poles.
 
-
-def surface_up_m(east_m: Array, north_m: Array, curvature_per_m: tuple[Array, Array], height_m: Array) -> Array:
-    """Up coordinate of the place at `height_m` above the ellipsoid, seen from a local frame.
-
-    Euler's formula with the next term of a sphere: within 25 m of the ellipsoid at 500 km, which moves a distance by
-    less than 2 m. A curvature of (0, 0) gives the plane. For numpy and torch, any broadcastable shapes.
+    All per m. They are the coefficients of the ellipsoid in the frame, k_e e^2 + k_n n^2 + k_u u^2 + 2 u (1 + t n) = 0, whose
+    fourth follows from them (`_quadric`). Where only two are given the earth is a sphere, or a plane where they are 0.
     """
-    sagitta = 0.5 * (curvature_per_m[0] * east_m**2 + curvature_per_m[1] * north_m**2)
-    mean_curvature = 0.5 * (curvature_per_m[0] + curvature_per_m[1])
-    return height_m - sagitta * (1 + 0.25 * mean_curvature**2 * (east_m**2 + north_m**2))
+    cos_squared = 1 - sin_latitude**2
+    eccentricity_squared = _SECOND_ECCENTRICITY_SQUARED / (1 + _SECOND_ECCENTRICITY_SQUARED)
+    east = (1 - eccentricity_squared * sin_latitude**2) ** 0.5 / _WGS84.semimajor_axis
+    north = east * (1 + _SECOND_ECCENTRICITY_SQUARED * cos_squared)
+    return east, north, _SECOND_ECCENTRICITY_SQUARED * east * sin_latitude * cos_squared**0.5
+
+
+def _quadric(curvature_per_m: Sequence[Array]) -> tuple[Array, Array, Array, Array]:
+    """k_e, k_n, k_u and t of `earth_curvature_per_m`."""
+    east, north, *twist = curvature_per_m
+    if not twist:
+        return east, north, east, 0 * east
+    return east, north, (2 + _SECOND_ECCENTRICITY_SQUARED) * east - north, twist[0]
+
+
+def surface_up_m(east_m: Array, north_m: Array, curvature_per_m: Sequence[Array], height_m: Array) -> Array:
+    """Up coordinate of the place at `height_m` above the ellipsoid, seen from a local frame; for numpy and torch.
+
+    Exact on the ellipsoid; at an aircraft's height within a metre up to 1000 km and 10 m up to 3000 km. `curvature_per_m` is
+    that of `earth_curvature_per_m`, any broadcastable shapes. Where the frame's plane reaches beyond the globe
+    (`on_near_side`) the coordinate is that of its rim.
+    """
+    xp = array_namespace(east_m)
+    k_east, k_north, k_up, twist = (k / (1 + height_m * curvature_per_m[0]) for k in _quadric(curvature_per_m))
+    lean = 1 + twist * north_m
+    bulge = k_east * east_m**2 + k_north * north_m**2
+    return height_m - bulge / (lean + xp.sqrt(xp.clip(lean**2 - k_up * bulge, 0.0, None)))
+
+
+def on_near_side(east_m: Array, north_m: Array, curvature_per_m: Sequence[Array]) -> Array:
+    """Bool: whether there is a place on the earth with these coordinates, on the side that faces the frame's origin."""
+    k_east, k_north, k_up, twist = _quadric(curvature_per_m)
+    return (1 + twist * north_m) ** 2 > k_up * (k_east * east_m**2 + k_north * north_m**2)
+
+
+def ground_distance_m(place_m: Sequence[Array], other_m: Sequence[Array], curvature_per_m: Sequence[Array]) -> Array:
+    """Length of the geodesic between places given as east, north and up in a local frame; heights do not count.
+
+    Lambert's formula (1942) on the sphere of reduced latitudes, written with the ellipsoid's coefficients in the frame:
+    within 10 m up to 10,000 km, and within 100 m up to 19,000 km. For numpy and torch, any broadcastable shapes.
+    """
+    xp = array_namespace(place_m[0])
+    k_east, _, k_up, _ = form = _quadric([curvature_per_m[0] + _LEAST_CURVATURE_PER_M, *curvature_per_m[1:]])
+    # (a k_e)^2, with a the equator's radius.
+    shrink = 1 - (k_up - k_east) / (k_east * (1 + _SECOND_ECCENTRICITY_SQUARED))
+    radius_m = xp.sqrt(shrink) / k_east
+    radial, other_radial = (0.5 * _above(form, each) * k_east / shrink for each in (place_m, other_m))
+    east, north, up = (a - b for a, b in zip(place_m, other_m, strict=True))
+    apart = k_east * (east**2 + north**2 + up**2) + _poleward(form, north, up)
+    square = apart * k_east / shrink - (radial - other_radial) ** 2
+    half_sine = xp.sqrt(xp.clip(0.25 * square / (1 + radial + other_radial), 1e-24, _MOST_HALF_SINE_SQUARED))
+    half_cosine = xp.sqrt(1 - half_sine**2)
+    angle, sine = 2 * xp.asin(half_sine), 2 * half_sine * half_cosine
+    center_m = 2 / (k_east * (1 + _SECOND_ECCENTRICITY_SQUARED))
+    middle = _poleward(form, place_m[1] + other_m[1], place_m[2] + other_m[2] + center_m)
+    bent = (angle - sine) * middle / half_cosine**2 + (angle + sine) * _poleward(form, north, up) / half_sine**2
+    flat = 8 * (1 + _WGS84.semiminor_axis / _WGS84.semimajor_axis) * radius_m**2 * k_east
+    return radius_m * (angle - bent / flat)
+
+
+def hop_path(distance_m: Array, height_m: Array, hops: int) -> tuple[Array, Array, Array]:
+    """Sky wave of so many equal hops by a layer of that virtual height over a spherical earth, any broadcastable shapes.
+
+    Returns the length of the path in m (Breit and Tuve: a wave takes as long as a straight ray to the virtual height and
+    back), the secant of the angle of incidence at the layer, and the sine of the elevation at the ground, which is negative
+    where the layer is below the horizon and no ray can take the path.
+    """
+    xp = array_namespace(distance_m)
+    radius_m, layer_m = EARTH_MEAN_RADIUS_M, EARTH_MEAN_RADIUS_M + height_m
+    angle = distance_m * (0.5 / (hops * radius_m))
+    # 1 - cos, without losing the digits of a near place.
+    dip = 2 * xp.sin(0.5 * angle) ** 2
+    ray_m = xp.sqrt(height_m**2 + 2 * radius_m * layer_m * dip)
+    return 2 * hops * ray_m, ray_m / (height_m + radius_m * dip), (height_m - layer_m * dip) / ray_m
+
+
+def columns(curvature_per_m_BK: Array) -> list[Array]:
+    """The coefficients of B frames, each (B, 1), as the functions of this module take them."""
+    return [curvature_per_m_BK[:, index : index + 1] for index in range(curvature_per_m_BK.shape[1])]
+
+
+def _above(form: tuple[Array, ...], place_m: Sequence[Array]) -> Array:
+    """The quadric's value at a place, in m: nearly twice its height."""
+    (k_east, k_north, k_up, twist), (east, north, up) = form, place_m
+    return k_east * east**2 + k_north * north**2 + k_up * up**2 + 2 * up * (1 + twist * north)
+
+
+def _poleward(form: tuple[Array, ...], north_m: Array, up_m: Array) -> Array:
+    """Square of a step along the earth's axis, times what makes the ellipsoid differ from a sphere."""
+    k_east, k_north, k_up, twist = form
+    return (k_north - k_east) * north_m**2 + 2 * twist * north_m * up_m + (k_up - k_east) * up_m**2
 
 
 def great_circle_rad(

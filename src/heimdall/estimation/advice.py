@@ -9,6 +9,7 @@ from scipy.ndimage import label
 from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.openness import open_direction
 from heimdall.estimation.region import GridPosterior
+from heimdall.evidence.batch import EvidenceBatch
 from heimdall.evidence.collect import Collected
 from heimdall.fix import Status
 
@@ -37,6 +38,16 @@ def judge(collected: Collected, posterior: GridPosterior, model: PropagationMode
     if np.sum(timed) < 3:
         return Status.POWER_ONLY, _why_power_only(collected)
     return Status.OK, "" if np.all(timed) else "some receivers gave no arrival time: see receivers"
+
+
+def sky_wave_advice(evidence: EvidenceBatch, mode_N: NDArray[np.float64], model: PropagationModel) -> str:
+    """By which modes the links of one scene are taken to have come; empty where none came by the ionosphere."""
+    modes = [int(mode) for mode in mode_N[np.asarray(evidence.has_arrival[0])]]
+    if model.sky_wave is None or not any(modes):
+        return ""
+    names = ["ground wave", *(f"{hops} {layer} hop{'s' * (hops > 1)}" for layer, hops in model.sky_wave.modes)]
+    links = ", ".join(f"{modes.count(mode)} by {names[mode]}" for mode in sorted(set(modes)))
+    return f"located by sky wave ({links}): the heights of the layers are uncertain"
 
 
 def _other_places(posterior: GridPosterior) -> int:

@@ -100,10 +100,10 @@ def position_covariance(information_B33: Values, tangent_B32: Values | None = No
     return np.where(known[:, None, None], covariance, np.inf)
 
 
-def surface_tangent(place_B2: Values, curvature_per_m_B2: Values) -> Values:
+def surface_tangent(place_B2: Values, curvature_per_m_BK: Values) -> Values:
     """(B, 3, 2) how east, north and up change as a place on the earth moves east and north."""
     step_m = 1.0
-    curvature = (curvature_per_m_B2[:, 0], curvature_per_m_B2[:, 1])
+    curvature = list(curvature_per_m_BK.T)
     columns = []
     for axis in range(2):
         ahead, behind = place_B2 + step_m * np.eye(2)[axis], place_B2 - step_m * np.eye(2)[axis]
@@ -123,7 +123,7 @@ def information_at(place_B2: Values, batch: EvidenceBatch, model: PropagationMod
     """(B, 3, 3) information about the place in evidence, by the model's own figures."""
     curvature = np.asarray(batch.curvature_per_m, dtype=float)
     east, north = place_B2[:, 0], place_B2[:, 1]
-    up = surface_up_m(east, north, (curvature[:, 0], curvature[:, 1]), batch.transmitter_height_m)
+    up = surface_up_m(east, north, list(curvature.T), batch.transmitter_height_m)
     shadowing_db2 = model.shadowing_variance_db2
     links = Links(
         offset_m=np.stack([east, north, up], axis=-1)[:, None] - batch.position_enu_m,

@@ -21,7 +21,7 @@ from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.region import GridPosterior
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.evidence.collect import Collected
-from heimdall.geometry import surface_up_m
+from heimdall.geometry import ground_distance_m, surface_up_m
 from heimdall.observation import Observation
 
 METHOD = "least-squares"
@@ -109,7 +109,8 @@ class _Problem:
         if not self.by_time and solve_height:
             raise InputError("a height needs four arrival times: give the transmitter's height, or more receivers")
         self.receiver_m = np.asarray(batch.position_enu_m[0], dtype=float)[used]
-        self.curvature = (float(batch.curvature_per_m[0, 0]), float(batch.curvature_per_m[0, 1]))
+        self.curvature = [float(each) for each in batch.curvature_per_m[0]]
+        self.along_ground = model.along_ground
         self.height_m = float(batch.transmitter_height_m[0])
         self.half_width_m = float(batch.half_width_m[0])
         self.all_receivers_m = np.asarray(batch.position_enu_m[0], dtype=float)[np.asarray(batch.present[0])]
@@ -150,16 +151,15 @@ class _Problem:
     def _with_offset(self, unknown: Values) -> Values:
         """The common offset that fits the most: the median."""
         if len(self.measured):
-            unknown[-1] = np.median(self.measured - self._predicted(self._offsets(unknown)[1]))
+            unknown[-1] = np.median(self.measured - self._predicted(self._paths(unknown)[1]))
         return unknown
 
     def residual(self, unknown: Values) -> Values:
-        _, distance = self._offsets(unknown)
+        _, distance = self._paths(unknown)
         return np.asarray((self.measured - self._predicted(distance) - unknown[-1]) / self.sigma)
 
     def jacobian(self, unknown: Values) -> Values:
-        offset, distance = self._offsets(unknown)
-        direction = offset / distance[:, None]
+        direction, distance = self._paths(unknown)
         rise = self._slopes(unknown)
         gradient = direction[:, :2] + direction[:, 2:] * rise
         if self.dimensions == 3:
@@ -171,15 +171,27 @@ class _Problem:
     def _predicted(self, distance: Values) -> Values:
         return distance if self.by_time else self.slope_db * np.log(np.maximum(distance, self.least_m))
 
-    def _offsets(self, unknown: Values) -> tuple[Values, Values]:
+    def _paths(self, unknown: Values) -> tuple[Values, Values]:
+        """How the length of each path changes with the place (N, 3), and the length (N,)."""
+        place = np.array([unknown[0], unknown[1], self._up_m(unknown)])
+        offset = place - self.receiver_m
+        chord = np.sqrt(np.sum(offset**2, axis=-1) + 1e-6)
+        if not self.along_ground:
+            return offset / chord[:, None], chord
+        # Of a sphere, which is near enough for a direction to go.
+        steeper = 1 / np.sqrt(np.maximum(1 - (0.5 * chord * self.curvature[0]) ** 2, 1e-2))
+        return offset * (steeper / chord)[:, None], ground_distance_m(
+            list(place), list(self.receiver_m.T), self.curvature
+        )
+
+    def _up_m(self, unknown: Values) -> float:
         height_m = unknown[2] if self.dimensions == 3 else self.height_m
-        up_m = surface_up_m(unknown[0], unknown[1], self.curvature, height_m)
-        offset = np.array([unknown[0], unknown[1], up_m]) - self.receiver_m
-        return offset, np.sqrt(np.sum(offset**2, axis=-1) + 1e-6)
+        return float(surface_up_m(unknown[0], unknown[1], self.curvature, height_m))
 
     def _slopes(self, unknown: Values) -> Values:
         """How the up coordinate changes towards east and north."""
-        return -np.array([self.curvature[0] * unknown[0], self.curvature[1] * unknown[1]])
+        steepness = max(1 + self.curvature[0] * self._up_m(unknown), 1e-2)
+        return -np.array([self.curvature[0] * unknown[0], self.curvature[1] * unknown[1]]) / steepness
 
 
 def _covariance(jacobian: Values, cost: float, dimensions: int, half_width_m: float) -> Values:

@@ -8,8 +8,9 @@ import array_api_compat
 
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.estimation.model import PropagationModel
+from heimdall.estimation.sky_wave import Explained, echo_variance_s2, explain, sky_log_likelihood
 from heimdall.evidence.batch import EvidenceBatch
-from heimdall.geometry import Array, surface_up_m
+from heimdall.geometry import Array, columns, ground_distance_m, surface_up_m
 
 _EMISSION_CANDIDATES = 4
 _EMISSION_ROUNDS = 2
@@ -22,19 +23,13 @@ def link_distance_m(place_BG2: Array, batch: EvidenceBatch, model: PropagationMo
     """(B, G, N) path length from G places to each receiver; places lie on the earth at the transmitter's height."""
     xp = array_api_compat.array_namespace(place_BG2)
     east_BG, north_BG = place_BG2[..., 0], place_BG2[..., 1]
-    curvature = (batch.curvature_per_m[:, :1], batch.curvature_per_m[:, 1:])
+    curvature = columns(batch.curvature_per_m)
     up_BG = surface_up_m(east_BG, north_BG, curvature, batch.transmitter_height_m[:, None])
-    receiver = batch.position_enu_m[:, None]
-    square = (
-        (east_BG[..., None] - receiver[..., 0]) ** 2
-        + (north_BG[..., None] - receiver[..., 1]) ** 2
-        + (up_BG[..., None] - receiver[..., 2]) ** 2
-    )
-    chord_BGN = xp.sqrt(square + 1e-6)
-    if not model.along_ground:
-        return chord_BGN
-    half_curvature = 0.25 * xp.sum(batch.curvature_per_m, axis=1)[:, None, None]
-    return chord_BGN * (1 + (chord_BGN * half_curvature) ** 2 / 6)
+    place = [axis[..., None] for axis in (east_BG, north_BG, up_BG)]
+    receiver = [batch.position_enu_m[:, None, :, axis] for axis in range(3)]
+    if model.along_ground:
+        return ground_distance_m(place, receiver, [each[..., None] for each in curvature])
+    return xp.sqrt(sum((a - b) ** 2 for a, b in zip(place, receiver, strict=True)) + 1e-6)
 
 
 def arrival_log_likelihood(
@@ -50,20 +45,61 @@ def arrival_log_likelihood(
     if not bool(xp.any(batch.has_arrival)):  # power alone: nothing to search for
         return xp.zeros_like(distance_BGN[..., 0])
     residual_BGN, sigma_BGN, weight_B1N = _arrival_terms(xp, distance_BGN, batch, model, blur_m_B)
+    value_BG = _path_log_likelihood(xp, distance_BGN, residual_BGN, sigma_BGN, weight_B1N, batch, model)
+    has_two_B1 = xp.sum(weight_B1N, axis=-1) > 1.5
+    return xp.where(has_two_B1, value_BG, xp.zeros_like(value_BG))
+
+
+def _path_log_likelihood(
+    xp: Array,
+    distance_BGN: Array,
+    residual_BGN: Array,
+    sigma_BGN: Array,
+    weight_B1N: Array,
+    batch: EvidenceBatch,
+    model: PropagationModel,
+) -> Array:
+    """(B, G) by the paths that the model knows: direct or along the ground, by the ionosphere, or either."""
+    law = model.sky_wave
+    if law is not None and law.ground_probability == 0:
+        return sky_log_likelihood(distance_BGN, sigma_BGN**2, batch, model)
     _, value_BG, clear_BGN = _emission_time(xp, residual_BGN, sigma_BGN, weight_B1N, batch, model)
     information_BG = xp.sum((clear_BGN + _LEAST_WEIGHT) * weight_B1N / sigma_BGN**2, axis=-1)
-    has_two_B1 = xp.sum(weight_B1N, axis=-1) > 1.5
-    scale = -0.5 * xp.log(xp.clip(information_BG, 1e-30, None))
-    return xp.where(has_two_B1, value_BG + scale, xp.zeros_like(value_BG))
+    value_BG = value_BG - 0.5 * xp.log(xp.clip(information_BG, 1e-30, None))
+    if law is None:
+        return value_BG
+    sky_BG = sky_log_likelihood(distance_BGN, sigma_BGN**2, batch, model)
+    return xp.logaddexp(value_BG + math.log(law.ground_probability), sky_BG + math.log(1 - law.ground_probability))
 
 
 def arrival_residual_s(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel) -> Array:
-    """(B, G, N) how late each arrival is at each place, the emission time taken at its most likely value."""
+    """(B, G, N) how late each arrival is at each place, the emission time taken at its most likely value.
+
+    By the most likely mode of each link where waves come by the ionosphere.
+    """
+    return explained(place_BG2, batch, model).late_s
+
+
+def explained(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel) -> Explained:
+    """The most likely account of the arrival times at G places: how late each is, and by which mode it came."""
     xp = array_api_compat.array_namespace(place_BG2)
     distance_BGN = link_distance_m(place_BG2, batch, model)
     residual_BGN, sigma_BGN, weight_B1N = _arrival_terms(xp, distance_BGN, batch, model, None)
-    emission_BG, _, _ = _emission_time(xp, residual_BGN, sigma_BGN, weight_B1N, batch, model)
-    return residual_BGN - emission_BG[..., None]
+    law = model.sky_wave
+    if law is not None and law.ground_probability == 0:
+        return explain(distance_BGN, sigma_BGN**2, batch, model)
+    emission_BG, value_BG, clear_BGN = _emission_time(xp, residual_BGN, sigma_BGN, weight_B1N, batch, model)
+    late_s = residual_BGN - emission_BG[..., None]
+    by_ground = Explained(late_s, xp.zeros_like(late_s))
+    if law is None:
+        return by_ground
+    information_BG = xp.sum((clear_BGN + _LEAST_WEIGHT) * weight_B1N / sigma_BGN**2, axis=-1)
+    odds_BG = value_BG - 0.5 * xp.log(xp.clip(information_BG, 1e-30, None))
+    odds_BG = odds_BG + math.log(law.ground_probability / (1 - law.ground_probability))
+    by_sky = explain(distance_BGN, sigma_BGN**2, batch, model)
+    wins = (odds_BG > sky_log_likelihood(distance_BGN, sigma_BGN**2, batch, model))[..., None]
+    mode = xp.where(wins, by_ground.mode, xp.astype(by_sky.mode, late_s.dtype))
+    return Explained(xp.where(wins, late_s, by_sky.late_s), mode)
 
 
 def link_sigma_s(batch: EvidenceBatch, model: PropagationModel) -> Array:
@@ -90,6 +126,10 @@ def _arrival_terms(
     weight_B1N = xp.astype(batch.has_arrival, distance_BGN.dtype)[:, None]
     residual_BGN = (batch.arrival_s[:, None] - distance_BGN * slowness) * weight_B1N
     variance_BGN = link_sigma_s(batch, model)[:, None] ** 2
+    if model.ground_sigma_s_m:
+        variance_BGN = variance_BGN + (distance_BGN * model.ground_sigma_s_m) ** 2
+    if model.hop_echo is not None:
+        variance_BGN = variance_BGN + echo_variance_s2(xp, distance_BGN, batch.bandwidth_hz, model.hop_echo)
     if blur_m_B is not None:
         variance_BGN = variance_BGN + (xp.reshape(blur_m_B, (blur_m_B.shape[0], -1, 1)) * slowness) ** 2
     return residual_BGN, xp.sqrt(variance_BGN), weight_B1N

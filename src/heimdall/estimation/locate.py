@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.errors import InputError
-from heimdall.estimation.advice import judge
+from heimdall.estimation.advice import judge, sky_wave_advice
 from heimdall.estimation.frame import WindowFrame
-from heimdall.estimation.likelihood import arrival_residual_s
+from heimdall.estimation.likelihood import explained
 from heimdall.estimation.model import PropagationModel, model_for
 from heimdall.estimation.reach import search_radius_m
 from heimdall.estimation.region import GridPosterior, Shares, to_geodetic
@@ -185,12 +185,14 @@ def make_fix(
     covariance[:2, :2] = posterior.moments()[1]
     region_68, region_95 = posterior.region(0.68, masses[0]), posterior.region(0.95, masses[1])
     status, advice = judge(collected, posterior, model)
+    account = explained(np.asarray(place_m, dtype=float)[None, None], collected.evidence, model)
+    advice = "; ".join(filter(None, (advice, sky_wave_advice(collected.evidence, account.mode[0, 0], model))))
     return Fix(
         id=collected.observation.id,
         status=status,
         advice=advice,
         method=method,
-        receivers=_receiver_reports(collected, place_m, model),
+        receivers=_receiver_reports(collected, account.late_s[0, 0], model),
         latitude_deg=latitude,
         longitude_deg=longitude,
         height_m=height,
@@ -202,10 +204,9 @@ def make_fix(
 
 
 def _receiver_reports(
-    collected: Collected, place_m: NDArray[np.float64], model: PropagationModel
+    collected: Collected, late_s: NDArray[np.float64], model: PropagationModel
 ) -> tuple[ReceiverReport, ...]:
     evidence = collected.evidence
-    late_s = arrival_residual_s(np.asarray(place_m, dtype=float)[None, None], evidence, model)[0, 0]
     usable = iter(range(evidence.present.shape[1]))
     reports = []
     for reception, reason in zip(collected.observation.receptions, collected.reasons, strict=True):

@@ -3,10 +3,65 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 REFRACTIVE_INDEX_AIR = 1.0003
 """Near the ground (ITU-R P.453)."""
+SECONDARY_INDEX = 0.0009
+"""What the ground adds for a long wave: 3 us in 1000 km, between sea water (next to nothing) and poor land (6 us)."""
+
+
+@dataclass(frozen=True)
+class HopEcho:
+    """The first sky wave inside the peak of a long wave: one hop, its amplitude against the ground wave's.
+
+    The ground wave spreads over its way and is absorbed; the sky wave is reflected, spreads over its longer way, and leaves
+    and enters vertical antennas by the cosine of its elevation.
+    """
+
+    height_m: float = 80e3
+    """Of the D layer by day and the E layer by night: 70 to 90 km."""
+    reflection: float = 0.10
+    """Root mean square of what is reflected: 10 to 30 dB lost, less by night."""
+    absorption_db_per_m: float = 20e-6
+    """Of the ground wave over land (ITU-R P.368)."""
+    cycles: float = 0.06
+    """What a signal wide enough to tell the two apart is left with, in inverse bandwidths (`multipath_cycles`)."""
+    most: float = 0.8
+    """Where the sky wave is as strong as the ground wave, nobody knows which of them is timed."""
+
+
+@dataclass(frozen=True)
+class SkyWave:
+    """Waves by the ionosphere: which modes there are, how high layers are, and what decides between them."""
+
+    frequency_hz: float
+    """Middle of the band."""
+    modes: tuple[tuple[str, int], ...] = (("E", 1), ("F", 1), ("F", 2))
+    """Layer and hops. Two hops by the E layer or three by the F layer are hardly ever the strongest up to 4000 km."""
+    e_height_m: float = 110e3
+    f_heights_m: tuple[float, ...] = (210e3, 255e3, 300e3, 345e3, 390e3)
+    """Virtual heights, each as likely, common to all links of an observation."""
+    scatter_m: tuple[float, float] = (8e3, 18e3)
+    """Of a link's virtual height about those, E and F: tilt, day and night within the area, and the steps between heights."""
+    interference_s: float = 10e-6
+    """What modes that arrive nearly together do to the time of their common peak."""
+    e_critical_hz: tuple[float, float] = (2.2e6, 3.8e6)
+    """By day; an observation is by day or by night, as nobody says which."""
+    f_critical_hz: tuple[float, float] = (3.5e6, 14e6)
+    carrier_ratio: tuple[float, float] = (0.4, 2.5)
+    """Carrier over the F layer's critical frequency where a band is open."""
+    day_probability: float = 0.6
+    absorption_db: float = 4.0
+    """Of one hop straight up at 7 MHz, between day and night; falls with the square of the frequency, to 6 dB at most."""
+    reflection_db: float = 4.0
+    """Lost at the ground between two hops."""
+    odds_db: float = 14.0
+    """How much stronger a mode is expected to be than another that is ten times less likely to be the strongest."""
+    least_odds: float = 1e-2
+    """Of any mode that a ray can take, against the most likely one."""
+    ground_probability: float = 0.0
+    """No sky wave at all, as by day below 3 MHz."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +92,11 @@ class PropagationModel:
     range_m: float = 250_000.0
     """How far beyond the receivers a transmitter is still searched: the radio horizon between hills of 500 m and mountains
     of 1500 m on the 4/3 earth; a transmitter known to be higher is searched as far as its own."""
+    ground_sigma_s_m: float = 0.0
+    """What the ground adds to the delay of a wave that follows it: standard deviation, in proportion to the way. The mean of
+    this secondary phase is in `refractive_index`."""
+    hop_echo: HopEcho | None = None
+    sky_wave: SkyWave | None = None
     exponent_mean: float = 3.0
     exponent_sigma: float = 0.8
     """Path-loss exponents from free space, 2, to dense towns, 4.5 (Rappaport, Wireless Communications, table 4.2)."""
@@ -94,21 +154,61 @@ GROUND_WAVE = PropagationModel(
     "ground wave",
     blocked_probability=0.2,
     excess_delay_s=10e-6,
+    stray_probability=0.12,
+    stray_width_s=8e-6,
+    multipath_sigma_s=2e-6,
+    multipath_cycles=math.inf,
+    refractive_index=REFRACTIVE_INDEX_AIR + SECONDARY_INDEX,
+    along_ground=True,
+    range_m=3_000_000.0,
+    ground_sigma_s_m=2.6e-12,
+    hop_echo=HopEcho(),
+)
+_MEDIUM_WAVE_SKY = SkyWave(
+    1e6, modes=(("E", 1), ("F", 1)), e_height_m=100e3, f_heights_m=(230e3, 300e3), ground_probability=0.6
+)
+MEDIUM_WAVE = PropagationModel(
+    "medium wave",
+    blocked_probability=0.2,
+    excess_delay_s=10e-6,
     multipath_sigma_s=4e-6,
     multipath_cycles=math.inf,
     along_ground=True,
     range_m=3_000_000.0,
+    sky_wave=_MEDIUM_WAVE_SKY,
 )
+SHORT_WAVE = PropagationModel(
+    "short wave",
+    blocked_probability=0.0,
+    outlier_density_per_s=10.0,
+    multipath_sigma_s=4e-6,
+    multipath_cycles=math.inf,
+    along_ground=True,
+    range_m=4_000_000.0,
+    exponent_mean=2.0,
+    exponent_sigma=1.5,
+    shadowing_db=((0.5, 10.0), (0.5, 15.0)),
+    sky_wave=SkyWave(7e6),
+)
+"""Powers hardly tell distances here: what is near is heard weaker than what is a hop away."""
 
 _AIRBORNE_HEIGHT_M = 1500.0
 _LOCAL_HALF_WIDTH_M = 8_000.0
-_GROUND_WAVE_MAX_HZ = 30e6
+_LONG_WAVE_MAX_HZ = 300e3
+_MEDIUM_WAVE_MAX_HZ = 3e6
+_SHORT_WAVE_BANDS_HZ = ((5.5e6, 4e6), (10e6, 7.5e6), (17e6, 13e6), (30e6, 22e6))
+"""End and middle of each band: few, so that observations of a band are located together."""
 
 
 def model_for(frequency_hz: float, transmitter_height_m: float | None, half_width_m: float) -> PropagationModel:
     """The model that fits the band, a known height, and the size of the area."""
-    if frequency_hz < _GROUND_WAVE_MAX_HZ:
+    if frequency_hz < _LONG_WAVE_MAX_HZ:
         return GROUND_WAVE
+    if frequency_hz < _MEDIUM_WAVE_MAX_HZ:
+        return MEDIUM_WAVE
+    for end_hz, middle_hz in _SHORT_WAVE_BANDS_HZ:
+        if frequency_hz < end_hz:
+            return replace(SHORT_WAVE, sky_wave=SkyWave(middle_hz))
     if transmitter_height_m is not None and transmitter_height_m > _AIRBORNE_HEIGHT_M:
         return AIRBORNE
     return LOCAL if half_width_m < _LOCAL_HALF_WIDTH_M else TERRESTRIAL

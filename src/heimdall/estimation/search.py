@@ -13,7 +13,7 @@ from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.power import level_density
 from heimdall.estimation.prior import log_prior
 from heimdall.evidence.batch import EvidenceBatch
-from heimdall.geometry import Array
+from heimdall.geometry import Array, columns, on_near_side
 
 _MAP_CELLS = 64
 _RINGS, _BEARINGS = 4, 240
@@ -45,7 +45,10 @@ def log_posterior(batch: EvidenceBatch, model: PropagationModel, *, prior: bool 
         distance_BGN = link_distance_m(place_BG2, batch, model)
         total = arrival_log_likelihood(distance_BGN, batch, model, blur_m_B)
         total = total + levels(place_BG2, distance_BGN)
-        return total + log_prior(place_BG2, batch, model) if prior else total
+        total = total + log_prior(place_BG2, batch, model) if prior else total
+        xp = array_api_compat.array_namespace(total)
+        on_earth_BG = on_near_side(place_BG2[..., 0], place_BG2[..., 1], columns(batch.curvature_per_m))
+        return xp.where(on_earth_BG, total, _LOWEST * xp.ones_like(total))
 
     return density
 

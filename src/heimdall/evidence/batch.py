@@ -45,7 +45,7 @@ class EvidenceBatch:
     bandwidth_hz: Array
     """(B,) width of the channel."""
     curvature_per_m: Array
-    """(B, 2) curvature of the earth towards east and north; 0 for a plane."""
+    """(B, 3) curvature of the earth, see `heimdall.geometry.earth_curvature_per_m`; (B, 2) for a sphere, 0 for a plane."""
     transmitter_height_m: Array
     """(B,) height above the ellipsoid at which the transmitter is looked for."""
     half_width_m: Array

@@ -19,6 +19,7 @@ from heimdall.evidence.recording import (
     Recordings,
     clock_carries_time,
     evidence_from_recordings,
+    max_detour_s,
 )
 from heimdall.geometry import LocalFrame
 from heimdall.observation import Observation, Reception
@@ -186,6 +187,7 @@ def _from_samples(
             start_s=np.repeat(aligned.start_s_N[None], count, axis=0),
             level_sigma_db=np.array([[_level_sigma_db(receptions[i]) for i in heard]] * count),
             max_offset_hz=max_offset_hz(observation.frequency_hz),
+            max_detour_s=max_detour_s(observation.frequency_hz),
             **repeated,
         )
     )

@@ -20,6 +20,8 @@ _DETECTION_SIGMAS = 3.0
 _CLOCK_SLACK_SIGMAS = 3.0
 _EXTRA_DELAY_S = 40e-6
 """Room in the delay search for detours of the signal."""
+_SKY_DELAY_S = ((300e3, 0.2e-3), (3e6, 1e-3), (30e6, 4e-3))
+"""The same where waves also come by the ionosphere, up to each frequency: one low hop, one hop, several hops."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +43,8 @@ class Recordings:
     half_width_m: Array
     max_offset_hz: float = 45.0
     """Largest difference of carrier offset between two receivers."""
+    max_detour_s: float = _EXTRA_DELAY_S
+    """How much later than straight a signal may come, see `max_detour_s`."""
 
 
 def evidence_from_recordings(recordings: Recordings) -> EvidenceBatch:
@@ -85,6 +89,11 @@ def clock_carries_time(xp: Array, clock_sigma_s_BN: Array, half_width_m_B: Array
     return clock_sigma_s_BN * SPEED_OF_LIGHT_M_S < 0.25 * half_width_m_B[:, None]
 
 
+def max_detour_s(frequency_hz: float) -> float:
+    """How much later by one path than by another a signal of that frequency may come."""
+    return next((delay_s for most_hz, delay_s in _SKY_DELAY_S if frequency_hz < most_hz), _EXTRA_DELAY_S)
+
+
 def _max_delay_s(xp: Array, recordings: Recordings, timed_BN: Array) -> float:
     """The largest delay between two records: the network's diagonal, the start times, the clocks, and detours."""
     horizontal = recordings.position_enu_m[..., :2] * recordings.present[..., None]
@@ -92,7 +101,7 @@ def _max_delay_s(xp: Array, recordings: Recordings, timed_BN: Array) -> float:
     start_s = recordings.start_s * recordings.present
     clock_s = float(xp.max(xp.where(timed_BN, recordings.clock_sigma_s, xp.zeros_like(recordings.clock_sigma_s))))
     spread_s = float(xp.max(start_s) - xp.min(start_s))
-    return diagonal_m / SPEED_OF_LIGHT_M_S + spread_s + 2 * _CLOCK_SLACK_SIGMAS * clock_s + _EXTRA_DELAY_S
+    return diagonal_m / SPEED_OF_LIGHT_M_S + spread_s + 2 * _CLOCK_SLACK_SIGMAS * clock_s + recordings.max_detour_s
 
 
 def _levels(xp: Array, spectrum: ChannelSpectrum, recordings: Recordings) -> tuple[Array, Array, Array]:

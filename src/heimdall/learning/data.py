@@ -109,7 +109,7 @@ def turned(scenes: LabelledEvidence, turns: Tensor) -> LabelledEvidence:
     ground, up = evidence.position_enu_m[..., :2], evidence.position_enu_m[..., 2:]
     position = torch.cat([_turn(matrix, ground), up], dim=-1)
     # The curvatures towards east and north differ by less than 0.7 %; turned, both take their mean.
-    curvature = evidence.curvature_per_m.mean(dim=1, keepdim=True).expand(-1, 2)
+    curvature = evidence.curvature_per_m[:, :2].mean(dim=1, keepdim=True).expand(-1, 2)
     return replace(
         scenes,
         evidence=replace(evidence, position_enu_m=position, curvature_per_m=curvature),

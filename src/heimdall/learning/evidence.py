@@ -18,8 +18,8 @@ from heimdall.estimation.search import find_mode, log_posterior
 from heimdall.estimation.spread import frame_around
 from heimdall.evidence.batch import EvidenceBatch, concatenate
 from heimdall.evidence.collect import half_width_around, max_offset_hz
-from heimdall.evidence.recording import Recordings, evidence_from_recordings
-from heimdall.geometry import surface_up_m
+from heimdall.evidence.recording import Recordings, evidence_from_recordings, max_detour_s
+from heimdall.geometry import columns, surface_up_m
 from heimdall.simulation import SCENES_PER_DRAW, SceneBatch, draw, scenario, stream
 
 
@@ -126,6 +126,7 @@ def evidence_of(scenes: SceneBatch) -> EvidenceBatch:
             transmitter_height_m=(height_m * scenes.present).sum(1) / count,
             half_width_m=torch.tensor(half_width_m, dtype=extent_m.dtype, device=extent_m.device),
             max_offset_hz=max_offset_hz(float(scenes.frequency_hz.max())),
+            max_detour_s=max_detour_s(float(scenes.frequency_hz.max())),
         )
     )
     return _single(_with_own_origin(evidence))
@@ -178,9 +179,8 @@ def _moved(scenes: SceneBatch, place_BN3: Tensor, origin_B12: Tensor) -> Tensor:
 
 
 def _ground_up_m(scenes: SceneBatch, ground_BN2: Tensor) -> Tensor:
-    curvature = (scenes.curvature_per_m[:, :1], scenes.curvature_per_m[:, 1:])
     east, north = ground_BN2[..., 0], ground_BN2[..., 1]
-    return surface_up_m(east, north, curvature, torch.zeros_like(east))
+    return surface_up_m(east, north, columns(scenes.curvature_per_m), torch.zeros_like(east))
 
 
 def _with_own_origin(evidence: EvidenceBatch) -> EvidenceBatch:

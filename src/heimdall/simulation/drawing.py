@@ -59,7 +59,7 @@ def draw_cast(scenario: Scenario, count: int, chance: Chance) -> Cast:
         clocks=draw_clocks(scenario.clocks, count, receivers, chance),
         receivers=draw_receivers(scenario.equipment, frequency_hz, receivers, chance),
         faults=draw_faults(scenario.faults, layout, channel.sample_count / channel.sample_rate_hz, chance),
-        links=propagate(scenario.medium, layout, chance),
+        links=propagate(scenario.medium, layout, frequency_hz, chance),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from heimdall.geometry import principal_curvature_per_m, surface_up_m
+from heimdall.geometry import columns, earth_curvature_per_m, surface_up_m
 from heimdall.simulation.chance import Chance, Range
 
 _OUTSIDE_TRIES = 40
@@ -43,7 +43,7 @@ class Layout:
     longitude_deg: Tensor
     """(B,) of the frame's origin, double precision."""
     curvature_per_m: Tensor
-    """(B, 2)"""
+    """(B, 3), see `heimdall.geometry.earth_curvature_per_m`."""
     receiver_enu_m: Tensor
     """(B, N, 3)"""
     present: Tensor
@@ -59,7 +59,7 @@ class Layout:
 def place(area: Area, scenes: int, receivers: int, chance: Chance) -> Layout:
     half_width_m = chance.uniform(area.half_width_m, scenes)
     latitude_deg = chance.uniform(area.latitude_deg, scenes).double()
-    curvature = torch.stack(principal_curvature_per_m(latitude_deg.deg2rad().sin() ** 2), dim=-1).float()
+    curvature = torch.stack(earth_curvature_per_m(latitude_deg.deg2rad().sin()), dim=-1).float()
     ground = chance.uniform((-1.0, 1.0), scenes, receivers, 2) * half_width_m[:, None, None]
     present = ~chance.happens(area.missing_probability, scenes, receivers)
     present[:, :3] = True
@@ -81,8 +81,7 @@ def place(area: Area, scenes: int, receivers: int, chance: Chance) -> Layout:
 def raise_to(height_m: Tensor, ground_m: Tensor, curvature_per_m: Tensor) -> Tensor:
     """Places (B, N, 2) east and north, at heights (B, N) above the ellipsoid, as (B, N, 3) east, north, up."""
     east, north = ground_m.unbind(-1)
-    curvature_east, curvature_north = curvature_per_m[:, None, 0], curvature_per_m[:, None, 1]
-    up = surface_up_m(east, north, (curvature_east, curvature_north), height_m)
+    up = surface_up_m(east, north, columns(curvature_per_m), height_m)
     return torch.stack([east, north, up], dim=-1)
 
 

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from heimdall.constants import REFRACTIVE_INDEX_AIR, SPEED_OF_LIGHT_M_S
+from heimdall.geometry import columns, ground_distance_m, hop_path
 from heimdall.simulation.chance import Chance, Range
+from heimdall.simulation.ionosphere import Ionosphere, sky_paths
 from heimdall.simulation.layout import Layout
 
 
@@ -65,9 +67,15 @@ class Medium:
     receiver_pattern_db: Range = (0.0, 0.0)
     refractive_index: float = REFRACTIVE_INDEX_AIR
     along_ground: bool = False
-    """The wave follows the curved ground (below 30 MHz) instead of the straight line."""
-    sky_wave: bool = False
-    """The only echo is one hop by the ionosphere."""
+    """The wave follows the curved ground (below 3 MHz) instead of the straight line."""
+    ground_slowness_s_m: Range = (0.0, 0.0)
+    """What poor ground adds to the delay of a wave that follows it, the same for a scene."""
+    ground_scatter_s_m: float = 0.0
+    """Standard deviation of the same from link to link."""
+    sky_wave: Range | None = None
+    """The only echo is one hop by the ionosphere; reflection loss in dB, the same for a scene."""
+    ionosphere: Ionosphere | None = None
+    """Waves come by its layers, too (3 to 30 MHz): `blocked`, path loss and echoes do not apply."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,13 +83,14 @@ class Links:
     """From the transmitter to each of the receivers; (B, N) unless said otherwise."""
 
     delay_s: Tensor
-    """Of the first arriving path, double precision: distance over the speed of light in air, plus excess."""
+    """Of the first path, double precision: distance over the speed of light in air, plus excess. The first path is the one
+    that arrives first, and with an ionosphere the strongest."""
     excess_delay_s: Tensor
     blocked: Tensor
     level_db: Tensor
     """Power of the first path at the antenna, against the nominal noise in the channel."""
     path_delay_s: Tensor
-    """(B, N, paths) delays after the first path; the first is 0."""
+    """(B, N, paths) delays after the first path; the first is 0, and with an ionosphere others may be less."""
     path_gain: Tensor
     """(B, N, paths) complex amplitudes against the first path, whose magnitude is 1."""
     exponent: Tensor
@@ -90,7 +99,8 @@ class Links:
     """(B,)"""
 
 
-def propagate(medium: Medium, layout: Layout, chance: Chance) -> Links:
+def propagate(medium: Medium, layout: Layout, frequency_hz: Tensor, chance: Chance) -> Links:
+    """Links of B scenes at the given carriers (B,)."""
     distance_m = _distance_m(medium, layout)
     blocked, excess_delay_s, loss_db = _blocking(medium, layout, chance)
     exponent = chance.uniform(medium.exponent, len(distance_m))
@@ -103,9 +113,13 @@ def propagate(medium: Medium, layout: Layout, chance: Chance) -> Links:
         blocked, excess_delay_s, loss_db = (each * ~summit[:, None] for each in (blocked, excess_delay_s, loss_db))
     gain_db = _path_gain_db(medium, layout, distance_m, exponent, chance)
     gain_db = gain_db + shadowing_sigma_db[:, None] * _shadowing(medium, layout, chance) - loss_db
-    path_delay_s, path_gain = _paths(medium, distance_m, chance)
+    delay_s = distance_m * (medium.refractive_index / SPEED_OF_LIGHT_M_S) + _ground_delay_s(medium, distance_m, chance)
+    if medium.ionosphere is not None:
+        delay_s, gain_db, path_delay_s, path_gain = _by_layers(medium, layout, distance_m, frequency_hz, chance)
+    else:
+        path_delay_s, path_gain = _paths(medium, distance_m, chance)
     return Links(
-        delay_s=distance_m * (medium.refractive_index / SPEED_OF_LIGHT_M_S) + excess_delay_s,
+        delay_s=delay_s + excess_delay_s,
         excess_delay_s=excess_delay_s,
         blocked=blocked,
         level_db=gain_db.clamp(*medium.snr_limits_db),
@@ -117,12 +131,33 @@ def propagate(medium: Medium, layout: Layout, chance: Chance) -> Links:
 
 
 def _distance_m(medium: Medium, layout: Layout) -> Tensor:
-    sight = layout.receiver_enu_m.double() - layout.transmitter_enu_m[:, None].double()
-    chord_m = torch.linalg.vector_norm(sight, dim=-1)
+    receiver_m, transmitter_m = layout.receiver_enu_m.double(), layout.transmitter_enu_m[:, None].double()
     if not medium.along_ground:
-        return chord_m
-    curvature = layout.curvature_per_m.double().mean(-1, keepdim=True)
-    return 2 / curvature * torch.asin((0.5 * chord_m * curvature).clamp(max=1.0))
+        return torch.linalg.vector_norm(receiver_m - transmitter_m, dim=-1)
+    return ground_distance_m(transmitter_m.unbind(-1), receiver_m.unbind(-1), columns(layout.curvature_per_m.double()))
+
+
+def _ground_delay_s(medium: Medium, distance_m: Tensor, chance: Chance) -> Tensor | float:
+    """The secondary phase of a ground wave: later over poor ground, in proportion to the way."""
+    if medium.ground_slowness_s_m[1] == 0:
+        return 0.0
+    slowness = chance.uniform(medium.ground_slowness_s_m, len(distance_m), 1)
+    return distance_m * (slowness + medium.ground_scatter_s_m * chance.normal(*distance_m.shape))
+
+
+def _by_layers(
+    medium: Medium, layout: Layout, distance_m: Tensor, frequency_hz: Tensor, chance: Chance
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Delay and level (B, N) of each link's strongest mode, and delays and gains of all (B, N, paths) against it."""
+    assert medium.ionosphere is not None
+    delay_s, level_db = sky_paths(medium.ionosphere, layout, distance_m, frequency_hz, chance)
+    order = level_db.argsort(dim=-1, descending=True)
+    delay_s, level_db = delay_s.gather(-1, order), level_db.gather(-1, order)
+    strongest_db = level_db[..., 0]
+    middle_db = strongest_db.masked_fill(~layout.present, torch.nan).nanmedian(dim=1, keepdim=True).values
+    gain_db = strongest_db - middle_db + chance.uniform(medium.median_snr_db, len(level_db), 1)
+    gain = 10 ** ((level_db - level_db[..., :1]) / 20) * chance.phasor(*level_db.shape)
+    return delay_s[..., 0], gain_db, delay_s - delay_s[..., :1], gain
 
 
 def _blocking(medium: Medium, layout: Layout, chance: Chance) -> tuple[Tensor, Tensor, Tensor]:
@@ -195,8 +230,8 @@ def _paths(medium: Medium, distance_m: Tensor, chance: Chance) -> tuple[Tensor, 
     shape = tuple(distance_m.shape)
     first_delay = torch.zeros(*shape, 1, dtype=torch.float64, device=chance.device)
     first_gain = chance.phasor(*shape, 1)
-    if medium.sky_wave:
-        echo_delay, echo_gain = _sky_wave(distance_m, chance)
+    if medium.sky_wave is not None:
+        echo_delay, echo_gain = _sky_wave(medium, medium.sky_wave, distance_m, chance)
     elif medium.echoes is not None:
         echo_delay, echo_gain = _echoes(medium.echoes, shape, chance)
     else:
@@ -213,11 +248,16 @@ def _echoes(echoes: Echoes, shape: tuple[int, ...], chance: Chance) -> tuple[Ten
     return chance.exponential(echoes.mean_delay_s, *shape, echoes.most).double(), gain
 
 
-def _sky_wave(distance_m: Tensor, chance: Chance) -> tuple[Tensor, Tensor]:
-    """One hop by a layer at 70 km (day) to 90 km (night); over flat ground, 10 to 40 dB down, 6 dB less beyond 500 km."""
+def _sky_wave(medium: Medium, reflection_db: Range, distance_m: Tensor, chance: Chance) -> tuple[Tensor, Tensor]:
+    """One hop by a layer at 70 km (day) to 90 km (night), delay after the ground wave and gain against it (B, N, 1).
+
+    It is not absorbed by the ground, spreads over its longer way, and leaves and enters vertical antennas by the cosine of
+    its elevation: weak near by, and as strong as the ground wave where that has faded.
+    """
     shape = tuple(distance_m.shape)
     layer_m = chance.uniform((70e3, 90e3), shape[0], 1).double()
-    hop_m = 2 * torch.sqrt((distance_m / 2) ** 2 + layer_m**2)
-    fade_db = chance.uniform((10.0, 40.0), *shape) - 6 * (distance_m.float() / 500e3).clamp(max=1.0)
-    gain = 10 ** (-fade_db / 20) * chance.phasor(*shape)
+    hop_m = hop_path(distance_m, layer_m, 1)[0]
+    loss_db = chance.uniform(reflection_db, shape[0], 1) + 3.0 * chance.normal(*shape)
+    loss_db = loss_db + 60 * (hop_m / distance_m.clamp(min=1e3)).log10() - medium.absorption_db_per_m * distance_m
+    gain = 10 ** (-loss_db.float().clamp(min=0.0) / 20) * chance.phasor(*shape)
     return ((hop_m - distance_m) / SPEED_OF_LIGHT_M_S)[..., None], gain[..., None]

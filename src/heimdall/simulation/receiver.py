@@ -40,6 +40,8 @@ class Equipment:
     quantisation_bits: int | None = None
     headroom_db: Range = (6.0, 20.0)
     """From the root mean square of what is sampled to the converter's full scale."""
+    delay_sigma_s: float = 0.0
+    """Standard deviation of the receivers' own delays, which nobody knows."""
     start_spread_s: float = 0.0
     """Recordings start within this time, each at its own moment."""
 
@@ -57,6 +59,8 @@ class Receivers:
     carrier_offset_hz: Tensor
     sample_rate_error: Tensor
     """Relative: 1e-6 is one part in a million."""
+    delay_s: Tensor
+    """Between the antenna and the stamp."""
     start_s: Tensor
     """Stamp of the first sample, double precision."""
 
@@ -76,8 +80,15 @@ def draw_receivers(equipment: Equipment, frequency_hz: Tensor, receivers: int, c
         loss_db=weak * chance.uniform(equipment.weak_loss_db, *shape),
         carrier_offset_hz=chance.uniform((-limit_hz, limit_hz), *shape) + drift * chance.normal(*shape),
         sample_rate_error=1e-6 * equipment.sample_rate_ppm * chance.normal(*shape),
+        delay_s=_delay_s(equipment, shape, chance),
         start_s=equipment.start_spread_s * chance.uniform((-0.5, 0.5), *shape).double(),
     )
+
+
+def _delay_s(equipment: Equipment, shape: tuple[int, ...], chance: Chance) -> Tensor:
+    if equipment.delay_sigma_s == 0:
+        return torch.zeros(shape, dtype=torch.float64, device=chance.device)
+    return equipment.delay_sigma_s * chance.normal(*shape).double()
 
 
 def stretch(signal: Tensor, sample_rate_error: Tensor, count: int) -> Tensor:

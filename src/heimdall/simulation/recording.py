@@ -35,7 +35,7 @@ class Cast:
     @property
     def delay_s(self) -> Tensor:
         """(B, N) from emission to the stamp of the first path's arrival."""
-        return self.links.delay_s + self.clocks.offset_s + self.faults.slip_s
+        return self.links.delay_s + self.receivers.delay_s + self.clocks.offset_s + self.faults.slip_s
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +82,9 @@ def _second(law: SecondTransmitter, cast: Cast, chance: Chance) -> Cast:
     """The same receivers, heard from another place."""
     scenes, receivers = cast.layout.present.shape
     elsewhere = place(cast.scenario.area, scenes, receivers, chance).transmitter_enu_m
-    links = propagate(cast.scenario.medium, replace(cast.layout, transmitter_enu_m=elsewhere), chance)
+    links = propagate(
+        cast.scenario.medium, replace(cast.layout, transmitter_enu_m=elsewhere), cast.frequency_hz, chance
+    )
     middle_db = (cast.links.level_db.median(1).values - links.level_db.median(1).values)[:, None]
     level_db = links.level_db + middle_db + chance.uniform(law.level_db, scenes, 1)
     return replace(cast, links=replace(links, level_db=level_db))

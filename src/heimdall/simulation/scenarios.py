@@ -9,6 +9,7 @@ from heimdall.errors import InputError
 from heimdall.simulation.chance import Range
 from heimdall.simulation.clock import CLOCK_CLASSES, ClockLaw
 from heimdall.simulation.fault import FaultLaw
+from heimdall.simulation.ionosphere import Ionosphere
 from heimdall.simulation.layout import Area
 from heimdall.simulation.propagation import Echoes, Hill, Medium
 from heimdall.simulation.receiver import Equipment
@@ -101,10 +102,11 @@ _URBAN_SMALL = _varied(
 _CONTINENTAL = _varied(
     _MATCHED,
     "continental",
-    "500 to 1000 km on long wave: ground wave with absorption, sky wave as its echo, recordings that start apart",
-    channels=(Channel(5e3, 4096, 2.4), Channel(10e3, 4096, 1.2), Channel(5e3, 8192, 4.0)),
+    "500 to 1000 km on long wave: ground wave with absorption over ground that slows it, sky wave inside its peak, "
+    "recordings that start apart",
+    channels=(Channel(1e3, 4096, 2.4), Channel(5e3, 4096, 2.4), Channel(10e3, 4096, 1.2), Channel(5e3, 8192, 4.0)),
     frequency_hz=(50e3, 300e3),
-    area=Area(half_width_m=(250e3, 500e3), reach=1.2),
+    area=Area(receivers=(3, 8), half_width_m=(250e3, 500e3), reach=1.2),
     modulation=Modulation(fm_probability=0.0),
     medium=Medium(
         exponent=(2.0, 2.5),
@@ -115,10 +117,23 @@ _CONTINENTAL = _varied(
         mean_excess_delay_s=6e-6,
         blocking_loss_db=(0.0, 6.0),
         along_ground=True,
-        sky_wave=True,
+        ground_slowness_s_m=(0.0, 6e-12),
+        ground_scatter_s_m=2e-12,
+        sky_wave=(12.0, 32.0),
     ),
     clocks=_clocks("300 ns", "3 us", "mixed"),
-    equipment=Equipment(carrier_offset_hz=1.0, start_spread_s=50e-3),
+    equipment=Equipment(carrier_offset_hz=1.0, delay_sigma_s=1.5e-6, start_spread_s=50e-3),
+)
+_SKY_WAVE = _varied(
+    _MATCHED,
+    "sky-wave",
+    "600 to 2400 km on short wave: hops by layers of unknown height, each link its own modes, ground wave near by",
+    channels=(Channel(5e3, 4096, 2.4), Channel(10e3, 4096, 1.2), Channel(10e3, 8192, 1.2)),
+    frequency_hz=(3e6, 24e6),
+    area=Area(receivers=(4, 9), half_width_m=(300e3, 1200e3), reach=1.3),
+    medium=Medium(blocked_probability=0.0, along_ground=True, min_distance_m=10e3, ionosphere=Ionosphere()),
+    clocks=_clocks("300 ns", "3 us"),
+    equipment=Equipment(carrier_offset_hz=2.0, start_spread_s=50e-3),
 )
 _CLUSTERED_BLOCKING = _varied(
     _MATCHED,
@@ -227,6 +242,7 @@ SCENARIOS = {
         _DENSE,
         _URBAN_SMALL,
         _CONTINENTAL,
+        _SKY_WAVE,
         _CLUSTERED_BLOCKING,
         _WRONG_CLOCKS,
         _FAULTY_RECEIVER,

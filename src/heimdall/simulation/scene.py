@@ -38,7 +38,7 @@ class SceneBatch:
     frequency_hz: Tensor
     """(B,) carrier."""
     curvature_per_m: Tensor
-    """(B, 2) of the earth towards east and north."""
+    """(B, 3) of the earth, see `heimdall.geometry.earth_curvature_per_m`."""
     latitude_deg: Tensor
     """(B,) of the frame's origin."""
     longitude_deg: Tensor

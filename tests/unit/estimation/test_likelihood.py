@@ -24,6 +24,7 @@ from heimdall.estimation.likelihood import (
 from heimdall.estimation.model import GROUND_WAVE, TERRESTRIAL, PropagationModel
 from heimdall.estimation.power import power_law_log_likelihood
 from heimdall.evidence.batch import EvidenceBatch
+from heimdall.geometry import columns, surface_up_m
 
 MakeEvidence = Callable[..., EvidenceBatch]
 ToTorch = Callable[[EvidenceBatch], EvidenceBatch]
@@ -247,8 +248,13 @@ def test_distances_are_the_straight_lines_and_along_ground_the_arcs(make_evidenc
             up = -(east**2 + north**2) / (2 * 6.37e6)
             offset = np.array([east, north, up]) - batch.position_enu_m[scene]
             np.testing.assert_allclose(chord[scene, index], np.linalg.norm(offset, axis=-1), atol=0.5)
-    arc = link_distance_m(PLACES, batch, GROUND_WAVE)
+    east, north = batch.position_enu_m[..., 0], batch.position_enu_m[..., 1]
+    up = surface_up_m(east, north, columns(batch.curvature_per_m), np.zeros_like(east))
+    grounded = replace(batch, position_enu_m=np.stack([east, north, up], axis=-1))
+    chord, arc = (link_distance_m(PLACES, grounded, model) for model in (TERRESTRIAL, GROUND_WAVE))
     np.testing.assert_allclose(arc, 2 * 6.37e6 * np.arcsin(chord / 2 / 6.37e6), rtol=1e-6)
+    # A mast makes no ground wave longer.
+    np.testing.assert_allclose(link_distance_m(PLACES, batch, GROUND_WAVE), arc, atol=5.0)
 
 
 def test_a_blur_is_noise_added_to_every_link(make_evidence: MakeEvidence) -> None:
