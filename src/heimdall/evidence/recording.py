@@ -10,7 +10,7 @@ import array_api_compat
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.evidence.arrival import reconcile
 from heimdall.evidence.batch import EvidenceBatch
-from heimdall.evidence.correlation import pair_peaks
+from heimdall.evidence.correlation import PairPeaks, pair_peaks
 from heimdall.evidence.spectrum import ChannelSpectrum, channel_spectrum
 from heimdall.geometry import Array
 
@@ -45,6 +45,11 @@ class Recordings:
 
 def evidence_from_recordings(recordings: Recordings) -> EvidenceBatch:
     """Correlate, reconcile, and measure levels: IQ to evidence, in numpy or torch."""
+    return evidence_and_peaks(recordings)[0]
+
+
+def evidence_and_peaks(recordings: Recordings) -> tuple[EvidenceBatch, PairPeaks]:
+    """The evidence, and the correlation peaks that its arrival times were reconciled from."""
     xp = array_api_compat.array_namespace(recordings.samples_BNT)
     timed_BN = recordings.present & clock_carries_time(xp, recordings.clock_sigma_s, recordings.half_width_m)
     spectrum = channel_spectrum(
@@ -55,12 +60,12 @@ def evidence_from_recordings(recordings: Recordings) -> EvidenceBatch:
         recordings.present,
         recordings.sample_rate_hz,
         recordings.bandwidth_hz,
-        _max_delay_s(xp, recordings, timed_BN),
+        max_delay_s(recordings, timed_BN),
         recordings.max_offset_hz,
     )
     arrivals = reconcile(peaks, spectrum, timed_BN, recordings.sample_rate_hz, recordings.bandwidth_hz)
     level_db, level_sigma_db, has_level = _levels(xp, spectrum, recordings)
-    return EvidenceBatch(
+    evidence = EvidenceBatch(
         position_enu_m=recordings.position_enu_m,
         present=recordings.present,
         arrival_s=arrivals.arrival_s_BN + recordings.start_s,
@@ -76,6 +81,7 @@ def evidence_from_recordings(recordings: Recordings) -> EvidenceBatch:
         transmitter_height_m=recordings.transmitter_height_m,
         half_width_m=recordings.half_width_m,
     )
+    return evidence, peaks
 
 
 def clock_carries_time(xp: Array, clock_sigma_s_BN: Array, half_width_m_B: Array) -> Array:
@@ -83,8 +89,9 @@ def clock_carries_time(xp: Array, clock_sigma_s_BN: Array, half_width_m_B: Array
     return clock_sigma_s_BN * SPEED_OF_LIGHT_M_S < 0.25 * half_width_m_B[:, None]
 
 
-def _max_delay_s(xp: Array, recordings: Recordings, timed_BN: Array) -> float:
+def max_delay_s(recordings: Recordings, timed_BN: Array) -> float:
     """The largest delay between two records: the network's diagonal, the start times, the clocks, and detours."""
+    xp = array_api_compat.array_namespace(timed_BN)
     horizontal = recordings.position_enu_m[..., :2] * recordings.present[..., None]
     diagonal_m = float(xp.max(xp.max(horizontal, axis=1) - xp.min(horizontal, axis=1))) * math.sqrt(2)
     start_s = recordings.start_s * recordings.present
