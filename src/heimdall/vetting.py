@@ -42,10 +42,16 @@ def _sound(receptions: Iterable[Reception]) -> list[Receiver]:
 def _flaw(reception: Reception) -> str | None:
     """The first thing wrong with a reception by itself."""
     receiver = reception.receiver
-    return _place_flaw(receiver) or _uncertainty_flaw(reception) or _signal_flaw(reception)
+    return place_flaw(receiver) or _uncertainty_flaw(reception) or _signal_flaw(reception)
 
 
-def _place_flaw(receiver: Receiver) -> str | None:
+def has_place(receiver: Receiver) -> bool:
+    """Whether its place can be right."""
+    return place_flaw(receiver) is None
+
+
+def place_flaw(receiver: Receiver) -> str | None:
+    """What cannot be right about a receiver's place; None: nothing."""
     latitude, longitude, height = receiver.latitude_deg, receiver.longitude_deg, receiver.height_m
     if not (math.isfinite(latitude) and math.isfinite(longitude)):
         return "its position is not known"
