@@ -153,7 +153,7 @@ def _stored(document: Mapping[str, Any], data: bytes | None, limits: Limits) -> 
     stated = _stated_count(document)
     if count < stated:
         raise UnreadableRecordingError(
-            f"its data end after {count} samples where its metadata say {stated}{_as_another(len(data), stated, document)}"
+            f"its data end after {count} samples where its metadata say {stated}{_as_another(data, stated, document)}"
         )
     if count > limits.samples:
         raise UnreadableRecordingError(f"it has {count} samples, more than the {limits.samples} allowed")
@@ -209,9 +209,12 @@ def _stated_count(document: Mapping[str, Any]) -> int:
     return max(ends, default=0)
 
 
-def _as_another(size: int, stated: int, document: Mapping[str, Any]) -> str:
-    """The data type by which there would be as many samples as stated."""
-    fitting = [each for each in _OTHER_TYPES if stated and size == stated * dtype_info(each)["sample_size"]]
+def _as_another(data: bytes, stated: int, document: Mapping[str, Any]) -> str:
+    """The data type by which there would be as many samples as stated, where they make no sense as they are labelled."""
+    info = _layout(document)
+    if not info["is_fixedpoint"] and _is_sane(_complex(data, info, len(data) // info["sample_size"])):
+        return ""
+    fitting = [each for each in _OTHER_TYPES if stated and len(data) == stated * dtype_info(each)["sample_size"]]
     return f": is it {fitting[0]}?" if fitting and fitting[0] != info_name(document) else ""
 
 
