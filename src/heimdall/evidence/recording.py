@@ -48,6 +48,13 @@ def evidence_from_recordings(recordings: Recordings) -> EvidenceBatch:
     return evidence_and_peaks(recordings)[0]
 
 
+def searched_delay_s(recordings: Recordings) -> float:
+    """The largest delay between two records of receivers with clocks that carry time."""
+    xp = array_api_compat.array_namespace(recordings.present)
+    timed_BN = recordings.present & clock_carries_time(xp, recordings.clock_sigma_s, recordings.half_width_m)
+    return _max_delay_s(xp, recordings, timed_BN)
+
+
 def evidence_and_peaks(recordings: Recordings) -> tuple[EvidenceBatch, PairPeaks]:
     """The evidence, and the correlation peaks that its arrival times were reconciled from."""
     xp = array_api_compat.array_namespace(recordings.samples_BNT)
@@ -60,7 +67,7 @@ def evidence_and_peaks(recordings: Recordings) -> tuple[EvidenceBatch, PairPeaks
         recordings.present,
         recordings.sample_rate_hz,
         recordings.bandwidth_hz,
-        max_delay_s(recordings, timed_BN),
+        _max_delay_s(xp, recordings, timed_BN),
         recordings.max_offset_hz,
     )
     arrivals = reconcile(peaks, spectrum, timed_BN, recordings.sample_rate_hz, recordings.bandwidth_hz)
@@ -89,9 +96,8 @@ def clock_carries_time(xp: Array, clock_sigma_s_BN: Array, half_width_m_B: Array
     return clock_sigma_s_BN * SPEED_OF_LIGHT_M_S < 0.25 * half_width_m_B[:, None]
 
 
-def max_delay_s(recordings: Recordings, timed_BN: Array) -> float:
+def _max_delay_s(xp: Array, recordings: Recordings, timed_BN: Array) -> float:
     """The largest delay between two records: the network's diagonal, the start times, the clocks, and detours."""
-    xp = array_api_compat.array_namespace(timed_BN)
     horizontal = recordings.position_enu_m[..., :2] * recordings.present[..., None]
     diagonal_m = float(xp.max(xp.max(horizontal, axis=1) - xp.min(horizontal, axis=1))) * math.sqrt(2)
     start_s = recordings.start_s * recordings.present

@@ -14,7 +14,7 @@ from heimdall.evidence.batch import EvidenceBatch, concatenate
 from heimdall.evidence.carrier import Carrier, carrier_offset, shifted
 from heimdall.evidence.correlation import PairPeaks
 from heimdall.evidence.merging import merge_segments
-from heimdall.evidence.recording import Recordings, clock_carries_time, evidence_and_peaks, max_delay_s
+from heimdall.evidence.recording import Recordings, clock_carries_time, evidence_and_peaks, searched_delay_s
 from heimdall.observation import Reception
 
 _SEGMENT_S = 1.0
@@ -157,7 +157,7 @@ def _carrier(aligned: Sequence[Aligned], session: Session, index: int, reference
         longest.sample_rate_hz,
         recordings.bandwidth_hz,
         session.frequency_hz,
-        max_delay_s(recordings, recordings.present),
+        searched_delay_s(recordings),
         searched_hz=session.max_offset_hz,
     )
     return None if carrier is None or abs(carrier.offset_hz) <= session.max_offset_hz else carrier

@@ -273,6 +273,14 @@ def test_a_carrier_that_is_off_as_oscillators_are_is_found_and_said(make_signal:
     assert [collected.reasons[index] for index in (0, 1, 3)] == [None] * 3
 
 
+def test_a_receiver_without_a_clock_does_not_keep_a_carrier_from_being_found(make_signal: MakeSignal) -> None:
+    delay = np.array([0.0, 2e-4, 1e-4, 3e-4])
+    samples = make_signal(delay, 10.0, samples=8192, bandwidth_hz=12.5e3, offset_hz=np.array([0.0, 0.0, 433.0, 0.0]))
+    observation = replace(_recorded(samples), frequency_hz=433e6, bandwidth_hz=12.5e3)
+    clockless = _change(observation, 0, receiver=replace(_receivers()[0], clock_sigma_s=None))
+    assert collect(clockless).evidence.has_arrival[0].tolist() == [False, True, True, True]
+
+
 def test_carriers_that_are_all_off_are_found(make_signal: MakeSignal) -> None:
     delay = np.array([0.0, 2e-4, 1e-4])
     samples = make_signal(delay, 10.0, samples=8192, bandwidth_hz=12.5e3, offset_hz=np.array([433.0, -433.0, -20.0]))
