@@ -16,6 +16,19 @@ _SAME_PLACE_M = 1.0
 _SAME_PLACE_DEG = 1e-4
 """Latitudes further apart than this are more than 10 m apart: no need to measure."""
 _HEIGHT_RANGE_M = (-1000.0, 100_000.0)
+_POWER_RANGE_DBM = (-400.0, 300.0)
+_MOST_TIME_S = 1e11
+"""Three thousand years: no clock counts further."""
+_MOST_SIGMA = {
+    "clock uncertainty": 1e11,
+    "level uncertainty": 1000.0,
+    "power uncertainty": 1000.0,
+    "position uncertainty": 1e8,
+}
+_FREQUENCY_RANGE_HZ = (1e-3, 1e15)
+_RATE_RANGE_HZ = (1e-3, 1e13)
+_MOST_SAMPLE = 1e15
+"""Squared and summed over the longest recording it still is a number of single precision."""
 _MIN_SAMPLES = 64
 
 
@@ -28,11 +41,26 @@ def vet(observation: Observation) -> Observation:
     if len(observation.receptions) < 2:
         count = len(observation.receptions)
         raise InputError(f"{observation.id}: {count or 'no'} receiver, at least 2 are needed to locate a transmitter")
+    _check(observation)
     vetted: list[Reception] = []
     for reception in observation.receptions:
         flaw = reception.flaw or _flaw(reception) or _duplicate(reception.receiver, _sound(vetted))
         vetted.append(replace(reception, flaw=flaw))
     return replace(observation, receptions=tuple(vetted))
+
+
+def _check(observation: Observation) -> None:
+    """Raises InputError for a figure of the whole observation that cannot be right."""
+    for name, hertz in (("frequency", observation.frequency_hz), ("bandwidth", observation.bandwidth_hz)):
+        if not _FREQUENCY_RANGE_HZ[0] <= hertz <= _FREQUENCY_RANGE_HZ[1]:
+            raise InputError(f"{observation.id}: its {name} of {hertz:.6g} Hz cannot be right")
+    truth = observation.truth
+    for name, height_m in (
+        ("transmitter height", observation.transmitter_height_m),
+        ("height of the known transmitter", None if truth is None else truth.height_m),
+    ):
+        if height_m is not None and not _HEIGHT_RANGE_M[0] <= height_m <= _HEIGHT_RANGE_M[1]:
+            raise InputError(f"{observation.id}: its {name} of {height_m:.6g} m cannot be right")
 
 
 def _sound(receptions: Iterable[Reception]) -> list[Receiver]:
@@ -42,10 +70,16 @@ def _sound(receptions: Iterable[Reception]) -> list[Receiver]:
 def _flaw(reception: Reception) -> str | None:
     """The first thing wrong with a reception by itself."""
     receiver = reception.receiver
-    return _place_flaw(receiver) or _uncertainty_flaw(reception) or _signal_flaw(reception)
+    return place_flaw(receiver) or _uncertainty_flaw(reception) or _signal_flaw(reception)
 
 
-def _place_flaw(receiver: Receiver) -> str | None:
+def has_place(receiver: Receiver) -> bool:
+    """Whether its place can be right."""
+    return place_flaw(receiver) is None
+
+
+def place_flaw(receiver: Receiver) -> str | None:
+    """What cannot be right about a receiver's place; None: nothing."""
     latitude, longitude, height = receiver.latitude_deg, receiver.longitude_deg, receiver.height_m
     if not (math.isfinite(latitude) and math.isfinite(longitude)):
         return "its position is not known"
@@ -64,8 +98,9 @@ def _uncertainty_flaw(reception: Reception) -> str | None:
         "clock uncertainty": receiver.clock_sigma_s,
         "level uncertainty": receiver.level_sigma_db,
         "power uncertainty": reception.rssi_sigma_db,
+        "position uncertainty": receiver.position_sigma_m,
     }
-    wrong = [name for name, sigma in stated.items() if sigma is not None and not (math.isfinite(sigma) and sigma >= 0)]
+    wrong = [name for name, sigma in stated.items() if sigma is not None and not 0 <= sigma <= _MOST_SIGMA[name]]
     return f"its {wrong[0]} of {stated[wrong[0]]} cannot be right" if wrong else None
 
 
@@ -78,6 +113,10 @@ def _signal_flaw(reception: Reception) -> str | None:
         return "its arrival time is not a number"
     if reception.rssi_dbm is not None and not math.isfinite(reception.rssi_dbm):
         return "its received power is not a number"
+    if reception.toa_s is not None and abs(reception.toa_s) > _MOST_TIME_S:
+        return f"its arrival time of {reception.toa_s:.6g} s cannot be right"
+    if reception.rssi_dbm is not None and not _POWER_RANGE_DBM[0] <= reception.rssi_dbm <= _POWER_RANGE_DBM[1]:
+        return f"its received power of {reception.rssi_dbm:.6g} dBm cannot be right"
     if reception.rssi_dbm is None and reception.receiver.clock_sigma_s is None:
         return "no clock: its arrival time says nothing, and it has no received power"
     return None
@@ -86,15 +125,19 @@ def _signal_flaw(reception: Reception) -> str | None:
 def _sample_flaw(reception: Reception) -> str | None:
     samples, rate_hz = reception.samples, reception.sample_rate_hz
     assert samples is not None
-    if rate_hz is None or not (math.isfinite(rate_hz) and rate_hz > 0):
+    if rate_hz is None or not _RATE_RANGE_HZ[0] <= rate_hz <= _RATE_RANGE_HZ[1]:
         return f"its sample rate of {rate_hz} cannot be right"
     if not math.isfinite(reception.start_s):
         return "its start time is not a number"
+    if abs(reception.start_s) > _MOST_TIME_S:
+        return f"its start time of {reception.start_s:.6g} s cannot be right"
     if len(samples) < _MIN_SAMPLES:
         return f"no signal: only {len(samples)} samples"
     broken = int(np.sum(~np.isfinite(samples)))
     if broken:
         return f"{broken} of its {len(samples)} samples are not numbers"
+    if float(np.max(np.abs(samples.view(np.float32)))) > _MOST_SAMPLE:
+        return "its samples are too large to be right"
     if np.all(samples == samples[0]):
         return "no signal: all samples are the same"
     return None

@@ -7,11 +7,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from heimdall.cli.benchmark import benchmarks, machine
-from heimdall.cli.output import JsonOption, console, print_json
+from heimdall.cli.output import JsonOption, console, plain_console, print_json
 from heimdall.errors import InputError
 
 if TYPE_CHECKING:
@@ -158,7 +157,7 @@ def _network(figures: dict[str, Any], receivers: int, heard_per_day: float) -> d
 
 
 def _show(document: dict[str, Any]) -> None:
-    wide = Console(stderr=True, width=max(console.width, _TABLE_WIDTH))
+    wide = plain_console(max(console.width, _TABLE_WIDTH))
     measured, training, facts = document["measured"], document["training"], document["machine"]
     wide.print(f"measured on {facts['processor']}, {facts['cores']} cores, load {facts['load']}", highlight=False)
     for name in ("step_on_cpu", "scenes", "gradient_exchange", "locates_per_s", "session_bytes"):

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from heimdall.cli.app import app
-from heimdall.cli.output import JobsOption, JsonOption, OnOption, console, print_json, progress
+from heimdall.cli.output import JobsOption, JsonOption, OnOption, console, plain_console, print_json, progress
 from heimdall.errors import InputError
 
 if TYPE_CHECKING:
@@ -255,7 +254,7 @@ def show(groups: list[Group]) -> None:
         name = "all" if group.by == "all" else f"{group.by}: {group.name}"
         for position, (method, score) in enumerate(rows):
             table.add_row(f"{name} ({group.count})" if position == 0 else "", method, *_cells(score))
-    Console(stderr=True, width=max(console.width, _TABLE_WIDTH)).print(table, highlight=False)
+    plain_console(max(console.width, _TABLE_WIDTH)).print(table, highlight=False)
 
 
 def _cells(score: Score) -> list[str]:

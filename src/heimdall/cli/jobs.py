@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from heimdall.cli.app import app
 from heimdall.cli.output import JsonOption, console, print_json
@@ -88,7 +89,7 @@ def show(job_id: JobId, json: JsonOption = False) -> None:
     if json:
         return print_json(document | {"history": told})
     for name, value in document.items():
-        console.print(f"[bold]{name}[/]: {value}", highlight=False)
+        console.print(Text.assemble((str(name), "bold"), f": {value}"), highlight=False)
     for event in told:
         console.print(f"  {event['type']}: {event['message']}", highlight=False, markup=False)
 

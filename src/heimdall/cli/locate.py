@@ -51,11 +51,16 @@ class Method(StrEnum):
 def locate(
     paths: Annotated[
         list[Path],
-        typer.Argument(help="SigMF session, folder of KiwiSDR *_iq.wav, or measurement file (JSON lines)."),
+        typer.Argument(
+            help="SigMF session, folder of KiwiSDR *_iq.wav or other IQ WAV, or measurement file (JSON lines)."
+        ),
     ],
     method: Annotated[Method, typer.Option(help="auto takes what the model's evaluation found better.")] = Method.AUTO,
     model: Annotated[Path | None, typer.Option(help="Model bundle (.heimdall) for auto and learned.")] = None,
     truth: Annotated[str | None, typer.Option(help="LATITUDE,LONGITUDE of the transmitter, to compare with.")] = None,
+    bandwidth: Annotated[
+        float | None, typer.Option(min=1e-3, help="Width of the channel in Hz, in place of what was stated or found.")
+    ] = None,
     output: Annotated[Path | None, typer.Option(help="Also write .geojson, .kml, .cot, .html or .png.")] = None,
     jobs: JobsOption = None,
     on: OnOption = None,
@@ -70,7 +75,8 @@ def locate(
         check_output(output)
     way = _Way(method, model, output is not None and output.suffix.lower() in _WITH_MAPS)
     told = _Told(json, output)
-    for chunk, results in _located(paths, None if truth is None else _parse_place(truth), way, jobs, on, quiet=json):
+    known = _Known(None if truth is None else _parse_place(truth), bandwidth)
+    for chunk, results in _located(paths, known, way, jobs, on, quiet=json):
         told.add(chunk, results)
     told.conclude()
 
@@ -86,6 +92,22 @@ def _parse_place(text: str) -> Place:
 
 
 @dataclass(frozen=True)
+class _Known:
+    """What the call says of every observation; None where it says nothing."""
+
+    truth: Place | None
+    bandwidth_hz: float | None
+
+    def of(self, observation: Observation) -> Observation:
+        if self.truth is not None:
+            observation = replace(observation, truth=self.truth)
+        if self.bandwidth_hz is None:
+            return observation
+        note = f"the channel of {self.bandwidth_hz:.6g} Hz is given, in place of {observation.bandwidth_hz:.6g} Hz"
+        return replace(observation, bandwidth_hz=self.bandwidth_hz, notes=(*observation.notes, note))
+
+
+@dataclass(frozen=True)
 class _Way:
     """How a chunk is located, as it travels to another process."""
 
@@ -98,7 +120,7 @@ class _Way:
 
 
 def _located(
-    paths: Sequence[Path], truth: Place | None, way: _Way, jobs: int | None, on: str | None, *, quiet: bool
+    paths: Sequence[Path], told: _Known, way: _Way, jobs: int | None, on: str | None, *, quiet: bool
 ) -> Iterator[tuple[list[Observation], list[_Result]]]:
     """Chunks of observations with their results, a few in memory at a time."""
     from heimdall.formats.read import count_observations, iterate_observations
@@ -109,7 +131,7 @@ def _located(
     several = jobs or (cores() if on is None and (total or 0) >= _MANY else 1)
     way = replace(way, threads=1 if several > 1 or on is not None else None)
     read = (observation for path in paths for observation in iterate_observations(path))
-    known = read if truth is None else (replace(observation, truth=truth) for observation in read)
+    known = (told.of(observation) for observation in read)
     taken: deque[list[Observation]] = deque()
 
     def chunks() -> Iterator[list[Observation]]:

@@ -24,7 +24,13 @@ OnOption = Annotated[
 
 _LINE_EVERY_S = 20.0
 
-console = Console(stderr=True)
+
+def plain_console(width: int | None = None) -> Console:
+    """A console on standard error that prints brackets and colons as they are: names come from data, and are no markup."""
+    return Console(stderr=True, markup=False, emoji=False, width=width)
+
+
+console = plain_console()
 """For progress, tables and remarks; never standard output."""
 
 

@@ -34,7 +34,7 @@ class Bias:
     value: float
     sigma: float
     residuals: tuple[float | None, ...]
-    """What each observation says alone, in their order; None where the receiver was not heard."""
+    """What each observation that was used says alone, in their order; None where the receiver was not heard."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,8 @@ class SiteBiases:
     delays_s: tuple[Bias, ...]
     levels_db: tuple[Bias, ...]
     observations: int
+    ids: tuple[str, ...] = ()
+    """Of the observations that were used, in the order of the residuals."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +71,8 @@ def site_biases(observations: Sequence[Observation]) -> SiteBiases:
     Each observation brings its own emission time and transmit power, which are taken off by weighted means; the path-loss
     exponent is common and known to the model's prior. Least squares with Cauchy's weights (Holland and Welsch 1977).
     """
-    heard = [found for observation in observations if (found := _heard(observation)) is not None]
+    used = [(each.id, found) for each in observations if (found := _heard(each)) is not None]
+    heard = [found for _, found in used]
     if not heard:
         raise InputError("no observation with a known transmitter and two receivers: say where the transmitter was")
     names = tuple(dict.fromkeys(name for each in heard for name in each.names))
@@ -81,6 +84,7 @@ def site_biases(observations: Sequence[Observation]) -> SiteBiases:
         _biases(names, *late, _BIAS_PRIOR_S),
         _biases(names, *level, _BIAS_PRIOR_DB, decades, exponent_sigma),
         len(heard),
+        tuple(name for name, _ in used),
     )
 
 

@@ -1,10 +1,11 @@
-"""Recordings brought to one rate and one span, whatever each receiver's own were."""
+"""Recordings brought to one rate and to spans of time in common, whatever each receiver's own were."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,41 +17,99 @@ _EQUAL_RATES = 1e-9
 _OVERSAMPLING = 8
 """Linear interpolation between samples at this many times the rate leaves an error below -45 dB at half the rate."""
 _MIN_SAMPLES = 64
+_WORTH = 0.25
+"""A span shorter than this part of the longest is not worth a look of its own, unless somebody was heard in no longer one."""
+
+Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class Aligned:
-    """Samples of all receivers over the same span; `start_s` is what a shift by whole samples could not take away."""
+    """Samples of N receivers over one span; a receiver that did not record throughout it is silent, and not present.
+
+    `start_s_N` is what a shift by whole samples could not take away.
+    """
 
     samples_NT: NDArray[np.complex64]
+    present_N: NDArray[np.bool_]
     sample_rate_hz: float
-    start_s_N: NDArray[np.float64]
+    start_s_N: Values
+
+    @property
+    def duration_s(self) -> float:
+        return self.samples_NT.shape[1] / self.sample_rate_hz
 
 
-def align(receptions: Sequence[Reception]) -> Aligned:
-    """Cut all recordings to the span they share by their own stamps, and resample them where their rates differ.
+@dataclass(frozen=True, eq=False)
+class _Timeline:
+    """When each recording begins and ends on a common axis, and the rate to which all are brought: the lowest."""
 
-    A receiver without a clock is taken to start with the others: its stamps mean nothing, and it serves for power only.
-    Raises InputError where the recordings do not overlap.
+    start_s_N: Values
+    end_s_N: Values
+    rate_hz_N: Values
+
+    @property
+    def rate_hz(self) -> float:
+        return float(np.min(self.rate_hz_N))
+
+    def count(self, begin_s: float, end_s: float) -> int:
+        return math.floor((end_s - begin_s) * self.rate_hz) - 1
+
+
+def recorded_apart(receptions: Sequence[Reception]) -> dict[int, str]:
+    """The recordings, by their index, that share no useful span with the others, each with its reason.
+
+    The others are the largest set whose members all share a span with one of them. Empty where nobody shares any.
     """
-    rates = np.array([_rate(reception) for reception in receptions])
-    starts = np.array([_stamp(reception) for reception in receptions])
-    starts = np.where(np.isnan(starts), np.nanmax(starts) if not np.all(np.isnan(starts)) else 0.0, starts)
-    counts = np.array([len(_samples(reception)) for reception in receptions])
-    begin_s, end_s = float(np.max(starts)), float(np.min(starts + counts / rates))
-    rate = float(np.min(rates))
-    count = math.floor((end_s - begin_s) * rate) - 1
-    if count < _MIN_SAMPLES:
+    if len(receptions) < 2:
+        return {}
+    timeline = _timeline(receptions)
+    together = _together(timeline)
+    if together is None:
+        return {}
+    start_s, end_s = np.min(timeline.start_s_N[together]), np.max(timeline.end_s_N[together])
+    return {
+        int(index): _apart(timeline.start_s_N[index] - end_s, start_s - timeline.end_s_N[index])
+        for index in np.flatnonzero(~together)
+    }
+
+
+def _apart(after_s: float, before_s: float) -> str:
+    if after_s >= 0 or before_s >= 0:
+        when = f"{after_s:.3g} s after the others end" if after_s >= 0 else f"{before_s:.3g} s before the others start"
+        return f"recorded at another time, {when}: check its start time"
+    return "recorded at another time: it shares no useful span with the others; check its start time"
+
+
+def align(receptions: Sequence[Reception]) -> list[Aligned]:
+    """Cut the recordings into the spans that two or more of them share by their own stamps, resampled where rates differ.
+
+    Mostly that is one span, which all share; a recording that is much shorter than the others does not cut them. A receiver
+    without a clock is taken to start with the others: its stamps mean nothing, and it serves for power only.
+    Raises InputError where no two recordings overlap.
+    """
+    timeline = _timeline(receptions)
+    aligned = [_cut(receptions, timeline, *span) for span in _spans(timeline)]
+    if not aligned:
+        shared_s = float(np.min(timeline.end_s_N) - np.max(timeline.start_s_N))
         raise InputError(
-            f"the recordings share no span of time ({end_s - begin_s:.3g} s): check their start times, or locate them apart"
+            f"the recordings share no span of time ({shared_s:.3g} s): check their start times, or locate them apart"
         )
-    if np.ptp(rates) <= _EQUAL_RATES * rate:
-        return _cut(receptions, starts, begin_s, rate, count)
-    resampled = [
-        _resample(_samples(reception), own_rate, begin_s - start, rate, count)
-        for reception, own_rate, start in zip(receptions, rates, starts, strict=True)
-    ]
-    return Aligned(np.stack(resampled), rate, np.zeros(len(receptions)))
+    return aligned
+
+
+def _timeline(receptions: Sequence[Reception]) -> _Timeline:
+    rates = np.array([_rate(reception) for reception in receptions])
+    lengths = np.array([len(_samples(reception)) for reception in receptions]) / rates
+    starts = np.array([_stamp(reception) for reception in receptions])
+    clocked = np.isfinite(starts)
+    begin_s = 0.0
+    if clocked.any():
+        known = _Timeline(starts[clocked], starts[clocked] + lengths[clocked], rates[clocked])
+        together = _together(known)
+        begin_s = float(np.max(known.start_s_N if together is None else known.start_s_N[together]))
+    starts = np.where(clocked, starts, begin_s)
+    return _Timeline(starts, starts + lengths, rates)
 
 
 def _samples(reception: Reception) -> NDArray[np.complex64]:
@@ -67,14 +126,55 @@ def _stamp(reception: Reception) -> float:
     return math.nan if reception.receiver.clock_sigma_s is None else reception.start_s
 
 
+def _together(timeline: _Timeline) -> NDArray[np.bool_] | None:
+    """Who shares a useful span with the receiver with which most do; of equals, with which they share the longest."""
+    start_s, end_s = timeline.start_s_N, timeline.end_s_N
+    shared_s = np.minimum(end_s[:, None], end_s) - np.maximum(start_s[:, None], start_s)
+    useful = np.floor(shared_s * timeline.rate_hz) - 1 >= _MIN_SAMPLES
+    np.fill_diagonal(useful, True)
+    companions = useful.sum(axis=1)
+    if np.max(companions) < 2:
+        return None
+    length_s = np.sum(shared_s, axis=1, where=useful)
+    hub = int(np.argmax(np.where(companions == np.max(companions), length_s, -np.inf)))
+    return np.asarray(useful[hub])
+
+
+def _spans(timeline: _Timeline) -> Iterator[tuple[float, float, NDArray[np.bool_]]]:
+    """Begin, end and who recorded throughout, of every span that is worth a look, in their order."""
+    edges = np.unique(np.concatenate([timeline.start_s_N, timeline.end_s_N]))
+    found = []
+    for begin_s, end_s in pairwise(edges.tolist()):
+        present = (timeline.start_s_N <= begin_s) & (timeline.end_s_N >= end_s)
+        if np.sum(present) >= 2 and timeline.count(begin_s, end_s) >= _MIN_SAMPLES:
+            found.append((begin_s, end_s, present))
+    longest_s = max((end_s - begin_s for begin_s, end_s, _ in found), default=0.0)
+    own_longest_s = [
+        max((end_s - begin_s for begin_s, end_s, present in found if present[index]), default=math.inf)
+        for index in range(len(timeline.start_s_N))
+    ]
+    for begin_s, end_s, present in found:
+        needed_s = min(min(own_longest_s[index] for index in np.flatnonzero(present)), _WORTH * longest_s)
+        if end_s - begin_s >= needed_s:
+            yield begin_s, end_s, present
+
+
 def _cut(
-    receptions: Sequence[Reception], starts: NDArray[np.float64], begin_s: float, rate: float, count: int
+    receptions: Sequence[Reception], timeline: _Timeline, begin_s: float, end_s: float, present: NDArray[np.bool_]
 ) -> Aligned:
-    skip = np.round((begin_s - starts) * rate).astype(int)
-    samples = np.stack(
-        [_samples(reception)[first : first + count] for reception, first in zip(receptions, skip, strict=True)]
-    )
-    return Aligned(samples.astype(np.complex64), rate, starts + skip / rate - begin_s)
+    rate, count = timeline.rate_hz, timeline.count(begin_s, end_s)
+    samples = np.zeros((len(receptions), count), dtype=np.complex64)
+    start_s = np.zeros(len(receptions))
+    same_rate = np.ptp(timeline.rate_hz_N) <= _EQUAL_RATES * rate
+    for index in np.flatnonzero(present).tolist():
+        recorded, own_start_s = _samples(receptions[index]), timeline.start_s_N[index]
+        if same_rate:
+            skip = round((begin_s - own_start_s) * rate)
+            samples[index] = recorded[skip : skip + count]
+            start_s[index] = own_start_s + skip / rate - begin_s
+        else:
+            samples[index] = _resample(recorded, timeline.rate_hz_N[index], begin_s - own_start_s, rate, count)
+    return Aligned(samples, present, rate, start_s)
 
 
 def _resample(

@@ -12,22 +12,15 @@ from numpy.typing import NDArray
 
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.errors import InputError
-from heimdall.evidence.alignment import Aligned, align
+from heimdall.evidence.alignment import recorded_apart
 from heimdall.evidence.batch import EvidenceBatch
-from heimdall.evidence.recording import (
-    DEFAULT_LEVEL_SIGMA_DB,
-    Recordings,
-    clock_carries_time,
-    evidence_from_recordings,
-    max_detour_s,
-)
+from heimdall.evidence.carrier import Carrier
+from heimdall.evidence.numbers import TABLE_ARRIVAL_SIGMA_S, with_numbers
+from heimdall.evidence.recording import DEFAULT_LEVEL_SIGMA_DB, clock_carries_time
+from heimdall.evidence.sampled import Session, evidence_from_samples
 from heimdall.geometry import LocalFrame
 from heimdall.observation import Observation, Reception
 
-_SEGMENT_S = 1.0
-_MAX_SEGMENTS = 32
-_TABLE_ARRIVAL_SIGMA_S = 10e-9
-"""An arrival time that comes as a number is at best as good as this."""
 _AREA_FACTOR = 2.0
 _MIN_HALF_WIDTH_M = 500.0
 _AIRBORNE_REACH_M = 350_000.0
@@ -53,6 +46,7 @@ def collect(observation: Observation) -> Collected:
 
     Raises InputError where fewer than two receivers are left.
     """
+    observation = _without_strangers(observation)
     usable = [index for index, reception in enumerate(observation.receptions) if reception.flaw is None]
     if len(usable) < 2:
         raise InputError(_too_few(observation))
@@ -62,13 +56,23 @@ def collect(observation: Observation) -> Collected:
     extent_m = float(np.max(np.abs(position[:, :2])))
     half_width_m = half_width_around(extent_m, observation.transmitter_height_m)
     if sum(reception.samples is not None for reception in receptions) >= 2:
-        evidence = _from_samples(observation, receptions, position, frame, half_width_m)
+        evidence, told = _from_samples(observation, receptions, position, frame, half_width_m)
     else:
+        told = {}
         evidence = _from_table(observation, receptions, position, frame, half_width_m)
     reasons: list[str | None] = [reception.flaw for reception in observation.receptions]
     for place, index in enumerate(usable):
-        reasons[index] = _reason(receptions[place], evidence, place, half_width_m)
+        reasons[index] = told.get(place) or _reason(receptions[place], evidence, place, half_width_m)
     return Collected(observation, evidence, frame, tuple(reasons))
+
+
+def _without_strangers(observation: Observation) -> Observation:
+    """The observation with a flaw on each recording that was made at another time than the others."""
+    receptions = list(observation.receptions)
+    heard = [index for index, each in enumerate(receptions) if each.flaw is None and each.samples is not None]
+    for place, reason in recorded_apart([receptions[index] for index in heard]).items():
+        receptions[heard[place]] = replace(receptions[heard[place]], flaw=reason)
+    return replace(observation, receptions=tuple(receptions))
 
 
 def _too_few(observation: Observation) -> str:
@@ -153,7 +157,7 @@ def _from_table(
     origin = np.nanmin(arrival) if np.any(np.isfinite(arrival)) else 0.0
     return EvidenceBatch(
         arrival_s=np.where(has_arrival, arrival - origin, 0.0),
-        arrival_sigma_s=np.full_like(arrival, _TABLE_ARRIVAL_SIGMA_S),
+        arrival_sigma_s=np.full_like(arrival, TABLE_ARRIVAL_SIGMA_S),
         has_arrival=has_arrival,
         level_db=np.nan_to_num(np.where(silent, limit, level)),
         level_sigma_db=np.array([[_level_sigma_db(reception) for reception in receptions]]),
@@ -171,36 +175,32 @@ def _from_samples(
     position_N3: NDArray[np.float64],
     frame: LocalFrame,
     half_width_m: float,
-) -> EvidenceBatch:
-    """Evidence from IQ, long recordings in segments; a receiver that only has numbers gives its power."""
+) -> tuple[EvidenceBatch, dict[int, str]]:
+    """Evidence from IQ, joined by the numbers of receivers that give some; and what is to be said of a receiver."""
     heard = [index for index, reception in enumerate(receptions) if reception.samples is not None]
-    aligned = align([receptions[index] for index in heard])
-    segments = _segments(aligned)
-    known = _geometry(observation, [receptions[i] for i in heard], position_N3[heard], frame, half_width_m)
-    count = segments.shape[0]
-    repeated = {name: np.repeat(values, count, axis=0) for name, values in known.items()}
-    evidence = evidence_from_recordings(
-        Recordings(
-            samples_BNT=segments,
-            sample_rate_hz=aligned.sample_rate_hz,
-            bandwidth_hz=min(observation.bandwidth_hz, aligned.sample_rate_hz),
-            start_s=np.repeat(aligned.start_s_N[None], count, axis=0),
-            level_sigma_db=np.array([[_level_sigma_db(receptions[i]) for i in heard]] * count),
-            max_offset_hz=max_offset_hz(observation.frequency_hz),
-            max_detour_s=max_detour_s(observation.frequency_hz),
-            **repeated,
-        )
+    session = Session(
+        bandwidth_hz=observation.bandwidth_hz,
+        frequency_hz=observation.frequency_hz,
+        max_offset_hz=max_offset_hz(observation.frequency_hz),
+        level_sigma_db_N=np.array([_level_sigma_db(receptions[index]) for index in heard]),
+        known=_geometry(observation, [receptions[i] for i in heard], position_N3[heard], frame, half_width_m),
     )
-    return _spread(_merge_segments(_double(evidence)), heard, receptions, position_N3)
+    sampled = evidence_from_samples([receptions[index] for index in heard], session)
+    wide = _spread(sampled.evidence, heard, receptions, position_N3)
+    timed = clock_carries_time(np, wide.clock_sigma_s, wide.half_width_m)[0]
+    evidence, reasons = with_numbers(wide, receptions, timed)
+    carriers = {
+        heard[index]: _carrier_text(carrier, observation.frequency_hz) for index, carrier in sampled.carriers.items()
+    }
+    return evidence, {**carriers, **reasons}
 
 
-def _segments(aligned: Aligned) -> NDArray[np.complex64]:
-    """(segments, N, samples): a long recording cut so that fading and drift stay outside the coherent sum."""
-    total = aligned.samples_NT.shape[1]
-    count = min(_MAX_SEGMENTS, max(1, round(total / aligned.sample_rate_hz / _SEGMENT_S)))
-    length = total // count
-    cut = aligned.samples_NT[:, : count * length].reshape(len(aligned.samples_NT), count, length)
-    return np.ascontiguousarray(np.moveaxis(cut, 1, 0))
+def _carrier_text(carrier: Carrier, frequency_hz: float) -> str:
+    parts = carrier.offset_hz / frequency_hz * 1e6
+    return (
+        f"its carrier is {carrier.offset_hz:+.0f} Hz ({parts:+.2f} ppm) off, as that of {carrier.oscillator} may be: "
+        "it was found there and taken off"
+    )
 
 
 def max_offset_hz(frequency_hz: float) -> float:
@@ -209,49 +209,10 @@ def max_offset_hz(frequency_hz: float) -> float:
     return min(_MAX_OFFSET_HZ, max(wanted, _OSCILLATOR_OFFSET * frequency_hz))
 
 
-def _double(evidence: EvidenceBatch) -> EvidenceBatch:
-    return evidence.changed(lambda values: values if values.dtype == bool else values.astype(np.float64))
-
-
-def _merge_segments(evidence: EvidenceBatch) -> EvidenceBatch:
-    """One scene of many segments of it: medians, with the scatter between segments in the standard deviation."""
-    count = len(evidence)
-    if count == 1:
-        return evidence
-    valid = evidence.has_arrival
-    reference = int(np.argmax(valid.sum(axis=0)))
-    relative = np.where(valid & valid[:, [reference]], evidence.arrival_s - evidence.arrival_s[:, [reference]], np.nan)
-    seen = np.sum(np.isfinite(relative), axis=0)
-    steady = seen >= max(2, count // 3)
-    middle = np.array([np.nanmedian(column) if np.isfinite(column).any() else 0.0 for column in relative.T])
-    scatter = np.array(
-        [
-            1.4826 * np.nanmedian(np.abs(c - m)) if np.isfinite(c).any() else 0.0
-            for c, m in zip(relative.T, middle, strict=True)
-        ]
-    )
-    noise = np.sqrt(np.mean(evidence.arrival_sigma_s**2, axis=0))
-    sigma = np.sqrt((noise**2 + scatter**2) / np.maximum(seen, 1))
-    heard = np.mean(evidence.has_level, axis=0) > 0.5
-    first = evidence.select(slice(0, 1))
-    return replace(
-        first,
-        arrival_s=middle[None],
-        arrival_sigma_s=sigma[None],
-        has_arrival=steady[None],
-        level_db=np.median(evidence.level_db, axis=0)[None],
-        has_level=heard[None],
-        silent=None if heard.all() else ~heard[None],
-        snr=np.median(evidence.snr, axis=0)[None],
-    )
-
-
 def _spread(
     evidence: EvidenceBatch, heard: list[int], receptions: Sequence[Reception], position_N3: NDArray[np.float64]
 ) -> EvidenceBatch:
     """The evidence of those with IQ laid among all receptions; the others are present without a measurement."""
-    if len(heard) == len(receptions):
-        return evidence
     total = len(receptions)
 
     def laid(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -269,7 +230,12 @@ def _spread(
         "has_level",
         "snr",
     )
+    if len(heard) == total:
+        return evidence
     wide: dict[str, Any] = {name: laid(getattr(evidence, name)) for name in by_receiver}
+    others = [index for index in range(total) if index not in set(heard)]
+    wide["clock_sigma_s"][0, others] = [min(_clock_sigma_s(receptions[index]), 1.0) for index in others]
+    wide["level_sigma_db"][0, others] = [_level_sigma_db(receptions[index]) for index in others]
     wide["silent"] = None if evidence.silent is None else laid(evidence.silent)
     return replace(evidence, position_enu_m=position_N3[None], present=np.ones((1, total), dtype=bool), **wide)
 

@@ -10,7 +10,7 @@ import array_api_compat
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.evidence.arrival import reconcile
 from heimdall.evidence.batch import EvidenceBatch
-from heimdall.evidence.correlation import pair_peaks
+from heimdall.evidence.correlation import PairPeaks, pair_peaks
 from heimdall.evidence.spectrum import ChannelSpectrum, channel_spectrum
 from heimdall.geometry import Array
 
@@ -49,6 +49,18 @@ class Recordings:
 
 def evidence_from_recordings(recordings: Recordings) -> EvidenceBatch:
     """Correlate, reconcile, and measure levels: IQ to evidence, in numpy or torch."""
+    return evidence_and_peaks(recordings)[0]
+
+
+def searched_delay_s(recordings: Recordings) -> float:
+    """The largest delay between two records of receivers with clocks that carry time."""
+    xp = array_api_compat.array_namespace(recordings.present)
+    timed_BN = recordings.present & clock_carries_time(xp, recordings.clock_sigma_s, recordings.half_width_m)
+    return _max_delay_s(xp, recordings, timed_BN)
+
+
+def evidence_and_peaks(recordings: Recordings) -> tuple[EvidenceBatch, PairPeaks]:
+    """The evidence, and the correlation peaks that its arrival times were reconciled from."""
     xp = array_api_compat.array_namespace(recordings.samples_BNT)
     timed_BN = recordings.present & clock_carries_time(xp, recordings.clock_sigma_s, recordings.half_width_m)
     spectrum = channel_spectrum(
@@ -65,7 +77,7 @@ def evidence_from_recordings(recordings: Recordings) -> EvidenceBatch:
     arrivals = reconcile(peaks, spectrum, timed_BN, recordings.sample_rate_hz, recordings.bandwidth_hz)
     level_db, level_sigma_db, has_level = _levels(xp, spectrum, recordings)
     silent = recordings.present & ~has_level
-    return EvidenceBatch(
+    evidence = EvidenceBatch(
         position_enu_m=recordings.position_enu_m,
         present=recordings.present,
         arrival_s=arrivals.arrival_s_BN + recordings.start_s,
@@ -82,6 +94,7 @@ def evidence_from_recordings(recordings: Recordings) -> EvidenceBatch:
         half_width_m=recordings.half_width_m,
         silent=silent if bool(xp.any(silent)) else None,
     )
+    return evidence, peaks
 
 
 def clock_carries_time(xp: Array, clock_sigma_s_BN: Array, half_width_m_B: Array) -> Array:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from heimdall.formats.riff import missing_bytes, riff_chunks
 
 _STAMP = struct.Struct("<BBII")
 _FORMAT = struct.Struct("<HHIIHH")
@@ -74,14 +75,14 @@ def parse_kiwi_wav(content: bytes) -> KiwiRecording:
         sample_rate_hz=float(1 / step_s),
         start_s=float(chunks.origin_s + start_s + step_s * first) % _WEEK_S,
         clock_sigma_s=_clock_sigma_s(chunks.age_s[used], float(np.std(residual_s))),
-        missing_bytes=max(0, 8 + int.from_bytes(content[4:8], "little") - len(content)),
+        missing_bytes=missing_bytes(content),
     )
 
 
 def _nominal_rate_hz(content: bytes) -> int:
     if content[:4] != b"RIFF" or content[8:12] != b"WAVE":
         raise BrokenRecordingError("it is not a WAV file")
-    for name, body in _riff_chunks(content):
+    for name, body in riff_chunks(content):
         if name == b"fmt " and len(body) >= _FORMAT.size:
             code, channels, rate_hz, _, _, bits = _FORMAT.unpack(body[: _FORMAT.size])
             if (code, channels, bits) != (1, 2, 16) or rate_hz == 0:
@@ -92,22 +93,11 @@ def _nominal_rate_hz(content: bytes) -> int:
     raise BrokenRecordingError("the WAV file has no format")
 
 
-def _riff_chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Complete chunks in their order; chunks of odd length are padded."""
-    place = 12
-    while place + 8 <= len(content):
-        size = int.from_bytes(content[place + 4 : place + 8], "little")
-        if place + 8 + size > len(content):
-            return
-        yield content[place : place + 4], content[place + 8 : place + 8 + size]
-        place += 8 + size + size % 2
-
-
 def _stamped_chunks(content: bytes) -> _Chunks:
     """The samples, and for each `kiwi` chunk that is followed by data its stamp and the index of the next sample."""
     rows, blocks, count = [], [], 0
     stamp = None
-    for name, body in _riff_chunks(content):
+    for name, body in riff_chunks(content):
         if name == b"kiwi" and len(body) >= _STAMP.size:
             stamp = _STAMP.unpack(body[: _STAMP.size])
         elif name == b"data":

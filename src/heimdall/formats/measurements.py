@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from decimal import ROUND_FLOOR, Decimal, InvalidOperation
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
@@ -15,6 +16,9 @@ from heimdall.formats.limits import Limits
 from heimdall.observation import Observation, Place, Receiver, Reception
 from heimdall.vetting import vet
 
+_FAR_S = 1e3
+"""Up to here a float holds an arrival time to a ten-thousandth of a nanosecond."""
+_MOST_S = Decimal(10) ** 11
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -28,7 +32,8 @@ class _Measurement(_Row):
     receiver: str
     latitude_deg: float
     longitude_deg: float
-    height_m: float = 0.0
+    height_m: float | None = None
+    position_sigma_m: float | None = None
     toa_s: float | None = None
     clock_sigma_s: float | None = None
     rssi_dbm: float | None = None
@@ -36,7 +41,14 @@ class _Measurement(_Row):
     sensitivity_dbm: FiniteFloat | None = None
 
     def to_reception(self) -> Reception:
-        receiver = Receiver(self.receiver, self.latitude_deg, self.longitude_deg, self.height_m, self.clock_sigma_s)
+        receiver = Receiver(
+            self.receiver,
+            self.latitude_deg,
+            self.longitude_deg,
+            0.0 if self.height_m is None else self.height_m,
+            self.clock_sigma_s,
+            position_sigma_m=self.position_sigma_m,
+        )
         return Reception(
             receiver,
             toa_s=self.toa_s,
@@ -105,11 +117,41 @@ def _lines(content: bytes | Iterable[bytes]) -> Iterator[bytes]:
 
 def _observation(where: str, line: bytes) -> Observation:
     try:
-        return vet(_Table.model_validate_json(line).to_observation())
+        return vet(_near_origin(_Table.model_validate_json(line), line).to_observation())
     except ValidationError as error:
         raise InputError(f"{where}: {_first(error)}") from error
     except (InputError, OverflowError) as error:
         raise InputError(f"{where}: {error}") from error
+
+
+def _near_origin(table: _Table, line: bytes) -> _Table:
+    """Arrival times that count from far away, as UNIX times do, less their common whole second, with all their digits.
+
+    A float holds 16 digits: of a time of 1.7e9 s it leaves a quarter of a microsecond, which is 70 m. They are taken from the
+    text again.
+    """
+    if not any(abs(each.toa_s or 0.0) > _FAR_S for each in table.measurements):
+        return table
+    rows = json.loads(line, parse_float=Decimal, parse_int=Decimal)["measurements"]
+    exact = [_decimal(row.get("toa_s")) for row in rows]
+    known = sorted(value for value in exact if value is not None)
+    if not known:
+        return table
+    origin = known[len(known) // 2].to_integral_value(ROUND_FLOOR)
+    measurements = [
+        each if value is None else each.model_copy(update={"toa_s": float(value - origin)})
+        for each, value in zip(table.measurements, exact, strict=True)
+    ]
+    return table.model_copy(update={"measurements": measurements})
+
+
+def _decimal(value: object) -> Decimal | None:
+    """A finite number that a clock may show, with all its digits."""
+    try:
+        found = Decimal(str(value).strip()) if isinstance(value, Decimal | str) else None
+    except InvalidOperation:
+        return None
+    return found if found is not None and found.is_finite() and abs(found) < _MOST_S else None
 
 
 def _first(error: ValidationError) -> str:
@@ -153,6 +195,7 @@ def _to_measurement(reception: Reception) -> dict[str, Any]:
         "latitude_deg": receiver.latitude_deg,
         "longitude_deg": receiver.longitude_deg,
         "height_m": receiver.height_m,
+        **({} if receiver.position_sigma_m is None else {"position_sigma_m": receiver.position_sigma_m}),
         "toa_s": reception.toa_s,
         "clock_sigma_s": receiver.clock_sigma_s,
         "rssi_dbm": reception.rssi_dbm,

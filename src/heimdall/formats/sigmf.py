@@ -10,20 +10,19 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
-
 from heimdall.errors import InputError
-from heimdall.formats.channel import occupied_bandwidth_hz
+from heimdall.formats.channel import occupied_channel
 from heimdall.formats.limits import Files, Limits, names_ending
-from heimdall.formats.sigmf_recording import (
-    SigmfRecording,
+from heimdall.formats.sigmf_metadata import (
     UnreadableRecordingError,
     load_json,
     number,
-    parse_recording,
     point,
+    read_metadata,
     text,
+    unknown_key,
 )
+from heimdall.formats.sigmf_recording import SigmfRecording, dataset_name, parse_recording
 from heimdall.observation import Observation, Place, Receiver, Reception
 from heimdall.vetting import vet
 
@@ -32,6 +31,7 @@ META_SUFFIX = ".sigmf-meta"
 DATA_SUFFIX = ".sigmf-data"
 TRUTH_KEY = "heimdall:truth"
 TRANSMITTER_HEIGHT_KEY = "heimdall:transmitter_height_m"
+_OWN_KEYS = (TRUTH_KEY, TRANSMITTER_HEIGHT_KEY)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """Stands for the time of a session that has none."""
 
@@ -84,7 +84,7 @@ def _listed_stream(stream: object, folder: str, files: Files, limits: Limits) ->
         return _Stream(name, None, f"its recording {name}{META_SUFFIX} is missing")
     found = _stream(path, files, limits)
     digest = stream.get("hash") if isinstance(stream, dict) else None
-    if digest is not None and digest != hashlib.sha512(files[path]).hexdigest():
+    if digest is not None and str(digest).lower() != hashlib.sha512(files[path]).hexdigest():
         return replace(found, notes=(*found.notes, f"{path} was changed after its collection was made"))
     return found
 
@@ -99,14 +99,23 @@ def _find(name: str, folder: str, files: Files) -> str | None:
 
 
 def _stream(path: str, files: Files, limits: Limits) -> _Stream:
-    base = path[: -len(META_SUFFIX)]
-    name = base.rpartition("/")[2]
-    data_path = f"{base}{DATA_SUFFIX}"
+    folder, _, file_name = path.rpartition("/")
+    name = file_name[: -len(META_SUFFIX)]
     try:
-        recording = parse_recording(name, files[path], files.get(data_path), limits)
+        document, notes = read_metadata(name, files[path])
     except UnreadableRecordingError as error:
         return _Stream(name, None, str(error))
-    return _Stream(name, recording, recording.flaw, recording.notes)
+    dataset = dataset_name(document)
+    data_path = f"{path[: -len(META_SUFFIX)]}{DATA_SUFFIX}" if dataset is None else _beside(dataset, folder)
+    recording = parse_recording(name, document, files.get(data_path), limits)
+    return _Stream(name, recording, recording.flaw, (*notes, *recording.notes))
+
+
+def _beside(dataset: str, folder: str) -> str:
+    """The file of that name in the recording's folder; a name that leads elsewhere is nowhere."""
+    if "/" in dataset or "\\" in dataset or dataset in ("", ".", ".."):
+        return ""
+    return f"{folder}/{dataset}" if folder else dataset
 
 
 def _observation(session: str, streams: Sequence[_Stream], about: Mapping[str, Any]) -> Observation:
@@ -125,7 +134,7 @@ def _observation(session: str, streams: Sequence[_Stream], about: Mapping[str, A
             time_utc=origin,
             transmitter_height_m=number(about.get(TRANSMITTER_HEIGHT_KEY)),
             truth=point(about.get(TRUTH_KEY)),
-            notes=(*notes, *(note for stream in streams for note in stream.notes)),
+            notes=(*notes, *_unknown(about), *(note for stream in streams for note in stream.notes)),
         )
     )
 
@@ -140,25 +149,20 @@ def _frequency_hz(session: str, streams: Sequence[_Stream]) -> float:
     raise InputError(f"{session}: no recording in it has a core:frequency{f' ({flaws})' if flaws else ''}")
 
 
+def _unknown(about: Mapping[str, Any]) -> list[str]:
+    keys = [key for key in about if key.startswith("heimdall:") and key not in _OWN_KEYS]
+    return [f"collection: {unknown_key(key, _OWN_KEYS)}" for key in keys]
+
+
 def _bandwidth_hz(
-    recordings: Iterable[SigmfRecording], receptions: Iterable[Reception]
+    recordings: Iterable[SigmfRecording], receptions: Sequence[Reception]
 ) -> tuple[float, tuple[str, ...]]:
     """The channel that the annotations state, else what the signal fills; and a note that says so."""
     stated = [recording.bandwidth_hz for recording in recordings if recording.bandwidth_hz is not None]
     if stated:
         return max(stated), ()
-    heard = [reception for reception in receptions if _has_spectrum(reception)]
-    if not heard:
-        return 1.0, ()
-    bandwidth_hz = occupied_bandwidth_hz(heard)
-    return bandwidth_hz, (f"no annotation states the channel: {bandwidth_hz:.0f} Hz are what the signal fills",)
-
-
-def _has_spectrum(reception: Reception) -> bool:
-    samples, rate_hz = reception.samples, reception.sample_rate_hz
-    if reception.flaw is not None or samples is None or rate_hz is None or not 0 < rate_hz < math.inf:
-        return False
-    return len(samples) >= 64 and bool(np.all(np.isfinite(samples)))
+    channel = occupied_channel(receptions)
+    return channel.bandwidth_hz, (f"no annotation states the channel: {channel.note}",)
 
 
 def _reception(stream: _Stream, frequency_hz: float, origin: datetime) -> Reception:
@@ -177,6 +181,7 @@ def _reception(stream: _Stream, frequency_hz: float, origin: datetime) -> Recept
             place.height_m or 0.0,
             recording.clock_sigma_s,
             recording.level_sigma_db,
+            recording.position_sigma_m,
         ),
         samples=recording.samples,
         sample_rate_hz=recording.sample_rate_hz,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from heimdall.errors import InputError
 from heimdall.formats.sigmf import COLLECTION_SUFFIX, EPOCH, META_SUFFIX, TRANSMITTER_HEIGHT_KEY, TRUTH_KEY
-from heimdall.formats.sigmf_recording import CLOCK_KEY, LEVEL_KEY, RECEIVER_KEY
+from heimdall.formats.sigmf_metadata import CLOCK_KEY, LEVEL_KEY, POSITION_KEY, RECEIVER_KEY
 from heimdall.observation import Observation, Reception
 
 _EXTENSION = {"name": "heimdall", "version": "1.0.0", "optional": True}
@@ -86,6 +86,8 @@ def _recording(observation: Observation, reception: Reception, session: str, dat
     }
     if receiver.level_sigma_db is not None:
         about[LEVEL_KEY] = receiver.level_sigma_db
+    if receiver.position_sigma_m is not None:
+        about[POSITION_KEY] = receiver.position_sigma_m
     recording = sigmf.SigMFFile(global_info=about)
     recording.add_capture(
         0, {sigmf.FREQUENCY_KEY: observation.frequency_hz, sigmf.DATETIME_KEY: _stamp(observation, reception)}

@@ -36,16 +36,17 @@ _BROKEN = (
 """What the standard library raises on damaged, encrypted or unknown archives."""
 _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
 _OPENERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"\xfd7": lzma.open, b"BZ": bz2.open}
+COMPRESSED_SUFFIXES = (".gz", ".xz", ".bz2")
 
 
 class FolderFiles(Mapping[str, bytes]):
     """The files below a folder by their name relative to it, read when asked for."""
 
-    def __init__(self, folder: Path, limits: Limits) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, limits: Limits, depth: int = _DEPTH) -> None:
+        self.folder = folder
         self._limits = limits
         try:
-            self._names = dict.fromkeys(sorted(islice(self._walk(folder, _DEPTH), limits.members + 1)))
+            self._names = dict.fromkeys(sorted(islice(self._walk(folder, depth), limits.members + 1)))
         except OSError as error:
             raise InputError(f"{folder} cannot be read: {error.strerror or error}") from error
         if len(self._names) > limits.members:
@@ -58,12 +59,12 @@ class FolderFiles(Mapping[str, bytes]):
             if path.is_dir() and depth > 1:
                 yield from self._walk(path, depth - 1)
             elif path.is_file():
-                yield path.relative_to(self._folder).as_posix()
+                yield path.relative_to(self.folder).as_posix()
 
     def __getitem__(self, name: str) -> bytes:
         if name not in self._names:
             raise KeyError(name)
-        return read_bytes(self._folder / name, self._limits)
+        return read_bytes(self.folder / name, self._limits)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
@@ -107,6 +108,27 @@ def open_bytes(path: Path, limits: Limits) -> Iterator[BinaryIO]:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
+def plain_name(name: str) -> str:
+    """A file's name in lower case without the suffix of a compression."""
+    lower = name.lower()
+    return next((lower.removesuffix(suffix) for suffix in COMPRESSED_SUFFIXES if lower.endswith(suffix)), lower)
+
+
+def plain_lines(name: str, stream: IO[bytes], limits: Limits) -> Iterator[bytes]:
+    """The lines of a file, plain or compressed. Raises InputError where it is damaged or unpacks to too much."""
+    try:
+        start = stream.read(2)
+        stream.seek(0)
+        if start in _OPENERS:
+            yield from io.BufferedReader(_Bounded(_OPENERS[start](stream), limits.total_bytes))
+        else:
+            yield from stream
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
+    except _BROKEN as error:
+        raise InputError(f"{name} cannot be unpacked ({error or type(error).__name__})") from error
+
+
 def is_archive(path: Path) -> bool:
     """A ZIP, or a tar, plain or compressed, by its first bytes."""
     try:
@@ -138,11 +160,18 @@ def _collect(path: Path, members: Iterator[tuple[str, bytes]], limits: Limits) -
         parts = name.replace("\\", "/").split("/")
         if ".." in parts or name.startswith(("/", "\\")):
             raise InputError(f"{path}: refused, it holds a file that points elsewhere: {name}")
+        if _is_phantom(parts):
+            continue
         total += len(content)
         if total > limits.total_bytes or len(files) >= limits.members:
             raise InputError(f"{path}: unpacks to more than {limits.total_bytes} bytes or {limits.members} files")
         files["/".join(part for part in parts if part not in ("", "."))] = content
     return files
+
+
+def _is_phantom(parts: list[str]) -> bool:
+    """What a Mac adds to an archive beside each file: `._NAME`, `.DS_Store`, and the folder `__MACOSX`."""
+    return "__MACOSX" in parts or parts[-1].startswith("._") or parts[-1] == ".DS_Store"
 
 
 def _zip_members(stream: IO[bytes], limits: Limits) -> Iterator[tuple[str, bytes]]:
@@ -176,5 +205,13 @@ class _Bounded(io.RawIOBase):
         content = self._stream.read(min(size, self._left + 1) if size >= 0 else self._left + 1)
         self._left -= len(content)
         if self._left < 0:
-            raise InputError("the archive unpacks to more than is allowed")
+            raise InputError("it unpacks to more than is allowed")
         return content
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        content = self.read(len(buffer))
+        buffer[: len(content)] = content
+        return len(content)

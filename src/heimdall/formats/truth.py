@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from heimdall.errors import InputError
-from heimdall.formats.kiwisdr import SUFFIX as KIWI_SUFFIX
-from heimdall.formats.kiwisdr import TRUTH_NAME
+from heimdall.formats.kiwisdr import SUFFIX as WAV_SUFFIX
 from heimdall.formats.limits import Limits
+from heimdall.formats.positions import TRUTH_NAME
 from heimdall.formats.read import MEASUREMENT_SUFFIXES
 from heimdall.formats.sigmf import COLLECTION_SUFFIX, META_SUFFIX, TRUTH_KEY
-from heimdall.formats.source import FolderFiles
+from heimdall.formats.source import FolderFiles, plain_name
 from heimdall.observation import Place
 
 
@@ -30,11 +30,16 @@ def write_truth(folder: Path, truth: Place | None, limits: Limits | None = None)
         )
     for name in collections:
         _into_collection(folder / name, truth)
+    packed = [
+        name for name in names if name.lower() != plain_name(name) and plain_name(name).endswith(MEASUREMENT_SUFFIXES)
+    ]
+    if packed:
+        raise InputError(f"{packed[0]} is compressed: upload it plain to say where its transmitters were")
     for name in names:
         if name.lower().endswith(MEASUREMENT_SUFFIXES):
             _into_measurements(folder / name, truth)
-    for inside in {(folder / name).parent for name in names if name.lower().endswith(KIWI_SUFFIX)}:
-        _beside_kiwi(inside / TRUTH_NAME, truth)
+    for inside in {(folder / name).parent for name in names if name.lower().endswith(WAV_SUFFIX)}:
+        _beside_wav(inside / TRUTH_NAME, truth)
 
 
 def _into_collection(path: Path, truth: Place | None) -> None:
@@ -57,7 +62,7 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
         yield from (json.loads(line) for line in file if line.strip())
 
 
-def _beside_kiwi(path: Path, truth: Place | None) -> None:
+def _beside_wav(path: Path, truth: Place | None) -> None:
     if truth is None:
         path.unlink(missing_ok=True)
         return

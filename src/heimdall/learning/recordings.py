@@ -155,6 +155,10 @@ def _tensors(evidence: EvidenceBatch, device: torch.device | str) -> EvidenceBat
 def _truth_m(collected: Collected, device: torch.device | str) -> torch.Tensor:
     truth = collected.observation.truth
     assert truth is not None
-    height_m = 0.0 if truth.height_m is None else truth.height_m
+    height_m = truth.height_m
+    if (
+        height_m is None
+    ):  # the height at which the evidence looks for it: seen from far away, an aircraft's is no small matter
+        height_m = float(collected.evidence.transmitter_height_m[0])
     place = collected.frame.to_enu(np.array(truth.latitude_deg), np.array(truth.longitude_deg), np.array(height_m))
     return torch.tensor(place[:2], dtype=torch.float32, device=device)

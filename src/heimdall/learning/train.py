@@ -62,7 +62,7 @@ class TrainingOptions:
     """Recordings with known transmitters to train on as well."""
     tracking: str = "off"
     """Address of MLflow."""
-    console: Console = field(default_factory=lambda: Console(stderr=True))
+    console: Console = field(default_factory=lambda: Console(stderr=True, markup=False, emoji=False))
     cluster: Cluster | None = None
     """Where to train, if not here."""
     processes: Processes | None = None

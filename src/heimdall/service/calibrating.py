@@ -38,14 +38,12 @@ def calibrate(settings: Settings, chosen: Sequence[StoredSession], known: Sequen
     """Find delays and level biases; nothing is stored. Raises InputError where no transmitter is known."""
     observations = _observations(settings, chosen, known)
     found = site_biases(observations)
-    names = [observation.id for observation in observations if observation.truth is not None]
     ids = {station.name: station.id for station in known}
     return Calibration(
         observations=found.observations,
         stored=False,
         receivers=[
-            Calibrated(name=name, correction=_correction(name, found, names), receiver=ids.get(name))
-            for name in _names(found)
+            Calibrated(name=name, correction=_correction(name, found), receiver=ids.get(name)) for name in _names(found)
         ],
     )
 
@@ -78,7 +76,7 @@ def _observations(settings: Settings, chosen: Sequence[StoredSession], known: Se
     return stations.corrected(observations, known, places_only=True)
 
 
-def _correction(name: str, found: SiteBiases, sessions_of: Sequence[str]) -> Correction:
+def _correction(name: str, found: SiteBiases) -> Correction:
     delay, level = _named(name, found.delays_s), _named(name, found.levels_db)
     return Correction(
         delay_s=None if delay is None else delay.value,
@@ -87,7 +85,7 @@ def _correction(name: str, found: SiteBiases, sessions_of: Sequence[str]) -> Cor
         level_bias_sigma_db=None if level is None else level.sigma,
         observations=found.observations,
         made_utc=datetime.now(UTC),
-        residuals=_residuals(delay, level, sessions_of),
+        residuals=_residuals(delay, level, found.ids),
     )
 
 

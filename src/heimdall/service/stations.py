@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from heimdall.observation import Observation, Receiver, Reception
 from heimdall.service.refusals import ConflictError, UnknownError
 from heimdall.service.store import Station
-from heimdall.vetting import vet
+from heimdall.vetting import place_flaw, vet
 
 MOST = 10_000
 """Receivers of one import."""
@@ -161,24 +161,36 @@ def _correct(reception: Reception, station: Station) -> Reception:
 
 
 def _placed(reception: Reception, station: Station) -> Reception:
+    """A registered place for a receiver whose own cannot be right; a complaint about that place is answered by it."""
     receiver = reception.receiver
-    if math.isfinite(receiver.latitude_deg + receiver.longitude_deg):
+    complaint = place_flaw(receiver)
+    if complaint is None:
         return reception
     placed = replace(
-        receiver, latitude_deg=station.latitude_deg, longitude_deg=station.longitude_deg, height_m=station.height_m
+        receiver,
+        latitude_deg=station.latitude_deg,
+        longitude_deg=station.longitude_deg,
+        height_m=station.height_m,
+        position_sigma_m=None,
     )
-    answered = reception.flaw is not None and reception.flaw.startswith(_NO_PLACE)
+    answered = reception.flaw is not None and (reception.flaw == complaint or reception.flaw.startswith(_NO_PLACE))
     return replace(reception, receiver=placed, flaw=None if answered else reception.flaw)
 
 
 def _level_corrected(reception: Reception, bias_db: float, sigma_db: float | None) -> Reception:
-    """What a recording says of its own uncertainty was said before anybody calibrated it."""
+    """The bias comes off, and its uncertainty is added to the one that the power has by itself."""
     if reception.rssi_dbm is not None:
-        reception = replace(reception, rssi_dbm=reception.rssi_dbm - bias_db, rssi_sigma_db=sigma_db)
+        total_db = _added(reception.rssi_sigma_db, sigma_db)
+        reception = replace(reception, rssi_dbm=reception.rssi_dbm - bias_db, rssi_sigma_db=total_db)
     if reception.samples is not None:
         factor = reception.samples.dtype.type(10 ** (-bias_db / 20))
         reception = replace(reception, samples=reception.samples * factor)
     return reception
+
+
+def _added(stated: float | None, found: float | None) -> float | None:
+    """Standard deviations of independent errors added; one that nobody knows adds nothing."""
+    return found if stated is None else math.hypot(stated, found or 0.0)
 
 
 def _as_known(receiver: Receiver, station: Station, correction: Correction) -> Receiver:
@@ -189,7 +201,7 @@ def _as_known(receiver: Receiver, station: Station, correction: Correction) -> R
     if level_sigma_db is None:
         level_sigma_db = receiver.level_sigma_db
     if correction.level_bias_db is not None:
-        level_sigma_db = correction.level_bias_sigma_db
+        level_sigma_db = _added(level_sigma_db, correction.level_bias_sigma_db)
     return replace(receiver, clock_sigma_s=clock_sigma_s, level_sigma_db=level_sigma_db)
 
 

@@ -16,6 +16,7 @@ from starlette.responses import PlainTextResponse
 
 from heimdall.service.api.limits import BodyLimit
 from heimdall.service.auth import Role
+from heimdall.service.locating import Deadline
 
 from .conftest import TRUTH
 
@@ -153,7 +154,7 @@ def test_a_full_queue_says_come_back(app, client, measurements):
 @pytest.mark.parametrize("changes", [{"locate_slots": 1, "locate_s": 0.3}])
 def test_what_takes_too_long_is_given_up(app, client, measurements):
     gate = threading.Event()
-    blocked = app.state.parts.locator.run(gate.wait, deadline_s=60)
+    blocked = app.state.parts.locator.run(gate.wait, Deadline(60.0))
     answer = send(client, measurements())
     gate.set()
     blocked.result(10)

@@ -1,17 +1,22 @@
 """From an observation to a fix: the place, what is said about it, and about every receiver."""
 
+import contextlib
 import math
 from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from heimdall.errors import InputError
 from heimdall.estimation import least_squares
 from heimdall.estimation.benchmark import session
 from heimdall.estimation.locate import locate, locate_each
 from heimdall.fix import Status
 from heimdall.observation import Observation, Place
+from heimdall.vetting import vet
 
 MakeObservation = Callable[..., Observation]
 Locate = Callable[[list[Observation]], list]
@@ -187,3 +192,23 @@ def test_covariance_is_that_of_the_posterior(make_observation: MakeObservation) 
     assert np.all(covariance[2] == 0)
     # Multipath of 75 m a link at five receivers round about.
     assert 30 < math.sqrt(np.trace(covariance)) < 300
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_no_finite_number_ends_in_an_internal_error(make_observation: MakeObservation, data: st.DataObject) -> None:
+    """Any finite figure in any measurement is flagged, used or refused with one line."""
+    receptions = list(make_observation().receptions)
+    number = st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([1e200, -1e200, 1e-300, 1e30, 0.0])
+    for index in data.draw(st.sets(st.integers(0, len(receptions) - 1), min_size=1, max_size=2)):
+        each = receptions[index]
+        name = data.draw(st.sampled_from(["toa_s", "rssi_dbm", "rssi_sigma_db", "clock", "height", "longitude"]))
+        value = data.draw(number)
+        receiver = {"clock": "clock_sigma_s", "height": "height_m", "longitude": "longitude_deg"}.get(name)
+        if receiver is None:
+            receptions[index] = replace(each, **{name: value})
+        else:
+            receptions[index] = replace(each, receiver=replace(each.receiver, **{receiver: value}))
+    with contextlib.suppress(InputError):
+        (located,) = locate([vet(replace(make_observation(), receptions=tuple(receptions)))])
+        assert located.fix.status in Status

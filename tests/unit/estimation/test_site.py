@@ -82,3 +82,15 @@ def test_without_a_known_transmitter_it_says_what_is_missing(make_observation: M
     """The error tells what to do."""
     with pytest.raises(InputError, match="say where the transmitter was"):
         site_biases([replace(make_observation(), truth=None)])
+
+
+def test_residuals_go_with_the_observations_that_were_used(make_observation: MakeObservation) -> None:
+    """One in the middle with too few receivers gives no residual, and those behind it keep theirs."""
+    observations = [replace(make_observation(truth=place), id=f"m{index}") for index, place in enumerate(PLACES)]
+    observations[2] = replace(observations[2], receptions=observations[2].receptions[:1])
+    observations[4] = biased(observations[4], {"R1": 20e-6}, {})
+    found = site_biases(observations)
+    late = {bias.name: bias for bias in found.delays_s}["R1"]
+    assert found.ids == tuple(f"m{index}" for index in range(9) if index != 2)
+    by_id = dict(zip(found.ids, late.residuals, strict=True))
+    assert max(by_id, key=lambda name: by_id[name] or 0.0) == "m4"

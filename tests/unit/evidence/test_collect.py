@@ -154,13 +154,147 @@ def test_a_long_recording_is_cut_into_segments_that_agree(make_signal: MakeSigna
     assert np.median(evidence.arrival_sigma_s[0, others] / of_a_second.arrival_sigma_s[0, others]) < 1.3
 
 
-def test_a_receiver_with_numbers_alone_among_recordings_gives_no_time(make_signal: MakeSignal) -> None:
+def test_a_power_among_recordings_counts_little_without_a_common_scale(make_signal: MakeSignal) -> None:
+    """A number in dBm beside levels of recordings is used with the gains of receivers in its uncertainty, and that is said."""
     observation = _recorded(make_signal(np.zeros(4)))
-    mixed = _change(observation, 2, samples=None, sample_rate_hz=None, rssi_dbm=-90.0)
-    collected = collect(mixed)
+    collected = collect(_change(observation, 2, samples=None, sample_rate_hz=None, rssi_dbm=-90.0))
     assert collected.evidence.present.shape == (1, 4)
     assert collected.evidence.has_arrival[0].tolist() == [True, True, False, True]
-    assert not collected.evidence.has_level[0, 2]
+    assert collected.evidence.has_level[0].all()
+    assert collected.evidence.level_sigma_db[0, 2] > 15
+    assert "another scale" in str(collected.reasons[2])
+
+
+def test_a_receiver_with_both_ties_the_powers_of_the_others(make_signal: MakeSignal) -> None:
+    """Two receivers of equal level, one with IQ and dBm, the third with dBm alone: their levels differ as the dBm do."""
+    observation = _recorded(make_signal(np.zeros(4), 100.0))
+    observation = _change(observation, 0, rssi_dbm=-70.0)
+    collected = collect(_change(observation, 2, samples=None, sample_rate_hz=None, rssi_dbm=-76.0, rssi_sigma_db=1.0))
+    level = collected.evidence.level_db[0]
+    assert level[2] - level[0] == pytest.approx(-6.0, abs=1e-9)
+    assert collected.evidence.level_sigma_db[0, 2] == pytest.approx(1.0)
+    assert collected.reasons[2] is None
+
+
+def test_a_receiver_with_both_ties_the_arrival_times_of_the_others(make_signal: MakeSignal) -> None:
+    """An arrival time of a receiver without IQ takes its place among those that were correlated."""
+    delay = np.array([0.0, 2e-4, 1e-4, 3e-4])
+    observation = _change(_recorded(make_signal(delay)), 0, toa_s=12.5)
+    collected = collect(_change(observation, 2, samples=None, sample_rate_hz=None, toa_s=12.5 + 1e-4))
+    arrival = collected.evidence.arrival_s[0]
+    assert collected.evidence.has_arrival[0].all()
+    np.testing.assert_allclose(arrival - arrival[0], delay, atol=5e-7)
+
+
+def test_arrival_times_of_another_origin_are_named(make_signal: MakeSignal) -> None:
+    """Without a receiver that gives both, the larger part is used and the reason for the other is true."""
+    observation = _recorded(make_signal(np.zeros(4)))
+    few = collect(_change(observation, 2, samples=None, sample_rate_hz=None, toa_s=12.5))
+    assert few.evidence.has_arrival[0].tolist() == [True, True, False, True]
+    assert "another origin" in str(few.reasons[2])
+    many = observation
+    for index in (1, 2, 3):
+        many = _change(
+            many, index, toa_s=12.5 + index * 1e-4, samples=None if index > 1 else many.receptions[1].samples
+        )
+    collected = collect(many)
+    assert collected.evidence.has_arrival[0].all()
+
+
+def test_one_wrong_stamp_costs_one_receiver(make_signal: MakeSignal) -> None:
+    """A start an hour off is named; the others are located as if it were not there."""
+    delay = np.array([0.0, 2e-4, 1e-4, 3e-4])
+    collected = collect(_recorded(make_signal(delay), start_s=[0, 0, 3600, 0]))
+    assert "recorded at another time, 3.6e+03 s after the others end" in str(collected.reasons[2])
+    assert collected.evidence.present.shape == (1, 3)
+    np.testing.assert_allclose(
+        collected.evidence.arrival_s[0, 1:] - collected.evidence.arrival_s[0, 0], delay[[1, 3]], atol=5e-7
+    )
+
+
+def test_a_wrong_stamp_does_not_move_a_receiver_without_a_clock(make_signal: MakeSignal) -> None:
+    """It starts with those that were recorded together."""
+    observation = _recorded(make_signal(np.zeros(4), 30.0), start_s=[0, 0, 3600, 0])
+    observation = _change(observation, 3, receiver=replace(_receivers()[3], clock_sigma_s=None))
+    assert collect(observation).evidence.has_level[0].tolist() == [True] * 3
+
+
+def test_one_short_file_does_not_cut_the_others(make_signal: MakeSignal) -> None:
+    """A receiver with a tenth of a second beside two seconds has its arrival time, and theirs are as sure as without it."""
+    delay = np.array([0.0, 2e-4, 1e-4, 3e-4])
+    samples = make_signal(delay, 3.0, samples=100_000)
+    observation = _recorded(samples)
+    short = collect(_change(observation, 3, samples=samples[3, :5000])).evidence
+    without = collect(replace(observation, receptions=observation.receptions[:3])).evidence
+    np.testing.assert_allclose(short.arrival_s[0] - short.arrival_s[0, 0], delay, atol=3e-6)
+    assert short.has_arrival.all()
+    assert np.median(short.arrival_sigma_s[0, :3] / without.arrival_sigma_s[0]) < 1.3
+    assert short.arrival_sigma_s[0, 3] > 2 * np.median(short.arrival_sigma_s[0, :3])
+
+
+def test_each_pair_serves_in_the_span_it_shares(make_signal: MakeSignal) -> None:
+    """Two receivers that never recorded at one time are tied by the third, which recorded with both."""
+    delay = np.array([0.0, 2e-4, 1e-4])
+    samples = make_signal(delay, 30.0, samples=150_000)
+    observation = _recorded(samples, start_s=[0, 0, 1.6])
+    observation = _change(observation, 1, samples=samples[1, :70_000])
+    observation = _change(observation, 2, samples=samples[2, 80_000:])
+    evidence = collect(observation).evidence
+    np.testing.assert_allclose(evidence.arrival_s[0] - evidence.arrival_s[0, 0], delay, atol=5e-7)
+
+
+def test_a_silent_second_costs_no_certainty(make_signal: MakeSignal) -> None:
+    """One second in five without a signal at one receiver: its figures are those of the others, not what fills the gap."""
+    samples = make_signal(np.array([0.0, 2e-4, 1e-4, 3e-4]), 30.0, samples=250_000)
+    whole = collect(_recorded(samples)).evidence
+    rng = np.random.default_rng(5)
+    for second in (0, 3):
+        gap = samples.copy()
+        gap[1, second * 50_000 : (second + 1) * 50_000] = 0.01 * rng.normal(size=100_000).view(complex)
+        evidence = collect(_recorded(gap)).evidence
+        assert evidence.has_arrival.all()
+        assert evidence.arrival_sigma_s[0, 1] < 1.5 * whole.arrival_sigma_s[0, 1] + 5e-8
+        assert evidence.level_sigma_db[0, 1] == pytest.approx(whole.level_sigma_db[0, 1], rel=0.05)
+        assert evidence.level_db[0, 1] == pytest.approx(whole.level_db[0, 1], abs=0.2)
+
+
+@pytest.mark.parametrize("parts", [1e-6, -1e-6, 12e-6])
+def test_a_carrier_that_is_off_as_oscillators_are_is_found_and_said(make_signal: MakeSignal, parts: float) -> None:
+    """One part in a million and more at 433 MHz, far beyond what is searched at first."""
+    delay = np.array([0.0, 2e-4, 1e-4, 3e-4])
+    offset_hz = np.array([0.0, 0.0, parts * 433e6, 0.0])
+    samples = make_signal(delay, 10.0, samples=8192, bandwidth_hz=12.5e3, offset_hz=offset_hz)
+    observation = replace(_recorded(samples), frequency_hz=433e6, bandwidth_hz=12.5e3)
+    collected = collect(observation)
+    evidence = collected.evidence
+    assert evidence.has_arrival.all()
+    np.testing.assert_allclose(evidence.arrival_s[0] - evidence.arrival_s[0, 0], delay, atol=2e-6)
+    assert f"({parts * 1e6:+.1f}"[:-1] in str(collected.reasons[2])
+    assert "ppm" in str(collected.reasons[2])
+    assert [collected.reasons[index] for index in (0, 1, 3)] == [None] * 3
+
+
+def test_a_receiver_without_a_clock_does_not_keep_a_carrier_from_being_found(make_signal: MakeSignal) -> None:
+    delay = np.array([0.0, 2e-4, 1e-4, 3e-4])
+    samples = make_signal(delay, 10.0, samples=8192, bandwidth_hz=12.5e3, offset_hz=np.array([0.0, 0.0, 433.0, 0.0]))
+    observation = replace(_recorded(samples), frequency_hz=433e6, bandwidth_hz=12.5e3)
+    clockless = _change(observation, 0, receiver=replace(_receivers()[0], clock_sigma_s=None))
+    assert collect(clockless).evidence.has_arrival[0].tolist() == [False, True, True, True]
+
+
+def test_carriers_that_are_all_off_are_found(make_signal: MakeSignal) -> None:
+    delay = np.array([0.0, 2e-4, 1e-4])
+    samples = make_signal(delay, 10.0, samples=8192, bandwidth_hz=12.5e3, offset_hz=np.array([433.0, -433.0, -20.0]))
+    evidence = collect(replace(_recorded(samples), frequency_hz=433e6, bandwidth_hz=12.5e3)).evidence
+    assert evidence.has_arrival.all()
+    np.testing.assert_allclose(evidence.arrival_s[0] - evidence.arrival_s[0, 0], delay, atol=2e-6)
+
+
+def test_noise_has_no_carrier(make_signal: MakeSignal) -> None:
+    samples = make_signal(np.zeros(4), np.array([30.0, 30.0, 1e-9, 30.0]), samples=8192)
+    collected = collect(replace(_recorded(samples), frequency_hz=433e6))
+    assert collected.evidence.has_arrival[0].tolist() == [True, True, False, True]
+    assert "ppm" not in str(collected.reasons[2])
 
 
 def test_recordings_without_clocks_give_levels_alone(make_signal: MakeSignal) -> None:

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from heimdall.formats import kiwisdr, measurements, read, sigmf, sigmf_recording, write
+from heimdall.formats import measurements, positions, read, sigmf, sigmf_metadata, write
 
 TEXT = (Path(__file__).resolve().parents[3] / "docs" / "formats.md").read_text(encoding="utf-8")
 NAMES = [
     *(f"`{suffix}`" for suffix in write.SUFFIXES),
     *(f"`{suffix}`" for suffix in read.MEASUREMENT_SUFFIXES),
-    *(f"`{key}`" for key in (sigmf_recording.RECEIVER_KEY, sigmf_recording.CLOCK_KEY, sigmf_recording.LEVEL_KEY)),
-    *(f"`{key}`" for key in (sigmf.TRUTH_KEY, sigmf.TRANSMITTER_HEIGHT_KEY, kiwisdr.TRUTH_NAME)),
+    *(f"`{key}`" for key in (sigmf_metadata.RECEIVER_KEY, sigmf_metadata.CLOCK_KEY, sigmf_metadata.LEVEL_KEY)),
+    f"`{sigmf_metadata.POSITION_KEY}`",
+    *(f"`{key}`" for key in (sigmf.TRUTH_KEY, sigmf.TRANSMITTER_HEIGHT_KEY, positions.TRUTH_NAME)),
 ]
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import bz2
 import contextlib
 import gzip
 import io
 import json
+import lzma
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -238,6 +240,76 @@ def test_any_damage_to_an_archive_gives_observations_or_one_error(
     path.write_bytes(content[: data.draw(st.integers(0, len(content)) | st.just(len(content)))])
     with contextlib.suppress(InputError):
         assert read_observations(path)
+
+
+@pytest.mark.parametrize(("suffix", "compress"), [("gz", gzip.compress), ("xz", lzma.compress), ("bz2", bz2.compress)])
+def test_compressed_measurements_are_read(table: bytes, tmp_path: Path, suffix: str, compress: Any) -> None:
+    """As data sets are published: alone, in a folder, in an archive."""
+    for name in ("m.jsonl", "n.NDJSON"):
+        (tmp_path / f"{name}.{suffix}").write_bytes(compress(table))
+        assert _ids(tmp_path / f"{name}.{suffix}") == ["night"]
+    assert _ids(tmp_path) == ["night", "night"]
+    _zip(tmp_path / "x.zip", {f"in/m.jsonl.{suffix}": compress(table)})
+    assert _ids(tmp_path / "x.zip") == ["night"]
+
+
+def test_a_compressed_file_that_is_damaged_or_unpacks_to_too_much_is_refused(table: bytes, tmp_path: Path) -> None:
+    (tmp_path / "m.jsonl.gz").write_bytes(gzip.compress(table)[:60])
+    with pytest.raises(InputError, match=r"m\.jsonl\.gz"):
+        read_observations(tmp_path / "m.jsonl.gz")
+    (tmp_path / "m.jsonl.gz").write_bytes(gzip.compress(b" " * 3_000_000))
+    with pytest.raises(InputError, match="more than is allowed"):
+        read_observations(tmp_path / "m.jsonl.gz", Limits(total_bytes=1_000_000))
+
+
+@pytest.mark.parametrize("pack", [_zip, _tar])
+def test_what_a_mac_adds_to_an_archive_is_passed_over(session: Path, tmp_path: Path, pack: Pack) -> None:
+    files = {f"s/{name}": content for name, content in _contents(session).items()}
+    phantoms = {f"__MACOSX/s/._{name}": b"\0\5\x16\7" for name in _contents(session)}
+    phantoms |= {f"s/._{name}": b"\0\5\x16\7" for name in _contents(session)} | {"s/.DS_Store": b"x"}
+    pack(tmp_path / "x.bin", {**files, **phantoms})
+    (observation,) = read_observations(tmp_path / "x.bin")
+    assert [reception.flaw for reception in observation.receptions] == [None, None, None]
+
+
+@pytest.mark.parametrize("layout", ["gnss_pos", "../gnss_pos"])
+def test_positions_are_found_where_the_recorder_puts_them(tmp_path: Path, layout: str) -> None:
+    """`gnss_pos` in the folder of the recordings, or beside it, from the disk and in an archive."""
+    folder = tmp_path / "checkout" / "iq"
+    positions = (folder / layout).resolve()
+    for each in (folder, positions):
+        each.mkdir(parents=True, exist_ok=True)
+    for name in ("a", "b"):
+        (folder / f"20200813T065220Z_77500_{name}_iq.wav").write_bytes(b"RIFF")
+        (positions / f"{name}.txt").write_text(f"[46.{ord(name)}, 8.5]")
+    _zip(
+        tmp_path / "x.zip", {str(p.relative_to(tmp_path)): p.read_bytes() for p in tmp_path.rglob("*.*") if p.is_file()}
+    )
+    for path in (folder, tmp_path / "checkout", tmp_path / "x.zip"):
+        (observation,) = read_observations(path)
+        assert [reception.receiver.latitude_deg for reception in observation.receptions] == [46.97, 46.98]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("a.cf32", '"core:datatype": "cf32_le"'), ("a.cs16", '"ci16_le"'), ("a.cu8", '"cu8"'), ("a.vrt", "VITA 49")],
+)
+def test_raw_samples_say_what_to_write_beside_them(tmp_path: Path, name: str, words: str) -> None:
+    (tmp_path / name).write_bytes(bytes(64))
+    for path in (tmp_path / name, tmp_path):
+        with pytest.raises(InputError, match="sigmf-meta") as caught:
+            read_observations(path)
+        assert words in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_wav_file_beside_other_data_is_not_a_session(session: Path, table: bytes, tmp_path: Path) -> None:
+    (session / "voice.wav").write_bytes(b"RIFF")
+    assert _ids(session) == ["night"]
+    (tmp_path / "t").mkdir()
+    (tmp_path / "t" / "m.jsonl").write_bytes(table)
+    (tmp_path / "t" / "voice.wav").write_bytes(b"RIFF")
+    assert _ids(tmp_path / "t") == ["night"]
 
 
 def test_every_error_of_a_bad_row_reaches_the_caller(table: bytes, tmp_path: Path) -> None:

@@ -137,6 +137,164 @@ def test_only_the_first_capture_is_used(files: Files) -> None:
     assert len(samples) == 600
 
 
+def test_captures_that_follow_each_other_are_joined(files: Files) -> None:
+    """A recorder that is re-synchronised begins a capture: where its time fits to half a sample, nothing is lost."""
+
+    def change(document: dict[str, Any]) -> None:
+        start = "2025-01-01T12:30:15.000000"
+        document["captures"][0]["core:datetime"] = f"{start}Z"
+        later = {**document["captures"][0], "core:sample_start": 600, "core:datetime": "2025-01-01T12:30:15.0375Z"}
+        document["captures"].append(later)
+
+    _edit(files, 0, change)
+    observation = read_collection(COLLECTION, files, Limits())
+    assert observation.receptions[0].samples is not None
+    assert len(observation.receptions[0].samples) == 1024
+    assert any("2 captures follow each other" in note for note in observation.notes)
+
+
+def test_the_longest_of_captures_apart_is_used_with_its_own_time(files: Files) -> None:
+    later = {"core:sample_start": 100, "core:frequency": 145.5e6, "core:datetime": "2025-01-01T12:30:16.5Z"}
+    _edit(files, 0, lambda document: document["captures"].append(later))
+    observation = read_collection(COLLECTION, files, Limits())
+    reception = observation.receptions[0]
+    assert reception.samples is not None
+    assert len(reception.samples) == 924
+    assert reception.start_s % 1 == pytest.approx(0.5)
+    assert any("the longest, 924 samples from 2025-01-01T12:30:16.5Z" in note for note in observation.notes)
+
+
+@pytest.mark.parametrize("center_hz", [145.5e6, 2.4e9, 5000.0])
+def test_edges_as_offsets_from_the_centre_are_read_as_such(files: Files, center_hz: float) -> None:
+    def change(document: dict[str, Any]) -> None:
+        document["captures"][0]["core:frequency"] = center_hz
+        document["annotations"][0].update({"core:freq_lower_edge": -1500.0, "core:freq_upper_edge": 1500.0})
+
+    for index in range(3):
+        _edit(files, index, change)
+    observation = read_collection(COLLECTION, files, Limits())
+    assert observation.bandwidth_hz in (3000.0, 13_000.0 if center_hz == 5000.0 else 3000.0)
+    assert observation.bandwidth_hz <= 16_000 * 1.01
+    if center_hz > 16_000:
+        assert any("as offsets" in note for note in observation.notes)
+
+
+def test_a_bandwidth_above_the_sample_rate_never_passes(files: Files) -> None:
+    """Edges that are neither frequencies recorded nor offsets are not used: the channel is found, and both are said."""
+    for index in range(3):
+        _edit(
+            files,
+            index,
+            lambda d: d["annotations"][0].update({"core:freq_lower_edge": 9e6, "core:freq_upper_edge": 9.1e6}),
+        )
+    observation = read_collection(COLLECTION, files, Limits())
+    assert observation.bandwidth_hz == pytest.approx(4000, abs=4 * 16_000 / 128)
+    assert any("lie outside what it recorded" in note for note in observation.notes)
+
+
+@pytest.mark.parametrize(
+    ("change", "note"),
+    [
+        (lambda d: d.pop("annotations"), "lack annotations"),
+        (lambda d: d["global"].pop("core:version"), "lack core:version"),
+        (lambda d: d["captures"][0].pop("core:sample_start"), "lack core:sample_start"),
+        (lambda d: d["global"].update({"core:author": 3}), "core:author is not SigMF and is not used"),
+        (lambda d: d["annotations"].append({"core:sample_start": "x"}), "annotations are not SigMF"),
+        (lambda d: d["captures"][0].update({"core:time": d["captures"][0].pop("core:datetime")}), "core:time is read"),
+        (lambda d: d["global"]["core:geolocation"]["coordinates"].__setitem__(2, None), "height is null"),
+        (
+            lambda d: d["global"].update(
+                {"core:geolocation": {"type": "Feature", "geometry": d["global"]["core:geolocation"]}}
+            ),
+            "a Feature",
+        ),
+        (lambda d: _as_old(d, d["global"]), "core:latitude and core:longitude are read"),
+        (lambda d: _as_old(d, d["annotations"][0]), "core:latitude and core:longitude are read"),
+        (lambda d: d["global"].update({"heimdall:clock_sigma": 1e-7}), "is heimdall:clock_sigma_s meant?"),
+        (lambda d: d["annotations"][0].update({"heimdall:receiver": "x"}), "heimdall:receiver is unknown and not used"),
+    ],
+)
+def test_metadata_of_other_programs_are_read_with_a_note(files: Files, change: Any, note: str) -> None:
+    """What locating needs is there, in another place or form; nothing that it does not need makes a flaw."""
+    _edit(files, 1, change)
+    observation = read_collection(COLLECTION, files, Limits())
+    assert [reception.flaw for reception in observation.receptions] == [None] * 3
+    assert any(note in each for each in observation.notes)
+
+
+def _as_old(document: dict[str, Any], segment: dict[str, Any]) -> None:
+    segment["core:longitude"], segment["core:latitude"] = document["global"].pop("core:geolocation")["coordinates"][:2]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "2025-01-01T12:30:15.123456789Z",
+        "2025-01-01T12:30:15.123456789+00:00",
+        "2025-01-01T12:30:15.123456789+00:00Z",
+        "2025-01-01T14:30:15.123456789+02:00",
+        "2025-01-01T07:00:15.123456789-0530",
+        "2025-01-01 12:30:15.123456789Z",
+        "2025-01-01 12:30:15,123456789 UTC",
+        "2025-01-01T12:30:15.123456789",
+        "20250101T123015.123456789Z",
+    ],
+)
+def test_dates_as_libraries_write_them_mean_one_time(files: Files, written: str) -> None:
+    _edit(files, 1, lambda document: document["captures"][0].update({"core:datetime": written}))
+    observation = read_collection(COLLECTION, files, Limits())
+    assert observation.time_utc is not None
+    start_s = (
+        observation.receptions[1].start_s + (observation.time_utc.minute * 60 + observation.time_utc.second) - 1815
+    )
+    assert start_s == pytest.approx(0.123456789, abs=1e-11)
+    assert observation.receptions[1].receiver.clock_sigma_s == 5e-8
+
+
+@pytest.mark.parametrize("written", ["1.1.2025 12:30", 1735734615.25, "2025-13-01T00:00:00Z", "noon"])
+def test_a_date_that_may_mean_anything_costs_the_clock_and_says_how_to_write_it(files: Files, written: Any) -> None:
+    _edit(files, 1, lambda document: document["captures"][0].update({"core:datetime": written}))
+    observation = read_collection(COLLECTION, files, Limits())
+    assert observation.receptions[1].receiver.clock_sigma_s is None
+    assert any("write UTC with Z" in note for note in observation.notes)
+
+
+def test_samples_in_a_file_of_another_name_are_read(files: Files) -> None:
+    """A non-conforming dataset: its name, the bytes before its samples, and those after them."""
+    before = read_collection(COLLECTION, files, Limits()).receptions[1].samples
+
+    def change(document: dict[str, Any]) -> None:
+        document["global"] |= {"core:dataset": "night.bin", "core:trailing_bytes": 3}
+        document["global"].pop("core:sha512", None)
+        document["captures"][0]["core:header_bytes"] = 44
+
+    _edit(files, 1, change)
+    files["night.bin"] = b"\1" * 44 + files.pop(_data_name(files, 1)) + b"end"
+    observation = read_collection(COLLECTION, files, Limits())
+    assert observation.receptions[1].flaw is None
+    np.testing.assert_array_equal(observation.receptions[1].samples, before)
+
+
+def test_a_digest_in_capitals_is_the_same(files: Files) -> None:
+    _edit(
+        files, 1, lambda document: document["global"].update({"core:sha512": document["global"]["core:sha512"].upper()})
+    )
+    assert _flaws(files) == [None] * 3
+
+
+@pytest.mark.parametrize("label", ["cf64_le", "cf32_be"])
+def test_a_wrong_label_is_found_without_annotations(files: Files, label: str) -> None:
+    """Floats of wrongly typed bytes are no magnitudes that a receiver shows."""
+
+    def change(document: dict[str, Any]) -> None:
+        document["global"]["core:datatype"] = label
+        document["annotations"].clear()
+
+    _edit(files, 1, change)
+    flaw = _flaws(files)[1]
+    assert flaw == f"its samples make no sense as {label}: is it cf32_le?"
+
+
 def test_a_clock_that_nobody_stated_is_none_and_said(files: Files) -> None:
     """A missing key is not the same as a stated null: it is taken as no clock, with a note."""
     _edit(files, 1, lambda document: document["global"].pop("heimdall:clock_sigma_s"))
@@ -171,8 +329,10 @@ def test_changed_metadata_are_noted(files: Files) -> None:
         (lambda d: d["global"].pop("core:sample_rate"), "sample rate"),
         (lambda d: d["global"].update({"core:datatype": "rf32_le"}), "real"),
         (lambda d: d["global"].update({"core:num_channels": 2}), "several channels"),
-        (lambda d: d["global"].update({"core:trailing_bytes": 8}), "not a plain row"),
-        (lambda d: d["global"].update({"core:dataset": "../../other.iq"}), "not a plain row"),
+        (lambda d: d["global"].update({"core:trailing_bytes": 8}), "data end after 1023 samples"),
+        (lambda d: d["global"].update({"core:dataset": "../../other.iq"}), "in ../../other.iq, which is not beside it"),
+        (lambda d: d["global"].update({"core:offset": 4096}), "not a plain row"),
+        (lambda d: d["global"].update({"core:datatype": "cf64_le"}), "is it cf32_le?"),
         (lambda d: d["annotations"][0].update({"core:sample_count": 5000}), "data end after 1024 samples"),
         (lambda d: d.pop("captures"), "not SigMF"),
         (lambda d: d["global"].update({"core:sample_rate": "fast"}), "not SigMF"),

@@ -47,3 +47,15 @@ def test_recordings_without_enough_receivers_are_left_out_and_none_left_is_said(
     assert len(collected_of([lonely, observations[1]])) == 1
     with pytest.raises(InputError, match="--data"):
         collected_of([lonely])
+
+
+def test_an_aircraft_without_a_height_lies_where_the_evidence_looks_for_it(observations: list[Observation]) -> None:
+    """At 11 km, some hundred kilometres from the middle of the receivers, the height moves its place on the plane by metres."""
+    high = []
+    for height_m in (11_000.0, None):
+        observation = observations[0]
+        assert observation.truth is not None
+        far = replace(observation.truth, latitude_deg=observation.truth.latitude_deg + 2.5, height_m=height_m)
+        high.append(replace(observation, truth=far, transmitter_height_m=11_000.0))
+    (part,) = recorded_scenes(collected_of(high), 16).training.parts
+    assert float((part.truth_m[0] - part.truth_m[1]).norm()) < 0.5

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from heimdall.errors import InputError
-from heimdall.formats.kiwisdr import TRUTH_NAME
+from heimdall.formats.positions import TRUTH_NAME
 from heimdall.formats.sigmf_write import write_sigmf
 from heimdall.formats.truth import write_truth
 from heimdall.observation import Place

@@ -13,6 +13,7 @@ from heimdall.observation import Reception
 from heimdall.service import stations
 from heimdall.service.refusals import ConflictError, UnknownError
 from heimdall.service.stations import Correction, StationFields, StationList
+from heimdall.vetting import vet
 
 from .observed import table
 
@@ -91,6 +92,35 @@ def test_a_recording_without_a_place_gets_the_registered_one(registered):
     before = replace(observation(), receptions=(flawed, *observation().receptions[1:]))
     after = first(stations.corrected([before], [station])[0])
     assert (after.receiver.latitude_deg, after.receiver.longitude_deg, after.flaw) == (50.2, 10.1, None)
+
+
+@pytest.mark.parametrize("place", [(math.nan, math.nan), (0.0, 0.0), (95.0, 8.0)])
+def test_a_registered_place_answers_what_vetting_found_wrong(registered, place):
+    """A place that is missing, (0, 0) or off the globe was flagged when it was read; the registered one takes its stead."""
+    lost = replace(first(observation()).receiver, latitude_deg=place[0], longitude_deg=place[1])
+    read = vet(
+        replace(observation(), receptions=(replace(first(observation()), receiver=lost), *observation().receptions[1:]))
+    )
+    assert first(read).flaw is not None
+    after = first(stations.corrected([read], [registered()])[0])
+    assert (after.receiver.latitude_deg, after.receiver.longitude_deg, after.flaw) == (50.2, 10.1, None)
+
+
+def test_another_complaint_is_not_answered_by_a_place(registered):
+    lost = replace(first(observation()).receiver, latitude_deg=math.nan)
+    flawed = replace(first(observation()), receiver=lost, flaw="its data file is missing")
+    before = replace(observation(), receptions=(flawed, *observation().receptions[1:]))
+    assert first(stations.corrected([before], [registered()])[0]).flaw == "its data file is missing"
+
+
+def test_a_corrections_uncertainty_is_added_to_the_stated_ones(registered):
+    """3 dB of scatter with a bias known to 4 dB are 5 dB; a stated calibration of 3 dB likewise."""
+    station = registered(level_sigma_db=3.0, correction=Correction(level_bias_db=6.0, level_bias_sigma_db=4.0))
+    heard = replace(first(observation()), rssi_dbm=-80.0, rssi_sigma_db=3.0)
+    before = replace(observation(), receptions=(heard, *observation().receptions[1:]))
+    after = first(stations.corrected([before], [station])[0])
+    assert after.rssi_sigma_db == pytest.approx(5.0)
+    assert after.receiver.level_sigma_db == pytest.approx(5.0)
 
 
 def test_a_place_that_a_recording_brings_is_kept(registered):

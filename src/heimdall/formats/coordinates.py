@@ -1,0 +1,172 @@
+"""Positions as people write them: what place a text means, and how exactly it says so."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+
+from heimdall.observation import Place
+
+_DEGREE_M = 111_320.0
+"""Length of a degree of the equator; a degree of latitude is at most 0.3 % longer."""
+_UNIFORM = 1 / math.sqrt(12)
+"""Standard deviation of a value that is rounded to steps of 1."""
+
+_NUMBER = r"[-+]?\d{1,6}(?:\.\d*)?"
+_BRACKET = re.compile(rf"\[\s*({_NUMBER})\s*,\s*({_NUMBER})\s*(?:,\s*({_NUMBER})\s*)?\]")
+_GEOJSON = re.compile(rf"['\"]coordinates['\"]\s*:\s*{_BRACKET.pattern}")
+_LABELLED = re.compile(
+    rf"\b(lat|lon|lng|long|latitude|longitude)\b['\"]?\s*[:=]?\s*['\"]?({_NUMBER})(?![\d.]*\s*(?:[°º'′:]|[NSEWO]\b))",
+    re.IGNORECASE,
+)
+_LABEL = re.compile(r"\b(?:lat(?:itude)?|lon(?:g|gitude)?|lng)\b[\s:=.]*", re.IGNORECASE)
+_BARE = re.compile(rf"({_NUMBER})\s*°?\s*[,;/\s]\s*({_NUMBER})\s*°?\s*(?:[,;\s]\s*({_NUMBER})\s*m?\s*)?")
+_DECIMAL_COMMA = re.compile(r"([-+]?\d{1,3}),(\d{2,})\s*[;\s]\s*([-+]?\d{1,3}),(\d{2,})")
+_PART = r"(\d{1,3}(?:\.\d*)?)"
+_ANGLE = rf"([-+]?){_PART}\s*[°º:d\s]?\s*(?:{_PART}\s*(?:[′'’:m\s]\s*|(?=[,;/NSEWnsew]|$)))?(?:{_PART}\s*(?:[″\"”s]|''|′′|’’)?)?"
+_HEMISPHERE_LAST = re.compile(rf"{_ANGLE}\s*([NSns])\b[\s,;/]*{_ANGLE}\s*([EWew])\b")
+_HEMISPHERE_FIRST = re.compile(rf"\b([NSns])\s*{_ANGLE}[\s,;/]*([EWew])\s*{_ANGLE}")
+_LOCATOR = re.compile(r"(?<![\w.])([A-R]{2}\d{2}(?:[A-X]{2}(?:\d{2}(?:[A-X]{2})?)?)?)(?![\w.])", re.IGNORECASE)
+_LOCATOR_BASES = ((18, "A"), (10, "0"), (24, "A"), (10, "0"), (24, "A"))
+
+
+@dataclass(frozen=True)
+class WrittenPlace:
+    """A place, the standard deviation in m of each horizontal axis that its writing leaves, and the form it is written in."""
+
+    place: Place
+    sigma_m: float
+    form: str | None = None
+    """How it was read, where it is not the plain `[latitude, longitude]` in degrees."""
+
+
+def rounding_sigma_m(*coordinates: str) -> float:
+    """Standard deviation in m, along each horizontal axis, of a place whose degrees are written as these numbers.
+
+    The finest of them counts, without its trailing zeros: programs pad numbers and drop digits, owners round both alike.
+    32 km without decimals, 0.03 m with six. Infinite where none is a number.
+    """
+    steps = [step for text in coordinates if (step := _step(text)) is not None]
+    return min(steps) * _DEGREE_M * _UNIFORM if steps else math.inf
+
+
+def read_place(text: str) -> WrittenPlace | None:
+    """The place that a text means; None where it says none.
+
+    Read are `[latitude, longitude]` with or without a height and with anything round it, GeoJSON, numbers that are named
+    latitude and longitude, degrees with minutes and seconds, two or three bare numbers, and a Maidenhead locator.
+    """
+    readings: tuple[Callable[[str], WrittenPlace | None], ...] = (
+        _from_geojson,
+        _from_bracket,
+        _from_degrees,
+        _from_labels,
+        _from_bare,
+        _from_locator,
+    )
+    return next((found for reading in readings if (found := reading(text)) is not None), None)
+
+
+def decoded(content: bytes) -> str:
+    """A text file's content, whatever editor wrote it."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return content.decode("utf-16", "replace")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("cp1252", "replace")
+
+
+def _step(text: str) -> float | None:
+    """The last digit's place value, of whole degrees at most."""
+    try:
+        exponent = Decimal(text.strip()).normalize().as_tuple().exponent
+    except InvalidOperation:
+        return None
+    return 10.0 ** min(exponent, 0) if isinstance(exponent, int) else None
+
+
+def _plain(latitude: str, longitude: str, height: str | None = None, form: str | None = None) -> WrittenPlace:
+    place = Place(float(latitude), float(longitude), float(height) if height else None)
+    return WrittenPlace(place, rounding_sigma_m(latitude, longitude), form)
+
+
+def _from_geojson(text: str) -> WrittenPlace | None:
+    found = _GEOJSON.search(text)
+    return _plain(found[2], found[1], found[3], "GeoJSON, longitude first") if found else None
+
+
+def _from_bracket(text: str) -> WrittenPlace | None:
+    found = _BRACKET.search(text)
+    return _plain(found[1], found[2], found[3]) if found else None
+
+
+def _from_labels(text: str) -> WrittenPlace | None:
+    named = {name[:3].lower(): value for name, value in _LABELLED.findall(text)}
+    latitude, longitude = named.get("lat"), named.get("lon", named.get("lng"))
+    return _plain(latitude, longitude, form="named numbers") if latitude and longitude else None
+
+
+def _from_degrees(text: str) -> WrittenPlace | None:
+    """Degrees, minutes and seconds with the hemisphere behind or before. O is east to some and west to others: not read."""
+    text = _LABEL.sub("", text)
+    if found := _HEMISPHERE_LAST.search(text):
+        *latitude, north, s, d, m, sec, east = found.groups()
+        longitude: list[str | None] = [s, d, m, sec]
+    elif found := _HEMISPHERE_FIRST.search(text):
+        north, s, d, m, sec, east, *longitude = found.groups()
+        latitude = [s, d, m, sec]
+    else:
+        return None
+    return _angles(latitude, north, longitude, east)
+
+
+def _angles(latitude: list[str | None], north: str, longitude: list[str | None], east: str) -> WrittenPlace | None:
+    angles = _angle(latitude), _angle(longitude)
+    if angles[0] is None or angles[1] is None or "-" in (latitude[0], longitude[0]):
+        return None
+    latitude_deg = -angles[0][0] if north in "Ss" else angles[0][0]
+    longitude_deg = -angles[1][0] if east in "Ww" else angles[1][0]
+    sigma_m = min(angles[0][1], angles[1][1]) * _DEGREE_M * _UNIFORM
+    return WrittenPlace(Place(latitude_deg, longitude_deg), sigma_m, "degrees with N or S and E or W")
+
+
+def _angle(parts: list[str | None]) -> tuple[float, float] | None:
+    """Degrees, and the step of the last part written in degrees; None where minutes or seconds are 60 or more."""
+    _, *written = parts
+    values = [float(part or 0) for part in written]
+    if values[1] >= 60 or values[2] >= 60 or (written[1] is None and written[2] is not None):
+        return None
+    last = max(index for index, part in enumerate(written) if part is not None)
+    text = written[last] or ""
+    step = (_step(text) or 1.0) / 60**last
+    return values[0] + values[1] / 60 + values[2] / 3600, step
+
+
+def _from_bare(text: str) -> WrittenPlace | None:
+    """Nothing but numbers: two, or three with a height."""
+    stripped = text.strip().removeprefix("geo:").strip("()[]{}\"' \t\r\n")
+    if found := _DECIMAL_COMMA.fullmatch(stripped):
+        return _plain(f"{found[1]}.{found[2]}", f"{found[3]}.{found[4]}", form="numbers with a decimal comma")
+    found = _BARE.fullmatch(stripped)
+    return _plain(found[1], found[2], found[3], "bare numbers, latitude first") if found else None
+
+
+def _from_locator(text: str) -> WrittenPlace | None:
+    """The middle of a Maidenhead square; several different ones say nothing."""
+    found = {locator.upper() for locator in _LOCATOR.findall(text)}
+    return _square(found.pop()) if len(found) == 1 else None
+
+
+def _square(locator: str) -> WrittenPlace:
+    longitude, latitude, width = -180.0, -90.0, 360.0
+    for pair, (count, zero) in zip(range(0, len(locator), 2), _LOCATOR_BASES, strict=False):
+        width /= count
+        longitude += (ord(locator[pair]) - ord(zero)) * width
+        latitude += (ord(locator[pair + 1]) - ord(zero)) * width / 2
+    place = Place(latitude + width / 4, longitude + width / 2)
+    wider_deg = width * max(0.5, math.cos(math.radians(place.latitude_deg)))
+    return WrittenPlace(place, wider_deg * _DEGREE_M * _UNIFORM, f"the middle of the locator square {locator}")

@@ -1,0 +1,163 @@
+"""Files of one folder, sorted by when they were recorded: a session for each span that receivers share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from itertools import groupby, pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+_LEAST_SHARED_S = 1.0
+_LEAST_SHARE = 0.1
+"""A span shared is worth a session from a second on, or from a tenth of the shortest recording on."""
+_MOST_GAP_S = 1.0
+"""Files of one receiver that follow each other this closely are one recording that its recorder split."""
+_SAME_RATE = 1e-4
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """What is in a file: samples at the true rate, the first at `start_utc` (a whole second) and `start_rest_s`."""
+
+    samples: NDArray[np.complex64]
+    sample_rate_hz: float
+    start_utc: datetime
+    start_rest_s: float
+    clock_sigma_s: float | None = None
+
+    @property
+    def begin_s(self) -> float:
+        return (self.start_utc - _EPOCH).total_seconds() + self.start_rest_s
+
+    @property
+    def end_s(self) -> float:
+        return self.begin_s + len(self.samples) / self.sample_rate_hz
+
+
+@dataclass(frozen=True, eq=False)
+class Take:
+    """One file: who recorded it and when, by its name, and what is in it, or why it cannot be used."""
+
+    path: str
+    station: str
+    named_utc: datetime | None = None
+    heard: Heard | None = None
+    flaw: str | None = None
+    notes: tuple[str, ...] = ()
+
+    def when_s(self) -> float:
+        """The beginning, by its stamps or else its name; the epoch where neither says."""
+        if self.heard is not None:
+            return self.heard.begin_s
+        return 0.0 if self.named_utc is None else (self.named_utc - _EPOCH).total_seconds()
+
+
+@dataclass(frozen=True, eq=False)
+class Together:
+    """The takes of one session, in the order of their paths, those that cannot be used among them with their flaw."""
+
+    takes: tuple[Take, ...]
+    notes: tuple[str, ...] = ()
+
+
+def sessions_of(takes: Sequence[Take]) -> list[Together]:
+    """One session for each span that receivers share, in the order of time; a split recording is joined.
+
+    A take that nobody shares, or that holds nothing, goes to the session nearest in time: with its flaw, or in a note where
+    the session has that receiver already.
+    """
+    joined = [take for each in _by_station(takes) for take in _joined(each)]
+    sound = [take for take in joined if take.heard is not None]
+    groups = _shared(sound)
+    used = {id(take) for group in groups for take in group}
+    left = [take for take in joined if id(take) not in used]
+    if len(sound) > 1:
+        left = [take if take.heard is None else _stranger(take) for take in left]
+    if not groups:
+        return [_together(left)]
+    rest: list[list[Take]] = [[] for _ in groups]
+    for take in left:
+        rest[_nearest(take, groups)].append(take)
+    return [_with_rest(group, others) for group, others in zip(groups, rest, strict=True)]
+
+
+def _by_station(takes: Sequence[Take]) -> Iterator[list[Take]]:
+    ordered = sorted(takes, key=lambda take: (take.station, take.when_s()))
+    return (list(group) for _, group in groupby(ordered, key=lambda take: take.station))
+
+
+def _joined(takes: Sequence[Take]) -> list[Take]:
+    """The takes of one station, those that follow each other put together."""
+    joined: list[Take] = []
+    for take in takes:
+        both = _join(joined[-1], take) if joined else None
+        joined = [*joined[:-1], both] if both is not None else [*joined, take]
+    return joined
+
+
+def _join(first: Take, second: Take) -> Take | None:
+    """One recording of two with silence between them; None where they are too far apart, overlap, or one is broken."""
+    one, two = first.heard, second.heard
+    if one is None or two is None or (one.clock_sigma_s is None) != (two.clock_sigma_s is None):
+        return None
+    if abs(two.sample_rate_hz / one.sample_rate_hz - 1) > _SAME_RATE:
+        return None
+    silent = round((two.begin_s - one.end_s) * one.sample_rate_hz)
+    if not 0 <= silent <= _MOST_GAP_S * one.sample_rate_hz:
+        return None
+    samples = np.concatenate([one.samples, np.zeros(silent, np.complex64), two.samples])
+    length_s = (two.start_utc - one.start_utc).total_seconds() + two.start_rest_s - one.start_rest_s
+    length_s += len(two.samples) / two.sample_rate_hz
+    sigmas = [each.clock_sigma_s for each in (one, two) if each.clock_sigma_s is not None]
+    heard = replace(
+        one,
+        samples=samples,
+        sample_rate_hz=len(samples) / length_s,
+        clock_sigma_s=max(sigmas) if sigmas else None,
+    )
+    note = f"{second.path} follows {first.path} after {silent / one.sample_rate_hz:.2g} s: they are one recording"
+    return replace(first, heard=heard, notes=(*first.notes, *second.notes, note))
+
+
+def _shared(takes: Sequence[Take]) -> list[list[Take]]:
+    """The largest sets of takes that were recorded at one time, each by two stations at least, in the order of time."""
+    spans = [(take.heard.begin_s, take.heard.end_s) for take in takes if take.heard is not None]
+    edges = sorted({edge for span in spans for edge in span})
+    sets = {
+        frozenset(index for index, (begin_s, end_s) in enumerate(spans) if begin_s <= early and end_s >= late)
+        for early, late in pairwise(edges)
+    }
+    worth = [each for each in sets if len({takes[index].station for index in each}) > 1 and _is_worth(each, spans)]
+    largest = [each for each in worth if not any(each < other for other in worth)]
+    largest.sort(key=lambda each: max(spans[index][0] for index in each))
+    return [[takes[index] for index in sorted(each)] for each in largest]
+
+
+def _is_worth(members: frozenset[int], spans: Sequence[tuple[float, float]]) -> bool:
+    shared_s = min(spans[index][1] for index in members) - max(spans[index][0] for index in members)
+    shortest_s = min(spans[index][1] - spans[index][0] for index in members)
+    return shared_s >= min(_LEAST_SHARED_S, _LEAST_SHARE * shortest_s)
+
+
+def _stranger(take: Take) -> Take:
+    utc = (_EPOCH + timedelta(seconds=round(take.when_s()))).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return replace(take, flaw=take.flaw or f"recorded at another time, {utc}: nobody else recorded then")
+
+
+def _nearest(take: Take, groups: Sequence[Sequence[Take]]) -> int:
+    return min(range(len(groups)), key=lambda index: min(abs(take.when_s() - each.when_s()) for each in groups[index]))
+
+
+def _with_rest(group: Sequence[Take], rest: Sequence[Take]) -> Together:
+    stations = {take.station for take in group}
+    notes = [f"{take.path} is not used: {take.flaw}" for take in rest if take.station in stations]
+    return _together([*group, *(take for take in rest if take.station not in stations)], notes)
+
+
+def _together(takes: Sequence[Take], notes: Sequence[str] = ()) -> Together:
+    ordered = sorted(takes, key=lambda take: take.path)
+    return Together(tuple(ordered), (*(note for take in ordered for note in take.notes), *notes))

@@ -1,0 +1,58 @@
+"""`heimdall locate` prints what data say as it stands, and takes a channel from the call."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from heimdall import cli
+
+PLACES = {"[/x]": (50.2, 10.1), "[red]B[/red]": (49.8, 10.3), ":bug:": (50.1, 9.6), "D": (49.9, 9.7)}
+
+
+def _run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["heimdall", "locate", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    return int(ended.value.code or 0)
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """Powers of four receivers whose names look like markup; the first has a clock that says nothing."""
+    measurements = [
+        {
+            "receiver": name,
+            "latitude_deg": latitude,
+            "longitude_deg": longitude,
+            "rssi_dbm": -70.0 - 5 * index,
+            "toa_s": None if index else 0.0,
+            "clock_sigma_s": None if index else 0.5,
+        }
+        for index, (name, (latitude, longitude)) in enumerate(PLACES.items())
+    ]
+    row = {"id": "[b]night[/b]", "frequency_hz": 150e6, "bandwidth_hz": 25e3, "measurements": measurements}
+    path = tmp_path / "m.jsonl"
+    path.write_text(json.dumps(row))
+    return path
+
+
+def test_names_and_remarks_are_printed_as_they_are(
+    table: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Brackets and colons of data are no markup: nothing is lost, nothing ends in an internal error."""
+    assert _run(monkeypatch, str(table)) == 0
+    said = capsys.readouterr().err
+    assert "[/x]: clock of" in said.replace("\n", " ")
+    assert "[b]night[/b]" in said
+
+
+def test_a_channel_may_be_given(
+    table: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run(monkeypatch, str(table), "--bandwidth", "1e4") == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "the channel of 10000 Hz is given, in place of 25000 Hz" in said

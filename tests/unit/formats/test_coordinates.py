@@ -1,0 +1,115 @@
+"""Positions as people write them mean one place, and say how exactly, or mean nothing."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from heimdall.formats.coordinates import decoded, read_place, rounding_sigma_m
+
+PLACE = (46.4993, 8.7988)
+
+
+@pytest.mark.parametrize(
+    ("text", "within_deg"),
+    [
+        ("d.HB9ODP = struct('coord', [46.4993,8.7988], 'host', 'x', 'port', 8073);", 1e-9),
+        ("46.4993, 8.7988\n", 1e-9),
+        ("46.4993 8.7988 1800", 1e-9),
+        ("(46.4993/8.7988)", 1e-9),
+        ("46,4993; 8,7988", 1e-9),
+        ("geo:46.4993,8.7988", 1e-9),
+        ("lon = 8.7988\nlat = 46.4993", 1e-9),
+        ('{"latitude": 46.4993, "longitude": 8.7988}', 1e-9),
+        ('{"type": "Point", "coordinates": [8.7988, 46.4993]}', 1e-9),
+        ("46.4993N 8.7988E", 1e-9),
+        ("Lat 46.4993° N, Lon 8.7988° E", 1e-9),
+        ("46°29'57\"N 8°47'55\"E", 3e-4),
+        ("46º 29′ 57.5″ N, 8º 47′ 55.7″ E", 1e-4),
+        ("N 46° 29.958' E 8° 47.928'", 1e-6),
+        ("46 29 57 N / 8 47 55 E", 3e-4),
+        ("46:29:57N 8:47:55E", 3e-4),
+        ("JN46jm", 0.05),
+        ("QTH locator: jn46jl59", 0.01),
+    ],
+)
+def test_a_place_is_read_as_people_write_it(text: str, within_deg: float) -> None:
+    found = read_place(text)
+    assert found is not None
+    assert (found.place.latitude_deg, found.place.longitude_deg) == pytest.approx(PLACE, abs=within_deg)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "unknown", "46.4993", "46°99'N 8°47'E", "46°29'N 8°47'O", "JN46jm or JN47jm", "8.8 E", "1 2 3 4"]
+)
+def test_what_may_mean_anything_means_nothing(text: str) -> None:
+    assert read_place(text) is None
+
+
+def test_the_southern_and_the_western_half_are_negative() -> None:
+    for text in ("33°52'S 70°30'W", "S 33 52, W 70 30", "Lat: 33.8666667 S, Lon: 70.5 W"):
+        found = read_place(text)
+        assert found is not None
+        assert (found.place.latitude_deg, found.place.longitude_deg) == pytest.approx((-33.8667, -70.5), abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("texts", "sigma_m"),
+    [
+        (("47", "9"), 32_135),
+        (("47.000000", "9.000000"), 32_135),
+        (("46.5", "8.8"), 3_213),
+        (("46.50", "8.80"), 3_213),
+        (("46.5", "8.79"), 321),
+        (("46.499351", "8.798828"), 0.032),
+        (("50", "10"), 32_135),
+        (("1e-05", "0"), 0.32),
+    ],
+)
+def test_digits_say_how_exactly_a_place_is_given(texts: tuple[str, ...], sigma_m: float) -> None:
+    """A step divided by the root of twelve, in metres; zeros at the end say nothing, and the finer number counts."""
+    assert rounding_sigma_m(*texts) == pytest.approx(sigma_m, rel=0.01)
+
+
+def test_a_rounded_place_lies_within_what_its_digits_say() -> None:
+    """Uniformly scattered places, rounded: the scatter of the latitude is the stated standard deviation."""
+    for decimals in (0, 1, 2):
+        errors_m = [
+            (round(degree, decimals) - degree) * 111_320 for degree in (40 + 0.0137 * index for index in range(997))
+        ]
+        scatter_m = math.sqrt(sum(error**2 for error in errors_m) / len(errors_m))
+        assert rounding_sigma_m(f"{0.876543:.{decimals}f}") == pytest.approx(scatter_m, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("text", "sigma_m"),
+    [
+        ("46°29'57\"N 8°47'55\"E", 8.9),
+        ("46°29'N 8°47'E", 536),
+        ("JN46jm", 1843),
+        ("JN46", 44_000),
+        ("[46.5, 8.8]", 3213),
+    ],
+)
+def test_every_form_says_how_exactly_it_is_given(text: str, sigma_m: float) -> None:
+    found = read_place(text)
+    assert found is not None
+    assert found.sigma_m == pytest.approx(sigma_m, rel=0.05)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_any_editors_encoding_is_read(encoding: str) -> None:
+    found = read_place(decoded("46°29'57\"N 8°47'55\"E".encode(encoding)))
+    assert found is not None
+    assert found.place.latitude_deg == pytest.approx(46.4992, abs=1e-4)
+
+
+@settings(max_examples=200)
+@given(text=st.text(alphabet="0123456789.,-+°'\"NSEWjn[]() :latonge\n", max_size=40))
+def test_any_text_is_a_place_with_finite_numbers_or_nothing(text: str) -> None:
+    found = read_place(text)
+    if found is not None:
+        assert math.isfinite(found.place.latitude_deg + found.place.longitude_deg + found.sigma_m)
