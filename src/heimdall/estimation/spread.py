@@ -28,14 +28,20 @@ truth when the likelihood is surer than it should be."""
 
 
 def frame_around(
-    mode_m: Array, batch: EvidenceBatch, model: PropagationModel, cells: int, spread_m: Array | None = None
+    mode_m: Array,
+    batch: EvidenceBatch,
+    model: PropagationModel,
+    cells: int,
+    spread_m: Array | None = None,
+    density: LogDensity | None = None,
 ) -> WindowFrame:
     """The window centred on the likelihood's mode (B, 2) and scaled by how far its posterior spreads from there.
 
     `spread_m` (B,) is the standard deviation of an error still to come on top of the posterior: the window leaves room.
+    `density` is the posterior where it is another than that of the model at the transmitter's height.
     """
     xp = array_namespace(mode_m)
-    radius_m, log_mass = _radial_mass(xp, mode_m, batch, model)
+    radius_m, log_mass = _radial_mass(xp, mode_m, batch, density or log_posterior(batch, model))
     core_radius_m = _radius_holding(xp, radius_m, log_mass, _CORE_PROBABILITY)
     log_area = 2 * xp.log(radius_m)
     log_density = log_mass - log_area
@@ -64,7 +70,7 @@ def posterior_mass(batch: EvidenceBatch, density: LogDensity, frame: WindowFrame
     return xp.reshape(mass, (mass.shape[0], cells, cells))
 
 
-def _radial_mass(xp: Any, mode_m: Array, batch: EvidenceBatch, model: PropagationModel) -> tuple[Array, Array]:
+def _radial_mass(xp: Any, mode_m: Array, batch: EvidenceBatch, density: LogDensity) -> tuple[Array, Array]:
     """Radii (B, R) and the log of the posterior's mass in the ring at each, up to a constant."""
     where = {"dtype": mode_m.dtype, "device": device(mode_m)}
     furthest_m = batch.half_width_m + xp.max(xp.abs(mode_m), axis=-1)
@@ -75,7 +81,7 @@ def _radial_mass(xp: Any, mode_m: Array, batch: EvidenceBatch, model: Propagatio
     place = mode_m[:, None, None, :] + radius_BR[:, :, None, None] * unit_A2
     blur_BR = radius_BR * (math.pi / _ANGLES * _BLUR_OF_CELL * 2)
     blur = xp.reshape(xp.broadcast_to(blur_BR[:, :, None], place.shape[:3]), (place.shape[0], -1))
-    value = log_posterior(batch, model)(xp.reshape(place, (place.shape[0], -1, 2)), blur)
+    value = density(xp.reshape(place, (place.shape[0], -1, 2)), blur)
     value = xp.reshape(value, place.shape[:3])
     top = xp.max(xp.max(value, axis=-1), axis=-1)
     ring = xp.log(xp.sum(xp.exp(value - top[:, None, None]), axis=-1) + 1e-30)
