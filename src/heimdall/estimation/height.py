@@ -3,7 +3,7 @@
 Arrival times of four receivers or more say something about the height, and a height says something about the place. The
 transmitter is taken to be on the ground or aloft, as likely as the other before anything was heard; aloft the logarithm of its
 height above the receivers is uniform, so that low is likelier than high. Nothing is known of where it is that differs
-between the two. Aloft nothing stands in the way, while echoes arise around the receivers as they do for any signal.
+between the two. Aloft links are those of an aircraft whose height is known (`heimdall.estimation.model.AIRBORNE`).
 """
 
 from __future__ import annotations
@@ -84,8 +84,6 @@ class Height:
         figures = f"{self.height_m / 1e3:.1f} +- {max(self.sigma_m / 1e3, 0.1):.1f} km"
         if self.ground_probability < 0.05:
             return f"the arrival times fit a transmitter at {figures}, not on the ground"
-        if self.ground_probability < 0.5:
-            return f"the arrival times fit a transmitter at {figures} better than one on the ground"
         if self.ground_probability < 0.95:
             return f"the height is open: on the ground, or up to {self.upper_m / 1e3:.1f} km"
         return ""
@@ -98,14 +96,8 @@ def is_unknown(collected: Collected, model: PropagationModel) -> bool:
 
 
 def aloft(model: PropagationModel) -> PropagationModel:
-    """The model with an airborne transmitter's clear sight and path loss, and its own echoes and prior."""
-    return replace(
-        model,
-        blocked_probability=AIRBORNE.blocked_probability,
-        excess_delay_s=AIRBORNE.excess_delay_s,
-        exponent_mean=AIRBORNE.exponent_mean,
-        exponent_sigma=AIRBORNE.exponent_sigma,
-    )
+    """What holds for links to a transmitter whose height is known to be an aircraft's, with the model's own prior."""
+    return replace(AIRBORNE, inside_probability=model.inside_probability, combined_receivers=model.combined_receivers)
 
 
 def raised(batch: EvidenceBatch, above_m_B: Values) -> EvidenceBatch:

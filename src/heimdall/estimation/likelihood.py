@@ -184,6 +184,9 @@ def _erfcx(xp: Array, z: Array) -> Array:
 
 def level_log_likelihood(place_BG2: Array, distance_BGN: Array, batch: EvidenceBatch, model: PropagationModel) -> Array:
     """(B, G) log-likelihood of the received powers: by the radio map of the site where there is one, else by the power law."""
+    xp = array_api_compat.array_namespace(distance_BGN)
+    if not bool(xp.any(batch.has_level)):  # arrival times alone
+        return xp.zeros_like(distance_BGN[..., 0])
     if batch.mapped is None:
         return power_law_log_likelihood(distance_BGN, batch, model)
     return mapped_log_likelihood(place_BG2, distance_BGN, batch, batch.mapped)
