@@ -205,7 +205,7 @@ def _write(output: Path, kept: Sequence[tuple[Observation, _Result]]) -> None:
 
 def _show(first: Sequence[tuple[Observation, Fix]], count: int) -> None:
     """A table for people, and what the readers decided on the way."""
-    table = Table("id", "status", "latitude", "longitude", "95 % within", "error", "method", "ms", box=None)
+    table = Table("id", "status", "latitude", "longitude", "height", "95 % within", "error", "method", "ms", box=None)
     for _, fix in first:
         table.add_row(fix.id, fix.status, *_place(fix), _error(fix), fix.method, f"{fix.elapsed_ms:.0f}")
     console.print(table)
@@ -219,11 +219,13 @@ def _show(first: Sequence[tuple[Observation, Fix]], count: int) -> None:
             console.print(f"{fix.id}: {line}")
 
 
-def _place(fix: Fix) -> tuple[str, str, str]:
+def _place(fix: Fix) -> tuple[str, str, str, str]:
     if fix.latitude_deg is None or fix.longitude_deg is None or fix.region_95 is None:
-        return "-", "-", "-"
+        return "-", "-", "-", "-"
+    from heimdall.formats.wording import height_text
+
     reach_m = fix.region_95.reach_m(fix.latitude_deg, fix.longitude_deg)
-    return f"{fix.latitude_deg:.5f}", f"{fix.longitude_deg:.5f}", _metres(reach_m)
+    return f"{fix.latitude_deg:.5f}", f"{fix.longitude_deg:.5f}", height_text(fix) or "unknown", _metres(reach_m)
 
 
 def _error(fix: Fix) -> str:

@@ -29,7 +29,8 @@ def contributions(located: Located) -> Contributions | None:
     fix, collected = located.fix, located.collected
     if collected is None or fix.latitude_deg is None or fix.longitude_deg is None:
         return None
-    geodetic = (np.array([value]) for value in (fix.latitude_deg, fix.longitude_deg, fix.height_m or 0.0))
+    height_m = float(collected.evidence.transmitter_height_m[0])
+    geodetic = (np.array([value]) for value in (fix.latitude_deg, fix.longitude_deg, height_m))
     place = collected.frame.to_enu(*geodetic)[:, :2]
     model = model_of(collected)
     evidence = collected.evidence
