@@ -49,6 +49,8 @@ class Receiver:
     """Standard deviation of its time stamps against UTC; None: no clock to rely on."""
     level_sigma_db: float | None = None
     """Standard deviation of its level calibration; None: unknown, the estimators take their own."""
+    position_sigma_m: float | None = None
+    """Standard deviation of its place along each horizontal axis; None: nobody says."""
 
     @property
     def clock_class(self) -> ClockClass:

@@ -14,6 +14,7 @@ from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.errors import InputError
 from heimdall.evidence.alignment import Aligned, align
 from heimdall.evidence.batch import EvidenceBatch
+from heimdall.evidence.placement import with_place_errors
 from heimdall.evidence.recording import (
     DEFAULT_LEVEL_SIGMA_DB,
     Recordings,
@@ -63,6 +64,7 @@ def collect(observation: Observation) -> Collected:
         evidence = _from_samples(observation, receptions, position, frame, half_width_m)
     else:
         evidence = _from_table(observation, receptions, position, frame, half_width_m)
+    evidence = with_place_errors(evidence, receptions)
     reasons: list[str | None] = [reception.flaw for reception in observation.receptions]
     for place, index in enumerate(usable):
         reasons[index] = _reason(receptions[place], evidence, place, half_width_m)
