@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache, partial
@@ -26,6 +26,7 @@ from heimdall.fix import Fix, Status
 from heimdall.observation import Place
 
 if TYPE_CHECKING:
+    from heimdall.estimation.correction import Correction
     from heimdall.formats.map_scene import EvidenceMap
     from heimdall.inference.locate import Learned
     from heimdall.observation import Observation
@@ -56,6 +57,10 @@ def locate(
     method: Annotated[Method, typer.Option(help="auto takes what the model's evaluation found better.")] = Method.AUTO,
     model: Annotated[Path | None, typer.Option(help="Model bundle (.heimdall) for auto and learned.")] = None,
     truth: Annotated[str | None, typer.Option(help="LATITUDE,LONGITUDE of the transmitter, to compare with.")] = None,
+    corrections: Annotated[
+        Path | None,
+        typer.Option(help="Receivers' delays and level biases, as `heimdall receivers calibrate` writes them."),
+    ] = None,
     output: Annotated[Path | None, typer.Option(help="Also write .geojson, .kml, .cot, .html or .png.")] = None,
     jobs: JobsOption = None,
     on: OnOption = None,
@@ -68,7 +73,9 @@ def locate(
         raise InputError("--method learned needs --model NAME.heimdall; `heimdall train` makes one")
     if output is not None:
         check_output(output)
-    way = _Way(method, model, output is not None and output.suffix.lower() in _WITH_MAPS)
+    from heimdall.cli.receivers_calibrate import read
+
+    way = _Way(method, model, output is not None and output.suffix.lower() in _WITH_MAPS, read(corrections))
     told = _Told(json, output)
     for chunk, results in _located(paths, None if truth is None else _parse_place(truth), way, jobs, on, quiet=json):
         told.add(chunk, results)
@@ -93,6 +100,8 @@ class _Way:
     model: Path | None
     with_maps: bool
     """Whether the evidence is wanted as pictures show it."""
+    corrections: Mapping[str, Correction]
+    """By the receiver's name."""
     threads: int | None = None
     """Of the network; None for all cores."""
 
@@ -127,6 +136,9 @@ def _located(
 
 def _locate(way: _Way, observations: Sequence[Observation]) -> list[_Result]:
     """The fixes of a chunk, in this process or another, each with its maps if they are wanted."""
+    from heimdall.cli.receivers_calibrate import applied
+
+    observations = [applied(observation, way.corrections) for observation in observations]
     if way.method is Method.LEAST_SQUARES:
         from heimdall.estimation.least_squares import locate_each as by_least_squares
 
