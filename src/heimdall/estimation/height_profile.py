@@ -25,7 +25,7 @@ from heimdall.estimation.search import log_posterior
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.geometry import surface_up_m
 
-_COARSE_CELLS, _FINE_CELLS = 24, 128
+_COARSE_CELLS, _ROUGH_CELLS, _FINE_CELLS = 24, 48, 128
 _REFINEMENTS = 2
 _PRIOR_SHARE = 0.05
 _TEMPER = 0.5
@@ -49,7 +49,7 @@ def profiles(batch: EvidenceBatch, model: PropagationModel, mode_B2: Values, *, 
     ground_B1 = np.zeros((scenes, 1))
     _, covariance_B122 = _settled(batch, model, ground_B1, mode_B2[:, None], 0)
     ground_log_B1 = _log_evidence(batch, model, ground_B1, ground_B1, mode_B2[:, None], covariance_B122)
-    cells, log_BF = (_fine if fine else _coarse)(batch, aloft(model), mode_B2)
+    cells, log_BF = (_fine if fine else _rough)(batch, aloft(model), mode_B2)
     log_BF = np.concatenate([ground_log_B1 + math.log(1 - ALOFT_PROBABILITY), log_BF], axis=1)
     probability_BF = np.exp(log_BF - log_BF.max(axis=1, keepdims=True))
     probability_BF /= probability_BF.sum(axis=1, keepdims=True)
@@ -99,6 +99,21 @@ def _coarse(batch: EvidenceBatch, model: PropagationModel, mode_B2: Values) -> t
     return _weighed(batch, model, edge_BE, start_BF2, _ROUNDS)
 
 
+def _rough(batch: EvidenceBatch, model: PropagationModel, mode_B2: Values) -> tuple[_Cells, Values]:
+    """Enough to see whether the height matters: a narrow peak would drown in the blur of coarse cells."""
+    cells, log_BF = _coarse(batch, model, mode_B2)
+    return _refined(batch, model, cells, log_BF, _ROUGH_CELLS)
+
+
+def _refined(
+    batch: EvidenceBatch, model: PropagationModel, cells: _Cells, log_BF: Values, count: int
+) -> tuple[_Cells, Values]:
+    """So many cells instead, small where the transmitter may be."""
+    mass_BF = tempered(log_BF - np.log(cells.prior), cells.prior)
+    edge_BE = quantiles(cells.edge_BE, mass_BF, count)
+    return _weighed(batch, model, edge_BE, _interpolated(edge_BE, cells), 1)
+
+
 def _fine(batch: EvidenceBatch, model: PropagationModel, mode_B2: Values) -> tuple[_Cells, Values]:
     """Many cells, small where the transmitter may be; places as they follow from the ground's mode or, where better, from
     the middle of the receivers."""
@@ -106,11 +121,9 @@ def _fine(batch: EvidenceBatch, model: PropagationModel, mode_B2: Values) -> tup
     middle_B2 = np.sum(batch.position_enu_m[..., :2] * present_BN1, axis=1) / present_BN1.sum(axis=1)
     (cells, log_BF), (other, other_BF) = (_coarse(batch, model, start_B2) for start_B2 in (mode_B2, middle_B2))
     place_BF2 = np.where((log_BF >= other_BF)[..., None], cells.place_BF2, other.place_BF2)
-    coarse, log_BF = replace(cells, place_BF2=place_BF2), np.maximum(log_BF, other_BF)
+    cells, log_BF = replace(cells, place_BF2=place_BF2), np.maximum(log_BF, other_BF)
     for _ in range(_REFINEMENTS):
-        mass_BF = tempered(log_BF - np.log(cells.prior), cells.prior)
-        edge_BE = quantiles(cells.edge_BE, mass_BF, _FINE_CELLS)
-        cells, log_BF = _weighed(batch, model, edge_BE, _interpolated(edge_BE, coarse), 1)
+        cells, log_BF = _refined(batch, model, cells, log_BF, _FINE_CELLS)
     return cells, log_BF
 
 
