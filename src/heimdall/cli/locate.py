@@ -26,7 +26,7 @@ from heimdall.fix import Fix, Status
 from heimdall.observation import Place
 
 if TYPE_CHECKING:
-    from heimdall.estimation.correction import Correction
+    from heimdall.correction import Correction
     from heimdall.formats.map_scene import EvidenceMap
     from heimdall.inference.locate import Learned
     from heimdall.observation import Observation

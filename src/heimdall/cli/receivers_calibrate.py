@@ -14,7 +14,7 @@ from heimdall.cli.receivers import receivers
 from heimdall.errors import InputError
 
 if TYPE_CHECKING:
-    from heimdall.estimation.correction import Correction
+    from heimdall.correction import Correction
     from heimdall.observation import Observation
 
 
@@ -31,8 +31,7 @@ def calibrate(
     """Find the delay and the level bias of every receiver, against the mean of those heard with it."""
     from dataclasses import asdict
 
-    from heimdall.estimation.correction import corrections_from
-    from heimdall.estimation.site import site_biases
+    from heimdall.estimation.site import corrections_from, site_biases
     from heimdall.formats.corrections import corrections_text
     from heimdall.formats.read import iterate_observations
 
@@ -48,7 +47,7 @@ def calibrate(
 
 def applied(observation: Observation, corrections: Mapping[str, Correction]) -> Observation:
     """The observation with its receivers' corrections taken off."""
-    from heimdall.estimation.correction import corrected
+    from heimdall.correction import corrected
 
     return corrected(observation, corrections) if corrections else observation
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
+from heimdall.correction import Correction
 from heimdall.errors import InputError
 from heimdall.estimation.likelihood import arrival_residual_s, link_distance_m, link_sigma_s
 from heimdall.estimation.locate import model_of
@@ -90,6 +91,23 @@ def site_biases(observations: Sequence[Observation]) -> SiteBiases:
         _biases(names, *level, _BIAS_PRIOR_DB, decades, exponent_sigma),
         len(heard),
     )
+
+
+def corrections_from(found: SiteBiases) -> dict[str, Correction]:
+    """By the receiver's name."""
+    corrections: dict[str, Correction] = {}
+    for bias in found.delays_s:
+        corrections[bias.name] = Correction(
+            bias.value, bias.sigma, bias.sigma_in_group, bias.group, observations=_count(bias)
+        )
+    for bias in found.levels_db:
+        known = corrections.get(bias.name, Correction(observations=_count(bias)))
+        corrections[bias.name] = replace(known, level_bias_db=bias.value, level_bias_sigma_db=bias.sigma)
+    return corrections
+
+
+def _count(bias: Bias) -> int:
+    return sum(residual is not None for residual in bias.residuals)
 
 
 def _heard(observation: Observation) -> _Heard | None:

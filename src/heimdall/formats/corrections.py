@@ -9,8 +9,8 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from heimdall.correction import Correction
 from heimdall.errors import InputError
-from heimdall.estimation.correction import Correction
 
 _DOCUMENT: TypeAdapter[dict[str, dict[str, Correction]]] = TypeAdapter(dict[str, dict[str, Correction]])
 _KEY = "receivers"

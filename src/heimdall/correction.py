@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from heimdall.estimation.site import Bias, SiteBiases
 from heimdall.observation import Observation, Reception
 
 
@@ -26,19 +25,6 @@ class Correction:
     """It was found from so many."""
 
 
-def corrections_from(found: SiteBiases) -> dict[str, Correction]:
-    """By the receiver's name."""
-    corrections: dict[str, Correction] = {}
-    for bias in found.delays_s:
-        corrections[bias.name] = Correction(
-            bias.value, bias.sigma, bias.sigma_in_group, bias.group, observations=_heard(bias)
-        )
-    for bias in found.levels_db:
-        known = corrections.get(bias.name, Correction(observations=_heard(bias)))
-        corrections[bias.name] = replace(known, level_bias_db=bias.value, level_bias_sigma_db=bias.sigma)
-    return corrections
-
-
 def corrected(observation: Observation, corrections: Mapping[str, Correction]) -> Observation:
     """The observation with the corrections of its receivers taken off, and their uncertainties added to its own."""
     names = {each.receiver.name for each in observation.receptions if each.flaw is None}
@@ -50,10 +36,6 @@ def corrected(observation: Observation, corrections: Mapping[str, Correction]) -
         for reception in observation.receptions
     )
     return replace(observation, receptions=receptions)
-
-
-def _heard(bias: Bias) -> int:
-    return sum(residual is not None for residual in bias.residuals)
 
 
 def _corrected(reception: Reception, correction: Correction, one_group: bool) -> Reception:
