@@ -95,14 +95,14 @@ class Fix:
     longitude_deg: float | None = None
     height_m: float | None = None
     """Above the ellipsoid; None where it was neither given nor can be told."""
-    height_sigma_m: float | None = None
-    """Standard deviation of the height: 0 where it was given, None with an unknown one."""
     covariance_enu_m2: NDArray[np.float64] | None = None
     """Shape (3, 3); the row of a height that is not estimated is zero."""
     region_68: Region | None = None
     region_95: Region | None = None
     elapsed_ms: float = 0.0
     truth: TruthCheck | None = None
+    height_sigma_m: float | None = None
+    """Standard deviation of the height: 0 where it was given, None with an unknown one."""
 
     def to_json(self) -> dict[str, object]:
         """The fix as the contract of `heimdall locate --json` has it."""
