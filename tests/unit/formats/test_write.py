@@ -84,7 +84,7 @@ def test_kml_has_every_part_of_the_fix(located: Located) -> None:
     styles = {f"#{style.get('id')}" for style in root.iterfind(".//k:Style", KML)}
     assert {element.text for element in root.iterfind(".//k:styleUrl", KML)} <= styles
     estimate = root.findall(".//k:Point/k:coordinates", KML)[-1].text
-    assert estimate == f"{located[0].longitude_deg:.8f},{located[0].latitude_deg:.8f}"
+    assert estimate == f"{located[0].longitude_deg:.8f},{located[0].latitude_deg:.8f},420.0"
 
 
 def test_a_cot_event_says_position_and_errors(located: Located) -> None:
