@@ -106,12 +106,15 @@ class Fix:
     latitude_deg: float | None = None
     longitude_deg: float | None = None
     height_m: float | None = None
+    """Above the ellipsoid; None where it was neither given nor can be told."""
     covariance_enu_m2: NDArray[np.float64] | None = None
-    """Shape (3, 3); the row of an assumed height is zero."""
+    """Shape (3, 3); the row of a height that is not estimated is zero."""
     region_68: Region | None = None
     region_95: Region | None = None
     elapsed_ms: float = 0.0
     truth: TruthCheck | None = None
+    height_sigma_m: float | None = None
+    """Standard deviation of the height: 0 where it was given, None with an unknown one."""
 
     def to_json(self) -> dict[str, object]:
         """The fix as the contract of `heimdall locate --json` has it."""
@@ -122,6 +125,7 @@ class Fix:
             "latitude_deg": self.latitude_deg,
             "longitude_deg": self.longitude_deg,
             "height_m": self.height_m,
+            "height_sigma_m": self.height_sigma_m,
             "covariance_enu_m2": None if self.covariance_enu_m2 is None else self.covariance_enu_m2.tolist(),
             "region_68": None if self.region_68 is None else self.region_68.to_geojson(),
             "region_95": None if self.region_95 is None else self.region_95.to_geojson(),

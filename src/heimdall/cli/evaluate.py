@@ -36,6 +36,10 @@ def evaluate(
     ] = None,
     model: Annotated[Path | None, typer.Option(help="Model bundle (.heimdall) to compare as well.")] = None,
     scenario: Annotated[str | None, typer.Option(help="Simulated scenes instead; docs/simulation.md has them.")] = None,
+    corrections: Annotated[
+        Path | None,
+        typer.Option(help="Receivers' delays and level biases, as `heimdall receivers calibrate` writes them."),
+    ] = None,
     count: Annotated[int, typer.Option(min=1, help="How many scenes.")] = 200,
     seed: Annotated[int, typer.Option(min=0, help="Of the scenes.")] = 0,
     plots: Annotated[Path | None, typer.Option(help="Folder to write pictures into.")] = None,
@@ -51,7 +55,9 @@ def evaluate(
     if run is not None and run.result.exists():
         console.print(f"{run.path} has its result already")
         return
-    work = _simulated(scenario, count, seed, model) if scenario is not None else _recorded(paths or [], model)
+    work = (
+        _simulated(scenario, count, seed, model) if scenario is not None else _recorded(paths or [], model, corrections)
+    )
     comparison = _compared(work, jobs, on, run, quiet=json)
     document = _document(comparison, scenario, seed, paths or [], model)
     _write_results(comparison, document, plots, run)
@@ -101,9 +107,12 @@ def _compare_draw(model: Path | None, name: str, count: int, seed: int, threads:
     return compare(list(simulated_cases(scenario(name), last, seed, draw)), _methods(model, threads))
 
 
-def _recorded(paths: list[Path], model: Path | None) -> _Work:
+def _recorded(paths: list[Path], model: Path | None, corrections: Path | None) -> _Work:
+    from heimdall.cli.receivers_calibrate import applied, read
     from heimdall.estimation.comparison import case_of, chunks
     from heimdall.formats.read import count_observations, iterate_observations
+
+    known_of = read(corrections)
 
     def known() -> Iterator[Case]:
         left_out = 0
@@ -111,7 +120,7 @@ def _recorded(paths: list[Path], model: Path | None) -> _Work:
             if observation.truth is None:
                 left_out += 1
             else:
-                yield case_of(observation)
+                yield case_of(applied(observation, known_of))
         if left_out:
             console.print(f"{left_out} observations have no truth and are left out")
 

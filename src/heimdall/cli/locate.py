@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache, partial
@@ -26,6 +26,7 @@ from heimdall.fix import Fix, Status
 from heimdall.observation import Place
 
 if TYPE_CHECKING:
+    from heimdall.correction import Correction
     from heimdall.formats.map_scene import EvidenceMap
     from heimdall.inference.locate import Learned
     from heimdall.observation import Observation
@@ -61,6 +62,10 @@ def locate(
     bandwidth: Annotated[
         float | None, typer.Option(min=1e-3, help="Width of the channel in Hz, in place of what was stated or found.")
     ] = None,
+    corrections: Annotated[
+        Path | None,
+        typer.Option(help="Receivers' delays and level biases, as `heimdall receivers calibrate` writes them."),
+    ] = None,
     output: Annotated[Path | None, typer.Option(help="Also write .geojson, .kml, .cot, .html or .png.")] = None,
     jobs: JobsOption = None,
     on: OnOption = None,
@@ -73,7 +78,9 @@ def locate(
         raise InputError("--method learned needs --model NAME.heimdall; `heimdall train` makes one")
     if output is not None:
         check_output(output)
-    way = _Way(method, model, output is not None and output.suffix.lower() in _WITH_MAPS)
+    from heimdall.cli.receivers_calibrate import read
+
+    way = _Way(method, model, output is not None and output.suffix.lower() in _WITH_MAPS, read(corrections))
     told = _Told(json, output)
     known = _Known(None if truth is None else _parse_place(truth), bandwidth)
     for chunk, results in _located(paths, known, way, jobs, on, quiet=json):
@@ -115,6 +122,8 @@ class _Way:
     model: Path | None
     with_maps: bool
     """Whether the evidence is wanted as pictures show it."""
+    corrections: Mapping[str, Correction]
+    """By the receiver's name."""
     threads: int | None = None
     """Of the network; None for all cores."""
 
@@ -149,6 +158,9 @@ def _located(
 
 def _locate(way: _Way, observations: Sequence[Observation]) -> list[_Result]:
     """The fixes of a chunk, in this process or another, each with its maps if they are wanted."""
+    from heimdall.cli.receivers_calibrate import applied
+
+    observations = [applied(observation, way.corrections) for observation in observations]
     if way.method is Method.LEAST_SQUARES:
         from heimdall.estimation.least_squares import locate_each as by_least_squares
 
@@ -227,7 +239,7 @@ def _write(output: Path, kept: Sequence[tuple[Observation, _Result]]) -> None:
 
 def _show(first: Sequence[tuple[Observation, Fix]], count: int) -> None:
     """A table for people, and what the readers decided on the way."""
-    table = Table("id", "status", "latitude", "longitude", "95 % within", "error", "method", "ms", box=None)
+    table = Table("id", "status", "latitude", "longitude", "height", "95 % within", "error", "method", "ms", box=None)
     for _, fix in first:
         table.add_row(fix.id, fix.status, *_place(fix), _error(fix), fix.method, f"{fix.elapsed_ms:.0f}")
     console.print(table)
@@ -241,11 +253,13 @@ def _show(first: Sequence[tuple[Observation, Fix]], count: int) -> None:
             console.print(f"{fix.id}: {line}")
 
 
-def _place(fix: Fix) -> tuple[str, str, str]:
+def _place(fix: Fix) -> tuple[str, str, str, str]:
     if fix.latitude_deg is None or fix.longitude_deg is None or fix.region_95 is None:
-        return "-", "-", "-"
+        return "-", "-", "-", "-"
+    from heimdall.formats.wording import height_text
+
     reach_m = fix.region_95.reach_m(fix.latitude_deg, fix.longitude_deg)
-    return f"{fix.latitude_deg:.5f}", f"{fix.longitude_deg:.5f}", _metres(reach_m)
+    return f"{fix.latitude_deg:.5f}", f"{fix.longitude_deg:.5f}", height_text(fix) or "unknown", _metres(reach_m)
 
 
 def _error(fix: Fix) -> str:

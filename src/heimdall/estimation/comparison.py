@@ -118,8 +118,8 @@ def _judged(located: Located, observation: Observation) -> Answer:
 
 def needed_mass(posterior: GridPosterior, truth: Place) -> float:
     """Mass of the posterior's smallest region that holds the truth; 1 outside its grid."""
-    height_m = posterior.height_m if truth.height_m is None else truth.height_m
-    geodetic = (np.array([value]) for value in (truth.latitude_deg, truth.longitude_deg, height_m))
+    # At the posterior's own height, so that what is compared is the place on the ground below.
+    geodetic = (np.array([value]) for value in (truth.latitude_deg, truth.longitude_deg, posterior.height_m))
     east, north, _ = posterior.frame.to_enu(*geodetic)[0]
     log_density = np.log(np.maximum(posterior.density_per_m2, 1e-300))
     at = RegularGridInterpolator((posterior.north_m, posterior.east_m), log_density, bounds_error=False)

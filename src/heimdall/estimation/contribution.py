@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from heimdall.estimation.cramer_rao import bound_at, information_at, surface_tangent
+from heimdall.estimation.cramer_rao import bound_at, ground_information_at
+from heimdall.estimation.height import is_unknown
 from heimdall.estimation.locate import Located, model_of
 from heimdall.estimation.model import PropagationModel
 from heimdall.evidence.batch import EvidenceBatch
@@ -29,23 +30,26 @@ def contributions(located: Located) -> Contributions | None:
     fix, collected = located.fix, located.collected
     if collected is None or fix.latitude_deg is None or fix.longitude_deg is None:
         return None
-    geodetic = (np.array([value]) for value in (fix.latitude_deg, fix.longitude_deg, fix.height_m or 0.0))
+    height_m = float(collected.evidence.transmitter_height_m[0])
+    geodetic = (np.array([value]) for value in (fix.latitude_deg, fix.longitude_deg, height_m))
     place = collected.frame.to_enu(*geodetic)[:, :2]
     model = model_of(collected)
     evidence = collected.evidence
-    variance_m2 = float(np.trace(bound_at(place, evidence, model)[0]))
-    shares = _shares(place, evidence, model)
+    height_unknown = is_unknown(collected, model)
+    variance_m2 = float(np.trace(bound_at(place, evidence, model, height_unknown=height_unknown)[0]))
+    shares = _shares(place, evidence, model, height_unknown)
     return Contributions(
         _by_reception(collected, shares), float(np.sqrt(variance_m2)) if np.isfinite(variance_m2) else None
     )
 
 
-def _shares(place: NDArray[np.float64], evidence: EvidenceBatch, model: PropagationModel) -> NDArray[np.float64]:
+def _shares(
+    place: NDArray[np.float64], evidence: EvidenceBatch, model: PropagationModel, height_unknown: bool
+) -> NDArray[np.float64]:
     """(N,) what of the information goes when one receiver is left out, weighed by what all know together."""
-    tangent = surface_tangent(place, np.asarray(evidence.curvature_per_m, dtype=float))[0]
 
     def on_surface(each: EvidenceBatch) -> NDArray[np.float64]:
-        return np.asarray(tangent.T @ information_at(place, each, model)[0] @ tangent)
+        return np.asarray(ground_information_at(place, each, model, height_unknown=height_unknown)[0])
 
     whole = on_surface(evidence)
     known = np.linalg.pinv(whole, hermitian=True)

@@ -23,6 +23,7 @@ Values = NDArray[np.float64]
 _DECIBEL = 10 / math.log(10)
 _LEAST_RATIO = 1e-12
 """An information matrix whose eigenvalues differ by more than this knows nothing in one direction."""
+_HEIGHT_SIGMA_M = 30e3
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,10 +114,28 @@ def surface_tangent(place_B2: Values, curvature_per_m_BK: Values) -> Values:
     return np.stack(columns, axis=-1)
 
 
-def bound_at(place_B2: Values, batch: EvidenceBatch, model: PropagationModel) -> Values:
+def bound_at(
+    place_B2: Values, batch: EvidenceBatch, model: PropagationModel, *, height_unknown: bool = False
+) -> Values:
     """(B, 2, 2) covariance bound in m^2 of evidence (numpy) for transmitters at `place_B2`, by the model's own figures."""
-    curvature = np.asarray(batch.curvature_per_m, dtype=float)
-    return position_covariance(information_at(place_B2, batch, model), surface_tangent(place_B2, curvature))
+    return position_covariance(ground_information_at(place_B2, batch, model, height_unknown=height_unknown))
+
+
+def ground_information_at(
+    place_B2: Values, batch: EvidenceBatch, model: PropagationModel, *, height_unknown: bool = False
+) -> Values:
+    """(B, 2, 2) information about the place on the earth, at the transmitter's height or along with it.
+
+    An unknown height is projected out by the Schur complement. Nothing is known of it but that it is within `_HEIGHT_SIGMA_M`,
+    so that a height which no arrival time depends on takes nothing away.
+    """
+    information = information_at(place_B2, batch, model)
+    tangent = surface_tangent(place_B2, np.asarray(batch.curvature_per_m, dtype=float))
+    known = np.swapaxes(tangent, -1, -2) @ information @ tangent
+    if not height_unknown:
+        return np.asarray(known)
+    cross = np.swapaxes(tangent, -1, -2) @ information[..., 2:]
+    return np.asarray(known - cross @ np.swapaxes(cross, -1, -2) / (information[..., 2:, 2:] + _HEIGHT_SIGMA_M**-2))
 
 
 def information_at(place_B2: Values, batch: EvidenceBatch, model: PropagationModel) -> Values:

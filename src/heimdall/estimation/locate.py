@@ -13,6 +13,9 @@ from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.errors import InputError
 from heimdall.estimation.advice import judge, sky_wave_advice
 from heimdall.estimation.frame import WindowFrame
+from heimdall.estimation.height import Height, Profile, is_unknown
+from heimdall.estimation.height_posterior import Found, search_heights
+from heimdall.estimation.height_profile import profiles
 from heimdall.estimation.likelihood import explained
 from heimdall.estimation.model import PropagationModel, model_for
 from heimdall.estimation.reach import search_radius_m
@@ -40,7 +43,7 @@ class Located:
     mass: Callable[[float], float] = float
     """Mass of the posterior that the region of a probability has, where calibration says other than that probability."""
     collected: Collected | None = None
-    """The evidence it was located from."""
+    """The evidence it was located from, the transmitter at the height that was found."""
 
 
 LocateGroup = Callable[[Sequence[Collected], PropagationModel], list[Located]]
@@ -80,7 +83,7 @@ def _locate_chunk(observations: Sequence[Observation], locate_group: LocateGroup
         located = locate_group([collected for _, collected, _ in members], model)
         for (index, collected, collect_s), result in zip(members, located, strict=True):
             fix = replace(result.fix, elapsed_ms=result.fix.elapsed_ms + collect_s * 1e3)
-            results[index] = replace(result, fix=fix, collected=collected)
+            results[index] = replace(result, fix=fix, collected=result.collected or collected)
     return [results[index] for index in range(len(observations))]
 
 
@@ -118,22 +121,52 @@ def insufficient(observation: Observation, why: str) -> Fix:
 
 
 def locate_by_likelihood(members: Sequence[Collected], model: PropagationModel) -> list[Located]:
-    """Locate collected observations that share a propagation model, all at once."""
+    """Locate collected observations that share a propagation model, all at once; place and height together where the
+    height is unknown and moves the place."""
     begun = time.perf_counter()
     batch = concatenate([collected.evidence for collected in members])
     density = log_posterior(batch, model)
-    radius_m = search_radius_m(batch, model)
-    mode_B2, _ = find_mode(batch, density, radius_m)
-    shares = [systematic_shares(batch, index, model) for index in range(len(batch))]
-    least_spread_m = np.array([min((sigma for _, sigma in each), default=0.0) for each in shares])
-    frame = frame_around(mode_B2, batch, model, CELLS, least_spread_m)
-    mass = posterior_mass(batch, density, frame, CELLS, radius_m)
-    grids = [grid_posterior(collected, batch, frame, mass, index) for index, collected in enumerate(members)]
-    searched_ms = (time.perf_counter() - begun) * 1e3 / len(members)
-    return [
-        _conclude(collected, batch, grids[index].blurred(shares[index]), mode_B2[index], index, model, searched_ms)
-        for index, collected in enumerate(members)
-    ]
+    mode_B2, _ = find_mode(batch, density, search_radius_m(batch, model))
+    unknown = height_profiles(members, batch, model, mode_B2)
+    found_ms = (time.perf_counter() - begun) * 1e3 / len(members)
+    moved = [index for index, profile in unknown.items() if profile.matters]
+    still = [index for index in range(len(members)) if index not in moved]
+    results: dict[int, Located] = {}
+    for chosen, search in ((still, _search_place), (moved, search_heights)):
+        if chosen:
+            begun = time.perf_counter()
+            part = batch.select(np.array(chosen))
+            shares = [systematic_shares(part, index, model) for index in range(len(part))]
+            least_spread_m = np.array([min((sigma for _, sigma in each), default=0.0) for each in shares])
+            found = search(part, model, mode_B2[chosen], CELLS, least_spread_m)
+            searched_ms = found_ms + (time.perf_counter() - begun) * 1e3 / len(chosen)
+            for place, index in enumerate(chosen):
+                height = found.heights[place] or (unknown[index].height if index in unknown else None)
+                results[index] = _conclude(members[index], found, shares[place], place, height, model, searched_ms)
+    return [results[index] for index in range(len(members))]
+
+
+def height_profiles(
+    members: Sequence[Collected], batch: EvidenceBatch, model: PropagationModel, mode_B2: NDArray[np.float64]
+) -> dict[int, Profile]:
+    """What is known of the heights that are to be estimated, by the member's index."""
+    unknown = [index for index, collected in enumerate(members) if is_unknown(collected, model)]
+    if not unknown:
+        return {}
+    return dict(zip(unknown, profiles(batch.select(np.array(unknown)), model, mode_B2[unknown]), strict=True))
+
+
+def _search_place(
+    batch: EvidenceBatch,
+    model: PropagationModel,
+    mode_B2: NDArray[np.float64],
+    cells: int,
+    spread_m: NDArray[np.float64],
+) -> Found:
+    """The posterior at the heights that the batch has."""
+    frame = frame_around(mode_B2, batch, model, cells, spread_m)
+    mass = posterior_mass(batch, log_posterior(batch, model), frame, cells, search_radius_m(batch, model))
+    return Found(batch, frame, mass, mode_B2, [None] * len(batch))
 
 
 def systematic_shares(batch: EvidenceBatch, index: int, model: PropagationModel) -> Shares:
@@ -148,16 +181,20 @@ def uses_time(batch: EvidenceBatch, index: int) -> bool:
 
 def _conclude(
     collected: Collected,
-    batch: EvidenceBatch,
-    posterior: GridPosterior,
-    mode_2: NDArray[np.float64],
+    found: Found,
+    shares: Shares,
     index: int,
+    height: Height | None,
     model: PropagationModel,
     searched_ms: float,
 ) -> Located:
     begun = time.perf_counter()
-    fix = make_fix(collected, posterior, mode_2, METHOD, model)
-    return Located(replace(fix, elapsed_ms=searched_ms + (time.perf_counter() - begun) * 1e3), posterior)
+    evidence = replace(collected.evidence, transmitter_height_m=found.batch.transmitter_height_m[index : index + 1])
+    collected = replace(collected, evidence=evidence)
+    posterior = grid_posterior(collected, found.batch, found.frame, found.mass_BYX, index).blurred(shares)
+    fix = make_fix(collected, posterior, found.mode_B2[index], METHOD, model, height=height)
+    elapsed_ms = searched_ms + (time.perf_counter() - begun) * 1e3
+    return Located(replace(fix, elapsed_ms=elapsed_ms), posterior, collected=collected)
 
 
 def grid_posterior(
@@ -178,15 +215,20 @@ def make_fix(
     method: str,
     model: PropagationModel,
     masses: tuple[float, float] = (0.68, 0.95),
+    height: Height | None = None,
 ) -> Fix:
-    """The fix of one observation at `place_m`, with the posterior's regions at the given masses."""
-    latitude, longitude, height = (float(v) for v in to_geodetic(collected.frame, place_m, posterior.height_m))
-    covariance = np.zeros((3, 3))
-    covariance[:2, :2] = posterior.moments()[1]
+    """The fix of one observation at `place_m`, with the posterior's regions at the given masses.
+
+    `height` is what the arrival times tell of it; a height that was given stays as it is, and any other is unknown.
+    """
+    latitude, longitude, _ = (float(v) for v in to_geodetic(collected.frame, place_m, posterior.height_m))
+    covariance = _covariance(posterior, height)
     region_68, region_95 = posterior.region(0.68, masses[0]), posterior.region(0.95, masses[1])
+    height_m, height_sigma_m = _told_height(collected, height)
     status, advice = judge(collected, posterior, model)
     account = explained(np.asarray(place_m, dtype=float)[None, None], collected.evidence, model)
-    advice = "; ".join(filter(None, (advice, sky_wave_advice(collected.evidence, account.mode[0, 0], model))))
+    told = (advice, "" if height is None else height.advice)
+    advice = "; ".join(filter(None, (*told, sky_wave_advice(collected.evidence, account.mode[0, 0], model))))
     return Fix(
         id=collected.observation.id,
         status=status,
@@ -195,12 +237,31 @@ def make_fix(
         receivers=_receiver_reports(collected, account.late_s[0, 0], model),
         latitude_deg=latitude,
         longitude_deg=longitude,
-        height_m=height,
+        height_m=height_m,
+        height_sigma_m=height_sigma_m,
         covariance_enu_m2=covariance,
         region_68=region_68,
         region_95=region_95,
         truth=check_against(collected.observation.truth, latitude, longitude, region_68, region_95),
     )
+
+
+def _told_height(collected: Collected, height: Height | None) -> tuple[float | None, float | None]:
+    """The height above the ellipsoid and its standard deviation, as found or as given."""
+    if height is not None:
+        return height.height_m, height.sigma_m
+    given_m = collected.observation.transmitter_height_m
+    return (None, None) if given_m is None else (given_m, 0.0)
+
+
+def _covariance(posterior: GridPosterior, height: Height | None) -> NDArray[np.float64]:
+    """(3, 3) of east, north and up."""
+    covariance = np.zeros((3, 3))
+    covariance[:2, :2] = posterior.moments()[1]
+    if height is not None:
+        covariance[2, :2] = covariance[:2, 2] = height.covariance_m2
+        covariance[2, 2] = height.sigma_m**2
+    return covariance
 
 
 def _receiver_reports(

@@ -26,7 +26,9 @@ def level_log_likelihood(place_BG2: Array, distance_BGN: Array, batch: EvidenceB
 
 def level_density(batch: EvidenceBatch, model: PropagationModel) -> LevelDensity:
     """`level_log_likelihood` of one batch, with what does not depend on the place computed once."""
-    mapped = batch.mapped
+    xp, mapped = array_api_compat.array_namespace(batch.level_db), batch.mapped
+    if not bool(xp.any(batch.has_level)):  # arrival times alone
+        return lambda _, distance_BGN: xp.zeros_like(distance_BGN[..., 0])
     if mapped is not None:
         return lambda place_BG2, distance_BGN: mapped_log_likelihood(place_BG2, distance_BGN, batch, mapped)
     law = _PowerLaw(batch, model)

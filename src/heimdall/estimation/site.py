@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse.csgraph import connected_components
 
+from heimdall.correction import Correction
 from heimdall.errors import InputError
 from heimdall.estimation.likelihood import arrival_residual_s, link_distance_m, link_sigma_s
 from heimdall.estimation.locate import model_of
@@ -24,6 +26,8 @@ _BOUND = 1.5
 _BIAS_PRIOR_DB = 20.0
 _BIAS_PRIOR_S = 1e-3
 """Wide enough to say nothing about a receiver that was heard, and to keep one that never was at zero."""
+_WIDER_PRIOR = 3.0
+"""How many times the biases' own size they are allowed to be in the end."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,13 @@ class Bias:
     name: str
     value: float
     sigma: float
+    """Against the mean of all."""
     residuals: tuple[float | None, ...]
     """What each observation that was used says alone, in their order; None where the receiver was not heard."""
+    group: int = 0
+    """Of receivers that were heard together, directly or through others."""
+    sigma_in_group: float = 0.0
+    """Against the mean of its group, which is smaller: what a group shares does not move a place."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +97,23 @@ def site_biases(observations: Sequence[Observation]) -> SiteBiases:
     )
 
 
+def corrections_from(found: SiteBiases) -> dict[str, Correction]:
+    """By the receiver's name."""
+    corrections: dict[str, Correction] = {}
+    for bias in found.delays_s:
+        corrections[bias.name] = Correction(
+            bias.value, bias.sigma, bias.sigma_in_group, bias.group, observations=_count(bias)
+        )
+    for bias in found.levels_db:
+        known = corrections.get(bias.name, Correction(observations=_count(bias)))
+        corrections[bias.name] = replace(known, level_bias_db=bias.value, level_bias_sigma_db=bias.sigma)
+    return corrections
+
+
+def _count(bias: Bias) -> int:
+    return sum(residual is not None for residual in bias.residuals)
+
+
 def _heard(observation: Observation) -> _Heard | None:
     truth = observation.truth
     if truth is None:
@@ -138,8 +164,14 @@ def _biases(
         return ()
     value_JN, sigma_JN = value_JN[:, known_N], sigma_JN[:, known_N]
     slope_JN = np.zeros_like(value_JN) if slope_JN is None else slope_JN[:, known_N]
+    bias_N, _, _ = _solve(value_JN, sigma_JN, slope_JN, prior, slope_sigma)
+    # Groups that were never heard together are only tied by how large biases are: the prior is what the biases say it is.
+    prior = min(prior, _WIDER_PRIOR * _size(bias_N, np.isfinite(sigma_JN), sigma_JN))
     bias_N, covariance_NN, slope = _solve(value_JN, sigma_JN, slope_JN, prior, slope_sigma)
     residual_JN = _centred(value_JN - slope * slope_JN - bias_N, 1 / sigma_JN**2) + bias_N
+    group_N = _groups(np.isfinite(sigma_JN))
+    gauge_NN = np.eye(len(group_N)) - _same(group_N)
+    in_group_N = np.sqrt(np.maximum(np.diag(gauge_NN @ covariance_NN @ gauge_NN.T), 0.0))
     named = [name for name, known in zip(names, known_N, strict=True) if known]
     return tuple(
         Bias(
@@ -150,9 +182,30 @@ def _biases(
                 float(residual_JN[row, column]) if np.isfinite(sigma_JN[row, column]) else None
                 for row in range(len(value_JN))
             ),
+            int(group_N[column]),
+            float(in_group_N[column]),
         )
         for column, name in enumerate(named)
     )
+
+
+def _size(bias_N: Values, heard_JN: NDArray[np.bool_], sigma_JN: Values) -> float:
+    """Root mean square of the biases, each against the mean of those that it was heard together with, directly or through
+    others; at least what one observation may be off."""
+    centred_N = bias_N - _same(_groups(heard_JN)) @ bias_N
+    return float(np.hypot(np.sqrt(np.mean(centred_N**2)), np.median(sigma_JN[heard_JN])))
+
+
+def _groups(heard_JN: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """(N,) the number of each receiver's group."""
+    together_NN = heard_JN.T.astype(float) @ heard_JN.astype(float)
+    return np.asarray(connected_components(together_NN > 0, directed=False)[1], dtype=np.int64)
+
+
+def _same(group_N: NDArray[np.int64]) -> Values:
+    """(N, N) the matrix that takes the mean of each receiver's group."""
+    same_NN = group_N[:, None] == group_N
+    return np.asarray(same_NN / same_NN.sum(axis=1, keepdims=True))
 
 
 def _solve(

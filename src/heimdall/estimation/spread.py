@@ -30,14 +30,22 @@ truth when the likelihood is surer than it should be."""
 
 
 def frame_around(
-    mode_m: Array, batch: EvidenceBatch, model: PropagationModel, cells: int, spread_m: Array | None = None
+    mode_m: Array,
+    batch: EvidenceBatch,
+    model: PropagationModel,
+    cells: int,
+    spread_m: Array | None = None,
+    density: LogDensity | None = None,
 ) -> WindowFrame:
     """The window centred on the likelihood's mode (B, 2) and scaled by how far its posterior spreads from there.
 
     `spread_m` (B,) is the standard deviation of an error still to come on top of the posterior: the window leaves room.
+    `density` is the posterior where it is another than that of the model at the transmitter's height.
     """
     xp = array_namespace(mode_m)
-    radius_m, log_mass, tempered_log_mass = _radial_mass(xp, mode_m, batch, model)
+    radius_m, log_mass, tempered_log_mass = _radial_mass(
+        xp, mode_m, batch, model, density or log_posterior(batch, model)
+    )
     core_radius_m = _radius_holding(xp, radius_m, log_mass, _CORE_PROBABILITY)
     reach_m = _radius_holding(xp, radius_m, tempered_log_mass, _REACH_PROBABILITY)
     core_m = core_radius_m * (_CORE_RADII / (cells / 2))
@@ -67,7 +75,9 @@ def posterior_mass(
     return xp.reshape(mass, (mass.shape[0], cells, cells))
 
 
-def _radial_mass(xp: Any, mode_m: Array, batch: EvidenceBatch, model: PropagationModel) -> tuple[Array, Array, Array]:
+def _radial_mass(
+    xp: Any, mode_m: Array, batch: EvidenceBatch, model: PropagationModel, density: LogDensity
+) -> tuple[Array, Array, Array]:
     """Radii (B, R) and the log of the posterior's mass in the ring at each, up to a constant; the same with the
     likelihood tempered."""
     where = {"dtype": mode_m.dtype, "device": device(mode_m)}
@@ -80,7 +90,7 @@ def _radial_mass(xp: Any, mode_m: Array, batch: EvidenceBatch, model: Propagatio
     blur_BR = radius_BR * (math.pi / _ANGLES * _BLUR_OF_CELL * 2)
     blur = xp.reshape(xp.broadcast_to(blur_BR[:, :, None], place.shape[:3]), (place.shape[0], -1))
     place = xp.reshape(place, (place.shape[0], -1, 2))
-    value = log_posterior(batch, model)(place, blur)
+    value = density(place, blur)
     tempered = _REACH_TEMPER * value + (1 - _REACH_TEMPER) * log_prior(place, batch, model)
     rings = (_ring_log_mass(xp, each, radius_BR) for each in (value, tempered))
     return radius_BR, *rings

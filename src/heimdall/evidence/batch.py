@@ -29,7 +29,7 @@ class EvidenceBatch:
     arrival_s: Array
     """(B, N) arrival times; any origin, the same for all receivers of a scene."""
     arrival_sigma_s: Array
-    """(B, N) standard deviation of the arrival time from noise alone."""
+    """(B, N) standard deviation of the arrival time from noise and the receiver's place."""
     clock_sigma_s: Array
     """(B, N) standard deviation of the receiver's clock, as claimed."""
     has_arrival: Array
@@ -37,7 +37,7 @@ class EvidenceBatch:
     level_db: Array
     """(B, N) received power in dB, any origin that is common to the scene."""
     level_sigma_db: Array
-    """(B, N) standard deviation of the level beyond shadowing: calibration and noise."""
+    """(B, N) standard deviation of the level beyond shadowing: calibration, noise and the receiver's place."""
     has_level: Array
     """(B, N) bool."""
     snr: Array

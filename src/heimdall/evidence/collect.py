@@ -16,6 +16,7 @@ from heimdall.evidence.alignment import recorded_apart
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.evidence.carrier import Carrier
 from heimdall.evidence.numbers import TABLE_ARRIVAL_SIGMA_S, with_numbers
+from heimdall.evidence.placement import with_place_errors
 from heimdall.evidence.recording import DEFAULT_LEVEL_SIGMA_DB, clock_carries_time
 from heimdall.evidence.sampled import Session, evidence_from_samples
 from heimdall.geometry import LocalFrame
@@ -60,6 +61,7 @@ def collect(observation: Observation) -> Collected:
     else:
         told = {}
         evidence = _from_table(observation, receptions, position, frame, half_width_m)
+    evidence = with_place_errors(evidence, receptions)
     reasons: list[str | None] = [reception.flaw for reception in observation.receptions]
     for place, index in enumerate(usable):
         reasons[index] = told.get(place) or _reason(receptions[place], evidence, place, half_width_m)

@@ -68,12 +68,12 @@ def _event(fix: Fix, observation: Observation, now: datetime) -> ElementTree.Ele
 
 
 def _errors_m(fix: Fix) -> tuple[str, str]:
-    """One standard deviation: of the wider axis across, and of the height, unknown where it was assumed."""
+    """One standard deviation: of the wider axis across, and of the height, where each is known."""
+    height = _UNKNOWN if fix.height_sigma_m is None else f"{fix.height_sigma_m:.1f}"
     if fix.covariance_enu_m2 is None:
-        return _UNKNOWN, _UNKNOWN
+        return _UNKNOWN, height
     widest = float(np.linalg.eigvalsh(fix.covariance_enu_m2[:2, :2])[-1])
-    height = float(fix.covariance_enu_m2[2, 2])
-    return f"{math.sqrt(max(widest, 0.0)):.1f}", f"{math.sqrt(height):.1f}" if height > 0 else _UNKNOWN
+    return f"{math.sqrt(max(widest, 0.0)):.1f}", height
 
 
 def _add_region(detail: ElementTree.Element, fix: Fix) -> None:

@@ -55,6 +55,8 @@ def _estimate(fix: Fix) -> dict[str, Any]:
         "advice": fix.advice,
         "method": fix.method,
         "elapsed_ms": fix.elapsed_ms,
+        "height_m": fix.height_m,
+        "height_sigma_m": fix.height_sigma_m,
         "covariance_enu_m2": covariance,
     }
 

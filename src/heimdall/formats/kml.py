@@ -60,18 +60,25 @@ def _add_fix(document: ElementTree.Element, fix: Fix, observation: Observation) 
     if fix.truth is not None:
         _add_point(folder, "truth", "truth", "", fix.truth.latitude_deg, fix.truth.longitude_deg)
     if fix.latitude_deg is not None and fix.longitude_deg is not None:
-        _add_point(folder, "estimate", fix.id, place_text(fix), fix.latitude_deg, fix.longitude_deg)
+        _add_point(folder, "estimate", fix.id, place_text(fix), fix.latitude_deg, fix.longitude_deg, fix.height_m)
 
 
 def _add_point(
-    folder: ElementTree.Element, style: str, name: str, description: str, latitude_deg: float, longitude_deg: float
+    folder: ElementTree.Element,
+    style: str,
+    name: str,
+    description: str,
+    latitude_deg: float,
+    longitude_deg: float,
+    height_m: float | None = None,
 ) -> None:
-    """Nothing for a place that nobody knows."""
+    """Nothing for a place that nobody knows; a known height is drawn on the ground and told."""
     if not math.isfinite(latitude_deg + longitude_deg):
         return
     placemark = _placemark(folder, style, name, description)
     point = ElementTree.SubElement(placemark, "Point")
-    _add(point, "coordinates", f"{longitude_deg:.8f},{latitude_deg:.8f}")
+    height = "" if height_m is None else f",{height_m:.1f}"
+    _add(point, "coordinates", f"{longitude_deg:.8f},{latitude_deg:.8f}{height}")
 
 
 def _add_region(folder: ElementTree.Element, style: str, region: Region) -> None:

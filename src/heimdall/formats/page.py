@@ -13,7 +13,15 @@ from heimdall.formats.map_pen import LIGHT, Palette
 from heimdall.formats.map_scene import EvidenceMap, map_scene
 from heimdall.formats.picture import map_svg
 from heimdall.formats.reports import reported
-from heimdall.formats.wording import coordinates_text, frequency_text, headline, length_text, receiver_remark, span_m
+from heimdall.formats.wording import (
+    coordinates_text,
+    frequency_text,
+    headline,
+    height_text,
+    length_text,
+    receiver_remark,
+    span_m,
+)
 from heimdall.observation import Observation, Receiver
 
 _MOST_MAPS = 24
@@ -120,6 +128,8 @@ def _described(fix: Fix) -> str:
 def _figures(fix: Fix, observation: Observation) -> str:
     used = sum(report.used for report in fix.receivers)
     figures = {"estimate": _place(fix), "95 % region across": _region(fix)}
+    if fix.height_m is not None:
+        figures["height"] = height_text(fix)
     if fix.truth is not None:
         inside = "inside" if fix.truth.inside_95 else "outside"
         figures["from the truth"] = f"{length_text(fix.truth.error_m)}, {inside}"

@@ -30,7 +30,8 @@ def place_text(fix: Fix) -> str:
         inside = "" if fix.truth is None else f", truth {'inside' if fix.truth.inside_95 else 'outside'}"
         parts.insert(0, f"95 % region {length_text(span_m(fix.region_95))} across{inside}")
     if fix.latitude_deg is not None and fix.longitude_deg is not None:
-        parts.insert(0, coordinates_text(fix.latitude_deg, fix.longitude_deg))
+        height = height_text(fix)
+        parts[:0] = [coordinates_text(fix.latitude_deg, fix.longitude_deg), *([f"height {height}"] if height else [])]
     return "  ·  ".join(parts)
 
 
@@ -39,6 +40,15 @@ def coordinates_text(latitude_deg: float, longitude_deg: float) -> str:
         return "unknown"
     north, east = "N" if latitude_deg >= 0 else "S", "E" if longitude_deg >= 0 else "W"
     return f"{abs(latitude_deg):.4f}° {north} {abs(longitude_deg):.4f}° {east}"
+
+
+def height_text(fix: Fix) -> str:
+    """The height above the ellipsoid with its standard deviation; nothing where it is not known."""
+    if fix.height_m is None:
+        return ""
+    if not fix.height_sigma_m:
+        return f"{length_text(fix.height_m)}, as given"
+    return f"{length_text(fix.height_m)} ± {length_text(fix.height_sigma_m)}"
 
 
 def receiver_remark(report: ReceiverReport) -> str:
@@ -54,6 +64,8 @@ def receiver_remark(report: ReceiverReport) -> str:
 
 def length_text(length_m: float) -> str:
     """Two digits are all that a fix deserves."""
+    if length_m < 0:
+        return f"−{length_text(-length_m)}"
     if length_m < 1:
         return f"{length_m:.1f} m" if length_m >= 0.05 else "0 m"
     rounded_m = float(f"{length_m:.2g}")

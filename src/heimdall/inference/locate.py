@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from heimdall.estimation.height import Profile
 from heimdall.estimation.locate import (
     Located,
     grid_posterior,
+    height_profiles,
     locate_by_likelihood,
     locate_each,
     make_fix,
@@ -109,6 +111,7 @@ class Learned:
         begun = time.perf_counter()
         batch = concatenate([collected.evidence for collected in members])
         mode_m, _ = find_mode(batch, log_posterior(batch, model), search_radius_m(batch, model))
+        unknown = height_profiles(members, batch, model, mode_m)
         frame = frame_around(mode_m, batch, model, self.bundle.cells)
         window = read_window(batch, model, frame, self.bundle.cells)
         calibration = self.bundle.calibration
@@ -117,10 +120,17 @@ class Learned:
         answers = answers_of(self.network.run(window), window, batch.half_width_m, blends)
         shared_ms = (time.perf_counter() - begun) * 1e3 / len(members)
         regions = [calibration.regions_of(method, kind) for method, kind in zip(methods, kinds, strict=True)]
-        return [
-            _conclude(collected, batch, window, answers[method], index, method, regions[index], model, shared_ms)
+        located = [
+            _conclude(
+                collected, batch, window, answers[method], index, method, regions[index], model, shared_ms, unknown
+            )
             for index, (collected, method) in enumerate(zip(members, methods, strict=True))
         ]
+        # The network knows transmitters on the ground only.
+        for index, profile in unknown.items():
+            if profile.matters and profile.ground_probability < 0.5:
+                located[index] = locate_by_likelihood([members[index]], model)[0]
+        return located
 
 
 def _kind(collected: Collected, model: PropagationModel) -> str:
@@ -162,6 +172,7 @@ def _conclude(
     regions: Regions,
     model: PropagationModel,
     shared_ms: float,
+    unknown: Mapping[int, Profile],
 ) -> Located:
     begun = time.perf_counter()
     one = slice(index, index + 1)
@@ -170,5 +181,6 @@ def _conclude(
     posterior = grid_posterior(collected, alone, density.frame, density.mass, 0).blurred(model.systematic_m)
     place_m: NDArray[np.float64] = np.asarray(answer.place_m[index], dtype=float)
     masses = (regions.mass(0.68), regions.mass(0.95))
-    fix = make_fix(collected, posterior, place_m, method, model, masses)
+    height = unknown[index].height if index in unknown else None
+    fix = make_fix(collected, posterior, place_m, method, model, masses, height)
     return Located(replace(fix, elapsed_ms=shared_ms + (time.perf_counter() - begun) * 1e3), posterior, regions.mass)

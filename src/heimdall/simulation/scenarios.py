@@ -205,6 +205,15 @@ _ROUGH_RECEIVERS = _varied(
         start_spread_s=2e-3,
     ),
 )
+_AIRBORNE = _varied(
+    _MATCHED,
+    "airborne",
+    "four to seven receivers 10 to 50 km apart hear a transmitter up to 25 km above them, whose height nobody tells",
+    channels=(Channel(50e3, 8192), Channel(200e3, 8192, 1.6)),
+    area=Area(receivers=(4, 7), half_width_m=(10e3, 25e3), transmitter_height_m=(0.0, 25e3)),
+    medium=Medium(exponent=(2.0, 2.2), blocked_probability=0.05, mean_excess_delay_s=1e-6, echoes=None),
+    clocks=_clocks("30 ns", "300 ns"),
+)
 _NO_CLOCKS = _varied(
     _MATCHED,
     "no-clocks",
@@ -254,6 +263,7 @@ SCENARIOS = {
         _ROUGH_RECEIVERS,
         _NO_CLOCKS,
         _UNKNOWN_SITE,
+        _AIRBORNE,
     )
 }
 """In the order in which they are documented."""

@@ -97,6 +97,7 @@ def located() -> tuple[Fix, Observation]:
         region_95,
         12.5,
         check_against(observation.truth, latitude_deg, 8.2, region_68, region_95),
+        0.0,
     )
     return fix, observation
 

@@ -84,7 +84,7 @@ def test_kml_has_every_part_of_the_fix(located: Located) -> None:
     styles = {f"#{style.get('id')}" for style in root.iterfind(".//k:Style", KML)}
     assert {element.text for element in root.iterfind(".//k:styleUrl", KML)} <= styles
     estimate = root.findall(".//k:Point/k:coordinates", KML)[-1].text
-    assert estimate == f"{located[0].longitude_deg:.8f},{located[0].latitude_deg:.8f}"
+    assert estimate == f"{located[0].longitude_deg:.8f},{located[0].latitude_deg:.8f},420.0"
 
 
 def test_a_cot_event_says_position_and_errors(located: Located) -> None:
@@ -94,7 +94,7 @@ def test_a_cot_event_says_position_and_errors(located: Located) -> None:
     assert point is not None
     assert (event.tag, event.get("version"), event.get("how")) == ("event", "2.0", "m-f")
     assert float(point.get("lat", "")) == pytest.approx(located[0].latitude_deg, abs=1e-7)
-    assert (point.get("hae"), point.get("ce"), point.get("le")) == ("420.0", "1200.0", "9999999.0")
+    assert (point.get("hae"), point.get("ce"), point.get("le")) == ("420.0", "1200.0", "0.0")
     assert event.get("start") == "2025-01-01T12:00:00.000Z"
     assert event.get("time") == "2025-01-01T13:00:00.000Z"
     assert event.get("stale") == "2025-01-01T14:00:00.000Z"

@@ -72,7 +72,8 @@ class FixView(BaseModel):
     advice: str
     latitude_deg: float | None
     longitude_deg: float | None
-    height_m: float | None
+    height_m: float | None = Field(description="Above the ellipsoid; null: neither given nor to be told.")
+    height_sigma_m: float | None = Field(description="0 where the height was given.")
     covariance_enu_m2: list[list[float]] | None
     region_68: dict[str, Any] | None = Field(description="A GeoJSON geometry.")
     region_95: dict[str, Any] | None = Field(description="A GeoJSON geometry.")

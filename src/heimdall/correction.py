@@ -1,0 +1,74 @@
+"""Corrections of receivers: what calibration on known transmitters found is taken off again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from heimdall.observation import Observation, Reception
+
+
+@dataclass(frozen=True)
+class Correction:
+    """What one receiver adds to times and levels, against the mean of all; None where nothing was found."""
+
+    delay_s: float | None = None
+    delay_sigma_s: float | None = None
+    delay_sigma_in_group_s: float | None = None
+    """Against those of its group alone."""
+    group: int = 0
+    """Of receivers that were heard together in the calibration; between groups delays are less well known."""
+    level_bias_db: float | None = None
+    level_bias_sigma_db: float | None = None
+    observations: int = 0
+    """It was found from so many."""
+
+
+def corrected(observation: Observation, corrections: Mapping[str, Correction]) -> Observation:
+    """The observation with the corrections of its receivers taken off, and their uncertainties added to its own."""
+    names = {each.receiver.name for each in observation.receptions if each.flaw is None}
+    one_group = len({corrections[name].group if name in corrections else None for name in names}) == 1
+    receptions = tuple(
+        _corrected(reception, corrections[reception.receiver.name], one_group)
+        if reception.receiver.name in corrections
+        else reception
+        for reception in observation.receptions
+    )
+    return replace(observation, receptions=receptions)
+
+
+def _corrected(reception: Reception, correction: Correction, one_group: bool) -> Reception:
+    receiver = reception.receiver
+    if correction.delay_s is not None:
+        sigma_s = correction.delay_sigma_in_group_s if one_group else correction.delay_sigma_s
+        clock_sigma_s = _added(receiver.clock_sigma_s, sigma_s)
+        reception = replace(
+            reception,
+            receiver=replace(receiver, clock_sigma_s=clock_sigma_s),
+            toa_s=None if reception.toa_s is None else reception.toa_s - correction.delay_s,
+            start_s=reception.start_s - correction.delay_s,
+        )
+    return reception if correction.level_bias_db is None else _leveled(reception, correction.level_bias_db, correction)
+
+
+def _leveled(reception: Reception, bias_db: float, correction: Correction) -> Reception:
+    receiver, sigma_db = reception.receiver, correction.level_bias_sigma_db
+    reception = replace(reception, receiver=replace(receiver, level_sigma_db=_or(receiver.level_sigma_db, sigma_db)))
+    if reception.rssi_dbm is not None:
+        rssi_sigma_db = _or(reception.rssi_sigma_db, sigma_db)
+        reception = replace(reception, rssi_dbm=reception.rssi_dbm - bias_db, rssi_sigma_db=rssi_sigma_db)
+    if reception.samples is not None:
+        factor = reception.samples.dtype.type(10 ** (-bias_db / 20))
+        reception = replace(reception, samples=reception.samples * factor)
+    return reception
+
+
+def _added(stated: float | None, found: float | None) -> float | None:
+    """Independent errors; a clock that nobody vouches for stays without one."""
+    return None if stated is None else math.hypot(stated, found or 0.0)
+
+
+def _or(stated: float | None, found: float | None) -> float | None:
+    """As `_added`, but a level that nobody had calibrated is known by its correction."""
+    return found if stated is None else math.hypot(stated, found or 0.0)

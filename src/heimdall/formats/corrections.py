@@ -1,0 +1,35 @@
+"""Corrections of receivers as a JSON file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from heimdall.correction import Correction
+from heimdall.errors import InputError
+
+_DOCUMENT: TypeAdapter[dict[str, dict[str, Correction]]] = TypeAdapter(dict[str, dict[str, Correction]])
+_KEY = "receivers"
+
+
+def corrections_text(corrections: Mapping[str, Correction]) -> str:
+    """`{"receivers": {NAME: {...}}}`."""
+    document = {_KEY: {name: asdict(correction) for name, correction in corrections.items()}}
+    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def read_corrections(path: Path) -> dict[str, Correction]:
+    """By the receiver's name. Raises InputError for a file that is none that `heimdall receivers calibrate` wrote."""
+    try:
+        document = _DOCUMENT.validate_json(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
+    except ValidationError as error:
+        raise InputError(f"{path}: not a file of corrections; `heimdall receivers calibrate` writes one") from error
+    if set(document) != {_KEY}:
+        raise InputError(f"{path}: not a file of corrections; `heimdall receivers calibrate` writes one")
+    return document[_KEY]
