@@ -214,7 +214,10 @@ def conclude(collected: Collected, solution: Solution, model: PropagationModel) 
     covariance = np.zeros((3, 3))
     dimensions = len(solution.place_m)
     covariance[:dimensions, :dimensions] = solution.covariance_m2
-    return Located(replace(fix, covariance_enu_m2=covariance), posterior)
+    fix = replace(fix, covariance_enu_m2=covariance)
+    if dimensions == 3:
+        fix = replace(fix, height_m=float(solution.place_m[2]), height_sigma_m=math.sqrt(covariance[2, 2]))
+    return Located(fix, posterior)
 
 
 def _normal_posterior(collected: Collected, solution: Solution) -> GridPosterior:

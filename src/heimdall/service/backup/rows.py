@@ -68,7 +68,8 @@ def _tables(connection: Connection) -> list[Table]:
 
 
 def _columns(table: Table) -> list[str]:
-    return [column.name for column in table.columns]
+    """Those that are stored as they were given: the database computes the others again."""
+    return [column.name for column in table.columns if column.computed is None]
 
 
 def _statements(connection: Connection, tables: list[Table]) -> dict[str, list[str]]:
