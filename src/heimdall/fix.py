@@ -18,6 +18,8 @@ class Status(StrEnum):
     OK = "ok"
     POWER_ONLY = "power-only"
     AMBIGUOUS = "ambiguous"
+    INCONSISTENT = "inconsistent"
+    """What the receivers say cannot all be true: `advice` names the one that is most likely wrong."""
     INSUFFICIENT = "insufficient"
 
 
@@ -72,6 +74,21 @@ class ReceiverReport:
 
 
 @dataclass(frozen=True)
+class Without:
+    """The fix that is left when the most suspicious receiver is left out."""
+
+    receiver: str
+    status: Status
+    latitude_deg: float | None
+    longitude_deg: float | None
+    reach_m: float | None
+    """From that place to the furthest point of its 95 % region; None where there is no place."""
+
+    def to_json(self) -> dict[str, object]:
+        return {**vars(self), "status": self.status.value}
+
+
+@dataclass(frozen=True)
 class TruthCheck:
     """The fix held against a known transmitter."""
 
@@ -100,6 +117,8 @@ class Fix:
     region_95: Region | None = None
     elapsed_ms: float = 0.0
     truth: TruthCheck | None = None
+    without: Without | None = None
+    """Where the status is `inconsistent`."""
 
     def to_json(self) -> dict[str, object]:
         """The fix as the contract of `heimdall locate --json` has it."""
@@ -117,6 +136,7 @@ class Fix:
             "elapsed_ms": self.elapsed_ms,
             "receivers": [vars(report) for report in self.receivers],
             "truth": None if self.truth is None else vars(self.truth),
+            "without": None if self.without is None else self.without.to_json(),
         }
 
 

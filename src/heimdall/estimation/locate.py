@@ -13,6 +13,7 @@ from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.errors import InputError
 from heimdall.estimation.advice import judge
 from heimdall.estimation.frame import WindowFrame
+from heimdall.estimation.integrity import Again, checked
 from heimdall.estimation.likelihood import arrival_residual_s
 from heimdall.estimation.model import PropagationModel, model_for
 from heimdall.estimation.reach import search_radius_m
@@ -76,8 +77,10 @@ def _locate_chunk(observations: Sequence[Observation], locate_group: LocateGroup
     for model, members in groups.items():
         located = locate_group([collected for _, collected, _ in members], model)
         for (index, collected, collect_s), result in zip(members, located, strict=True):
-            fix = replace(result.fix, elapsed_ms=result.fix.elapsed_ms + collect_s * 1e3)
-            results[index] = replace(result, fix=fix, collected=collected)
+            begun = time.perf_counter()
+            fix = checked(result.fix, collected, result.posterior, Again(model_of, _locate_alone))
+            elapsed_ms = fix.elapsed_ms + (collect_s + time.perf_counter() - begun) * 1e3
+            results[index] = replace(result, fix=replace(fix, elapsed_ms=elapsed_ms), collected=collected)
     return [results[index] for index in range(len(observations))]
 
 
@@ -87,6 +90,10 @@ def model_of(collected: Collected) -> PropagationModel:
     return model_for(
         observation.frequency_hz, observation.transmitter_height_m, float(collected.evidence.half_width_m[0])
     )
+
+
+def _locate_alone(collected: Collected) -> Fix:
+    return locate_by_likelihood([collected], model_of(collected))[0].fix
 
 
 def insufficient(observation: Observation, why: str) -> Fix:

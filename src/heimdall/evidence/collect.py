@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,7 +21,7 @@ from heimdall.evidence.recording import (
     evidence_from_recordings,
 )
 from heimdall.geometry import LocalFrame
-from heimdall.observation import Observation, Reception
+from heimdall.observation import Observation, Receiver, Reception
 
 _SEGMENT_S = 1.0
 _MAX_SEGMENTS = 32
@@ -32,6 +32,18 @@ _MIN_HALF_WIDTH_M = 500.0
 _AIRBORNE_REACH_M = 350_000.0
 """How much further a transmitter high above ground is heard."""
 _AIRBORNE_HEIGHT_M = 1500.0
+LEFT_OUT = "left out"
+MEASURED = (
+    "arrival_s",
+    "arrival_sigma_s",
+    "clock_sigma_s",
+    "has_arrival",
+    "level_db",
+    "level_sigma_db",
+    "has_level",
+    "snr",
+)
+"""What was measured by each receiver, and how well, whatever its place."""
 _OSCILLATOR_OFFSET = 0.3e-6
 _MIN_OFFSET_HZ = 2.0
 _MAX_OFFSET_HZ = 300.0
@@ -279,3 +291,34 @@ def _reason(reception: Reception, evidence: EvidenceBatch, place: int, half_widt
     else:
         why = "no arrival time that agrees with the other receivers"
     return f"{why}: power only" if has_level else f"{why}, and no power above the noise"
+
+
+def redescribed(collected: Collected, receivers: Mapping[int, Receiver | None]) -> Collected:
+    """The same measurements where some receptions' receivers are described otherwise, or left out (None).
+
+    The times and levels that were found stay as they are; frame, places and area are made anew, without a radio map. Raises
+    InputError where fewer than two receivers are left.
+    """
+    receptions = tuple(
+        _described(reception, receivers[index]) if index in receivers else reception
+        for index, reception in enumerate(collected.observation.receptions)
+    )
+    observation = replace(collected.observation, receptions=receptions)
+    usable = [index for index, each in enumerate(receptions) if each.flaw is None]
+    if len(usable) < 2:
+        raise InputError(_too_few(observation))
+    before = [index for index, each in enumerate(collected.observation.receptions) if each.flaw is None]
+    columns = [before.index(index) for index in usable]
+    kept = [receptions[index] for index in usable]
+    frame = _frame_around(kept)
+    position = _positions(frame, kept)
+    half_width_m = _half_width_m(position, observation.transmitter_height_m)
+    geometry = _geometry(observation, kept, position, frame, half_width_m)
+    measured = {name: getattr(collected.evidence, name)[:, columns] for name in MEASURED}
+    evidence = replace(collected.evidence, mapped=None, **{**geometry, **measured})
+    reasons = [each.flaw or reason for each, reason in zip(receptions, collected.reasons, strict=True)]
+    return Collected(observation, evidence, frame, tuple(reasons))
+
+
+def _described(reception: Reception, receiver: Receiver | None) -> Reception:
+    return replace(reception, flaw=LEFT_OUT) if receiver is None else replace(reception, receiver=receiver)
