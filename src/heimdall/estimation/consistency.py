@@ -18,13 +18,14 @@ from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.estimation.likelihood import (
     arrival_log_likelihood,
     arrival_residual_s,
+    level_log_likelihood,
     link_distance_m,
     link_sigma_s,
 )
 from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.search import find_mode, log_posterior
 from heimdall.estimation.spread import frame_around
-from heimdall.evidence.batch import EvidenceBatch
+from heimdall.evidence.batch import EvidenceBatch, concatenate
 
 Values = NDArray[np.float64]
 Chosen = NDArray[np.bool_]
@@ -109,14 +110,17 @@ def misfit_probability(evidence: EvidenceBatch, place_m: Values, model: Propagat
     return float(np.mean(_misfits(exact, drawn_SN, kept_SN, place_m, model) >= misfit))
 
 
-def _misfits(exact: EvidenceBatch, late_SN: Values, kept_SN: Chosen, place_m: Values, model: PropagationModel) -> Values:
+def _misfits(
+    exact: EvidenceBatch, late_SN: Values, kept_SN: Chosen, place_m: Values, model: PropagationModel
+) -> Values:
     """(S,) what lateness costs the log-likelihood, the emission time fitted anew."""
-    many = exact.select(np.zeros(len(late_SN), dtype=int))
-    many = replace(many, has_arrival=kept_SN)
-    distance_m = link_distance_m(np.broadcast_to(place_m, (len(late_SN), 1, 2)), many, model)
-    late = replace(many, arrival_s=many.arrival_s + late_SN * kept_SN)
-    found = [arrival_log_likelihood(distance_m, batch, model)[:, 0] for batch in (many, late)]
-    return np.asarray(found[0] - found[1])
+    count = len(late_SN)
+    many = exact.select(np.zeros(2 * count, dtype=int))
+    arrival_s = many.arrival_s + np.concatenate([np.zeros_like(late_SN), late_SN * kept_SN])
+    many = replace(many, arrival_s=arrival_s, has_arrival=np.concatenate([kept_SN, kept_SN]))
+    distance_m = link_distance_m(np.broadcast_to(place_m, (2 * count, 1, 2)), many, model)
+    value = arrival_log_likelihood(distance_m, many, model)[:, 0]
+    return np.asarray(value[:count] - value[count:])
 
 
 def _draw_late(sigma_N: Values, model: PropagationModel, rng: np.random.Generator) -> Values:
@@ -138,38 +142,45 @@ def _two_of(timed: NDArray[np.int64], receivers: int, rng: np.random.Generator) 
 
 
 def _first_sight(evidence: EvidenceBatch, place_m: Values, model: PropagationModel) -> Values:
-    """(N,) log odds of a fault of each receiver in time, level or both, the place as it is."""
-    options = [_left_out(evidence, kind) for kind in ("time", "level", "both")]
-    batches = [evidence, *(batch for batch, _ in options)]
-    with_all, *without = (_density_at(batch, place_m, model) for batch in batches)
-    return np.max([found + fault - with_all for found, (_, fault) in zip(without, options, strict=True)], axis=0)
+    """(N,) log odds of a fault of each receiver in time, level or both, the place as it is.
 
-
-def _density_at(batch: EvidenceBatch, place_m: Values, model: PropagationModel) -> Values:
-    places = np.broadcast_to(place_m, (len(batch), 1, 2))
-    return np.asarray(log_posterior(batch, model)(places, np.zeros(len(batch)))[:, 0])
-
-
-def _left_out(evidence: EvidenceBatch, kind: str, receivers: NDArray[np.int64] | None = None) -> tuple[EvidenceBatch, Values]:
-    """One scene for each receiver without its time, level or both, and the log density of a fault of those.
-
-    A receiver that has none of what is left out cannot be wrong about it: -inf.
+    At one place times and levels are independent: what both lose is the sum of what each loses.
     """
+    one_out, _ = _left_out(evidence, "both")
+    batch = concatenate([evidence, one_out])
+    place_BG2 = np.broadcast_to(place_m, (len(batch), 1, 2))
+    distance_m = link_distance_m(place_BG2, batch, model)
+    odds = np.zeros(evidence.present.shape[1])
+    for kind, value in (
+        ("time", arrival_log_likelihood(distance_m, batch, model)[:, 0]),
+        ("level", level_log_likelihood(place_BG2, distance_m, batch, model)[:, 0]),
+    ):
+        odds = odds + np.maximum(value[1:] - value[0] + _fault_density(evidence, kind), 0.0)
+    return odds
+
+
+def _left_out(
+    evidence: EvidenceBatch, kind: str, receivers: NDArray[np.int64] | None = None
+) -> tuple[EvidenceBatch, Values]:
+    """One scene for each receiver without its time, level or both, and the log density of a fault of those."""
     count = evidence.present.shape[1]
     receivers = np.arange(count) if receivers is None else receivers
     others = np.arange(count) != receivers[:, None]
     many = evidence.select(np.zeros(len(receivers), dtype=int))
-    timed, leveled = evidence.has_arrival[0, receivers], evidence.has_level[0, receivers]
-    fault, changes = np.zeros(len(receivers)), {}
-    if kind in ("time", "both"):
-        changes["has_arrival"] = many.has_arrival & others
-        # A wrong time is anywhere in what light takes there and back across the area.
-        fault = fault - timed * math.log(4 * float(evidence.half_width_m[0]) / SPEED_OF_LIGHT_M_S)
-    if kind in ("level", "both"):
-        changes["has_level"] = many.has_level & others
-        fault = fault - leveled * (math.log(_LEVEL_FAULT_DB) - _LEVEL_CONSTANT)
-    possible = {"time": timed, "level": leveled, "both": timed | leveled}[kind]
-    return replace(many, **changes), np.where(possible, fault, -np.inf)
+    has_arrival = many.has_arrival & (others | (kind == "level"))
+    has_level = many.has_level & (others | (kind == "time"))
+    return replace(many, has_arrival=has_arrival, has_level=has_level), _fault_density(evidence, kind)[receivers]
+
+
+def _fault_density(evidence: EvidenceBatch, kind: str) -> Values:
+    """(N,) log density of a wrong time, level or both; -inf for a receiver that has nothing there to be wrong about."""
+    timed, leveled = np.asarray(evidence.has_arrival[0]), np.asarray(evidence.has_level[0])
+    # A wrong time is anywhere in what light takes there and back across the area.
+    time = -math.log(4 * float(evidence.half_width_m[0]) / SPEED_OF_LIGHT_M_S)
+    level = _LEVEL_CONSTANT - math.log(_LEVEL_FAULT_DB)
+    if kind == "both":
+        return np.where(timed | leveled, timed * time + leveled * level, -np.inf)
+    return np.where(timed, time, -np.inf) if kind == "time" else np.where(leveled, level, -np.inf)
 
 
 def _log_odds(evidence: EvidenceBatch, model: PropagationModel, receivers: NDArray[np.int64]) -> Values:

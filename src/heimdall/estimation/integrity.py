@@ -56,8 +56,8 @@ def _qualified(fix: Fix, collected: Collected, posterior: GridPosterior) -> Fix:
     region_m, network_m = _region_radius_m(posterior), _network_radius_m(collected)
     if region_m > network_m:
         advice = (
-            f"the 95 % region is as large as a circle of {region_m / 1e3:.0f} km, the receivers stand within {network_m / 1e3:.0f} km:"
-            " the measurements hardly say where; receivers on other sides and better clocks would"
+            f"the measurements hardly say where: the 95 % region is as large as a circle of {region_m / 1e3:.0f} km, and all"
+            f" receivers stand within {network_m / 1e3:.0f} km; receivers on other sides and better clocks would help"
         )
         return replace(fix, status=Status.AMBIGUOUS, advice=advice)
     if int(np.sum(collected.evidence.has_arrival)) == 3:

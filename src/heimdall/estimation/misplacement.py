@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from heimdall.geometry import geodesic_distance_m
 from heimdall.observation import Receiver
@@ -45,15 +46,27 @@ def corrections(receiver: Receiver, others: Sequence[Receiver]) -> Iterator[Corr
             yield Correction(replace(receiver, latitude_deg=north, longitude_deg=east), f"with {change} ({place})")
     height_m = float(np.median([other.height_m for other in others]))
     if receiver.height_m == 0 and height_m > _SUMMIT_M:
-        yield Correction(replace(receiver, height_m=height_m), f"at the others' height of {height_m:.0f} m instead of 0")
+        yield Correction(
+            replace(receiver, height_m=height_m), f"at the others' height of {height_m:.0f} m instead of 0"
+        )
 
 
-def out_of_place(receiver: Receiver, others: Sequence[Receiver]) -> Iterator[Correction]:
-    """The corrections that put a receiver that stands far apart among the others."""
+def standing_apart(position_N3: NDArray[np.float64]) -> list[int]:
+    """Receivers that stand much further from the middle of the others than any of those does; places in m, in any frame."""
+    apart = []
+    for index in range(len(position_N3)):
+        others = np.delete(position_N3, index, axis=0)
+        middle = np.median(others, axis=0)
+        spread_m = max(_LEAST_SPREAD_M, float(np.max(np.linalg.norm(others - middle, axis=1))))
+        if np.linalg.norm(position_N3[index] - middle) > _FAR * spread_m:
+            apart.append(index)
+    return apart
+
+
+def back_among(receiver: Receiver, others: Sequence[Receiver]) -> Iterator[Correction]:
+    """The corrections that put a receiver that stands apart among the others."""
     middle = [float(np.median(axis)) for axis in zip(*((r.latitude_deg, r.longitude_deg) for r in others), strict=True)]
     spread_m = max(_LEAST_SPREAD_M, *(_distance_m(other, middle) for other in others))
-    if _distance_m(receiver, middle) <= _FAR * spread_m:
-        return
     for correction in corrections(receiver, others):
         if _distance_m(correction.receiver, middle) <= _NEAR * spread_m:
             yield correction

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.estimation.consistency import Fault, Misfit, fault_of, find_misfit, log_evidence
 from heimdall.estimation.likelihood import arrival_residual_s, link_distance_m
+from heimdall.estimation.misplacement import Correction, back_among, coarseness, corrections, standing_apart
 from heimdall.estimation.model import PropagationModel
-from heimdall.estimation.misplacement import Correction, coarseness, corrections, out_of_place
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.evidence.collect import Collected, redescribed
 from heimdall.observation import Receiver
@@ -48,9 +48,10 @@ def _misplaced(
     collected: Collected, sound: Sequence[int], model: PropagationModel, model_of: ModelOf
 ) -> Suspicion | None:
     """A receiver far from all others that a common mistake explains: where it says it is, it could hardly have heard them."""
-    for index in sound:
+    for place in standing_apart(np.asarray(collected.evidence.position_enu_m[0])):
+        index = sound[place]
         receiver, others = _with_others(collected, sound, index)
-        for correction in out_of_place(receiver, others):
+        for correction in back_among(receiver, others):
             if _gain(collected, index, correction, model, model_of) > 0:
                 why = f"it stands far from all others, and {correction.words} everything fits: correct its place"
                 return Suspicion(index, _advice(receiver.name, why))
