@@ -13,6 +13,7 @@ from heimdall.estimation.region import GridPosterior
 from heimdall.estimation.suspicion import ModelOf, suspect
 from heimdall.evidence.collect import Collected, redescribed
 from heimdall.fix import Fix, Status, Without
+from heimdall.formats.wording import without_text
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,9 @@ def checked(fix: Fix, collected: Collected, posterior: GridPosterior | None, aga
     if found is not None:
         without = again.locate(redescribed(collected, {found.reception: None}))
         name = collected.observation.receptions[found.reception].receiver.name
-        return replace(fix, status=Status.INCONSISTENT, advice=found.advice, without=_without(name, without))
+        left = _without(name, without)
+        advice = f"{found.advice}. Without {name}: {left.status}, {without_text(left)}"
+        return replace(fix, status=Status.INCONSISTENT, advice=advice, without=left)
     return _qualified(fix, collected, posterior) if fix.status is Status.OK else fix
 
 

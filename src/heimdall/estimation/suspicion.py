@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.estimation.consistency import Fault, Misfit, fault_of, find_misfit, log_evidence
 from heimdall.estimation.likelihood import arrival_residual_s, link_distance_m
-from heimdall.estimation.misplacement import Correction, back_among, coarseness, corrections, standing_apart
+from heimdall.estimation.misplacement import Correction, back_among, coarseness, standing_apart
 from heimdall.estimation.model import PropagationModel
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.evidence.collect import Collected, redescribed
@@ -80,7 +80,7 @@ def _suspicion(
     index = sound[first]
     receiver, others = _with_others(collected, sound, index)
     fault, place_m = fault_of(collected.evidence, model, first)
-    gains = {each: _gain(collected, index, each, model, model_of) for each in corrections(receiver, others)}
+    gains = {each: _gain(collected, index, each, model, model_of) for each in back_among(receiver, others)}
     best = max(gains, key=lambda each: gains[each], default=None)
     freest = max(fault.time, fault.level, fault.both)
     if best is not None and gains[best] > max(freest - _AS_GOOD, 0.0):

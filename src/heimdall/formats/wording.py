@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 
-from heimdall.fix import Fix, ReceiverReport, Region
+from heimdall.fix import Fix, ReceiverReport, Region, Without
 from heimdall.geometry import LocalFrame
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -39,6 +39,14 @@ def coordinates_text(latitude_deg: float, longitude_deg: float) -> str:
         return "unknown"
     north, east = "N" if latitude_deg >= 0 else "S", "E" if longitude_deg >= 0 else "W"
     return f"{abs(latitude_deg):.4f}° {north} {abs(longitude_deg):.4f}° {east}"
+
+
+def without_text(without: Without) -> str:
+    """Where the transmitter is if that receiver is left out."""
+    if without.latitude_deg is None or without.longitude_deg is None or without.reach_m is None:
+        return "no position"
+    place = coordinates_text(without.latitude_deg, without.longitude_deg)
+    return f"{place}, 95 % within {length_text(without.reach_m)}"
 
 
 def receiver_remark(report: ReceiverReport) -> str:
