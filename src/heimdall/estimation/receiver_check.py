@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,11 +25,13 @@ _CLEARLY = 1.0
 """Standard deviations of a link that an offset must exceed to matter."""
 _JUMPS = 4.0
 """How many times more than stated, and than the other receivers, stamps scatter that cannot be relied on."""
+_MOST_CONVICTED = 3
+"""Receivers that are taken for bad one after the other, and then have no say about the rest."""
 _LEVEL_MATTERS_DB = 6.0
 _LEVEL_SIGMA_DB = 7.0
 _SELDOM_USED = 0.5
-_EXPLAINED = 0.5
-"""Share of the scatter that a wrong place must explain."""
+_LEFT = 0.7
+"""Share of the scatter that a wrong place may leave, and little more than usual."""
 _ALL_ROUND = 0.2
 """Standard deviation of directions from which a displaced receiver can be told from a late clock."""
 _TO_SIGMA = 1.4826
@@ -51,6 +54,8 @@ class ReceiverCheck:
     unused_share: float
     suspicion: str
     """In words; empty where nothing is suspicious."""
+    agreement: float | None
+    """How much better the others agree without it than without another, in nats; None where it was not needed."""
     badness: float
     """What they are sorted by: the worst of its figures in units of what is usual."""
 
@@ -67,14 +72,37 @@ def check_receivers(
 
     Each residual is without the receiver's own part in the fix, so that a bad one cannot hide.
     """
+    chosen = evenly(observations, most)
+    checks = _checked(chosen, (), on_progress)
+    convicted: dict[str, ReceiverCheck] = {}
+    while len(convicted) < _MOST_CONVICTED and (worst := _worst(checks, convicted)) is not None:
+        convicted[worst.name] = worst
+        checks = _checked(chosen, tuple(convicted))
+    final = [convicted.get(each.name, each) for each in checks]
+    return sorted(final, key=lambda each: (not each.suspicion, -each.badness, each.name))
+
+
+def _checked(
+    observations: Sequence[Observation],
+    distrusted: Sequence[str],
+    on_progress: Callable[[int], None] = lambda done: None,
+) -> list[ReceiverCheck]:
     found: dict[str, list[Residual]] = {}
-    for done, observation in enumerate(evenly(observations, most), start=1):
-        for residual in residuals_of(observation):
+    for done, observation in enumerate(observations, start=1):
+        for residual in residuals_of(observation, distrusted):
             found.setdefault(residual.receiver, []).append(residual)
         on_progress(done)
     usual_s = _usual([_scatter(_late(each)) for each in found.values() if len(_late(each)) >= _FEWEST])
-    checks = [_check(name, residuals, usual_s) for name, residuals in found.items()]
-    return sorted(checks, key=lambda each: (not each.suspicion, -each.badness, each.name))
+    return [_check(name, residuals, usual_s) for name, residuals in found.items()]
+
+
+def _worst(checks: Sequence[ReceiverCheck], convicted: Collection[str]) -> ReceiverCheck | None:
+    """The suspicious one without whom the others agree best; None where transmitters are known, or nobody is left.
+
+    With few receivers a bad one makes the others' fixes wrong, and them suspicious: they are looked at again without it.
+    """
+    rest = [each for each in checks if each.suspicion and each.agreement is not None and each.name not in convicted]
+    return max(rest, key=lambda each: each.agreement or 0.0, default=None)
 
 
 def evenly(observations: Sequence[Observation], most: int | None) -> Sequence[Observation]:
@@ -85,6 +113,10 @@ def evenly(observations: Sequence[Observation], most: int | None) -> Sequence[Ob
 
 def _late(residuals: Sequence[Residual]) -> Values:
     return np.array([each.late_s for each in residuals if each.late_s is not None])
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None
 
 
 def _usual(scatters: Sequence[float]) -> float:
@@ -112,6 +144,7 @@ def _check(name: str, residuals: Sequence[Residual], usual_s: float) -> Receiver
         median_level_db=float(np.median(level)) if len(level) else None,
         scatter_db=_scatter(level) if len(level) > 1 else None,
         unused_share=unused,
+        agreement=_mean([each.agreement for each in residuals if each.agreement is not None]),
         suspicion="; ".join(words for words, _ in findings if words),
         badness=max(size for _, size in findings),
     )
@@ -124,11 +157,14 @@ def _by_time(timed: Sequence[Residual], usual_s: float) -> tuple[str, float]:
     late, sigma_s = _late(timed), float(np.median([each.late_sigma_s or 0.0 for each in timed]))
     middle_s, scatter_s = float(np.median(late)), _scatter(late)
     badness = max(abs(middle_s), scatter_s) / max(sigma_s, 1e-12)
-    moved_m, explained = _displacement(timed, late)
+    moved_m, left_s = _displacement(timed, late)
     jumping = scatter_s > _JUMPS * max(sigma_s, usual_s)
     error_s = 1.2533 * max(scatter_s, sigma_s) / len(late) ** 0.5
     offset = abs(middle_s) > max(_SURE * error_s, _CLEARLY * sigma_s)
-    if explained > _EXPLAINED and (jumping or offset) and moved_m > _CLEARLY * sigma_s * SPEED_OF_LIGHT_M_S:
+    if (
+        left_s < min(_LEFT * scatter_s, _JUMPS / 2 * max(sigma_s, usual_s))
+        and moved_m > _CLEARLY * sigma_s * SPEED_OF_LIGHT_M_S
+    ):
         return f"its place is off by about {length_text(moved_m)}", badness
     if jumping:
         return f"its stamps jump, by {delay_text(scatter_s)} in the mean", badness
@@ -147,21 +183,20 @@ def _heard_all_round(timed: Sequence[Residual]) -> bool:
 
 
 def _displacement(timed: Sequence[Residual], late: Values) -> tuple[float, float]:
-    """How far off its place would be in m, and the share of the scatter that it explains; zeros where directions do not tell.
+    """How far off its place would be in m, and the scatter that this leaves in s; infinite where directions do not tell.
 
     A receiver that stands further along the direction from the transmitter than it says hears it later by as much: a regression
     on the direction's east and north, reweighted by Cauchy's weights, because blocked links come late.
     """
     if len(timed) < 2 * _FEWEST or not _heard_all_round(timed):
-        return 0.0, 0.0
+        return 0.0, math.inf
     design = np.column_stack([np.ones(len(late)), [each.toward for each in timed]])
     weight = np.ones(len(late))
     for _ in range(10):
         solution = np.linalg.lstsq(design * weight[:, None] ** 0.5, late * weight**0.5, rcond=None)[0]
         away = late - design @ solution
         weight = 1 / (1 + (away / max(2.385 * _scatter(away), 1e-12)) ** 2)
-    before, after = _scatter(late), _scatter(late - design @ solution)
-    return float(np.linalg.norm(solution[1:])) * SPEED_OF_LIGHT_M_S, 1 - (after / before) ** 2 if before > 0 else 0.0
+    return float(np.linalg.norm(solution[1:])) * SPEED_OF_LIGHT_M_S, _scatter(away)
 
 
 def _by_level(level: Values) -> tuple[str, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -37,83 +37,93 @@ class Residual:
     """As its clock, noise and the model's multipath have it."""
     level_db: float | None = None
     """Above what the others let expect."""
+    agreement: float | None = None
+    """How well the others agree when it is left out, against leaving out another; None where the transmitter is known."""
     toward: tuple[float, float] = (0.0, 0.0)
     """East and north of the unit vector from the transmitter to the receiver."""
 
 
-def residuals_of(observation: Observation) -> list[Residual]:
+def residuals_of(observation: Observation, distrusted: Collection[str] = ()) -> list[Residual]:
     """One for each reception, each against the place and the time of emission without it, or against the known transmitter.
 
-    Empty for an observation that cannot be located.
+    Those who are distrusted have no say about the others. Empty for an observation that cannot be located.
     """
     try:
         collected = collect(observation)
     except InputError:
         return []
     model = model_of(collected)
-    places = _places_without(collected, model)
-    sound = iter(range(len(places)))
+    sound = [each for each in observation.receptions if each.flaw is None]
+    trusted = np.array([each.receiver.name not in distrusted for each in sound])
+    without = _without_each(collected.evidence, trusted)
+    places, agreement = _places_without(collected, without, model)
+    columns = iter(range(len(sound)))
     return [
         Residual(reception.receiver.name, False, reception.flaw)
         if reception.flaw is not None
-        else _residual(collected, model, places, next(sound), reception.receiver.name, reason)
+        else _residual(collected, without, model, places, agreement, next(columns), reception.receiver.name, reason)
         for reception, reason in zip(observation.receptions, collected.reasons, strict=True)
     ]
 
 
-def _places_without(collected: Collected, model: PropagationModel) -> Values:
-    """(N, 2) the known transmitter, or the fix without each receiver."""
-    evidence, truth = collected.evidence, collected.observation.truth
+def _without_each(evidence: EvidenceBatch, trusted: NDArray[np.bool_]) -> EvidenceBatch:
+    """One scene for each receiver, with the others alone."""
     count = evidence.present.shape[1]
-    if truth is not None:
-        height_m = float(evidence.transmitter_height_m[0]) if truth.height_m is None else truth.height_m
-        place = collected.frame.to_enu(np.array(truth.latitude_deg), np.array(truth.longitude_deg), np.array(height_m))
-        return np.tile(place[:2], (count, 1))
-    without = _without_each(evidence)
-    return np.asarray(find_mode(without, log_posterior(without, model))[0])
-
-
-def _without_each(evidence: EvidenceBatch) -> EvidenceBatch:
-    count = evidence.present.shape[1]
-    others = ~np.eye(count, dtype=bool)
+    others = ~np.eye(count, dtype=bool) & trusted
     many = evidence.select(np.zeros(count, dtype=int))
     return replace(many, has_arrival=many.has_arrival & others, has_level=many.has_level & others)
 
 
+def _places_without(
+    collected: Collected, without: EvidenceBatch, model: PropagationModel
+) -> tuple[Values, list[float | None]]:
+    """(N, 2) the known transmitter, or the fix without each receiver; and how well the others agree there."""
+    evidence, truth = collected.evidence, collected.observation.truth
+    count = len(without)
+    if truth is not None:
+        height_m = float(evidence.transmitter_height_m[0]) if truth.height_m is None else truth.height_m
+        place = collected.frame.to_enu(np.array(truth.latitude_deg), np.array(truth.longitude_deg), np.array(height_m))
+        return np.tile(place[:2], (count, 1)), [None] * count
+    mode, value = find_mode(without, log_posterior(without, model))
+    # A precise receiver that is left out takes a high density with it, whether it is right or wrong.
+    own = np.where(evidence.has_arrival[0], -np.log(link_sigma_s(evidence, model)[0]), 0.0)
+    agreement = np.asarray(value) + own
+    return np.asarray(mode), [float(each) for each in agreement - np.median(agreement)]
+
+
 def _residual(
-    collected: Collected, model: PropagationModel, places: Values, column: int, name: str, reason: str | None
+    collected: Collected,
+    without: EvidenceBatch,
+    model: PropagationModel,
+    places: Values,
+    agreement: Sequence[float | None],
+    column: int,
+    name: str,
+    reason: str | None,
 ) -> Residual:
-    evidence = collected.evidence
-    timed, leveled = evidence.has_arrival[0].copy(), evidence.has_level[0].copy()
-    used = bool(timed[column] or leveled[column])
-    at_a_place = collected.observation.truth is not None
-    others = np.arange(len(timed)) != column
+    evidence, alone = collected.evidence, without.select(slice(column, column + 1))
+    timed, leveled = bool(evidence.has_arrival[0, column]), bool(evidence.has_level[0, column])
+    needed = _TIMES_FOR_A_PLACE if collected.observation.truth is None else _TIMES_AT_A_PLACE
     place = places[column][None, None]
     distance_m = link_distance_m(place, evidence, model)[0, 0]
     sight = np.asarray(evidence.position_enu_m[0, column, :2]) - places[column]
-    length = max(float(np.linalg.norm(sight)), 1e-9)
-    told = Residual(name, used, reason, toward=(float(sight[0]) / length, float(sight[1]) / length))
-    if timed[column] and np.sum(timed & others) >= (_TIMES_AT_A_PLACE if at_a_place else _TIMES_FOR_A_PLACE):
-        late_s = _late_s(evidence, model, place, distance_m, column)
+    east, north = sight / max(float(np.linalg.norm(sight)), 1e-9)
+    told = Residual(name, timed or leveled, reason, agreement=agreement[column], toward=(float(east), float(north)))
+    if timed and np.sum(alone.has_arrival) >= needed:
+        late_s = _late_s(alone, model, place, distance_m, column)
         told = replace(told, late_s=late_s, late_sigma_s=float(link_sigma_s(evidence, model)[0, column]))
-    if leveled[column] and np.sum(leveled & others) >= _FEWEST_LEVELS:
+    if leveled and np.sum(alone.has_level) >= _FEWEST_LEVELS:
         decades = np.log10(np.maximum(distance_m, model.min_distance_m))
         power_db = evidence.level_db[0] + 10 * model.exponent_mean * decades
-        told = replace(told, level_db=float(power_db[column] - np.median(power_db[leveled & others])))
+        told = replace(told, level_db=float(power_db[column] - np.median(power_db[alone.has_level[0]])))
     return told
 
 
-def _late_s(evidence: EvidenceBatch, model: PropagationModel, place: Values, distance_m: Values, column: int) -> float:
+def _late_s(alone: EvidenceBatch, model: PropagationModel, place: Values, distance_m: Values, column: int) -> float:
     """Against the time of emission that the others have."""
-    others = np.arange(len(distance_m)) != column
-    alone = replace(evidence, has_arrival=evidence.has_arrival & others)
-    flight_s = distance_m * model.refractive_index / SPEED_OF_LIGHT_M_S
-    emitted_s = evidence.arrival_s[0] - flight_s
-    if int(np.sum(alone.has_arrival)) == 1:
-        start_s = float(emitted_s[np.flatnonzero(alone.has_arrival[0])[0]])
-    else:
-        late_N = arrival_residual_s(place, alone, model)[0, 0]
-        start_s = float(np.median((emitted_s - late_N)[alone.has_arrival[0]]))
-    late_s = float(emitted_s[column]) - start_s
-    assert math.isfinite(late_s)
-    return late_s
+    emitted_s = alone.arrival_s[0] - distance_m * model.refractive_index / SPEED_OF_LIGHT_M_S
+    others = np.asarray(alone.has_arrival[0])
+    if int(np.sum(others)) == 1:
+        return float(emitted_s[column] - emitted_s[others][0])
+    late_N = arrival_residual_s(place, alone, model)[0, 0]
+    return float(emitted_s[column] - np.median((emitted_s - late_N)[others]))

@@ -30,6 +30,7 @@ class CheckedReceiver(BaseModel):
     suspicion: str = Field(
         description="In words; empty where nothing is suspicious.", examples=["its clock is late by 3.1 us"]
     )
+    agreement: float | None = Field(description="How much better the others agree without it, in nats.")
     badness: float = Field(description="What suspicious ones are sorted by, in units of what is usual.")
 
 
