@@ -179,3 +179,17 @@ def test_the_champion_locates(client, import_model, store, measurements):
     answer = client.post("locate", params={"method": "learned"}, files=[("files", ("m.jsonl", measurements()))]).json()
     assert answer["model"] == model
     assert answer["fixes"][0]["method"] == "hybrid"
+
+
+def test_stored_sessions_tell_which_receiver_is_bad(client, client_of, store_session):
+    """Named, with how late it is, for whoever may look; a session that is not there is said so."""
+    late = next(iter(RECEIVERS))
+    session = store_session(8, {late: 20e-6}, **KNOWN).json()["id"]
+    found = client_of(Role.VIEWER).get("receivers/check", params={"session": session, "most": 6}).json()
+    assert (found["observations"], found["checked"], found["unreadable"]) == (8, 6, [])
+    assert {each["name"] for each in found["receivers"]} == set(RECEIVERS)
+    first = found["receivers"][0]
+    assert first["name"] == late
+    assert "late by" in first["suspicion"]
+    assert client.get("receivers/check").json()["observations"] == 8
+    assert client.get("receivers/check", params={"session": "a" * 16}).status_code == 404
