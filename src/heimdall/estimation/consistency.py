@@ -44,6 +44,8 @@ _LEVEL_FAULT_DB = 80.0
 """A faulty level is anywhere in a range of this width."""
 _LEVEL_CONSTANT = 0.5 * math.log(2 * math.pi)
 """What the likelihood of levels leaves out for each of them."""
+_NEAR_THE_EDGE = 0.9
+_OUTWARDS = 1.05
 _CELLS = 24
 _BLUR_OF_CELL = 0.35
 
@@ -75,7 +77,7 @@ class Fault:
 
 def find_misfit(evidence: EvidenceBatch, place_m: Values, model: PropagationModel) -> Misfit | None:
     """None where the receivers of one scene (a numpy batch of one) agree at the fix (2,), as nearly all do, at little cost."""
-    if int(np.sum(evidence.has_arrival | evidence.has_level)) < 3:
+    if int(np.sum(evidence.has_arrival | evidence.has_level)) < 3 or _cut_off(evidence, place_m, model):
         return None
     probability = misfit_probability(evidence, place_m, model)
     first = _first_sight(evidence, place_m, model)
@@ -87,6 +89,13 @@ def find_misfit(evidence: EvidenceBatch, place_m: Values, model: PropagationMode
     log_odds[candidates] = _log_odds(evidence, model, candidates)
     misfit = Misfit(probability, log_odds)
     return misfit if contradicted or float(np.max(log_odds)) > _LEAST_LOG_ODDS else None
+
+
+def _cut_off(evidence: EvidenceBatch, place_m: Values, model: PropagationModel) -> bool:
+    """Whether the density still rises outwards where the search ended: a misfit there is the area's, not a receiver's."""
+    if np.max(np.abs(place_m)) < _NEAR_THE_EDGE * float(evidence.half_width_m[0]):
+        return False
+    return bool(_density_at(evidence, _OUTWARDS * place_m, model)[0] > _density_at(evidence, place_m, model)[0])
 
 
 def misfit_probability(evidence: EvidenceBatch, place_m: Values, model: PropagationModel) -> float:
@@ -159,6 +168,11 @@ def _first_sight(evidence: EvidenceBatch, place_m: Values, model: PropagationMod
     return odds
 
 
+def _density_at(batch: EvidenceBatch, place_m: Values, model: PropagationModel) -> Values:
+    places = np.broadcast_to(place_m, (len(batch), 1, 2))
+    return np.asarray(log_posterior(batch, model)(places, np.zeros(len(batch)))[:, 0])
+
+
 def _left_out(
     evidence: EvidenceBatch, kind: str, receivers: NDArray[np.int64] | None = None
 ) -> tuple[EvidenceBatch, Values]:
@@ -213,3 +227,15 @@ def log_evidence(batch: EvidenceBatch, model: PropagationModel) -> tuple[Values,
     value = density(frame.cell_middles_m(_CELLS), blur_m) + log_area
     top = np.max(value, axis=1)
     return mode, top + np.log(np.sum(np.exp(value - top[:, None]), axis=1)) + 2 * np.log(frame.core_m)
+
+
+def late_against_others(
+    alone: EvidenceBatch, model: PropagationModel, place: Values, distance_m: Values, column: int
+) -> float:
+    """How late the receiver `column`, which `alone` leaves out, is at a place (1, 1, 2) by the others' time of emission, in s."""
+    emitted_s = alone.arrival_s[0] - distance_m * model.refractive_index / SPEED_OF_LIGHT_M_S
+    others = np.asarray(alone.has_arrival[0])
+    if int(np.sum(others)) == 1:
+        return float(emitted_s[column] - emitted_s[others][0])
+    late_N = arrival_residual_s(place, alone, model)[0, 0]
+    return float(emitted_s[column] - np.median((emitted_s - late_N)[others]))

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.errors import InputError
-from heimdall.estimation.likelihood import arrival_residual_s, link_distance_m, link_sigma_s
+from heimdall.estimation.consistency import late_against_others
+from heimdall.estimation.likelihood import link_distance_m, link_sigma_s
 from heimdall.estimation.locate import model_of
 from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.search import find_mode, log_posterior
@@ -110,20 +110,10 @@ def _residual(
     east, north = sight / max(float(np.linalg.norm(sight)), 1e-9)
     told = Residual(name, timed or leveled, reason, agreement=agreement[column], toward=(float(east), float(north)))
     if timed and np.sum(alone.has_arrival) >= needed:
-        late_s = _late_s(alone, model, place, distance_m, column)
+        late_s = late_against_others(alone, model, place, distance_m, column)
         told = replace(told, late_s=late_s, late_sigma_s=float(link_sigma_s(evidence, model)[0, column]))
     if leveled and np.sum(alone.has_level) >= _FEWEST_LEVELS:
         decades = np.log10(np.maximum(distance_m, model.min_distance_m))
         power_db = evidence.level_db[0] + 10 * model.exponent_mean * decades
         told = replace(told, level_db=float(power_db[column] - np.median(power_db[alone.has_level[0]])))
     return told
-
-
-def _late_s(alone: EvidenceBatch, model: PropagationModel, place: Values, distance_m: Values, column: int) -> float:
-    """Against the time of emission that the others have."""
-    emitted_s = alone.arrival_s[0] - distance_m * model.refractive_index / SPEED_OF_LIGHT_M_S
-    others = np.asarray(alone.has_arrival[0])
-    if int(np.sum(others)) == 1:
-        return float(emitted_s[column] - emitted_s[others][0])
-    late_N = arrival_residual_s(place, alone, model)[0, 0]
-    return float(emitted_s[column] - np.median((emitted_s - late_N)[others]))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from heimdall.constants import SPEED_OF_LIGHT_M_S
-from heimdall.estimation.consistency import Fault, Misfit, fault_of, find_misfit, log_evidence
-from heimdall.estimation.likelihood import arrival_residual_s, link_distance_m
+from heimdall.estimation.consistency import Fault, Misfit, fault_of, find_misfit, late_against_others, log_evidence
+from heimdall.estimation.likelihood import link_distance_m
 from heimdall.estimation.misplacement import Correction, back_among, coarseness, standing_apart
 from heimdall.estimation.model import PropagationModel
 from heimdall.evidence.batch import EvidenceBatch
@@ -105,9 +105,10 @@ def _why(
     place_m: NDArray[np.float64],
     coarse: str | None,
 ) -> str:
-    late, level = _lateness(evidence, model, receiver, place_m), _level_words(evidence, model, receiver, place_m)
-    if fault.level > max(fault.time, fault.both):
+    level = _level_words(evidence, model, receiver, place_m)
+    if fault.level > max(fault.time, fault.both) or not evidence.has_arrival[0, receiver]:
         return f"its level is {level} than the others let expect: check its gain and its antenna"
+    late = _lateness(evidence, model, receiver, place_m)
     if coarse is not None:
         return f"{coarse}, and its signal came {late}: give its place exactly"
     if fault.both > fault.time:
@@ -116,7 +117,11 @@ def _why(
 
 
 def _lateness(evidence: EvidenceBatch, model: PropagationModel, receiver: int, place_m: NDArray[np.float64]) -> str:
-    late_s = float(arrival_residual_s(place_m[None, None], evidence, model)[0, 0, receiver])
+    others = np.arange(evidence.present.shape[1]) != receiver
+    alone = replace(evidence, has_arrival=evidence.has_arrival & others)
+    place = place_m[None, None]
+    distance_m = link_distance_m(place, evidence, model)[0, 0]
+    late_s = late_against_others(alone, model, place, distance_m, receiver)
     path_m = abs(late_s) * SPEED_OF_LIGHT_M_S / model.refractive_index
     length = f"{path_m:.0f} m" if path_m < 1000 else f"{path_m / 1e3:.3g} km"
     return f"{delay_text(abs(late_s))} ({length}) {'later' if late_s > 0 else 'earlier'}"
