@@ -23,6 +23,7 @@ from heimdall.estimation.likelihood import (
     link_sigma_s,
 )
 from heimdall.estimation.model import PropagationModel
+from heimdall.estimation.reach import search_radius_m
 from heimdall.estimation.search import find_mode, log_posterior
 from heimdall.estimation.spread import frame_around
 from heimdall.evidence.batch import EvidenceBatch, concatenate
@@ -224,7 +225,7 @@ def fault_of(evidence: EvidenceBatch, model: PropagationModel, receiver: int) ->
 def log_evidence(batch: EvidenceBatch, model: PropagationModel) -> tuple[Values, Values]:
     """The mode (B, 2), and the log of the posterior density integrated over places (B,)."""
     density = log_posterior(batch, model)
-    mode, _ = find_mode(batch, density)
+    mode, _ = find_mode(batch, density, search_radius_m(batch, model))
     frame = frame_around(mode, batch, model, _CELLS)
     _, size = frame.axis(_CELLS)
     log_area = (np.log(size[:, :, None]) + np.log(size[:, None, :])).reshape(len(batch), -1)

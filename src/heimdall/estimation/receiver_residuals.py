@@ -13,6 +13,7 @@ from heimdall.estimation.consistency import late_against_others
 from heimdall.estimation.likelihood import link_distance_m, link_sigma_s
 from heimdall.estimation.locate import model_of
 from heimdall.estimation.model import PropagationModel
+from heimdall.estimation.reach import search_radius_m
 from heimdall.estimation.search import find_mode, log_posterior
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.evidence.collect import Collected, collect
@@ -84,7 +85,7 @@ def _places_without(
         height_m = float(evidence.transmitter_height_m[0]) if truth.height_m is None else truth.height_m
         place = collected.frame.to_enu(np.array(truth.latitude_deg), np.array(truth.longitude_deg), np.array(height_m))
         return np.tile(place[:2], (count, 1)), [None] * count
-    mode, value = find_mode(without, log_posterior(without, model))
+    mode, value = find_mode(without, log_posterior(without, model), search_radius_m(without, model))
     # A precise receiver that is left out takes a high density with it, whether it is right or wrong.
     own = np.where(evidence.has_arrival[0], -np.log(link_sigma_s(evidence, model)[0]), 0.0)
     agreement = np.asarray(value) + own
