@@ -22,6 +22,8 @@ class Status(StrEnum):
     OK = "ok"
     POWER_ONLY = "power-only"
     AMBIGUOUS = "ambiguous"
+    INCONSISTENT = "inconsistent"
+    """What the receivers say cannot all be true: `advice` names the one that is most likely wrong."""
     INSUFFICIENT = "insufficient"
 
 
@@ -84,6 +86,21 @@ class ReceiverReport:
 
 
 @dataclass(frozen=True)
+class Without:
+    """The fix that is left when the most suspicious receiver is left out."""
+
+    receiver: str
+    status: Status
+    latitude_deg: float | None
+    longitude_deg: float | None
+    reach_m: float | None
+    """From that place to the furthest point of its 95 % region; None where there is no place."""
+
+    def to_json(self) -> dict[str, object]:
+        return {**vars(self), "status": self.status.value}
+
+
+@dataclass(frozen=True)
 class TruthCheck:
     """The fix held against a known transmitter."""
 
@@ -115,6 +132,8 @@ class Fix:
     truth: TruthCheck | None = None
     height_sigma_m: float | None = None
     """Standard deviation of the height: 0 where it was given, None with an unknown one."""
+    without: Without | None = None
+    """Where the status is `inconsistent`."""
 
     def to_json(self) -> dict[str, object]:
         """The fix as the contract of `heimdall locate --json` has it."""
@@ -133,6 +152,7 @@ class Fix:
             "elapsed_ms": self.elapsed_ms,
             "receivers": [vars(report) for report in self.receivers],
             "truth": None if self.truth is None else vars(self.truth),
+            "without": None if self.without is None else self.without.to_json(),
         }
 
 

@@ -263,7 +263,11 @@ def show(groups: list[Group]) -> None:
         name = "all" if group.by == "all" else f"{group.by}: {group.name}"
         for position, (method, score) in enumerate(rows):
             table.add_row(f"{name} ({group.count})" if position == 0 else "", method, *_cells(score))
-    plain_console(max(console.width, _TABLE_WIDTH)).print(table, highlight=False)
+    wide = plain_console(max(console.width, _TABLE_WIDTH))
+    wide.print(table, highlight=False)
+    for method, score in groups[0].scores.items() if groups else ():
+        shares = ", ".join(f"{name} {100 * share:.1f} %" for name, share in score.statuses.items())
+        wide.print(f"{method}: {shares}", highlight=False)
 
 
 def _cells(score: Score) -> list[str]:

@@ -64,6 +64,7 @@ class Answer:
     needed_probability: float
     """Of the smallest region that holds the truth."""
     elapsed_ms: float
+    status: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,12 +109,12 @@ def joined(parts: Iterable[Comparison], on_progress: Callable[[int], None] = lam
 def _judged(located: Located, observation: Observation) -> Answer:
     check, posterior, truth = located.fix.truth, located.posterior, observation.truth
     if check is None or posterior is None or truth is None:
-        return Answer(math.inf, (False,) * len(PROBABILITIES), 1.0, located.fix.elapsed_ms)
+        return Answer(math.inf, (False,) * len(PROBABILITIES), 1.0, located.fix.elapsed_ms, located.fix.status.value)
     mass = needed_mass(posterior, truth)
     grid = np.linspace(0, 1, 201)
     needed = float(np.interp(mass, [located.mass(float(probability)) for probability in grid], grid))
     covered = (mass <= located.mass(PROBABILITIES[0]), check.inside_68, check.inside_95)
-    return Answer(check.error_m, covered, needed, located.fix.elapsed_ms)
+    return Answer(check.error_m, covered, needed, located.fix.elapsed_ms, located.fix.status.value)
 
 
 def needed_mass(posterior: GridPosterior, truth: Place) -> float:

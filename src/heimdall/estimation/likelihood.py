@@ -102,6 +102,12 @@ def explained(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel) -
     return Explained(xp.where(wins, late_s, by_sky.late_s), mode)
 
 
+def path_sigma_s(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel) -> Array:
+    """(B, G, N) standard deviation of an arrival in clear sight from each place: `link_sigma_s`, and what grows with the way."""
+    xp = array_api_compat.array_namespace(place_BG2)
+    return _arrival_terms(xp, link_distance_m(place_BG2, batch, model), batch, model, None)[1]
+
+
 def link_sigma_s(batch: EvidenceBatch, model: PropagationModel) -> Array:
     """(B, N) standard deviation of an arrival in clear sight: clock, noise, and multipath."""
     xp = array_api_compat.array_namespace(batch.arrival_s)

@@ -16,6 +16,7 @@ from heimdall.estimation.frame import WindowFrame
 from heimdall.estimation.height import Height, Profile, is_unknown
 from heimdall.estimation.height_posterior import Found, search_heights
 from heimdall.estimation.height_profile import profiles
+from heimdall.estimation.integrity import Again, checked
 from heimdall.estimation.likelihood import explained
 from heimdall.estimation.model import PropagationModel, model_for
 from heimdall.estimation.reach import search_radius_m
@@ -82,8 +83,12 @@ def _locate_chunk(observations: Sequence[Observation], locate_group: LocateGroup
     for model, members in groups.items():
         located = locate_group([collected for _, collected, _ in members], model)
         for (index, collected, collect_s), result in zip(members, located, strict=True):
-            fix = replace(result.fix, elapsed_ms=result.fix.elapsed_ms + collect_s * 1e3)
-            results[index] = replace(result, fix=fix, collected=result.collected or collected)
+            begun = time.perf_counter()
+            # At the height that was found, if one was.
+            collected = result.collected or collected
+            fix = checked(result.fix, collected, result.posterior, Again(model_of, _locate_alone))
+            elapsed_ms = fix.elapsed_ms + (collect_s + time.perf_counter() - begun) * 1e3
+            results[index] = replace(result, fix=replace(fix, elapsed_ms=elapsed_ms), collected=collected)
     return [results[index] for index in range(len(observations))]
 
 
@@ -110,6 +115,10 @@ def _nothing_heard(collected: Collected) -> Fix:
         for reception, reason in zip(collected.observation.receptions, collected.reasons, strict=True)
     )
     return Fix(collected.observation.id, Status.INSUFFICIENT, why, METHOD, reports)
+
+
+def _locate_alone(collected: Collected) -> Fix:
+    return locate_by_likelihood([collected], model_of(collected))[0].fix
 
 
 def insufficient(observation: Observation, why: str) -> Fix:

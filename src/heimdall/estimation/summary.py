@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,8 @@ class Score:
     coverage: tuple[float, ...] = ()
     """Share of truths in the regions of `PROBABILITIES`."""
     ms_per_fix: float | None = None
+    statuses: dict[str, float] = field(default_factory=dict)
+    """Share of the answers that have each status, the most frequent first."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,13 @@ def _score(
         reference_ratio=None if reference_m is None else ratio_of_medians(error_m, reference_m, rng),
         coverage=tuple(np.mean([answer.covered for answer in answers], axis=0).tolist()),
         ms_per_fix=float(np.median([answer.elapsed_ms for answer in answers])),
+        statuses=_statuses(answers),
     )
+
+
+def _statuses(answers: list[Answer]) -> dict[str, float]:
+    counted = Counter(answer.status for answer in answers if answer.status)
+    return {status: count / len(answers) for status, count in counted.most_common()}
 
 
 def _quantiles(error_m: Values) -> tuple[float, ...]:
@@ -170,6 +179,7 @@ def _score_json(score: Score) -> dict[str, Any]:
         else dict(zip(("value", "low", "high"), map(_finite, ratio), strict=True)),
         "coverage": {f"{100 * p:.0f}": share for p, share in zip(PROBABILITIES, score.coverage, strict=True)},
         "ms_per_fix": _finite(score.ms_per_fix),
+        "statuses": score.statuses,
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,13 +20,25 @@ from heimdall.evidence.placement import with_place_errors
 from heimdall.evidence.recording import DEFAULT_LEVEL_SIGMA_DB, clock_carries_time
 from heimdall.evidence.sampled import Session, evidence_from_samples
 from heimdall.geometry import LocalFrame
-from heimdall.observation import Observation, Reception
+from heimdall.observation import Observation, Receiver, Reception
 
 _AREA_FACTOR = 2.0
 _MIN_HALF_WIDTH_M = 500.0
 _AIRBORNE_REACH_M = 350_000.0
 """How much further a transmitter high above ground is heard."""
 _AIRBORNE_HEIGHT_M = 1500.0
+LEFT_OUT = "left out"
+MEASURED = (
+    "arrival_s",
+    "arrival_sigma_s",
+    "clock_sigma_s",
+    "has_arrival",
+    "level_db",
+    "level_sigma_db",
+    "has_level",
+    "snr",
+)
+"""What was measured by each receiver, and how well, whatever its place."""
 _OSCILLATOR_OFFSET = 0.3e-6
 _MIN_OFFSET_HZ = 2.0
 _MAX_OFFSET_HZ = 300.0
@@ -222,19 +234,9 @@ def _spread(
         wide[:, heard] = values
         return wide
 
-    by_receiver = (
-        "arrival_s",
-        "arrival_sigma_s",
-        "clock_sigma_s",
-        "has_arrival",
-        "level_db",
-        "level_sigma_db",
-        "has_level",
-        "snr",
-    )
     if len(heard) == total:
         return evidence
-    wide: dict[str, Any] = {name: laid(getattr(evidence, name)) for name in by_receiver}
+    wide: dict[str, Any] = {name: laid(getattr(evidence, name)) for name in MEASURED}
     others = [index for index in range(total) if index not in set(heard)]
     wide["clock_sigma_s"][0, others] = [min(_clock_sigma_s(receptions[index]), 1.0) for index in others]
     wide["level_sigma_db"][0, others] = [_level_sigma_db(receptions[index]) for index in others]
@@ -261,3 +263,35 @@ def _reason(reception: Reception, evidence: EvidenceBatch, place: int, half_widt
     else:
         why = "no arrival time that agrees with the other receivers"
     return f"{why}: power only" if has_level else f"{why}, and no power above the noise"
+
+
+def redescribed(collected: Collected, receivers: Mapping[int, Receiver | None]) -> Collected:
+    """The same measurements where some receptions' receivers are described otherwise, or left out (None).
+
+    The times and levels that were found stay as they are; frame, places and area are made anew, without a radio map. Raises
+    InputError where fewer than two receivers are left.
+    """
+    receptions = tuple(
+        _described(reception, receivers[index]) if index in receivers else reception
+        for index, reception in enumerate(collected.observation.receptions)
+    )
+    observation = replace(collected.observation, receptions=receptions)
+    usable = [index for index, each in enumerate(receptions) if each.flaw is None]
+    if len(usable) < 2:
+        raise InputError(_too_few(observation))
+    before = [index for index, each in enumerate(collected.observation.receptions) if each.flaw is None]
+    columns = [before.index(index) for index in usable]
+    kept = [receptions[index] for index in usable]
+    frame = _frame_around(kept)
+    position = _positions(frame, kept)
+    half_width_m = half_width_around(float(np.max(np.abs(position[:, :2]))), observation.transmitter_height_m)
+    geometry = _geometry(observation, kept, position, frame, half_width_m)
+    measured = {name: getattr(collected.evidence, name)[:, columns] for name in MEASURED}
+    silent = None if collected.evidence.silent is None else collected.evidence.silent[:, columns]
+    evidence = replace(collected.evidence, mapped=None, silent=silent, **{**geometry, **measured})
+    reasons = [each.flaw or reason for each, reason in zip(receptions, collected.reasons, strict=True)]
+    return Collected(observation, evidence, frame, tuple(reasons))
+
+
+def _described(reception: Reception, receiver: Receiver | None) -> Reception:
+    return replace(reception, flaw=LEFT_OUT) if receiver is None else replace(reception, receiver=receiver)

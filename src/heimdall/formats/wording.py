@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 
-from heimdall.fix import Fix, ReceiverReport, Region
+from heimdall.fix import Fix, ReceiverReport, Region, Without
 from heimdall.geometry import LocalFrame
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -49,6 +49,14 @@ def height_text(fix: Fix) -> str:
     if not fix.height_sigma_m:
         return f"{length_text(fix.height_m)}, as given"
     return f"{length_text(fix.height_m)} ± {length_text(fix.height_sigma_m)}"
+
+
+def without_text(without: Without) -> str:
+    """Where the transmitter is if that receiver is left out."""
+    if without.latitude_deg is None or without.longitude_deg is None or without.reach_m is None:
+        return "no position"
+    place = coordinates_text(without.latitude_deg, without.longitude_deg)
+    return f"{place}, 95 % within {length_text(without.reach_m)}"
 
 
 def receiver_remark(report: ReceiverReport) -> str:

@@ -15,7 +15,15 @@ from heimdall.estimation.locate import Located
 from heimdall.fix import Fix, ReceiverReport, Status
 from heimdall.formats.geojson import geojson_text
 from heimdall.formats.reports import reported
-from heimdall.formats.wording import coordinates_text, frequency_text, height_text, length_text, receiver_remark, span_m
+from heimdall.formats.wording import (
+    coordinates_text,
+    frequency_text,
+    height_text,
+    length_text,
+    receiver_remark,
+    span_m,
+    without_text,
+)
 from heimdall.observation import ClockClass, Observation, Receiver
 from heimdall.service.locating import Answer
 from heimdall.service.store import Station
@@ -88,6 +96,8 @@ def figures_of(fix: Fix, observation: Observation, found: Contributions | None) 
         figures.append(Figure("position", coordinates_text(fix.latitude_deg, fix.longitude_deg)))
     if fix.height_m is not None:
         figures.append(Figure("height", height_text(fix)))
+    if fix.without is not None:
+        figures.append(Figure(f"without {fix.without.receiver}", without_text(fix.without), "warn"))
     if fix.region_95 is not None:
         figures.append(Figure("95 % region across", length_text(span_m(fix.region_95))))
     if found is not None and found.bound_m is not None:
@@ -133,7 +143,7 @@ def _row(receiver: Receiver, report: ReceiverReport, largest_m: float, share: fl
 
 
 def _tone(status: Status) -> str:
-    return {Status.OK: "good", Status.INSUFFICIENT: "bad"}.get(status, "warn")
+    return {Status.OK: "good", Status.INCONSISTENT: "bad", Status.INSUFFICIENT: "bad"}.get(status, "warn")
 
 
 def _bounds(fix: Fix, observation: Observation) -> list[list[float]] | None:

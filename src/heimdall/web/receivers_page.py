@@ -12,10 +12,12 @@ from nicegui.elements.upload_files import FileUpload
 from pydantic import ValidationError
 
 from heimdall.errors import InputError
+from heimdall.estimation.receiver_check import figures_of
 from heimdall.observation import ClockClass
-from heimdall.service import calibrating, sessions, stations
+from heimdall.service import calibrating, checking, sessions, stations
 from heimdall.service.auth import Role
 from heimdall.service.calibrating import Calibration
+from heimdall.service.checking import Checked, CheckedReceiver
 from heimdall.service.stations import Correction, StationFields, StationList
 from heimdall.service.store import Station, StoredSession
 from heimdall.web import words
@@ -54,6 +56,12 @@ class ReceiversPage:
         with ui.element("div").classes("stack"):
             with panel("Receivers"):
                 self._list = ui.element("div")
+            with panel("Check", hint="which of them are bad"):
+                ui.label(
+                    "Each receiver against what the others say, over all stored sessions: the worst first."
+                ).classes("muted")
+                ui.button("Check", on_click=self._check).props("outline no-caps")
+                self._checked = ui.element("div")
             self._result = ui.element("div")
 
     def _build_changes(self) -> None:
@@ -168,6 +176,23 @@ class ReceiversPage:
             ui.notify(f"{words.count(count, 'receiver')} imported", type="positive", position="bottom")
             await self.look()
 
+    async def _check(self) -> None:
+        found = await self._visit.do(Role.VIEWER, self._check_stored)
+        if found is None:
+            return
+        self._checked.clear()
+        with self._checked:
+            if not found.receivers:
+                empty("Nothing to check", "Upload sessions on the page Map: every one says something of its receivers.")
+            else:
+                ui.html(check_html(found), sanitize=False)
+
+    def _check_stored(self) -> Checked:
+        parts = self._visit.parts
+        with parts.store.reading() as session:
+            chosen, known = list(sessions.find(session)), stations.find(session)
+        return parts.locator.run(lambda: checking.check(parts.settings, chosen, known)).result()
+
     async def _calibrate(self, keep: bool) -> None:
         chosen = list(self._chosen.value or [])
         role = Role.OPERATOR if keep else Role.VIEWER
@@ -225,6 +250,22 @@ def correction_text(correction: Correction) -> str:
         parts.append(f"level {correction.level_bias_db:+.1f} ± {correction.level_bias_sigma_db or 0:.1f} dB")
     made = f", {correction.made_utc:%Y-%m-%d}" if correction.made_utc is not None else ""
     return f"{', '.join(parts)}; from {words.count(correction.observations, 'observation')}{made}"
+
+
+def check_html(found: Checked) -> str:
+    """The same figures and words as `heimdall receivers check`."""
+    names = ("receiver", "count", "late", "scatter", "level", "scatter", "not used", "suspicion")
+    head = "".join(f"<th>{name}</th>" for name in names)
+    rows = "".join(_checked_row(each) for each in found.receivers)
+    looked_at = f"{found.checked} of {words.count(found.observations, 'observation')}"
+    notes = "".join(f'<p class="muted">{escape(line)}</p>' for line in (looked_at, *found.unreadable))
+    return f'{notes}<div class="table"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+
+
+def _checked_row(receiver: CheckedReceiver) -> str:
+    cells = [receiver.name, *figures_of(checking.plain(receiver))]
+    chip = f'<span class="chip warn">{escape(receiver.suspicion)}</span>' if receiver.suspicion else ""
+    return "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + f"<td>{chip}</td></tr>"
 
 
 def calibration_html(found: Calibration) -> str:

@@ -231,3 +231,17 @@ def test_the_frozen_evaluation_can_be_asked_for_by_itself_and_is_done_once(clien
     finish(store, job, 90.0)
     assert client.get(f"models/{model}").json()["frozen"]["job"] == job
     assert client.post(f"models/{model}/evaluate").json()["job"] == job
+
+
+def test_stored_sessions_tell_which_receiver_is_bad(client, client_of, store_session):
+    """Named, with how late it is, for whoever may look; a session that is not there is said so."""
+    late = next(iter(RECEIVERS))
+    session = store_session(8, {late: 20e-6}, **KNOWN).json()["id"]
+    found = client_of(Role.VIEWER).get("receivers/check", params={"session": session, "most": 6}).json()
+    assert (found["observations"], found["checked"], found["unreadable"]) == (8, 6, [])
+    assert {each["name"] for each in found["receivers"]} == set(RECEIVERS)
+    first = found["receivers"][0]
+    assert first["name"] == late
+    assert "late by" in first["suspicion"]
+    assert client.get("receivers/check").json()["observations"] == 8
+    assert client.get("receivers/check", params={"session": "a" * 16}).status_code == 404

@@ -66,9 +66,17 @@ class TruthView(BaseModel):
     inside_95: bool
 
 
+class WithoutView(BaseModel):
+    receiver: str = Field(description="The one that is most likely wrong, and left out here.")
+    status: str
+    latitude_deg: float | None
+    longitude_deg: float | None
+    reach_m: float | None = Field(description="From that place to the furthest point of its 95 % region.")
+
+
 class FixView(BaseModel):
     id: str
-    status: str = Field(description="ok, power-only, ambiguous or insufficient.", examples=["ok"])
+    status: str = Field(description="ok, power-only, ambiguous, inconsistent or insufficient.", examples=["ok"])
     advice: str
     latitude_deg: float | None
     longitude_deg: float | None
@@ -81,6 +89,7 @@ class FixView(BaseModel):
     elapsed_ms: float
     receivers: list[ReceiverView]
     truth: TruthView | None
+    without: WithoutView | None = Field(description="Where the status is inconsistent: the fix without that receiver.")
 
 
 class FixesView(BaseModel):

@@ -5,15 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Response
+from fastapi import APIRouter, Body, Query, Response
 from fastapi.params import Path as InPath
 from pydantic import BaseModel, ConfigDict, Field
 
 from heimdall.observation import ClockClass
-from heimdall.service import calibrating, sessions, stations
+from heimdall.service import calibrating, checking, sessions, stations
 from heimdall.service.api.parts import Operator, UsesParts, Viewer
 from heimdall.service.api.problems import documented
 from heimdall.service.calibrating import Calibration
+from heimdall.service.checking import MOST, Checked
 from heimdall.service.kinds import Id
 from heimdall.service.stations import StationFields, StationList
 from heimdall.service.store import Station
@@ -65,6 +66,20 @@ def create(
 def export(who: Viewer, parts: UsesParts) -> StationList:
     with parts.store.reading() as session:
         return StationList(receivers=[stations.fields_of(station) for station in stations.find(session)])
+
+
+@router.get("/check", summary="Which receivers are bad", responses=documented(404))
+def check(
+    who: Viewer,
+    parts: UsesParts,
+    session: Annotated[list[Id] | None, Query(description="Stored sessions; all where none is named.")] = None,
+    most: Annotated[int, Query(ge=1, le=1000, description="Of more observations, so many, evenly chosen.")] = MOST,
+) -> Checked:
+    """Each against what the others say, over stored sessions, the worst first; transmitters may be known or not."""
+    with parts.store.reading() as opened:
+        chosen = [sessions.get(opened, each) for each in session] if session else list(sessions.find(opened))
+        known = stations.find(opened)
+    return parts.locator.run(lambda: checking.check(parts.settings, chosen, known, most)).result()
 
 
 @router.post("/import", summary="Add receivers, or replace those of the same names", responses=documented(413))

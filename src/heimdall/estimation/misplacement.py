@@ -1,0 +1,92 @@
+"""What people get wrong when they write down where a receiver stands, and which of it would put it right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heimdall.geometry import geodesic_distance_m
+from heimdall.observation import Receiver
+
+_FAR = 3.0
+"""A receiver this many times as far from the middle of the others as the furthest of them stands apart."""
+_NEAR = 2.0
+"""One within this many times that distance stands among them."""
+_LEAST_SPREAD_M = 1_000.0
+_SUMMIT_M = 100.0
+"""Others above this height make a height of 0 suspicious."""
+_COARSE_DECIMALS = 1
+_DEGREE_M = 111_200.0
+
+
+@dataclass(frozen=True)
+class Correction:
+    """A receiver as it may have been meant."""
+
+    receiver: Receiver
+    words: str
+    """What would have to be true, with the place: "with latitude and longitude swapped (46.4994, 8.7988)"."""
+
+
+def corrections(receiver: Receiver, others: Sequence[Receiver]) -> Iterator[Correction]:
+    """Every common mistake undone, one at a time."""
+    latitude, longitude = receiver.latitude_deg, receiver.longitude_deg
+    turned = {
+        "latitude and longitude swapped": (longitude, latitude),
+        "the sign of its longitude changed": (latitude, -longitude),
+        "the sign of its latitude changed": (-latitude, longitude),
+        "both signs changed": (-latitude, -longitude),
+    }
+    for change, (north, east) in turned.items():
+        if abs(north) <= 90 and (north, east) != (latitude, longitude):
+            place = f"{north:.5g}, {east:.5g}"
+            yield Correction(replace(receiver, latitude_deg=north, longitude_deg=east), f"with {change} ({place})")
+    height_m = float(np.median([other.height_m for other in others]))
+    if receiver.height_m == 0 and height_m > _SUMMIT_M:
+        yield Correction(
+            replace(receiver, height_m=height_m), f"at the others' height of {height_m:.0f} m instead of 0"
+        )
+
+
+def standing_apart(position_N3: NDArray[np.float64]) -> list[int]:
+    """Receivers that stand much further from the middle of the others than any of those does; places in m, in any frame."""
+    apart = []
+    for index in range(len(position_N3)):
+        others = np.delete(position_N3, index, axis=0)
+        middle = np.median(others, axis=0)
+        spread_m = max(_LEAST_SPREAD_M, float(np.max(np.linalg.norm(others - middle, axis=1))))
+        if np.linalg.norm(position_N3[index] - middle) > _FAR * spread_m:
+            apart.append(index)
+    return apart
+
+
+def back_among(receiver: Receiver, others: Sequence[Receiver]) -> Iterator[Correction]:
+    """The corrections that put a receiver that stands apart among the others."""
+    middle = [float(np.median(axis)) for axis in zip(*((r.latitude_deg, r.longitude_deg) for r in others), strict=True)]
+    spread_m = max(_LEAST_SPREAD_M, *(_distance_m(other, middle) for other in others))
+    for correction in corrections(receiver, others):
+        if _distance_m(correction.receiver, middle) <= _NEAR * spread_m:
+            yield correction
+
+
+def _distance_m(receiver: Receiver, place: Sequence[float]) -> float:
+    return geodesic_distance_m(receiver.latitude_deg, receiver.longitude_deg, place[0], place[1])
+
+
+def coarseness(receiver: Receiver) -> str | None:
+    """How roughly its place is given, where that is suspicious; None where it is not."""
+    decimals = max(_decimals(receiver.latitude_deg), _decimals(receiver.longitude_deg))
+    if decimals > _COARSE_DECIMALS:
+        return None
+    given = "whole degrees" if decimals == 0 else "tenths of a degree"
+    off_m = float(f"{0.5 * _DEGREE_M * 2**0.5 / 10**decimals:.1g}")
+    return f"its place is given in {given}, up to {off_m / 1e3:.0f} km off"
+
+
+def _decimals(degrees: float) -> int:
+    """Digits behind the point that it was written with, as far as a number still tells."""
+    text = f"{degrees:.9f}".rstrip("0")
+    return len(text.partition(".")[2])
