@@ -18,7 +18,7 @@ from heimdall.geometry import LocalFrame
 from heimdall.observation import Observation, Receiver, Reception
 
 pytestmark = pytest.mark.slow
-SCENES, RECEIVERS = 100, 6
+SCENES, RECEIVERS = 60, 6
 CLOCKS_S = (30e-9, 300e-9, 3e-6)
 WRONG_BY = 0.2
 """Of the side of the square in which the receivers stand."""

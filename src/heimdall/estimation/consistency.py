@@ -41,6 +41,7 @@ _LEAST_LOG_ODDS_BY_LEVEL = 6.0
 """The same with fewer than three arrival times: at a real site levels stray further than the model's shadowing (on the POWDER
 campus a fifth of the fixes by power would be contradicted at 3)."""
 _DRAWS = 1000
+_KINDS = ("time", "level", "both")
 _MOST_CANDIDATES = 8
 """Receivers that are left out in turn, the most suspicious at first sight."""
 _LEVEL_FAULT_DB = 80.0
@@ -207,17 +208,17 @@ def _fault_density(evidence: EvidenceBatch, kind: str) -> Values:
 
 
 def _log_odds(evidence: EvidenceBatch, model: PropagationModel, receivers: NDArray[np.int64]) -> Values:
-    """Log odds of a fault of each of these receivers, the place found anew without it."""
-    without, fault = _left_out(evidence, "both", receivers)
-    _, found = log_evidence(without, model)
-    _, with_all = log_evidence(evidence, model)
-    return np.asarray(found + fault - with_all[0])
+    """Log odds of a fault of each of these receivers, in its time, its level or both, the place found anew without it."""
+    parts = [_left_out(evidence, kind, receivers) for kind in _KINDS]
+    _, found = log_evidence(concatenate([evidence, *(without for without, _ in parts)]), model)
+    odds = np.reshape(found[1:], (len(_KINDS), -1)) + np.stack([fault for _, fault in parts]) - found[0]
+    return np.asarray(np.logaddexp.reduce(odds - math.log(len(_KINDS)), axis=0))
 
 
 def fault_of(evidence: EvidenceBatch, model: PropagationModel, receiver: int) -> tuple[Fault, Values]:
     """What the receiver is wrong about, and the place (2,) without it."""
     found, places = {}, {}
-    for kind in ("time", "level", "both"):
+    for kind in _KINDS:
         without, fault = _left_out(evidence, kind, np.array([receiver]))
         place, value = log_evidence(without, model)
         found[kind], places[kind] = float(value[0] + fault[0]), place[0]

@@ -111,6 +111,6 @@ def test_the_document_is_json_without_infinities_and_the_same_every_time() -> No
     assert documents[0] == documents[1]
     methods = json.loads(documents[0])["groups"][0]["methods"]
     assert set(methods["least squares"]) == {
-        "median_m", "q68_m", "q90_m", "bound_ratio", "reference_ratio", "coverage", "ms_per_fix",
+        "median_m", "q68_m", "q90_m", "bound_ratio", "reference_ratio", "coverage", "ms_per_fix", "statuses",
     }  # fmt: skip
     assert set(methods["least squares"]["coverage"]) == {"50", "68", "95"}
