@@ -30,7 +30,7 @@ def corrected(observation: Observation, corrections: Mapping[str, Correction]) -
     names = {each.receiver.name for each in observation.receptions if each.flaw is None}
     one_group = len({corrections[name].group if name in corrections else None for name in names}) == 1
     receptions = tuple(
-        _corrected(reception, corrections[reception.receiver.name], one_group)
+        taken_off(reception, corrections[reception.receiver.name], one_group=one_group)
         if reception.receiver.name in corrections
         else reception
         for reception in observation.receptions
@@ -38,7 +38,8 @@ def corrected(observation: Observation, corrections: Mapping[str, Correction]) -
     return replace(observation, receptions=receptions)
 
 
-def _corrected(reception: Reception, correction: Correction, one_group: bool) -> Reception:
+def taken_off(reception: Reception, correction: Correction, *, one_group: bool = False) -> Reception:
+    """A reception without what its receiver adds. `one_group`: all receivers beside it were calibrated together with it."""
     receiver = reception.receiver
     if correction.delay_s is not None:
         sigma_s = correction.delay_sigma_in_group_s if one_group else correction.delay_sigma_s

@@ -21,6 +21,8 @@ from heimdall.evidence.collect import Collected
 Values = NDArray[np.float64]
 
 ALOFT_PROBABILITY = 0.5
+"""Chosen among a few on one channel of a rocket's packets (433 MHz) and on simulated scenes, together with the aircraft's links:
+other networks may want another share."""
 LEAST_TIMES = 4
 """Arrival times from which on a height can be told: place, height and emission time are four unknowns."""
 LOWEST_M, HIGHEST_M = 300.0, 30_000.0

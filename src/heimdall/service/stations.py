@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -14,6 +13,8 @@ from sqlalchemy import delete as delete_rows
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from heimdall import correction
+from heimdall.correction import taken_off
 from heimdall.observation import Observation, Receiver, Reception
 from heimdall.service.refusals import ConflictError, UnknownError
 from heimdall.service.store import Station
@@ -45,6 +46,14 @@ class Correction(BaseModel):
     observations: int = Field(default=0, ge=0, description="It was found from so many.")
     made_utc: datetime | None = None
     residuals: list[Residual] = Field(default_factory=list, max_length=1000)
+
+    def to_take_off(self) -> correction.Correction:
+        return correction.Correction(
+            delay_s=self.delay_s,
+            delay_sigma_s=self.delay_sigma_s,
+            level_bias_db=self.level_bias_db,
+            level_bias_sigma_db=self.level_bias_sigma_db,
+        )
 
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120)]
@@ -149,15 +158,10 @@ def _changed(
 
 
 def _correct(reception: Reception, station: Station) -> Reception:
-    correction = correction_of(station) or Correction()
     reception = _placed(reception, station)
-    if correction.delay_s is not None:
-        toa_s = None if reception.toa_s is None else reception.toa_s - correction.delay_s
-        reception = replace(reception, toa_s=toa_s, start_s=reception.start_s - correction.delay_s)
-    if correction.level_bias_db is not None:
-        reception = _level_corrected(reception, correction.level_bias_db, correction.level_bias_sigma_db)
-    receiver = _as_known(reception.receiver, station, correction)
-    return replace(reception, receiver=receiver)
+    reception = replace(reception, receiver=_as_known(reception.receiver, station))
+    found = correction_of(station)
+    return reception if found is None else taken_off(reception, found.to_take_off())
 
 
 def _placed(reception: Reception, station: Station) -> Reception:
@@ -177,32 +181,13 @@ def _placed(reception: Reception, station: Station) -> Reception:
     return replace(reception, receiver=placed, flaw=None if answered else reception.flaw)
 
 
-def _level_corrected(reception: Reception, bias_db: float, sigma_db: float | None) -> Reception:
-    """The bias comes off, and its uncertainty is added to the one that the power has by itself."""
-    if reception.rssi_dbm is not None:
-        total_db = _added(reception.rssi_sigma_db, sigma_db)
-        reception = replace(reception, rssi_dbm=reception.rssi_dbm - bias_db, rssi_sigma_db=total_db)
-    if reception.samples is not None:
-        factor = reception.samples.dtype.type(10 ** (-bias_db / 20))
-        reception = replace(reception, samples=reception.samples * factor)
-    return reception
-
-
-def _added(stated: float | None, found: float | None) -> float | None:
-    """Standard deviations of independent errors added; one that nobody knows adds nothing."""
-    return found if stated is None else math.hypot(stated, found or 0.0)
-
-
-def _as_known(receiver: Receiver, station: Station, correction: Correction) -> Receiver:
-    clock_sigma_s = receiver.clock_sigma_s if station.clock_sigma_s is None else station.clock_sigma_s
-    if clock_sigma_s is not None and correction.delay_s is not None:
-        clock_sigma_s = math.hypot(clock_sigma_s, correction.delay_sigma_s or 0.0)
-    level_sigma_db = station.level_sigma_db
-    if level_sigma_db is None:
-        level_sigma_db = receiver.level_sigma_db
-    if correction.level_bias_db is not None:
-        level_sigma_db = _added(level_sigma_db, correction.level_bias_sigma_db)
-    return replace(receiver, clock_sigma_s=clock_sigma_s, level_sigma_db=level_sigma_db)
+def _as_known(receiver: Receiver, station: Station) -> Receiver:
+    """With the clock and the level as they were registered, where they were."""
+    if station.clock_sigma_s is not None:
+        receiver = replace(receiver, clock_sigma_s=station.clock_sigma_s)
+    if station.level_sigma_db is not None:
+        receiver = replace(receiver, level_sigma_db=station.level_sigma_db)
+    return receiver
 
 
 def _columns(fields: StationFields) -> dict[str, object]:
