@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import logging
-import platform
 import threading
 import time
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from sqlalchemy import delete, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from heimdall import __version__
 from heimdall.service import examination
+from heimdall.service.about import versions
 from heimdall.service.gpu import UNKNOWN, GpuState
 from heimdall.service.load import LoadWatch
 from heimdall.service.settings import Settings
@@ -25,7 +23,6 @@ log = logging.getLogger(__name__)
 
 EVERY_S = 10.0
 EXAMINE_EVERY_S = 600.0
-_PACKAGES = ("torch", "lightning", "timm", "onnxruntime", "celery", "fastapi", "sqlalchemy", "mlflow-skinny")
 
 
 class Announcer(threading.Thread):
@@ -88,15 +85,3 @@ class Announcer(threading.Thread):
             step()
         except SQLAlchemyError as error:
             log.warning("the database does not answer: %s", str(error).splitlines()[0])
-
-
-def versions() -> dict[str, str | None]:
-    """Of this program and what it stands on; None for what is not installed. Imports nothing."""
-    return {"heimdall": __version__, "python": platform.python_version()} | {name: _version(name) for name in _PACKAGES}
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

@@ -16,6 +16,7 @@ from heimdall.errors import HeimdallError
 from heimdall.service import carriage, launch, leases
 from heimdall.service.carrier import Carrier
 from heimdall.service.errand import Errand
+from heimdall.service.folders import run_folder
 from heimdall.service.jobs import State, record
 from heimdall.service.launch import Slot, Tools
 from heimdall.service.leases import Bundle, Ending, Outcome
@@ -41,7 +42,7 @@ class Attempt:
         self.slot = slot
         self._lease = job.lease
         self._tools = tools
-        self._folder = launch.run_folder(tools.settings, job.id)
+        self._folder = run_folder(tools.settings, job.id)
         self._news = News(job, self._folder, tools.gpu_reason)
         self._renewed_s = time.monotonic()
         self._process: LeashedProcess | None = None

@@ -52,6 +52,10 @@ def news_key(job_id: str) -> str:
     return f"{prefix(job_id)}/news.tar.gz"
 
 
+def data_key(name: str) -> str:
+    return f"data/{name}.tar"
+
+
 def is_newer_elsewhere(folder: RunFolder, carried: str | None) -> bool:
     """Whether the row names a state of the folder that this machine neither left nor brought."""
     return carried is not None and _marked(folder) != carried

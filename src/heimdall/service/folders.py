@@ -12,7 +12,7 @@ from pathlib import Path
 
 from heimdall.artifacts import Artifacts
 from heimdall.errors import HeimdallError
-from heimdall.service import carriage, launch
+from heimdall.service import carriage
 from heimdall.service.runfolder import RunFolder
 from heimdall.service.settings import Settings
 
@@ -20,6 +20,11 @@ log = logging.getLogger(__name__)
 
 _FRESH_S = 3.0
 _KEPT = 64
+
+
+def run_folder(settings: Settings, job_id: str) -> RunFolder:
+    """This machine's own."""
+    return RunFolder(settings.runs / job_id)
 
 
 class RunFolders:
@@ -31,7 +36,7 @@ class RunFolders:
 
     def of(self, job_id: str) -> RunFolder:
         """Whichever was written to last; may be some seconds old."""
-        own = launch.run_folder(self._settings, job_id)
+        own = run_folder(self._settings, job_id)
         if not self._settings.carries:
             return own
         with self._lock:
@@ -40,7 +45,7 @@ class RunFolders:
 
     def delete(self, job_id: str) -> None:
         """Here and in the store. What cannot be deleted is told in the log."""
-        for folder in (launch.run_folder(self._settings, job_id).path, self._place(job_id)):
+        for folder in (run_folder(self._settings, job_id).path, self._place(job_id)):
             shutil.rmtree(folder, ignore_errors=True)
         if not self._settings.carries:
             return

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from heimdall.artifacts import Artifacts, fingerprint
 from heimdall.errors import InputError
 from heimdall.service import carriage, confine, kinds, stations
+from heimdall.service.folders import run_folder
 from heimdall.service.hiding import Hidden, hidden_from
 from heimdall.service.leases import Bundle
 from heimdall.service.prepared import prepared
@@ -46,10 +47,6 @@ class Tools:
     executor: Executor
     gpu_reason: Callable[[], str | None]
     """Why this worker has no usable GPU, or None."""
-
-
-def run_folder(settings: Settings, job_id: str) -> RunFolder:
-    return RunFolder(settings.runs / job_id)
 
 
 def command_for(job: Job, folder: RunFolder, tools: Tools) -> list[str]:
@@ -125,12 +122,8 @@ def _recordings(name: str, folder: RunFolder, tools: Tools) -> Path:
         return source
     target = folder.path / "inputs" / "shared" / name
     target.parent.mkdir(parents=True, exist_ok=True)
-    carriage.unpack(tools.artifacts.fetch(data_key(name), folder.path / "inputs"), target.parent)
+    carriage.unpack(tools.artifacts.fetch(carriage.data_key(name), folder.path / "inputs"), target.parent)
     return target
-
-
-def data_key(name: str) -> str:
-    return f"data/{name}.tar"
 
 
 def _prepare(name: str, folder: RunFolder, tools: Tools) -> Path:

@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 
 from heimdall.doctor.program import Answer, run_program
 from heimdall.errors import HeimdallError
-from heimdall.service import launch, registry
+from heimdall.service import registry
+from heimdall.service.folders import run_folder
 from heimdall.service.migrate import opened
 from heimdall.service.settings import Settings, load_settings
 from heimdall.service.store import Model, Store
@@ -128,7 +129,7 @@ def _mlflow_run(settings: Settings, model: Model) -> str | None:
     if model.job_id is None:
         return None
     try:
-        document = json.loads((launch.run_folder(settings, model.job_id).path / "tracking.json").read_bytes())
+        document = json.loads((run_folder(settings, model.job_id).path / "tracking.json").read_bytes())
     except (OSError, ValueError):
         return None
     run_id = document.get("run_id") if isinstance(document, dict) else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -15,14 +15,22 @@ from heimdall.errors import HeimdallError
 from heimdall.service import bell
 from heimdall.service.gpu import GpuState, describe
 from heimdall.service.health import Degraded, Look, Probe
-from heimdall.service.hiding import look_at_secrets
 from heimdall.service.hosting import how_to_start_a_worker
 from heimdall.service.jobs import Census, take_census
 from heimdall.service.settings import Settings
 from heimdall.service.store import Store, Worker, now_unix_s
-from heimdall.service.supervisor import Supervisor
 
 STUCK_AFTER_S = 60.0
+
+
+class Moves(Protocol):
+    """The supervisor, as far as it matters here."""
+
+    @property
+    def stuck_s(self) -> float: ...
+
+    @property
+    def running(self) -> Collection[object]: ...
 
 
 class KnowsGpu(Protocol):
@@ -48,12 +56,11 @@ def of_both(
     ]
 
 
-def of_worker(settings: Settings, supervisor: Supervisor, gpu: KnowsGpu) -> Sequence[Probe]:
+def of_worker(settings: Settings, supervisor: Moves, gpu: KnowsGpu) -> Sequence[Probe]:
     return [
         Probe("supervisor", look_at_supervisor(supervisor)),
         # A worker that stands in was promised none.
         Probe("gpu", look_at_gpu("auto" if settings.stands_in_for else settings.accelerator, gpu), every_s=1.0),
-        Probe("secrets", look_at_secrets(settings), every_s=60.0),
     ]
 
 
@@ -82,7 +89,7 @@ def look_at_disk(folder: Path, free_min_gb: float) -> Look:
     return look
 
 
-def look_at_supervisor(supervisor: Supervisor) -> Look:
+def look_at_supervisor(supervisor: Moves) -> Look:
     def look() -> str:
         if supervisor.stuck_s > STUCK_AFTER_S:
             raise HeimdallError(f"the supervisor has not moved for {supervisor.stuck_s:.0f} s: restart the worker")

@@ -6,7 +6,8 @@ from sqlalchemy.orm import Session
 
 from heimdall.artifacts import open_artifacts
 from heimdall.errors import InputError
-from heimdall.service import carriage, jobs, kinds, launch
+from heimdall.service import carriage, jobs, kinds
+from heimdall.service.folders import run_folder
 from heimdall.service.settings import Settings
 from heimdall.service.store import Job, Model, Store
 
@@ -51,7 +52,7 @@ def _check_named(session: Session, request: kinds.AnyRequest, settings: Settings
 
 def _check_checkpoint(session: Session, job_id: str, settings: Settings) -> None:
     job = jobs.get(session, job_id)
-    if job.carried is None and launch.run_folder(settings, job_id).checkpoint_unix_s() is None:
+    if job.carried is None and run_folder(settings, job_id).checkpoint_unix_s() is None:
         raise InputError(f"job {job_id} has no checkpoint to export yet")
 
 
@@ -68,4 +69,4 @@ def _provide_data(names: list[str], settings: Settings) -> None:
     if names and settings.carries:
         artifacts = open_artifacts(settings.artifact_address)
         for name in names:
-            carriage.share(settings.data / name, launch.data_key(name), artifacts)
+            carriage.share(settings.data / name, carriage.data_key(name), artifacts)

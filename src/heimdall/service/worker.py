@@ -20,8 +20,9 @@ from heimdall.errors import HeimdallError
 from heimdall.service import bell, metrics, probes
 from heimdall.service.announce import Announcer
 from heimdall.service.gpu import GpuWatch, NoGpuWatch, watch_gpu
-from heimdall.service.health import Health
+from heimdall.service.health import Health, Probe
 from heimdall.service.health_server import HealthServer
+from heimdall.service.hiding import look_at_secrets
 from heimdall.service.jobs import Census
 from heimdall.service.migrate import opened
 from heimdall.service.settings import Settings, load_settings
@@ -134,6 +135,7 @@ def _assemble(settings: Settings, store: Store, owner: str) -> _Parts:
         [
             *probes.of_both(settings, store, artifacts, app, census, settings.worker),
             *probes.of_worker(settings, supervisor, gpu),
+            Probe("secrets", look_at_secrets(settings), every_s=60.0),
         ]
     )
     server = HealthServer(

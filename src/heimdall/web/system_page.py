@@ -10,7 +10,7 @@ from nicegui import ui
 from sqlalchemy import select
 
 from heimdall.service import jobs
-from heimdall.service.announce import versions
+from heimdall.service.about import versions
 from heimdall.service.api.system import examine_here
 from heimdall.service.auth import Role
 from heimdall.service.health import Readiness

@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from sqlalchemy import select
 
 from heimdall.service import examination, jobs
-from heimdall.service.announce import versions
+from heimdall.service.about import versions
 from heimdall.service.api.parts import Parts, UsesParts, Viewer
 from heimdall.service.api.problems import documented
 from heimdall.service.api.schemas import (
