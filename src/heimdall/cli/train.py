@@ -94,8 +94,8 @@ def train(
 
 def _recipe(resumed: RunFolder | None, name: str | None, changes: list[str]) -> Recipe:
     """The recipe of the run that is resumed, else the named one with its changes."""
+    from heimdall.learning.bundling import recipe_of_run
     from heimdall.learning.recipes import recipe_with
-    from heimdall.learning.train import recipe_of_run
 
     stored = None if resumed is None else recipe_of_run(resumed)
     if stored is not None:
@@ -135,9 +135,10 @@ def _train(
     track: str | None,
     cluster: Cluster | None,
 ) -> Path | None:
+    from heimdall.learning.options import TrainingOptions
     from heimdall.learning.stop import StoppedError
     from heimdall.learning.tracking import default_address
-    from heimdall.learning.train import TrainingOptions, train
+    from heimdall.learning.train import train
 
     options = TrainingOptions(
         folder=run,

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from heimdall.constants import SPEED_OF_LIGHT_M_S
-from heimdall.estimation.locate import locate, model_of
+from heimdall.estimation.locate import locate
+from heimdall.estimation.model import model_of
 from heimdall.estimation.reach import search_radius_m
 from heimdall.estimation.search import find_mode, log_posterior
 from heimdall.evidence.collect import collect

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from heimdall.estimation.cramer_rao import bound_at, ground_information_at
 from heimdall.estimation.height import is_unknown
-from heimdall.estimation.locate import Located, model_of
-from heimdall.estimation.model import PropagationModel
+from heimdall.estimation.locate import Located
+from heimdall.estimation.model import PropagationModel, model_of
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.evidence.collect import Collected
 

@@ -18,7 +18,7 @@ from heimdall.estimation.height_posterior import Found, search_heights
 from heimdall.estimation.height_profile import profiles
 from heimdall.estimation.integrity import Again, checked
 from heimdall.estimation.likelihood import explained
-from heimdall.estimation.model import PropagationModel, model_for
+from heimdall.estimation.model import PropagationModel, model_of
 from heimdall.estimation.reach import search_radius_m
 from heimdall.estimation.region import GridPosterior, Shares, to_geodetic
 from heimdall.estimation.search import find_mode, log_posterior
@@ -90,14 +90,6 @@ def _locate_chunk(observations: Sequence[Observation], locate_group: LocateGroup
             elapsed_ms = fix.elapsed_ms + (collect_s + time.perf_counter() - begun) * 1e3
             results[index] = replace(result, fix=replace(fix, elapsed_ms=elapsed_ms), collected=collected)
     return [results[index] for index in range(len(observations))]
-
-
-def model_of(collected: Collected) -> PropagationModel:
-    """The propagation model for an observation's band, height and area."""
-    observation = collected.observation
-    return model_for(
-        observation.frequency_hz, observation.transmitter_height_m, float(collected.evidence.half_width_m[0])
-    )
 
 
 def _says_where(evidence: EvidenceBatch) -> bool:

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from heimdall.errors import InputError
 from heimdall.estimation.consistency import late_against_others
 from heimdall.estimation.likelihood import link_distance_m, link_sigma_s
-from heimdall.estimation.locate import model_of
-from heimdall.estimation.model import PropagationModel
+from heimdall.estimation.model import PropagationModel, model_of
 from heimdall.estimation.reach import search_radius_m
 from heimdall.estimation.search import find_mode, log_posterior
 from heimdall.evidence.batch import EvidenceBatch

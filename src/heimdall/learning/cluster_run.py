@@ -24,7 +24,7 @@ from heimdall.learning.tracking import Tracker
 
 if TYPE_CHECKING:
     from heimdall.learning.cluster_worker import Task
-    from heimdall.learning.train import TrainingOptions
+    from heimdall.learning.options import TrainingOptions
 
 log = logging.getLogger(__name__)
 

@@ -31,11 +31,12 @@ from heimdall.evidence.radio_map import RadioMap
 from heimdall.learning.accelerator import Accelerator, resolve
 from heimdall.learning.checkpoint import fetch_to, open_store
 from heimdall.learning.cluster import Room
+from heimdall.learning.options import Processes, TrainingOptions
 from heimdall.learning.recipes import Recipe
+from heimdall.learning.run import Run
 from heimdall.learning.runfolder import RunFolder, SilentRunFolder
 from heimdall.learning.stop import StopSignal
 from heimdall.learning.tracking import OFF, Tracker
-from heimdall.learning.train import Processes, Run, TrainingOptions
 
 CHECKPOINT, TOKEN = "last.ckpt", "run-token"
 _ASK_EVERY_S = 0.5

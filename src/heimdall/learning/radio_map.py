@@ -16,7 +16,7 @@ from scipy.linalg import cholesky, solve_triangular
 from scipy.spatial.distance import cdist
 
 from heimdall.estimation.likelihood import link_distance_m
-from heimdall.estimation.locate import model_of
+from heimdall.estimation.model import model_of
 from heimdall.evidence.collect import Collected
 from heimdall.evidence.mapping import names_of, origin_in
 from heimdall.evidence.radio_map import RadioMap

@@ -15,8 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from heimdall.errors import InputError
-from heimdall.estimation.locate import model_of
-from heimdall.estimation.model import LOCAL, PropagationModel
+from heimdall.estimation.model import LOCAL, PropagationModel, model_of
 from heimdall.evidence.batch import EvidenceBatch, concatenate
 from heimdall.evidence.collect import Collected, collect
 from heimdall.evidence.mapping import mapped

@@ -8,8 +8,9 @@ import pytest
 
 from heimdall.estimation import least_squares
 from heimdall.estimation.consistency import find_misfit, misfit_probability
-from heimdall.estimation.locate import locate, model_of
+from heimdall.estimation.locate import locate
 from heimdall.estimation.misplacement import coarseness, corrections
+from heimdall.estimation.model import model_of
 from heimdall.evidence.collect import collect, redescribed
 from heimdall.fix import Fix, Status
 from heimdall.observation import Observation, Place, Receiver

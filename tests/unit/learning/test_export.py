@@ -12,11 +12,11 @@ from heimdall.inference.bundle import read_bundle
 from heimdall.inference.calibration import Calibration
 from heimdall.inference.network import OnnxNetwork
 from heimdall.learning import export
+from heimdall.learning.bundling import export_untrained
 from heimdall.learning.export import check_parity, load_weights, to_onnx, weights_of, weights_sha256
 from heimdall.learning.module import EvidenceModule
 from heimdall.learning.network import EvidenceNetwork
 from heimdall.learning.recipes import Recipe
-from heimdall.learning.train import export_untrained
 
 
 @pytest.fixture(scope="module")

@@ -18,12 +18,14 @@ from heimdall.errors import InputError
 from heimdall.inference.bundle import read_bundle
 from heimdall.learning import train as training
 from heimdall.learning.accelerator import Accelerator
+from heimdall.learning.bundling import export_run, recipe_of_run
 from heimdall.learning.export import weights_sha256
 from heimdall.learning.module import EvidenceModule
+from heimdall.learning.options import TrainingOptions
 from heimdall.learning.recipes import Recipe
 from heimdall.learning.runfolder import RunFolder
 from heimdall.learning.stop import StoppedError
-from heimdall.learning.train import TrainingOptions, export_run, recipe_of_run, train
+from heimdall.learning.train import train
 from heimdall.learning.watch import Watch
 
 pytestmark = pytest.mark.usefixtures("synthetic_scenes")
