@@ -16,7 +16,7 @@ from rich.console import Console
 
 from heimdall.errors import InputError
 from heimdall.inference.bundle import read_bundle
-from heimdall.learning import train as training
+from heimdall.learning import run as training
 from heimdall.learning.accelerator import Accelerator
 from heimdall.learning.bundling import export_run, recipe_of_run
 from heimdall.learning.export import weights_sha256
