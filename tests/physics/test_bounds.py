@@ -9,8 +9,8 @@ import torch
 
 from heimdall.constants import REFRACTIVE_INDEX_AIR, SPEED_OF_LIGHT_M_S
 from heimdall.estimation.cramer_rao import stein_sigma_s
+from heimdall.evaluation.simulated_cases import scene_bounds, simulated_cases
 from heimdall.evidence.recording import Recordings, evidence_from_recordings
-from heimdall.learning.evaluate import scene_bounds, simulated_cases
 from heimdall.learning.evidence import evidence_of
 from heimdall.simulation import SceneBatch, draw, scenario, scenes, stream
 

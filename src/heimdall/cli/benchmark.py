@@ -37,7 +37,7 @@ def benchmark(
     """Time a position from samples, part by part, and the simulation; says on which machine."""
     if context.invoked_subcommand is not None:
         return
-    from heimdall.estimation.benchmark import benchmark_locate, session
+    from heimdall.benchmark.locating_time import benchmark_locate, session
 
     observation = session(receivers, samples)
     timings = {name: asdict(timing) for name, timing in benchmark_locate(observation, repeats).items()}
@@ -84,8 +84,8 @@ def _version(package: str) -> str | None:
 
 
 def _model_timings(path: Path, observation: Any, repeats: int) -> dict[str, dict[str, float]]:
-    from heimdall.estimation.benchmark import timed
-    from heimdall.inference.locate import Learned
+    from heimdall.benchmark.locating_time import timed
+    from heimdall.locating.by_network import Learned
 
     begun = time.perf_counter()
     learned = Learned.load(path)

@@ -14,8 +14,8 @@ from heimdall.cli.output import JsonOption, console, plain_console, print_json
 from heimdall.errors import InputError
 
 if TYPE_CHECKING:
+    from heimdall.benchmark.scale_model import Assumed, Measured, StepCost
     from heimdall.learning.recipes import Recipe
-    from heimdall.learning.scale_model import Assumed, Measured, StepCost
 
 _GPUS = (1, 2, 4, 8, 16, 32, 64)
 _USEFUL = 0.5
@@ -48,9 +48,9 @@ def scale(
 ) -> None:
     """Measure steps, scenes, sessions and bytes here; tell what n GPUs and a year of receivers take, and what is assumed."""
     try:
+        from heimdall.benchmark.scale_model import Assumed
         from heimdall.learning.recipes import RECIPES
         from heimdall.learning.recipes import recipe as recipe_named
-        from heimdall.learning.scale_model import Assumed
     except ModuleNotFoundError as error:
         raise InputError(f"scaling is measured with {error.name}: pip install 'heimdall[train]'") from error
     chosen = recipe_named(recipe)
@@ -70,8 +70,8 @@ def scale(
 
 
 def _measure(chosen: Recipe, recipes: list[Recipe], scenes: int, sessions: int) -> tuple[Measured, dict[str, Any]]:
-    from heimdall.inference.parallel import cores
-    from heimdall.learning import scale_measured as measure
+    from heimdall.benchmark import scale_measured as measure
+    from heimdall.execution.processes import cores
 
     smallest = recipes[0]
     prepared = _said("simulation", lambda: measure.preparation(chosen))
@@ -115,7 +115,7 @@ def _said(what: str, work: Callable[[], Any]) -> Any:
 
 
 def _training(chosen: Recipe, measured: Measured, assumed: Assumed, price: float | None) -> dict[str, Any]:
-    from heimdall.learning.scale_model import Schedule, cost, largest_useful
+    from heimdall.benchmark.scale_model import Schedule, cost, largest_useful
 
     plan = chosen.scenes
     schedule = Schedule(
@@ -141,7 +141,7 @@ def _row(cost: StepCost, price: float | None) -> dict[str, Any]:
 
 def _network(figures: dict[str, Any], receivers: int, heard_per_day: float) -> dict[str, Any]:
     """A year of a network, each of whose sessions is heard by as many receivers as the measured one."""
-    from heimdall.learning.scale_measured import RECEIVERS
+    from heimdall.benchmark.scale_measured import RECEIVERS
 
     sessions, size = receivers * heard_per_day / RECEIVERS, figures["session_bytes"]
     rate = figures["locates_per_s"]

@@ -19,8 +19,8 @@ from heimdall.cli.output import JobsOption, JsonOption, OnOption, console, plain
 from heimdall.errors import InputError
 
 if TYPE_CHECKING:
-    from heimdall.estimation.comparison import Case, Comparison, Method
-    from heimdall.estimation.summary import Group, Score
+    from heimdall.evaluation.comparison import Case, Comparison, Method
+    from heimdall.evaluation.summaries import Group, Score
     from heimdall.learning.runfolder import RunFolder
 
 REFERENCE = "likelihood"
@@ -99,8 +99,8 @@ def _simulated(name: str, count: int, seed: int, model: Path | None) -> _Work:
 
 def _compare_draw(model: Path | None, name: str, count: int, seed: int, threads: int | None, draw: int) -> Comparison:
     """Of the scenes of one draw, simulated where they are located."""
-    from heimdall.estimation.comparison import compare
-    from heimdall.learning.evaluate import simulated_cases
+    from heimdall.evaluation.comparison import compare
+    from heimdall.evaluation.simulated_cases import simulated_cases
     from heimdall.simulation import SCENES_PER_DRAW, scenario
 
     last = min(count, (draw + 1) * SCENES_PER_DRAW)
@@ -109,7 +109,7 @@ def _compare_draw(model: Path | None, name: str, count: int, seed: int, threads:
 
 def _recorded(paths: list[Path], model: Path | None, corrections: Path | None) -> _Work:
     from heimdall.cli.receivers_calibrate import applied, read
-    from heimdall.estimation.comparison import case_of, chunks
+    from heimdall.evaluation.comparison import case_of, chunks
     from heimdall.formats.read import count_observations, iterate_observations
 
     known_of = read(corrections)
@@ -132,21 +132,21 @@ def _recorded(paths: list[Path], model: Path | None, corrections: Path | None) -
 
 
 def _compare_cases(model: Path | None, threads: int | None, cases: list[Case]) -> Comparison:
-    from heimdall.estimation.comparison import compare
+    from heimdall.evaluation.comparison import compare
 
     return compare(cases, _methods(model, threads))
 
 
 @cache
 def _methods(model: Path | None, threads: int | None) -> list[Method]:
-    from heimdall.estimation import least_squares, locate
-    from heimdall.estimation.comparison import Method
+    from heimdall.evaluation.comparison import Method
+    from heimdall.locating import by_least_squares, by_likelihood
 
-    methods = [Method("least squares", least_squares.locate_each), Method(REFERENCE, locate.locate_each)]
+    methods = [Method("least squares", by_least_squares.locate_each), Method(REFERENCE, by_likelihood.locate_each)]
     if model is None:
         return methods
     from heimdall.inference.calibration import HYBRID, NETWORK
-    from heimdall.inference.locate import Learned
+    from heimdall.locating.by_network import Learned
 
     learned = Learned.load(model, threads)
     return methods + [Method(name, partial(learned.locate_by, method=name)) for name in (NETWORK, HYBRID)]
@@ -154,8 +154,8 @@ def _methods(model: Path | None, threads: int | None) -> list[Method]:
 
 def _compared(work: _Work, jobs: int | None, on: str | None, run: RunFolder | None, *, quiet: bool) -> Comparison:
     """Run the comparison where a signal stops it at once: it begins anew when it is started again."""
-    from heimdall.estimation.comparison import joined
-    from heimdall.inference.parallel import cores, in_order
+    from heimdall.evaluation.comparison import joined
+    from heimdall.execution.processes import cores, in_order
     from heimdall.learning.stop import StopSignal
 
     several = jobs or (cores() if on is None and (work.total or 0) >= _MANY else 1)
@@ -209,7 +209,7 @@ _ACCELERATOR = {
 
 
 def _groups(comparison: Comparison) -> list[Group]:
-    from heimdall.estimation.summary import summarise
+    from heimdall.evaluation.summaries import summarise
 
     return summarise(comparison, REFERENCE)
 
@@ -217,7 +217,7 @@ def _groups(comparison: Comparison) -> list[Group]:
 def _document(
     comparison: Comparison, scenario: str | None, seed: int, paths: list[Path], model: Path | None
 ) -> dict[str, Any]:
-    from heimdall.estimation.summary import to_json
+    from heimdall.evaluation.summaries import to_json
 
     source = {"scenario": scenario, "seed": seed} if scenario is not None else {"paths": [str(path) for path in paths]}
     count = len(comparison.labels)
@@ -229,7 +229,7 @@ def _document(
 def _write_results(comparison: Comparison, document: dict[str, Any], plots: Path | None, run: RunFolder | None) -> None:
     folder = plots if plots is not None or run is None else run.path / "plots"
     if folder is not None:
-        from heimdall.estimation.comparison_plots import draw_plots
+        from heimdall.evaluation.plots import draw_plots
 
         draw_plots(comparison, folder)
     if run is None:

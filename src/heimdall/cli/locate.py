@@ -28,7 +28,7 @@ from heimdall.observation import Place
 if TYPE_CHECKING:
     from heimdall.correction import Correction
     from heimdall.formats.map_scene import EvidenceMap
-    from heimdall.inference.locate import Learned
+    from heimdall.locating.by_network import Learned
     from heimdall.observation import Observation
 
 _Result: TypeAlias = "tuple[Fix, list[EvidenceMap]]"
@@ -132,8 +132,8 @@ def _located(
     paths: Sequence[Path], told: _Known, way: _Way, jobs: int | None, on: str | None, *, quiet: bool
 ) -> Iterator[tuple[list[Observation], list[_Result]]]:
     """Chunks of observations with their results, a few in memory at a time."""
+    from heimdall.execution.processes import cores, in_order
     from heimdall.formats.read import count_observations, iterate_observations
-    from heimdall.inference.parallel import cores, in_order
 
     counts = [count_observations(path) for path in paths]
     total = None if None in counts else sum(count for count in counts if count is not None)
@@ -162,25 +162,25 @@ def _locate(way: _Way, observations: Sequence[Observation]) -> list[_Result]:
 
     observations = [applied(observation, way.corrections) for observation in observations]
     if way.method is Method.LEAST_SQUARES:
-        from heimdall.estimation.least_squares import locate_each as by_least_squares
+        from heimdall.locating.by_least_squares import locate_each as by_least_squares
 
         located = by_least_squares(observations)
     elif way.method is Method.LIKELIHOOD or way.model is None:
-        from heimdall.estimation.locate import locate_each
+        from heimdall.locating.by_likelihood import locate_each
 
         located = locate_each(observations)
     else:
         located = _learned(way.model, way.threads).locate_each(observations, choose=way.method is Method.AUTO)
     if not way.with_maps:
         return [(result.fix, []) for result in located]
-    from heimdall.estimation.pictures import evidence_maps
+    from heimdall.locating.evidence_map import evidence_maps
 
     return [(result.fix, evidence_maps(result)) for result in located]
 
 
 @cache
 def _learned(model: Path, threads: int | None) -> Learned:
-    from heimdall.inference.locate import Learned
+    from heimdall.locating.by_network import Learned
 
     return Learned.load(model, threads)
 

@@ -13,7 +13,7 @@ from heimdall.cli.output import JsonOption, console, print_json, progress
 from heimdall.errors import InputError
 
 if TYPE_CHECKING:
-    from heimdall.estimation.receiver_check import ReceiverCheck
+    from heimdall.estimation.receivers.receiver_check import ReceiverCheck
 
 receivers = typer.Typer(help="What the receivers themselves get wrong.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(receivers, name="receivers")
@@ -34,7 +34,7 @@ def check(
 
     Transmitters may be known or not.
     """
-    from heimdall.estimation.receiver_check import check_receivers, evenly
+    from heimdall.estimation.receivers.receiver_check import check_receivers, evenly
     from heimdall.formats.read import iterate_observations
 
     observations = [observation for path in paths for observation in iterate_observations(path)]
@@ -51,7 +51,7 @@ def check(
 
 
 def _show(found: list[ReceiverCheck], observations: int, checked: int) -> None:
-    from heimdall.estimation.receiver_check import figures_of
+    from heimdall.estimation.receivers.receiver_check import figures_of
 
     table = Table("receiver", "count", "late", "scatter", "level", "scatter", "not used", box=None)
     for each in found:

@@ -31,7 +31,7 @@ def calibrate(
     """Find the delay and the level bias of every receiver, against the mean of those heard with it."""
     from dataclasses import asdict
 
-    from heimdall.estimation.site import corrections_from, site_biases
+    from heimdall.estimation.receivers.receiver_bias import corrections_from, site_biases
     from heimdall.formats.corrections import corrections_text
     from heimdall.formats.read import iterate_observations
 

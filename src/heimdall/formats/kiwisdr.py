@@ -15,7 +15,7 @@ from heimdall.formats.limits import Files, names_ending
 from heimdall.formats.positions import Positions
 from heimdall.formats.takes import Heard, Take, Together, sessions_of
 from heimdall.observation import Observation, Reception
-from heimdall.vetting import vet
+from heimdall.validation import vet
 
 SUFFIX = ".wav"
 _NAME = re.compile(r"(?P<utc>\d{8}T\d{6})Z_(?P<frequency_hz>\d{1,12})(?:_(?P<station>.+))?_iq\.wav", re.IGNORECASE)

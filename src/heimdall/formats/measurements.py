@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 from heimdall.errors import InputError
 from heimdall.formats.limits import Limits
 from heimdall.observation import Observation, Place, Receiver, Reception
-from heimdall.vetting import vet
+from heimdall.validation import vet
 
 _FAR_S = 1e3
 """Up to here a float holds an arrival time to a ten-thousandth of a nanosecond."""

@@ -49,7 +49,7 @@ def read_observations(path: Path, limits: Limits | None = None) -> list[Observat
     """All observations of a SigMF session (folder, collection or archive), a KiwiSDR folder, or a measurement file.
 
     A folder or an archive may hold several sessions; they come in the order of their names. Every observation is vetted
-    (see `heimdall.vetting`). Raises InputError, with one line, for anything else.
+    (see `heimdall.validation`). Raises InputError, with one line, for anything else.
     """
     return list(iterate_observations(path, limits))
 

@@ -22,7 +22,7 @@ from heimdall.formats.positions import Positions
 from heimdall.formats.riff import riff_chunks
 from heimdall.formats.takes import Heard, Take, Together, sessions_of
 from heimdall.observation import Observation, Reception
-from heimdall.vetting import vet
+from heimdall.validation import vet
 
 SUFFIX = ".wav"
 _FORMAT = struct.Struct("<HHIIHH")

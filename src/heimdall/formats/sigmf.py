@@ -24,7 +24,7 @@ from heimdall.formats.sigmf_metadata import (
 )
 from heimdall.formats.sigmf_recording import SigmfRecording, dataset_name, parse_recording
 from heimdall.observation import Observation, Place, Receiver, Reception
-from heimdall.vetting import vet
+from heimdall.validation import vet
 
 COLLECTION_SUFFIX = ".sigmf-collection"
 META_SUFFIX = ".sigmf-meta"

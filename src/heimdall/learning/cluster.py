@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from heimdall.errors import InputError
-from heimdall.inference.ray_cluster import ray_address
+from heimdall.execution.ray_cluster import ray_address
 
 _WORKERS = re.compile(r"^(\d+)(?::(\d+))?$")
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from heimdall.errors import HeimdallError, InputError
 from heimdall.evidence.radio_map import RadioMap
-from heimdall.inference.ray_cluster import connected, load_ray, one_line
+from heimdall.execution.ray_cluster import connected, load_ray, one_line
 from heimdall.learning.checkpoint import fetch_to, open_store
 from heimdall.learning.cluster import Cluster, Room, room_on
 from heimdall.learning.progress import ProgressReport

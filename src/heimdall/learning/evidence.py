@@ -13,9 +13,9 @@ from torch import Tensor
 
 from heimdall.estimation.frame import WindowFrame
 from heimdall.estimation.model import PropagationModel, model_for
+from heimdall.estimation.posterior_window import frame_around
 from heimdall.estimation.reach import search_radius_m
 from heimdall.estimation.search import find_mode, log_posterior
-from heimdall.estimation.spread import frame_around
 from heimdall.evidence.batch import EvidenceBatch, concatenate
 from heimdall.evidence.collect import half_width_around, max_offset_hz
 from heimdall.evidence.recording import Recordings, evidence_from_recordings, max_detour_s

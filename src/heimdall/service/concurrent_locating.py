@@ -12,10 +12,10 @@ from enum import StrEnum
 from typing import TypeVar
 
 from heimdall.errors import InputError
-from heimdall.estimation.locate import Located, locate_each
-from heimdall.estimation.pictures import evidence_maps
 from heimdall.fix import Fix
 from heimdall.formats.write import fixes_bytes
+from heimdall.locating.by_likelihood import Located, locate_each
+from heimdall.locating.evidence_map import evidence_maps
 from heimdall.observation import Observation
 from heimdall.service.database.store import Model, Station, Store
 from heimdall.service.errors import BusyError, TooLargeError, TooOftenError

@@ -10,8 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from heimdall.estimation.contribution import Contributions, contributions
-from heimdall.estimation.locate import Located
 from heimdall.fix import Fix, ReceiverReport, Status
 from heimdall.formats.geojson import geojson_text
 from heimdall.formats.reports import reported
@@ -24,6 +22,8 @@ from heimdall.formats.wording import (
     span_m,
     without_text,
 )
+from heimdall.locating.by_likelihood import Located
+from heimdall.locating.information_share import Contributions, contributions
 from heimdall.observation import ClockClass, Observation, Receiver
 from heimdall.service.concurrent_locating import Answer
 from heimdall.service.database.store import Station

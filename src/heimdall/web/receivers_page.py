@@ -12,7 +12,7 @@ from nicegui.elements.upload_files import FileUpload
 from pydantic import ValidationError
 
 from heimdall.errors import InputError
-from heimdall.estimation.receiver_check import figures_of
+from heimdall.estimation.receivers.receiver_check import figures_of
 from heimdall.observation import ClockClass
 from heimdall.service.auth import Role
 from heimdall.service.database.store import Station, StoredSession

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.estimation.model import TERRESTRIAL
-from heimdall.estimation.spread import frame_around
+from heimdall.estimation.posterior_window import frame_around
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.learning.evidence import LabelledEvidence
 from heimdall.learning.recipes import Recipe, recipe

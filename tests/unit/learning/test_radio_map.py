@@ -12,7 +12,6 @@ from scipy.stats import multivariate_normal
 
 from heimdall.errors import InputError
 from heimdall.estimation.likelihood import link_distance_m
-from heimdall.estimation.locate import locate_by_likelihood
 from heimdall.estimation.model import LOCAL
 from heimdall.estimation.power import level_log_likelihood, mapped_log_likelihood
 from heimdall.evidence.batch import concatenate
@@ -24,6 +23,7 @@ from heimdall.inference.bundle import Bundle, read_bundle
 from heimdall.inference.calibration import Calibration
 from heimdall.learning.radio_map import fit_radio_map, shadowing_of, survey
 from heimdall.learning.recordings import collected_of, folds_by_place, recorded_scenes
+from heimdall.locating.by_likelihood import locate_by_likelihood
 from heimdall.observation import Observation, Place, Receiver, Reception
 
 FRAME = LocalFrame(47.0, 8.0)

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from heimdall.constants import SPEED_OF_LIGHT_M_S
-from heimdall.estimation.locate import locate
 from heimdall.estimation.region import GridPosterior
 from heimdall.geometry import LocalFrame, geodesic_distance_m
+from heimdall.locating.by_likelihood import locate
 from heimdall.observation import Observation, Place, Receiver, Reception
 from heimdall.service.concurrent_locating import Answer
 from heimdall.web.evidence_image import overlays

@@ -73,7 +73,7 @@ def test_kiwisdr_recordings_keep_their_truth_beside_them(settings, store, stored
 
 
 def test_sigmf_keeps_its_truth_in_the_collection(settings, store, stored, tmp_path):
-    from heimdall.estimation.benchmark import session as simulated
+    from heimdall.benchmark.locating_time import session as simulated
 
     write_sigmf(simulated(4, 256), tmp_path / "s")
     kept = stored({path.name: path.read_bytes() for path in (tmp_path / "s").iterdir()}, truth=TRUTH)

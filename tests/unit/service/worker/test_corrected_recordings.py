@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from heimdall.estimation.benchmark import session as simulated
+from heimdall.benchmark.locating_time import session as simulated
 from heimdall.formats.read import read_observations
 from heimdall.formats.sigmf_write import write_sigmf
 from heimdall.service.receivers import registered as stations
