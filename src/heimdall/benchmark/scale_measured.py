@@ -18,7 +18,7 @@ from torch import Tensor
 from heimdall.benchmark.locating_time import locate_all, session
 from heimdall.benchmark.scale_model import Measured
 from heimdall.execution.processes import in_order
-from heimdall.formats.sigmf_write import write_sigmf
+from heimdall.formats.writers.sigmf_write import write_sigmf
 from heimdall.learning.data import windows_of
 from heimdall.learning.evidence import LabelledEvidence, by_model, simulate
 from heimdall.learning.memory import plan_memory

@@ -9,7 +9,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from heimdall.formats.page import document
+from heimdall.formats.writers.page import document
 
 
 @dataclass(frozen=True)

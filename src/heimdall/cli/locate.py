@@ -27,7 +27,7 @@ from heimdall.observation import Place
 
 if TYPE_CHECKING:
     from heimdall.correction import Correction
-    from heimdall.formats.map_scene import EvidenceMap
+    from heimdall.formats.maps.map_scene import EvidenceMap
     from heimdall.locating.by_network import Learned
     from heimdall.observation import Observation
 
@@ -72,7 +72,7 @@ def locate(
     json: JsonOption = False,
 ) -> None:
     """Locate the transmitter of every observation, with 68 % and 95 % regions."""
-    from heimdall.formats.write import check_output
+    from heimdall.formats.writers.write import check_output
 
     if method is Method.LEARNED and model is None:
         raise InputError("--method learned needs --model NAME.heimdall; `heimdall train` makes one")
@@ -133,7 +133,7 @@ def _located(
 ) -> Iterator[tuple[list[Observation], list[_Result]]]:
     """Chunks of observations with their results, a few in memory at a time."""
     from heimdall.execution.processes import cores, in_order
-    from heimdall.formats.read import count_observations, iterate_observations
+    from heimdall.formats.readers.read import count_observations, iterate_observations
 
     counts = [count_observations(path) for path in paths]
     total = None if None in counts else sum(count for count in counts if count is not None)
@@ -230,7 +230,7 @@ class _Told:
 
 
 def _write(output: Path, kept: Sequence[tuple[Observation, _Result]]) -> None:
-    from heimdall.formats.write import write_fixes
+    from heimdall.formats.writers.write import write_fixes
 
     fixes, maps = [fix for _, (fix, _) in kept], [maps for _, (_, maps) in kept]
     write_fixes(fixes, [observation for observation, _ in kept], output, maps)

@@ -35,7 +35,7 @@ def check(
     Transmitters may be known or not.
     """
     from heimdall.estimation.receivers.receiver_check import check_receivers, evenly
-    from heimdall.formats.read import iterate_observations
+    from heimdall.formats.readers.read import iterate_observations
 
     observations = [observation for path in paths for observation in iterate_observations(path)]
     chosen = evenly(observations, most)

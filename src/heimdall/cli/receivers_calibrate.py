@@ -33,7 +33,7 @@ def calibrate(
 
     from heimdall.estimation.receivers.receiver_bias import corrections_from, site_biases
     from heimdall.formats.corrections import corrections_text
-    from heimdall.formats.read import iterate_observations
+    from heimdall.formats.readers.read import iterate_observations
 
     found = site_biases([observation for path in paths for observation in iterate_observations(path)])
     corrections = corrections_from(found)

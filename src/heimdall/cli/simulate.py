@@ -34,7 +34,7 @@ def _write_sessions(out: Path, name: str, count: int, seed: int) -> list[Path]:
         from heimdall import simulation
     except ModuleNotFoundError as error:
         raise InputError(f"simulating needs {error.name}: pip install 'heimdall[train]'") from error
-    from heimdall.formats.sigmf_write import write_sigmf
+    from heimdall.formats.writers.sigmf_write import write_sigmf
 
     law = simulation.scenario(name)
     folders = [_free(out, f"{name}-{seed}-{number:05d}") for number in range(count)]

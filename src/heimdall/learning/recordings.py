@@ -20,7 +20,7 @@ from heimdall.evidence.batch import EvidenceBatch, concatenate
 from heimdall.evidence.collect import Collected, collect
 from heimdall.evidence.mapping import mapped
 from heimdall.evidence.radio_map import RadioMap
-from heimdall.formats.read import read_observations
+from heimdall.formats.readers.read import read_observations
 from heimdall.geometry import LocalFrame
 from heimdall.learning.data import ScenePool
 from heimdall.learning.evidence import LabelledEvidence, joined, labelled

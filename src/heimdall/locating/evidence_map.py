@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from heimdall.formats.map_scene import EvidenceMap
+from heimdall.formats.maps.map_scene import EvidenceMap
 from heimdall.locating.by_likelihood import Located
 
 _LEAST_DENSITY = 1e-300

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from heimdall.errors import InputError
 from heimdall.fix import Fix
-from heimdall.formats.write import fixes_bytes
+from heimdall.formats.writers.write import fixes_bytes
 from heimdall.locating.by_likelihood import Located, locate_each
 from heimdall.locating.evidence_map import evidence_maps
 from heimdall.observation import Observation
@@ -52,7 +52,7 @@ class Answer:
         return [each.fix for each in self.located]
 
     def to_bytes(self, suffix: str) -> bytes:
-        """As a file: see `heimdall.formats.write.SUFFIXES`."""
+        """As a file: see `heimdall.formats.writers.write.SUFFIXES`."""
         evidence = (
             [evidence_maps(each) for each in self.located] if suffix in (".png", ".html") else [()] * len(self.located)
         )

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from heimdall.fix import Fix, ReceiverReport, Status
-from heimdall.formats.geojson import geojson_text
 from heimdall.formats.reports import reported
 from heimdall.formats.wording import (
     coordinates_text,
@@ -22,6 +21,7 @@ from heimdall.formats.wording import (
     span_m,
     without_text,
 )
+from heimdall.formats.writers.geojson import geojson_text
 from heimdall.locating.by_likelihood import Located
 from heimdall.locating.information_share import Contributions, contributions
 from heimdall.observation import ClockClass, Observation, Receiver

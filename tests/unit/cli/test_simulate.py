@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from heimdall.cli import main
-from heimdall.formats.read import read_observations
+from heimdall.formats.readers.read import read_observations
 from heimdall.simulation import scenario, scenes, to_observation
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from heimdall.artifacts import open_artifacts
 from heimdall.errors import InputError
-from heimdall.formats.measurements import read_measurements
+from heimdall.formats.readers.measurements import read_measurements
 from heimdall.locating.by_likelihood import locate_each
 from heimdall.service import concurrent_locating
 from heimdall.service.concurrent_locating import Deadline, Locator, Method, RateLimit

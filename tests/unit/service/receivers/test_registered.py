@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from heimdall.formats.measurements import read_measurements
+from heimdall.formats.readers.measurements import read_measurements
 from heimdall.observation import Reception
 from heimdall.service.errors import ConflictError, UnknownError
 from heimdall.service.receivers import registered as stations

@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy.orm import Session
 
 from heimdall.errors import InputError
-from heimdall.formats.positions import TRUTH_NAME
-from heimdall.formats.sigmf_write import write_sigmf
-from heimdall.formats.truth import write_truth
+from heimdall.formats.readers.positions import TRUTH_NAME
+from heimdall.formats.writers.sigmf_write import write_sigmf
+from heimdall.formats.writers.truth import write_truth
 from heimdall.observation import Place
 from heimdall.service.errors import UnknownError
 from heimdall.service.storage import sessions

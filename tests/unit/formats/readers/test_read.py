@@ -20,10 +20,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heimdall.errors import InputError
-from heimdall.formats.limits import Limits
-from heimdall.formats.measurements import measurements_text
-from heimdall.formats.read import read_observations
-from heimdall.formats.sigmf_write import write_sigmf
+from heimdall.formats.readers.limits import Limits
+from heimdall.formats.readers.measurements import measurements_text
+from heimdall.formats.readers.read import read_observations
+from heimdall.formats.writers.sigmf_write import write_sigmf
 from heimdall.observation import Observation
 
 Pack = Callable[[Path, dict[str, bytes]], None]

@@ -9,9 +9,9 @@ from html import escape
 from importlib.resources import files
 
 from heimdall.fix import Fix, ReceiverReport
-from heimdall.formats.map_pen import LIGHT, Palette
-from heimdall.formats.map_scene import EvidenceMap, map_scene
-from heimdall.formats.picture import map_svg
+from heimdall.formats.maps.map_pen import LIGHT, Palette
+from heimdall.formats.maps.map_scene import EvidenceMap, map_scene
+from heimdall.formats.maps.picture import map_svg
 from heimdall.formats.reports import reported
 from heimdall.formats.wording import (
     coordinates_text,
@@ -73,7 +73,7 @@ explains.</footer>
 
 @cache
 def _style() -> str:
-    return files("heimdall.formats").joinpath("page.css").read_text(encoding="utf-8")
+    return files("heimdall.formats.writers").joinpath("page.css").read_text(encoding="utf-8")
 
 
 def _overview(fixes: Sequence[Fix]) -> str:

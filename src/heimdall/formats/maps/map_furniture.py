@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from heimdall.formats.map_pen import Pen
-from heimdall.formats.map_scene import Plan, Ring, View
+from heimdall.formats.maps.map_pen import Pen
+from heimdall.formats.maps.map_scene import Plan, Ring, View
 
 _POINTS = 60
 

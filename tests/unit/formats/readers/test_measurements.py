@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heimdall.errors import InputError
-from heimdall.formats.limits import Limits
-from heimdall.formats.measurements import measurements_text, read_measurements
+from heimdall.formats.readers.limits import Limits
+from heimdall.formats.readers.measurements import measurements_text, read_measurements
 from heimdall.observation import Observation, Place, Receiver, Reception
 
 

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from heimdall.errors import InputError
-from heimdall.formats.channel import occupied_channel
-from heimdall.formats.limits import Files, Limits, names_ending
-from heimdall.formats.sigmf_metadata import (
+from heimdall.formats.readers.channel import occupied_channel
+from heimdall.formats.readers.limits import Files, Limits, names_ending
+from heimdall.formats.readers.sigmf_metadata import (
     UnreadableRecordingError,
     load_json,
     number,
@@ -22,7 +22,7 @@ from heimdall.formats.sigmf_metadata import (
     text,
     unknown_key,
 )
-from heimdall.formats.sigmf_recording import SigmfRecording, dataset_name, parse_recording
+from heimdall.formats.readers.sigmf_recording import SigmfRecording, dataset_name, parse_recording
 from heimdall.observation import Observation, Place, Receiver, Reception
 from heimdall.validation import vet
 

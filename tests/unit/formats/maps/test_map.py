@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heimdall.fix import Fix, ReceiverReport, Region, Status
-from heimdall.formats.map_drawing import _sampled
-from heimdall.formats.map_furniture import round_length
-from heimdall.formats.map_scene import EvidenceMap, View, map_scene
-from heimdall.formats.picture import png
+from heimdall.formats.maps.map_drawing import _sampled
+from heimdall.formats.maps.map_furniture import round_length
+from heimdall.formats.maps.map_scene import EvidenceMap, View, map_scene
+from heimdall.formats.maps.picture import png
 from heimdall.formats.wording import coordinates_text, frequency_text, length_text, receiver_remark, span_m
 from heimdall.geometry import LocalFrame
 from heimdall.observation import Observation, Receiver, Reception

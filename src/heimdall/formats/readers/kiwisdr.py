@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from heimdall.errors import InputError
-from heimdall.formats.channel import occupied_channel
-from heimdall.formats.kiwi_wav import BrokenRecordingError, KiwiRecording, parse_kiwi_wav
-from heimdall.formats.limits import Files, names_ending
-from heimdall.formats.positions import Positions
-from heimdall.formats.takes import Heard, Take, Together, sessions_of
+from heimdall.formats.readers.channel import occupied_channel
+from heimdall.formats.readers.kiwi_wav import BrokenRecordingError, KiwiRecording, parse_kiwi_wav
+from heimdall.formats.readers.limits import Files, names_ending
+from heimdall.formats.readers.positions import Positions
+from heimdall.formats.readers.takes import Heard, Take, Together, sessions_of
 from heimdall.observation import Observation, Reception
 from heimdall.validation import vet
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from heimdall.formats.coordinates import WrittenPlace, decoded, read_place
-from heimdall.formats.limits import Files, Limits
-from heimdall.formats.source import FolderFiles
+from heimdall.formats.readers.limits import Files, Limits
+from heimdall.formats.readers.source import FolderFiles
 from heimdall.formats.wording import length_text
 from heimdall.observation import Place, Receiver
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.errors import InputError
-from heimdall.formats.kiwisdr import read_kiwisdr
+from heimdall.formats.readers.kiwisdr import read_kiwisdr
 from heimdall.geometry import geodesic_distance_m
 from heimdall.observation import Observation
 

@@ -12,9 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from heimdall.fix import Fix
-from heimdall.formats.map_drawing import draw_map, legend_handles
-from heimdall.formats.map_pen import LIGHT, Palette, Pen
-from heimdall.formats.map_scene import EvidenceMap, MappedReceiver, MapScene, map_scene
+from heimdall.formats.maps.map_drawing import draw_map, legend_handles
+from heimdall.formats.maps.map_pen import LIGHT, Palette, Pen
+from heimdall.formats.maps.map_scene import EvidenceMap, MappedReceiver, MapScene, map_scene
 from heimdall.formats.wording import headline, place_text, receiver_remark
 from heimdall.observation import Observation
 

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from heimdall.errors import InputError
-from heimdall.formats.kiwisdr import SUFFIX as WAV_SUFFIX
-from heimdall.formats.kiwisdr import is_kiwisdr, read_kiwisdr
-from heimdall.formats.limits import Files, Limits, names_ending
-from heimdall.formats.measurements import iterate_measurements
-from heimdall.formats.positions import positions_beside
-from heimdall.formats.recorder_wav import read_wav_session
-from heimdall.formats.sigmf import COLLECTION_SUFFIX, DATA_SUFFIX, META_SUFFIX, read_collection, read_recordings
-from heimdall.formats.source import (
+from heimdall.formats.readers.kiwisdr import SUFFIX as WAV_SUFFIX
+from heimdall.formats.readers.kiwisdr import is_kiwisdr, read_kiwisdr
+from heimdall.formats.readers.limits import Files, Limits, names_ending
+from heimdall.formats.readers.measurements import iterate_measurements
+from heimdall.formats.readers.positions import positions_beside
+from heimdall.formats.readers.recorder_wav import read_wav_session
+from heimdall.formats.readers.sigmf import COLLECTION_SUFFIX, DATA_SUFFIX, META_SUFFIX, read_collection, read_recordings
+from heimdall.formats.readers.source import (
     FolderFiles,
     Subfolder,
     archive_files,

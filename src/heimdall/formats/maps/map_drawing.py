@@ -13,9 +13,9 @@ from matplotlib.patches import Patch, PathPatch, Rectangle
 from matplotlib.path import Path as DrawnPath
 from numpy.typing import NDArray
 
-from heimdall.formats.map_furniture import draw_graticule, draw_ground, draw_north, draw_scale
-from heimdall.formats.map_pen import Palette, Pen
-from heimdall.formats.map_scene import EvidenceMap, MappedReceiver, MapScene, Ring, View
+from heimdall.formats.maps.map_furniture import draw_graticule, draw_ground, draw_north, draw_scale
+from heimdall.formats.maps.map_pen import Palette, Pen
+from heimdall.formats.maps.map_scene import EvidenceMap, MappedReceiver, MapScene, Ring, View
 
 _EVIDENCE_ALPHA = 0.6
 _SHADES = 96

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heimdall.errors import InputError
-from heimdall.formats.channel import occupied_channel
-from heimdall.formats.limits import Files, Limits, names_ending
-from heimdall.formats.positions import Positions
-from heimdall.formats.riff import riff_chunks
-from heimdall.formats.takes import Heard, Take, Together, sessions_of
+from heimdall.formats.readers.channel import occupied_channel
+from heimdall.formats.readers.limits import Files, Limits, names_ending
+from heimdall.formats.readers.positions import Positions
+from heimdall.formats.readers.riff import riff_chunks
+from heimdall.formats.readers.takes import Heard, Take, Together, sessions_of
 from heimdall.observation import Observation, Reception
 from heimdall.validation import vet
 

@@ -18,12 +18,12 @@ from matplotlib.image import imread
 
 from heimdall.errors import HeimdallError, InputError
 from heimdall.fix import Fix, Status
-from heimdall.formats.cot import cot_text
-from heimdall.formats.geojson import geojson_text
-from heimdall.formats.kml import kml_text
-from heimdall.formats.map_scene import EvidenceMap
-from heimdall.formats.page import html
-from heimdall.formats.write import SUFFIXES, check_output, write_fixes
+from heimdall.formats.maps.map_scene import EvidenceMap
+from heimdall.formats.writers.cot import cot_text
+from heimdall.formats.writers.geojson import geojson_text
+from heimdall.formats.writers.kml import kml_text
+from heimdall.formats.writers.page import html
+from heimdall.formats.writers.write import SUFFIXES, check_output, write_fixes
 from heimdall.geometry import LocalFrame
 from heimdall.observation import Observation, Receiver, Reception
 
@@ -177,7 +177,7 @@ def test_ids_on_a_page_are_unique(located: Located) -> None:
 
 def test_a_page_of_many_fixes_lists_them_all(located: Located, monkeypatch: pytest.MonkeyPatch) -> None:
     """All are in the table, the first few are drawn, and the page says so."""
-    monkeypatch.setattr("heimdall.formats.page._MOST_MAPS", 2)
+    monkeypatch.setattr("heimdall.formats.writers.page._MOST_MAPS", 2)
     fixes = [replace(located[0], id=f"fix {index}") for index in range(4)]
     page = html(fixes, [located[1]] * 4, [()] * 4)
     assert page.count("<section") == 2

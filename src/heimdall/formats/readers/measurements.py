@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from heimdall.errors import InputError
-from heimdall.formats.limits import Limits
+from heimdall.formats.readers.limits import Limits
 from heimdall.observation import Observation, Place, Receiver, Reception
 from heimdall.validation import vet
 

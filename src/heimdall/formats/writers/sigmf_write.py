@@ -14,8 +14,8 @@ import sigmf
 from numpy.typing import NDArray
 
 from heimdall.errors import InputError
-from heimdall.formats.sigmf import COLLECTION_SUFFIX, EPOCH, META_SUFFIX, TRANSMITTER_HEIGHT_KEY, TRUTH_KEY
-from heimdall.formats.sigmf_metadata import CLOCK_KEY, LEVEL_KEY, POSITION_KEY, RECEIVER_KEY
+from heimdall.formats.readers.sigmf import COLLECTION_SUFFIX, EPOCH, META_SUFFIX, TRANSMITTER_HEIGHT_KEY, TRUTH_KEY
+from heimdall.formats.readers.sigmf_metadata import CLOCK_KEY, LEVEL_KEY, POSITION_KEY, RECEIVER_KEY
 from heimdall.observation import Observation, Reception
 
 _EXTENSION = {"name": "heimdall", "version": "1.0.0", "optional": True}

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 from heimdall.errors import InputError
-from heimdall.formats.limits import Files, Limits
+from heimdall.formats.readers.limits import Files, Limits
 
 _DEPTH = 3
 _BROKEN = (

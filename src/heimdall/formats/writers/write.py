@@ -9,10 +9,10 @@ from pathlib import Path
 
 from heimdall.errors import InputError
 from heimdall.fix import Fix
-from heimdall.formats.cot import cot_text
-from heimdall.formats.geojson import geojson_text
-from heimdall.formats.kml import kml_text
-from heimdall.formats.map_scene import EvidenceMap
+from heimdall.formats.maps.map_scene import EvidenceMap
+from heimdall.formats.writers.cot import cot_text
+from heimdall.formats.writers.geojson import geojson_text
+from heimdall.formats.writers.kml import kml_text
 from heimdall.observation import Observation
 
 SUFFIXES = (".geojson", ".kml", ".cot", ".html", ".png", ".json")
@@ -64,11 +64,11 @@ def fixes_bytes(
         case ".json":
             return (json.dumps({"fixes": [fix.to_json() for fix in fixes]}, indent=2, allow_nan=False) + "\n").encode()
         case ".html":
-            from heimdall.formats.page import html  # matplotlib takes a second to load
+            from heimdall.formats.writers.page import html  # matplotlib takes a second to load
 
             return html(fixes, observations, evidence).encode()
         case _:
-            from heimdall.formats.picture import png
+            from heimdall.formats.maps.picture import png
 
             if len(fixes) != 1:
                 raise InputError(f"a picture holds one fix, not {len(fixes)}; write .html instead")

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from sigmf import SigMFFile
 
 from heimdall.errors import InputError
-from heimdall.formats.limits import Limits
-from heimdall.formats.sigmf import read_collection, read_recordings
-from heimdall.formats.sigmf_write import Datatype, write_sigmf
+from heimdall.formats.readers.limits import Limits
+from heimdall.formats.readers.sigmf import read_collection, read_recordings
+from heimdall.formats.writers.sigmf_write import Datatype, write_sigmf
 from heimdall.observation import Observation
 
 COLLECTION = "night.sigmf-collection"

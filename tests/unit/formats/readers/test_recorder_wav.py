@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from heimdall.errors import InputError
-from heimdall.formats.limits import Limits
-from heimdall.formats.recorder_wav import read_wav_session
+from heimdall.formats.readers.limits import Limits
+from heimdall.formats.readers.recorder_wav import read_wav_session
 from heimdall.observation import Observation
 
 SAMPLES = (0.5 * np.exp(2j * np.pi * 0.03 * np.arange(2000)) + 0.1).astype(np.complex64)

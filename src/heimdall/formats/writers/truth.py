@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from heimdall.errors import InputError
-from heimdall.formats.kiwisdr import SUFFIX as WAV_SUFFIX
-from heimdall.formats.limits import Limits
-from heimdall.formats.positions import TRUTH_NAME
-from heimdall.formats.read import MEASUREMENT_SUFFIXES
-from heimdall.formats.sigmf import COLLECTION_SUFFIX, META_SUFFIX, TRUTH_KEY
-from heimdall.formats.source import FolderFiles, plain_name
+from heimdall.formats.readers.kiwisdr import SUFFIX as WAV_SUFFIX
+from heimdall.formats.readers.limits import Limits
+from heimdall.formats.readers.positions import TRUTH_NAME
+from heimdall.formats.readers.read import MEASUREMENT_SUFFIXES
+from heimdall.formats.readers.sigmf import COLLECTION_SUFFIX, META_SUFFIX, TRUTH_KEY
+from heimdall.formats.readers.source import FolderFiles, plain_name
 from heimdall.observation import Place
 
 

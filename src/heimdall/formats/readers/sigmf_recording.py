@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from sigmf.error import SigMFError
 from sigmf.sigmffile import dtype_info
 
-from heimdall.formats.limits import Limits
-from heimdall.formats.sigmf_metadata import (
+from heimdall.formats.readers.limits import Limits
+from heimdall.formats.readers.sigmf_metadata import (
     CLOCK_KEY,
     LEVEL_KEY,
     POSITION_KEY,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from heimdall.formats.riff import missing_bytes, riff_chunks
+from heimdall.formats.readers.riff import missing_bytes, riff_chunks
 
 _STAMP = struct.Struct("<BBII")
 _FORMAT = struct.Struct("<HHIIHH")
