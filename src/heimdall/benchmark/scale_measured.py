@@ -19,12 +19,12 @@ from heimdall.benchmark.locating_time import locate_all, session
 from heimdall.benchmark.scale_model import Measured
 from heimdall.execution.processes import in_order
 from heimdall.formats.writers.sigmf_write import write_sigmf
-from heimdall.learning.data import windows_of
-from heimdall.learning.evidence import LabelledEvidence, by_model, simulate
-from heimdall.learning.memory import plan_memory
-from heimdall.learning.module import make_optimizer
-from heimdall.learning.network import EvidenceNetwork
+from heimdall.learning.data.pools import windows_of
+from heimdall.learning.data.simulated import LabelledEvidence, by_model, simulate
+from heimdall.learning.model.memory import plan_memory
+from heimdall.learning.model.network import EvidenceNetwork
 from heimdall.learning.recipes import Recipe
+from heimdall.learning.run.module import make_optimizer
 from heimdall.locating.by_likelihood import locate
 from heimdall.simulation import SCENES_PER_DRAW
 

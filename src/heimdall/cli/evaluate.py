@@ -21,7 +21,7 @@ from heimdall.errors import InputError
 if TYPE_CHECKING:
     from heimdall.evaluation.comparison import Case, Comparison, Method
     from heimdall.evaluation.summaries import Group, Score
-    from heimdall.learning.runfolder import RunFolder
+    from heimdall.runs.writer import RunFolder
 
 REFERENCE = "likelihood"
 _MANY = 128
@@ -68,7 +68,7 @@ def evaluate(
 
 
 def _opened(folder: Path) -> RunFolder:
-    from heimdall.learning.runfolder import RunFolder
+    from heimdall.runs.writer import RunFolder
 
     folder.mkdir(parents=True, exist_ok=True)
     return RunFolder(folder)
@@ -156,7 +156,7 @@ def _compared(work: _Work, jobs: int | None, on: str | None, run: RunFolder | No
     """Run the comparison where a signal stops it at once: it begins anew when it is started again."""
     from heimdall.evaluation.comparison import joined
     from heimdall.execution.processes import cores, in_order
-    from heimdall.learning.stop import StopSignal
+    from heimdall.learning.run.stop import StopSignal
 
     several = jobs or (cores() if on is None and (work.total or 0) >= _MANY else 1)
     threads = 1 if several > 1 or on is not None else None

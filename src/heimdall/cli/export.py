@@ -27,13 +27,13 @@ def export(
     json: JsonOption = False,
 ) -> None:
     """Write a bundle: one ONNX file, held against torch before it is kept, with its manifest and its card."""
-    from heimdall.learning.runfolder import RunFolder
+    from heimdall.runs.writer import RunFolder
 
     source = checkpoint or run
     if (source is None) == (untrained is None):
         raise InputError("name a run to export, or a recipe with --untrained")
-    from heimdall.learning.bundling import export_run, export_untrained
     from heimdall.learning.recipes import recipe_with
+    from heimdall.learning.run.bundling import export_run, export_untrained
 
     target = output if run_dir is None else run_dir / "exported.heimdall"
     if untrained is not None:

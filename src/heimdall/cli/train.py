@@ -16,9 +16,9 @@ from heimdall.cli.output import JsonOption, console, print_json
 from heimdall.errors import InputError
 
 if TYPE_CHECKING:
-    from heimdall.learning.cluster import Cluster
+    from heimdall.learning.cluster_layout import Cluster
     from heimdall.learning.recipes import Recipe
-    from heimdall.learning.runfolder import RunFolder
+    from heimdall.runs.writer import RunFolder
 
 _GIB = 2**30
 
@@ -68,7 +68,7 @@ def train(
     """Train a network on simulated scenes, calibrate it on held-out ones, and export it as a bundle."""
     _log_to_console()
     from heimdall.learning.accelerator import left_to, resolve
-    from heimdall.learning.runfolder import RunFolder
+    from heimdall.runs.writer import RunFolder
 
     run = RunFolder(resume or run_dir or _new_run(recipe))
     chosen = _recipe(run if resume else None, recipe, set_ or [])
@@ -81,7 +81,7 @@ def train(
     else:
         resolved = left_to(accelerator, f"Ray cluster {cluster.address}")
     if plan:
-        from heimdall.learning.plan import plan as make_plan
+        from heimdall.learning.run.plan import plan as make_plan
 
         document = make_plan(chosen, resolved, card_gb)
         print_json(document) if json else _show_plan(document)
@@ -94,8 +94,8 @@ def train(
 
 def _recipe(resumed: RunFolder | None, name: str | None, changes: list[str]) -> Recipe:
     """The recipe of the run that is resumed, else the named one with its changes."""
-    from heimdall.learning.bundling import recipe_of_run
     from heimdall.learning.recipes import recipe_with
+    from heimdall.learning.run.bundling import recipe_of_run
 
     stored = None if resumed is None else recipe_of_run(resumed)
     if stored is not None:
@@ -109,7 +109,7 @@ def _recipe(resumed: RunFolder | None, name: str | None, changes: list[str]) -> 
 def _cluster(
     on: str | None, workers: str | None, storage: str | None, devices: int, require_gpu: bool
 ) -> Cluster | None:
-    from heimdall.learning.cluster import cluster_for
+    from heimdall.learning.cluster_layout import cluster_for
 
     if on is not None:
         if devices > 1:
@@ -136,8 +136,8 @@ def _train(
     cluster: Cluster | None,
 ) -> Path | None:
     from heimdall.learning.options import TrainingOptions
-    from heimdall.learning.stop import StoppedError
-    from heimdall.learning.tracking import default_address
+    from heimdall.learning.run.stop import StoppedError
+    from heimdall.learning.run.tracking import default_address
     from heimdall.learning.train import train
 
     options = TrainingOptions(
@@ -168,7 +168,7 @@ def _finish(run: RunFolder, json: bool) -> None:
 
 
 def _show_plan(document: dict[str, Any]) -> None:
-    from heimdall.learning.progress import duration_text
+    from heimdall.learning.run.progress import duration_text
 
     memory, accelerator = document["memory"], document["accelerator"]
     fits = "fits" if memory["fits"] else "does not fit"

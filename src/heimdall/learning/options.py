@@ -11,8 +11,8 @@ from lightning.pytorch import Callback
 from rich.console import Console
 
 from heimdall.learning.accelerator import Accelerator
-from heimdall.learning.cluster import Cluster
-from heimdall.learning.runfolder import RunFolder
+from heimdall.learning.cluster_layout import Cluster
+from heimdall.runs.writer import RunFolder
 
 
 @dataclass(frozen=True)

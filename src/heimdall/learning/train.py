@@ -10,10 +10,10 @@ from rich.console import Console
 from heimdall.errors import InputError
 from heimdall.learning.options import TrainingOptions
 from heimdall.learning.recipes import Recipe
-from heimdall.learning.run import Run, is_first_process
-from heimdall.learning.runfolder import SilentRunFolder
-from heimdall.learning.stop import StopSignal
-from heimdall.learning.tracking import Tracker
+from heimdall.learning.run.phases import Run, is_first_process
+from heimdall.learning.run.stop import StopSignal
+from heimdall.learning.run.tracking import Tracker
+from heimdall.runs.writer import SilentRunFolder
 
 
 def train(recipe: Recipe, options: TrainingOptions) -> Path | None:
@@ -42,6 +42,6 @@ def _learn(run: Run, tracker: Tracker) -> None:
     if cluster is None:
         run.learn(tracker)
         return
-    from heimdall.learning.cluster_run import News, learn_on
+    from heimdall.learning.cluster.starter import News, learn_on
 
     learn_on(cluster, run.recipe, run.options, run.stop, News(run.folder, run.progress, tracker))

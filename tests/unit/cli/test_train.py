@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from heimdall.cli import main
-from heimdall.learning.runfolder import RunFolder
+from heimdall.runs.writer import RunFolder
 
 _SMALL = ["network.cells=16", "network.decoder_width=8", "network.token_width=8", "batch_size=2"]
 _SET = [word for change in _SMALL for word in ("--set", change)]
