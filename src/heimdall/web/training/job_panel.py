@@ -18,8 +18,8 @@ from heimdall.service.queue.jobs import FINAL, State
 from heimdall.service.queue.matching import living, why_waiting
 from heimdall.web import words
 from heimdall.web.chart import Curve, line_chart
-from heimdall.web.frame import empty, panel
-from heimdall.web.visit import Visit, sentence
+from heimdall.web.layout import empty, panel
+from heimdall.web.page_session import Visit, sentence
 
 _LOG_BYTES = 8000
 Change = Callable[..., Job]

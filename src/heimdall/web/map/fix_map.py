@@ -7,7 +7,7 @@ from pathlib import Path
 from nicegui.element import Element
 from nicegui.elements.leaflet import leaflet
 
-from heimdall.web.fix_view import EMPTY, Scene
+from heimdall.web.map.fix_view import EMPTY, Scene
 
 _LEAFLET = Path(leaflet.__file__).parent / "dist"
 

@@ -22,11 +22,11 @@ from heimdall.service.receivers.session_calibration import Calibration
 from heimdall.service.receivers.session_check import Checked, CheckedReceiver
 from heimdall.service.storage import sessions
 from heimdall.web import words
-from heimdall.web.entry import Entry, to_sign_in
-from heimdall.web.frame import empty, frame, panel
-from heimdall.web.receiver_form import ask_station
+from heimdall.web.layout import empty, frame, panel
+from heimdall.web.page_session import Visit, arrive
+from heimdall.web.receivers.receiver_form import ask_station
+from heimdall.web.sign_in import Entry, to_sign_in
 from heimdall.web.uploader import Uploader
-from heimdall.web.visit import Visit, arrive
 
 _IMPORT_LIMIT_BYTES = 5_000_000
 

@@ -20,8 +20,8 @@ from heimdall.service.queue import job_requests
 from heimdall.service.queue.submit import submit
 from heimdall.service.storage import sessions
 from heimdall.web import words
-from heimdall.web.frame import panel
-from heimdall.web.visit import Visit, sentence
+from heimdall.web.layout import panel
+from heimdall.web.page_session import Visit, sentence
 
 RECIPES = {
     "quick": "quick: minutes on two CPU cores",

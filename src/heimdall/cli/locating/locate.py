@@ -78,7 +78,7 @@ def locate(
         raise InputError("--method learned needs --model NAME.heimdall; `heimdall train` makes one")
     if output is not None:
         check_output(output)
-    from heimdall.cli.receivers_calibrate import read
+    from heimdall.cli.locating.receivers_calibrate import read
 
     way = _Way(method, model, output is not None and output.suffix.lower() in _WITH_MAPS, read(corrections))
     told = _Told(json, output)
@@ -158,7 +158,7 @@ def _located(
 
 def _locate(way: _Way, observations: Sequence[Observation]) -> list[_Result]:
     """The fixes of a chunk, in this process or another, each with its maps if they are wanted."""
-    from heimdall.cli.receivers_calibrate import applied
+    from heimdall.cli.locating.receivers_calibrate import applied
 
     observations = [applied(observation, way.corrections) for observation in observations]
     if way.method is Method.LEAST_SQUARES:

@@ -27,7 +27,7 @@ from heimdall.locating.information_share import Contributions, contributions
 from heimdall.observation import ClockClass, Observation, Receiver
 from heimdall.service.concurrent_locating import Answer
 from heimdall.service.database.store import Station
-from heimdall.web.evidence_image import box_of, overlays
+from heimdall.web.map.evidence_image import box_of, overlays
 
 Scene = dict[str, Any]
 """What the map draws: GeoJSON features with their styles' names, overlays, bounds."""

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from heimdall.errors import InputError
 from heimdall.observation import Place
 from heimdall.service.receivers.registered import StationFields
-from heimdall.web.visit import Visit
+from heimdall.web.page_session import Visit
 from heimdall.web.words import place_text, read_place
 
 _CLOCKS = {

@@ -108,7 +108,7 @@ def _compare_draw(model: Path | None, name: str, count: int, seed: int, threads:
 
 
 def _recorded(paths: list[Path], model: Path | None, corrections: Path | None) -> _Work:
-    from heimdall.cli.receivers_calibrate import applied, read
+    from heimdall.cli.locating.receivers_calibrate import applied, read
     from heimdall.evaluation.comparison import case_of, chunks
     from heimdall.formats.readers.read import count_observations, iterate_observations
 

@@ -16,9 +16,9 @@ from heimdall.service.database.store import Worker
 from heimdall.service.health.monitor import Readiness
 from heimdall.service.queue import jobs
 from heimdall.web import words
-from heimdall.web.entry import Entry, to_sign_in
-from heimdall.web.frame import empty, frame, panel
-from heimdall.web.visit import Visit, arrive, sentence
+from heimdall.web.layout import empty, frame, panel
+from heimdall.web.page_session import Visit, arrive, sentence
+from heimdall.web.sign_in import Entry, to_sign_in
 
 _LOOK_EVERY_S = 5.0
 _TONES = {"ok": "good", "warning": "warn", "fault": "bad", "degraded": "warn", "failed": "bad"}

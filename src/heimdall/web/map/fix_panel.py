@@ -9,9 +9,9 @@ from html import escape
 from nicegui import ui
 
 from heimdall.service.concurrent_locating import Answer
-from heimdall.web.fix_view import Figure, ReceiverRow
-from heimdall.web.frame import panel
-from heimdall.web.visit import sentence
+from heimdall.web.layout import panel
+from heimdall.web.map.fix_view import Figure, ReceiverRow
+from heimdall.web.page_session import sentence
 
 
 @dataclass(frozen=True)

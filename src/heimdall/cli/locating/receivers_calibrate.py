@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from heimdall.cli.locating.receivers import receivers
 from heimdall.cli.output import JsonOption, console, print_json
-from heimdall.cli.receivers import receivers
 from heimdall.errors import InputError
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from heimdall.errors import HeimdallError
 from heimdall.service.api.parts import Parts
 from heimdall.service.api.problems import ForbiddenError, UnauthenticatedError
 from heimdall.service.auth import Principal, Role
-from heimdall.web.entry import COOKIE, Entry
+from heimdall.web.sign_in import COOKIE, Entry
 
 _PLAIN_WORD = re.compile(r"[a-z'’-]+[ ,]")
 P = ParamSpec("P")

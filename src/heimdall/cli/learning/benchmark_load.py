@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from heimdall.cli.benchmark import benchmarks, machine
+from heimdall.cli.learning.benchmark import benchmarks, machine
 from heimdall.cli.output import JsonOption, console, print_json
 from heimdall.errors import HeimdallError, InputError
 

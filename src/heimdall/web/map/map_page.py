@@ -20,13 +20,14 @@ from heimdall.service.database.store import StoredSession
 from heimdall.service.receivers import registered
 from heimdall.service.storage import sessions
 from heimdall.service.storage.uploads import Upload, harmless, receiving
-from heimdall.web import fix_panel, words
-from heimdall.web.entry import Entry, to_sign_in
-from heimdall.web.fix_map import FixMap
-from heimdall.web.fix_view import EMPTY, Scene, details_of, scene_of, stations_scene
-from heimdall.web.frame import empty, frame, panel
+from heimdall.web import words
+from heimdall.web.layout import empty, frame, panel
+from heimdall.web.map import fix_panel
+from heimdall.web.map.fix_map import FixMap
+from heimdall.web.map.fix_view import EMPTY, Scene, details_of, scene_of, stations_scene
+from heimdall.web.page_session import Latest, Visit, arrive
+from heimdall.web.sign_in import Entry, to_sign_in
 from heimdall.web.uploader import Uploader
-from heimdall.web.visit import Latest, Visit, arrive
 
 _METHODS = {Method.AUTO: "auto", Method.LIKELIHOOD: "likelihood", Method.LEARNED: "learned"}
 _START = "Upload recordings or measurements, or pick a session: the estimate and its regions appear here."

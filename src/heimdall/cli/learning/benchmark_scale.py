@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from heimdall.cli.benchmark import benchmarks, machine
+from heimdall.cli.learning.benchmark import benchmarks, machine
 from heimdall.cli.output import JsonOption, console, plain_console, print_json
 from heimdall.errors import InputError
 

@@ -16,8 +16,8 @@ from heimdall.geometry import LocalFrame, geodesic_distance_m
 from heimdall.locating.by_likelihood import locate
 from heimdall.observation import Observation, Place, Receiver, Reception
 from heimdall.service.concurrent_locating import Answer
-from heimdall.web.evidence_image import overlays
-from heimdall.web.fix_view import details_of, scene_of, stations_scene
+from heimdall.web.map.evidence_image import overlays
+from heimdall.web.map.fix_view import details_of, scene_of, stations_scene
 
 TRUTH = Place(50.02, 10.05, 0.0)
 PLACES = [(50.2, 10.1), (49.8, 10.3), (50.1, 9.6), (49.9, 9.7)]

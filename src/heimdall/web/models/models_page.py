@@ -18,11 +18,12 @@ from heimdall.service.models import registry
 from heimdall.service.models.model_cache import get_model
 from heimdall.service.queue.submit import provide
 from heimdall.service.storage.uploads import Upload, model_limits, receiving
-from heimdall.web import model_view, words
-from heimdall.web.entry import Entry, to_sign_in
-from heimdall.web.frame import empty, frame, panel
+from heimdall.web import words
+from heimdall.web.layout import empty, frame, panel
+from heimdall.web.models import model_view
+from heimdall.web.page_session import Visit, arrive
+from heimdall.web.sign_in import Entry, to_sign_in
 from heimdall.web.uploader import Uploader
-from heimdall.web.visit import Visit, arrive
 
 _LOOK_EVERY_S = 2.0
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from heimdall.cli.app import app
-from heimdall.cli.demo_page import DemoStep, demo_page
+from heimdall.cli.locating.demo_page import DemoStep, demo_page
 from heimdall.cli.output import JsonOption, console, print_json
 from heimdall.errors import HeimdallError
 

@@ -15,7 +15,7 @@ from heimdall.service.auth import Role, create_token
 from heimdall.service.database.migrate import migrate
 from heimdall.service.database.store import Store
 from heimdall.service.settings import Settings
-from heimdall.web.entry import COOKIE, Entry, local_path
+from heimdall.web.sign_in import COOKIE, Entry, local_path
 
 
 @pytest.fixture

@@ -13,11 +13,11 @@ from heimdall.service.database.store import Job
 from heimdall.service.queue import jobs
 from heimdall.service.queue.jobs import State
 from heimdall.web import words
-from heimdall.web.entry import Entry, to_sign_in
-from heimdall.web.frame import empty, frame, panel
-from heimdall.web.job_panel import JobPanel
-from heimdall.web.start_panel import StartPanel
-from heimdall.web.visit import Visit, arrive
+from heimdall.web.layout import empty, frame, panel
+from heimdall.web.page_session import Visit, arrive
+from heimdall.web.sign_in import Entry, to_sign_in
+from heimdall.web.training.job_panel import JobPanel
+from heimdall.web.training.start_panel import StartPanel
 
 LOOK_EVERY_S = 1.0
 _SHOWN = 30
