@@ -132,7 +132,7 @@ class Deployment:
     @staticmethod
     def _ask(address: str, body: dict[str, Any] | None = None, token: str = "") -> tuple[int, Any]:
         headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
-        request = urllib.request.Request(address, json.dumps(body).encode() if body else None, headers)
+        request = urllib.request.Request(address, json.dumps(body).encode() if body is not None else None, headers)
         try:
             with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as answer:
                 return answer.status, json.load(answer)
