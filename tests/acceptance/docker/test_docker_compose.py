@@ -35,10 +35,10 @@ with zipfile.ZipFile(path) as bundle:
 """
 RUN_AS_A_JOB = """
 import pathlib, sys, tempfile
-from heimdall.service.launch import Slot, start
-from heimdall.service.runfolder import RunFolder
+from heimdall.service.worker.launch import Slot, start
+from heimdall.runs.reader import RunFolder
 from heimdall.service.settings import load_settings
-from heimdall.service.store import Job
+from heimdall.service.database.store import Job
 folder = RunFolder(pathlib.Path(tempfile.mkdtemp(), "run"))
 folder.make()
 job = Job(id="0", arguments={}, lease="0")

@@ -16,7 +16,7 @@ from heimdall.deploy.ports import check_ports
 from heimdall.deploy.start import UNDECIDED, Outcome, Starter
 from heimdall.deploy.worker import gpu_trouble, running_jobs
 from heimdall.errors import HeimdallError
-from heimdall.service.probes import look_at_gpu
+from heimdall.service.health.probes import look_at_gpu
 
 HOST = HostView("", ("sudo nvidia-ctk cdi generate",), None)
 NO_DRIVER = Answer(1, 'Error response from daemon: could not select device driver "nvidia" with capabilities: [[gpu]]')
