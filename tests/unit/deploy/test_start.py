@@ -95,6 +95,12 @@ def test_a_gpu_that_works_is_started_once_and_written_down(tmp_path: Path) -> No
     assert environment_file(tmp_path) == "HEIMDALL_ACCELERATOR=gpu-cdi\n"
 
 
+def test_limits_of_this_host_are_written_beside_the_choice(tmp_path: Path) -> None:
+    starter = Starter(make_engine(tmp_path, Script({}), [], {}), HOST, [], 1.0, {"HEIMDALL_TRAINING_MEMORY": "11g"})
+    starter.start(Choice("cpu", None, "because"))
+    assert environment_file(tmp_path) == "HEIMDALL_ACCELERATOR=cpu\nHEIMDALL_TRAINING_MEMORY=11g\n"
+
+
 def test_a_reservation_docker_refuses_costs_the_gpu_and_not_the_service(tmp_path: Path) -> None:
     outcome, commands = start(tmp_path, "gpu", Script({"gpu": NO_DRIVER}), build=False)
     assert [command[:2] for command in commands if command[1] == "up"] == [("gpu", "up"), ("cpu", "up")]
