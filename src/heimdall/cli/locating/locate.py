@@ -6,7 +6,6 @@ import sys
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from functools import cache, partial
 from itertools import islice
 from json import dumps
@@ -23,6 +22,7 @@ from heimdall.cli.app import app
 from heimdall.cli.output import JobsOption, JsonOption, OnOption, console, progress
 from heimdall.errors import InputError
 from heimdall.fix import Fix, Status
+from heimdall.locating import Method
 from heimdall.observation import Place
 
 if TYPE_CHECKING:
@@ -37,15 +37,6 @@ _MANY = 256
 """Observations from which on several processes are worth their start."""
 _CHUNK = 32
 _WITH_MAPS = (".html", ".png")
-
-
-class Method(StrEnum):
-    """What reads the evidence."""
-
-    AUTO = "auto"
-    LIKELIHOOD = "likelihood"
-    LEARNED = "learned"
-    LEAST_SQUARES = "least-squares"
 
 
 @app.command()
@@ -159,18 +150,11 @@ def _located(
 def _locate(way: _Way, observations: Sequence[Observation]) -> list[_Result]:
     """The fixes of a chunk, in this process or another, each with its maps if they are wanted."""
     from heimdall.cli.locating.receivers_calibrate import applied
+    from heimdall.locating.method import locate_each
 
     observations = [applied(observation, way.corrections) for observation in observations]
-    if way.method is Method.LEAST_SQUARES:
-        from heimdall.locating.by_least_squares import locate_each as by_least_squares
-
-        located = by_least_squares(observations)
-    elif way.method is Method.LIKELIHOOD or way.model is None:
-        from heimdall.locating.by_likelihood import locate_each
-
-        located = locate_each(observations)
-    else:
-        located = _learned(way.model, way.threads).locate_each(observations, choose=way.method is Method.AUTO)
+    learned = None if way.model is None else _learned(way.model, way.threads)
+    located = locate_each(observations, way.method, learned)
     if not way.with_maps:
         return [(result.fix, []) for result in located]
     from heimdall.locating.evidence_map import evidence_maps

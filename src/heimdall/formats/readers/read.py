@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from os import PathLike
 from pathlib import Path
 
 from heimdall.errors import InputError
@@ -45,13 +46,13 @@ _RAW_DATATYPES = {
 _VITA_SUFFIXES = (".vrt", ".vita", ".vita49", ".v49")
 
 
-def read_observations(path: Path, limits: Limits | None = None) -> list[Observation]:
+def read_observations(path: str | PathLike[str], limits: Limits | None = None) -> list[Observation]:
     """All observations of a SigMF session (folder, collection or archive), a KiwiSDR folder, or a measurement file.
 
     A folder or an archive may hold several sessions; they come in the order of their names. Every observation is vetted
     (see `heimdall.validation`). Raises InputError, with one line, for anything else.
     """
-    return list(iterate_observations(path, limits))
+    return list(iterate_observations(Path(path), limits))
 
 
 def iterate_observations(path: Path, limits: Limits | None = None) -> Iterator[Observation]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from os import PathLike
 from pathlib import Path
 
 from heimdall.errors import InputError
@@ -29,7 +30,7 @@ def check_output(path: Path) -> None:
 def write_fixes(
     fixes: Sequence[Fix],
     observations: Sequence[Observation],
-    path: Path,
+    path: str | PathLike[str],
     evidence: Sequence[Sequence[EvidenceMap]] | None = None,
 ) -> None:
     """Write fixes, each with the observation it was made from, by the path's suffix.
@@ -37,6 +38,7 @@ def write_fixes(
     `evidence` has the maps of each fix, for `.html` and `.png`. Raises InputError for an unknown suffix, a folder that is not
     there, and several fixes for one picture.
     """
+    path = Path(path)
     check_output(path)
     content = fixes_bytes(fixes, observations, path.suffix.lower(), evidence or [()] * len(fixes))
     part = path.with_name(f".{path.name}.part")

@@ -14,8 +14,9 @@ from nicegui import events, ui
 from nicegui.elements.upload_files import FileUpload
 
 from heimdall.errors import HeimdallError
+from heimdall.locating import Method
 from heimdall.service.auth import Role
-from heimdall.service.concurrent_locating import Answer, Deadline, Method
+from heimdall.service.concurrent_locating import Answer, Deadline
 from heimdall.service.database.store import StoredSession
 from heimdall.service.receivers import registered
 from heimdall.service.storage import sessions
@@ -53,7 +54,7 @@ class Choice:
     def read(cls, request: Request) -> Choice:
         query = request.query_params
         index = int(query["fix"]) - 1 if query.get("fix", "").isdigit() else 0
-        method = Method(query["method"]) if query.get("method") in list(Method) else Method.AUTO
+        method = Method(query["method"]) if query.get("method") in [*_METHODS] else Method.AUTO
         return cls(query.get("session"), max(0, index), method)
 
 
