@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-import array_api_compat
-
+from heimdall.arrays import array_namespace
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.sky_wave import Explained, echo_variance_s2, explain, sky_log_likelihood
@@ -21,7 +20,7 @@ _REN = 2.9110
 
 def link_distance_m(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel) -> Array:
     """(B, G, N) path length from G places to each receiver; places lie on the earth at the transmitter's height."""
-    xp = array_api_compat.array_namespace(place_BG2)
+    xp = array_namespace(place_BG2)
     east_BG, north_BG = place_BG2[..., 0], place_BG2[..., 1]
     curvature = columns(batch.curvature_per_m)
     up_BG = surface_up_m(east_BG, north_BG, curvature, batch.transmitter_height_m[:, None])
@@ -41,7 +40,7 @@ def arrival_log_likelihood(
     r_i = t_i - d_i n/c - t0. The last term makes a profile of what should be an integral. `blur_m_B`, (B,) or (B, G),
     widens every link by what a grid cell of that size cannot tell apart. 0 where fewer than two receivers have an arrival.
     """
-    xp = array_api_compat.array_namespace(distance_BGN)
+    xp = array_namespace(distance_BGN)
     if not bool(xp.any(batch.has_arrival)):  # power alone: nothing to search for
         return xp.zeros_like(distance_BGN[..., 0])
     residual_BGN, sigma_BGN, weight_B1N = _arrival_terms(xp, distance_BGN, batch, model, blur_m_B)
@@ -82,7 +81,7 @@ def arrival_residual_s(place_BG2: Array, batch: EvidenceBatch, model: Propagatio
 
 def explained(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel) -> Explained:
     """The most likely account of the arrival times at G places: how late each is, and by which mode it came."""
-    xp = array_api_compat.array_namespace(place_BG2)
+    xp = array_namespace(place_BG2)
     distance_BGN = link_distance_m(place_BG2, batch, model)
     residual_BGN, sigma_BGN, weight_B1N = _arrival_terms(xp, distance_BGN, batch, model, None)
     law = model.sky_wave
@@ -104,13 +103,13 @@ def explained(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel) -
 
 def path_sigma_s(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel) -> Array:
     """(B, G, N) standard deviation of an arrival in clear sight from each place: `link_sigma_s`, and what grows with the way."""
-    xp = array_api_compat.array_namespace(place_BG2)
+    xp = array_namespace(place_BG2)
     return _arrival_terms(xp, link_distance_m(place_BG2, batch, model), batch, model, None)[1]
 
 
 def link_sigma_s(batch: EvidenceBatch, model: PropagationModel) -> Array:
     """(B, N) standard deviation of an arrival in clear sight: clock, noise, and multipath."""
-    xp = array_api_compat.array_namespace(batch.arrival_s)
+    xp = array_namespace(batch.arrival_s)
     echo_B1 = echo_sigma_s(batch.bandwidth_hz, model)[:, None]
     return xp.sqrt(batch.clock_sigma_s**2 + batch.arrival_sigma_s**2 + echo_B1**2)
 

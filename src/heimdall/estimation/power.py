@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-import array_api_compat
-
+from heimdall.arrays import array_namespace, device_of
 from heimdall.estimation.model import PropagationModel
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.evidence.radio_map import Mapped
@@ -26,7 +25,7 @@ def level_log_likelihood(place_BG2: Array, distance_BGN: Array, batch: EvidenceB
 
 def level_density(batch: EvidenceBatch, model: PropagationModel) -> LevelDensity:
     """`level_log_likelihood` of one batch, with what does not depend on the place computed once."""
-    xp, mapped = array_api_compat.array_namespace(batch.level_db), batch.mapped
+    xp, mapped = array_namespace(batch.level_db), batch.mapped
     if not bool(xp.any(batch.has_level)):  # arrival times alone
         return lambda _, distance_BGN: xp.zeros_like(distance_BGN[..., 0])
     if mapped is not None:
@@ -41,7 +40,7 @@ def mapped_log_likelihood(place_BG2: Array, distance_BGN: Array, batch: Evidence
     The levels are normal with covariance diag(sigma_i^2) + power_sigma^2 1 1^T (Sherman and Morrison's inverse). What a level
     is less certain by than usual widens the map's own uncertainty: the usual was in the survey.
     """
-    xp = array_api_compat.array_namespace(place_BG2)
+    xp = array_namespace(place_BG2)
     excess_BGN, map_sigma_BGN = mapped.excess_db(place_BG2, distance_BGN, batch.level_db)
     unusual_BN = xp.clip(batch.level_sigma_db**2 - DEFAULT_LEVEL_SIGMA_DB**2, 0.0, None)
     variance_BGN = map_sigma_BGN**2 + unusual_BN[:, None]
@@ -68,7 +67,7 @@ class _PowerLaw:
     """Receivers' covariances, factored once: only distances change from place to place."""
 
     def __init__(self, batch: EvidenceBatch, model: PropagationModel) -> None:
-        xp = array_api_compat.array_namespace(batch.level_db)
+        xp = array_namespace(batch.level_db)
         self.xp, self.model, self.batch = xp, model, batch
         self.weight_BN = xp.astype(batch.has_level, batch.level_db.dtype)
         self.terms = [
@@ -143,7 +142,7 @@ def _covariance(
     )
     length_B11 = (model.shadowing_length * batch.half_width_m)[:, None, None]
     common = model.shadowing_common * sigma_db**2
-    identity = xp.eye(weight_BN.shape[1], dtype=own_BN.dtype, device=array_api_compat.device(own_BN))
+    identity = xp.eye(weight_BN.shape[1], dtype=own_BN.dtype, device=device_of(own_BN))
     alone_BN = own_BN + sigma_db**2 - common
     used_BNN = weight_BN[:, :, None] * weight_BN[:, None]
     full_BNN = common * xp.exp(-apart_BNN / length_B11) + alone_BN[..., None] * identity

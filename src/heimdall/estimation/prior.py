@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-import array_api_compat
-
+from heimdall.arrays import array_namespace, device_of
 from heimdall.estimation.model import PropagationModel
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.geometry import Array
@@ -23,7 +22,7 @@ def log_prior(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel) -
     r from their mean: flat near them, and of those further than R, far out, a share that falls as 1 / R^2. It never ends:
     what is heard may have come from further than anybody expects.
     """
-    xp = array_api_compat.array_namespace(place_BG2)
+    xp = array_namespace(place_BG2)
     mean_B2, covariance_B22 = _convex_combination(xp, batch, model.combined_receivers)
     offset_BG2 = place_BG2 - mean_B2[:, None]
     east_B, both_B, north_B = covariance_B22[:, 0, 0], covariance_B22[:, 0, 1], covariance_B22[:, 1, 1]
@@ -51,7 +50,7 @@ def _convex_combination(xp: Array, batch: EvidenceBatch, combined: int) -> tuple
     covariance_B22 = xp.matmul(xp.matrix_transpose(offset_BN2), offset_BN2) / divisor_B[:, None, None]
     # A network on a line says nothing across it: leave room for a twentieth of the area there.
     missing_B = xp.clip((_LEAST_WIDTH * batch.half_width_m) ** 2 - _least_eigenvalue(xp, covariance_B22), 0.0, None)
-    identity = xp.eye(2, dtype=covariance_B22.dtype, device=array_api_compat.device(covariance_B22))
+    identity = xp.eye(2, dtype=covariance_B22.dtype, device=device_of(covariance_B22))
     return mean_B2, covariance_B22 + missing_B[:, None, None] * identity
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import array_api_compat
-from scipy.fft import next_fast_len
+import scipy
 
+from heimdall.arrays import array_namespace, device_of
 from heimdall.evidence.spectrum import ChannelSpectrum
 from heimdall.geometry import Array
 
@@ -52,7 +52,7 @@ def pair_peaks(
     `max_offset_hz` costs nothing; a magnitude sum over blocks would. A pair is detected when its gain exceeds what the best
     of all cells searched reaches by chance.
     """
-    xp = array_api_compat.array_namespace(present_BN)
+    xp = array_namespace(present_BN)
     samples_BNT = xp.fft.ifft(spectrum.filtered_BNT)
     first_P, second_P = _pairs(xp, samples_BNT)
     count = samples_BNT.shape[-1]
@@ -83,7 +83,7 @@ def pair_peaks(
 def _pairs(xp: Array, samples_BNT: Array) -> tuple[Array, Array]:
     """Indices of all pairs i < j."""
     receivers = samples_BNT.shape[1]
-    device = array_api_compat.device(samples_BNT)
+    device = device_of(samples_BNT)
     index = [(i, j) for i in range(receivers) for j in range(i + 1, receivers)]
     both = xp.reshape(xp.asarray(index, dtype=xp.int64, device=device), (-1, 2))
     return both[:, 0], both[:, 1]
@@ -124,17 +124,15 @@ def _block_spectra(xp: Array, samples_BNT: Array, lags: int, blocks: int) -> tup
     """Spectra of the blocks, and of the same blocks reaching `lags` further at both ends."""
     count = samples_BNT.shape[-1]
     length = math.ceil(count / blocks)
-    before = xp.zeros(
-        (*samples_BNT.shape[:2], lags), dtype=samples_BNT.dtype, device=array_api_compat.device(samples_BNT)
-    )
+    before = xp.zeros((*samples_BNT.shape[:2], lags), dtype=samples_BNT.dtype, device=device_of(samples_BNT))
     after_shape = (*samples_BNT.shape[:2], blocks * length - count + lags)
-    after = xp.zeros(after_shape, dtype=samples_BNT.dtype, device=array_api_compat.device(samples_BNT))
+    after = xp.zeros(after_shape, dtype=samples_BNT.dtype, device=device_of(samples_BNT))
     padded_BNT = xp.concat([before, samples_BNT, after], axis=-1)
-    device = array_api_compat.device(samples_BNT)
+    device = device_of(samples_BNT)
     start_K1 = xp.arange(blocks, device=device)[:, None] * length
     extended = padded_BNT[..., start_K1 + xp.arange(length + 2 * lags, device=device)]
     block = padded_BNT[..., start_K1 + lags + xp.arange(length, device=device)]
-    size = next_fast_len(length + 2 * lags)
+    size = scipy.fft.next_fast_len(length + 2 * lags)
     return xp.fft.fft(block, n=size), xp.fft.fft(extended, n=size), length
 
 
@@ -142,7 +140,7 @@ def _offset_turns(xp: Array, samples_BNT: Array, blocks: int, block_s: float, ma
     """The phase turns over the blocks that undo each carrier offset searched, shape (offsets, blocks)."""
     resolution_hz = 1 / (_DOPPLER_OVERSAMPLING * blocks * block_s)
     reach = math.ceil(max_offset_hz / resolution_hz) if blocks > 1 else 0
-    device = array_api_compat.device(samples_BNT)
+    device = device_of(samples_BNT)
     offset_D1 = xp.arange(-reach, reach + 1, device=device)[:, None] * resolution_hz
     time_K = xp.arange(blocks, device=device) * block_s
     angle_DK = -2 * math.pi * offset_D1 * time_K
@@ -154,7 +152,7 @@ def _upsample(xp: Array, correlation_BPL: Array, factor: int) -> Array:
     count = correlation_BPL.shape[-1]
     if factor == 1:
         return correlation_BPL[..., _EDGE : count - _EDGE]
-    device = array_api_compat.device(correlation_BPL)
+    device = device_of(correlation_BPL)
     from_end = xp.arange(count, device=device)
     from_end = xp.minimum(from_end, count - 1 - from_end)
     taper = 0.5 - 0.5 * xp.cos(math.pi * xp.clip((from_end + 0.5) / _EDGE, 0.0, 1.0))
@@ -175,7 +173,7 @@ def _peaks(xp: Array, coherence_BPL: Array, step_s: float) -> tuple[Array, Array
     inner = coherence_BPL[..., 1:-1]
     is_peak = (inner >= coherence_BPL[..., :-2]) & (inner > coherence_BPL[..., 2:])
     remaining = xp.where(is_peak, inner, xp.zeros_like(inner))
-    index_L = xp.arange(remaining.shape[-1], device=array_api_compat.device(remaining))
+    index_L = xp.arange(remaining.shape[-1], device=device_of(remaining))
     delays, heights, curvatures = [], [], []
     for _ in range(PEAKS):
         index = xp.argmax(remaining, axis=-1)[..., None]
