@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import scipy
 
-from heimdall.arrays import array_namespace, device_of
+from heimdall.arrays import array_namespace, device_of, fft_of
 from heimdall.evidence.spectrum import ChannelSpectrum
 from heimdall.geometry import Array
 
@@ -19,6 +19,8 @@ _BLOCKS_A_CYCLE = 4
 _SAMPLES_A_CYCLE = 8
 """Correlation samples for each cycle of the bandwidth once upsampled: enough for a parabola through three."""
 _EDGE = 16
+_CELLS_AT_ONCE = 1 << 15
+"""Of the blocks' spectra of the pairs correlated together: enough to spread the overhead, little enough for the cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +55,7 @@ def pair_peaks(
     of all cells searched reaches by chance.
     """
     xp = array_namespace(present_BN)
-    samples_BNT = xp.fft.ifft(spectrum.filtered_BNT)
+    samples_BNT = fft_of(xp).ifft(spectrum.filtered_BNT)
     first_P, second_P = _pairs(xp, samples_BNT)
     count = samples_BNT.shape[-1]
     lags = min(math.ceil(max_delay_s * sample_rate_hz) + 4, count - 1)
@@ -108,16 +110,28 @@ def _correlate(
     samples_BNT = samples_BNT / xp.sqrt(xp.clip(energy_BN1, 1e-30, None))
     block_BNKF, extended_BNKF, length = _block_spectra(xp, samples_BNT, lags, blocks)
     turns_DK = _offset_turns(xp, samples_BNT, blocks, length / sample_rate_hz, max_offset_hz)
-    best = []
-    for first, second in zip(first_P, second_P, strict=True):
-        cross_BKF = extended_BNKF[:, first] * xp.conj(block_BNKF[:, second])
-        lagged_BKL = xp.fft.ifft(cross_BKF)[..., : 2 * lags + 1]
-        shifted_BDL = xp.matmul(turns_DK, lagged_BKL)
-        power_BD = xp.max(xp.real(shifted_BDL) ** 2 + xp.imag(shifted_BDL) ** 2, axis=-1)
-        winner_B11 = xp.argmax(power_BD, axis=-1)[:, None, None]
-        index = xp.broadcast_to(winner_B11, (shifted_BDL.shape[0], 1, shifted_BDL.shape[-1]))
-        best.append(xp.take_along_axis(shifted_BDL, index, axis=1)[:, 0])
-    return xp.stack(best, axis=1), int(turns_DK.shape[0])
+    step = max(1, _CELLS_AT_ONCE // math.prod((*block_BNKF.shape[:1], *block_BNKF.shape[2:])))
+    best = [
+        _best_offset(
+            xp,
+            extended_BNKF[:, first_P[start : start + step]],
+            block_BNKF[:, second_P[start : start + step]],
+            turns_DK,
+            lags,
+        )
+        for start in range(0, first_P.shape[0], step)
+    ]
+    return xp.concat(best, axis=1), int(turns_DK.shape[0])
+
+
+def _best_offset(xp: Array, extended_BPKF: Array, block_BPKF: Array, turns_DK: Array, lags: int) -> Array:
+    """(B, P, 2 lags + 1) correlation of some pairs, each at the offset where it is strongest."""
+    lagged_BPKL = fft_of(xp).ifft(extended_BPKF * xp.conj(block_BPKF))[..., : 2 * lags + 1]
+    shifted_BPDL = xp.matmul(turns_DK, lagged_BPKL)
+    power_BPD = xp.max(xp.real(shifted_BPDL) ** 2 + xp.imag(shifted_BPDL) ** 2, axis=-1)
+    winner_BP11 = xp.argmax(power_BPD, axis=-1)[..., None, None]
+    index = xp.broadcast_to(winner_BP11, (*shifted_BPDL.shape[:2], 1, shifted_BPDL.shape[-1]))
+    return xp.take_along_axis(shifted_BPDL, index, axis=2)[:, :, 0]
 
 
 def _block_spectra(xp: Array, samples_BNT: Array, lags: int, blocks: int) -> tuple[Array, Array, int]:
@@ -133,7 +147,7 @@ def _block_spectra(xp: Array, samples_BNT: Array, lags: int, blocks: int) -> tup
     extended = padded_BNT[..., start_K1 + xp.arange(length + 2 * lags, device=device)]
     block = padded_BNT[..., start_K1 + lags + xp.arange(length, device=device)]
     size = scipy.fft.next_fast_len(length + 2 * lags)
-    return xp.fft.fft(block, n=size), xp.fft.fft(extended, n=size), length
+    return fft_of(xp).fft(block, n=size), fft_of(xp).fft(extended, n=size), length
 
 
 def _offset_turns(xp: Array, samples_BNT: Array, blocks: int, block_s: float, max_offset_hz: float) -> Array:
@@ -156,11 +170,11 @@ def _upsample(xp: Array, correlation_BPL: Array, factor: int) -> Array:
     from_end = xp.arange(count, device=device)
     from_end = xp.minimum(from_end, count - 1 - from_end)
     taper = 0.5 - 0.5 * xp.cos(math.pi * xp.clip((from_end + 0.5) / _EDGE, 0.0, 1.0))
-    spectrum = xp.fft.fft(correlation_BPL * xp.astype(taper, xp.real(correlation_BPL).dtype))
+    spectrum = fft_of(xp).fft(correlation_BPL * xp.astype(taper, xp.real(correlation_BPL).dtype))
     half = (count + 1) // 2
     gap_shape = (*correlation_BPL.shape[:2], count * (factor - 1))
     gap = xp.zeros(gap_shape, dtype=spectrum.dtype, device=device)
-    fine = xp.fft.ifft(xp.concat([spectrum[..., :half], gap, spectrum[..., half:]], axis=-1)) * factor
+    fine = fft_of(xp).ifft(xp.concat([spectrum[..., :half], gap, spectrum[..., half:]], axis=-1)) * factor
     return fine[..., factor * _EDGE : factor * (count - _EDGE - 1) + 1]
 
 

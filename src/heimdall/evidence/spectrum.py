@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from heimdall.arrays import array_namespace, device_of
+from heimdall.arrays import array_namespace, device_of, fft_of
 from heimdall.geometry import Array
 
 _CHANNEL_MARGIN = 1.05
@@ -49,7 +49,7 @@ def channel_spectrum(
     """
     xp = array_namespace(samples_BNT)
     count = samples_BNT.shape[-1]
-    spectrum_BNT = xp.fft.fft(samples_BNT)
+    spectrum_BNT = fft_of(xp).fft(samples_BNT)
     frequency_T = xp.fft.fftfreq(count, d=1 / sample_rate_hz, device=device_of(samples_BNT))
     inside_T = xp.abs(frequency_T) < 0.5 * _CHANNEL_MARGIN * bandwidth_hz + _off_bin_hz(frequency_T)
     power_BNT = xp.real(spectrum_BNT) ** 2 + xp.imag(spectrum_BNT) ** 2
