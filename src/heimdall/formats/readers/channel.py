@@ -150,7 +150,7 @@ def _compare(first: Reception, second: Reception) -> tuple[Values, Values] | Non
         return None
     one_KF, two_KF, group = blocks
     count = len(one_KF)
-    turned_DF = np.abs(np.fft.fft(one_KF * np.conj(two_KF), n=2 * count, axis=0)) ** 2 / count**2
+    turned_DF = np.abs(scipy.fft.fft(one_KF * np.conj(two_KF), n=2 * count, axis=0)) ** 2 / count**2
     power_one, power_two = (np.mean(np.abs(each) ** 2, axis=0) for each in (one_KF, two_KF))
     coherence_DF = turned_DF / np.maximum(power_one * power_two, 1e-30)
     # The least of three that a line, three bins wide, does not reach together: lines must not choose the turn.
@@ -180,7 +180,7 @@ def _blocks(first: Reception, second: Reception) -> tuple[NDArray[np.complex64],
     for samples, hz in ((one, rate_hz), (two, other_hz)):
         at = np.minimum(np.round(start * (hz / rate_hz)).astype(int), len(samples) - size)
         pieces = samples[at[:, None] + np.arange(size)] * window
-        spectra.append(np.fft.fftshift(np.fft.fft(pieces), axes=1).astype(np.complex64))
+        spectra.append(np.fft.fftshift(scipy.fft.fft(pieces), axes=1).astype(np.complex64))
     return spectra[0], spectra[1], max(1, size // _BINS)
 
 
