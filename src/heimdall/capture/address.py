@@ -62,24 +62,25 @@ def parse_address(text: str) -> Address:
     found = _SCHEME.fullmatch(text)
     if found and found[1].lower() in _LOCAL and not found[2].startswith("//"):
         return Address(found[1].lower(), path=_needed(text, found[2]))
-    return _web_address(text, text if "://" in text else f"http://{text}")
+    scheme, separated, rest = text.partition("://")
+    return _web_address(text, scheme.lower(), rest) if separated else _web_address(text, "http", text)
 
 
-def _web_address(text: str, url: str) -> Address:
+def _web_address(text: str, scheme: str, rest: str) -> Address:
+    if scheme not in _SCHEMES:
+        raise _wrong(text, f"{scheme}:// is no kind of receiver")
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(f"//{rest}")
         host, port = parts.hostname or "", parts.port
     except ValueError as error:
         raise _wrong(text, str(error)) from None
-    if parts.scheme not in _SCHEMES:
-        raise _wrong(text, f"{parts.scheme}:// is no kind of receiver")
     if parts.username is not None or parts.password is not None:
         raise _wrong(text, "a password does not belong into an address: give it with --password")
     if not _HOST.fullmatch(host):
         raise _wrong(text, "it names no host")
     if port == 0:
         raise _wrong(text, "port 0 is none")
-    kind, secure, default = _SCHEMES[parts.scheme]
+    kind, secure, default = _SCHEMES[scheme]
     query = f"?{parts.query}" if parts.query else ""
     path = f"{parts.path}{query}" if kind == SIGMF_HTTP else ""
     return Address(kind, host, port or default, secure, path)
