@@ -124,18 +124,21 @@ async def record(
     *,
     on_change: OnChange | None = None,
     truth: Place | None = None,
+    absent: Sequence[Part] = (),
 ) -> Recorded:
     """Record all receivers at once, from a common start on; what was received before a fault or a cancellation is kept.
 
+    `absent` are receivers that are not asked, each with its reason; they stand in the session, too.
     `on_change` is called whenever a receiver has come further. Raises InputError for a call that cannot be right.
     """
     _check(targets, tuning, seconds)
     session = GrowingSession(folder, folder.resolve().name, tuning.frequency_hz, tuning.bandwidth_hz, truth)
     parts = [Part(target.name) for target in targets]
     start = _Start(len(targets))
-    session.save(part.to_json() for part in parts)
+    accounted = [*parts, *absent]
+    session.save(part.to_json() for part in accounted)
     works = [
-        _Work(target, part, tuning, seconds, session, access, start, parts, on_change or (lambda _: None))
+        _Work(target, part, tuning, seconds, session, access, start, accounted, on_change or (lambda _: None))
         for target, part in zip(targets, parts, strict=True)
     ]
     try:
@@ -144,7 +147,7 @@ async def record(
         for work in works:
             work.finish()
         with suppress(OSError):
-            session.save(part.to_json() for part in parts)
+            session.save(part.to_json() for part in accounted)
     return Recorded(session.collection, tuple(parts))
 
 
