@@ -62,6 +62,8 @@ def parse_address(text: str) -> Address:
     found = _SCHEME.fullmatch(text)
     if found and found[1].lower() in _LOCAL and not found[2].startswith("//"):
         return Address(found[1].lower(), path=_needed(text, found[2]))
+    if not text.isprintable() or " " in text:
+        raise _wrong(text, "it has spaces or control characters")
     scheme, separated, rest = text.partition("://")
     return _web_address(text, scheme.lower(), rest) if separated else _web_address(text, "http", text)
 

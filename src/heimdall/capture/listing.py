@@ -26,7 +26,7 @@ class ListedReceiver(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: Annotated[str, Field(pattern=NAME.pattern + "$")]
+    name: Annotated[str, Field(pattern=f"^{NAME.pattern}$")]
     address: str
     password: SecretStr | None = None
     latitude_deg: Annotated[float, Field(ge=-90, le=90)] | None = None

@@ -144,7 +144,7 @@ class GrowingRecording:
             return None
         stamps = Stamps(
             age_s=np.array(run.age_s, dtype=np.int64),
-            stamp_s=(np.array(run.stamp_ns, dtype=np.int64) - run.stamp_ns[0]) * 1e-9,
+            stamp_s=(np.array(run.stamp_ns, dtype=np.int64) - run.stamp_ns[0]).astype(np.float64) * 1e-9,
             first_sample=np.array(run.stamped_sample, dtype=np.int64),
         )
         try:
