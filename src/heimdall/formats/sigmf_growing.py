@@ -5,6 +5,7 @@ Samples are appended as they come, before any metadata speak of them; metadata a
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -56,6 +57,8 @@ class GrowingRecording:
         self, folder: Path, name: str, session: str, receiver: Receiver, datatype: str, bandwidth_hz: float
     ) -> None:
         self.name: Final = name
+        self.digest: str | None = None
+        """SHA-512 of the metadata as they were saved last."""
         self._folder, self._session, self._receiver, self._datatype = folder, session, receiver, datatype
         self._bandwidth_hz = bandwidth_hz
         self._runs: list[_Run] = []
@@ -102,7 +105,8 @@ class GrowingRecording:
     def save(self) -> None:
         """Bring the metadata up to date."""
         if self._runs:
-            _replace(self._folder / f"{self.name}{META_SUFFIX}", self._metadata())
+            content = _replace(self._folder / f"{self.name}{META_SUFFIX}", self._metadata())
+            self.digest = hashlib.sha512(content).hexdigest()
 
     def notes(self) -> list[str]:
         """What the operator should know of it, one sentence each."""
@@ -191,10 +195,10 @@ class GrowingSession:
 
     def save(self, accounts: Iterable[Mapping[str, Any]]) -> None:
         """Bring the collection up to date; `accounts` say of each receiver what it gave, see docs/formats.md."""
-        streams = [recording.name for recording in self._recordings if recording.count]
+        streams = [{"name": each.name, "hash": each.digest} for each in self._recordings if each.digest is not None]
         about: dict[str, Any] = {
             sigmf.VERSION_KEY: sigmf.__specification__,
-            "core:streams": [{"name": name} for name in streams],
+            "core:streams": streams,
             "core:extensions": [EXTENSION],
             FREQUENCY_KEY: self._frequency_hz,
             BANDWIDTH_KEY: self._bandwidth_hz,
@@ -206,8 +210,10 @@ class GrowingSession:
         _replace(self.collection, {"collection": about})
 
 
-def _replace(path: Path, document: Mapping[str, Any]) -> None:
-    """Write a small file in one step: a reader sees the old one or the new one."""
+def _replace(path: Path, document: Mapping[str, Any]) -> bytes:
+    """Write a small file in one step, and give what it holds: a reader sees the old one or the new one."""
+    content = json.dumps(document, indent=2, allow_nan=False).encode()
     beside = path.with_name(f".{path.name}.part")
-    beside.write_text(json.dumps(document, indent=2, allow_nan=False), encoding="utf-8")
+    beside.write_bytes(content)
     beside.replace(path)
+    return content

@@ -95,7 +95,7 @@ class RtlTcpServer:
             playing = asyncio.create_task(self._play(writer, knobs))
             await asyncio.wait({listening, playing}, return_when=asyncio.FIRST_COMPLETED)
             playing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
+            with contextlib.suppress(asyncio.CancelledError, ConnectionError):
                 await playing
         finally:
             listening.cancel()

@@ -83,7 +83,7 @@ def test_a_network_that_was_allowed_is_reached_and_no_other() -> None:
 
 
 def test_a_name_that_leads_into_a_private_network_is_refused_and_the_option_named() -> None:
-    with pytest.raises(CaptureError, match="--allow-network 127.0.0.0/8") as refused:
+    with pytest.raises(CaptureError, match=r"--allow-network 127\.0\.0\.0/8") as refused:
         asyncio.run(connect(parse_address("kiwi://localhost:9"), Access()))
     assert refused.value.fault is Fault.PRIVATE
 

@@ -25,9 +25,10 @@ def _ask(
                 writer.write(b"x" * 65536)
                 await writer.drain()
             await writer.drain()
-            writer.close()
         except ConnectionError:
             pass
+        finally:
+            writer.transport.abort() if endless else writer.close()
 
     async def run() -> Answer:
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
@@ -73,8 +74,10 @@ def test_what_does_not_speak_http_is_no_receiver(answer: bytes) -> None:
 def test_a_server_that_says_nothing_is_given_up_in_time() -> None:
     async def run() -> None:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await reader.read()
-            writer.close()
+            try:
+                await reader.read()
+            finally:
+                writer.transport.abort()
 
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
         async with server:

@@ -282,8 +282,14 @@ def _handshake_fault(error: BaseException, target: Target, access: Access) -> Ba
 
 
 async def _close(socket: ClientConnection) -> None:
-    with contextlib.suppress(Exception):
-        await asyncio.shield(asyncio.wait_for(socket.close(), 2))
+    """Give the slot back in order, within a second; in any case the connection is gone then."""
+    try:
+        async with asyncio.timeout(1):
+            await socket.close()
+    except (TimeoutError, OSError, WebSocketException):
+        pass
+    finally:
+        socket.transport.abort()
 
 
 def _closed(error: ConnectionClosed) -> CaptureError:

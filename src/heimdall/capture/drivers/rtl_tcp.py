@@ -128,8 +128,7 @@ def _rate_hz(tuning: Tuning) -> int:
 async def _greeted(
     target: Target, access: Access
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter, int]]:
-    sock = await connect(target.address, access)
-    reader, writer = await asyncio.open_connection(sock=sock, limit=1 << 20)
+    reader, writer = await asyncio.open_connection(sock=await connect(target.address, access), limit=1 << 20)
     try:
         yield reader, writer, await _tuner(reader, target, access)
     finally:
