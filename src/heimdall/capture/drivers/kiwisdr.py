@@ -265,8 +265,8 @@ async def _connected(target: Target, access: Access) -> ClientConnection:
 
 
 def _handshake_fault(error: BaseException, target: Target, access: Access) -> BaseException:
-    answered = error if isinstance(error, InvalidStatus) else error.__cause__
-    if isinstance(answered, InvalidStatus) and "Location" in answered.response.headers:
+    answered = _answer(error)
+    if answered is not None and "Location" in answered.response.headers:
         return redirect_fault(answered.response.headers["Location"])
     if isinstance(error, ssl.SSLError):
         return tls_fault(target.address, error)
@@ -278,6 +278,13 @@ def _handshake_fault(error: BaseException, target: Target, access: Access) -> Ba
         return CaptureError(
             Fault.NO_RECEIVER, f"{target.address.authority} answers, but gives no stream: it is no KiwiSDR"
         )
+    return error
+
+
+def _answer(error: BaseException | None) -> InvalidStatus | None:
+    """What the server answered: the library complains of a redirect it cannot follow in several ways, on top of it."""
+    while error is not None and not isinstance(error, InvalidStatus):
+        error = error.__cause__ or error.__context__
     return error
 
 
