@@ -7,12 +7,13 @@ from dataclasses import replace
 from heimdall.capture.access import Access
 from heimdall.capture.address import ANY, Address
 from heimdall.capture.drivers.kiwisdr import KiwiSdr
+from heimdall.capture.drivers.openwebrx import OpenWebRx
 from heimdall.capture.drivers.rtl_tcp import RtlTcp
 from heimdall.capture.faults import CaptureError, Fault
 from heimdall.capture.interface import Driver, Status, Target
 
-DRIVERS: dict[str, Driver] = {driver.kind: driver for driver in (KiwiSdr(), RtlTcp())}
-_WEB = ("kiwi",)
+DRIVERS: dict[str, Driver] = {driver.kind: driver for driver in (KiwiSdr(), RtlTcp(), OpenWebRx())}
+_WEB = ("kiwi", "openwebrx")
 """What a plain web address may turn out to be, the likeliest first."""
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import ssl
 import time
 from collections.abc import AsyncIterator
 from typing import ClassVar
@@ -12,10 +10,8 @@ from urllib.parse import quote
 
 import numpy as np
 from websockets.asyncio.client import ClientConnection
-from websockets.asyncio.client import connect as open_websocket
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, WebSocketException
 
-from heimdall.capture.access import Access, connect, redirect_fault, tls, tls_fault
+from heimdall.capture.access import Access, redirect_fault
 from heimdall.capture.faults import CaptureError, Fault
 from heimdall.capture.fetching import fetch
 from heimdall.capture.interface import Block, Gives, Status, StreamFormat, Target, Tuning
@@ -28,11 +24,10 @@ from heimdall.capture.kiwi_protocol import (
     parse_sound,
     parse_status,
 )
+from heimdall.capture.websocket import close_socket, open_socket, receive, send
 from heimdall.formats.gps_time import week_begin_utc_s
 from heimdall.formats.stamps import NOT_RECENT_AGE_S
 
-_MOST_MESSAGE = 1 << 20
-"""Bytes; the receiver's configuration is the longest, with some hundred thousand."""
 _HALF_RATE_HZ = 6000.0
 _MOST_PASSBAND_HZ = 5900.0
 _GAIN_DB = 50
@@ -73,13 +68,13 @@ class KiwiSdr:
                 Fault.TUNING,
                 f"a KiwiSDR gives {2 * _MOST_PASSBAND_HZ / 1e3:g} kHz, not {tuning.bandwidth_hz / 1e3:g} kHz",
             )
-        socket = await _connected(target, access)
+        socket = await open_socket(target.address, f"/{int(time.time())}/SND", access)
         try:
             stream = KiwiStream(socket, target, tuning, access)
             await stream.begin()
             yield stream
         finally:
-            await _close(socket)
+            await close_socket(socket)
 
 
 class KiwiStream:
@@ -168,20 +163,10 @@ class KiwiStream:
             await self._send("SET keepalive")
 
     async def _send(self, text: str) -> None:
-        try:
-            await self._socket.send(text)
-        except ConnectionClosed as error:
-            raise _closed(error) from None
+        await send(self._socket, text)
 
     async def _receive(self) -> bytes:
-        try:
-            async with asyncio.timeout(self._access.silence_s):
-                message = await self._socket.recv()
-        except TimeoutError:
-            raise CaptureError(Fault.SILENT, f"it has sent nothing for {self._access.silence_s:g} s") from None
-        except ConnectionClosed as error:
-            raise _closed(error) from None
-        return message.encode() if isinstance(message, str) else message
+        return await receive(self._socket, self._access)
 
 
 def _status(told: dict[str, str], target: Target) -> Status:
@@ -240,71 +225,6 @@ def _refuse(told: dict[str, str]) -> None:
         raise CaptureError(Fault.PASSWORD, "it waited for a password too long")
     if "wb_only" in told or "exclusive_use" in told:
         raise CaptureError(Fault.BUSY, "another program has it to itself")
-
-
-async def _connected(target: Target, access: Access) -> ClientConnection:
-    address = target.address
-    raw = await connect(address, access)
-    try:
-        return await open_websocket(
-            f"{'wss' if address.secure else 'ws'}://{address.authority}/{int(time.time())}/SND",
-            sock=raw,
-            ssl=tls() if address.secure else None,
-            compression=None,
-            proxy=None,
-            max_size=_MOST_MESSAGE,
-            max_queue=256,
-            open_timeout=access.connect_s,
-            ping_interval=None,
-            close_timeout=1,
-            user_agent_header=access.user_agent,
-        )
-    except BaseException as error:
-        raw.close()
-        raise _handshake_fault(error, target, access) from None
-
-
-def _handshake_fault(error: BaseException, target: Target, access: Access) -> BaseException:
-    answered = _answer(error)
-    if answered is not None and "Location" in answered.response.headers:
-        return redirect_fault(answered.response.headers["Location"])
-    if isinstance(error, ssl.SSLError):
-        return tls_fault(target.address, error)
-    if isinstance(error, TimeoutError):
-        return CaptureError(Fault.UNREACHABLE, f"it does not answer within {access.connect_s:g} s")
-    if isinstance(error, OSError):
-        return CaptureError(Fault.DROPPED, f"it breaks off the connection ({error.strerror or error})")
-    if isinstance(error, InvalidHandshake | WebSocketException | ValueError):
-        return CaptureError(
-            Fault.NO_RECEIVER, f"{target.address.authority} answers, but gives no stream: it is no KiwiSDR"
-        )
-    return error
-
-
-def _answer(error: BaseException | None) -> InvalidStatus | None:
-    """What the server answered: the library complains of a redirect it cannot follow in several ways, on top of it."""
-    while error is not None and not isinstance(error, InvalidStatus):
-        error = error.__cause__ or error.__context__
-    return error
-
-
-async def _close(socket: ClientConnection) -> None:
-    """Give the slot back in order, within a second; in any case the connection is gone then."""
-    try:
-        async with asyncio.timeout(1):
-            await socket.close()
-    except (TimeoutError, OSError, WebSocketException):
-        pass
-    finally:
-        socket.transport.abort()
-
-
-def _closed(error: ConnectionClosed) -> CaptureError:
-    if error.sent is not None and error.sent.code == 1009:
-        return CaptureError(Fault.NO_RECEIVER, "it sends messages longer than any KiwiSDR's")
-    if error.rcvd is not None:
-        return CaptureError(Fault.KICKED, "it has ended the connection: its operator or its limits threw us out")
-    return CaptureError(Fault.DROPPED, "the connection broke")
 
 
 def _big_endian(frame: SoundFrame) -> bytes:
