@@ -10,10 +10,10 @@ from heimdall.errors import InputError
 
 ANY = "any"
 """A web address that does not say which kind of receiver it is."""
-KIWI, RTL_TCP, OPENWEBRX, SIGMF_HTTP, FOLDER, SOAPY = "kiwi", "rtl_tcp", "openwebrx", "sigmf", "folder", "soapy"
+KIWI, RTL_TCP, OPENWEBRX, SIGMF_HTTP, SOAPY = "kiwi", "rtl_tcp", "openwebrx", "sigmf", "soapy"
 _EXAMPLES = (
-    "kiwi://host:8073, rtl_tcp://host:1234, openwebrx://host:8073, http://host:8073, sigmf+https://host/session/, "
-    "folder:/path or soapy:driver=rtlsdr"
+    "kiwi://host:8073, rtl_tcp://host:1234, openwebrx://host:8073, http://host:8073, "
+    "sigmf+https://host/NAME.sigmf-meta or soapy:driver=rtlsdr"
 )
 _SCHEMES = {
     "http": (ANY, False, 80),
@@ -27,14 +27,14 @@ _SCHEMES = {
     "sigmf+https": (SIGMF_HTTP, True, 443),
 }
 """Kind, whether by TLS, and the port where none is given."""
-_LOCAL = (FOLDER, SOAPY)
+_LOCAL = (SOAPY,)
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9_+.-]*):(.*)", re.DOTALL)
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9.])?|[0-9A-Fa-f:.]+(%[A-Za-z0-9]+)?")
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where a receiver is, taken apart. `host` is empty and `path` says it all for a folder and for SoapySDR."""
+    """Where a receiver is, taken apart. `host` is empty and `path` says it all for SoapySDR."""
 
     kind: str
     host: str = ""

@@ -2,18 +2,61 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
+from heimdall.capture.faults import CaptureError, Fault
+from heimdall.capture.interface import Tuning
+
+_RATES_HZ = (240_000, 960_000, 1_200_000, 1_920_000, 2_400_000)
+"""Among those that an RTL2832 takes: 225 to 300 kHz and 900 kHz to 3.2 MHz."""
+_USABLE = 0.8
+"""Share of the rate that a receiver's own filter leaves flat."""
+_LEAST_OUT_HZ = 12_000.0
+_OVERSAMPLING = 1.6
+"""Least rate kept, in bandwidths."""
 _TAPS_PER_STEP = 12
 _ATTENUATION_BETA = 7.0
 """Kaiser window: 70 dB down outside."""
 
 
+@dataclass(frozen=True)
+class Cut:
+    """How a channel is received: the rate of the hardware, where it is tuned, and every how many-th sample is kept."""
+
+    rate_hz: int
+    center_hz: float
+    factor: int
+
+    def block(self, seconds: float) -> int:
+        """Samples of the hardware in about so long, in whole steps."""
+        step = 4 * self.factor
+        return round(self.rate_hz * seconds) // step * step
+
+
+def cut_of(tuning: Tuning) -> Cut:
+    """Narrow channels lie a quarter of the rate beside the centre, where receivers have a spike of their own.
+
+    Raises CaptureError for a channel that is too wide.
+    """
+    bandwidth_hz = tuning.bandwidth_hz
+    rate_hz = next((each for each in _RATES_HZ if bandwidth_hz <= _USABLE * each / 2), _RATES_HZ[-1])
+    if bandwidth_hz > _USABLE * rate_hz:
+        widest_mhz = _USABLE * rate_hz / 1e6
+        raise CaptureError(Fault.TUNING, f"a dongle gives {widest_mhz:g} MHz, not {bandwidth_hz / 1e6:g} MHz")
+    most = max(1, int(rate_hz / max(_LEAST_OUT_HZ, _OVERSAMPLING * bandwidth_hz)))
+    factor = next(each for each in range(most, 0, -1) if rate_hz % each == 0)
+    if factor == 1 or bandwidth_hz > _USABLE * rate_hz / 2:
+        return Cut(rate_hz, tuning.frequency_hz, 1)
+    return Cut(rate_hz, tuning.frequency_hz - rate_hz / 4, factor)
+
+
 class QuarterDecimator:
     """Takes the channel at a quarter of the rate above the centre to zero, filters it, and keeps every `factor`-th sample.
 
-    Receivers have a spike of their own at the centre, so the channel is put beside it. The filter delays by its half length.
+    The filter delays by its half length.
     """
 
     def __init__(self, sample_rate_hz: float, factor: int) -> None:

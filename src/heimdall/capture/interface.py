@@ -99,6 +99,8 @@ class StreamFormat:
     gives: Gives
     level_sigma_db: float | None = None
     """Standard deviation of its level calibration; None: nobody says."""
+    clock_sigma_s: float | None = None
+    """Standard deviation of its stamps, where whoever made them says it; else it is found from the stamps."""
 
 
 @dataclass(frozen=True)

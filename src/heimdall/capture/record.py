@@ -262,6 +262,7 @@ class _Work:
                 self._take(block, stream, status)
                 if self._part.seconds >= self._seconds:
                     return
+            self._part.notes.append(f"it ended after {self._part.seconds:.1f} s")
 
     def _take(self, block: Block, stream: Stream, status: Status) -> None:
         if stream.format.gives is Gives.LEVEL:
@@ -313,6 +314,7 @@ class _Work:
             place.latitude_deg,
             place.longitude_deg,
             place.height_m or 0.0,
+            clock_sigma_s=stream.format.clock_sigma_s,
             level_sigma_db=stream.format.level_sigma_db,
             position_sigma_m=status.position_sigma_m,
         )

@@ -13,17 +13,18 @@ import typer
 from heimdall.cli.app import app
 from heimdall.cli.output import JsonOption, console
 from heimdall.cli.receivers_list import FileOption, list_path
-from heimdall.cli.record import BandwidthOption, FrequencyOption, ReceiversOption, hertz, names_in
+from heimdall.cli.record import BandwidthOption, ReceiversOption, hertz, names_in
 from heimdall.errors import InputError
 
 if TYPE_CHECKING:
+    from heimdall.capture.inbox import Inbox
     from heimdall.capture.watch import Watch
 
 
 @app.command()
 def watch(
-    frequency: FrequencyOption,
     output: Annotated[Path, typer.Option(help="Folder of the recordings and of fixes.jsonl; an earlier one goes on.")],
+    frequency: Annotated[str | None, typer.Option(help="Centre of the channel in Hz, with k, M or G: 77.5k.")] = None,
     bandwidth: BandwidthOption = "10k",
     seconds: Annotated[float, typer.Option(min=1, max=3600, help="Length of each recording.")] = 30.0,
     receivers: ReceiversOption = None,
@@ -38,6 +39,12 @@ def watch(
     least: Annotated[float, typer.Option(min=0, help="Squelch: seconds that a signal has to last.")] = 1.0,
     cool_down: Annotated[float, typer.Option(min=0, help="Squelch: seconds of rest after a signal's end.")] = 5.0,
     sentinel: Annotated[str | None, typer.Option(help="Squelch: receivers that listen, with commas between.")] = None,
+    inbox: Annotated[
+        Path | None, typer.Option("--input", help="Record nothing: locate what another recorder puts into this folder.")
+    ] = None,
+    settle: Annotated[
+        float, typer.Option(min=0.1, help="Input: files unchanged for so many seconds are complete.")
+    ] = 10.0,
     most: Annotated[int | None, typer.Option(min=1, help="End after so many recordings.")] = None,
     file: FileOption = None,
     json: JsonOption = False,
@@ -47,12 +54,21 @@ def watch(
     With --squelch one receiver listens; when it hears a signal all are recorded. Killed and started again on the same folder, it
     first locates what was recorded and not yet located.
     """
+    from heimdall.capture.inbox import Inbox
     from heimdall.capture.interface import Tuning
     from heimdall.capture.listing import load
     from heimdall.capture.schedule import parse_cron, parse_duration_s
     from heimdall.capture.squelch import SquelchRule
     from heimdall.capture.watch import Plan, Watch, locate_apart
 
+    if inbox is not None:
+        if not inbox.is_dir():
+            raise InputError(f"{inbox}: no such folder")
+        return asyncio.run(_run(Inbox(inbox, output, locate_apart, settle, most), json))
+    if frequency is None:
+        raise InputError(
+            "say what to record with --frequency, or name a folder that another recorder fills with --input"
+        )
     if (every is not None) + (cron is not None) + squelch != 1:
         raise InputError("say when to record: one of --every, --cron and --squelch")
     if close_db > open_db:
@@ -76,7 +92,7 @@ def watch(
     asyncio.run(_run(Watch(targets, plan, listed.access, locate_apart, say=console.print), json))
 
 
-async def _run(watch: Watch, json: bool) -> None:
+async def _run(watch: Watch | Inbox, json: bool) -> None:
     """A stop ends it in order: what was received is on disk."""
     work = asyncio.create_task(_lines(watch, json))
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -85,7 +101,7 @@ async def _run(watch: Watch, json: bool) -> None:
         await work
 
 
-async def _lines(watch: Watch, json: bool) -> None:
+async def _lines(watch: Watch | Inbox, json: bool) -> None:
     from json import dumps
 
     async for line in watch.run():

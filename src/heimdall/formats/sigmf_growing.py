@@ -144,6 +144,9 @@ class GrowingRecording:
 
     def _line(self, run: _Run) -> StampLine | None:
         """The line through a run's stamps, which count from its first stamp; None where it has no time to rely on."""
+        if run.stamp_ns and self._receiver.clock_sigma_s is not None:
+            # Who made the stamps has drawn the line already.
+            return StampLine(0.0, 1 / self._nominal_rate_hz, 0, self._receiver.clock_sigma_s)
         if len(run.stamp_ns) < MIN_STAMPS:
             return None
         stamps = Stamps(

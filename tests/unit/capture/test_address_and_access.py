@@ -34,7 +34,6 @@ def test_an_address_is_taken_apart_and_written_as_it_is_read(
 
 
 def test_what_is_local_keeps_its_path() -> None:
-    assert parse_address("folder:/data/kiwi") == Address("folder", path="/data/kiwi")
     assert parse_address("soapy:driver=rtlsdr,serial=1") == Address("soapy", path="driver=rtlsdr,serial=1")
     assert str(parse_address("sigmf+https://host/a/?x=1")) == "sigmf+https://host:443/a/?x=1"
 
@@ -48,7 +47,7 @@ def test_what_is_local_keeps_its_path() -> None:
         "kiwi://host:0",
         "kiwi://host:99999",
         "http://user:secret@host",
-        "folder:",
+        "soapy:",
         "ho st",
         "a\nb",
     ],

@@ -9,10 +9,14 @@ from heimdall.capture.address import ANY, Address
 from heimdall.capture.drivers.kiwisdr import KiwiSdr
 from heimdall.capture.drivers.openwebrx import OpenWebRx
 from heimdall.capture.drivers.rtl_tcp import RtlTcp
+from heimdall.capture.drivers.sigmf_http import SigmfHttp
+from heimdall.capture.drivers.soapy import Soapy
 from heimdall.capture.faults import CaptureError, Fault
 from heimdall.capture.interface import Driver, Status, Target
 
-DRIVERS: dict[str, Driver] = {driver.kind: driver for driver in (KiwiSdr(), RtlTcp(), OpenWebRx())}
+DRIVERS: dict[str, Driver] = {
+    driver.kind: driver for driver in (KiwiSdr(), RtlTcp(), OpenWebRx(), SigmfHttp(), Soapy())
+}
 _WEB = ("kiwi", "openwebrx")
 """What a plain web address may turn out to be, the likeliest first."""
 

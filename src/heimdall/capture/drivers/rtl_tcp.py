@@ -9,19 +9,12 @@ from collections.abc import AsyncIterator
 from typing import ClassVar
 
 from heimdall.capture.access import Access, connect
-from heimdall.capture.decimation import QuarterDecimator
+from heimdall.capture.decimation import Cut, QuarterDecimator, cut_of
 from heimdall.capture.faults import CaptureError, Fault
 from heimdall.capture.interface import Block, Gives, Status, StreamFormat, Target, Tuning
 from heimdall.capture.rtl_protocol import GREETING, MAGIC, TUNERS, Command, command
 from heimdall.formats.sigmf_data import samples_of
 
-_RATES_HZ = (240_000, 960_000, 1_200_000, 1_920_000, 2_400_000)
-"""Among those that the chip takes: 225 to 300 kHz and 900 kHz to 3.2 MHz."""
-_USABLE = 0.8
-"""Share of the rate that the dongle's own filter leaves flat."""
-_LEAST_OUT_HZ = 12_000.0
-_OVERSAMPLING = 1.6
-"""Least rate kept, in bandwidths."""
 _BLOCK_S = 0.1
 _LEVEL_SIGMA_DB = 10.0
 """Nobody calibrates dongles: their gain and full scale differ from each other's and from a KiwiSDR's by about so much."""
@@ -48,9 +41,11 @@ class RtlTcp:
 
     @contextlib.asynccontextmanager
     async def open(self, target: Target, tuning: Tuning, access: Access) -> AsyncIterator[RtlTcpStream]:
-        rate_hz = _rate_hz(tuning)
+        cut = cut_of(tuning)
+        if not 0 < cut.center_hz < 2**32:
+            raise CaptureError(Fault.TUNING, f"rtl_tcp cannot be told {tuning.frequency_hz / 1e6:g} MHz")
         async with _greeted(target, access) as (reader, writer, _):
-            stream = RtlTcpStream(reader, tuning, rate_hz, access)
+            stream = RtlTcpStream(reader, tuning, cut, access)
             for which, value in stream.commands(target):
                 writer.write(command(which, value))
             await writer.drain()
@@ -60,31 +55,24 @@ class RtlTcp:
 class RtlTcpStream:
     """Blocks of a tenth of a second; narrow channels are cut out of the stream before they are handed on."""
 
-    def __init__(self, reader: asyncio.StreamReader, tuning: Tuning, rate_hz: int, access: Access) -> None:
-        self._reader, self._access, self._rate_hz = reader, access, rate_hz
-        factor = max(1, int(rate_hz / max(_LEAST_OUT_HZ, _OVERSAMPLING * tuning.bandwidth_hz)))
-        factor = next(each for each in range(factor, 0, -1) if rate_hz % each == 0)
-        self._decimator = None
-        self._center_hz = tuning.frequency_hz
-        if factor > 1 and tuning.bandwidth_hz <= _USABLE * rate_hz / 2:
-            self._decimator = QuarterDecimator(rate_hz, factor)
-            self._center_hz = tuning.frequency_hz - rate_hz / 4
+    def __init__(self, reader: asyncio.StreamReader, tuning: Tuning, cut: Cut, access: Access) -> None:
+        self._reader, self._access, self._cut = reader, access, cut
+        self._decimator = QuarterDecimator(cut.rate_hz, cut.factor) if cut.factor > 1 else None
+        self._bytes = 2 * cut.block(_BLOCK_S)
         self.format = StreamFormat(
             datatype="cu8" if self._decimator is None else "cf32_le",
-            sample_rate_hz=rate_hz / (1 if self._decimator is None else factor),
+            sample_rate_hz=cut.rate_hz / cut.factor,
             frequency_hz=tuning.frequency_hz,
             gives=Gives.IQ,
             level_sigma_db=_LEVEL_SIGMA_DB,
         )
-        step = 4 * factor
-        self._bytes = 2 * (round(rate_hz * _BLOCK_S) // step) * step
 
     def commands(self, target: Target) -> list[tuple[Command, int]]:
         gain_db = _DEFAULT_GAIN_DB if target.gain_db is None else target.gain_db
         return [
-            (Command.SAMPLE_RATE, self._rate_hz),
+            (Command.SAMPLE_RATE, self._cut.rate_hz),
             (Command.PPM, round(target.ppm)),
-            (Command.FREQUENCY, round(self._center_hz)),
+            (Command.FREQUENCY, round(self._cut.center_hz)),
             (Command.AGC, 0),
             (Command.GAIN_MODE, 1),
             (Command.GAIN, round(10 * gain_db)),
@@ -109,19 +97,6 @@ class RtlTcpStream:
             raise CaptureError(Fault.SILENT, f"it has sent too little for {self._access.silence_s:g} s") from None
         except (asyncio.IncompleteReadError, OSError):
             raise CaptureError(Fault.DROPPED, "the connection broke") from None
-
-
-def _rate_hz(tuning: Tuning) -> int:
-    for rate_hz in _RATES_HZ:
-        if tuning.bandwidth_hz <= _USABLE * rate_hz / 2 or rate_hz == _RATES_HZ[-1]:
-            break
-    if tuning.bandwidth_hz > _USABLE * rate_hz:
-        raise CaptureError(
-            Fault.TUNING, f"a dongle gives {_USABLE * rate_hz / 1e6:g} MHz, not {tuning.bandwidth_hz / 1e6:g}"
-        )
-    if not 0 < tuning.frequency_hz < 2**32 - rate_hz:
-        raise CaptureError(Fault.TUNING, f"rtl_tcp cannot be told {tuning.frequency_hz / 1e6:g} MHz")
-    return rate_hz
 
 
 @contextlib.asynccontextmanager
