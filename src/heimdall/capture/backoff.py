@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from heimdall.capture.faults import Fault
-from heimdall.capture.record import Part
+from heimdall.capture.parts import Part
 
 _FIRST_S, _MOST_S = 30.0, 3600.0
 

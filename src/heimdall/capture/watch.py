@@ -24,7 +24,8 @@ from heimdall.capture.backoff import Backoff
 from heimdall.capture.drivers import driver_of, identify
 from heimdall.capture.faults import CaptureError, Fault
 from heimdall.capture.interface import Block, StreamFormat, Target, Tuning
-from heimdall.capture.record import OnChange, Part, Recorded, Stage, record
+from heimdall.capture.parts import OnChange, Part, Recorded, Stage
+from heimdall.capture.record import record
 from heimdall.capture.schedule import Cron
 from heimdall.capture.squelch import Event, Squelch, SquelchRule
 from heimdall.formats.sigmf import COLLECTION_SUFFIX

@@ -14,7 +14,7 @@ from heimdall.cli.receivers_list import FileOption, list_path
 from heimdall.errors import HeimdallError, InputError
 
 if TYPE_CHECKING:
-    from heimdall.capture.record import OnChange, Part, Recorded
+    from heimdall.capture.parts import OnChange, Part, Recorded
 
 FrequencyOption = Annotated[str, typer.Option(help="Centre of the channel in Hz, with k, M or G: 77.5k.")]
 BandwidthOption = Annotated[str, typer.Option(help="Width of the channel in Hz, with k or M: 1k.")]

@@ -14,7 +14,8 @@ import numpy as np
 
 from heimdall.capture.access import Access
 from heimdall.capture.interface import Target, Tuning
-from heimdall.capture.record import Part, Recorded, record
+from heimdall.capture.parts import Part, Recorded
+from heimdall.capture.record import record
 from heimdall.constants import REFRACTIVE_INDEX_AIR, SPEED_OF_LIGHT_M_S
 from heimdall.geometry import geodesic_distance_m
 from heimdall.observation import Place

@@ -17,8 +17,9 @@ from websockets.http11 import Request, Response
 from heimdall.capture.address import parse_address
 from heimdall.capture.faults import Fault
 from heimdall.capture.interface import Gives, Target, Tuning
+from heimdall.capture.parts import Recorded, Stage
 from heimdall.capture.probing import probe_many
-from heimdall.capture.record import Recorded, Stage, record
+from heimdall.capture.record import record
 from heimdall.formats.read import read_observations
 
 from .scene import ACCESS

@@ -15,7 +15,8 @@ from heimdall.capture.address import parse_address
 from heimdall.capture.faults import Fault
 from heimdall.capture.inbox import Inbox
 from heimdall.capture.interface import Target, Tuning
-from heimdall.capture.record import Recorded, Stage, record
+from heimdall.capture.parts import Recorded, Stage
+from heimdall.capture.record import record
 from heimdall.formats.read import read_observations
 
 from .scene import ACCESS

@@ -17,7 +17,8 @@ from sigmf import sigmffile
 
 from heimdall.capture.faults import Fault
 from heimdall.capture.interface import Gives
-from heimdall.capture.record import Stage, record
+from heimdall.capture.parts import Stage
+from heimdall.capture.record import record
 from heimdall.errors import InputError
 from heimdall.estimation.locate import locate
 from heimdall.formats.read import read_observations

@@ -13,7 +13,8 @@ import pytest
 from heimdall.capture.address import parse_address
 from heimdall.capture.faults import Fault
 from heimdall.capture.interface import Target, Tuning
-from heimdall.capture.record import Part, Stage, record_session
+from heimdall.capture.parts import Part, Stage
+from heimdall.capture.record import record_session
 from heimdall.observation import Place
 
 from .scene import ACCESS

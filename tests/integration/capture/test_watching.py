@@ -13,7 +13,8 @@ from typing import Any
 from heimdall.capture.backoff import Backoff
 from heimdall.capture.faults import Fault
 from heimdall.capture.interface import Target
-from heimdall.capture.record import Part, record
+from heimdall.capture.parts import Part
+from heimdall.capture.record import record
 from heimdall.capture.squelch import SquelchRule
 from heimdall.capture.watch import HISTORY, Plan, Watch, append_line, history, unlocated
 from heimdall.rehearsal.troubles import Trouble

@@ -2,7 +2,11 @@
 
 import asyncio
 import ipaddress
+import shutil
+import ssl
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -90,4 +94,24 @@ def test_a_server_that_says_nothing_is_given_up_in_time() -> None:
 def test_tls_where_there_is_none_says_what_to_write() -> None:
     with pytest.raises(CaptureError, match="write http:// or kiwi://") as refused:
         _ask(b"HTTP/1.1 400 Bad Request\r\n\r\n", secure=True)
+    assert refused.value.fault is Fault.TLS
+
+
+def test_a_certificate_that_nobody_vouches_for_is_not_accepted(tmp_path: Path) -> None:
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is not installed")
+    made = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    files = ["-keyout", str(tmp_path / "key"), "-out", str(tmp_path / "crt"), "-subj", "/CN=127.0.0.1"]
+    subprocess.run([openssl, *made, *files], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "crt", tmp_path / "key")
+
+    async def run() -> None:
+        server = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0, ssl=context)
+        async with server:
+            await fetch(Address("kiwi", "127.0.0.1", server.sockets[0].getsockname()[1], True), "/status", ACCESS)
+
+    with pytest.raises(CaptureError, match="its certificate is not accepted") as refused:
+        asyncio.run(run())
     assert refused.value.fault is Fault.TLS

@@ -56,6 +56,7 @@ def test_what_does_not_answer_is_not_added(monkeypatch: pytest.MonkeyPatch, own_
         (["receivers", "add", "kiwi://x", "--allow-network", "home"], "is no network"),
         (["receivers", "add", "kiwi://x", "--ppm", "5000"], "ppm"),
         (["receivers", "add", "kiwi://x", "--name", "a b"], "name"),
+        (["receivers", "check", "kiwi://x:8073"], "heimdall receivers probe ADDRESS"),
         (["receivers", "remove", "nobody"], "no receiver in the list is called nobody"),
         (["record", "--frequency", "77.5k", "--output", "out"], "no receiver to record"),
         (["record", "--frequency", "loud", "--output", "out"], "is no frequency"),
