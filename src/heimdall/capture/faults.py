@@ -49,5 +49,10 @@ class CaptureError(HeimdallError):
     """A receiver cannot be used, now or at all; the message completes "NAME: ..."."""
 
     def __init__(self, fault: Fault, message: str) -> None:
-        super().__init__(message)
+        super().__init__(plain(message, 500))
         self.fault = fault
+
+
+def plain(text: object, most: int = 200) -> str:
+    """What a receiver says, on one line and fit for a terminal: control characters become spaces."""
+    return "".join(each if each.isprintable() else " " for each in str(text)[:most])

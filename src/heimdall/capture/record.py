@@ -169,6 +169,7 @@ class _Work:
             self._part.place = place_of(target, status)
             if status.fault is not None:
                 raise CaptureError(Fault.BUSY, status.fault)
+            _check_band(status, self._tuning)
             for attempt in range(1, _TRIES + 1):
                 try:
                     return await self._listen(target, status)
@@ -263,6 +264,17 @@ class _Work:
         if not self._counted:
             self._counted = True
             tell()
+
+
+def _check_band(status: Status, tuning: Tuning) -> None:
+    if status.band_hz is None:
+        return
+    low_hz, high_hz = status.band_hz
+    if not (low_hz <= tuning.frequency_hz <= high_hz):
+        raise CaptureError(
+            Fault.TUNING,
+            f"it receives {low_hz / 1e6:.6g} to {high_hz / 1e6:.6g} MHz, not {tuning.frequency_hz / 1e6:.6g} MHz",
+        )
 
 
 def _disk_fault(error: OSError) -> CaptureError:

@@ -68,22 +68,49 @@ class Watch:
     backoff: Backoff = field(default_factory=Backoff)
 
     async def run(self) -> AsyncIterator[dict[str, Any]]:
-        """Until stopped. First what an earlier run left undone is located."""
+        """Until stopped. First what an earlier run left undone is located. Nobody waits for the locator to listen again."""
         self.plan.folder.mkdir(parents=True, exist_ok=True)
-        for folder in unlocated(self.plan.folder):
-            yield await self._history(folder)
+        folders: asyncio.Queue[Path | None] = asyncio.Queue()
+        lines: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+        locating = asyncio.create_task(self._locate_all(folders, lines))
+        recording = asyncio.create_task(self._record_all(folders))
+        try:
+            while (line := await lines.get()) is not None:
+                yield line
+            await locating
+            await recording
+        finally:
+            for task in (recording, locating):
+                task.cancel()
+            await asyncio.gather(recording, locating, return_exceptions=True)
+
+    async def _record_all(self, folders: asyncio.Queue[Path | None]) -> None:
         recordings = 0
-        async for _ in self._moments():
-            recorded = await self._record()
-            if recorded is not None:
-                yield await self._history(recorded.folder)
-            recordings += recorded is not None
-            if self.plan.most is not None and recordings >= self.plan.most:
-                return
+        try:
+            for folder in unlocated(self.plan.folder):
+                folders.put_nowait(folder)
+            async for _ in self._moments():
+                recorded = await self._record()
+                if recorded is not None:
+                    recordings += 1
+                    folders.put_nowait(recorded.folder)
+                if self.plan.most is not None and recordings >= self.plan.most:
+                    return
+        finally:
+            folders.put_nowait(None)
+
+    async def _locate_all(
+        self, folders: asyncio.Queue[Path | None], lines: asyncio.Queue[dict[str, Any] | None]
+    ) -> None:
+        try:
+            while (folder := await folders.get()) is not None:
+                lines.put_nowait(await self._history(folder))
+        finally:
+            lines.put_nowait(None)
 
     def _moments(self) -> AsyncIterator[None]:
         if self.plan.squelch is not None:
-            return self._signals(Squelch(self.plan.squelch))
+            return self._signals(self.plan.squelch)
         return self._times()
 
     async def _times(self) -> AsyncIterator[None]:
@@ -98,10 +125,16 @@ class Watch:
                 due_s = max(due_s + (self.plan.every_s or 0.0), loop.time())
             yield
 
-    async def _signals(self, squelch: Squelch) -> AsyncIterator[None]:
-        """A moment for each signal: one that is still there after its recording is the same."""
+    async def _signals(self, rule: SquelchRule) -> AsyncIterator[None]:
+        """A moment for each signal: one that is still there after its recording is the same.
+
+        Each receiver has a noise floor of its own, which begins anew when another one listens.
+        """
+        listener, squelch = "", Squelch(rule)
         while True:
             for target in self._sentinels():
+                if target.name != listener:
+                    listener, squelch = target.name, Squelch(rule)
                 try:
                     await self._until_opened(target, squelch)
                     break

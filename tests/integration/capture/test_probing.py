@@ -116,6 +116,7 @@ def test_a_stream_that_only_talks_is_given_up() -> None:
         with contextlib.suppress(Exception):
             while True:
                 await socket.send(b"MSG client_public_ip=1.2.3.4")
+                await asyncio.sleep(0.2)
 
     assert _open(talk).fault is Fault.SILENT
 
@@ -175,3 +176,17 @@ def test_the_operator_of_a_receiver_sees_who_listens() -> None:
     asyncio.run(run())
     assert len(agents) == 2
     assert all(agent.startswith("Heimdall/") and "ops@example.org" in agent for agent in agents)
+
+
+def test_what_a_receiver_says_of_itself_does_no_harm_to_a_terminal() -> None:
+    async def page(_connection: ServerConnection, _request: Request) -> Response:
+        body = b"sdr_hw=KiwiSDR\nname=\x1b[2J\x07evil\nusers=0\nusers_max=4\n"
+        return Response(200, "OK", Headers([("Content-Length", str(len(body)))]), body)
+
+    async def run() -> Probed:
+        async with _websocket(_nothing, page) as target:
+            return (await probe_many([target], ACCESS))[0]
+
+    status = asyncio.run(run()).status
+    assert status is not None
+    assert status.title == " [2J evil"

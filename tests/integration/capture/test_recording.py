@@ -194,6 +194,12 @@ def test_a_channel_that_a_receiver_cannot_give_is_said(rehearse: Rehearse, tmp_p
     assert part.fault is Fault.TUNING
 
 
+def test_a_frequency_that_a_receiver_does_not_receive_is_said(rehearse: Rehearse, tmp_path: Path) -> None:
+    part = rehearse(1, frequency_hz=145e6).only_part(tmp_path / "session", 1)
+    assert part.fault is Fault.TUNING
+    assert "it receives 0 to 30 MHz, not 145 MHz" in str(part.reason)
+
+
 def test_one_slot_of_a_receiver_is_taken_at_a_time(rehearse: Rehearse, tmp_path: Path) -> None:
     rehearsal = rehearse(1)
 

@@ -12,7 +12,7 @@ import numpy as np
 from websockets.asyncio.client import ClientConnection
 
 from heimdall.capture.access import Access, redirect_fault
-from heimdall.capture.faults import CaptureError, Fault
+from heimdall.capture.faults import CaptureError, Fault, plain
 from heimdall.capture.fetching import fetch
 from heimdall.capture.interface import Block, Gives, Status, StreamFormat, Target, Tuning
 from heimdall.capture.kiwi_protocol import (
@@ -33,8 +33,6 @@ _MOST_PASSBAND_HZ = 5900.0
 _GAIN_DB = 50
 """Fixed, the same for all receivers, so that their levels can be compared; the recorder's own figure for that."""
 _KEEPALIVE_S = 1.0
-_SILENT_MESSAGES = 4000
-"""Messages before the first sound; a page that only talks is no receiver."""
 _NS = 1_000_000_000
 _BAD_PASSWORD = {
     "1": (Fault.PASSWORD, "it wants another password, or every slot without one is taken"),
@@ -84,6 +82,8 @@ class KiwiStream:
         self._socket, self._target, self._tuning, self._access = socket, target, tuning, access
         self._sequence: int | None = None
         self._kept_alive = time.monotonic()
+        self._heard_s = time.monotonic()
+        self._offset_hz = 0.0
         self._waiting: Block | None = None
         self.format = StreamFormat("ci16_be", 12_000.0, tuning.frequency_hz, Gives.IQ_WITH_GPS_TIME)
 
@@ -91,26 +91,27 @@ class KiwiStream:
         """Sign in, tune, and wait for the first sound."""
         password = quote(self._target.password or "", safe="")
         await self._send(f"SET auth t=kiwi p={password}")
-        for _ in range(_SILENT_MESSAGES):
-            message = await self._receive()
-            if message[:3] == b"MSG":
-                await self._obey(parse_message(message))
-            elif message[:3] == b"SND":
-                self._waiting = self._block(message)
-                return
-        raise CaptureError(Fault.SILENT, "it accepts the connection and sends no sound")
+        self._waiting = await self._next_block()
 
     async def __aiter__(self) -> AsyncIterator[Block]:
         if self._waiting is not None:
             yield self._waiting
             self._waiting = None
         while True:
+            yield await self._next_block()
+            await self._keep_alive()
+
+    async def _next_block(self) -> Block:
+        """Raises CaptureError where only messages come, and no sound."""
+        while True:
             message = await self._receive()
             if message[:3] == b"SND":
-                yield self._block(message)
-                await self._keep_alive()
-            elif message[:3] == b"MSG":
+                self._heard_s = time.monotonic()
+                return self._block(message)
+            if message[:3] == b"MSG":
                 await self._obey(parse_message(message))
+            if time.monotonic() - self._heard_s > self._access.silence_s:
+                raise CaptureError(Fault.SILENT, f"it has sent no sound for {self._access.silence_s:g} s")
 
     def _block(self, message: bytes) -> Block:
         host_utc_ns = time.time_ns()
@@ -133,6 +134,8 @@ class KiwiStream:
     async def _obey(self, told: dict[str, str]) -> None:
         """Answer what the receiver expects an answer to. Raises CaptureError for a refusal."""
         _refuse(told)
+        if "freq_offset" in told:
+            self._offset_hz = 1e3 * (_number(told["freq_offset"]) or 0.0)
         if "audio_rate" in told:
             await self._send(f"SET AR OK in={told['audio_rate'][:9]} out=44100")
         if "sample_rate" in told:
@@ -143,6 +146,7 @@ class KiwiStream:
             await self._tune()
 
     async def _tune(self) -> None:
+        base_khz = (self._tuning.frequency_hz - self._offset_hz) / 1e3
         edge_hz = min(_MOST_PASSBAND_HZ, max(0.6 * self._tuning.bandwidth_hz, 500.0))
         who = quote(f"Heimdall {self._access.contact}".strip(), safe="@.")
         for command in (
@@ -150,7 +154,7 @@ class KiwiStream:
             "genattn=0",
             "gen=0 mix=-1",
             f"ident_user={who}",
-            f"mod=iq low_cut={-edge_hz:.0f} high_cut={edge_hz:.0f} freq={self._tuning.frequency_hz / 1e3:.3f}",
+            f"mod=iq low_cut={-edge_hz:.0f} high_cut={edge_hz:.0f} freq={base_khz:.3f}",
             f"agc=0 hang=0 thresh=-100 slope=6 decay=1000 manGain={_GAIN_DB}",
             "compression=0",
             "keepalive",
@@ -178,7 +182,7 @@ def _status(told: dict[str, str], target: Target) -> Status:
     stamped = satellites != 0 or bool(fixes)
     return Status(
         gives=Gives.IQ_WITH_GPS_TIME if stamped and told.get("tdoa_ch") != "-1" else Gives.IQ,
-        title=told.get("name", "")[:200],
+        title=plain(told.get("name", "")),
         place=target.place or (found[0] if found else None),
         position_sigma_m=target.position_sigma_m if target.place else (found[1] if found else None),
         users=users,
@@ -186,10 +190,10 @@ def _status(told: dict[str, str], target: Target) -> Status:
         gps_satellites=satellites,
         gps_fixes_per_minute=fixes,
         snr_db=_number(told.get("snr", "").partition(",")[0]),
-        antenna=told.get("antenna", "")[:200],
+        antenna=plain(told.get("antenna", "")),
         band_hz=_band_hz(told.get("bands", "")),
-        tdoa_name=told.get("tdoa_id", "")[:100],
-        software=told.get("sw_version", "")[:60],
+        tdoa_name=plain(told.get("tdoa_id", ""), 100),
+        software=plain(told.get("sw_version", ""), 60),
         fault=_fault(told, users, slots, target),
         notes=("its GPS has no fix: its recordings carry power, no time",) if not stamped else (),
     )

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from websockets.asyncio.client import ClientConnection
 
 from heimdall.capture.access import Access
-from heimdall.capture.faults import CaptureError, Fault
+from heimdall.capture.faults import CaptureError, Fault, plain
 from heimdall.capture.fetching import fetch
 from heimdall.capture.interface import Block, Gives, Status, StreamFormat, Target, Tuning
 from heimdall.capture.websocket import close_socket, open_socket, receive, send
@@ -28,7 +28,6 @@ _LEVEL_SIGMA_DB = 10.0
 _PER_S = 1000.0
 """Levels come at no fixed rate: each stands for the milliseconds since the one before it."""
 _MOST_STEP_S = 5.0
-_FIRST_MESSAGES = 2000
 
 
 class OpenWebRx:
@@ -48,11 +47,11 @@ class OpenWebRx:
         place, sigma_m = _place(about)
         return Status(
             gives=Gives.LEVEL,
-            title=str(about.get("name", ""))[:200],
+            title=plain(about.get("name", "")),
             place=target.place or place,
             position_sigma_m=target.position_sigma_m if target.place else sigma_m,
             slots=_whole(document.get("max_clients")),
-            software=f"OpenWebRX {str(document.get('version', ''))[:40]}".strip(),
+            software=f"OpenWebRX {plain(document.get('version', ''), 40)}".strip(),
             notes=(f"it gives levels only, in the band it is set to; its bands: {_bands(document)}",),
         )
 
@@ -80,7 +79,7 @@ class OpenWebRxStream:
         """Sign in, and tune once it is known to which band the receiver is set."""
         await send(self._socket, f"SERVER DE CLIENT client={self._access.user_agent.replace(' ', '_')} type=receiver")
         config: dict[str, Any] = {}
-        for _ in range(_FIRST_MESSAGES):
+        while time.monotonic() - self._last_s < self._access.silence_s:
             told = await self._told()
             if told.get("type") == "config" and isinstance(told.get("value"), dict):
                 config.update(told["value"])
@@ -99,6 +98,8 @@ class OpenWebRxStream:
                 count = max(1, round(min(now_s - self._last_s, _MOST_STEP_S) * _PER_S))
                 self._last_s = now_s
                 yield Block(b"", count, time.time_ns(), level_dbm=10 * math.log10(level))
+            elif time.monotonic() - self._last_s > self._access.silence_s:
+                raise CaptureError(Fault.SILENT, f"it has sent no level for {self._access.silence_s:g} s")
 
     async def _tuned(self, config: dict[str, Any]) -> bool:
         center_hz, rate_hz = number(config.get("center_freq")), number(config.get("samp_rate"))

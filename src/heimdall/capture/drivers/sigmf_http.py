@@ -13,7 +13,7 @@ from sigmf.sigmffile import dtype_info
 
 from heimdall.capture.access import Access
 from heimdall.capture.address import Address
-from heimdall.capture.faults import CaptureError, Fault
+from heimdall.capture.faults import CaptureError, Fault, plain
 from heimdall.capture.fetching import fetch, pieces
 from heimdall.capture.interface import Block, Gives, Status, StreamFormat, Target, Tuning
 from heimdall.formats.limits import Limits
@@ -24,6 +24,7 @@ from heimdall.formats.sigmf_recording import SigmfRecording, parse_recording
 _MOST_META = 1 << 22
 _NS = 1_000_000_000
 _SAME_HZ = 0.5
+_MOST_RATE_HZ = 1e8
 
 
 @dataclass(frozen=True)
@@ -43,19 +44,18 @@ class SigmfHttp:
         timed = about.clock_sigma_s is not None and about.start_utc is not None
         return Status(
             gives=Gives.IQ_WITH_GPS_TIME if timed else Gives.IQ,
-            title=about.receiver,
+            title=plain(about.receiver),
             place=target.place or about.place,
             position_sigma_m=target.position_sigma_m if target.place else about.position_sigma_m,
-            band_hz=None if about.frequency_hz is None else (about.frequency_hz, about.frequency_hz),
-            notes=about.notes,
+            notes=tuple(plain(note, 300) for note in about.notes),
         )
 
     @contextlib.asynccontextmanager
     async def open(self, target: Target, tuning: Tuning, access: Access) -> AsyncIterator[SigmfStream]:
         published = await _published(target.address, access)
         about = published.about
-        if about.frequency_hz is None or about.sample_rate_hz is None or not about.sample_rate_hz > 0:
-            raise CaptureError(Fault.NO_RECEIVER, "its metadata say no frequency, or no sample rate")
+        if about.frequency_hz is None or not 0 < (about.sample_rate_hz or 0.0) <= _MOST_RATE_HZ:
+            raise CaptureError(Fault.NO_RECEIVER, "its metadata say no frequency, or no sample rate that can be")
         if abs(about.frequency_hz - tuning.frequency_hz) > _SAME_HZ:
             raise CaptureError(
                 Fault.TUNING, f"it is a recording of {about.frequency_hz:.12g} Hz, not of {tuning.frequency_hz:.12g} Hz"
