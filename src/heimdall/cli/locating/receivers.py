@@ -34,6 +34,11 @@ def check(
 
     Transmitters may be known or not.
     """
+    addresses = [str(path) for path in paths if ":/" in str(path) and not path.exists()]
+    if addresses:
+        raise InputError(
+            f"{addresses[0]} is an address: heimdall receivers probe ADDRESS asks a receiver for its state"
+        )
     from heimdall.estimation.receivers.receiver_check import check_receivers, evenly
     from heimdall.formats.readers.read import iterate_observations
 

@@ -1,0 +1,1 @@
+"""Commands for receivers by address: list, record, watch, rehearse."""
