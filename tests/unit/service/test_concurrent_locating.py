@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
@@ -155,3 +156,27 @@ def test_more_observations_than_a_request_may_have_are_refused_before_any_is_loc
     monkeypatch.setattr(concurrent_locating, "locate_each", lambda _: pytest.fail("located"))
     with pytest.raises(TooLargeError, match="heimdall locate"):
         locator.locate(observations(count=4))
+
+
+def test_requests_at_the_same_time_share_a_helper_and_get_the_same_fixes(locator, imported):
+    """The helper is of use once it has started; until then, and while it is busy, a request is located here."""
+    beside, start = [], locator._helper.start
+
+    def watched(work, item):
+        future = start(work, item)
+        beside.append(future is not None)
+        return future
+
+    locator._helper.start = watched
+    alone = locator.locate(observations(), Method.LEARNED).fixes[0]
+    assert beside == []
+    locator._waiting += 2
+    end = time.monotonic() + 60
+    while not any(beside):
+        assert time.monotonic() < end
+        answer = locator.locate(observations(), Method.LEARNED)
+        time.sleep(0.05)
+    locator._waiting -= 2
+    fix = answer.fixes[0]
+    assert (fix.latitude_deg, fix.longitude_deg) == (alone.latitude_deg, alone.longitude_deg)
+    assert answer.to_bytes(".geojson")
