@@ -158,13 +158,13 @@ class _Links:
     def _density(self, emission_CM: Single) -> tuple[Single, Single]:
         """(C, N, M) the density of each lateness, and the part of it in clear sight; see `likelihood._LinkTerms`."""
         model = self.model
-        late = self.late_NM - emission_CM[:, None]
-        scaled = late * self.inverse_NM
-        bell = scaled * scaled
+        late: Single = self.late_NM - emission_CM[:, None]
+        scaled: Single = late * self.inverse_NM
+        bell: Single = scaled * scaled
         bell *= np.float32(-0.5)
         np.exp(bell, out=bell)
-        clear = bell * self.clear_scale_NM
-        total = clear + np.float32(model.outlier_density_per_s)
+        clear: Single = bell * self.clear_scale_NM
+        total: Single = clear + np.float32(model.outlier_density_per_s)
         if model.stray_probability:
             total += _stray(late, model)
         if model.blocked_probability:

@@ -11,7 +11,7 @@ from heimdall.artifacts import open_artifacts
 from heimdall.errors import InputError
 from heimdall.formats.readers.measurements import read_measurements
 from heimdall.locating import Method
-from heimdall.locating.by_likelihood import locate_each
+from heimdall.locating.method import locate_each
 from heimdall.service import concurrent_locating
 from heimdall.service.concurrent_locating import Deadline, Locator, RateLimit
 from heimdall.service.database.store import Alias
@@ -137,10 +137,10 @@ def test_so_many_a_minute_for_each():
 def test_work_that_nobody_waits_for_ends_at_the_next_observation_and_frees_its_slot(locator, monkeypatch):
     deadline, seen = Deadline(60.0), []
 
-    def slow(portion):
+    def slow(portion, *way):
         seen.append(len(portion))
         deadline.abandon()
-        return locate_each(portion)
+        return locate_each(portion, *way)
 
     monkeypatch.setattr(concurrent_locating, "locate_each", slow)
     work = locator.run(lambda: locator.locate(observations(count=100), deadline=deadline), deadline)
@@ -153,7 +153,7 @@ def test_work_that_nobody_waits_for_ends_at_the_next_observation_and_frees_its_s
 def test_more_observations_than_a_request_may_have_are_refused_before_any_is_located(locator, monkeypatch):
     few = locator._settings.model_copy(update={"locate_observations": 3})
     monkeypatch.setattr(locator, "_settings", few)
-    monkeypatch.setattr(concurrent_locating, "locate_each", lambda _: pytest.fail("located"))
+    monkeypatch.setattr(concurrent_locating, "locate_each", lambda *_: pytest.fail("located"))
     with pytest.raises(TooLargeError, match="heimdall locate"):
         locator.locate(observations(count=4))
 
