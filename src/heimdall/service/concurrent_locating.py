@@ -7,20 +7,25 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import TypeVar
 
 from heimdall.errors import InputError
+from heimdall.execution.helper import Helper
 from heimdall.fix import Fix
 from heimdall.formats.writers.write import fixes_bytes
 from heimdall.locating import Method
 from heimdall.locating.by_likelihood import Located
+from heimdall.locating.by_network import Learned
 from heimdall.locating.evidence_map import evidence_maps
 from heimdall.locating.method import locate_each
 from heimdall.observation import Observation
 from heimdall.service.database.store import Model, Station, Store
 from heimdall.service.errors import BusyError, TooLargeError, TooOftenError
-from heimdall.service.models.model_cache import WarmModels, champion_of, get_model
+from heimdall.service.models.model_cache import THREADS, WarmModels, champion_of, get_model
 from heimdall.service.receivers import registered
 from heimdall.service.settings import Settings
 
@@ -29,6 +34,8 @@ _MINUTE_S = 60.0
 _COME_BACK_S = 2.0
 _PORTION_OBSERVATIONS = 32
 _PORTION_SAMPLES = 1 << 20
+_SHARED_BYTES = 100e6
+"""A larger model is not loaded a second time: its network takes most of the time, and lets other threads run meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +85,7 @@ class Locator:
         self._store = store
         self._models = models
         self._executor = ThreadPoolExecutor(settings.locate_slots, thread_name_prefix="locate")
+        self._helper = Helper()
         self._lock = threading.Lock()
         self._waiting = 0
 
@@ -119,12 +127,29 @@ class Locator:
         deadline = deadline or self.deadline()
         model, known = self._choose(method, model_id)
         corrected = registered.corrected(observations, known)
-        learned = None if model is None else self._models.get(model)
         located: list[Located] = []
         for portion in _portions(corrected):
             deadline.check()
-            located += locate_each(portion, method, learned)
+            located += self._locate(portion, method, model)
         return Answer(corrected, located, model)
+
+    def _locate(self, observations: Sequence[Observation], method: Method, model: Model | None) -> list[Located]:
+        """Here, or by the helper where others are located at the same time: threads of one interpreter take turns."""
+        learned = None if model is None else self._models.get(model)
+        if self._waiting > 1 and (helped := self._helped(observations, method, model)) is not None:
+            return helped
+        return list(locate_each(observations, method, learned))
+
+    def _helped(self, observations: Sequence[Observation], method: Method, model: Model | None) -> list[Located] | None:
+        """None where the helper is not free."""
+        bundle = None if model is None else self._models.path(model)
+        if bundle is not None and bundle.stat().st_size > _SHARED_BYTES:
+            return None
+        help_ = self._helper.start(_locate_beside, (observations, method, bundle))
+        try:
+            return None if help_ is None else help_.result()
+        except BrokenProcessPool:
+            return None
 
     def _check_count(self, count: int) -> None:
         most = self._settings.locate_observations
@@ -136,6 +161,7 @@ class Locator:
 
     def close(self) -> None:
         self._executor.shutdown(wait=False, cancel_futures=True)
+        self._helper.close()
 
     def _choose(self, method: Method, model_id: str | None) -> tuple[Model | None, Sequence[Station]]:
         with self._store.reading() as session:
@@ -150,6 +176,17 @@ class Locator:
     def _leave(self, _: Future[T]) -> None:
         with self._lock:
             self._waiting -= 1
+
+
+def _locate_beside(asked: tuple[Sequence[Observation], Method, Path | None]) -> list[Located]:
+    """In the helper."""
+    observations, method, bundle = asked
+    return list(locate_each(observations, method, None if bundle is None else _loaded(bundle)))
+
+
+@lru_cache(maxsize=2)
+def _loaded(bundle: Path) -> Learned:
+    return Learned.load(bundle, THREADS)
 
 
 def _in_time(work: Callable[[], T], deadline: Deadline) -> T:
