@@ -1,4 +1,4 @@
-"""Named laws that scenes are drawn from. What each is for: docs/simulation.md."""
+"""Named laws that scenes are drawn from. What each is for: docs/reference/simulation.md."""
 
 from __future__ import annotations
 
