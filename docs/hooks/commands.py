@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from enum import Enum
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
 
 import typer
 
@@ -23,6 +25,8 @@ the traceback of an error.
 | 130 | stopped by Ctrl-C |
 
 """
+
+_WORDS = {Path: "PATH", str: "TEXT", int: "INTEGER", float: "NUMBER"}
 
 
 def page() -> str:
@@ -56,10 +60,15 @@ def _row(parameter: Any) -> str:
 
 
 def _kind(parameter: Any) -> str:
-    choices = getattr(parameter.type, "choices", None)
-    if choices:
-        return " \\| ".join(f"`{getattr(choice, 'value', choice)}`" for choice in choices)
-    return str(parameter.type.name).upper()
+    """A word for the type of the value, or the values it can take."""
+    kind = parameter.type_descriptor.annotation
+    while get_origin(kind) is list:
+        kind = get_args(kind)[0]
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return " \\| ".join(f"`{choice.value}`" for choice in kind)
+    if get_origin(kind) is Literal:
+        return " \\| ".join(f"`{choice}`" for choice in get_args(kind))
+    return _WORDS.get(kind, "")
 
 
 def _default(parameter: Any) -> str:

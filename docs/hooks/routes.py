@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from heimdall.service.api import create_app
-from heimdall.service.migrate import migrate
+from heimdall.service.database.migrate import migrate
 from heimdall.service.settings import Settings
-from heimdall.service.store import Store
+from heimdall.service.database.store import Store
 
 _HEAD = """# HTTP routes
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import python_api
 import routes
 from mkdocs.structure.files import File, Files
 
+from heimdall.formats.measurements import measurement_schema
 from heimdall.service.reference import settings_table
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -33,6 +35,7 @@ def on_files(files: Files, config: Any) -> Files:
         "reference/routes.md": routes.page,
         "reference/openapi.json": routes.document,
         "reference/python.md": python_api.page,
+        "reference/measurement.schema.json": lambda: json.dumps(measurement_schema(), indent=1),
     }
     for name, make in pages.items():
         files.append(File.generated(config, name, content=make()))

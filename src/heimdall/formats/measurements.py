@@ -85,6 +85,11 @@ class _Table(_Row):
         )
 
 
+def measurement_schema() -> dict[str, Any]:
+    """The JSON schema of one line, for whoever writes such files."""
+    return _Table.model_json_schema()
+
+
 def read_measurements(name: str, content: bytes, limits: Limits | None = None) -> list[Observation]:
     """Observations in the order of the lines; empty lines are skipped.
 
