@@ -26,9 +26,9 @@ lint: $(STAMP)
 check: lint
 	$(BIN)/python tests/changed.py $(SINCE)
 
-# The documentation as a site that opens without a network or a server: out/site/index.html.
+# The documentation as a site, for `python3 -m http.server --directory out/site`; it needs nothing from the network.
 docs: $(STAMP)
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 # There is one Docker engine, so its tests run alone; the others two files at a time.
 test: lint

@@ -11,8 +11,8 @@ from typing import Any
 
 from heimdall.service.api import create_app
 from heimdall.service.database.migrate import migrate
-from heimdall.service.settings import Settings
 from heimdall.service.database.store import Store
+from heimdall.service.settings import Settings
 
 _HEAD = """# HTTP routes
 
@@ -47,12 +47,17 @@ def _section(path: str, item: dict[str, Any]) -> str:
 
 
 def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
-    lines = [f"## {method} {path}\n", operation.get("description") or operation.get("summary", ""), ""]
+    lines = [f"## {method} {path}\n", f"**{operation.get('summary', '')}.** {operation.get('description', '')}\n"]
     rows = [_parameter(parameter) for parameter in operation.get("parameters", [])] + list(_fields(operation))
     if rows:
         lines += ["| | type | |", "|---|---|---|", *rows, ""]
-    answers = [f"{code} {_answer(answer)}" for code, answer in operation["responses"].items()]
-    return "\n".join([*lines, f"Answers: {'; '.join(answers)}.\n"])
+    return "\n".join([*lines, _answers(operation["responses"])])
+
+
+def _answers(responses: dict[str, Any]) -> str:
+    done = [f"{code} {_kinds(answer)}".strip() for code, answer in responses.items() if code < "400"]
+    errors = sorted(code for code in responses if code >= "400")
+    return f"Answers {', '.join(done)}" + (f"; errors {', '.join(errors)}.\n" if errors else ".\n")
 
 
 def _parameter(parameter: dict[str, Any]) -> str:
@@ -64,10 +69,14 @@ def _parameter(parameter: dict[str, Any]) -> str:
 def _fields(operation: dict[str, Any]) -> Iterator[str]:
     """The fields of the body, one level deep; what they hold is in openapi.json."""
     for content in operation.get("requestBody", {}).get("content", {}).values():
-        schema = _resolved(content["schema"])
-        for name, field in schema.get("properties", {}).items():
-            need = ", required" if name in schema.get("required", []) else ""
-            yield f"| `{name}` (body{need}) | {_type(field)} | {_line(field.get('description', ''))} |"
+        for kind in _variants(content["schema"]):
+            for name, field in kind.get("properties", {}).items():
+                need = ", required" if name in kind.get("required", []) else ""
+                yield f"| `{name}` (body{need}) | {_type(field)} | {_line(field.get('description', ''))} |"
+
+
+def _variants(schema: dict[str, Any]) -> list[dict[str, Any]]:
+    return [_resolved(each) for each in schema.get("oneOf", [schema])]
 
 
 def _resolved(schema: dict[str, Any]) -> dict[str, Any]:
@@ -84,12 +93,12 @@ def _type(schema: dict[str, Any]) -> str:
         return ", ".join(f"`{value}`" for value in schema["enum"])
     if schema.get("type") == "array":
         return f"list of {_type(schema.get('items', {}))}"
-    return str(schema.get("type", schema.get("const", "")))
+    return f"`{schema['const']}`" if "const" in schema else str(schema.get("type", ""))
 
 
-def _answer(answer: dict[str, Any]) -> str:
+def _kinds(answer: dict[str, Any]) -> str:
     kinds = ", ".join(f"`{kind}`" for kind in answer.get("content", {}))
-    return " ".join(filter(None, (_line(answer.get("description", "")), f"({kinds})" if kinds else "")))
+    return f"({kinds})" if kinds else ""
 
 
 def _line(text: str) -> str:

@@ -46,4 +46,6 @@ def on_files(files: Files, config: Any) -> Files:
 
 def _as_page(text: str) -> str:
     """Links of a file in the root, as a page of the site has them."""
+    for page, name in _FROM_ROOT.items():
+        text = text.replace(f"]({name}", f"]({page}")
     return re.sub(r"\]\(docs/", "](", text)

@@ -35,7 +35,9 @@ def evaluate(
         list[Path] | None, typer.Argument(help="Observations with known transmitters, as `heimdall locate` reads them.")
     ] = None,
     model: Annotated[Path | None, typer.Option(help="Model bundle (.heimdall) to compare as well.")] = None,
-    scenario: Annotated[str | None, typer.Option(help="Simulated scenes instead; docs/reference/simulation.md lists them.")] = None,
+    scenario: Annotated[
+        str | None, typer.Option(help="Simulated scenes instead; docs/reference/simulation.md lists them.")
+    ] = None,
     corrections: Annotated[
         Path | None,
         typer.Option(help="Receivers' delays and level biases, as `heimdall receivers calibrate` writes them."),

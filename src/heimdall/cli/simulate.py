@@ -15,7 +15,9 @@ from heimdall.errors import InputError
 @app.command()
 def simulate(
     out: Annotated[Path, typer.Argument(help="Folder to write one session folder a scene into.")],
-    scenario: Annotated[str, typer.Option(help="Name of the scenario; docs/reference/simulation.md lists them.")] = "matched",
+    scenario: Annotated[
+        str, typer.Option(help="Name of the scenario; docs/reference/simulation.md lists them.")
+    ] = "matched",
     count: Annotated[int, typer.Option(min=1, help="How many scenes.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same scenes, whatever the count.")] = 0,
     json: JsonOption = False,

@@ -13,7 +13,16 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 IN_ROOT = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "examples/README.md"]
-NAMED_IN = ["src", "charts", "docker", "examples", "Dockerfile", "docker-compose.yml", "Makefile", "constraints-torch.txt"]
+NAMED_IN = [
+    "src",
+    "charts",
+    "docker",
+    "examples",
+    "Dockerfile",
+    "docker-compose.yml",
+    "Makefile",
+    "constraints-torch.txt",
+]
 PARTS = {"script": "src", "link": "href", "img": "src", "source": "src", "iframe": "src"}
 
 
