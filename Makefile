@@ -28,7 +28,7 @@ check: lint
 
 # The documentation as a site, for `python3 -m http.server --directory out/site`; it needs nothing from the network.
 docs: $(STAMP)
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # There is one Docker engine, so its tests run alone; the others two files at a time.
 test: lint

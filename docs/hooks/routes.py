@@ -48,7 +48,8 @@ def _section(path: str, item: dict[str, Any]) -> str:
 
 def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
     lines = [f"## {method} {path}\n", f"**{operation.get('summary', '')}.** {operation.get('description', '')}\n"]
-    rows = [_parameter(parameter) for parameter in operation.get("parameters", [])] + list(_fields(operation))
+    rows = [_parameter(parameter) for parameter in operation.get("parameters", [])]
+    rows += dict.fromkeys(_fields(operation))  # kinds of a body share fields
     if rows:
         lines += ["| | type | |", "|---|---|---|", *rows, ""]
     return "\n".join([*lines, _answers(operation["responses"])])
