@@ -55,7 +55,7 @@ def evaluate(
         raise InputError("give either --scenario NAME or paths of observations with known transmitters")
     run = None if run_dir is None else _opened(run_dir)
     if run is not None and run.result.exists():
-        console.print(f"{run.path} has its result already")
+        console.print(f"{run.path} already has its result")
         return
     work = (
         _simulated(scenario, count, seed, model) if scenario is not None else _recorded(paths or [], model, corrections)

@@ -14,7 +14,7 @@ from heimdall.errors import InputError
 
 @app.command()
 def simulate(
-    out: Annotated[Path, typer.Argument(help="Folder to write one session folder a scene into.")],
+    out: Annotated[Path, typer.Argument(help="Folder to write into; each scene becomes a session folder.")],
     scenario: Annotated[
         str, typer.Option(help="Name of the scenario; docs/reference/simulation.md lists them.")
     ] = "matched",

@@ -111,7 +111,7 @@ def iterate_measurements(
         yield _observation(f"{name} line {number}", line)
         found += 1
     if not found:
-        raise InputError(f"{name}: holds no measurement; one JSON object a line is expected")
+        raise InputError(f"{name}: contains no measurement; one JSON object per line is expected")
 
 
 def _lines(content: bytes | Iterable[bytes]) -> Iterator[bytes]:
