@@ -13,7 +13,7 @@ import python_api
 import routes
 from mkdocs.structure.files import File, Files
 
-from heimdall.formats.measurements import measurement_schema
+from heimdall.formats.readers.measurements import measurement_schema
 from heimdall.service.reference import settings_table
 
 _ROOT = Path(__file__).resolve().parents[2]

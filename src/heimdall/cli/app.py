@@ -49,9 +49,11 @@ def _take_verbose(arguments: list[str]) -> tuple[list[str], bool]:
 
 
 def _register_commands() -> None:
-    """Import every module beside this one: each registers its command on `app`."""
-    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
-        importlib.import_module(f"heimdall.cli.{module.name}")
+    """Import every module below this folder, by the command's name: each registers its command on `app`."""
+    folder = Path(__file__).parent
+    names = [module.name for module in pkgutil.walk_packages([str(folder)], "heimdall.cli.")]
+    for name in sorted(names, key=lambda name: name.rpartition(".")[2]):
+        importlib.import_module(name)
 
 
 def _run(arguments: list[str], verbose: bool) -> int:

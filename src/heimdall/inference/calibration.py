@@ -51,7 +51,7 @@ class Blend:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Fitted by `heimdall.learning.calibrate` on scenes that nothing was trained on."""
+    """Fitted by `heimdall.learning.calibration.fit` on scenes that nothing was trained on."""
 
     regions: dict[str, dict[str, Regions]] = field(default_factory=dict)
     """For each method and kind of session, and for all kinds together."""
