@@ -30,7 +30,7 @@ _WORDS = {Path: "PATH", str: "TEXT", int: "INTEGER", float: "NUMBER"}
 
 
 def page() -> str:
-    frame._register_commands()
+    frame._register_commands([])
     root: Any = typer.main.get_command(frame.app)
     return _HEAD + "\n".join(_sections(root, "heimdall"))
 
