@@ -212,8 +212,8 @@ def _from_samples(
 def _carrier_text(carrier: Carrier, frequency_hz: float) -> str:
     parts = carrier.offset_hz / frequency_hz * 1e6
     return (
-        f"its carrier is {carrier.offset_hz:+.0f} Hz ({parts:+.2f} ppm) off, as that of {carrier.oscillator} may be: "
-        "it was found there and taken off"
+        f"its carrier is {carrier.offset_hz:+.0f} Hz ({parts:+.2f} ppm) off, as {carrier.oscillator} can be: "
+        "the offset was found and removed"
     )
 
 
@@ -259,7 +259,7 @@ def _reason(reception: Reception, evidence: EvidenceBatch, place: int, half_widt
     if sigma is None:
         why = "no clock"
     elif sigma * SPEED_OF_LIGHT_M_S >= 0.25 * half_width_m:
-        why = f"clock of {sigma:.2g} s says nothing about a place in an area of {2 * half_width_m / 1e3:.0f} km"
+        why = f"clock of {sigma:.2g} s is too poor for an area of {2 * half_width_m / 1e3:.0f} km"
     else:
         why = "no arrival time that agrees with the other receivers"
     return f"{why}: power only" if has_level else f"{why}, and no power above the noise"

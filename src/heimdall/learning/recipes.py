@@ -172,7 +172,7 @@ RECIPES: dict[str, Callable[[], Recipe]] = {"quick": quick, "study": study, "bas
 def recipe(name: str, overrides: Mapping[str, str] | None = None) -> Recipe:
     """The recipe of that name with some of its fields set, such as {"optimizer.lr": "3e-4"}."""
     if name not in RECIPES:
-        raise InputError(f"no recipe is called {name!r}; choose one of: {', '.join(RECIPES)}")
+        raise InputError(f"there is no recipe named {name!r}; choose one of: {', '.join(RECIPES)}")
     values = asdict(RECIPES[name]())
     for key, text in (overrides or {}).items():
         _set(values, key, text)

@@ -99,8 +99,8 @@ def _says_where(evidence: EvidenceBatch) -> bool:
 
 def _nothing_heard(collected: Collected) -> Fix:
     why = (
-        "nothing says where: fewer than two receivers have a power above the noise, or an arrival time by a clock that is"
-        " good enough; see receivers"
+        "the position cannot be determined: fewer than two receivers have a power above the noise, or an"
+        " arrival time from a good enough clock; see receivers"
     )
     reports = tuple(
         ReceiverReport(reception.receiver.name, False, reason or "alone with its measurement")

@@ -72,7 +72,7 @@ class Deadline:
     def check(self) -> None:
         """Raises BusyError where going on is of no use."""
         if self._abandoned.is_set():
-            raise BusyError("nobody waits for this any more", _COME_BACK_S)
+            raise BusyError("the client no longer waits for this", _COME_BACK_S)
         if time.monotonic() > self._end_s:
             raise BusyError("it takes longer than a request may: send less at a time", _COME_BACK_S)
 
@@ -170,7 +170,7 @@ class Locator:
                 return None, known
             model = get_model(session, model_id) if model_id is not None else champion_of(session)
         if model is None and method is Method.LEARNED:
-            raise InputError("no model is champion yet: promote one, name one, or take the method likelihood")
+            raise InputError("no model is champion yet: promote one, name one, or use the method likelihood")
         return model, known
 
     def _leave(self, _: Future[T]) -> None:

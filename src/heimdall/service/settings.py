@@ -27,7 +27,7 @@ Take = Literal["gpu", "cpu"]
 
 
 class Settings(BaseSettings):
-    """One field a setting; the description is the one in docs/service.md."""
+    """One field a setting; the descriptions become the page of settings."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
 

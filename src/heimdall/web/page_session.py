@@ -59,7 +59,7 @@ class Visit:
         # Asked anew each time: a page may stay open longer than its token is good.
         who = self._entry.identify(self._word)
         if who is None:
-            raise UnauthenticatedError("your token is no longer good: sign in again")
+            raise UnauthenticatedError("your token is no longer valid: sign in again")
         if not who.role.covers(role):
             raise ForbiddenError(f"this needs the role {role}; yours is {who.role}")
         self.who = who

@@ -82,7 +82,9 @@ def read_place(text: str) -> Place | None:
         return None
     found = _PLACE.fullmatch(text)
     if found is None:
-        raise InputError(f"{text.strip()!r} is no place: write latitude, longitude in degrees, such as 50.0155, 9.0108")
+        raise InputError(
+            f"{text.strip()!r} is not a position: write latitude, longitude in degrees, such as 50.0155, 9.0108"
+        )
     latitude_deg, longitude_deg = float(found[1]), float(found[2])
     if abs(latitude_deg) > 90 or abs(longitude_deg) > 180:
         raise InputError(

@@ -144,7 +144,7 @@ def test_work_that_nobody_waits_for_ends_at_the_next_observation_and_frees_its_s
 
     monkeypatch.setattr(concurrent_locating, "locate_each", slow)
     work = locator.run(lambda: locator.locate(observations(count=100), deadline=deadline), deadline)
-    with pytest.raises(BusyError, match="nobody waits"):
+    with pytest.raises(BusyError, match="no longer waits"):
         work.result(60)
     assert seen == [32]
     assert locator.waiting == 0

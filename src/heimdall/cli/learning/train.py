@@ -36,7 +36,8 @@ def train(
         typer.Option(help="ray, ray://HOST:PORT or ray:HOST:PORT: train on a Ray cluster, or start one here."),
     ] = None,
     workers: Annotated[
-        str | None, typer.Option(help="With --on: how many, or the least and the most as 2:8. All there is room for.")
+        str | None,
+        typer.Option(help="With --on: how many, or least and most, such as 2:8. By default all there is room for."),
     ] = None,
     storage: Annotated[
         str | None,
@@ -51,7 +52,7 @@ def train(
     init: Annotated[
         Path | None, typer.Option("--init", "--from-model", help="Bundle whose weights to start from.")
     ] = None,
-    resume: Annotated[Path | None, typer.Option(help="Folder of a stopped run to go on with.")] = None,
+    resume: Annotated[Path | None, typer.Option(help="Folder of a stopped run to continue.")] = None,
     run_dir: Annotated[Path | None, typer.Option(help="Folder of the run; below HEIMDALL_HOME if not given.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Change a field of the recipe: optimizer.lr=3e-4.")
@@ -87,7 +88,9 @@ def train(
         print_json(document) if json else _show_plan(document)
         return
     if resume is None and (run.checkpoint.exists() or run.result.exists()):
-        raise InputError(f"{run.path} holds a run already: go on with --resume {run.path}, or name another folder")
+        raise InputError(
+            f"{run.path} already holds a run: continue it with --resume {run.path}, or name another folder"
+        )
     if _train(chosen, run, resolved, init, data or [], track, cluster) is not None:
         _finish(run, json)
 
@@ -153,7 +156,7 @@ def _train(
     try:
         return train(chosen, options)
     except StoppedError as error:
-        raise StoppedError(f"stopped; go on with: heimdall train --resume {run.path}") from error
+        raise StoppedError(f"stopped; to continue: heimdall train --resume {run.path}") from error
 
 
 def _finish(run: RunFolder, json: bool) -> None:

@@ -35,7 +35,9 @@ def evaluate(
         list[Path] | None, typer.Argument(help="Observations with known transmitters, as `heimdall locate` reads them.")
     ] = None,
     model: Annotated[Path | None, typer.Option(help="Model bundle (.heimdall) to compare as well.")] = None,
-    scenario: Annotated[str | None, typer.Option(help="Simulated scenes instead; docs/simulation.md has them.")] = None,
+    scenario: Annotated[
+        str | None, typer.Option(help="Simulated scenes instead; docs/reference/simulation.md lists them.")
+    ] = None,
     corrections: Annotated[
         Path | None,
         typer.Option(help="Receivers' delays and level biases, as `heimdall receivers calibrate` writes them."),
@@ -53,7 +55,7 @@ def evaluate(
         raise InputError("give either --scenario NAME or paths of observations with known transmitters")
     run = None if run_dir is None else _opened(run_dir)
     if run is not None and run.result.exists():
-        console.print(f"{run.path} has its result already")
+        console.print(f"{run.path} already has its result")
         return
     work = (
         _simulated(scenario, count, seed, model) if scenario is not None else _recorded(paths or [], model, corrections)

@@ -47,11 +47,13 @@ def locate(
             help="SigMF session, folder of KiwiSDR *_iq.wav or other IQ WAV, or measurement file (JSON lines)."
         ),
     ],
-    method: Annotated[Method, typer.Option(help="auto takes what the model's evaluation found better.")] = Method.AUTO,
+    method: Annotated[
+        Method, typer.Option(help="auto takes the method that the model's evaluation found better.")
+    ] = Method.AUTO,
     model: Annotated[Path | None, typer.Option(help="Model bundle (.heimdall) for auto and learned.")] = None,
     truth: Annotated[str | None, typer.Option(help="LATITUDE,LONGITUDE of the transmitter, to compare with.")] = None,
     bandwidth: Annotated[
-        float | None, typer.Option(min=1e-3, help="Width of the channel in Hz, in place of what was stated or found.")
+        float | None, typer.Option(min=1e-3, help="Width of the channel in Hz, instead of the one stated or found.")
     ] = None,
     corrections: Annotated[
         Path | None,
@@ -101,7 +103,7 @@ class _Known:
             observation = replace(observation, truth=self.truth)
         if self.bandwidth_hz is None:
             return observation
-        note = f"the channel of {self.bandwidth_hz:.6g} Hz is given, in place of {observation.bandwidth_hz:.6g} Hz"
+        note = f"the channel of {self.bandwidth_hz:.6g} Hz was set, instead of {observation.bandwidth_hz:.6g} Hz"
         return replace(observation, bandwidth_hz=self.bandwidth_hz, notes=(*observation.notes, note))
 
 

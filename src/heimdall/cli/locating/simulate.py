@@ -17,16 +17,22 @@ _FILES, _SERVED = "matched", "continental"
 
 @app.command()
 def simulate(
-    out: Annotated[Path | None, typer.Argument(help="Folder to write one session folder a scene into.")] = None,
+    out: Annotated[
+        Path | None, typer.Argument(help="Folder to write into; each scene becomes a session folder.")
+    ] = None,
     scenario: Annotated[
         str | None,
-        typer.Option(help="Name of the scenario; docs/simulation.md has them all. matched; with --serve continental."),
+        typer.Option(
+            help="Name of the scenario; docs/reference/simulation.md lists them. matched; with --serve continental."
+        ),
     ] = None,
     count: Annotated[int, typer.Option(min=1, help="How many scenes.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same scenes, whatever the count.")] = 0,
     serve: Annotated[
         bool,
-        typer.Option("--serve", help="Play a scene as receivers on loopback ports, until stopped; docs/capture.md."),
+        typer.Option(
+            "--serve", help="Play a scene as receivers on loopback ports, until stopped; docs/how-to/record.md."
+        ),
     ] = False,
     kiwis: Annotated[int, typer.Option(min=0, max=200, help="With --serve: KiwiSDRs.")] = 6,
     dongles: Annotated[int, typer.Option(min=0, max=200, help="With --serve: dongles behind rtl_tcp.")] = 0,

@@ -33,14 +33,18 @@ JobId = Annotated[str, typer.Argument(help="As `heimdall jobs list` shows it.")]
 def create(
     recipe: Annotated[str, typer.Option(help="Recipe to train from.")] = "quick",
     set_: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE of the recipe; may be repeated.")] = None,
-    accelerator: Annotated[str | None, typer.Option(help="auto, cpu or gpu; by default as the worker is set.")] = None,
+    accelerator: Annotated[
+        str | None, typer.Option(help="auto, cpu or gpu; by default as the worker is configured.")
+    ] = None,
     init: Annotated[str | None, typer.Option(help="Id of a model to fine-tune.")] = None,
     data: Annotated[
         list[str] | None, typer.Option(help="File or folder below the data folder to fine-tune on.")
     ] = None,
     name: Annotated[str, typer.Option(help="For people; the recipe's name if empty.")] = "",
     need_gpu: Annotated[bool, typer.Option("--need-gpu", help="Wait for a worker with a usable GPU.")] = False,
-    gpu_memory_gb: Annotated[float | None, typer.Option(help="And one whose GPU has so much memory.")] = None,
+    gpu_memory_gb: Annotated[
+        float | None, typer.Option(help="Wait for a worker whose GPU has this much memory.")
+    ] = None,
     memory_gb: Annotated[float | None, typer.Option(help="Main memory that the worker must have for it.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Follow it; exit code 1 unless it succeeds.")] = False,
     json: JsonOption = False,

@@ -165,15 +165,15 @@ def _by_time(timed: Sequence[Residual], usual_s: float) -> tuple[str, float]:
         left_s < min(_LEFT * scatter_s, _JUMPS / 2 * max(sigma_s, usual_s))
         and moved_m > _CLEARLY * sigma_s * SPEED_OF_LIGHT_M_S
     ):
-        return f"its place is off by about {length_text(moved_m)}", badness
+        return f"its position is off by about {length_text(moved_m)}", badness
     if jumping:
-        return f"its stamps jump, by {delay_text(scatter_s)} in the mean", badness
+        return f"its time stamps jump, by {delay_text(scatter_s)} in the mean", badness
     if not offset:
         return "", badness
     side = "late" if middle_s > 0 else "early"
     words = f"its clock is {side} by {delay_text(abs(middle_s))}"
     if not _heard_all_round(timed):
-        words += f", or its place is {length_text(abs(middle_s) * SPEED_OF_LIGHT_M_S)} off"
+        words += f", or its position is {length_text(abs(middle_s) * SPEED_OF_LIGHT_M_S)} off"
     return words, badness
 
 

@@ -72,7 +72,9 @@ def _collection(path: str, content: bytes) -> Mapping[str, Any]:
         raise InputError(f"{path}: {error}") from error
     about = document.get("collection") if isinstance(document, dict) else None
     if not isinstance(about, dict) or not isinstance(about.get("core:streams") or [], list):
-        raise InputError(f'{path}: it is no SigMF collection; {{"collection": {{"core:streams": [...]}}}} is expected')
+        raise InputError(
+            f'{path}: it is not a SigMF collection; {{"collection": {{"core:streams": [...]}}}} is expected'
+        )
     return about
 
 

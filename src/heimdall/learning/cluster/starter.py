@@ -143,7 +143,7 @@ def _raise_failure(ray: Any, training: Any) -> None:
     try:
         ray.get(training)
     except ray.exceptions.RayError as error:
-        raise HeimdallError(f"the workers failed again and again: {one_line(error)}") from error
+        raise HeimdallError(f"the workers failed repeatedly: {one_line(error)}") from error
     raise HeimdallError("the workers ended without a result")
 
 

@@ -43,7 +43,7 @@ def export_run(source: Path, output: Path | None) -> Path:
     calibration, training = folder.read_json(CALIBRATION), folder.read_json(TRAINING)
     if recipe is None or calibration is None or training is None:
         raise InputError(
-            f"{folder.path}: not the folder of a finished run; go on with it: heimdall train --resume {folder.path}"
+            f"{folder.path}: not the folder of a finished run; to continue it: heimdall train --resume {folder.path}"
         )
     fitted = _fitted_calibration(folder, calibration)
     module = EvidenceModule(recipe)
@@ -59,7 +59,7 @@ def _fitted_calibration(folder: RunFolder, document: dict[str, Any]) -> Calibrat
         return Calibration.from_json(document)
     except (KeyError, TypeError) as error:
         raise InputError(
-            f"{folder.path}: calibrated by another version of heimdall; delete its result.json and calibrate it anew: "
+            f"{folder.path}: calibrated by another version of heimdall; delete its result.json and calibrate it again: "
             f"heimdall train --resume {folder.path}"
         ) from error
 

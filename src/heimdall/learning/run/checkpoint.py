@@ -30,7 +30,7 @@ def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
         why = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
-            f"{path}: not a checkpoint that heimdall wrote ({why}): start the training anew, or restore the file"
+            f"{path}: not a checkpoint that heimdall wrote ({why}): start the training again, or restore the file"
         ) from error
     return document
 

@@ -100,11 +100,11 @@ async def _on_database(_request: Request, error: Exception) -> JSONResponse:
 
 
 async def _on_disconnect(_request: Request, _error: Exception) -> JSONResponse:
-    return respond(400, "the client went away before its request was here")
+    return respond(400, "the client disconnected before its request had arrived")
 
 
 async def _on_bug(_request: Request, error: Exception) -> JSONResponse:
-    return respond(500, f"internal error: {type(error).__name__}; the log of the service has the rest")
+    return respond(500, f"internal error: {type(error).__name__}; the log of the service has the details")
 
 
 _STATUSES: dict[type[HeimdallError], int] = {

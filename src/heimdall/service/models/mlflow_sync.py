@@ -49,7 +49,7 @@ class Mirror(threading.Thread):
         self._run = run
         self._done: Seen | None = ((), None)
         self._stop_asked = threading.Event()
-        self.said = "nothing to tell MLflow yet"
+        self.said = "nothing to send to MLflow yet"
 
     def run(self) -> None:
         while not self._stop_asked.wait(_LOOK_EVERY_S):

@@ -231,5 +231,5 @@ def _how_lost(code: int) -> str:
     if code == STOPPED:
         return "the program was told to stop by someone else"
     if code == KILLED:
-        return "the program was killed (signal 9): by hand, or by the kernel for want of memory"
+        return "the program was killed (signal 9): by hand, or by the kernel for lack of memory"
     return f"the program was ended by signal {code - 128}" if code > 128 else f"the program ended with exit code {code}"

@@ -120,7 +120,7 @@ class Supervisor(threading.Thread):
         with self._store.writing() as session:
             moved = leases.sweep(session, self._settings.lease_s)
         for job_id, state in moved:
-            log.warning("job %s: its worker is not heard of any more; now %s", job_id, state)
+            log.warning("job %s: its worker no longer responds; now %s", job_id, state)
 
     def _fill(self) -> None:
         while (taken := self._take_one()) is not None:

@@ -55,7 +55,7 @@ def read_fields(
     """What was typed, as a receiver; what no field shows stays as before. Raises InputError that says which field is wrong."""
     where = read_place(place)
     if where is None:
-        raise InputError("a receiver needs a place: latitude, longitude in degrees")
+        raise InputError("a receiver needs a position: latitude, longitude in degrees")
     try:
         typed = {
             "name": name,
@@ -71,7 +71,7 @@ def read_fields(
         first = error.errors(include_url=False)[0]
         raise InputError(f"{first['loc'][0]}: {first['msg']}") from error
     except ValueError:
-        raise InputError(f"level uncertainty: {level!r} is no number") from None
+        raise InputError(f"level uncertainty: {level!r} is not a number") from None
 
 
 def _input(label: str, value: str) -> ui.input:

@@ -184,7 +184,10 @@ class ReceiversPage:
         self._checked.clear()
         with self._checked:
             if not found.receivers:
-                empty("Nothing to check", "Upload sessions on the page Map: every one says something of its receivers.")
+                empty(
+                    "Nothing to check",
+                    "Upload sessions on the page Map: each of them says something about its receivers.",
+                )
             else:
                 ui.html(check_html(found), sanitize=False)
 
@@ -230,7 +233,7 @@ def read_list(content: bytes) -> StationList:
         first = error.errors(include_url=False)[0]
         raise InputError(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from error
     except ValueError as error:
-        raise InputError(f"the list is no JSON: {error}") from error
+        raise InputError(f"the list is not JSON: {error}") from error
 
 
 def station_html(station: Station) -> str:

@@ -95,7 +95,7 @@ def _show_findings(document: dict[str, Any]) -> None:
         verdict = str(document.get("verdict") or "").upper()
         ui.html(f'<p class="notice">{escape(verdict)}: {escape(sentence(str(reason)))}</p>', sanitize=False)
     if not findings:
-        empty("No finding", "The doctor found nothing to say.")
+        empty("No finding", "The doctor found no problem.")
     for finding in sorted(findings, key=_gravity):
         _show_finding(finding)
 

@@ -69,7 +69,7 @@ def test_a_folder_that_holds_a_run_is_not_overwritten(
     ("arguments", "said"),
     [
         (["train"], "name a recipe"),
-        (["train", "--recipe", "huge"], "no recipe is called 'huge'"),
+        (["train", "--recipe", "huge"], "there is no recipe named 'huge'"),
         (["train", "--recipe", "quick", "--set", "speed=1"], "no field 'speed'"),
         (["train", "--recipe", "quick", "--accelerator", "tpu"], "auto, gpu, cpu"),
         (["export"], "name a run to export"),

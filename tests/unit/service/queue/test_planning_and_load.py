@@ -32,9 +32,9 @@ def test_a_question_is_asked_once_with_everything_that_matters(settings):
 
 
 def test_what_the_program_complains_of_is_the_error_and_is_asked_again(settings):
-    answers = iter([Answer(2, "", "heimdall: no recipe is called 'x'\n"), Answer(0, '{"accelerator": {}}')])
+    answers = iter([Answer(2, "", "heimdall: there is no recipe named 'x'\n"), Answer(0, '{"accelerator": {}}')])
     planner = Planner(settings, lambda command, limit_s: next(answers))
-    with pytest.raises(HeimdallError, match=r"^no recipe is called 'x'$"):
+    with pytest.raises(HeimdallError, match=r"^there is no recipe named 'x'$"):
         planner.plan(QUICK)
     assert planner.plan(QUICK) == {"accelerator": {}}
 

@@ -81,7 +81,7 @@ class FixView(BaseModel):
     advice: str
     latitude_deg: float | None
     longitude_deg: float | None
-    height_m: float | None = Field(description="Above the ellipsoid; null: neither given nor to be told.")
+    height_m: float | None = Field(description="Above the ellipsoid; null: neither given nor determined.")
     height_sigma_m: float | None = Field(description="0 where the height was given.")
     covariance_enu_m2: list[list[float]] | None
     region_68: dict[str, Any] | None = Field(description="A GeoJSON geometry.")
@@ -118,7 +118,9 @@ async def locate(
     who: Viewer,
     parts: UsesParts,
     session: Annotated[list[Id] | None, Query(description="Stored sessions, beside or instead of files.")] = None,
-    method: Annotated[Method, Query(description="auto takes what the model's evaluation found better.")] = Method.AUTO,
+    method: Annotated[
+        Method, Query(description="auto takes the method that the model's evaluation found better.")
+    ] = Method.AUTO,
     model: Annotated[Id | None, Query(description="A model; the champion if none is named.")] = None,
     form: Annotated[Form, Query(alias="format")] = Form.JSON,
 ) -> Response:
