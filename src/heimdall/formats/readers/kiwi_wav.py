@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from heimdall.constants import MAD_TO_SIGMA
 from heimdall.formats.readers.riff import missing_bytes, riff_chunks
 
 _STAMP = struct.Struct("<BBII")
@@ -127,7 +128,7 @@ def _on_one_line(chunks: _Chunks, nominal_rate_hz: int) -> NDArray[np.intp]:
         raise BrokenRecordingError(f"its GPS stamps do not fit the {nominal_rate_hz} Hz of its header")
     residual_s = stamp_s - slope * sample
     residual_s -= np.median(residual_s)
-    spread_s = max(1.4826 * float(np.median(np.abs(residual_s))), _LEAST_SPREAD_S)
+    spread_s = max(MAD_TO_SIGMA * float(np.median(np.abs(residual_s))), _LEAST_SPREAD_S)
     near = np.abs(residual_s) <= _SIGMAS * spread_s
     if np.sum(near) < max(_MIN_STAMPS, _MIN_SHARE * len(index)) or spread_s > _MOST_SPREAD_S:
         raise BrokenRecordingError(

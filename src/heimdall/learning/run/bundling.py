@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +56,11 @@ def export_run(source: Path, output: Path | None) -> Path:
 
 def _fitted_calibration(folder: RunFolder, document: dict[str, Any]) -> Calibration:
     try:
+        missing = {field.name for field in fields(Calibration)} - set(document)
+        if missing:
+            raise ValueError(f"{', '.join(sorted(missing))} missing")
         return Calibration.from_json(document)
-    except (KeyError, TypeError) as error:
+    except ValueError as error:
         raise InputError(
             f"{folder.path}: calibrated by another version of heimdall; delete its result.json and calibrate it anew: "
             f"heimdall train --resume {folder.path}"
