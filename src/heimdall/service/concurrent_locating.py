@@ -20,7 +20,7 @@ from heimdall.locating.method import locate_each
 from heimdall.observation import Observation
 from heimdall.service.database.store import Model, Station, Store
 from heimdall.service.errors import BusyError, TooLargeError, TooOftenError
-from heimdall.service.models.model_cache import WarmModels, champion_of, get_model
+from heimdall.service.models.model_cache import ModelCache, champion_of, get_model
 from heimdall.service.receivers import registered
 from heimdall.service.settings import Settings
 
@@ -32,7 +32,7 @@ _PORTION_SAMPLES = 1 << 20
 
 
 @dataclass(frozen=True)
-class Answer:
+class LocatedSession:
     """Fixes with what they were made from."""
 
     observations: list[Observation]
@@ -73,7 +73,7 @@ class Deadline:
 class Locator:
     """`run` takes work into the queue, and refuses what could not be done in time."""
 
-    def __init__(self, settings: Settings, store: Store, models: WarmModels) -> None:
+    def __init__(self, settings: Settings, store: Store, models: ModelCache) -> None:
         self._settings = settings
         self._store = store
         self._models = models
@@ -110,7 +110,7 @@ class Locator:
         method: Method = Method.AUTO,
         model_id: str | None = None,
         deadline: Deadline | None = None,
-    ) -> Answer:
+    ) -> LocatedSession:
         """Locate with the champion, or another model, and what is known of the receivers.
 
         Raises TooLargeError for more observations than a request may have, BusyError once the deadline is over.
@@ -124,7 +124,7 @@ class Locator:
         for portion in _portions(corrected):
             deadline.check()
             located += locate_each(portion, method, learned)
-        return Answer(corrected, located, model)
+        return LocatedSession(corrected, located, model)
 
     def _check_count(self, count: int) -> None:
         most = self._settings.locate_observations
