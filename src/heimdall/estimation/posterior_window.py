@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from array_api_compat import array_namespace, device
-
+from heimdall.arrays import array_namespace, device_of
 from heimdall.estimation.frame import WindowFrame, spanning
 from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.prior import log_prior
@@ -79,7 +78,7 @@ def _radial_mass(
 ) -> tuple[Array, Array, Array]:
     """Radii (B, R) and the log of the posterior's mass in the ring at each, up to a constant; the same with the
     likelihood tempered."""
-    where = {"dtype": mode_m.dtype, "device": device(mode_m)}
+    where = {"dtype": mode_m.dtype, "device": device_of(mode_m)}
     furthest_m = search_radius_m(batch, model) + xp.sqrt(xp.sum(mode_m**2, axis=-1))
     step = (xp.arange(_RADII, **where) + 0.5) / _RADII
     radius_BR = _LEAST_RADIUS_M * (furthest_m[:, None] / _LEAST_RADIUS_M) ** step

@@ -8,9 +8,9 @@ from itertools import pairwise
 from typing import Annotated, Any
 
 import numpy as np
-from array_api_compat import array_namespace
 from pydantic import Field, FiniteFloat, TypeAdapter
 
+from heimdall.arrays import array_namespace
 from heimdall.estimation.model import PropagationModel
 from heimdall.geometry import Array
 from heimdall.inference.answer import SMOOTHING

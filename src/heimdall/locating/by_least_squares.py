@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.optimize import least_squares
 
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.errors import InputError
@@ -76,7 +76,7 @@ def solve(
     problem = _Problem(batch, model, solve_height)
     bounds = problem.bounds()
     tries = [
-        least_squares(
+        scipy.optimize.least_squares(
             problem.residual,
             start,
             jac=problem.jacobian,

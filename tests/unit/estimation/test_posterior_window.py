@@ -73,13 +73,14 @@ def test_a_spread_still_to_come_gets_room(make_evidence: MakeEvidence) -> None:
 def test_numpy_and_torch_agree_to_rounding(make_evidence: MakeEvidence, to_torch: ToTorch) -> None:
     batch = make_evidence(5)
     tensors = to_torch(batch)
-    mode, _ = find_mode(batch, log_posterior(batch, TERRESTRIAL))
-    frame = frame_around(mode, batch, TERRESTRIAL, 32)
+    density = log_posterior(batch, TERRESTRIAL, single=False)
+    mode, _ = find_mode(batch, density)
+    frame = frame_around(mode, batch, TERRESTRIAL, 32, density=density)
     frame_torch = frame_around(torch.as_tensor(mode), tensors, TERRESTRIAL, 32)
     np.testing.assert_allclose(frame_torch.core_m.numpy(), frame.core_m, rtol=1e-9)
     np.testing.assert_allclose(
         posterior_mass(tensors, log_posterior(tensors, TERRESTRIAL), frame_torch, 32).numpy(),
-        posterior_mass(batch, log_posterior(batch, TERRESTRIAL), frame, 32),
+        posterior_mass(batch, density, frame, 32),
         rtol=1e-6,
         atol=1e-12,
     )

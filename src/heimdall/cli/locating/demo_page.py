@@ -9,8 +9,6 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from heimdall.formats.writers.page import document
-
 
 @dataclass(frozen=True)
 class DemoStep:
@@ -25,6 +23,8 @@ class DemoStep:
 
 def demo_page(steps: Sequence[DemoStep], folder: Path) -> str:
     """The report as HTML; pictures are read below the folder."""
+    from heimdall.formats.writers.page import document  # matplotlib takes a second to load
+
     total_min = sum(step.seconds for step in steps) / 60
     head = (
         "<h1>Heimdall: from recordings to a position</h1>"

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import signal
 
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.geometry import geodesic_distance_m
@@ -84,7 +84,7 @@ def _width_hz(ratio: Values, rate_hz: float) -> float | None:
     Further out the slope is the receivers' own filters, whose delays differ. Lowest frequency first.
     """
     bins = len(ratio)
-    plateau = signal.medfilt(ratio, _MEDIAN_BINS)
+    plateau = scipy.signal.medfilt(ratio, _MEDIAN_BINS)
     top = int(np.argmax(plateau))
     if plateau[top] < _MIN_PEAK:
         return None
@@ -117,7 +117,7 @@ def _power_ratio(receptions: Sequence[Reception]) -> Values:
     densities = []
     for reception in receptions:
         samples = _samples(reception)[:_MOST_SAMPLES]
-        _, density = signal.welch(samples, nperseg=bins, return_onesided=False, detrend=False)
+        _, density = scipy.signal.welch(samples, nperseg=bins, return_onesided=False, detrend=False)
         densities.append(np.fft.fftshift(density))
     return np.asarray(np.mean([density / _floor(density) for density in densities], axis=0))
 
@@ -150,7 +150,7 @@ def _compare(first: Reception, second: Reception) -> tuple[Values, Values] | Non
         return None
     one_KF, two_KF, group = blocks
     count = len(one_KF)
-    turned_DF = np.abs(np.fft.fft(one_KF * np.conj(two_KF), n=2 * count, axis=0)) ** 2 / count**2
+    turned_DF = np.abs(scipy.fft.fft(one_KF * np.conj(two_KF), n=2 * count, axis=0)) ** 2 / count**2
     power_one, power_two = (np.mean(np.abs(each) ** 2, axis=0) for each in (one_KF, two_KF))
     coherence_DF = turned_DF / np.maximum(power_one * power_two, 1e-30)
     # The least of three that a line, three bins wide, does not reach together: lines must not choose the turn.
@@ -175,12 +175,12 @@ def _blocks(first: Reception, second: Reception) -> tuple[NDArray[np.complex64],
         return None
     count = min(len(one), len(two), max(_MOST_SAMPLES, _LEAST_BLOCKS * size)) // size
     start = np.arange(count) * size
-    window = signal.windows.hann(size, sym=False).astype(np.float32)
+    window = scipy.signal.windows.hann(size, sym=False).astype(np.float32)
     spectra = []
     for samples, hz in ((one, rate_hz), (two, other_hz)):
         at = np.minimum(np.round(start * (hz / rate_hz)).astype(int), len(samples) - size)
         pieces = samples[at[:, None] + np.arange(size)] * window
-        spectra.append(np.fft.fftshift(np.fft.fft(pieces), axes=1).astype(np.complex64))
+        spectra.append(np.fft.fftshift(scipy.fft.fft(pieces), axes=1).astype(np.complex64))
     return spectra[0], spectra[1], max(1, size // _BINS)
 
 

@@ -14,8 +14,10 @@ from heimdall.formats.readers.limits import Files, Limits, names_ending
 from heimdall.formats.readers.measurements import iterate_measurements
 from heimdall.formats.readers.positions import positions_beside
 from heimdall.formats.readers.recorder_wav import read_wav_session
-from heimdall.formats.readers.sigmf import COLLECTION_SUFFIX, DATA_SUFFIX, META_SUFFIX, read_collection, read_recordings
 from heimdall.formats.readers.source import (
+    COLLECTION_SUFFIX,
+    DATA_SUFFIX,
+    META_SUFFIX,
     FolderFiles,
     Subfolder,
     archive_files,
@@ -63,7 +65,7 @@ def iterate_observations(path: Path, limits: Limits | None = None) -> Iterator[O
     if path.is_dir():
         yield from _from_files(path, FolderFiles(path, limits), limits)
     elif path.name.lower().endswith(COLLECTION_SUFFIX):
-        yield read_collection(path.name, FolderFiles(path.parent, limits), limits)
+        yield _read_collection(path.name, FolderFiles(path.parent, limits), limits)
     elif path.suffix.lower() in _ONE_RECEIVER:
         raise InputError(f"{path} is what one receiver recorded: give the folder with the recordings of all of them")
     elif plain_name(path.name).endswith(_TABLE_SUFFIXES):
@@ -135,7 +137,7 @@ def _sessions(name: str, files: Files, limits: Limits) -> Iterator[Observation]:
     """Sessions in the order of their folders, SigMF first."""
     collections = list(names_ending(files, COLLECTION_SUFFIX))
     for path in collections:
-        yield read_collection(path, files, limits)
+        yield _read_collection(path, files, limits)
     if not collections:
         yield from _bare_recordings(name, files, limits)
     for folder, inside in _folders_with(files, WAV_SUFFIX):
@@ -160,9 +162,21 @@ def _bare_recordings(name: str, files: Files, limits: Limits) -> Iterator[Observ
     """SigMF recordings that no collection names: those in one folder, or in one archive, are one session."""
     if isinstance(files, FolderFiles):
         for folder, inside in _folders_with(files, META_SUFFIX):
-            yield read_recordings(folder.rpartition("/")[2] or name, inside, limits)
+            yield _read_recordings(folder.rpartition("/")[2] or name, inside, limits)
     elif any(names_ending(files, META_SUFFIX)):
-        yield read_recordings(name, files, limits)
+        yield _read_recordings(name, files, limits)
+
+
+def _read_collection(path: str, files: Files, limits: Limits) -> Observation:
+    from heimdall.formats.readers.sigmf import read_collection  # its library takes a while to load
+
+    return read_collection(path, files, limits)
+
+
+def _read_recordings(name: str, files: Files, limits: Limits) -> Observation:
+    from heimdall.formats.readers.sigmf import read_recordings  # its library takes a while to load
+
+    return read_recordings(name, files, limits)
 
 
 def _folders_with(files: Files, suffix: str) -> Iterator[tuple[str, Files]]:

@@ -23,12 +23,10 @@ from heimdall.formats.readers.sigmf_metadata import (
     unknown_key,
 )
 from heimdall.formats.readers.sigmf_recording import SigmfRecording, dataset_name, parse_recording
+from heimdall.formats.readers.source import COLLECTION_SUFFIX, DATA_SUFFIX, META_SUFFIX
 from heimdall.observation import Observation, Place, Receiver, Reception
 from heimdall.validation import vet
 
-COLLECTION_SUFFIX = ".sigmf-collection"
-META_SUFFIX = ".sigmf-meta"
-DATA_SUFFIX = ".sigmf-data"
 TRUTH_KEY = "heimdall:truth"
 TRANSMITTER_HEIGHT_KEY = "heimdall:transmitter_height_m"
 _OWN_KEYS = (TRUTH_KEY, TRANSMITTER_HEIGHT_KEY)

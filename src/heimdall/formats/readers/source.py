@@ -18,6 +18,9 @@ from typing import IO, Any, BinaryIO
 from heimdall.errors import InputError
 from heimdall.formats.readers.limits import Files, Limits
 
+COLLECTION_SUFFIX = ".sigmf-collection"
+META_SUFFIX = ".sigmf-meta"
+DATA_SUFFIX = ".sigmf-data"
 _DEPTH = 3
 _BROKEN = (
     OSError,

@@ -12,8 +12,8 @@ from heimdall.formats.readers.kiwisdr import SUFFIX as WAV_SUFFIX
 from heimdall.formats.readers.limits import Limits
 from heimdall.formats.readers.positions import TRUTH_NAME
 from heimdall.formats.readers.read import MEASUREMENT_SUFFIXES
-from heimdall.formats.readers.sigmf import COLLECTION_SUFFIX, META_SUFFIX, TRUTH_KEY
-from heimdall.formats.readers.source import FolderFiles, plain_name
+from heimdall.formats.readers.sigmf import TRUTH_KEY
+from heimdall.formats.readers.source import COLLECTION_SUFFIX, META_SUFFIX, FolderFiles, plain_name
 from heimdall.observation import Place
 
 
