@@ -74,7 +74,7 @@ class LogPage:
 
 
 @dataclass(frozen=True)
-class RunFolder:
+class RunReader:
     path: Path
 
     @property

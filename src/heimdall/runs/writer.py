@@ -15,7 +15,7 @@ _PROGRESS_EVERY_S = 2.0
 _RADIO_MAP, _RADIO_MAP_HEADER = "radio_map.f32", "radio_map.json"
 
 
-class RunFolder:
+class RunWriter:
     """Files of a run; every JSON document is replaced as a whole, so that a reader never sees half of one."""
 
     def __init__(self, path: Path) -> None:
@@ -75,7 +75,7 @@ class RunFolder:
             self.write_json("warnings.json", [*warnings, entry])
 
 
-class SilentRunFolder(RunFolder):
+class SilentRunWriter(RunWriter):
     """The run folder for the other processes of a training: they read it, and the first one writes."""
 
     def write_json(self, name: str, document: Any) -> None: ...

@@ -25,7 +25,7 @@ from heimdall.locating.method import locate_each
 from heimdall.observation import Observation
 from heimdall.service.database.store import Model, Station, Store
 from heimdall.service.errors import BusyError, TooLargeError, TooOftenError
-from heimdall.service.models.model_cache import THREADS, WarmModels, champion_of, get_model
+from heimdall.service.models.model_cache import THREADS, ModelCache, champion_of, get_model
 from heimdall.service.receivers import registered
 from heimdall.service.settings import Settings
 
@@ -39,7 +39,7 @@ _SHARED_BYTES = 100e6
 
 
 @dataclass(frozen=True)
-class Answer:
+class LocatedSession:
     """Fixes with what they were made from."""
 
     observations: list[Observation]
@@ -80,7 +80,7 @@ class Deadline:
 class Locator:
     """`run` takes work into the queue, and refuses what could not be done in time."""
 
-    def __init__(self, settings: Settings, store: Store, models: WarmModels) -> None:
+    def __init__(self, settings: Settings, store: Store, models: ModelCache) -> None:
         self._settings = settings
         self._store = store
         self._models = models
@@ -118,7 +118,7 @@ class Locator:
         method: Method = Method.AUTO,
         model_id: str | None = None,
         deadline: Deadline | None = None,
-    ) -> Answer:
+    ) -> LocatedSession:
         """Locate with the champion, or another model, and what is known of the receivers.
 
         Raises TooLargeError for more observations than a request may have, BusyError once the deadline is over.
@@ -131,7 +131,7 @@ class Locator:
         for portion in _portions(corrected):
             deadline.check()
             located += self._locate(portion, method, model)
-        return Answer(corrected, located, model)
+        return LocatedSession(corrected, located, model)
 
     def _locate(self, observations: Sequence[Observation], method: Method, model: Model | None) -> list[Located]:
         """Here, or by the helper where others are located at the same time: threads of one interpreter take turns."""

@@ -17,7 +17,7 @@ from heimdall.service.concurrent_locating import Deadline, Locator, RateLimit
 from heimdall.service.database.store import Alias
 from heimdall.service.errors import BusyError, TooLargeError, TooOftenError, UnknownError
 from heimdall.service.models import registry
-from heimdall.service.models.model_cache import CHAMPION, WarmModels
+from heimdall.service.models.model_cache import CHAMPION, ModelCache
 from heimdall.service.receivers import registered
 from heimdall.service.receivers.registered import Correction, StationFields
 
@@ -28,7 +28,7 @@ from .observed import RECEIVERS, TRUTH, table
 def locator(settings, store):
     artifacts = open_artifacts(settings.artifact_address)
     few = settings.model_copy(update={"locate_slots": 1, "locate_queue": 2})
-    made = Locator(few, store, WarmModels(artifacts, settings.home / "warm"))
+    made = Locator(few, store, ModelCache(artifacts, settings.home / "warm"))
     yield made
     made.close()
 
@@ -90,7 +90,7 @@ def test_without_a_champion_the_likelihood_locates(locator):
 
 def test_the_champion_is_asked_and_stays_loaded(locator, imported, monkeypatch):
     first = locator.locate(observations(), Method.LEARNED)
-    monkeypatch.setattr(WarmModels, "_load", lambda *_: pytest.fail("loaded twice"))
+    monkeypatch.setattr(ModelCache, "_load", lambda *_: pytest.fail("loaded twice"))
     second = locator.locate(observations(), Method.LEARNED, imported.id)
     assert first.model.id == second.model.id == imported.id
     assert {fix.method for fix in (*first.fixes, *second.fixes)} == {"hybrid"}

@@ -18,7 +18,7 @@ from heimdall.errors import InputError
 if TYPE_CHECKING:
     from heimdall.learning.cluster_layout import Cluster
     from heimdall.learning.recipes import Recipe
-    from heimdall.runs.writer import RunFolder
+    from heimdall.runs.writer import RunWriter
 
 _GIB = 2**30
 
@@ -69,9 +69,9 @@ def train(
     """Train a network on simulated scenes, calibrate it on held-out ones, and export it as a bundle."""
     _log_to_console()
     from heimdall.learning.accelerator import left_to, resolve
-    from heimdall.runs.writer import RunFolder
+    from heimdall.runs.writer import RunWriter
 
-    run = RunFolder(resume or run_dir or _new_run(recipe))
+    run = RunWriter(resume or run_dir or _new_run(recipe))
     chosen = _recipe(run if resume else None, recipe, set_ or [])
     if resume and run.result.exists():
         _finish(run, json)
@@ -95,7 +95,7 @@ def train(
         _finish(run, json)
 
 
-def _recipe(resumed: RunFolder | None, name: str | None, changes: list[str]) -> Recipe:
+def _recipe(resumed: RunWriter | None, name: str | None, changes: list[str]) -> Recipe:
     """The recipe of the run that is resumed, else the named one with its changes."""
     from heimdall.learning.recipes import recipe_with
     from heimdall.learning.run.bundling import recipe_of_run
@@ -131,7 +131,7 @@ def _artifact_store() -> str | None:
 
 def _train(
     chosen: Recipe,
-    run: RunFolder,
+    run: RunWriter,
     resolved: Any,
     init: Path | None,
     data: list[Path],
@@ -159,7 +159,7 @@ def _train(
         raise StoppedError(f"stopped; to continue: heimdall train --resume {run.path}") from error
 
 
-def _finish(run: RunFolder, json: bool) -> None:
+def _finish(run: RunWriter, json: bool) -> None:
     result = run.read_json("result.json")
     model = run.path / result["model"]
     if json:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from heimdall.constants import MAD_TO_SIGMA
+
 NOT_RECENT_AGE_S = 254
 """An age from which on there is no GPS solution that is recent."""
 MIN_STAMPS = 17
@@ -83,7 +85,7 @@ def _on_one_line(stamps: Stamps, nominal_rate_hz: float) -> NDArray[np.intp]:
         raise BrokenRecordingError(f"its GPS stamps do not fit the {nominal_rate_hz:g} Hz of its header")
     residual_s = stamp_s - slope * sample
     residual_s -= np.median(residual_s)
-    spread_s = max(1.4826 * float(np.median(np.abs(residual_s))), _LEAST_SPREAD_S)
+    spread_s = max(MAD_TO_SIGMA * float(np.median(np.abs(residual_s))), _LEAST_SPREAD_S)
     near = np.abs(residual_s) <= _SIGMAS * spread_s
     if np.sum(near) < max(MIN_STAMPS, _MIN_SHARE * len(index)) or spread_s > _MOST_SPREAD_S:
         raise BrokenRecordingError(

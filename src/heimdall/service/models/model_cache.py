@@ -32,7 +32,7 @@ def get_model(session: Session, model_id: str) -> Model:
     return model
 
 
-class WarmModels:
+class ModelCache:
     """The models that were used last. Safe to use from several threads."""
 
     def __init__(self, artifacts: Artifacts, folder: Path) -> None:

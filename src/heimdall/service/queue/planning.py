@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from heimdall.doctor.program import Answer, run_program
+from heimdall.doctor.program import ProgramOutput, run_program
 from heimdall.errors import HeimdallError
 from heimdall.service.queue.job_requests import AnyRequest, TrainRequest
 from heimdall.service.settings import Settings
@@ -25,7 +25,7 @@ Plan = dict[str, Any]
 class Planner:
     """Asks once for each question; one at a time, since the program takes a core for some seconds."""
 
-    def __init__(self, settings: Settings, run: Callable[[Sequence[str], float], Answer] = run_program) -> None:
+    def __init__(self, settings: Settings, run: Callable[[Sequence[str], float], ProgramOutput] = run_program) -> None:
         self._settings = settings
         self._run = run
         self._lock = threading.Lock()

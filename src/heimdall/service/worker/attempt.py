@@ -14,18 +14,18 @@ from typing import Any
 
 from heimdall.errors import HeimdallError
 from heimdall.runs import run_archive
-from heimdall.runs.reader import Result, RunFolder
+from heimdall.runs.reader import Result, RunReader
 from heimdall.service.database.store import Job
 from heimdall.service.queue import leases
 from heimdall.service.queue.jobs import State, record
 from heimdall.service.queue.leases import Bundle, Ending, Outcome
-from heimdall.service.storage.run_progress import News
+from heimdall.service.storage.run_progress import RunProgress
 from heimdall.service.storage.run_reader import run_folder
 from heimdall.service.worker import launch
 from heimdall.service.worker.launch import Slot, Tools
-from heimdall.service.worker.process import LeashedProcess
-from heimdall.service.worker.retrying_task import Errand
-from heimdall.service.worker.run_uploader import Carrier
+from heimdall.service.worker.process import WatchedProcess
+from heimdall.service.worker.retrying_task import RetryingTask
+from heimdall.service.worker.run_uploader import RunUploader
 from heimdall.service.worker.watchdog import KILLED, STOPPED
 
 log = logging.getLogger(__name__)
@@ -45,9 +45,9 @@ class Attempt:
         self._lease = job.lease
         self._tools = tools
         self._folder = run_folder(tools.settings, job.id)
-        self._news = News(job, self._folder, tools.gpu_reason)
+        self._news = RunProgress(job, self._folder, tools.gpu_reason)
         self._renewed_s = time.monotonic()
-        self._process: LeashedProcess | None = None
+        self._process: WatchedProcess | None = None
         self._log_begin = 0
         self._carrier = _carrier(job, self._folder, tools)
         self._leaving = False
@@ -127,11 +127,11 @@ class Attempt:
         if self._carrier is None or key is None or not run_archive.is_newer_elsewhere(self._folder, key):
             return self._begin()
         work = partial(run_archive.bring, self._folder, key, self._tools.artifacts)
-        brought = Errand(self._tools.executor, work)
+        brought = RetryingTask(self._tools.executor, work)
         self._next = lambda: self._brought(brought)
         return None
 
-    def _brought(self, errand: Errand[None]) -> Outcome | None:
+    def _brought(self, errand: RetryingTask[None]) -> Outcome | None:
         if self._stop_reason is not None:
             return Outcome(Ending.STOPPED, self._stop_reason)
         brought = errand.poll()
@@ -148,11 +148,11 @@ class Attempt:
         if result is not None:  # a worker that was killed had come so far
             return self._publish(result)
         work = partial(launch.command_for, self.job, self._folder, self._tools)
-        command = Errand(self._tools.executor, work)
+        command = RetryingTask(self._tools.executor, work)
         self._next = lambda: self._start(command)
         return None
 
-    def _start(self, errand: Errand[list[str]]) -> Outcome | None:
+    def _start(self, errand: RetryingTask[list[str]]) -> Outcome | None:
         if self._stop_reason is not None:
             return Outcome(Ending.STOPPED, self._stop_reason)
         command = errand.poll()
@@ -168,7 +168,7 @@ class Attempt:
         self._next = lambda: self._watch(process)
         return None
 
-    def _watch(self, process: LeashedProcess) -> Outcome | None:
+    def _watch(self, process: WatchedProcess) -> Outcome | None:
         if time.monotonic() > self._stop_deadline_s:
             process.kill()
         code = process.poll()
@@ -191,11 +191,11 @@ class Attempt:
 
     def _publish(self, result: Result) -> Outcome | None:
         work = partial(launch.store_model, self.job, result, self._folder, self._tools.artifacts)
-        stored = Errand(self._tools.executor, work)
+        stored = RetryingTask(self._tools.executor, work)
         self._next = lambda: self._published(result, stored)
         return None
 
-    def _published(self, result: Result, errand: Errand[Bundle | None]) -> Outcome | None:
+    def _published(self, result: Result, errand: RetryingTask[Bundle | None]) -> Outcome | None:
         stored = errand.poll()
         if stored is None:
             return None
@@ -223,8 +223,8 @@ class Attempt:
         log.info("job %s: %s (%s)", self.job.id, state or "held by another", outcome.message)
 
 
-def _carrier(job: Job, folder: RunFolder, tools: Tools) -> Carrier | None:
-    return Carrier(job, folder, tools.artifacts, tools.executor) if tools.settings.carries else None
+def _carrier(job: Job, folder: RunReader, tools: Tools) -> RunUploader | None:
+    return RunUploader(job, folder, tools.artifacts, tools.executor) if tools.settings.carries else None
 
 
 def _how_lost(code: int) -> str:

@@ -25,7 +25,7 @@ EVERY_S = 10.0
 EXAMINE_EVERY_S = 600.0
 
 
-class Announcer(threading.Thread):
+class WorkerHeartbeat(threading.Thread):
     def __init__(self, settings: Settings, store: Store, gpu: Callable[[], GpuState | None]) -> None:
         super().__init__(name="announcer", daemon=True)
         self._settings = settings

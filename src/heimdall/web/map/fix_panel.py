@@ -8,7 +8,7 @@ from html import escape
 
 from nicegui import ui
 
-from heimdall.service.concurrent_locating import Answer
+from heimdall.service.concurrent_locating import LocatedSession
 from heimdall.web.layout import panel
 from heimdall.web.map.fix_view import Figure, ReceiverRow
 from heimdall.web.page_session import sentence
@@ -23,7 +23,7 @@ class Details:
     """Observations in the session."""
 
 
-def show(answer: Answer, details: Details) -> None:
+def show(answer: LocatedSession, details: Details) -> None:
     fix, observation = answer.fixes[0], answer.observations[0]
     with panel(fix.id):
         if fix.advice:

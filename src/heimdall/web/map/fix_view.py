@@ -25,7 +25,7 @@ from heimdall.formats.writers.geojson import geojson_text
 from heimdall.locating.by_likelihood import Located
 from heimdall.locating.information_share import Contributions, contributions
 from heimdall.observation import ClockClass, Observation, Receiver
-from heimdall.service.concurrent_locating import Answer
+from heimdall.service.concurrent_locating import LocatedSession
 from heimdall.service.database.store import Station
 from heimdall.web.map.evidence_image import box_of, overlays
 
@@ -58,7 +58,7 @@ class ReceiverRow:
     """Of the information, 0 to 1."""
 
 
-def scene_of(answer: Answer, index: int) -> Scene:
+def scene_of(answer: LocatedSession, index: int) -> Scene:
     fix, observation, posterior = answer.fixes[index], answer.observations[index], answer.located[index].posterior
     features = json.loads(geojson_text([fix], [observation]))["features"]
     drawn = [] if posterior is None else overlays(posterior, fix.region_95)
@@ -121,7 +121,7 @@ def rows_of(located: Located, observation: Observation, found: Contributions | N
     ]
 
 
-def details_of(answer: Answer, index: int) -> tuple[list[Figure], list[ReceiverRow]]:
+def details_of(answer: LocatedSession, index: int) -> tuple[list[Figure], list[ReceiverRow]]:
     located, observation = answer.located[index], answer.observations[index]
     found = contributions(located)
     return figures_of(located.fix, observation, found), rows_of(located, observation, found)

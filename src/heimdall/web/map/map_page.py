@@ -16,7 +16,7 @@ from nicegui.elements.upload_files import FileUpload
 from heimdall.errors import HeimdallError
 from heimdall.locating import Method
 from heimdall.service.auth import Role
-from heimdall.service.concurrent_locating import Answer, Deadline
+from heimdall.service.concurrent_locating import Deadline, LocatedSession
 from heimdall.service.database.store import StoredSession
 from heimdall.service.receivers import registered
 from heimdall.service.storage import sessions
@@ -62,7 +62,7 @@ class Choice:
 class Shown:
     """A located observation, ready to be drawn."""
 
-    answer: Answer
+    answer: LocatedSession
     scene: Scene
     details: fix_panel.Details
 

@@ -15,7 +15,7 @@ from heimdall.estimation.region import GridPosterior
 from heimdall.geometry import LocalFrame, geodesic_distance_m
 from heimdall.locating.by_likelihood import locate
 from heimdall.observation import Observation, Place, Receiver, Reception
-from heimdall.service.concurrent_locating import Answer
+from heimdall.service.concurrent_locating import LocatedSession
 from heimdall.web.map.evidence_image import overlays
 from heimdall.web.map.fix_view import details_of, scene_of, stations_scene
 
@@ -35,8 +35,8 @@ def observation(flaw: str | None = None, truth: Place | None = TRUTH) -> Observa
     return Observation("o", 150e6, 25e3, tuple(receptions), truth=truth)
 
 
-def answer_for(each: Observation) -> Answer:
-    return Answer([each], locate([each]), None)
+def answer_for(each: Observation) -> LocatedSession:
+    return LocatedSession([each], locate([each]), None)
 
 
 def test_the_scene_holds_everything_that_has_a_place_and_is_json():

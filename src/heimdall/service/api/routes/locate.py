@@ -19,7 +19,7 @@ from heimdall.observation import Observation
 from heimdall.service.api.parts import Parts, UsesParts, Viewer
 from heimdall.service.api.problems import documented
 from heimdall.service.api.uploading import form_of, receive_files
-from heimdall.service.concurrent_locating import Answer, Deadline
+from heimdall.service.concurrent_locating import Deadline, LocatedSession
 from heimdall.service.database.store import StoredSession
 from heimdall.service.queue.job_requests import Id
 from heimdall.service.storage import sessions
@@ -176,7 +176,7 @@ def _observations(
     return observations
 
 
-def _written(answer: Answer, form: Form) -> bytes:
+def _written(answer: LocatedSession, form: Form) -> bytes:
     if form is Form.JSON:
         model = None if answer.model is None else answer.model.id
         document = {"fixes": [fix.to_json() for fix in answer.fixes], "model": model}
