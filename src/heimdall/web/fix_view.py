@@ -27,14 +27,14 @@ from heimdall.formats.wording import (
 from heimdall.observation import ClockClass, Observation, Receiver
 from heimdall.service.concurrent_locating import Answer
 from heimdall.service.database.store import Station
-from heimdall.web.evidence_image import box_of, overlays
+from heimdall.web.evidence_grid import box_of, evidence_grid
 
 Scene = dict[str, Any]
-"""What the map draws: GeoJSON features with their styles' names, overlays, bounds."""
+"""What the map draws: GeoJSON features with their styles' names, evidence, bounds."""
 _MARGIN = 1.15
 _REGION_AT_MOST = 3.0
 """The view grows for a region up to this many times what the receivers span."""
-EMPTY: Scene = {"features": [], "overlays": [], "bounds": None}
+EMPTY: Scene = {"features": [], "evidence": None, "bounds": None}
 
 
 @dataclass(frozen=True)
@@ -61,10 +61,9 @@ class ReceiverRow:
 def scene_of(answer: Answer, index: int) -> Scene:
     fix, observation, posterior = answer.fixes[index], answer.observations[index], answer.located[index].posterior
     features = json.loads(geojson_text([fix], [observation]))["features"]
-    drawn = [] if posterior is None else overlays(posterior, fix.region_95)
     return {
         "features": [feature for feature in features if feature["geometry"] is not None],
-        "overlays": [{"address": each.address, "bounds": each.box.to_bounds()} for each in drawn],
+        "evidence": None if posterior is None else evidence_grid(posterior),
         "bounds": _bounds(fix, observation),
     }
 
@@ -87,7 +86,7 @@ def stations_scene(stations: Sequence[Station]) -> Scene:
         for station in stations
     ]
     points = np.array([[station.longitude_deg, station.latitude_deg] for station in stations])
-    return {"features": features, "overlays": [], "bounds": box_of(points, 1.3).to_bounds()}
+    return {"features": features, "evidence": None, "bounds": box_of(points, 1.3).to_bounds()}
 
 
 def figures_of(fix: Fix, observation: Observation, found: Contributions | None) -> list[Figure]:
