@@ -9,6 +9,7 @@ from html import escape
 from nicegui import ui
 
 from heimdall.service.concurrent_locating import Answer
+from heimdall.web import places, words
 from heimdall.web.fix_view import Figure, ReceiverRow
 from heimdall.web.frame import panel
 from heimdall.web.visit import sentence
@@ -29,12 +30,23 @@ def show(answer: Answer, details: Details) -> None:
         if fix.advice:
             ui.label(sentence(fix.advice)).classes("advice")
         ui.html(_figures(details.figures), sanitize=False)
+        if fix.latitude_deg is not None and fix.longitude_deg is not None:
+            _places(fix.latitude_deg, fix.longitude_deg)
         if observation.notes:
             ui.html(
                 "".join(f"<p class='muted'>{escape(sentence(note))}</p>" for note in observation.notes), sanitize=False
             )
     with panel("Receivers", hint="share of the information, and how late (+) or early (−) each signal came"):
         ui.html(_table(details.rows), sanitize=False)
+
+
+def _places(latitude_deg: float, longitude_deg: float) -> None:
+    """The position in every notation, copied by a click."""
+    with ui.element("div").classes("places").props('role=group aria-label="Position, to be copied"'):
+        for name, text in places.notations(latitude_deg, longitude_deg).items():
+            button = ui.element("button").props(f'type=button title="Copy" aria-label="Copy {name}: {text}"')
+            with button.on("click", lambda text=text: words.copy(text)):
+                ui.html(f"<span>{escape(name)}</span><b>{escape(text)}</b>", sanitize=False)
 
 
 def stepper(details: Details, go: Callable[[int], Awaitable[None]]) -> None:

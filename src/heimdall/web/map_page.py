@@ -20,7 +20,7 @@ from heimdall.service.database.store import StoredSession
 from heimdall.service.receivers import registered
 from heimdall.service.storage import sessions
 from heimdall.service.storage.uploads import Upload, harmless, receiving
-from heimdall.web import fix_panel, words
+from heimdall.web import fix_panel, places, words
 from heimdall.web.entry import Entry, to_sign_in
 from heimdall.web.fix_map import FixMap
 from heimdall.web.fix_view import EMPTY, Scene, details_of, scene_of, stations_scene
@@ -296,17 +296,17 @@ class MapPage:
         ui.notify("Link copied", type="positive", position="bottom")
 
     def _ask_truth(self, stored: StoredSession, summary: sessions.Summary) -> None:
-        label = "Latitude, longitude in degrees, height in m if known; empty if nobody knows"
+        label = "Latitude, longitude, height in m if known; or a locator, MGRS, UTM; empty if nobody knows"
         if summary.truth is None and summary.with_truth:
             own = words.count(summary.with_truth, "observation")
             label = f"{own} with a place of its own: one place typed here replaces them all"
-        before = "" if summary.truth is None else words.place_text(summary.truth.to_place())
+        before = "" if summary.truth is None else places.place_text(summary.truth.to_place())
         words.ask("Known transmitter", label, before, lambda text: self._set_truth(stored, text))
 
     async def _set_truth(self, stored: StoredSession, text: str) -> bool:
         def change() -> bool:
             parts = self._visit.parts
-            truth = words.read_place(text)
+            truth = places.read_place(text)
             sessions.set_truth(parts.store, parts.settings, stored.id, truth)
             return True
 

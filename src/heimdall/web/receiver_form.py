@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from heimdall.errors import InputError
 from heimdall.observation import Place
 from heimdall.service.receivers.registered import StationFields
+from heimdall.web.places import place_text, read_place
 from heimdall.web.visit import Visit
-from heimdall.web.words import place_text, read_place
 
 _CLOCKS = {
     "": "as its recordings say",
@@ -28,7 +28,7 @@ def ask_station(
     with ui.dialog(value=True) as dialog, ui.card().classes("ask"):
         ui.label(title).classes("title")
         name = _input("Name, as in its recordings", before.name if before else "")
-        place = _input("Latitude, longitude, height in m", _place_text(before))
+        place = _input("Place: latitude, longitude, height in m; or a locator, MGRS, UTM", _place_text(before))
         clock = (
             ui.select(_clocks(before), value=_clock_key(before), label="Clock").props("dense outlined").classes("wide")
         )

@@ -112,13 +112,8 @@ def _show_finding(finding: dict[str, Any]) -> None:
         if fix and finding.get("status") != "ok":
             with ui.element("div").classes("fix"):
                 ui.html(f"<pre>{escape(chr(10).join(fix))}</pre>", sanitize=False).classes("grow")
-                copy = ui.button(icon="content_copy", on_click=lambda: _copy("\n".join(fix)))
+                copy = ui.button(icon="content_copy", on_click=lambda: words.copy("\n".join(fix)))
                 copy.props('flat round dense aria-label="Copy the commands"')
-
-
-def _copy(text: str) -> None:
-    ui.clipboard.write(text)
-    ui.notify("Copied", type="positive", position="bottom")
 
 
 def finding_html(finding: dict[str, Any]) -> str:

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 from nicegui import ui
 
-from heimdall.errors import InputError
 from heimdall.formats.wording import frequency_text
-from heimdall.observation import Place
 from heimdall.service.storage.sessions import Summary
-
-_NUMBER = r"(-?\d+(?:\.\d+)?(?:e[-+]?\d+)?)"
-_PLACE = re.compile(rf"\s*\[?\s*{_NUMBER}\s*°?\s*[,; ]\s*{_NUMBER}\s*°?\s*(?:[,; ]\s*{_NUMBER})?\s*\]?\s*")
 
 
 def about_session(summary: Summary) -> str:
@@ -70,25 +64,9 @@ def score_name(name: str) -> str:
     return f"{plain[:-2]} in m" if plain.endswith(" m") else plain
 
 
-def place_text(place: Place) -> str:
-    """To the last digit, as `read_place` reads it: a form must not change what nobody edits."""
-    known = [place.latitude_deg, place.longitude_deg, *([] if place.height_m is None else [place.height_m])]
-    return ", ".join(map(repr, known))
-
-
-def read_place(text: str) -> Place | None:
-    """`50.0155, 9.0108` or with a height; None for nothing. Raises InputError for anything else."""
-    if not text.strip():
-        return None
-    found = _PLACE.fullmatch(text)
-    if found is None:
-        raise InputError(f"{text.strip()!r} is no place: write latitude, longitude in degrees, such as 50.0155, 9.0108")
-    latitude_deg, longitude_deg = float(found[1]), float(found[2])
-    if abs(latitude_deg) > 90 or abs(longitude_deg) > 180:
-        raise InputError(
-            f"{text.strip()} is not on the globe: latitude comes first, -90 to 90, then longitude, -180 to 180"
-        )
-    return Place(latitude_deg, longitude_deg, float(found[3]) if found[3] else None)
+def copy(text: str) -> None:
+    ui.clipboard.write(text)
+    ui.notify("Copied", type="positive", position="bottom")
 
 
 def confirm(question: str, action: str, go: Callable[[], Awaitable[None]]) -> None:

@@ -8,17 +8,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from .conftest import PHONE
+from .conftest import DRAWN, PAGES, PHONE, upload
 
 pytestmark = pytest.mark.browser
-
-DRAWN = '.fix-map[data-drawn*="estimate"]'
-PAGES = ("/", "/training", "/models", "/receivers", "/system")
-
-
-def upload(page, files: list[str]) -> None:
-    page.set_input_files("input[type=file]", files)
-    page.wait_for_selector(DRAWN)
 
 
 def test_a_stranger_is_asked_for_a_token_and_comes_back_to_the_page_asked_for(open_page, served, shoot):
@@ -130,24 +122,6 @@ def test_no_other_site_may_show_the_page_in_its_own(open_page, served):
     headers = open_page().request.get(served.address).headers
     assert headers["content-security-policy"] == "frame-ancestors 'none'"
     assert headers["x-content-type-options"] == "nosniff"
-
-
-@pytest.fixture
-def measurements() -> bytes:
-    """One transmission as four receivers timed it."""
-    times_s = {"A": (50.2, 10.1, 0.0), "B": (49.8, 10.3, 30e-6), "C": (50.1, 9.6, 45e-6), "D": (49.9, 9.7, 25e-6)}
-    rows = [
-        {
-            "receiver": name,
-            "latitude_deg": lat,
-            "longitude_deg": lon,
-            "height_m": 0.0,
-            "toa_s": toa,
-            "clock_sigma_s": 1e-6,
-        }
-        for name, (lat, lon, toa) in times_s.items()
-    ]
-    return json.dumps({"id": "m", "frequency_hz": 150e6, "bandwidth_hz": 25e3, "measurements": rows}).encode()
 
 
 def test_the_pictures_lie_where_git_does_not_look():

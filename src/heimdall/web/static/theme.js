@@ -3,6 +3,7 @@
   const key = "heimdall-theme";
   const system = matchMedia("(prefers-color-scheme: dark)");
   const dark = () => (localStorage.getItem(key) || (system.matches ? "dark" : "light")) === "dark";
+  document.documentElement.lang = "en";
   const apply = () => {
     document.documentElement.dataset.theme = dark() ? "dark" : "light";
     if (window.setDark) window.setDark(dark()); // NiceGUI's
