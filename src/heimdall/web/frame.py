@@ -48,7 +48,7 @@ def _theme_button() -> None:
 
 def _who(visit: Visit) -> None:
     person = ui.button(icon="person").props('flat round dense aria-label="Who is signed in"').classes("quiet")
-    with person, ui.menu(), ui.element("div").classes("menu"):
+    with person, ui.menu().props('role=dialog aria-label="Who is signed in"'), ui.element("div").classes("menu"):
         ui.label(visit.who.name).classes("strong")
         ui.label(f"role: {visit.who.role}").classes("muted")
         ui.html(

@@ -206,9 +206,9 @@ class MapPage:
                     ui.button(icon="more_vert").props('flat round dense aria-label="More"').classes("quiet"),
                     ui.menu(),
                 ):
-                    ui.menu_item("Known transmitter …", lambda: self._ask_truth(stored, summary))
-                    ui.menu_item("Rename …", lambda: self._ask_name(stored))
-                    ui.menu_item("Delete …", lambda: self._ask_delete(stored))
+                    ui.menu_item("Known transmitter …", lambda: self._ask_truth(stored, summary)).props("role=menuitem")
+                    ui.menu_item("Rename …", lambda: self._ask_name(stored)).props("role=menuitem")
+                    ui.menu_item("Delete …", lambda: self._ask_delete(stored)).props("role=menuitem")
 
     async def _locate(self) -> None:
         """What is chosen now, drawn only if it is still chosen when it is there."""

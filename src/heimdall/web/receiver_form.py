@@ -12,6 +12,7 @@ from heimdall.observation import Place
 from heimdall.service.receivers.registered import StationFields
 from heimdall.web.places import place_text, read_place
 from heimdall.web.visit import Visit
+from heimdall.web.words import dialog_named
 
 _CLOCKS = {
     "": "as its recordings say",
@@ -25,7 +26,7 @@ def ask_station(
     visit: Visit, title: str, before: StationFields | None, save: Callable[[StationFields], Awaitable[bool]]
 ) -> None:
     """It closes when `save` is content."""
-    with ui.dialog(value=True) as dialog, ui.card().classes("ask"):
+    with dialog_named(title) as dialog, ui.card().classes("ask"):
         ui.label(title).classes("title")
         name = _input("Name, as in its recordings", before.name if before else "")
         place = _input("Place: latitude, longitude, height in m; or a locator, MGRS, UTM", _place_text(before))

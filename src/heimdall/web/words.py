@@ -69,9 +69,16 @@ def copy(text: str) -> None:
     ui.notify("Copied", type="positive", position="bottom")
 
 
+def dialog_named(name: str) -> ui.dialog:
+    """An open dialog with the name that a screen reader says."""
+    dialog = ui.dialog(value=True)
+    dialog.props["aria-label"] = name
+    return dialog
+
+
 def confirm(question: str, action: str, go: Callable[[], Awaitable[None]]) -> None:
     """A dialog before something that cannot be undone."""
-    with ui.dialog(value=True) as dialog, ui.card().classes("ask"):
+    with dialog_named(question) as dialog, ui.card().classes("ask"):
         ui.label(question)
 
         async def agreed() -> None:
@@ -85,7 +92,7 @@ def confirm(question: str, action: str, go: Callable[[], Awaitable[None]]) -> No
 
 def ask(title: str, label: str, value: str, answer: Callable[[str], Awaitable[bool]]) -> None:
     """A dialog with one line of text; it closes when `answer` is content, or when nothing was changed."""
-    with ui.dialog(value=True) as dialog, ui.card().classes("ask"):
+    with dialog_named(title) as dialog, ui.card().classes("ask"):
         ui.label(title).classes("title")
         field = ui.input(label, value=value).props("outlined dense autofocus").classes("wide")
 

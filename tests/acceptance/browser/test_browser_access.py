@@ -46,19 +46,19 @@ def test_no_dialog_or_complaint_has_a_serious_fault(filled, served, tmp_path):
     found = [*findings(filled)]
     filled.click("text=Known transmitter")
     filled.wait_for_selector(".ask")
-    filled.wait_for_timeout(400)  # it fades in
+    filled.wait_for_timeout(1200)  # it fades in
     found += findings(filled)
     filled.keyboard.press("Escape")
     broken = tmp_path / "broken.jsonl"
     broken.write_text("{}\n")
     filled.set_input_files("input[type=file]", str(broken))
     filled.wait_for_selector(".complaint")
-    filled.wait_for_timeout(600)
+    filled.wait_for_timeout(1200)
     found += findings(filled)
     filled.goto(f"{served.address}/receivers")
     filled.click("role=button[name='Add a receiver']")
     filled.wait_for_selector(".ask")
-    filled.wait_for_timeout(400)
+    filled.wait_for_timeout(1200)
     found += findings(filled)
     assert found == []
 
