@@ -13,13 +13,8 @@ from heimdall.estimation.locate import locate
 from heimdall.estimation.region import GridPosterior
 from heimdall.geometry import LocalFrame, geodesic_distance_m
 from heimdall.observation import Observation, Place, Receiver, Reception
-<<<<<<< HEAD
 from heimdall.service.concurrent_locating import Answer
-from heimdall.web.evidence_image import overlays
-=======
-from heimdall.service.locating import Answer
 from heimdall.web.evidence_grid import evidence_grid
->>>>>>> 445cb94 (Draw coasts, borders, rivers and cities below the fix, and the evidence anew at every zoom)
 from heimdall.web.fix_view import details_of, scene_of, stations_scene
 
 TRUTH = Place(50.02, 10.05, 0.0)
