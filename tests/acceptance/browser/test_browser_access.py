@@ -14,8 +14,12 @@ pytestmark = pytest.mark.browser
 GRAVE = ("serious", "critical")
 
 
-def findings(page) -> Iterator[str]:
-    for each in axe.Axe().run(page).response["violations"]:
+MODAL = {"rules": {"color-contrast": {"enabled": False}}}
+"""axe takes the veil behind a dialog for the ground of its letters; their colours are those of the pages."""
+
+
+def findings(page, options: dict | None = None) -> Iterator[str]:
+    for each in axe.Axe().run(page, options=options).response["violations"]:
         if each["impact"] in GRAVE:
             yield f"{page.url}: {each['help']}: {each['nodes'][0]['html'][:200]}"
 
@@ -43,23 +47,23 @@ def test_no_page_has_a_serious_fault(filled, served):
 def test_no_dialog_or_complaint_has_a_serious_fault(filled, served, tmp_path):
     filled.click(".row.current [aria-label=More]")
     filled.wait_for_selector("text=Known transmitter")
-    found = [*findings(filled)]
+    found = [*findings(filled, MODAL)]
     filled.click("text=Known transmitter")
     filled.wait_for_selector(".ask")
     filled.wait_for_timeout(1200)  # it fades in
-    found += findings(filled)
+    found += findings(filled, MODAL)
     filled.keyboard.press("Escape")
     broken = tmp_path / "broken.jsonl"
     broken.write_text("{}\n")
     filled.set_input_files("input[type=file]", str(broken))
     filled.wait_for_selector(".complaint")
     filled.wait_for_timeout(1200)
-    found += findings(filled)
+    found += findings(filled, MODAL)
     filled.goto(f"{served.address}/receivers")
     filled.click("role=button[name='Add a receiver']")
     filled.wait_for_selector(".ask")
     filled.wait_for_timeout(1200)
-    found += findings(filled)
+    found += findings(filled, MODAL)
     assert found == []
 
 
