@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
@@ -117,22 +117,27 @@ class Locator:
         method: Method = Method.AUTO,
         model_id: str | None = None,
         deadline: Deadline | None = None,
+        *,
+        corrected: bool = True,
+        session_ids: Collection[str] = (),
     ) -> Answer:
         """Locate with the champion, or another model, and what is known of the receivers.
 
+        `corrected`: with their corrections taken off, but those that were fitted to the stored sessions
+        `session_ids` themselves, which the observations are from.
         Raises TooLargeError for more observations than a request may have, BusyError once the deadline is over.
         """
         self._check_count(len(observations))
         deadline = deadline or self.deadline()
         model, known = self._choose(method, model_id)
-        corrected = registered.corrected(observations, known)
+        prepared = registered.corrected(observations, known, places_only=not corrected, session_ids=session_ids)
         learned = None if model is None else self._models.get(model)
         located: list[Located] = []
-        for portion in _portions(corrected):
+        for portion in _portions(prepared):
             deadline.check()
             each = locate_each(portion) if learned is None else learned.locate_each(portion, method is Method.AUTO)
             located += each
-        return Answer(corrected, located, model)
+        return Answer(prepared, located, model)
 
     def _check_count(self, count: int) -> None:
         most = self._settings.locate_observations

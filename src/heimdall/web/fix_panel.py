@@ -8,11 +8,15 @@ from html import escape
 
 from nicegui import ui
 
+from heimdall.formats.wording import coordinates_text
 from heimdall.service.concurrent_locating import Answer
 from heimdall.web import places, words
-from heimdall.web.fix_view import Figure, ReceiverRow
+from heimdall.web.fix_view import Figure, FixRow, ReceiverRow
 from heimdall.web.frame import panel
+from heimdall.web.map_choice import Choice
 from heimdall.web.visit import sentence
+
+_COLUMNS = {"name": "fix", "status": "status", "place": "position", "region": "95 % region", "error": "from the truth"}
 
 
 @dataclass(frozen=True)
@@ -49,22 +53,43 @@ def _places(latitude_deg: float, longitude_deg: float) -> None:
                 ui.html(f"<span>{escape(name)}</span><b>{escape(text)}</b>", sanitize=False)
 
 
-def stepper(details: Details, go: Callable[[int], Awaitable[None]]) -> None:
-    """Through the observations of a session that has several."""
-    if details.count < 2:
-        return
-    last = details.count - 1
-    ui.button(icon="chevron_left", on_click=lambda: go(max(0, details.index - 1))).props(
+def stepper(
+    choice: Choice, count: int, go: Callable[[int], Awaitable[None]], show_every: Callable[[], Awaitable[None]]
+) -> None:
+    """Through the observations of a session that has several, or to all of them."""
+    last, index = count - 1, choice.index
+    every = ui.button("All fixes", on_click=show_every).props("outline dense no-caps")
+    every.set_enabled(not choice.every)
+    ui.button(icon="chevron_left", on_click=lambda: go(max(0, index - 1))).props(
         'flat round dense aria-label="Previous"'
     )
-    number = ui.number(value=details.index + 1, min=1, max=details.count, format="%d").props(
-        'dense outlined aria-label="Observation"'
-    )
+    number = ui.number(value=index + 1, min=1, max=count, format="%d").props('dense outlined aria-label="Observation"')
     number.on("keydown.enter", lambda: go(min(last, max(0, int(number.value or 1) - 1))))
-    ui.label(f"of {details.count:,}").classes("muted")
-    ui.button(icon="chevron_right", on_click=lambda: go(min(last, details.index + 1))).props(
+    ui.label(f"of {count:,}").classes("muted")
+    ui.button(icon="chevron_right", on_click=lambda: go(min(last, index + 1))).props(
         'flat round dense aria-label="Next"'
     )
+
+
+def show_every(name: str, rows: list[FixRow], count: int, go: Callable[[int], Awaitable[None]]) -> None:
+    """A table of all fixes; a click shows one in detail."""
+    hint = words.count(count, "observation")
+    if len(rows) < count:
+        hint = f"{len(rows)} of {count:,}, evenly chosen; `heimdall locate` makes all of them"
+    with panel(name, hint=hint):
+        columns = [
+            {"name": key, "label": label, "field": key, "align": "left", "sortable": True}
+            for key, label in _COLUMNS.items()
+            if any(getattr(row, key, None) or key == "place" for row in rows)
+        ]
+        data = [vars(row) | {"place": _place(row)} for row in rows]
+        table = ui.table(rows=data, columns=columns, row_key="index", pagination=15).props("flat dense")
+        table.classes("fixes").on("rowClick", lambda event: go(int(event.args[1]["index"])))
+
+
+def _place(row: FixRow) -> str:
+    known = row.latitude_deg is not None and row.longitude_deg is not None
+    return coordinates_text(row.latitude_deg or 0.0, row.longitude_deg or 0.0) if known else "no position"
 
 
 def _figures(figures: list[Figure]) -> str:

@@ -89,6 +89,73 @@ def stations_scene(stations: Sequence[Station]) -> Scene:
     return {"features": features, "evidence": None, "bounds": box_of(points, 1.3).to_bounds()}
 
 
+@dataclass(frozen=True)
+class FixRow:
+    """One of many fixes."""
+
+    index: int
+    name: str
+    status: str
+    latitude_deg: float | None
+    longitude_deg: float | None
+    region: str
+    error: str
+
+
+def fix_rows(answer: Answer, indices: Sequence[int]) -> list[FixRow]:
+    """`indices` are those of the observations in their session."""
+    return [
+        FixRow(
+            index,
+            fix.id,
+            fix.status.value,
+            fix.latitude_deg,
+            fix.longitude_deg,
+            "" if fix.region_95 is None else length_text(span_m(fix.region_95)),
+            "" if fix.truth is None else length_text(fix.truth.error_m),
+        )
+        for index, fix in zip(indices, answer.fixes, strict=True)
+    ]
+
+
+def fixes_scene(answer: Answer, rows: Sequence[FixRow]) -> Scene:
+    """The receivers of all and a point for each fix."""
+    receivers = {
+        each.receiver.name: each.receiver
+        for observation in answer.observations
+        for each in observation.receptions
+        if each.flaw is None
+    }
+    features = [_receiver_feature(each) for each in receivers.values()]
+    fixes = [
+        {
+            "index": row.index,
+            "name": f"{row.name}: {row.status}",
+            "latitude_deg": row.latitude_deg,
+            "longitude_deg": row.longitude_deg,
+        }
+        for row in rows
+        if row.latitude_deg is not None
+    ]
+    points = [(each.longitude_deg, each.latitude_deg) for each in receivers.values()]
+    points += [(row.longitude_deg, row.latitude_deg) for row in rows if row.longitude_deg is not None]  # type: ignore[misc]
+    bounds = box_of(np.array(points, dtype=float), _MARGIN).to_bounds() if points else None
+    return {"features": features, "fixes": fixes, "evidence": None, "bounds": bounds}
+
+
+def _receiver_feature(receiver: Receiver) -> dict[str, Any]:
+    return {
+        "type": "Feature",
+        "geometry": {"type": "Point", "coordinates": [receiver.longitude_deg, receiver.latitude_deg]},
+        "properties": {
+            "kind": "receiver",
+            "name": receiver.name,
+            "used": True,
+            "clock": receiver.clock_class.value,
+        },
+    }
+
+
 def figures_of(fix: Fix, observation: Observation, found: Contributions | None) -> list[Figure]:
     figures = [Figure("status", fix.status.value, _tone(fix.status))]
     if fix.latitude_deg is not None and fix.longitude_deg is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import ParamSpec, TypeVar
 
 from fastapi import Request
@@ -41,6 +41,10 @@ class Visit:
         except SQLAlchemyError:
             self.complain("The database does not answer; try again soon.")
         return None
+
+    def on_back(self, go: Callable[[str], Awaitable[None]]) -> None:
+        """`go` is told the query of the address that the browser's Back and Forward lead to; see static/theme.js."""
+        ui.on("went", lambda event: go(str(event.args)))
 
     def complain(self, message: str) -> None:
         """Say what went wrong, until it is closed; also where the element that asked is no longer on the page."""

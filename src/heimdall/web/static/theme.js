@@ -16,6 +16,7 @@
   apply();
   // NiceGUI's own script comes after this one.
   addEventListener("load", () => setTimeout(apply, 0));
+  addEventListener("popstate", () => window.emitEvent?.("went", location.search)); // NiceGUI's
   // Quasar's bar of what is being loaded has no name to say.
   addEventListener("load", () => document.getElementById("q-loading-bar")?.setAttribute("aria-hidden", "true"));
 })();
