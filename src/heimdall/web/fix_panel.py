@@ -16,6 +16,10 @@ from heimdall.web.frame import panel
 from heimdall.web.map_choice import Choice
 from heimdall.web.visit import sentence
 
+_SHARE_HELP = (
+    '<details><summary>What is the share?</summary><p class="muted">How much worse the position would be known without that '
+    "receiver, as a part of all. Three receivers that only have times share evenly: none can be spared.</p></details>"
+)
 _COLUMNS = {"name": "fix", "status": "status", "place": "position", "region": "95 % region", "error": "from the truth"}
 
 
@@ -41,7 +45,7 @@ def show(answer: Answer, details: Details) -> None:
                 "".join(f"<p class='muted'>{escape(sentence(note))}</p>" for note in observation.notes), sanitize=False
             )
     with panel("Receivers", hint="share of the information, and how late (+) or early (−) each signal came"):
-        ui.html(_table(details.rows), sanitize=False)
+        ui.html(_table(details.rows) + _SHARE_HELP, sanitize=False)
 
 
 def _places(latitude_deg: float, longitude_deg: float) -> None:
@@ -75,7 +79,7 @@ def show_every(name: str, rows: list[FixRow], count: int, go: Callable[[int], Aw
     """A table of all fixes; a click shows one in detail."""
     hint = words.count(count, "observation")
     if len(rows) < count:
-        hint = f"{len(rows)} of {count:,}, evenly chosen; `heimdall locate` makes all of them"
+        hint = f"{len(rows)} of {count:,}, evenly chosen; the command heimdall locate makes all of them"
     with panel(name, hint=hint):
         columns = [
             {"name": key, "label": label, "field": key, "align": "left", "sortable": True}
@@ -93,10 +97,13 @@ def _place(row: FixRow) -> str:
 
 
 def _figures(figures: list[Figure]) -> str:
-    items = "".join(
-        f'<li class="{each.tone}"><b>{escape(each.value)}</b><span>{escape(each.name)}</span></li>' for each in figures
-    )
+    items = "".join(f'<li class="{each.tone}"><b>{escape(each.value)}</b>{_named(each)}</li>' for each in figures)
     return f'<ul class="figures">{items}</ul>'
+
+
+def _named(figure: Figure) -> str:
+    name = f"<span>{escape(figure.name)}</span>"
+    return name if not figure.help else f"<details><summary>{name}</summary><p>{escape(figure.help)}</p></details>"
 
 
 def _table(rows: list[ReceiverRow]) -> str:

@@ -12,7 +12,8 @@ import numpy as np
 
 from heimdall.estimation.contribution import Contributions, contributions
 from heimdall.estimation.locate import Located
-from heimdall.fix import Fix, ReceiverReport, Status
+from heimdall.estimation.region import GridPosterior
+from heimdall.fix import Fix, ReceiverReport, Region, Status
 from heimdall.formats.geojson import geojson_text
 from heimdall.formats.reports import reported
 from heimdall.formats.wording import (
@@ -39,11 +40,12 @@ EMPTY: Scene = {"features": [], "evidence": None, "bounds": None}
 
 @dataclass(frozen=True)
 class Figure:
-    """A value with its name; `tone` is good, bad or empty."""
+    """A value with its name; `tone` is good, bad or empty; `help` explains it."""
 
     name: str
     value: str
     tone: str = ""
+    help: str = ""
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,16 @@ def _receiver_feature(receiver: Receiver) -> dict[str, Any]:
     }
 
 
-def figures_of(fix: Fix, observation: Observation, found: Contributions | None) -> list[Figure]:
+_BOUND_HELP = (
+    "The Cramér-Rao bound: no estimator whose errors average out can do better, on average, with these receivers, clocks and "
+    "signal. An error of one to two times the bound is as good as it gets."
+)
+_REGION_HELP = "Of 100 such regions, 95 hold the transmitter, if receivers and propagation are what they are taken for."
+
+
+def figures_of(
+    fix: Fix, observation: Observation, found: Contributions | None, posterior: GridPosterior | None = None
+) -> list[Figure]:
     figures = [Figure("status", fix.status.value, _tone(fix.status))]
     if fix.latitude_deg is not None and fix.longitude_deg is not None:
         figures.append(Figure("position", coordinates_text(fix.latitude_deg, fix.longitude_deg)))
@@ -165,9 +176,11 @@ def figures_of(fix: Fix, observation: Observation, found: Contributions | None) 
     if fix.without is not None:
         figures.append(Figure(f"without {fix.without.receiver}", without_text(fix.without), "warn"))
     if fix.region_95 is not None:
-        figures.append(Figure("95 % region across", length_text(span_m(fix.region_95))))
+        figures.append(Figure("95 % region across", length_text(span_m(fix.region_95)), help=_REGION_HELP))
+        if posterior is not None and cut_at_edge(posterior, fix.region_95):
+            figures.append(Figure("region", "cut at the edge of the searched area: it goes on beyond", "warn"))
     if found is not None and found.bound_m is not None:
-        figures.append(Figure("bound (rms)", length_text(found.bound_m)))
+        figures.append(Figure("bound (rms)", length_text(found.bound_m), help=_BOUND_HELP))
     if fix.truth is not None:
         figures += _against_truth(fix, found)
     figures.append(Figure("frequency", frequency_text(observation.frequency_hz)))
@@ -190,7 +203,18 @@ def rows_of(located: Located, observation: Observation, found: Contributions | N
 def details_of(answer: Answer, index: int) -> tuple[list[Figure], list[ReceiverRow]]:
     located, observation = answer.located[index], answer.observations[index]
     found = contributions(located)
-    return figures_of(located.fix, observation, found), rows_of(located, observation, found)
+    return figures_of(located.fix, observation, found, located.posterior), rows_of(located, observation, found)
+
+
+def cut_at_edge(posterior: GridPosterior, region: Region) -> bool:
+    """Whether the region ends only because the grid does: a corner of it lies beyond the outermost cells' middles."""
+    rings = np.concatenate([ring for polygon in region.polygons for ring in polygon])
+    up = np.full(len(rings), posterior.height_m)
+    east_m, north_m = posterior.frame.to_enu(rings[:, 1], rings[:, 0], up)[:, :2].T
+    return any(
+        bool(np.any(place_m < middles_m[0]) or np.any(place_m > middles_m[-1]))
+        for place_m, middles_m in ((east_m, posterior.east_m), (north_m, posterior.north_m))
+    )
 
 
 def _against_truth(fix: Fix, found: Contributions | None) -> list[Figure]:

@@ -12,7 +12,7 @@ from heimdall.observation import Place
 from heimdall.service.receivers.registered import StationFields
 from heimdall.web.places import place_text, read_place
 from heimdall.web.visit import Visit
-from heimdall.web.words import dialog_named
+from heimdall.web.words import dialog_named, validation_text
 
 _CLOCKS = {
     "": "as its recordings say",
@@ -69,8 +69,7 @@ def read_fields(
         }
         return StationFields.model_validate((before.model_dump() if before else {}) | typed)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise InputError(f"{first['loc'][0]}: {first['msg']}") from error
+        raise InputError(validation_text(error)) from error
     except ValueError:
         raise InputError(f"level uncertainty: {level!r} is no number") from None
 

@@ -13,7 +13,8 @@ from heimdall.service.auth import Role
 from heimdall.service.database.store import StoredSession
 from heimdall.service.storage import sessions
 from heimdall.service.storage.sessions import Sort, Summary, Wanted
-from heimdall.web import places, words
+from heimdall.service.storage.uploads import receiving
+from heimdall.web import example_session, places, words
 from heimdall.web.frame import empty, panel
 from heimdall.web.visit import Visit
 
@@ -107,6 +108,21 @@ class SessionList:
             empty("None found", "No session has this name, or the filter leaves none.")
         else:
             empty("No session yet", "What is uploaded stays here, to be located again.")
+            if self._visit.may(Role.OPERATOR):
+                ui.button("Open an example", on_click=self._open_example).props("outline no-caps").classes("go")
+
+    async def _open_example(self) -> None:
+        stored_id = await self._visit.do(Role.OPERATOR, self._store_example)
+        if stored_id is not None:
+            await self._choose(stored_id)
+
+    def _store_example(self) -> str:
+        parts = self._visit.parts
+        with receiving(parts.settings) as upload:
+            example_session.put_example(upload)
+            summary = sessions.prepare(upload)
+            name, by = example_session.NAME, self._visit.who.name
+            return sessions.add(parts.store, parts.settings, upload, summary, name=name, created_by=by).id
 
     def _draw_row(self, row: _Row) -> None:
         current = row.id == self._chosen()

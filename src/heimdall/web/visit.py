@@ -16,6 +16,10 @@ from heimdall.service.api.problems import ForbiddenError, UnauthenticatedError
 from heimdall.service.auth import Principal, Role
 from heimdall.web.entry import COOKIE, Entry
 
+_API_HINT = re.compile(
+    r"[:;,]? *`(?:GET|POST|PUT|PATCH|DELETE) /api/[^`]*`(?: lists them| lists what there is| says [^;.]*)?"
+)
+_UPLOAD_FOLDER = re.compile(r"(?:/[\w.-]+)*/heimdall-upload-\w+/?")
 _PLAIN_WORD = re.compile(r"[a-z'’-]+[ ,]")
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -90,8 +94,9 @@ class Latest:
 
 
 def sentence(message: str) -> str:
-    """With a capital letter and a full stop."""
-    text = message.strip()
+    """With a capital letter and a full stop, and without what only a program or a terminal has a use for."""
+    text = _API_HINT.sub("", message.strip())
+    text = _UPLOAD_FOLDER.sub("", text).replace("`", "")
     if _PLAIN_WORD.match(text):  # and not a file's name
         text = text[:1].upper() + text[1:]
     return text + ("" if text.endswith((".", "!", "?")) else ".")

@@ -15,7 +15,7 @@ from heimdall.geometry import LocalFrame, geodesic_distance_m
 from heimdall.observation import Observation, Place, Receiver, Reception
 from heimdall.service.concurrent_locating import Answer
 from heimdall.web.evidence_grid import evidence_grid
-from heimdall.web.fix_view import details_of, scene_of, stations_scene
+from heimdall.web.fix_view import cut_at_edge, details_of, scene_of, stations_scene
 
 TRUTH = Place(50.02, 10.05, 0.0)
 PLACES = [(50.2, 10.1), (49.8, 10.3), (50.1, 9.6), (49.9, 9.7)]
@@ -92,3 +92,12 @@ def test_the_evidence_reaches_the_page_as_it_is():
     likely = log_density > log_density.max() - 30
     assert (depth**2)[likely] == pytest.approx((log_density.max() - log_density)[likely], abs=0.01)
     assert np.argmin(depth) == np.argmax(density)
+
+
+@pytest.mark.parametrize(("middle_m", "cut"), [(0.0, False), (9.5e3, True)])
+def test_a_region_that_ends_with_the_searched_area_is_called_cut(middle_m, cut):
+    axis = np.linspace(-10e3, 10e3, 61)
+    east, north = np.meshgrid(axis, axis)
+    density = np.exp(-((east - middle_m) ** 2 + north**2) / (2 * 1500.0**2))
+    posterior = GridPosterior(LocalFrame(50.0, 9.0), 0.0, axis, axis, density / density.sum())
+    assert cut_at_edge(posterior, posterior.region(0.95)) is cut

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from heimdall.web import words
 from heimdall.web.visit import Latest, sentence
@@ -45,3 +46,37 @@ def test_of_several_requests_the_last_one_counts() -> None:
     latest = Latest()
     first, second = latest.begin(), latest.begin()
     assert (first(), second()) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ("no session 12: `GET /api/v1/sessions` lists them", "No session 12."),
+        ("start one with `heimdall worker`", "Start one with heimdall worker."),
+        ("/tmp/heimdall-upload-x8_z/m.jsonl line 1: no id", "m.jsonl line 1: no id."),
+    ],
+)
+def test_people_are_not_told_of_curl_or_temporary_folders(message: str, said: str) -> None:
+    assert sentence(message) == said
+
+
+class Fields(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    level_sigma_db: float = Field(0.0, ge=0)
+    steps: int = Field(1, le=10)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"level_sigma_db": -1}, "level sigma db must be at least 0"),
+        ({"steps": "x"}, "steps must be a whole number"),
+        ({"steps": 11}, "steps must be at most 10"),
+        ({"stpes": 1}, "stpes is not known"),
+    ],
+)
+def test_what_is_wrong_with_a_field_is_said_in_words(values: dict, said: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Fields.model_validate(values)
+    assert words.validation_text(caught.value) == said

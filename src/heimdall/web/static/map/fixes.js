@@ -22,13 +22,13 @@ const Heat = L.Layer.extend({
     L.DomUtil.setPosition(this.canvas, this._map.containerPointToLayerPoint([0, 0]));
     Object.assign(this.canvas, { width: size.x, height: size.y });
     const context = this.canvas.getContext("2d");
-    const color = getComputedStyle(document.documentElement).getPropertyValue("--evidence").trim();
+    const color = getComputedStyle(document.documentElement).getPropertyValue("--evidence").trim(); // six hexadecimal digits
     context.globalAlpha = Math.max(LEAST, Math.min(0.5, 6 / this.fixes.length));
     for (const { latitude_deg: latitude, longitude_deg: longitude } of this.fixes) {
       const { x, y } = this._map.latLngToContainerPoint([latitude, longitude]);
       const glow = context.createRadialGradient(x, y, 0, x, y, REACH);
       glow.addColorStop(0, color);
-      glow.addColorStop(1, "transparent");
+      glow.addColorStop(1, `${color}00`);
       context.fillStyle = glow;
       context.fillRect(x - REACH, y - REACH, 2 * REACH, 2 * REACH);
     }
