@@ -29,7 +29,7 @@ def ask_station(
     with dialog_named(title) as dialog, ui.card().classes("ask"):
         ui.label(title).classes("title")
         name = _input("Name, as in its recordings", before.name if before else "")
-        place = _input("Place: latitude, longitude, height in m; or a locator, MGRS, UTM", _place_text(before))
+        place = _input("Latitude, longitude, height in m; or a locator, MGRS, UTM", _place_text(before))
         clock = (
             ui.select(_clocks(before), value=_clock_key(before), label="Clock").props("dense outlined").classes("wide")
         )

@@ -59,7 +59,7 @@ class SessionList:
                 search.props('dense outlined clearable debounce=300 aria-label="Search sessions"').classes("wide")
                 sort = ui.select({each.value: name for each, name in _SORTS.items()}, value=Sort.NEWEST.value)
                 sort.props('dense outlined options-dense aria-label="Order"').on_value_change(self._sorted)
-                ui.checkbox("known transmitter", on_change=self._filtered).props("dense")
+                ui.checkbox("transmitter known", on_change=self._filtered).props("dense")
             self._list = ui.element("div").classes("list")
             self._pages = ui.element("div").classes("pages")
 
