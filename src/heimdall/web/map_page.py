@@ -26,6 +26,7 @@ from heimdall.web.frame import frame, panel
 from heimdall.web.map_choice import Choice
 from heimdall.web.session_fixes import Shown, locate_chosen
 from heimdall.web.session_list import LOOK_EVERY_S, SessionList
+from heimdall.web.tile_file import tile_address
 from heimdall.web.uploader import Uploader
 from heimdall.web.visit import Latest, Visit, arrive
 
@@ -67,7 +68,7 @@ class MapPage:
             self.sessions.build()
         with ui.element("div").classes("main"):
             with ui.element("div").classes("map-box"):
-                self._map = FixMap(settings.tile_url, settings.tile_credit, self._pick_fix)
+                self._map = FixMap(tile_address(settings), settings.tile_credit, self._pick_fix)
                 self._hint = ui.label(_START).classes("map-hint")
                 self._busy = ui.element("div").classes("map-busy").props("role=status")
                 with self._busy:
