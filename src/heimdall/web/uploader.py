@@ -9,7 +9,7 @@ from nicegui import events, ui
 from nicegui.elements.upload_files import FileUpload
 
 from heimdall.web import words
-from heimdall.web.visit import Visit
+from heimdall.web.page_session import Visit
 
 # Quasar's own header hides the input in a button: a keyboard and a screen reader get a button and a labelled input.
 _HEADER = (

@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from heimdall.web import words
-from heimdall.web.visit import Latest, sentence
+from heimdall.web.page_session import Latest, sentence
 
 
 @pytest.mark.parametrize(

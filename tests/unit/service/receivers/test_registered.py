@@ -9,15 +9,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from heimdall.estimation.locate import locate
-from heimdall.formats.geojson import geojson_text
-from heimdall.formats.measurements import read_measurements
-from heimdall.formats.page import html
+from heimdall.formats.readers.measurements import read_measurements
+from heimdall.formats.writers.geojson import geojson_text
+from heimdall.formats.writers.page import html
+from heimdall.locating.by_likelihood import locate
 from heimdall.observation import Reception
 from heimdall.service.errors import ConflictError, UnknownError
 from heimdall.service.receivers import registered as stations
 from heimdall.service.receivers.registered import Correction, StationFields, StationList
-from heimdall.vetting import vet
+from heimdall.validation import vet
 
 from ..observed import table
 
