@@ -80,13 +80,15 @@ def _crossings(ring: NDArray[np.float64], x: float, y: float) -> int:
 class ReceiverReport:
     """What became of one receiver: used or not, why not, and how far its path was off.
 
-    The residual is in m, positive where the signal came late; None without an arrival time.
+    The residual is in m, positive where the signal came late; None without an arrival time. `correction` says what was taken
+    off before locating.
     """
 
     name: str
     used: bool
     reason: str | None = None
     residual_m: float | None = None
+    correction: str | None = None
 
 
 @dataclass(frozen=True)

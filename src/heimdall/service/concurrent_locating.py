@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -118,20 +118,25 @@ class Locator:
         method: Method = Method.AUTO,
         model_id: str | None = None,
         deadline: Deadline | None = None,
+        *,
+        corrected: bool = True,
+        session_ids: Collection[str] = (),
     ) -> LocatedSession:
         """Locate with the champion, or another model, and what is known of the receivers.
 
+        `corrected`: with their corrections taken off, but those that were fitted to the stored sessions
+        `session_ids` themselves, which the observations are from.
         Raises TooLargeError for more observations than a request may have, BusyError once the deadline is over.
         """
         self._check_count(len(observations))
         deadline = deadline or self.deadline()
         model, known = self._choose(method, model_id)
-        corrected = registered.corrected(observations, known)
+        prepared = registered.corrected(observations, known, places_only=not corrected, session_ids=session_ids)
         located: list[Located] = []
-        for portion in _portions(corrected):
+        for portion in _portions(prepared):
             deadline.check()
             located += self._locate(portion, method, model)
-        return LocatedSession(corrected, located, model)
+        return LocatedSession(prepared, located, model)
 
     def _locate(self, observations: Sequence[Observation], method: Method, model: Model | None) -> list[Located]:
         """Here, or by the helper where others are located at the same time: threads of one interpreter take turns."""

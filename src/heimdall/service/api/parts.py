@@ -60,7 +60,9 @@ def _require(needed: Role) -> Callable[..., Principal]:
         if principal is None:
             raise UnauthenticatedError("the token is unknown or revoked: `heimdall token create` makes a new one")
         if not principal.role.covers(needed):
-            raise ForbiddenError(f"this needs the role {needed}; the token {principal.name!r} is a {principal.role}'s")
+            raise ForbiddenError(
+                f"this needs the role {needed}; the token {principal.name!r} has the role {principal.role}"
+            )
         return principal
 
     return check

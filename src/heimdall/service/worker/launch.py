@@ -20,6 +20,7 @@ from heimdall.service.queue import job_requests
 from heimdall.service.queue.leases import Bundle
 from heimdall.service.receivers import registered
 from heimdall.service.settings import Settings
+from heimdall.service.storage import sessions
 from heimdall.service.storage.run_reader import run_folder
 from heimdall.service.worker import confine
 from heimdall.service.worker.corrected_recordings import prepared
@@ -134,7 +135,7 @@ def _prepare(name: str, folder: RunReader, tools: Tools) -> Path:
     with tools.store.reading() as session:
         known = registered.find(session)
     target = folder.path / "inputs" / name.replace("/", "-")
-    return prepared(_recordings(name, folder, tools), target, known)
+    return prepared(_recordings(name, folder, tools), target, known, sessions.ids_of(name))
 
 
 def _environment(job: Job, slot: Slot, settings: Settings, hidden: Hidden) -> dict[str, str]:

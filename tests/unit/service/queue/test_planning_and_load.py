@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -29,6 +30,22 @@ def test_a_question_is_asked_once_with_everything_that_matters(settings):
     assert len(asked) == 2
     assert asked[0][-8:] == ["--plan", "--json", "--recipe", "quick", "--accelerator", "cpu", "--set", "steps=5"]
     assert "gpu" in asked[1]
+
+
+def test_a_restart_does_not_cost_half_a_minute_of_processor_again(settings):
+    asked = []
+
+    def run(command, limit_s):
+        asked.append(command)
+        return ProgramOutput(0, '{"accelerator": {"used": "cpu"}}')
+
+    first = Planner(settings, run).plan(QUICK)
+    assert Planner(settings, run).plan(QUICK) == first
+    assert len(asked) == 1
+    for path in (settings.data / "plans").iterdir():
+        os.utime(path, (0, 0))
+    Planner(settings, run).plan(QUICK)
+    assert len(asked) == 2, "an old answer is asked for again"
 
 
 def test_what_the_program_complains_of_is_the_error_and_is_asked_again(settings):

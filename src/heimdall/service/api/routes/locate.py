@@ -57,6 +57,7 @@ class ReceiverView(BaseModel):
     used: bool
     reason: str | None
     residual_m: float | None = Field(description="How late its signal came, as a length.")
+    correction: str | None = Field(None, description="What calibration had found of it and was taken off.")
 
 
 class TruthView(BaseModel):
@@ -123,6 +124,7 @@ async def locate(
     ] = Method.AUTO,
     model: Annotated[Id | None, Query(description="A model; the champion if none is named.")] = None,
     form: Annotated[Form, Query(alias="format")] = Form.JSON,
+    corrections: Annotated[bool, Query(description="Take off what calibration found of registered receivers.")] = True,
 ) -> Response:
     """Send files, or name stored sessions, or both. Nothing that is sent is kept."""
     parts.rate.check(who.name)
@@ -137,7 +139,10 @@ async def locate(
 
         def work() -> bytes:
             observations = _observations(parts, stored, upload if count else None, deadline)
-            return _written(parts.locator.locate(observations, method, model, deadline), form)
+            answer = parts.locator.locate(
+                observations, method, model, deadline, corrected=corrections, session_ids=session or []
+            )
+            return _written(answer, form)
 
         content = await _waited_for(request, parts.locator.run(work, deadline), deadline)
     return Response(content, media_type=MEDIA_TYPES[form])
