@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.neighbors import KNeighborsRegressor
 
-from heimdall.formats.read import read_observations
+from heimdall.formats.readers.read import read_observations
 from heimdall.geometry import LocalFrame
 from heimdall.observation import Observation
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from heimdall.formats.measurements import measurements_text
+from heimdall.formats.readers.measurements import measurements_text
 from heimdall.observation import Observation, Place, Receiver, Reception
 
 GPS_CLOCK_SIGMA_S = 50e-9

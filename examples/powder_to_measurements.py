@@ -21,7 +21,7 @@ from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
-from heimdall.formats.measurements import measurements_text
+from heimdall.formats.readers.measurements import measurements_text
 from heimdall.observation import Observation, Place, Receiver, Reception
 
 NOT_HEARD_DBM = -101.0

@@ -27,7 +27,7 @@ class Status(StrEnum):
     INSUFFICIENT = "insufficient"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Region:
     """The area that holds the transmitter with the given probability: polygons, outer ring first, then its holes.
 
@@ -36,6 +36,10 @@ class Region:
 
     probability: float
     polygons: tuple[tuple[NDArray[np.float64], ...], ...]
+
+    def __repr__(self) -> str:
+        corners = sum(len(ring) - 1 for polygon in self.polygons for ring in polygon)
+        return f"<Region {self.probability:.0%}: {len(self.polygons)} polygons, {corners} corners>"
 
     def contains(self, latitude_deg: float, longitude_deg: float) -> bool:
         """Even-odd rule over all rings, so that holes count as outside."""
@@ -111,7 +115,7 @@ class TruthCheck:
     inside_95: bool
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Fix:
     """A position with its regions. Position, covariance and regions are None where the status is `insufficient`."""
 
@@ -134,6 +138,12 @@ class Fix:
     """Standard deviation of the height: 0 where it was given, None with an unknown one."""
     without: Without | None = None
     """Where the status is `inconsistent`."""
+
+    def __repr__(self) -> str:
+        if self.latitude_deg is None or self.longitude_deg is None or self.region_95 is None:
+            return f"<Fix {self.id}: {self.status}, {self.advice}>"
+        reach_m = self.region_95.reach_m(self.latitude_deg, self.longitude_deg)
+        return f"<Fix {self.id}: {self.status}, {self.latitude_deg:.5f}, {self.longitude_deg:.5f}, 95 % within {reach_m:.0f} m>"
 
     def to_json(self) -> dict[str, object]:
         """The fix as the contract of `heimdall locate --json` has it."""

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pymap3d
-from array_api_compat import array_namespace
 from geographiclib.geodesic import Geodesic
 from numpy.typing import NDArray
 
+from heimdall.arrays import array_namespace
 from heimdall.constants import EARTH_MEAN_RADIUS_M
 
 Array = Any

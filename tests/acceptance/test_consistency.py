@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from heimdall.constants import SPEED_OF_LIGHT_M_S
-from heimdall.estimation.locate import locate
 from heimdall.estimation.model import TERRESTRIAL
 from heimdall.fix import Fix, Status
 from heimdall.geometry import LocalFrame
+from heimdall.locating.by_likelihood import locate
 from heimdall.observation import Observation, Receiver, Reception
 
 pytestmark = pytest.mark.slow

@@ -21,11 +21,11 @@ from heimdall.estimation.cramer_rao import (
     position_covariance,
     surface_tangent,
 )
-from heimdall.estimation.least_squares import solve
 from heimdall.estimation.model import TERRESTRIAL
 from heimdall.estimation.search import find_mode, log_posterior
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.evidence.recording import Recordings, evidence_from_recordings
+from heimdall.locating.by_least_squares import solve
 
 pytestmark = pytest.mark.slow
 BATCH = 25

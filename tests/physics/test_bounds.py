@@ -9,9 +9,9 @@ import torch
 
 from heimdall.constants import REFRACTIVE_INDEX_AIR, SPEED_OF_LIGHT_M_S
 from heimdall.estimation.cramer_rao import stein_sigma_s
+from heimdall.evaluation.simulated_cases import scene_bounds, simulated_cases
 from heimdall.evidence.recording import Recordings, evidence_from_recordings
-from heimdall.learning.evaluate import scene_bounds, simulated_cases
-from heimdall.learning.evidence import evidence_of
+from heimdall.learning.data.simulated import evidence_of
 from heimdall.simulation import SceneBatch, draw, scenario, scenes, stream
 
 RATE_HZ, BANDWIDTH_HZ, SAMPLES = 50e3, 25e3, 1024

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from heimdall.capture.access import Access
 from heimdall.capture.address import Address
-from heimdall.formats.sigmf_data import samples_of
+from heimdall.formats.readers.sigmf_data import samples_of
 from heimdall.observation import Place
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from heimdall.capture.faults import CaptureError, Fault
 from heimdall.capture.interface import Gives, Status, Target
-from heimdall.formats.sigmf_write import point_json
+from heimdall.formats.writers.sigmf_write import point_json
 from heimdall.observation import Place
 
 

@@ -11,7 +11,7 @@ from heimdall.capture.access import Access
 from heimdall.capture.drivers import identify
 from heimdall.capture.faults import CaptureError, Fault
 from heimdall.capture.interface import Status, Target
-from heimdall.formats.sigmf_write import point_json
+from heimdall.formats.writers.sigmf_write import point_json
 
 _AT_ONCE = 64
 

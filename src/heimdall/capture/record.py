@@ -16,7 +16,7 @@ from heimdall.capture.interface import Block, Gives, Status, Stream, Target, Tun
 from heimdall.capture.parts import OnChange, Part, Recorded, Stage, place_of
 from heimdall.capture.slots import one_slot
 from heimdall.errors import InputError
-from heimdall.formats.sigmf_growing import GrowingRecording, GrowingSession
+from heimdall.formats.writers.sigmf_growing import GrowingRecording, GrowingSession
 from heimdall.observation import Place, Receiver
 
 DEFAULT_SECONDS = 30.0

@@ -39,7 +39,7 @@ def main() -> None:
     # The matrices of evidence are small: threads of the linear algebra only wait for each other there.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     arguments, verbose = _take_verbose(sys.argv[1:])
-    _register_commands()
+    _register_commands(arguments)
     sys.exit(quietly(lambda: _run(arguments or ["--help"], verbose)))
 
 
@@ -48,10 +48,22 @@ def _take_verbose(arguments: list[str]) -> tuple[list[str], bool]:
     return rest, len(rest) < len(arguments)
 
 
-def _register_commands() -> None:
-    """Import every module beside this one: each registers its command on `app`."""
-    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
-        importlib.import_module(f"heimdall.cli.{module.name}")
+def _register_commands(arguments: list[str]) -> None:
+    """Import what registers the command that is called: the module of its name and those whose names go on from it.
+
+    Without a command that there is, as for the help, every module below this folder: loading what is not called takes
+    seconds.
+    """
+    if arguments[:1] == ["--version"]:
+        return
+    folder = Path(__file__).parent
+    found = {
+        module.name.rpartition(".")[2]: module.name for module in pkgutil.walk_packages([str(folder)], "heimdall.cli.")
+    }
+    word = arguments[0] if arguments else ""
+    called = [name for name in found if name == word or name.startswith(f"{word}_")] if word in found else found
+    for name in sorted(called):
+        importlib.import_module(found[name])
 
 
 def _run(arguments: list[str], verbose: bool) -> int:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.ndimage import label
 
 from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.openness import open_direction
@@ -52,9 +52,20 @@ def sky_wave_advice(evidence: EvidenceBatch, mode_N: NDArray[np.float64], model:
 
 def _other_places(posterior: GridPosterior) -> int:
     """Separate parts of the 95 % region besides the largest that hold a tenth of the probability each."""
-    parts, count = label(np.log(np.maximum(posterior.density_per_m2, 1e-300)) >= posterior.log_threshold(0.95))
+    inside = np.log(np.maximum(posterior.density_per_m2, 1e-300)) >= posterior.log_threshold(0.95)
+    if _is_one_part(inside):
+        return 0
+    parts, count = scipy.ndimage.label(inside)
     masses = sorted((posterior.probability[parts == part].sum() for part in range(1, count + 1)), reverse=True)
     return sum(mass > _SECOND_PLACE_SHARE for mass in masses[1:])
+
+
+def _is_one_part(inside: NDArray[np.bool_]) -> bool:
+    """Whether it is plainly one: one run of cells in each row, touching that of the row before. Most regions are."""
+    rows = inside[inside.any(axis=1)]
+    runs = rows[:, 0] + np.sum(rows[:, 1:] & ~rows[:, :-1], axis=1)
+    between = np.ptp(np.flatnonzero(inside.any(axis=1))) + 1 - len(rows)
+    return bool(between == 0 and np.all(runs == 1) and np.all(np.any(rows[1:] & rows[:-1], axis=1)))
 
 
 def _cure(collected: Collected) -> str:

@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from array_api_compat import array_namespace
-
+from heimdall.arrays import array_namespace
 from heimdall.geometry import Array
 
 _NEWTON_STEPS = 12

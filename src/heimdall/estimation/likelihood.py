@@ -4,32 +4,33 @@ from __future__ import annotations
 
 import math
 
-import array_api_compat
-
+from heimdall.arrays import array_namespace
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.sky_wave import Explained, echo_variance_s2, explain, sky_log_likelihood
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.geometry import Array, columns, ground_distance_m, surface_up_m
 
-_EMISSION_CANDIDATES = 4
-_EMISSION_ROUNDS = 2
-_LEAST_WEIGHT = 0.05
+EMISSION_CANDIDATES = 4
+EMISSION_ROUNDS = 2
+LEAST_WEIGHT = 0.05
 """A link taken for blocked still tells this much about the emission time."""
-_REN = 2.9110
+REN = 2.9110
 
 
 def link_distance_m(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel) -> Array:
     """(B, G, N) path length from G places to each receiver; places lie on the earth at the transmitter's height."""
-    xp = array_api_compat.array_namespace(place_BG2)
+    xp = array_namespace(place_BG2)
     east_BG, north_BG = place_BG2[..., 0], place_BG2[..., 1]
     curvature = columns(batch.curvature_per_m)
     up_BG = surface_up_m(east_BG, north_BG, curvature, batch.transmitter_height_m[:, None])
-    place = [axis[..., None] for axis in (east_BG, north_BG, up_BG)]
-    receiver = [batch.position_enu_m[:, None, :, axis] for axis in range(3)]
+    # Places in the last axis of memory: rows of a few receivers would be slow to go over.
+    place = [axis[:, None] for axis in (east_BG, north_BG, up_BG)]
+    receiver = [batch.position_enu_m[:, :, axis, None] for axis in range(3)]
     if model.along_ground:
-        return ground_distance_m(place, receiver, [each[..., None] for each in curvature])
-    return xp.sqrt(sum((a - b) ** 2 for a, b in zip(place, receiver, strict=True)) + 1e-6)
+        return xp.matrix_transpose(ground_distance_m(place, receiver, [each[..., None] for each in curvature]))
+    square_BNG = sum(((a - b) ** 2 for a, b in zip(place, receiver, strict=True)), 1e-6)
+    return xp.matrix_transpose(xp.sqrt(square_BNG))
 
 
 def arrival_log_likelihood(
@@ -41,7 +42,7 @@ def arrival_log_likelihood(
     r_i = t_i - d_i n/c - t0. The last term makes a profile of what should be an integral. `blur_m_B`, (B,) or (B, G),
     widens every link by what a grid cell of that size cannot tell apart. 0 where fewer than two receivers have an arrival.
     """
-    xp = array_api_compat.array_namespace(distance_BGN)
+    xp = array_namespace(distance_BGN)
     if not bool(xp.any(batch.has_arrival)):  # power alone: nothing to search for
         return xp.zeros_like(distance_BGN[..., 0])
     residual_BGN, sigma_BGN, weight_B1N = _arrival_terms(xp, distance_BGN, batch, model, blur_m_B)
@@ -64,7 +65,7 @@ def _path_log_likelihood(
     if law is not None and law.ground_probability == 0:
         return sky_log_likelihood(distance_BGN, sigma_BGN**2, batch, model)
     _, value_BG, clear_BGN = _emission_time(xp, residual_BGN, sigma_BGN, weight_B1N, batch, model)
-    information_BG = xp.sum((clear_BGN + _LEAST_WEIGHT) * weight_B1N / sigma_BGN**2, axis=-1)
+    information_BG = xp.sum((clear_BGN + LEAST_WEIGHT) * weight_B1N / sigma_BGN**2, axis=-1)
     value_BG = value_BG - 0.5 * xp.log(xp.clip(information_BG, 1e-30, None))
     if law is None:
         return value_BG
@@ -82,7 +83,7 @@ def arrival_residual_s(place_BG2: Array, batch: EvidenceBatch, model: Propagatio
 
 def explained(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel) -> Explained:
     """The most likely account of the arrival times at G places: how late each is, and by which mode it came."""
-    xp = array_api_compat.array_namespace(place_BG2)
+    xp = array_namespace(place_BG2)
     distance_BGN = link_distance_m(place_BG2, batch, model)
     residual_BGN, sigma_BGN, weight_B1N = _arrival_terms(xp, distance_BGN, batch, model, None)
     law = model.sky_wave
@@ -93,7 +94,7 @@ def explained(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel) -
     by_ground = Explained(late_s, xp.zeros_like(late_s))
     if law is None:
         return by_ground
-    information_BG = xp.sum((clear_BGN + _LEAST_WEIGHT) * weight_B1N / sigma_BGN**2, axis=-1)
+    information_BG = xp.sum((clear_BGN + LEAST_WEIGHT) * weight_B1N / sigma_BGN**2, axis=-1)
     odds_BG = value_BG - 0.5 * xp.log(xp.clip(information_BG, 1e-30, None))
     odds_BG = odds_BG + math.log(law.ground_probability / (1 - law.ground_probability))
     by_sky = explain(distance_BGN, sigma_BGN**2, batch, model)
@@ -104,15 +105,22 @@ def explained(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel) -
 
 def path_sigma_s(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel) -> Array:
     """(B, G, N) standard deviation of an arrival in clear sight from each place: `link_sigma_s`, and what grows with the way."""
-    xp = array_api_compat.array_namespace(place_BG2)
+    xp = array_namespace(place_BG2)
     return _arrival_terms(xp, link_distance_m(place_BG2, batch, model), batch, model, None)[1]
 
 
 def link_sigma_s(batch: EvidenceBatch, model: PropagationModel) -> Array:
     """(B, N) standard deviation of an arrival in clear sight: clock, noise, and multipath."""
-    xp = array_api_compat.array_namespace(batch.arrival_s)
+    xp = array_namespace(batch.arrival_s)
     echo_B1 = echo_sigma_s(batch.bandwidth_hz, model)[:, None]
     return xp.sqrt(batch.clock_sigma_s**2 + batch.arrival_sigma_s**2 + echo_B1**2)
+
+
+def precision_order(batch: EvidenceBatch, model: PropagationModel) -> Array:
+    """(B, N) the receivers' indices, the one with the most precise arrival time first, those without any last."""
+    xp = array_namespace(batch.arrival_s)
+    sigma_BN = xp.where(batch.has_arrival, link_sigma_s(batch, model), xp.ones_like(batch.arrival_s))
+    return xp.argsort(sigma_BN, axis=-1, stable=True)
 
 
 def echo_sigma_s(bandwidth_hz: Array, model: PropagationModel) -> Array:
@@ -154,11 +162,9 @@ def _emission_time(
         log_density_BGN, clear_BGN = terms.log_density(residual_BGN - emission_BG[..., None])
         return emission_BG, xp.sum(log_density_BGN * weight_B1N, axis=-1), clear_BGN
 
-    order_BN = xp.argsort(
-        xp.where(batch.has_arrival, link_sigma_s(batch, model), xp.ones_like(batch.arrival_s)), axis=-1
-    )
+    order_BN = precision_order(batch, model)
     best: tuple[Array, Array, Array] | None = None
-    for rank in range(min(_EMISSION_CANDIDATES, order_BN.shape[1])):
+    for rank in range(min(EMISSION_CANDIDATES, order_BN.shape[1])):
         index = xp.broadcast_to(order_BN[:, rank][:, None, None], (*residual_BGN.shape[:2], 1))
         usable_B1 = xp.take_along_axis(weight_B1N[:, 0], order_BN[:, rank][:, None], axis=-1) > 0
         emission_BG, value_BG, clear_BGN = value(xp.take_along_axis(residual_BGN, index, axis=-1)[..., 0])
@@ -166,7 +172,7 @@ def _emission_time(
         best = candidate if best is None else _better(xp, best, candidate)
     assert best is not None
     precision_BGN = weight_B1N / sigma_BGN**2
-    for _ in range(_EMISSION_ROUNDS):
+    for _ in range(EMISSION_ROUNDS):
         trust_BGN = best[2] * precision_BGN + 1e-6
         best = _better(xp, best, value(xp.sum(trust_BGN * residual_BGN, axis=-1) / xp.sum(trust_BGN, axis=-1)))
     return best
@@ -224,4 +230,4 @@ class _LinkTerms:
 def _erfcx(xp: Array, z: Array) -> Array:
     """exp(z^2) erfc(z) for z >= 0, within 0.4 % (Ren and MacKenzie 2007); the exact one costs ten times as much."""
     root = math.sqrt(math.pi) * z
-    return _REN / ((_REN - 1) * root + xp.sqrt(root * root + _REN**2))
+    return REN / ((REN - 1) * root + xp.sqrt(root * root + REN**2))

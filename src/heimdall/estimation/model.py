@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+from heimdall.evidence.collect import Collected
+
 REFRACTIVE_INDEX_AIR = 1.0003
 """Near the ground (ITU-R P.453)."""
 SECONDARY_INDEX = 0.0009
@@ -212,3 +214,11 @@ def model_for(frequency_hz: float, transmitter_height_m: float | None, half_widt
     if transmitter_height_m is not None and transmitter_height_m > _AIRBORNE_HEIGHT_M:
         return AIRBORNE
     return LOCAL if half_width_m < _LOCAL_HALF_WIDTH_M else TERRESTRIAL
+
+
+def model_of(collected: Collected) -> PropagationModel:
+    """The propagation model for an observation's band, height and area."""
+    observation = collected.observation
+    return model_for(
+        observation.frequency_hz, observation.transmitter_height_m, float(collected.evidence.half_width_m[0])
+    )

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-import array_api_compat
-
+from heimdall.arrays import array_namespace, device_of
 from heimdall.estimation.model import PropagationModel
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.evidence.radio_map import Mapped
@@ -24,14 +23,17 @@ def level_log_likelihood(place_BG2: Array, distance_BGN: Array, batch: EvidenceB
     return level_density(batch, model)(place_BG2, distance_BGN)
 
 
-def level_density(batch: EvidenceBatch, model: PropagationModel) -> LevelDensity:
-    """`level_log_likelihood` of one batch, with what does not depend on the place computed once."""
-    xp, mapped = array_api_compat.array_namespace(batch.level_db), batch.mapped
+def level_density(batch: EvidenceBatch, model: PropagationModel, dtype: Array = None) -> LevelDensity:
+    """`level_log_likelihood` of one batch, with what does not depend on the place computed once.
+
+    A power law may be evaluated in another precision than the batch has: single is within 1e-4 of it.
+    """
+    xp, mapped = array_namespace(batch.level_db), batch.mapped
     if not bool(xp.any(batch.has_level)):  # arrival times alone
         return lambda _, distance_BGN: xp.zeros_like(distance_BGN[..., 0])
     if mapped is not None:
         return lambda place_BG2, distance_BGN: mapped_log_likelihood(place_BG2, distance_BGN, batch, mapped)
-    law = _PowerLaw(batch, model)
+    law = _PowerLaw(batch, model, dtype or batch.level_db.dtype)
     return lambda _, distance_BGN: law.log_likelihood(distance_BGN)
 
 
@@ -41,7 +43,7 @@ def mapped_log_likelihood(place_BG2: Array, distance_BGN: Array, batch: Evidence
     The levels are normal with covariance diag(sigma_i^2) + power_sigma^2 1 1^T (Sherman and Morrison's inverse). What a level
     is less certain by than usual widens the map's own uncertainty: the usual was in the survey.
     """
-    xp = array_api_compat.array_namespace(place_BG2)
+    xp = array_namespace(place_BG2)
     excess_BGN, map_sigma_BGN = mapped.excess_db(place_BG2, distance_BGN, batch.level_db)
     unusual_BN = xp.clip(batch.level_sigma_db**2 - DEFAULT_LEVEL_SIGMA_DB**2, 0.0, None)
     variance_BGN = map_sigma_BGN**2 + unusual_BN[:, None]
@@ -61,38 +63,49 @@ def power_law_log_likelihood(distance_BGN: Array, batch: EvidenceBatch, model: P
     correlated between receivers by exp(-distance / length) (Gudmundson 1991). A receiver that heard nothing says that its
     level is below `level_db`. 0 where fewer than two receivers have a level.
     """
-    return _PowerLaw(batch, model).log_likelihood(distance_BGN)
+    return _PowerLaw(batch, model, batch.level_db.dtype).log_likelihood(distance_BGN)
 
 
 class _PowerLaw:
     """Receivers' covariances, factored once: only distances change from place to place."""
 
-    def __init__(self, batch: EvidenceBatch, model: PropagationModel) -> None:
-        xp = array_api_compat.array_namespace(batch.level_db)
-        self.xp, self.model, self.batch = xp, model, batch
-        self.weight_BN = xp.astype(batch.has_level, batch.level_db.dtype)
+    def __init__(self, batch: EvidenceBatch, model: PropagationModel, dtype: Array) -> None:
+        xp = array_namespace(batch.level_db)
+        self.xp, self.model, self.dtype = xp, model, dtype
+        weight_BN = xp.astype(batch.has_level, batch.level_db.dtype)
+        self.enough_B1 = (xp.sum(weight_BN, axis=-1) > 1.5)[:, None]
+        self.level_db_BN = xp.astype(batch.level_db, dtype)
         self.terms = [
-            _LevelTerm(xp, batch, model, self.weight_BN, sigma_db, share) for share, sigma_db in model.shadowing_db
+            _LevelTerm(xp, batch, model, weight_BN, sigma_db, share, dtype) for share, sigma_db in model.shadowing_db
         ]
         silent_BN = batch.silent
         self.silent_BN = silent_BN if silent_BN is not None and bool(xp.any(silent_BN)) else None
 
     def log_likelihood(self, distance_BGN: Array) -> Array:
         xp, model = self.xp, self.model
-        decades_BGN = _DECIBEL * xp.log(xp.clip(distance_BGN, model.min_distance_m, None))
-        corrected_BGN = self.batch.level_db[:, None] + model.exponent_mean * decades_BGN
-        total_BG: Array = None
-        for term in self.terms:
-            value_BG = term.log_likelihood(corrected_BGN, decades_BGN, self.silent_BN)
-            total_BG = value_BG if total_BG is None else xp.logaddexp(total_BG, value_BG)
-        return xp.where(xp.sum(self.weight_BN, axis=-1)[:, None] > 1.5, total_BG, xp.zeros_like(total_BG))
+        # Places in the last axis: rows of a few receivers would be slow to go over.
+        far_BNG = xp.clip(xp.astype(xp.matrix_transpose(distance_BGN), self.dtype), model.min_distance_m, None)
+        decades_BNG = _DECIBEL * xp.log(far_BNG)
+        values = [term.log_likelihood(self.level_db_BN, decades_BNG, self.silent_BN) for term in self.terms]
+        most_BG = values[0]
+        for value_BG in values[1:]:
+            most_BG = xp.maximum(most_BG, value_BG)
+        total_BG = most_BG + xp.log(sum(xp.exp(value_BG - most_BG) for value_BG in values))
+        return xp.where(self.enough_B1, xp.astype(total_BG, distance_BGN.dtype), xp.zeros_like(distance_BGN[..., 0]))
 
 
 class _LevelTerm:
     """One shadowing's share: a generalised regression on log distance with a prior on its slope, integrated in closed form."""
 
     def __init__(
-        self, xp: Array, batch: EvidenceBatch, model: PropagationModel, weight_BN: Array, sigma_db: float, share: float
+        self,
+        xp: Array,
+        batch: EvidenceBatch,
+        model: PropagationModel,
+        weight_BN: Array,
+        sigma_db: float,
+        share: float,
+        dtype: Array,
     ) -> None:
         self.xp, self.model = xp, model
         own_BN = batch.level_sigma_db**2 + model.blocked_loss_sigma_db**2
@@ -103,35 +116,39 @@ class _LevelTerm:
         along_BN = xp.sum(white_BNN, axis=-1)
         self.power_information_B1 = xp.clip(xp.sum(along_BN**2, axis=-1), 1e-12, None)[:, None]
         self.mean_BN = xp.sum(along_BN[..., None] * white_BNN, axis=1) / self.power_information_B1
-        self.across_BNN = xp.matrix_transpose(white_BNN - along_BN[..., None] * self.mean_BN[:, None])
+        self.across_BNN = white_BNN - along_BN[..., None] * self.mean_BN[:, None]
         log_factor_B = xp.sum(xp.log(xp.linalg.diagonal(factor_BNN)), axis=-1)
         self.norm_B1 = math.log(share) - log_factor_B[:, None] - 0.5 * xp.log(self.power_information_B1)
+        for name in ("variance_BN", "power_information_B1", "mean_BN", "across_BNN", "norm_B1"):
+            setattr(self, name, xp.astype(getattr(self, name), dtype))
 
-    def log_likelihood(self, corrected_BGN: Array, decades_BGN: Array, silent_BN: Array | None) -> Array:
+    def log_likelihood(self, level_db_BN: Array, decades_BNG: Array, silent_BN: Array | None) -> Array:
         xp, prior_information = self.xp, 1 / self.model.exponent_sigma**2
-        y, x = xp.matmul(corrected_BGN, self.across_BNN), xp.matmul(decades_BGN, self.across_BNN)
-        yy, xy, xx = (xp.sum(product, axis=-1) for product in (y * y, x * y, x * x))
+        x = xp.matmul(self.across_BNN, decades_BNG)
+        y = xp.matmul(self.across_BNN, level_db_BN[..., None]) + self.model.exponent_mean * x
+        yy, xy, xx = (xp.sum(product, axis=1) for product in (y * y, x * y, x * x))
         information = xx + prior_information
         value = self.norm_B1 - 0.5 * (yy - xy**2 / information) - 0.5 * xp.log(information / prior_information)
         if silent_BN is None:
             return value
-        return value + self._silence(corrected_BGN, decades_BGN, xy / information, information, silent_BN)
+        return value + self._silence(level_db_BN, decades_BNG, xy / information, information, silent_BN)
 
     def _silence(
-        self, corrected_BGN: Array, decades_BGN: Array, slope_BG: Array, information_BG: Array, silent_BN: Array
+        self, level_db_BN: Array, decades_BNG: Array, slope_BG: Array, information_BG: Array, silent_BN: Array
     ) -> Array:
         """(B, G) that those who heard nothing had less than their limits, predicted by what the others heard.
 
         One of `deaf_probability` would have heard nothing anyway.
         """
         xp, deaf = self.xp, self.model.deaf_probability
-        mean_B1N = self.mean_BN[:, None]
-        away_BGN = decades_BGN - xp.sum(mean_B1N * decades_BGN, axis=-1)[..., None]
-        expected_BGN = xp.sum(mean_B1N * corrected_BGN, axis=-1)[..., None] + slope_BG[..., None] * away_BGN
-        variance_BGN = self.variance_BN[:, None] + 1 / self.power_information_B1[..., None]
-        variance_BGN = variance_BGN + away_BGN**2 / information_BG[..., None]
-        below_BGN = _normal_probability(xp, (corrected_BGN - expected_BGN) / xp.sqrt(variance_BGN))
-        return xp.sum(xp.log(deaf + (1 - deaf) * below_BGN) * silent_BN[:, None], axis=-1)
+        corrected_BNG = level_db_BN[..., None] + self.model.exponent_mean * decades_BNG
+        mean_BN1 = self.mean_BN[..., None]
+        away_BNG = decades_BNG - xp.sum(mean_BN1 * decades_BNG, axis=1)[:, None]
+        expected_BNG = xp.sum(mean_BN1 * corrected_BNG, axis=1)[:, None] + slope_BG[:, None] * away_BNG
+        variance_BNG = self.variance_BN[..., None] + 1 / self.power_information_B1[..., None]
+        variance_BNG = variance_BNG + away_BNG**2 / information_BG[:, None]
+        below_BNG = _normal_probability(xp, (corrected_BNG - expected_BNG) / xp.sqrt(variance_BNG))
+        return xp.sum(xp.log(deaf + (1 - deaf) * below_BNG) * silent_BN[..., None], axis=1)
 
 
 def _covariance(
@@ -143,7 +160,7 @@ def _covariance(
     )
     length_B11 = (model.shadowing_length * batch.half_width_m)[:, None, None]
     common = model.shadowing_common * sigma_db**2
-    identity = xp.eye(weight_BN.shape[1], dtype=own_BN.dtype, device=array_api_compat.device(own_BN))
+    identity = xp.eye(weight_BN.shape[1], dtype=own_BN.dtype, device=device_of(own_BN))
     alone_BN = own_BN + sigma_db**2 - common
     used_BNN = weight_BN[:, :, None] * weight_BN[:, None]
     full_BNN = common * xp.exp(-apart_BNN / length_B11) + alone_BN[..., None] * identity

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
-import array_api_compat
-
+from heimdall.arrays import array_namespace, device_of
 from heimdall.estimation.model import PropagationModel
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.geometry import Array
@@ -23,21 +23,29 @@ def log_prior(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel) -
     r from their mean: flat near them, and of those further than R, far out, a share that falls as 1 / R^2. It never ends:
     what is heard may have come from further than anybody expects.
     """
-    xp = array_api_compat.array_namespace(place_BG2)
+    return prior_density(batch, model)(place_BG2)
+
+
+def prior_density(batch: EvidenceBatch, model: PropagationModel) -> Callable[[Array], Array]:
+    """`log_prior` of one batch, with what does not depend on the place computed once."""
+    xp = array_namespace(batch.position_enu_m)
     mean_B2, covariance_B22 = _convex_combination(xp, batch, model.combined_receivers)
-    offset_BG2 = place_BG2 - mean_B2[:, None]
-    east_B, both_B, north_B = covariance_B22[:, 0, 0], covariance_B22[:, 0, 1], covariance_B22[:, 1, 1]
-    determinant_B1 = (east_B * north_B - both_B**2)[:, None]
-    square_BG = (
-        north_B[:, None] * offset_BG2[..., 0] ** 2
-        - 2 * both_B[:, None] * offset_BG2[..., 0] * offset_BG2[..., 1]
-        + east_B[:, None] * offset_BG2[..., 1] ** 2
-    ) / determinant_B1
-    inside = math.log(model.inside_probability / (2 * math.pi)) - 0.5 * xp.log(determinant_B1) - 0.5 * square_BG
+    east_B1, both_B1, north_B1 = (covariance_B22[:, i, j][:, None] for i, j in ((0, 0), (0, 1), (1, 1)))
+    determinant_B1 = east_B1 * north_B1 - both_B1**2
     scale_B1 = _FLAT_TO * batch.half_width_m[:, None]
-    far_BG = (xp.sum(offset_BG2**2, axis=-1) / scale_B1**2) ** 2
-    outside = math.log((1 - model.inside_probability) * 2 / math.pi**2) - 2 * xp.log(scale_B1) - xp.log1p(far_BG)
-    return xp.logaddexp(inside, outside)
+    inside_B1 = math.log(model.inside_probability / (2 * math.pi)) - 0.5 * xp.log(determinant_B1)
+    outside_B1 = math.log((1 - model.inside_probability) * 2 / math.pi**2) - 2 * xp.log(scale_B1)
+
+    def density(place_BG2: Array) -> Array:
+        east_BG, north_BG = place_BG2[..., 0] - mean_B2[:, :1], place_BG2[..., 1] - mean_B2[:, 1:]
+        east2_BG, north2_BG = east_BG * east_BG, north_BG * north_BG
+        square_BG = (north_B1 * east2_BG - 2 * both_B1 * east_BG * north_BG + east_B1 * north2_BG) / determinant_B1
+        far_BG = ((east2_BG + north2_BG) / scale_B1**2) ** 2
+        # The sum of the two parts, neither of which is 0: the outer one falls by a power of the distance alone.
+        inside_BG = xp.exp(inside_B1 - outside_B1 - 0.5 * square_BG)
+        return outside_B1 + xp.log(inside_BG + 1 / (1 + far_BG))
+
+    return density
 
 
 def _convex_combination(xp: Array, batch: EvidenceBatch, combined: int) -> tuple[Array, Array]:
@@ -51,7 +59,7 @@ def _convex_combination(xp: Array, batch: EvidenceBatch, combined: int) -> tuple
     covariance_B22 = xp.matmul(xp.matrix_transpose(offset_BN2), offset_BN2) / divisor_B[:, None, None]
     # A network on a line says nothing across it: leave room for a twentieth of the area there.
     missing_B = xp.clip((_LEAST_WIDTH * batch.half_width_m) ** 2 - _least_eigenvalue(xp, covariance_B22), 0.0, None)
-    identity = xp.eye(2, dtype=covariance_B22.dtype, device=array_api_compat.device(covariance_B22))
+    identity = xp.eye(2, dtype=covariance_B22.dtype, device=device_of(covariance_B22))
     return mean_B2, covariance_B22 + missing_B[:, None, None] * identity
 
 

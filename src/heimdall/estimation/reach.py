@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-import array_api_compat
 import numpy as np
 from numpy.typing import NDArray
 
+from heimdall.arrays import array_namespace
 from heimdall.estimation.model import PropagationModel
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.geometry import Array
@@ -27,7 +27,7 @@ def search_radius_m(batch: EvidenceBatch, model: PropagationModel) -> Array:
     The furthest receiver plus `range_m` of the model's band, or the radio horizon of a transmitter as high as it is known to
     be; never less than twice the half width.
     """
-    xp = array_api_compat.array_namespace(batch.position_enu_m)
+    xp = array_namespace(batch.position_enu_m)
     weight_BN = xp.astype(batch.present, batch.position_enu_m.dtype)
     horizontal_BN = xp.sqrt(xp.sum(batch.position_enu_m[..., :2] ** 2, axis=-1)) * weight_BN
     horizon_B = _HORIZON_M_PER_ROOT_M * xp.sqrt(xp.clip(batch.transmitter_height_m, 0.0, None))

@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import partial
 
-import array_api_compat
+import numpy as np
 
+from heimdall.arrays import array_namespace, device_of
 from heimdall.estimation.likelihood import arrival_log_likelihood, link_distance_m
 from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.power import level_density
-from heimdall.estimation.prior import log_prior
+from heimdall.estimation.prior import prior_density
+from heimdall.estimation.single_precision import arrival_density
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.geometry import Array, columns, on_near_side
 
@@ -37,26 +40,39 @@ LogDensity = Callable[[Array, Array], Array]
 """Places (B, G, 2) and the blur in m, of each scene (B,) or of each place (B, G), to the log posterior density (B, G)."""
 
 
-def log_posterior(batch: EvidenceBatch, model: PropagationModel, *, prior: bool = True) -> LogDensity:
-    """The log posterior density, up to a constant, as a function of places and blur."""
-    levels = level_density(batch, model)
+def log_posterior(
+    batch: EvidenceBatch, model: PropagationModel, *, prior: bool = True, single: bool = True
+) -> LogDensity:
+    """The log posterior density, up to a constant, as a function of places and blur.
+
+    For numpy in single precision where it is enough (`single_precision`), which is within 1e-3 of the reference near the
+    peak; `single=False` is the reference, which torch always takes.
+    """
+    xp = array_namespace(batch.arrival_s)
+    single = single and xp is np
+    levels = level_density(batch, model, np.float32 if single else None)
+    arrivals = (arrival_density(batch, model) if single else None) or partial(_arrivals, batch, model)
+    before = prior_density(batch, model)
+    curvature = columns(batch.curvature_per_m)
 
     def density(place_BG2: Array, blur_m_B: Array) -> Array:
         distance_BGN = link_distance_m(place_BG2, batch, model)
-        total = arrival_log_likelihood(distance_BGN, batch, model, blur_m_B)
-        total = total + levels(place_BG2, distance_BGN)
-        total = total + log_prior(place_BG2, batch, model) if prior else total
-        xp = array_api_compat.array_namespace(total)
-        on_earth_BG = on_near_side(place_BG2[..., 0], place_BG2[..., 1], columns(batch.curvature_per_m))
+        total = arrivals(distance_BGN, blur_m_B) + levels(place_BG2, distance_BGN)
+        total = total + before(place_BG2) if prior else total
+        on_earth_BG = on_near_side(place_BG2[..., 0], place_BG2[..., 1], curvature)
         return xp.where(on_earth_BG, total, _LOWEST * xp.ones_like(total))
 
     return density
 
 
+def _arrivals(batch: EvidenceBatch, model: PropagationModel, distance_BGN: Array, blur_m_B: Array) -> Array:
+    return arrival_log_likelihood(distance_BGN, batch, model, blur_m_B)
+
+
 def square_grid(center_B2: Array, half_width_m_B: Array, cells: int) -> Array:
     """(B, cells^2, 2) cell centres of a square, north in the slow axis, west and south first."""
-    xp = array_api_compat.array_namespace(center_B2)
-    device = array_api_compat.device(center_B2)
+    xp = array_namespace(center_B2)
+    device = device_of(center_B2)
     unit = (2 * xp.arange(cells, dtype=center_B2.dtype, device=device) + 1) / cells - 1
     north, east = xp.meshgrid(unit, unit, indexing="ij")
     offset_G2 = xp.stack([xp.reshape(east, (-1,)), xp.reshape(north, (-1,))], axis=-1)
@@ -71,7 +87,7 @@ def find_mode(batch: EvidenceBatch, density: LogDensity, radius_m_B: Array | Non
     shrinking grids, without blur at the end. Following the mass instead loses 10 to 15 % in the median. Without a radius
     the square is searched alone.
     """
-    xp = array_api_compat.array_namespace(batch.arrival_s)
+    xp = array_namespace(batch.arrival_s)
     plane = _DrawnIn(xp, batch.half_width_m, batch.half_width_m * math.sqrt(2) if radius_m_B is None else radius_m_B)
     cells = _square_map(xp, batch, plane, density)
 
@@ -130,11 +146,11 @@ class _Map:
     peak_BG: Array
 
     def beside(self, other: _Map) -> _Map:
-        xp = array_api_compat.array_namespace(self.value_BG)
+        xp = array_namespace(self.value_BG)
         return _Map(*(xp.concat([getattr(self, f.name), getattr(other, f.name)], axis=1) for f in fields(_Map)))
 
     def take(self, index_BK: Array) -> _Map:
-        xp = array_api_compat.array_namespace(self.value_BG)
+        xp = array_namespace(self.value_BG)
         rest = (xp.take_along_axis(part, index_BK, axis=-1) for part in (self.size_BG, self.value_BG, self.peak_BG))
         return _Map(_take_places(xp, self.place_BG2, index_BK), *rest)
 
@@ -165,7 +181,7 @@ def _square_map(xp: Array, batch: EvidenceBatch, plane: _DrawnIn, density: LogDe
 def _ring_map(xp: Array, plane: _DrawnIn, density: LogDensity) -> _Map:
     """Cells beyond the circle in the square, to the limit; blurred to their width: ridges run outwards."""
     half_B1 = plane.half_m_B[:, None]
-    where = {"dtype": half_B1.dtype, "device": array_api_compat.device(half_B1)}
+    where = {"dtype": half_B1.dtype, "device": device_of(half_B1)}
     length_B1 = (plane.limit_m_B[:, None] - half_B1) / _RINGS
     radius_BR = half_B1 + length_B1 * (xp.arange(_RINGS, **where) + 0.5)
     angle_A = xp.arange(_BEARINGS, **where) * (2 * math.pi / _BEARINGS)
@@ -182,7 +198,7 @@ def _ring_map(xp: Array, plane: _DrawnIn, density: LogDensity) -> _Map:
 
 def _best(xp: Array, value_BG: Array, preferred_BG: Array, count: int) -> Array:
     """(B, count) indices of the highest values, the preferred ones before all others."""
-    return xp.argsort(xp.where(preferred_BG, value_BG + _AHEAD, value_BG), axis=-1, descending=True)[:, :count]
+    return xp.argsort(-xp.where(preferred_BG, value_BG + _AHEAD, value_BG), axis=-1, stable=True)[:, :count]
 
 
 def _stands_out(xp: Array, place_BC2: Array, value_BC: Array, size_BC: Array) -> Array:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import array_api_compat
-
+from heimdall.arrays import array_namespace
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.estimation.model import HopEcho, PropagationModel, SkyWave
 from heimdall.evidence.batch import EvidenceBatch
@@ -41,7 +40,7 @@ def sky_log_likelihood(
     log mean over layer heights of max over t0 of sum_i log[sum_m p_m(d_i) N(t_i - t0; P_m(d_i)/c, S_im^2) + floor]
     - 1/2 log(information of t0): for each height the links choose their modes independently.
     """
-    xp = array_api_compat.array_namespace(distance_BGN)
+    xp = array_namespace(distance_BGN)
     total_BG: Array | None = None
     for links in _nodes(xp, distance_BGN, variance_BGN, batch, model):
         _, log_density_BG, information_BG = links.emission_time()
@@ -54,7 +53,7 @@ def sky_log_likelihood(
 
 def explain(distance_BGN: Array, variance_BGN: Array, batch: EvidenceBatch, model: PropagationModel) -> Explained:
     """How each link's time is accounted for by the layer height that fits best."""
-    xp = array_api_compat.array_namespace(distance_BGN)
+    xp = array_namespace(distance_BGN)
     best: tuple[Array, Array, Array] | None = None
     for links in _nodes(xp, distance_BGN, variance_BGN, batch, model):
         emission_BG, value_BG, _ = links.emission_time()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 
 from heimdall.errors import InputError
@@ -180,16 +181,22 @@ def _cut(
 def _resample(
     samples: NDArray[np.complex64], own_rate: float, begin_s: float, rate: float, count: int
 ) -> NDArray[np.complex64]:
-    """Band-limited oversampling by zeros in the spectrum, then linear interpolation at the wanted times."""
-    size = len(samples)
-    spectrum = np.fft.fft(samples)
+    """Band-limited oversampling by zeros in the spectrum, then linear interpolation at the wanted times.
+
+    In single precision, as the samples are, and at a length that the Fourier transform is quick for: zeros after the end.
+    """
+    size = scipy.fft.next_fast_len(len(samples))
+    spectrum = scipy.fft.fft(samples, n=size)
     frequency = np.fft.fftfreq(size, 1 / own_rate)
     spectrum[np.abs(frequency) > 0.5 * rate] = 0
     half = (size + 1) // 2
-    padded = np.zeros(size * _OVERSAMPLING, dtype=spectrum.dtype)
+    padded = np.zeros(size * _OVERSAMPLING, dtype=np.complex64)
     padded[:half], padded[-(size - half) :] = spectrum[:half], spectrum[half:]
-    fine = np.fft.ifft(padded) * _OVERSAMPLING
+    fine = scipy.fft.ifft(padded, overwrite_x=True)
     position = (begin_s + np.arange(count) / rate) * own_rate * _OVERSAMPLING
     low = np.clip(position.astype(np.int64), 0, len(fine) - 2)
-    share = position - low
-    return (fine[low] * (1 - share) + fine[low + 1] * share).astype(np.complex64)
+    share = (position - low).astype(np.float32)
+    between = fine[low]
+    between += (fine[low + 1] - between) * share
+    between *= np.float32(_OVERSAMPLING)
+    return between

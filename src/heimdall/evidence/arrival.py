@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import array_api_compat
-
+from heimdall.arrays import array_namespace, device_of
 from heimdall.evidence.correlation import PairPeaks
 from heimdall.evidence.spectrum import ChannelSpectrum
 from heimdall.geometry import Array
@@ -35,7 +34,7 @@ def reconcile(
 
     Receivers that no believed chain of pairs connects to the strongest receiver have no arrival time.
     """
-    xp = array_api_compat.array_namespace(present_BN)
+    xp = array_namespace(present_BN)
     variance_BP = _pair_variance(xp, peaks, spectrum) + (_MODEL_ERROR_CYCLES / bandwidth_hz) ** 2
     weight_BP = xp.where(peaks.detected_BP, 1 / variance_BP, xp.zeros_like(variance_BP))
     incidence_PN = _incidence(xp, peaks, present_BN)
@@ -58,7 +57,7 @@ def _pair_variance(xp: Array, peaks: PairPeaks, spectrum: ChannelSpectrum) -> Ar
 
 def _incidence(xp: Array, peaks: PairPeaks, present_BN: Array) -> Array:
     """(P, N): +1 for a pair's first receiver, -1 for its second."""
-    receiver_N = xp.arange(present_BN.shape[1], device=array_api_compat.device(present_BN))
+    receiver_N = xp.arange(present_BN.shape[1], device=device_of(present_BN))
     dtype = peaks.delay_s_BPK.dtype
     return xp.astype(peaks.first_P[:, None] == receiver_N, dtype) - xp.astype(
         peaks.second_P[:, None] == receiver_N, dtype
@@ -71,7 +70,7 @@ def _solve(xp: Array, incidence_PN: Array, weight_BP: Array, delay_BP: Array) ->
     weighted_BP = weight_BP / scale_B1
     normal_BNN = xp.matmul(incidence_PN.T * weighted_BP[:, None, :], incidence_PN)
     right_BN = xp.matmul(weighted_BP * delay_BP, incidence_PN)
-    ridge = 1e-5 * xp.eye(incidence_PN.shape[1], dtype=normal_BNN.dtype, device=array_api_compat.device(normal_BNN))
+    ridge = 1e-5 * xp.eye(incidence_PN.shape[1], dtype=normal_BNN.dtype, device=device_of(normal_BNN))
     return xp.linalg.solve(normal_BNN + ridge, right_BN[..., None])[..., 0]
 
 
@@ -79,7 +78,7 @@ def _connected(xp: Array, believed_BP: Array, touches_PN: Array, weight_BP: Arra
     """(B, N) bool: reached from the receiver with the most weight through believed pairs."""
     believed = xp.astype(believed_BP, touches_PN.dtype)
     strength_BN = xp.matmul(weight_BP * believed, touches_PN)
-    receiver_N = xp.arange(touches_PN.shape[1], device=array_api_compat.device(touches_PN))
+    receiver_N = xp.arange(touches_PN.shape[1], device=device_of(touches_PN))
     reached_BN = xp.astype(receiver_N == xp.argmax(strength_BN, axis=-1)[:, None], touches_PN.dtype)
     for _ in range(touches_PN.shape[1]):
         active_BP = believed * xp.matmul(reached_BN, touches_PN.T)

@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-import array_api_compat
-
+from heimdall.arrays import array_namespace, device_of
 from heimdall.evidence.radio_map import Mapped, joined
 from heimdall.geometry import Array
 
@@ -77,7 +76,7 @@ _ARRAYS = tuple(field.name for field in fields(EvidenceBatch) if field.name not 
 
 def concatenate(batches: Sequence[EvidenceBatch]) -> EvidenceBatch:
     """One batch of many, each scene padded to the most receivers of any; all with one radio map, or all without."""
-    xp = array_api_compat.array_namespace(batches[0].present)
+    xp = array_namespace(batches[0].present)
     width = max(batch.present.shape[1] for batch in batches)
     arrays = {
         name: xp.concat([_padded(xp, name, getattr(b, name), width) for b in batches], axis=0) for name in _ARRAYS
@@ -99,4 +98,4 @@ def _padded(xp: Array, name: str, values: Array, width: int) -> Array:
     if missing == 0:
         return values
     shape = (values.shape[0], missing, *values.shape[2:])
-    return xp.concat([values, xp.zeros(shape, dtype=values.dtype, device=array_api_compat.device(values))], axis=1)
+    return xp.concat([values, xp.zeros(shape, dtype=values.dtype, device=device_of(values))], axis=1)

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import fft
 
 Samples = NDArray[np.complex64]
 
@@ -86,9 +86,9 @@ def _search(
         for each in (samples_T, reference_T)
     )
     correlation_KL = _block_correlation(first, second, blocks, lags)
-    size = fft.next_fast_len(_OVERSAMPLING * blocks)
-    power_DL = np.abs(fft.fft(correlation_KL, n=size, axis=0)) ** 2
-    offset_D = fft.fftfreq(size, length / sample_rate_hz)
+    size = scipy.fft.next_fast_len(_OVERSAMPLING * blocks)
+    power_DL = np.abs(scipy.fft.fft(correlation_KL, n=size, axis=0)) ** 2
+    offset_D = scipy.fft.fftfreq(size, length / sample_rate_hz)
     power_DL[np.abs(offset_D) > reach_hz] = 0
     coherence = min(float(np.max(power_DL)), 0.9999)
     independent = blocks * length * min(1.0, (bandwidth_hz + 2 * reach_hz) / sample_rate_hz)
@@ -100,15 +100,17 @@ def _search(
 
 def _whitened(samples: Samples, sample_rate_hz: float, width_hz: float) -> Samples:
     """Within the width about the centre, with a smoothed spectrum of 1, and an energy of 1: no line rules."""
-    spectrum = fft.fft(samples)
+    spectrum = scipy.fft.fft(samples)
     density = np.abs(spectrum) ** 2
     size = max(3, len(samples) // _SMOOTH_BINS)
     window = np.ones(size) / size
-    smooth = fft.ifft(fft.fft(density) * fft.fft(np.roll(np.pad(window, (0, len(samples) - size)), -(size // 2)))).real
-    inside = np.abs(fft.fftfreq(len(samples), 1 / sample_rate_hz)) < 0.5 * width_hz
+    smooth = scipy.fft.ifft(
+        scipy.fft.fft(density) * scipy.fft.fft(np.roll(np.pad(window, (0, len(samples) - size)), -(size // 2)))
+    ).real
+    inside = np.abs(scipy.fft.fftfreq(len(samples), 1 / sample_rate_hz)) < 0.5 * width_hz
     spectrum *= inside / np.sqrt(np.maximum(smooth, 1e-30 + 1e-12 * float(np.max(density))))
     energy = float(np.sum(np.abs(spectrum) ** 2)) / len(samples)
-    return np.asarray(fft.ifft(spectrum) / math.sqrt(max(energy, 1e-30)), dtype=np.complex64)
+    return np.asarray(scipy.fft.ifft(spectrum) / math.sqrt(max(energy, 1e-30)), dtype=np.complex64)
 
 
 def _block_correlation(first: Samples, second: Samples, blocks: int, lags: int) -> Samples:
@@ -116,6 +118,6 @@ def _block_correlation(first: Samples, second: Samples, blocks: int, lags: int) 
     length = len(second) // blocks
     padded = np.pad(first, (lags, lags))
     extended = np.lib.stride_tricks.sliding_window_view(padded, length + 2 * lags)[::length]
-    size = fft.next_fast_len(length + 2 * lags)
-    cross = fft.fft(extended, n=size) * np.conj(fft.fft(second.reshape(blocks, length), n=size))
-    return np.asarray(fft.ifft(cross)[:, : 2 * lags + 1])
+    size = scipy.fft.next_fast_len(length + 2 * lags)
+    cross = scipy.fft.fft(extended, n=size) * np.conj(scipy.fft.fft(second.reshape(blocks, length), n=size))
+    return np.asarray(scipy.fft.ifft(cross)[:, : 2 * lags + 1])

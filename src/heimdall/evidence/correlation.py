@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import array_api_compat
-from scipy.fft import next_fast_len
+import scipy
 
+from heimdall.arrays import array_namespace, device_of, fft_of
 from heimdall.evidence.spectrum import ChannelSpectrum
 from heimdall.geometry import Array
 
@@ -19,6 +19,8 @@ _BLOCKS_A_CYCLE = 4
 _SAMPLES_A_CYCLE = 8
 """Correlation samples for each cycle of the bandwidth once upsampled: enough for a parabola through three."""
 _EDGE = 16
+_CELLS_AT_ONCE = 1 << 15
+"""Of the blocks' spectra of the pairs correlated together: enough to spread the overhead, little enough for the cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +54,8 @@ def pair_peaks(
     `max_offset_hz` costs nothing; a magnitude sum over blocks would. A pair is detected when its gain exceeds what the best
     of all cells searched reaches by chance.
     """
-    xp = array_api_compat.array_namespace(present_BN)
-    samples_BNT = xp.fft.ifft(spectrum.filtered_BNT)
+    xp = array_namespace(present_BN)
+    samples_BNT = fft_of(xp).ifft(spectrum.filtered_BNT)
     first_P, second_P = _pairs(xp, samples_BNT)
     count = samples_BNT.shape[-1]
     lags = min(math.ceil(max_delay_s * sample_rate_hz) + 4, count - 1)
@@ -83,7 +85,7 @@ def pair_peaks(
 def _pairs(xp: Array, samples_BNT: Array) -> tuple[Array, Array]:
     """Indices of all pairs i < j."""
     receivers = samples_BNT.shape[1]
-    device = array_api_compat.device(samples_BNT)
+    device = device_of(samples_BNT)
     index = [(i, j) for i in range(receivers) for j in range(i + 1, receivers)]
     both = xp.reshape(xp.asarray(index, dtype=xp.int64, device=device), (-1, 2))
     return both[:, 0], both[:, 1]
@@ -108,41 +110,51 @@ def _correlate(
     samples_BNT = samples_BNT / xp.sqrt(xp.clip(energy_BN1, 1e-30, None))
     block_BNKF, extended_BNKF, length = _block_spectra(xp, samples_BNT, lags, blocks)
     turns_DK = _offset_turns(xp, samples_BNT, blocks, length / sample_rate_hz, max_offset_hz)
-    best = []
-    for first, second in zip(first_P, second_P, strict=True):
-        cross_BKF = extended_BNKF[:, first] * xp.conj(block_BNKF[:, second])
-        lagged_BKL = xp.fft.ifft(cross_BKF)[..., : 2 * lags + 1]
-        shifted_BDL = xp.matmul(turns_DK, lagged_BKL)
-        power_BD = xp.max(xp.real(shifted_BDL) ** 2 + xp.imag(shifted_BDL) ** 2, axis=-1)
-        winner_B11 = xp.argmax(power_BD, axis=-1)[:, None, None]
-        index = xp.broadcast_to(winner_B11, (shifted_BDL.shape[0], 1, shifted_BDL.shape[-1]))
-        best.append(xp.take_along_axis(shifted_BDL, index, axis=1)[:, 0])
-    return xp.stack(best, axis=1), int(turns_DK.shape[0])
+    step = max(1, _CELLS_AT_ONCE // math.prod((*block_BNKF.shape[:1], *block_BNKF.shape[2:])))
+    best = [
+        _best_offset(
+            xp,
+            extended_BNKF[:, first_P[start : start + step]],
+            block_BNKF[:, second_P[start : start + step]],
+            turns_DK,
+            lags,
+        )
+        for start in range(0, first_P.shape[0], step)
+    ]
+    return xp.concat(best, axis=1), int(turns_DK.shape[0])
+
+
+def _best_offset(xp: Array, extended_BPKF: Array, block_BPKF: Array, turns_DK: Array, lags: int) -> Array:
+    """(B, P, 2 lags + 1) correlation of some pairs, each at the offset where it is strongest."""
+    lagged_BPKL = fft_of(xp).ifft(extended_BPKF * xp.conj(block_BPKF))[..., : 2 * lags + 1]
+    shifted_BPDL = xp.matmul(turns_DK, lagged_BPKL)
+    power_BPD = xp.max(xp.real(shifted_BPDL) ** 2 + xp.imag(shifted_BPDL) ** 2, axis=-1)
+    winner_BP11 = xp.argmax(power_BPD, axis=-1)[..., None, None]
+    index = xp.broadcast_to(winner_BP11, (*shifted_BPDL.shape[:2], 1, shifted_BPDL.shape[-1]))
+    return xp.take_along_axis(shifted_BPDL, index, axis=2)[:, :, 0]
 
 
 def _block_spectra(xp: Array, samples_BNT: Array, lags: int, blocks: int) -> tuple[Array, Array, int]:
     """Spectra of the blocks, and of the same blocks reaching `lags` further at both ends."""
     count = samples_BNT.shape[-1]
     length = math.ceil(count / blocks)
-    before = xp.zeros(
-        (*samples_BNT.shape[:2], lags), dtype=samples_BNT.dtype, device=array_api_compat.device(samples_BNT)
-    )
+    before = xp.zeros((*samples_BNT.shape[:2], lags), dtype=samples_BNT.dtype, device=device_of(samples_BNT))
     after_shape = (*samples_BNT.shape[:2], blocks * length - count + lags)
-    after = xp.zeros(after_shape, dtype=samples_BNT.dtype, device=array_api_compat.device(samples_BNT))
+    after = xp.zeros(after_shape, dtype=samples_BNT.dtype, device=device_of(samples_BNT))
     padded_BNT = xp.concat([before, samples_BNT, after], axis=-1)
-    device = array_api_compat.device(samples_BNT)
+    device = device_of(samples_BNT)
     start_K1 = xp.arange(blocks, device=device)[:, None] * length
     extended = padded_BNT[..., start_K1 + xp.arange(length + 2 * lags, device=device)]
     block = padded_BNT[..., start_K1 + lags + xp.arange(length, device=device)]
-    size = next_fast_len(length + 2 * lags)
-    return xp.fft.fft(block, n=size), xp.fft.fft(extended, n=size), length
+    size = scipy.fft.next_fast_len(length + 2 * lags)
+    return fft_of(xp).fft(block, n=size), fft_of(xp).fft(extended, n=size), length
 
 
 def _offset_turns(xp: Array, samples_BNT: Array, blocks: int, block_s: float, max_offset_hz: float) -> Array:
     """The phase turns over the blocks that undo each carrier offset searched, shape (offsets, blocks)."""
     resolution_hz = 1 / (_DOPPLER_OVERSAMPLING * blocks * block_s)
     reach = math.ceil(max_offset_hz / resolution_hz) if blocks > 1 else 0
-    device = array_api_compat.device(samples_BNT)
+    device = device_of(samples_BNT)
     offset_D1 = xp.arange(-reach, reach + 1, device=device)[:, None] * resolution_hz
     time_K = xp.arange(blocks, device=device) * block_s
     angle_DK = -2 * math.pi * offset_D1 * time_K
@@ -154,15 +166,15 @@ def _upsample(xp: Array, correlation_BPL: Array, factor: int) -> Array:
     count = correlation_BPL.shape[-1]
     if factor == 1:
         return correlation_BPL[..., _EDGE : count - _EDGE]
-    device = array_api_compat.device(correlation_BPL)
+    device = device_of(correlation_BPL)
     from_end = xp.arange(count, device=device)
     from_end = xp.minimum(from_end, count - 1 - from_end)
     taper = 0.5 - 0.5 * xp.cos(math.pi * xp.clip((from_end + 0.5) / _EDGE, 0.0, 1.0))
-    spectrum = xp.fft.fft(correlation_BPL * xp.astype(taper, xp.real(correlation_BPL).dtype))
+    spectrum = fft_of(xp).fft(correlation_BPL * xp.astype(taper, xp.real(correlation_BPL).dtype))
     half = (count + 1) // 2
     gap_shape = (*correlation_BPL.shape[:2], count * (factor - 1))
     gap = xp.zeros(gap_shape, dtype=spectrum.dtype, device=device)
-    fine = xp.fft.ifft(xp.concat([spectrum[..., :half], gap, spectrum[..., half:]], axis=-1)) * factor
+    fine = fft_of(xp).ifft(xp.concat([spectrum[..., :half], gap, spectrum[..., half:]], axis=-1)) * factor
     return fine[..., factor * _EDGE : factor * (count - _EDGE - 1) + 1]
 
 
@@ -175,7 +187,7 @@ def _peaks(xp: Array, coherence_BPL: Array, step_s: float) -> tuple[Array, Array
     inner = coherence_BPL[..., 1:-1]
     is_peak = (inner >= coherence_BPL[..., :-2]) & (inner > coherence_BPL[..., 2:])
     remaining = xp.where(is_peak, inner, xp.zeros_like(inner))
-    index_L = xp.arange(remaining.shape[-1], device=array_api_compat.device(remaining))
+    index_L = xp.arange(remaining.shape[-1], device=device_of(remaining))
     delays, heights, curvatures = [], [], []
     for _ in range(PEAKS):
         index = xp.argmax(remaining, axis=-1)[..., None]

@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
-import array_api_compat
 import numpy as np
 from numpy.typing import NDArray
 
+from heimdall.arrays import array_namespace, device_of
 from heimdall.geometry import Array, LocalFrame
 
 _SAME_PLACE_M = 100.0
@@ -118,7 +118,7 @@ class Mapped:
 
         Both (B, G, N) in dB; the transmitter has the mean power.
         """
-        xp = array_api_compat.array_namespace(place_BG2)
+        xp = array_namespace(place_BG2)
         radio_map = self.radio_map
         offset_BN = _take(xp, radio_map.offset_db, self.row)
         law_BGN = offset_BN[:, None] - 10 * radio_map.exponent * xp.log10(xp.clip(distance_BGN, 1.0, None))
@@ -148,11 +148,11 @@ def joined(parts: Sequence[Mapped], width: int) -> Mapped:
     """One of many, each padded to `width` receivers; all of one map. Raises ValueError where they are not."""
     if any(part.radio_map is not parts[0].radio_map for part in parts):
         raise ValueError("scenes of different radio maps cannot be in one batch")
-    xp = array_api_compat.array_namespace(parts[0].row)
+    xp = array_namespace(parts[0].row)
     stranger = len(parts[0].radio_map.receivers)
 
     def padded(row: Array) -> Array:
-        shape, device = (row.shape[0], width - row.shape[1]), array_api_compat.device(row)
+        shape, device = (row.shape[0], width - row.shape[1]), device_of(row)
         return xp.concat([row, xp.full(shape, stranger, dtype=row.dtype, device=device)], axis=1)
 
     rows = [padded(part.row) for part in parts]

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import array_api_compat
-
+from heimdall.arrays import array_namespace
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.evidence.arrival import reconcile
 from heimdall.evidence.batch import EvidenceBatch
@@ -54,14 +53,14 @@ def evidence_from_recordings(recordings: Recordings) -> EvidenceBatch:
 
 def searched_delay_s(recordings: Recordings) -> float:
     """The largest delay between two records of receivers with clocks that carry time."""
-    xp = array_api_compat.array_namespace(recordings.present)
+    xp = array_namespace(recordings.present)
     timed_BN = recordings.present & clock_carries_time(xp, recordings.clock_sigma_s, recordings.half_width_m)
     return _max_delay_s(xp, recordings, timed_BN)
 
 
 def evidence_and_peaks(recordings: Recordings) -> tuple[EvidenceBatch, PairPeaks]:
     """The evidence, and the correlation peaks that its arrival times were reconciled from."""
-    xp = array_api_compat.array_namespace(recordings.samples_BNT)
+    xp = array_namespace(recordings.samples_BNT)
     timed_BN = recordings.present & clock_carries_time(xp, recordings.clock_sigma_s, recordings.half_width_m)
     spectrum = channel_spectrum(
         recordings.samples_BNT, recordings.present, recordings.sample_rate_hz, recordings.bandwidth_hz

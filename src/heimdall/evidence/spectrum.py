@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import array_api_compat
-
+from heimdall.arrays import array_namespace, device_of, fft_of
 from heimdall.geometry import Array
 
 _CHANNEL_MARGIN = 1.05
@@ -48,10 +47,10 @@ def channel_spectrum(
     extended to an array): a strong flat spectrum evenly, and not at all where there is no signal. A share of the signal
     counts as noise, so that a carrier does not drown its sidebands.
     """
-    xp = array_api_compat.array_namespace(samples_BNT)
+    xp = array_namespace(samples_BNT)
     count = samples_BNT.shape[-1]
-    spectrum_BNT = xp.fft.fft(samples_BNT)
-    frequency_T = xp.fft.fftfreq(count, d=1 / sample_rate_hz, device=array_api_compat.device(samples_BNT))
+    spectrum_BNT = fft_of(xp).fft(samples_BNT)
+    frequency_T = xp.fft.fftfreq(count, d=1 / sample_rate_hz, device=device_of(samples_BNT))
     inside_T = xp.abs(frequency_T) < 0.5 * _CHANNEL_MARGIN * bandwidth_hz + _off_bin_hz(frequency_T)
     power_BNT = xp.real(spectrum_BNT) ** 2 + xp.imag(spectrum_BNT) ** 2
     noise_BN = _noise_floor(xp, power_BNT, frequency_T, inside_T, bandwidth_hz)
@@ -120,9 +119,7 @@ def _shared_density(xp: Array, relative_BNT: Array, present_BN: Array, inside_T:
     receivers_B1 = xp.sum(xp.astype(present_BN, smooth_BT.dtype), axis=1)[:, None]
     floor_B1 = xp.sqrt(receivers_B1 / width)
     smooth_BT = xp.clip(smooth_BT - floor_B1, 0.02 * floor_B1, None)
-    density = xp.zeros(
-        (smooth_BT.shape[0], inside_T.shape[0]), dtype=smooth_BT.dtype, device=array_api_compat.device(smooth_BT)
-    )
+    density = xp.zeros((smooth_BT.shape[0], inside_T.shape[0]), dtype=smooth_BT.dtype, device=device_of(smooth_BT))
     density[:, order] = smooth_BT
     return density
 
@@ -135,7 +132,7 @@ def _moving_average(xp: Array, values_BT: Array, width: int) -> Array:
     """Centred mean over `width` neighbours; fewer at the ends."""
     if width < 2:
         return values_BT
-    device = array_api_compat.device(values_BT)
+    device = device_of(values_BT)
     total = xp.cumulative_sum(values_BT, axis=-1, include_initial=True)
     count = values_BT.shape[-1]
     index = xp.arange(count, device=device)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from array_api_compat import array_namespace
-
+from heimdall.arrays import array_namespace
 from heimdall.geometry import Array
 from heimdall.inference.mixture import Mixture
 

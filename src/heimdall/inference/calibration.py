@@ -8,9 +8,9 @@ from itertools import pairwise
 from typing import Annotated, Any
 
 import numpy as np
-from array_api_compat import array_namespace
 from pydantic import Field, FiniteFloat, TypeAdapter
 
+from heimdall.arrays import array_namespace
 from heimdall.estimation.model import PropagationModel
 from heimdall.geometry import Array
 from heimdall.inference.answer import SMOOTHING
@@ -51,7 +51,7 @@ class Blend:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Fitted by `heimdall.learning.calibrate` on scenes that nothing was trained on."""
+    """Fitted by `heimdall.learning.calibration.fit` on scenes that nothing was trained on."""
 
     regions: dict[str, dict[str, Regions]] = field(default_factory=dict)
     """For each method and kind of session, and for all kinds together."""

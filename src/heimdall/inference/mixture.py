@@ -6,8 +6,7 @@ import math
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from array_api_compat import array_namespace
-
+from heimdall.arrays import array_namespace
 from heimdall.estimation.frame import WindowFrame
 from heimdall.geometry import Array
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from array_api_compat import array_namespace
-
+from heimdall.arrays import array_namespace
 from heimdall.estimation.frame import WindowFrame
 from heimdall.geometry import Array
 from heimdall.inference.mixture import Mixture

@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from array_api_compat import array_namespace
-
+from heimdall.arrays import array_namespace
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.estimation.frame import WindowFrame
 from heimdall.estimation.likelihood import (

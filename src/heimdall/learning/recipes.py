@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from heimdall.errors import InputError
 from heimdall.inference.window import LOG_MASS, LOG_MASS_SCALE, MAPS, TOKENS
-from heimdall.learning.network import NetworkShape
+from heimdall.learning.model.network import NetworkShape
 
 _LEAST_AFTER_STEM = 8
 _MISMATCHED = (

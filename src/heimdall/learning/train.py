@@ -1,72 +1,19 @@
-"""One training from start to bundle: prepare, train, calibrate, export."""
+"""One training from start to bundle, on this machine or on a cluster."""
 
 from __future__ import annotations
 
-import logging
-import time
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
 
 from heimdall.errors import InputError
-from heimdall.inference.bundle import SUFFIX, Bundle, read_bundle
-from heimdall.inference.calibration import Calibration
-from heimdall.learning.accelerator import Accelerator
-from heimdall.learning.calibrate import calibrate, scores_of
-from heimdall.learning.checkpoint import AtomicCheckpointIO, KeepLast, read_checkpoint
-from heimdall.learning.cluster import Cluster
-from heimdall.learning.data import ScenePool, calibration_pool
-from heimdall.learning.export import check_parity, load_weights, to_onnx, weights_of, weights_sha256
-from heimdall.learning.module import EvidenceModule
-from heimdall.learning.progress import ProgressReport
-from heimdall.learning.recipes import Recipe, recipe_from
-from heimdall.learning.recordings import Recorded, read_known, recorded_scenes
-from heimdall.learning.report import model_card
-from heimdall.learning.runfolder import RunFolder, SilentRunFolder
-from heimdall.learning.stop import StopSignal
-from heimdall.learning.tracking import Tracker
-from heimdall.learning.watch import Watch
-
-log = logging.getLogger(__name__)
-
-_CALIBRATION, _TRAINING = "calibration.json", "training.json"
-
-
-@dataclass(frozen=True)
-class Processes:
-    """What an engine that starts the processes of a training puts into Lightning's trainer."""
-
-    strategy: Any
-    plugins: tuple[Any, ...]
-    callbacks: tuple[Callback, ...] = ()
-    on_saved: Callable[[Path], None] = lambda path: None
-    """Called by the first process with each checkpoint."""
-
-
-@dataclass(frozen=True)
-class TrainingOptions:
-    """What a training needs besides its recipe."""
-
-    folder: RunFolder
-    accelerator: Accelerator
-    start_from: Path | None = None
-    """A bundle whose weights to start from."""
-    data: tuple[Path, ...] = ()
-    """Recordings with known transmitters to train on as well."""
-    tracking: str = "off"
-    """Address of MLflow."""
-    console: Console = field(default_factory=lambda: Console(stderr=True, markup=False, emoji=False))
-    cluster: Cluster | None = None
-    """Where to train, if not here."""
-    processes: Processes | None = None
-    """The other processes of this training, if something else than Lightning has started them."""
+from heimdall.learning.options import TrainingOptions
+from heimdall.learning.recipes import Recipe
+from heimdall.learning.run.phases import Run, is_first_process
+from heimdall.learning.run.stop import StopSignal
+from heimdall.learning.run.tracking import Tracker
+from heimdall.runs.writer import SilentRunFolder
 
 
 def train(recipe: Recipe, options: TrainingOptions) -> Path | None:
@@ -79,244 +26,22 @@ def train(recipe: Recipe, options: TrainingOptions) -> Path | None:
         raise InputError(
             f"a batch of {recipe.batch_size} scenes cannot be shared by {options.accelerator.count} devices"
         )
-    if not _is_first_process():
+    if not is_first_process():
         silent = SilentRunFolder(options.folder.path)
         options = replace(options, folder=silent, tracking="off", console=Console(quiet=True))
     stop = StopSignal()
     stop.listen()
     try:
-        return Run(recipe, options, stop).complete()
+        return Run(recipe, options, stop).complete(_learn)
     finally:
         stop.release()
 
 
-def recipe_of_run(folder: RunFolder) -> Recipe | None:
-    """The recipe that the run in this folder was started with."""
-    document = folder.read_json("recipe.json")
-    return None if document is None else recipe_from(document)
+def _learn(run: Run, tracker: Tracker) -> None:
+    cluster = run.options.cluster
+    if cluster is None:
+        run.learn(tracker)
+        return
+    from heimdall.learning.cluster.starter import News, learn_on
 
-
-def _is_first_process() -> bool:
-    return getattr(rank_zero_only, "rank", 0) == 0
-
-
-class Run:
-    """The phases of a training. `learn` is what the workers of a cluster do, `complete` what their starter does."""
-
-    def __init__(self, recipe: Recipe, options: TrainingOptions, stop: StopSignal) -> None:
-        self.recipe, self.options, self.stop, self.folder = recipe, options, stop, options.folder
-        self.progress = ProgressReport(recipe, self.folder, options.console)
-        self.begun_s = time.monotonic()
-
-    def complete(self) -> Path | None:
-        self.folder.make()
-        self.folder.write_json("recipe.json", asdict(self.recipe))
-        self.folder.report_progress(accelerator=self.options.accelerator.record, step=0, loss=None)
-        if self.options.accelerator.reason is not None:
-            self.folder.warn("cpu-fallback", f"training on the CPU: {self.options.accelerator.reason}")
-        tracker = self._tracker()
-        status = "FAILED"
-        try:
-            with self.progress.shown():
-                bundle = self._bundle(tracker)
-            status = "FINISHED"
-        except BaseException:
-            status = "KILLED" if self.stop.requested else "FAILED"
-            raise
-        finally:
-            tracker.finish(status)
-            self._remember(tracker)  # a server that came late has given it a run by now
-        return bundle
-
-    def _tracker(self) -> Tracker:
-        known = self.folder.read_json("tracking.json") or {}
-        tracker = Tracker(self.options.tracking, self.folder.path.name, known.get("run_id"))
-        if known.get("run_id") is None:
-            tracker.parameters(
-                {"recipe": self.recipe.name, "seed": self.recipe.seed, **self.options.accelerator.record}
-            )
-        self._remember(tracker)
-        return tracker
-
-    def _remember(self, tracker: Tracker) -> None:
-        self.folder.write_json("tracking.json", {"run_id": tracker.run_id})
-
-    def _bundle(self, tracker: Tracker) -> Path | None:
-        if self.options.cluster is None:
-            self.learn(tracker)
-        else:
-            from heimdall.learning.cluster_run import News, learn_on
-
-            learn_on(
-                self.options.cluster, self.recipe, self.options, self.stop, News(self.folder, self.progress, tracker)
-            )
-        if not _is_first_process():
-            return None
-        path = self._export()
-        scores = scores_of(Calibration.from_json(self.folder.read_json(_CALIBRATION)))
-        tracker.metrics(self.recipe.steps, scores)
-        self.progress.phase("done", self.recipe.steps)
-        self.folder.write_json("result.json", {"model": path.name, "scores": scores})
-        return path
-
-    def learn(self, tracker: Tracker) -> None:
-        """Train to the last step and calibrate; leaves checkpoint, calibration, radio map and training record in the folder."""
-        resumed = self.folder.checkpoint.exists()
-        module = EvidenceModule(self.recipe, pretrained=self.recipe.network.pretrained and not resumed)
-        module.micro.on_halving = self._report_halving
-        if self.options.start_from is not None and not resumed:
-            load_weights(module.network, weights_of(read_bundle(self.options.start_from)), str(self.options.start_from))
-        recorded = self._recorded()
-        module.recorded = None if recorded is None else recorded.training
-        seconds = self._fit(module, tracker)
-        if _is_first_process():
-            self._calibrate(module, recorded)
-            if recorded is not None and recorded.radio_map is not None:
-                self.folder.write_radio_map(recorded.radio_map)
-            self._record(seconds)
-
-    def _recorded(self) -> Recorded | None:
-        if not self.options.data:
-            return None
-        with self.stop.interruptible():
-            known = read_known(self.options.data)
-            return recorded_scenes(known, self.recipe.network.cells, self.options.accelerator.torch_device)
-
-    def _report_halving(self, message: str) -> None:
-        log.warning(message)
-        self.folder.warn("out-of-memory", message)
-
-    def _fit(self, module: EvidenceModule, tracker: Tracker) -> float:
-        """Train to the recipe's last step; returns the seconds of this and all earlier parts of the run."""
-        processes = self.options.processes
-        on_saved = (lambda path: None) if processes is None else processes.on_saved
-        keep = KeepLast(self.folder.checkpoint, self.recipe.checkpoint_every_s, on_saved)
-        watch = Watch(self.recipe, self.folder, self.progress, tracker, self.stop, keep)
-
-        @contextmanager
-        def around_pool(number: int) -> Iterator[None]:
-            with self.stop.interruptible(), self.progress.pool(module.global_step):
-                yield
-
-        def on_pool(number: int, pool: ScenePool) -> None:
-            self.folder.append_pool(number, len(pool), pool.fingerprint)
-
-        module.around_pool, module.on_pool = around_pool, on_pool
-        resume = self.folder.checkpoint if self.folder.checkpoint.exists() else None
-        with _quiet_lightning():
-            trainer = _trainer(self.recipe, self.options, [watch, keep])
-            trainer.fit(module, ckpt_path=resume)
-        self.stop.listen()
-        self.stop.check()
-        return watch.seconds
-
-    def _calibrate(self, module: EvidenceModule, recorded: Recorded | None) -> None:
-        self.progress.phase("calibrate", self.recipe.steps)
-        device = self.options.accelerator.torch_device
-        module.network.to(device).eval()
-        with self.stop.interruptible():
-            pools = () if recorded is None else (recorded.held_out, recorded.training)
-            calibration = calibrate(module.network, calibration_pool(self.recipe, device), *pools)
-        self.folder.write_json(_CALIBRATION, calibration.to_json())
-
-    def _record(self, seconds: float) -> None:
-        training = {
-            "recipe": asdict(self.recipe),
-            "accelerator": self.options.accelerator.record,
-            "seconds": round(seconds, 1),
-            "started_from": None if self.options.start_from is None else self.options.start_from.name,
-            "recordings": [path.name for path in self.options.data],
-        }
-        self.folder.write_json(_TRAINING, training)
-
-    def _export(self) -> Path:
-        self.progress.phase("export", self.recipe.steps)
-        with self.stop.interruptible():
-            return export_run(self.folder.path, None)
-
-
-def make_bundle(module: EvidenceModule, name: str, calibration: Calibration, training: dict[str, Any]) -> Bundle:
-    """Export, hold against torch, and put together with what is known about the model."""
-    network = module.network.cpu().float()
-    content = to_onnx(network)
-    training = training | {"weights_sha256": weights_sha256(network), "parity": check_parity(network, content)}
-    scores = scores_of(calibration)
-    card = model_card(name, calibration, scores, training)
-    return Bundle(name, content, module.recipe.network.cells, calibration, scores, training, card)
-
-
-def export_run(source: Path, output: Path | None) -> Path:
-    """The bundle of a finished run once more; `source` is its folder or its checkpoint."""
-    folder = RunFolder(source if source.is_dir() else source.parent.parent)
-    recipe = recipe_of_run(folder)
-    calibration, training = folder.read_json(_CALIBRATION), folder.read_json(_TRAINING)
-    if recipe is None or calibration is None or training is None:
-        raise InputError(
-            f"{folder.path}: not the folder of a finished run; go on with it: heimdall train --resume {folder.path}"
-        )
-    fitted = _fitted_calibration(folder, calibration)
-    module = EvidenceModule(recipe)
-    module.load_state_dict(read_checkpoint(folder.checkpoint)["state_dict"])
-    path = output or folder.path / f"{recipe.name}{SUFFIX}"
-    bundle = make_bundle(module, recipe.name, fitted, training)
-    replace(bundle, radio_map=folder.read_radio_map()).save(path)
-    return path
-
-
-def _fitted_calibration(folder: RunFolder, document: dict[str, Any]) -> Calibration:
-    try:
-        return Calibration.from_json(document)
-    except (KeyError, TypeError) as error:
-        raise InputError(
-            f"{folder.path}: calibrated by another version of heimdall; delete its result.json and calibrate it anew: "
-            f"heimdall train --resume {folder.path}"
-        ) from error
-
-
-def export_untrained(recipe: Recipe, output: Path | None) -> Path:
-    """A bundle with fresh weights: right in size and speed, and worth nothing as an answer."""
-    training = {
-        "recipe": asdict(recipe) | {"steps": 0},
-        "accelerator": {"requested": "cpu", "used": "cpu", "reason": None, "device": "none", "precision": "32-true"},
-        "seconds": 0.0,
-    }
-    path = output or Path(f"{recipe.name}-untrained{SUFFIX}")
-    make_bundle(EvidenceModule(recipe), f"{recipe.name}-untrained", Calibration(), training).save(path)
-    return path
-
-
-def _trainer(recipe: Recipe, options: TrainingOptions, callbacks: list[Callback]) -> Trainer:
-    accelerator = options.accelerator
-    processes = options.processes or Processes("ddp" if accelerator.count > 1 else "auto", ())
-    return Trainer(
-        accelerator="gpu" if accelerator.used == "gpu" else "cpu",
-        devices=accelerator.count if options.processes is None else "auto",
-        strategy=processes.strategy,
-        precision=accelerator.precision,  # type: ignore[arg-type] # one of Lightning's words, kept as text
-        max_steps=recipe.steps,
-        max_epochs=-1,
-        callbacks=[*callbacks, *processes.callbacks],
-        plugins=[AtomicCheckpointIO(), *processes.plugins],
-        default_root_dir=options.folder.path,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-    )
-
-
-@contextmanager
-def _quiet_lightning() -> Iterator[None]:
-    """Its hints are about choices made here on purpose."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"lightning\..*")
-        try:
-            yield
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)
+    learn_on(cluster, run.recipe, run.options, run.stop, News(run.folder, run.progress, tracker))

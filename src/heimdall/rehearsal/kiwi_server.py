@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from heimdall.capture.kiwi_protocol import NO_GPS_AGE_S, SAMPLES_PER_FRAME, SoundFrame, sound_message
-from heimdall.formats.gps_time import WEEK_S, second_of_week
+from heimdall.formats.readers.gps_time import WEEK_S, second_of_week
 from heimdall.rehearsal.pace import Pace
 from heimdall.rehearsal.stage import Site, Stage, oscillator_error
 from heimdall.rehearsal.troubles import PASSWORD, TROUBLE_AFTER_S, Trouble

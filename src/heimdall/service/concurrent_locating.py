@@ -8,14 +8,15 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TypeVar
 
 from heimdall.errors import InputError
-from heimdall.estimation.locate import Located, locate_each
-from heimdall.estimation.pictures import evidence_maps
 from heimdall.fix import Fix
-from heimdall.formats.write import fixes_bytes
+from heimdall.formats.writers.write import fixes_bytes
+from heimdall.locating import Method
+from heimdall.locating.by_likelihood import Located
+from heimdall.locating.evidence_map import evidence_maps
+from heimdall.locating.method import locate_each
 from heimdall.observation import Observation
 from heimdall.service.database.store import Model, Station, Store
 from heimdall.service.errors import BusyError, TooLargeError, TooOftenError
@@ -30,14 +31,6 @@ _PORTION_OBSERVATIONS = 32
 _PORTION_SAMPLES = 1 << 20
 
 
-class Method(StrEnum):
-    """What reads the evidence."""
-
-    AUTO = "auto"
-    LIKELIHOOD = "likelihood"
-    LEARNED = "learned"
-
-
 @dataclass(frozen=True)
 class Answer:
     """Fixes with what they were made from."""
@@ -45,14 +38,14 @@ class Answer:
     observations: list[Observation]
     located: list[Located]
     model: Model | None
-    """The model that was asked; None: the likelihood alone."""
+    """The model that was asked; None: none was."""
 
     @property
     def fixes(self) -> list[Fix]:
         return [each.fix for each in self.located]
 
     def to_bytes(self, suffix: str) -> bytes:
-        """As a file: see `heimdall.formats.write.SUFFIXES`."""
+        """As a file: see `heimdall.formats.writers.write.SUFFIXES`."""
         evidence = (
             [evidence_maps(each) for each in self.located] if suffix in (".png", ".html") else [()] * len(self.located)
         )
@@ -130,8 +123,7 @@ class Locator:
         located: list[Located] = []
         for portion in _portions(corrected):
             deadline.check()
-            each = locate_each(portion) if learned is None else learned.locate_each(portion, method is Method.AUTO)
-            located += each
+            located += locate_each(portion, method, learned)
         return Answer(corrected, located, model)
 
     def _check_count(self, count: int) -> None:
@@ -148,7 +140,7 @@ class Locator:
     def _choose(self, method: Method, model_id: str | None) -> tuple[Model | None, Sequence[Station]]:
         with self._store.reading() as session:
             known = registered.find(session)
-            if method is Method.LIKELIHOOD:
+            if method in (Method.LIKELIHOOD, Method.LEAST_SQUARES):
                 return None, known
             model = get_model(session, model_id) if model_id is not None else champion_of(session)
         if model is None and method is Method.LEARNED:

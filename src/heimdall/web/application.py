@@ -15,8 +15,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from heimdall.service.api.parts import Parts
 from heimdall.service.api.problems import respond
 from heimdall.service.auth import is_loopback
-from heimdall.web import map_page, models_page, receivers_page, system_page, training_page
-from heimdall.web.entry import Entry
+from heimdall.web.map import map_page
+from heimdall.web.models import models_page
+from heimdall.web.receivers import receivers_page
+from heimdall.web.sign_in import Entry
+from heimdall.web.system import system_page
+from heimdall.web.training import training_page
 
 STATIC = Path(__file__).parent / "static"
 _API = "/api/{rest:path}"

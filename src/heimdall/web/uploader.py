@@ -8,7 +8,7 @@ from nicegui import events, ui
 from nicegui.elements.upload_files import FileUpload
 
 from heimdall.web import words
-from heimdall.web.visit import Visit
+from heimdall.web.page_session import Visit
 
 
 class Uploader:

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from heimdall.cli.benchmark_load import Answer, locate_at_once
+from heimdall.cli.learning.benchmark_load import Answer, locate_at_once
 
 pytestmark = pytest.mark.slow
 

@@ -20,7 +20,7 @@ from heimdall.capture.interface import Gives, Target, Tuning
 from heimdall.capture.parts import Recorded, Stage
 from heimdall.capture.probing import probe_many
 from heimdall.capture.record import record
-from heimdall.formats.read import read_observations
+from heimdall.formats.readers.read import read_observations
 
 from .scene import ACCESS
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from heimdall.estimation.locate import locate
-from heimdall.formats.read import read_observations
+
+from heimdall.formats.readers.read import read_observations
 from heimdall.geometry import geodesic_distance_m
 
 Rehearse = Callable[..., Any]

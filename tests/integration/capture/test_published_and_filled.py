@@ -17,7 +17,7 @@ from heimdall.capture.inbox import Inbox
 from heimdall.capture.interface import Target, Tuning
 from heimdall.capture.parts import Recorded, Stage
 from heimdall.capture.record import record
-from heimdall.formats.read import read_observations
+from heimdall.formats.readers.read import read_observations
 
 from .scene import ACCESS
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from heimdall.estimation.locate import locate
 from sigmf import sigmffile
 
 from heimdall.capture.faults import Fault
@@ -20,8 +21,7 @@ from heimdall.capture.interface import Gives
 from heimdall.capture.parts import Stage
 from heimdall.capture.record import record
 from heimdall.errors import InputError
-from heimdall.estimation.locate import locate
-from heimdall.formats.read import read_observations
+from heimdall.formats.readers.read import read_observations
 from heimdall.geometry import geodesic_distance_m
 from heimdall.rehearsal.troubles import PASSWORD, Trouble
 
@@ -229,7 +229,7 @@ def test_a_full_disk_keeps_what_was_received(
         written[0] += 1
         return written[0]
 
-    monkeypatch.setattr("heimdall.formats.sigmf_growing.os.write", until_full)
+    monkeypatch.setattr("heimdall.formats.writers.sigmf_growing.os.write", until_full)
     part = rehearse(1).only_part(tmp_path / "session", 30)
     assert (part.fault, part.samples) == (Fault.DISK, 100 * 512)
     assert "what was received before is kept" in str(part.reason)

@@ -47,7 +47,7 @@ def test_every_transmission_is_recorded_once(rehearse: Rehearse, tmp_path: Path)
 
 
 def _start_s(session: Path) -> float:
-    from heimdall.formats.read import read_observations
+    from heimdall.formats.readers.read import read_observations
 
     (observation,) = read_observations(session)
     assert observation.time_utc is not None

@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from heimdall.cli.app import app
-from heimdall.cli.doctor import doctor as doctor_command
+from heimdall.cli.operating.doctor import doctor as doctor_command
 from heimdall.doctor import command, examination
 from heimdall.doctor.__main__ import main
 from heimdall.doctor.command import Options, ask_person, run_doctor

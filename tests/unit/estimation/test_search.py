@@ -119,7 +119,7 @@ def test_without_the_prior_the_density_is_the_likelihood_alone(make_evidence: Ma
 def test_numpy_and_torch_find_the_same_place(make_evidence: MakeEvidence, to_torch: ToTorch) -> None:
     batch = make_evidence(9)
     tensors = to_torch(batch)
-    place, value = find_mode(batch, log_posterior(batch, TERRESTRIAL))
+    place, value = find_mode(batch, log_posterior(batch, TERRESTRIAL, single=False))
     place_torch, value_torch = find_mode(tensors, log_posterior(tensors, TERRESTRIAL))
     assert isinstance(place_torch, torch.Tensor)
     np.testing.assert_allclose(place_torch.numpy(), place, atol=1e-6)

@@ -9,11 +9,11 @@ import pytest
 
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.estimation.likelihood import arrival_log_likelihood, arrival_residual_s, link_distance_m
-from heimdall.estimation.locate import locate
 from heimdall.estimation.model import GROUND_WAVE, MEDIUM_WAVE, SHORT_WAVE, HopEcho, model_for
 from heimdall.estimation.sky_wave import echo_variance_s2
 from heimdall.fix import Fix
 from heimdall.geometry import geodesic_distance_m, hop_path
+from heimdall.locating.by_likelihood import locate
 from heimdall.observation import Observation, Place, Receiver, Reception
 
 FAR = ((52.5, 13.4), (48.9, 2.4), (55.7, 12.6), (45.5, 9.2), (50.1, 19.9), (43.6, 1.4), (59.3, 18.1), (53.3, -6.2))

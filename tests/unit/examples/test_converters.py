@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from heimdall.formats.read import read_observations
+from heimdall.formats.readers.read import read_observations
 from heimdall.observation import Observation, Place, Receiver
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"

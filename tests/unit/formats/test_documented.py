@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from heimdall.formats import measurements, positions, read, sigmf, sigmf_metadata, write
+from heimdall.formats.readers import measurements, positions, read, sigmf, sigmf_metadata
+from heimdall.formats.writers import write
 
 TEXT = (Path(__file__).resolve().parents[3] / "docs" / "formats.md").read_text(encoding="utf-8")
 NAMES = [

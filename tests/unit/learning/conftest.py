@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.estimation.model import TERRESTRIAL
-from heimdall.estimation.spread import frame_around
+from heimdall.estimation.posterior_window import frame_around
 from heimdall.evidence.batch import EvidenceBatch
-from heimdall.learning.evidence import LabelledEvidence
+from heimdall.learning.data.simulated import LabelledEvidence
 from heimdall.learning.recipes import Recipe, recipe
 from heimdall.simulation import SCENES_PER_DRAW
 
@@ -72,7 +72,7 @@ def _single(evidence: EvidenceBatch) -> EvidenceBatch:
 @pytest.fixture
 def synthetic_scenes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Training scenes without IQ."""
-    monkeypatch.setattr("heimdall.learning.data.simulate", _scenes)
+    monkeypatch.setattr("heimdall.learning.data.pools.simulate", _scenes)
 
 
 @pytest.fixture

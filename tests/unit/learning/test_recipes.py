@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from heimdall.errors import InputError
-from heimdall.learning.network import EvidenceNetwork
+from heimdall.learning.model.network import EvidenceNetwork
 from heimdall.learning.recipes import RECIPES, recipe, recipe_from, recipe_with
 from heimdall.simulation import SCENARIOS
 

@@ -16,15 +16,17 @@ from rich.console import Console
 
 from heimdall.errors import InputError
 from heimdall.inference.bundle import read_bundle
-from heimdall.learning import train as training
 from heimdall.learning.accelerator import Accelerator
-from heimdall.learning.export import weights_sha256
-from heimdall.learning.module import EvidenceModule
+from heimdall.learning.model.export import weights_sha256
+from heimdall.learning.options import TrainingOptions
 from heimdall.learning.recipes import Recipe
-from heimdall.learning.runfolder import RunFolder
-from heimdall.learning.stop import StoppedError
-from heimdall.learning.train import TrainingOptions, export_run, recipe_of_run, train
-from heimdall.learning.watch import Watch
+from heimdall.learning.run import phases as training
+from heimdall.learning.run.bundling import export_run, recipe_of_run
+from heimdall.learning.run.module import EvidenceModule
+from heimdall.learning.run.stop import StoppedError
+from heimdall.learning.run.training_callback import Watch
+from heimdall.learning.train import train
+from heimdall.runs.writer import RunFolder
 
 pytestmark = pytest.mark.usefixtures("synthetic_scenes")
 
@@ -132,7 +134,7 @@ def test_running_out_of_memory_is_recorded_and_the_run_goes_on(
 
 @torch.enable_grad()
 def test_a_batch_in_parts_has_the_gradient_of_the_whole(tiny: Recipe, tmp_path: Path) -> None:
-    from heimdall.learning.data import SceneStream
+    from heimdall.learning.data.pools import SceneStream
 
     batch, module = SceneStream(tiny).batch(0), EvidenceModule(tiny).eval()
 

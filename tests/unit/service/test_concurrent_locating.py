@@ -8,10 +8,11 @@ import pytest
 
 from heimdall.artifacts import open_artifacts
 from heimdall.errors import InputError
-from heimdall.estimation.locate import locate_each
-from heimdall.formats.measurements import read_measurements
+from heimdall.formats.readers.measurements import read_measurements
+from heimdall.locating import Method
+from heimdall.locating.by_likelihood import locate_each
 from heimdall.service import concurrent_locating
-from heimdall.service.concurrent_locating import Deadline, Locator, Method, RateLimit
+from heimdall.service.concurrent_locating import Deadline, Locator, RateLimit
 from heimdall.service.database.store import Alias
 from heimdall.service.errors import BusyError, TooLargeError, TooOftenError, UnknownError
 from heimdall.service.models import registry

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from heimdall.errors import InputError
 from heimdall.observation import Place
 from heimdall.web import words
-from heimdall.web.visit import Latest, sentence
+from heimdall.web.page_session import Latest, sentence
 
 
 @given(st.floats(-90, 90), st.floats(-180, 180))

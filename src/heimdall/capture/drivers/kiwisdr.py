@@ -25,8 +25,8 @@ from heimdall.capture.kiwi_protocol import (
     parse_status,
 )
 from heimdall.capture.websocket import close_socket, open_socket, receive, send
-from heimdall.formats.gps_time import week_begin_utc_s
-from heimdall.formats.stamps import NOT_RECENT_AGE_S
+from heimdall.formats.readers.gps_time import week_begin_utc_s
+from heimdall.formats.readers.stamps import NOT_RECENT_AGE_S
 
 _HALF_RATE_HZ = 6000.0
 _MOST_PASSBAND_HZ = 5900.0

@@ -20,7 +20,7 @@ from heimdall.capture.fetching import fetch
 from heimdall.capture.interface import Block, Gives, Status, StreamFormat, Target, Tuning
 from heimdall.capture.websocket import close_socket, open_socket, receive, send
 from heimdall.formats.coordinates import rounding_sigma_m
-from heimdall.formats.sigmf_metadata import number
+from heimdall.formats.readers.sigmf_metadata import number
 from heimdall.observation import Place
 
 _LEVEL_SIGMA_DB = 10.0

@@ -13,7 +13,7 @@ from heimdall.capture.decimation import Cut, QuarterDecimator, cut_of
 from heimdall.capture.faults import CaptureError, Fault
 from heimdall.capture.interface import Block, Gives, Status, StreamFormat, Target, Tuning
 from heimdall.capture.rtl_protocol import GREETING, MAGIC, TUNERS, Command, command
-from heimdall.formats.sigmf_data import samples_of
+from heimdall.formats.readers.sigmf_data import samples_of
 
 _BLOCK_S = 0.1
 _LEVEL_SIGMA_DB = 10.0

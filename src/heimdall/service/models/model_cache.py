@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from heimdall.artifacts import Artifacts
 from heimdall.errors import InputError
-from heimdall.inference.locate import Learned
+from heimdall.locating.by_network import Learned
 from heimdall.service.database.store import Alias, Model
 from heimdall.service.errors import UnknownError
 

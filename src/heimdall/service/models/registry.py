@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from heimdall.artifacts import Artifacts, fingerprint
 from heimdall.errors import InputError
 from heimdall.inference.bundle import SUFFIX, Bundle
-from heimdall.inference.locate import Learned
+from heimdall.locating.by_network import Learned
 from heimdall.service.database.store import Alias, Job, Model, Store, now_unix_s
 from heimdall.service.errors import ConflictError
 from heimdall.service.models.model_cache import CHAMPION, champion_of, get_model

@@ -18,7 +18,7 @@ from heimdall.correction import taken_off
 from heimdall.observation import Observation, Receiver, Reception
 from heimdall.service.database.store import Station
 from heimdall.service.errors import ConflictError, UnknownError
-from heimdall.vetting import place_flaw, vet
+from heimdall.validation import place_flaw, vet
 
 MOST = 10_000
 """Receivers of one import."""

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
 from heimdall.errors import InputError
-from heimdall.estimation.site import Bias, SiteBiases, site_biases
+from heimdall.estimation.receivers.receiver_bias import Bias, SiteBiases, site_biases
 from heimdall.observation import Observation, Receiver
 from heimdall.service.database.store import Station, Store, StoredSession
 from heimdall.service.errors import ConflictError

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pydantic import BaseModel, Field
 
 from heimdall.errors import InputError
-from heimdall.estimation.receiver_check import ReceiverCheck, check_receivers, evenly
+from heimdall.estimation.receivers.receiver_check import ReceiverCheck, check_receivers, evenly
 from heimdall.service.database.store import Station, StoredSession
 from heimdall.service.receivers import registered
 from heimdall.service.settings import Settings

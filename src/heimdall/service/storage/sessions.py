@@ -17,9 +17,9 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from heimdall.errors import InputError
-from heimdall.formats.read import read_observations
-from heimdall.formats.truth import write_truth
+from heimdall.formats.readers.read import read_observations
 from heimdall.formats.wording import frequency_text
+from heimdall.formats.writers.truth import write_truth
 from heimdall.observation import Observation, Place, Receiver, Reception
 from heimdall.service.database.store import Store, StoredSession
 from heimdall.service.errors import UnknownError

@@ -11,9 +11,9 @@ from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
 from heimdall.errors import InputError
-from heimdall.formats.limits import Limits
-from heimdall.formats.read import MEASUREMENT_SUFFIXES
-from heimdall.formats.source import archive_files, is_archive
+from heimdall.formats.readers.limits import Limits
+from heimdall.formats.readers.read import MEASUREMENT_SUFFIXES
+from heimdall.formats.readers.source import archive_files, is_archive
 from heimdall.service.errors import TooLargeError
 from heimdall.service.settings import Settings
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from heimdall.errors import InputError
-from heimdall.formats.measurements import measurements_text
-from heimdall.formats.read import iterate_observations
-from heimdall.formats.sigmf_write import write_sigmf
+from heimdall.formats.readers.measurements import measurements_text
+from heimdall.formats.readers.read import iterate_observations
+from heimdall.formats.writers.sigmf_write import write_sigmf
 from heimdall.observation import Observation
 from heimdall.service.database.store import Station
 from heimdall.service.receivers import registered

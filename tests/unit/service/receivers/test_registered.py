@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from heimdall.formats.measurements import read_measurements
+from heimdall.formats.readers.measurements import read_measurements
 from heimdall.observation import Reception
 from heimdall.service.errors import ConflictError, UnknownError
 from heimdall.service.receivers import registered as stations
 from heimdall.service.receivers.registered import Correction, StationFields, StationList
-from heimdall.vetting import vet
+from heimdall.validation import vet
 
 from ..observed import table
 

@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy.orm import Session
 
 from heimdall.errors import InputError
-from heimdall.formats.positions import TRUTH_NAME
-from heimdall.formats.sigmf_write import write_sigmf
-from heimdall.formats.truth import write_truth
+from heimdall.formats.readers.positions import TRUTH_NAME
+from heimdall.formats.writers.sigmf_write import write_sigmf
+from heimdall.formats.writers.truth import write_truth
 from heimdall.observation import Place
 from heimdall.service.errors import UnknownError
 from heimdall.service.storage import sessions
@@ -73,7 +73,7 @@ def test_kiwisdr_recordings_keep_their_truth_beside_them(settings, store, stored
 
 
 def test_sigmf_keeps_its_truth_in_the_collection(settings, store, stored, tmp_path):
-    from heimdall.estimation.benchmark import session as simulated
+    from heimdall.benchmark.locating_time import session as simulated
 
     write_sigmf(simulated(4, 256), tmp_path / "s")
     kept = stored({path.name: path.read_bytes() for path in (tmp_path / "s").iterdir()}, truth=TRUTH)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heimdall.errors import InputError
-from heimdall.formats.limits import Limits
+from heimdall.formats.readers.limits import Limits
 from heimdall.service.errors import TooLargeError
 from heimdall.service.settings import Settings
 from heimdall.service.storage.uploads import Upload, harmless, receiving

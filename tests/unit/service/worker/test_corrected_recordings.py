@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from heimdall.estimation.benchmark import session as simulated
-from heimdall.formats.read import read_observations
-from heimdall.formats.sigmf_write import write_sigmf
+from heimdall.benchmark.locating_time import session as simulated
+from heimdall.formats.readers.read import read_observations
+from heimdall.formats.writers.sigmf_write import write_sigmf
 from heimdall.service.receivers import registered as stations
 from heimdall.service.receivers.registered import Correction, StationFields
 from heimdall.service.worker.corrected_recordings import prepared

@@ -14,11 +14,12 @@ from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 
 from heimdall.errors import HeimdallError, InputError
+from heimdall.locating import Method
 from heimdall.observation import Observation
 from heimdall.service.api.parts import Parts, UsesParts, Viewer
 from heimdall.service.api.problems import documented
 from heimdall.service.api.uploading import form_of, receive_files
-from heimdall.service.concurrent_locating import Answer, Deadline, Method
+from heimdall.service.concurrent_locating import Answer, Deadline
 from heimdall.service.database.store import StoredSession
 from heimdall.service.queue.job_requests import Id
 from heimdall.service.storage import sessions
@@ -94,7 +95,7 @@ class FixView(BaseModel):
 
 class FixesView(BaseModel):
     fixes: list[FixView]
-    model: str | None = Field(description="Id of the model that was asked; null: the likelihood alone.")
+    model: str | None = Field(description="Id of the model that was asked; null: none was.")
 
 
 _OTHER_FORMS: dict[str, Any] = {

@@ -1,0 +1,1 @@
+"""Commands that train, export and measure."""

@@ -1,0 +1,50 @@
+"""`heimdall export`: weights to a model bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from heimdall.cli.app import app
+from heimdall.cli.output import JsonOption, console, print_json
+from heimdall.errors import InputError
+
+
+@app.command()
+def export(
+    run: Annotated[Path | None, typer.Argument(help="Folder of a run, or its checkpoint.")] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="The same, as an option.")] = None,
+    untrained: Annotated[
+        str | None, typer.Option(help="Instead of a run: a recipe, with fresh weights, to measure its speed.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Where to write NAME.heimdall.")] = None,
+    run_dir: Annotated[Path | None, typer.Option(help="Folder that gets the bundle and result.json.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="With --untrained: change a field of the recipe.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Write a bundle: one ONNX file, held against torch before it is kept, with its manifest and its card."""
+    from heimdall.runs.writer import RunFolder
+
+    source = checkpoint or run
+    if (source is None) == (untrained is None):
+        raise InputError("name a run to export, or a recipe with --untrained")
+    from heimdall.learning.recipes import recipe_with
+    from heimdall.learning.run.bundling import export_run, export_untrained
+
+    target = output if run_dir is None else run_dir / "exported.heimdall"
+    if untrained is not None:
+        path = export_untrained(recipe_with(untrained, set_ or []), target)
+    else:
+        assert source is not None
+        path = export_run(source, target)
+    if run_dir is not None:
+        folder = RunFolder(run_dir)
+        folder.write_json("result.json", {"model": path.name, "scores": {}})
+    if json:
+        print_json({"model": str(path)})
+    else:
+        console.print(f"model: {path}", highlight=False)

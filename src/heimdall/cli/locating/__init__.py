@@ -1,0 +1,1 @@
+"""Commands that turn recordings into positions and say how good they are."""

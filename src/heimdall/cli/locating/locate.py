@@ -1,0 +1,259 @@
+"""`heimdall locate`: recordings or measurements to positions with regions."""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from itertools import islice
+from json import dumps
+from pathlib import Path
+from shutil import copyfileobj
+from tempfile import TemporaryFile
+from textwrap import indent
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+from rich.table import Table
+
+from heimdall.cli.app import app
+from heimdall.cli.output import JobsOption, JsonOption, OnOption, console, progress
+from heimdall.errors import InputError
+from heimdall.fix import Fix, Status
+from heimdall.locating import Method
+from heimdall.observation import Place
+
+if TYPE_CHECKING:
+    from heimdall.correction import Correction
+    from heimdall.formats.maps.map_scene import EvidenceMap
+    from heimdall.locating.by_network import Learned
+    from heimdall.observation import Observation
+
+_Result: TypeAlias = "tuple[Fix, list[EvidenceMap]]"
+_ROWS_SHOWN = 20
+_MANY = 256
+"""Observations from which on several processes are worth their start."""
+_CHUNK = 32
+_WITH_MAPS = (".html", ".png")
+
+
+@app.command()
+def locate(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            help="SigMF session, folder of KiwiSDR *_iq.wav or other IQ WAV, or measurement file (JSON lines)."
+        ),
+    ],
+    method: Annotated[Method, typer.Option(help="auto takes what the model's evaluation found better.")] = Method.AUTO,
+    model: Annotated[Path | None, typer.Option(help="Model bundle (.heimdall) for auto and learned.")] = None,
+    truth: Annotated[str | None, typer.Option(help="LATITUDE,LONGITUDE of the transmitter, to compare with.")] = None,
+    bandwidth: Annotated[
+        float | None, typer.Option(min=1e-3, help="Width of the channel in Hz, in place of what was stated or found.")
+    ] = None,
+    corrections: Annotated[
+        Path | None,
+        typer.Option(help="Receivers' delays and level biases, as `heimdall receivers calibrate` writes them."),
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Also write .geojson, .kml, .cot, .html or .png.")] = None,
+    jobs: JobsOption = None,
+    on: OnOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Locate the transmitter of every observation, with 68 % and 95 % regions."""
+    from heimdall.formats.writers.write import check_output
+
+    if method is Method.LEARNED and model is None:
+        raise InputError("--method learned needs --model NAME.heimdall; `heimdall train` makes one")
+    if output is not None:
+        check_output(output)
+    from heimdall.cli.locating.receivers_calibrate import read
+
+    way = _Way(method, model, output is not None and output.suffix.lower() in _WITH_MAPS, read(corrections))
+    told = _Told(json, output)
+    known = _Known(None if truth is None else _parse_place(truth), bandwidth)
+    for chunk, results in _located(paths, known, way, jobs, on, quiet=json):
+        told.add(chunk, results)
+    told.conclude()
+
+
+def _parse_place(text: str) -> Place:
+    try:
+        latitude, longitude = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise InputError(f"--truth {text}: give latitude and longitude in degrees, as 50.0155,9.0108") from error
+    if not (abs(latitude) <= 90 and abs(longitude) <= 180):
+        raise InputError(f"--truth {text}: not on the globe")
+    return Place(latitude, longitude)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What the call says of every observation; None where it says nothing."""
+
+    truth: Place | None
+    bandwidth_hz: float | None
+
+    def of(self, observation: Observation) -> Observation:
+        if self.truth is not None:
+            observation = replace(observation, truth=self.truth)
+        if self.bandwidth_hz is None:
+            return observation
+        note = f"the channel of {self.bandwidth_hz:.6g} Hz is given, in place of {observation.bandwidth_hz:.6g} Hz"
+        return replace(observation, bandwidth_hz=self.bandwidth_hz, notes=(*observation.notes, note))
+
+
+@dataclass(frozen=True)
+class _Way:
+    """How a chunk is located, as it travels to another process."""
+
+    method: Method
+    model: Path | None
+    with_maps: bool
+    """Whether the evidence is wanted as pictures show it."""
+    corrections: Mapping[str, Correction]
+    """By the receiver's name."""
+    threads: int | None = None
+    """Of the network; None for all cores."""
+
+
+def _located(
+    paths: Sequence[Path], told: _Known, way: _Way, jobs: int | None, on: str | None, *, quiet: bool
+) -> Iterator[tuple[list[Observation], list[_Result]]]:
+    """Chunks of observations with their results, a few in memory at a time."""
+    from heimdall.execution.processes import cores, in_order
+    from heimdall.formats.readers.read import count_observations, iterate_observations
+
+    counts = [count_observations(path) for path in paths]
+    total = None if None in counts else sum(count for count in counts if count is not None)
+    several = jobs or (cores() if on is None and (total or 0) >= _MANY else 1)
+    way = replace(way, threads=1 if several > 1 or on is not None else None)
+    read = (observation for path in paths for observation in iterate_observations(path))
+    known = (told.of(observation) for observation in read)
+    taken: deque[list[Observation]] = deque()
+
+    def chunks() -> Iterator[list[Observation]]:
+        while chunk := list(islice(known, _CHUNK)):
+            taken.append(chunk)
+            yield chunk
+
+    done = 0
+    with progress("locating", total, hide=quiet or (total or 0) < _ROWS_SHOWN) as report:
+        for results in in_order(partial(_locate, way), chunks(), several, on):
+            done += len(results)
+            report(done)
+            yield taken.popleft(), results
+
+
+def _locate(way: _Way, observations: Sequence[Observation]) -> list[_Result]:
+    """The fixes of a chunk, in this process or another, each with its maps if they are wanted."""
+    from heimdall.cli.locating.receivers_calibrate import applied
+    from heimdall.locating.method import locate_each
+
+    observations = [applied(observation, way.corrections) for observation in observations]
+    learned = None if way.model is None else _learned(way.model, way.threads)
+    located = locate_each(observations, way.method, learned)
+    if not way.with_maps:
+        return [(result.fix, []) for result in located]
+    from heimdall.locating.evidence_map import evidence_maps
+
+    return [(result.fix, evidence_maps(result)) for result in located]
+
+
+@cache
+def _learned(model: Path, threads: int | None) -> Learned:
+    from heimdall.locating.by_network import Learned
+
+    return Learned.load(model, threads)
+
+
+class _Told:
+    """What becomes of the fixes. As JSON they wait on the disk: a document is printed whole or not at all."""
+
+    def __init__(self, as_json: bool, output: Path | None) -> None:
+        self._output, self._count = output, 0
+        self._first: list[tuple[Observation, Fix]] = []
+        self._kept: list[tuple[Observation, _Result]] = []
+        self._useless: str | None = None
+        self._useful = False
+        self._document = TemporaryFile("w+", encoding="utf-8") if as_json else None  # noqa: SIM115 # lives as long as this
+
+    def add(self, observations: Sequence[Observation], results: Sequence[_Result]) -> None:
+        for observation, result in zip(observations, results, strict=True):
+            fix = result[0]
+            if fix.status is Status.INSUFFICIENT:
+                self._useless = self._useless or fix.advice
+            else:
+                self._useful = True
+            if len(self._first) < _ROWS_SHOWN:
+                self._first.append((observation, fix))
+            if self._output is not None:
+                self._kept.append((observation, result))
+            if self._document is not None:
+                self._document.write(",\n" if self._count else "")
+                self._document.write(
+                    indent(dumps(fix.to_json(), indent=2, ensure_ascii=False, allow_nan=False), "    ")
+                )
+            self._count += 1
+
+    def conclude(self) -> None:
+        if self._useless is not None and not self._useful:
+            raise InputError(self._useless)
+        if self._output is not None:
+            _write(self._output, self._kept)
+        if self._document is not None:
+            self._document.seek(0)
+            sys.stdout.write('{\n  "fixes": [\n')
+            copyfileobj(self._document, sys.stdout)
+            sys.stdout.write("\n  ]\n}\n")
+            self._document.close()
+        else:
+            _show(self._first, self._count)
+
+
+def _write(output: Path, kept: Sequence[tuple[Observation, _Result]]) -> None:
+    from heimdall.formats.writers.write import write_fixes
+
+    fixes, maps = [fix for _, (fix, _) in kept], [maps for _, (_, maps) in kept]
+    write_fixes(fixes, [observation for observation, _ in kept], output, maps)
+    console.print(f"wrote {output}")
+
+
+def _show(first: Sequence[tuple[Observation, Fix]], count: int) -> None:
+    """A table for people, and what the readers decided on the way."""
+    table = Table("id", "status", "latitude", "longitude", "height", "95 % within", "error", "method", "ms", box=None)
+    for _, fix in first:
+        table.add_row(fix.id, fix.status, *_place(fix), _error(fix), fix.method, f"{fix.elapsed_ms:.0f}")
+    console.print(table)
+    if count > len(first):
+        console.print(f"... and {count - len(first)} more: --json or --output has them all")
+    for observation, _ in first:
+        for note in observation.notes:
+            console.print(f"{observation.id}: {note}")
+    for _, fix in first:
+        for line in _remarks(fix):
+            console.print(f"{fix.id}: {line}")
+
+
+def _place(fix: Fix) -> tuple[str, str, str, str]:
+    if fix.latitude_deg is None or fix.longitude_deg is None or fix.region_95 is None:
+        return "-", "-", "-", "-"
+    from heimdall.formats.wording import height_text
+
+    reach_m = fix.region_95.reach_m(fix.latitude_deg, fix.longitude_deg)
+    return f"{fix.latitude_deg:.5f}", f"{fix.longitude_deg:.5f}", height_text(fix) or "unknown", _metres(reach_m)
+
+
+def _error(fix: Fix) -> str:
+    return "" if fix.truth is None else _metres(fix.truth.error_m)
+
+
+def _metres(length_m: float) -> str:
+    return f"{length_m:.0f} m" if length_m < 10_000 else f"{length_m / 1e3:.0f} km"
+
+
+def _remarks(fix: Fix) -> list[str]:
+    advice = [fix.advice] if fix.advice else []
+    return advice + [f"{report.name}: {report.reason}" for report in fix.receivers if report.reason]

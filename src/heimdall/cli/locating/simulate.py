@@ -1,0 +1,86 @@
+"""`heimdall simulate`: scenes of a named scenario as SigMF sessions with their truth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from heimdall.cli.app import app
+from heimdall.cli.output import JsonOption, console, print_json
+from heimdall.errors import InputError
+
+_FILES, _SERVED = "matched", "continental"
+"""Scenarios where none is named: of files, and of what KiwiSDRs can hear."""
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path | None, typer.Argument(help="Folder to write one session folder a scene into.")] = None,
+    scenario: Annotated[
+        str | None,
+        typer.Option(help="Name of the scenario; docs/simulation.md has them all. matched; with --serve continental."),
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="How many scenes.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same scenes, whatever the count.")] = 0,
+    serve: Annotated[
+        bool,
+        typer.Option("--serve", help="Play a scene as receivers on loopback ports, until stopped; docs/capture.md."),
+    ] = False,
+    kiwis: Annotated[int, typer.Option(min=0, max=200, help="With --serve: KiwiSDRs.")] = 6,
+    dongles: Annotated[int, typer.Option(min=0, max=200, help="With --serve: dongles behind rtl_tcp.")] = 0,
+    speed: Annotated[float, typer.Option(min=0.1, max=100, help="With --serve: times real time.")] = 1.0,
+    fault: Annotated[
+        list[str] | None, typer.Option(help="With --serve: NAME=FAULT, as R02=busy; several times.")
+    ] = None,
+    on_off: Annotated[
+        str | None, typer.Option(help="With --serve: seconds on,off of the transmitter, as 20,40.")
+    ] = None,
+    velocity: Annotated[str, typer.Option(help="With --serve: the transmitter's, east,north in m/s.")] = "0,0",
+    bandwidth: Annotated[str | None, typer.Option(help="With --serve: of the channel, as 10k.")] = None,
+    port: Annotated[
+        int, typer.Option(min=0, max=65000, help="With --serve: of the first receiver; 0: free ones.")
+    ] = 18073,
+    json: JsonOption = False,
+) -> None:
+    """Write simulated scenes as SigMF sessions that `heimdall locate` reads, or play one as receivers to practise with."""
+    if serve:
+        from heimdall.cli.capturing.simulate_serve import Play, play
+
+        given = Play(scenario or _SERVED, seed, kiwis, dongles, speed, fault or [], on_off, velocity, bandwidth, port)
+        return play(given, json)
+    if out is None:
+        raise InputError("give a folder to write sessions into, or --serve")
+    name = scenario or _FILES
+    folders = _write_sessions(out, name, count, seed)
+    if json:
+        paths = [str(folder) for folder in folders]
+        print_json({"scenario": name, "seed": seed, "count": count, "sessions": paths})
+    else:
+        console.print(f"{len(folders)} sessions of {name}, seed {seed}, in {out}")
+
+
+def _write_sessions(out: Path, name: str, count: int, seed: int) -> list[Path]:
+    try:
+        from heimdall import simulation
+    except ModuleNotFoundError as error:
+        raise InputError(f"simulating needs {error.name}: pip install 'heimdall[train]'") from error
+    from heimdall.formats.writers.sigmf_write import write_sigmf
+
+    law = simulation.scenario(name)
+    folders = [_free(out, f"{name}-{seed}-{number:05d}") for number in range(count)]
+    number = 0
+    for batch in simulation.scenes(law, seed, count):
+        for index in range(len(batch)):
+            write_sigmf(simulation.to_observation(batch, index, folders[number].name), folders[number])
+            number += 1
+    return folders
+
+
+def _free(out: Path, name: str) -> Path:
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file: give a folder to write sessions into")
+    if (out / name).exists():
+        raise InputError(f"{out / name} is there already: give another folder, or remove it")
+    return out / name

@@ -1,0 +1,253 @@
+"""How likely each height of a transmitter is, with its place at the likeliest there: Laplace's approximation."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from heimdall.constants import SPEED_OF_LIGHT_M_S
+from heimdall.estimation.heights.height import (
+    ALOFT_PROBABILITY,
+    BLUR_OF_CELL,
+    HIGHEST_M,
+    LOWEST_M,
+    Profile,
+    Values,
+    aloft,
+    raised,
+    stretch,
+)
+from heimdall.estimation.likelihood import link_distance_m, link_sigma_s
+from heimdall.estimation.model import PropagationModel
+from heimdall.estimation.search import log_posterior
+from heimdall.evidence.batch import EvidenceBatch
+from heimdall.geometry import columns, surface_up_m
+
+_COARSE_CELLS, _ROUGH_CELLS, _FINE_CELLS = 24, 48, 128
+_REFINEMENTS = 2
+_PRIOR_SHARE = 0.05
+_TEMPER = 0.5
+"""Cells follow the posterior's square root, so that they hold its flanks, too."""
+_ROUNDS = 5
+_STEP_M = 5.0
+"""For derivatives of distances."""
+_CAUCHY = 2.385
+"""As in `heimdall.estimation.receivers.receiver_bias`."""
+_GROUND_SIGMA_M = 100.0
+"""How far the ground at the transmitter may lie above or below the receivers' mean, at least."""
+
+
+def profiles(batch: EvidenceBatch, model: PropagationModel, mode_B2: Values, *, fine: bool = False) -> list[Profile]:
+    """How likely each height is, with the place at its likeliest there (Laplace's approximation), for every scene.
+
+    `mode_B2` is the likeliest place on the ground. A cell of height is blurred by what it does to the differences of the
+    distances; with `fine` the cells are made small where the transmitter may be.
+    """
+    scenes = len(batch)
+    ground_B1 = np.zeros((scenes, 1))
+    _, covariance_B122 = _settled(batch, model, ground_B1, mode_B2[:, None], 0)
+    ground_log_B1 = _log_evidence(batch, model, ground_B1, ground_B1, mode_B2[:, None], covariance_B122)
+    cells, log_BF = (_fine if fine else _rough)(batch, aloft(model), mode_B2)
+    log_BF = np.concatenate([ground_log_B1 + math.log(1 - ALOFT_PROBABILITY), log_BF], axis=1)
+    probability_BF = np.exp(log_BF - log_BF.max(axis=1, keepdims=True))
+    probability_BF /= probability_BF.sum(axis=1, keepdims=True)
+    away_BF2 = cells.place_BF2 - mode_B2[:, None]
+    square_BF = np.einsum("bfi,bij,bfj->bf", away_BF2, np.linalg.inv(covariance_B122[:, 0]), away_BF2)
+    shift_B = np.sqrt(np.sum(probability_BF[:, 1:] * square_BF, axis=1))
+    ground_sigma_B = _ground_sigma_m(batch)
+    return [
+        Profile(
+            above_m=np.append(0.0, cells.above_m[scene]),
+            edge_m=cells.edge_BE[scene],
+            prior=np.append(1 - ALOFT_PROBABILITY, cells.prior[scene]),
+            probability=probability_BF[scene],
+            place_m=np.concatenate([mode_B2[scene, None], cells.place_BF2[scene]]),
+            shift=float(shift_B[scene]),
+            ground_m=float(batch.transmitter_height_m[scene]),
+            ground_sigma_m=float(ground_sigma_B[scene]),
+        )
+        for scene in range(scenes)
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class _Cells:
+    """F cells of height for each of B scenes, without the ground."""
+
+    edge_BE: Values
+    place_BF2: Values
+
+    @property
+    def above_m(self) -> Values:
+        return _middles(self.edge_BE)
+
+    @property
+    def width_m(self) -> Values:
+        return np.diff(self.edge_BE, axis=1)
+
+    @property
+    def prior(self) -> Values:
+        return ALOFT_PROBABILITY * np.diff(np.log(self.edge_BE), axis=1) / math.log(HIGHEST_M / LOWEST_M)
+
+
+def _coarse(batch: EvidenceBatch, model: PropagationModel, mode_B2: Values) -> tuple[_Cells, Values]:
+    """Few cells, and the log of prior times evidence (B, F) of each; places as they follow from the ground's mode."""
+    edge_BE = np.tile(np.geomspace(LOWEST_M, HIGHEST_M, _COARSE_CELLS + 1), (len(batch), 1))
+    start_BF2 = np.repeat(mode_B2[:, None], _COARSE_CELLS, axis=1)
+    return _weighed(batch, model, edge_BE, start_BF2, _ROUNDS)
+
+
+def _rough(batch: EvidenceBatch, model: PropagationModel, mode_B2: Values) -> tuple[_Cells, Values]:
+    """Enough to see whether the height matters: a narrow peak would drown in the blur of coarse cells."""
+    cells, log_BF = _coarse(batch, model, mode_B2)
+    return _refined(batch, model, cells, log_BF, _ROUGH_CELLS)
+
+
+def _refined(
+    batch: EvidenceBatch, model: PropagationModel, cells: _Cells, log_BF: Values, count: int
+) -> tuple[_Cells, Values]:
+    """So many cells instead, small where the transmitter may be."""
+    mass_BF = tempered(log_BF - np.log(cells.prior), cells.prior)
+    edge_BE = quantiles(cells.edge_BE, mass_BF, count)
+    return _weighed(batch, model, edge_BE, _interpolated(edge_BE, cells), 1)
+
+
+def _fine(batch: EvidenceBatch, model: PropagationModel, mode_B2: Values) -> tuple[_Cells, Values]:
+    """Many cells, small where the transmitter may be; places as they follow from the ground's mode or, where better, from
+    the middle of the receivers."""
+    present_BN1 = batch.present[..., None]
+    middle_B2 = np.sum(batch.position_enu_m[..., :2] * present_BN1, axis=1) / present_BN1.sum(axis=1)
+    (cells, log_BF), (other, other_BF) = (_coarse(batch, model, start_B2) for start_B2 in (mode_B2, middle_B2))
+    place_BF2 = np.where((log_BF >= other_BF)[..., None], cells.place_BF2, other.place_BF2)
+    cells, log_BF = replace(cells, place_BF2=place_BF2), np.maximum(log_BF, other_BF)
+    for _ in range(_REFINEMENTS):
+        cells, log_BF = _refined(batch, model, cells, log_BF, _FINE_CELLS)
+    return cells, log_BF
+
+
+def _weighed(
+    batch: EvidenceBatch, model: PropagationModel, edge_BE: Values, start_BF2: Values, rounds: int
+) -> tuple[_Cells, Values]:
+    above_BF = _middles(edge_BE)
+    place_BF2, covariance_BF22 = _settled(batch, model, above_BF, start_BF2, rounds)
+    cells = _Cells(edge_BE, place_BF2)
+    log_BF = _log_evidence(batch, model, above_BF, cells.width_m, place_BF2, covariance_BF22)
+    return cells, log_BF + np.log(cells.prior)
+
+
+def _middles(edge_BE: Values) -> Values:
+    return np.sqrt(edge_BE[:, 1:] * edge_BE[:, :-1])
+
+
+def _interpolated(edge_BE: Values, coarse: _Cells) -> Values:
+    """(B, F, 2) places in the middle of other cells, linear in the logarithm of the height."""
+    at_BF, known_BK = np.log(_middles(edge_BE)), np.log(coarse.above_m)
+    return np.array(
+        [
+            np.stack([np.interp(at, known, place[:, axis]) for axis in range(2)], axis=-1)
+            for at, known, place in zip(at_BF, known_BK, coarse.place_BF2, strict=True)
+        ]
+    )
+
+
+def tempered(log_likelihood_BF: Values, prior_BF: Values) -> Values:
+    """(B, F) mass by which cells are placed: the posterior flattened, and a share of the prior."""
+    mass_BF = prior_BF * np.exp(_TEMPER * (log_likelihood_BF - log_likelihood_BF.max(axis=1, keepdims=True)))
+    mass_BF = mass_BF / mass_BF.sum(axis=1, keepdims=True)
+    return (1 - _PRIOR_SHARE) * mass_BF + _PRIOR_SHARE * prior_BF / prior_BF.sum(axis=1, keepdims=True)
+
+
+def quantiles(edge_BE: Values, mass_BF: Values, count: int) -> Values:
+    """(B, count + 1) edges of cells that hold equal shares of the mass."""
+    share = np.linspace(0, 1, count + 1)
+    held_BE = np.concatenate([np.zeros((len(mass_BF), 1)), np.cumsum(mass_BF, axis=1)], axis=1)
+    return np.exp(
+        [np.interp(share * held[-1], held, np.log(edge)) for held, edge in zip(held_BE, edge_BE, strict=True)]
+    )
+
+
+def _log_evidence(
+    batch: EvidenceBatch,
+    model: PropagationModel,
+    above_BF: Values,
+    width_BF: Values,
+    place_BF2: Values,
+    covariance_BF22: Values,
+) -> Values:
+    """(B, F) log of the posterior's integral over the place, up to a constant of the scene: Laplace's approximation."""
+    many = _at_heights(batch, above_BF)
+    blur = BLUR_OF_CELL * np.ravel(width_BF) * np.ravel(rise_spread(batch, model, above_BF, place_BF2))
+    place = np.reshape(place_BF2, (-1, 1, 2)) * stretch(many, np.ravel(above_BF))[:, None, None]
+    value_BF = np.reshape(log_posterior(many, model)(place, blur), above_BF.shape)
+    return value_BF + 0.5 * np.log(np.linalg.det(covariance_BF22))
+
+
+def _settled(
+    batch: EvidenceBatch, model: PropagationModel, above_BF: Values, start_BF2: Values, rounds: int
+) -> tuple[Values, Values]:
+    """The place that the arrival times fit best at each height, and its covariance (B, F, 2, 2).
+
+    Gauss-Newton with Cauchy's weights, the emission time eliminated; no step is longer than the area searched.
+    """
+    many = _at_heights(batch, above_BF)
+    scale = stretch(many, np.ravel(above_BF))[:, None]
+    place_S2 = np.reshape(start_BF2, (-1, 2)) * scale
+    for _ in range(rounds):
+        step_S2, _ = _newton(many, model, place_S2)
+        place_S2 = place_S2 + np.clip(step_S2, -many.half_width_m[:, None], many.half_width_m[:, None])
+    _, covariance_S22 = _newton(many, model, place_S2)
+    return np.reshape(place_S2 / scale, start_BF2.shape), np.reshape(covariance_S22, (*above_BF.shape, 2, 2))
+
+
+def _newton(batch: EvidenceBatch, model: PropagationModel, place_S2: Values) -> tuple[Values, Values]:
+    """A step (S, 2) and the covariance (S, 2, 2) of S scenes."""
+    slowness = model.refractive_index / SPEED_OF_LIGHT_M_S
+    around = np.array([[0.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]]) * _STEP_M
+    distance_S5N = link_distance_m(place_S2[:, None] + around, batch, model)
+    gradient_SN2 = np.stack(
+        [(distance_S5N[:, ahead] - distance_S5N[:, ahead + 1]) * slowness / (2 * _STEP_M) for ahead in (1, 3)], axis=-1
+    )
+    sigma_SN = link_sigma_s(batch, model)
+    weight_SN = batch.has_arrival / sigma_SN**2
+    late_SN = _centred(batch.arrival_s - distance_S5N[:, 0] * slowness, weight_SN)
+    weight_SN = weight_SN / (1 + (late_SN / sigma_SN / _CAUCHY) ** 2)
+    late_SN = _centred(late_SN, weight_SN)
+    gradient_SN2 = np.stack([_centred(gradient_SN2[..., axis], weight_SN) for axis in range(2)], axis=-1)
+    weighted_SN2 = gradient_SN2 * weight_SN[..., None]
+    information_S22 = np.swapaxes(weighted_SN2, 1, 2) @ gradient_SN2
+    information_S22 = information_S22 + np.eye(2) / batch.half_width_m[:, None, None] ** 2
+    covariance_S22 = np.linalg.inv(information_S22)
+    return np.einsum("sij,snj,sn->si", covariance_S22, weighted_SN2, late_SN), covariance_S22
+
+
+def _centred(value_SN: Values, weight_SN: Values) -> Values:
+    total_S1 = np.maximum(weight_SN.sum(axis=1, keepdims=True), 1e-300)
+    return value_SN - np.sum(weight_SN * value_SN, axis=1, keepdims=True) / total_S1
+
+
+def rise_spread(batch: EvidenceBatch, model: PropagationModel, above_BF: Values, place_BF2: Values) -> Values:
+    """(B, F) how much the differences between the links' distances change with the height: their root mean square."""
+    place_S12 = np.reshape(place_BF2, (-1, 1, 2))
+    higher, lower = (
+        link_distance_m(place_S12, _at_heights(batch, above_BF + step), model)[:, 0] for step in (_STEP_M, -_STEP_M)
+    )
+    many = _at_heights(batch, above_BF)
+    weight_SN = many.has_arrival / link_sigma_s(many, model) ** 2
+    rate_SN = _centred((higher - lower) / (2 * _STEP_M), weight_SN)
+    spread_S = np.sqrt(np.sum(weight_SN * rate_SN**2, axis=1) / np.maximum(weight_SN.sum(axis=1), 1e-300))
+    return np.reshape(spread_S, above_BF.shape)
+
+
+def _at_heights(batch: EvidenceBatch, above_BF: Values) -> EvidenceBatch:
+    """Every scene at each of its heights, as scenes of their own: B times F."""
+    index = np.repeat(np.arange(len(batch)), above_BF.shape[1])
+    return raised(batch.select(index), np.ravel(above_BF))
+
+
+def _ground_sigma_m(batch: EvidenceBatch) -> Values:
+    """(B,) standard deviation of the ground's height at the transmitter: as the receivers' own heights differ."""
+    east, north, up = (batch.position_enu_m[..., axis] for axis in range(3))
+    height_BN = up - surface_up_m(east, north, columns(batch.curvature_per_m), np.zeros_like(east))
+    return np.hypot(_GROUND_SIGMA_M, np.std(height_BN, axis=1, where=batch.present))

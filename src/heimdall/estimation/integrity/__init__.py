@@ -1,0 +1,1 @@
+"""Whether what the receivers say can all be true, and who is wrong where it cannot."""

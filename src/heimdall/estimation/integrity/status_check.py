@@ -1,0 +1,104 @@
+"""What a status may claim: `ok` only where the receivers agree and the region says something."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heimdall.estimation.integrity.suspicion import ModelOf, suspect
+from heimdall.estimation.reach import carried_m, furthest_timed
+from heimdall.estimation.region import GridPosterior
+from heimdall.evidence.collect import Collected, redescribed
+from heimdall.fix import Fix, Status, Without
+from heimdall.formats.wording import frequency_text, length_text, without_text
+
+
+@dataclass(frozen=True)
+class Again:
+    """How the check locates, which the methods of locating cannot lend it by import."""
+
+    model_of: ModelOf
+    locate: Callable[[Collected], Fix]
+
+
+def checked(fix: Fix, collected: Collected, posterior: GridPosterior | None, again: Again) -> Fix:
+    """The fix as it is where its receivers agree, else `inconsistent`, with the fix without the most suspicious one.
+
+    By the likelihood's model, whatever method the fix is from.
+    """
+    if fix.latitude_deg is None or fix.longitude_deg is None or posterior is None:
+        return fix
+    place_m = _place_m(fix, collected)
+    found = suspect(collected, place_m, again.model_of(collected), again.model_of)
+    if found is not None:
+        without = again.locate(redescribed(collected, {found.reception: None}))
+        name = collected.observation.receptions[found.reception].receiver.name
+        left = _without(name, without)
+        advice = f"{found.advice}. Without {name}: {left.status}, {without_text(left)}"
+        return replace(fix, status=Status.INCONSISTENT, advice=advice, without=left)
+    if fix.status is not Status.OK:
+        return fix
+    if unreachable := _beyond_the_horizon(fix, collected, place_m, again):
+        return replace(fix, status=Status.INCONSISTENT, advice="; ".join(filter(None, (unreachable, fix.advice))))
+    return _qualified(fix, collected, posterior)
+
+
+def _beyond_the_horizon(fix: Fix, collected: Collected, place_m: NDArray[np.float64], again: Again) -> str:
+    """Why a receiver cannot have heard a transmitter at that place; empty where each can.
+
+    What ducts and scatter carry further is late by more than the stated uncertainties, so it is not `ok` either.
+    """
+    receiver, away_m = furthest_timed(place_m, collected.evidence)
+    if away_m <= carried_m((fix.height_m or 0.0) + 2 * (fix.height_sigma_m or 0.0), again.model_of(collected)):
+        return ""
+    name, frequency_hz = collected.observation.receptions[receiver].receiver.name, collected.observation.frequency_hz
+    return (
+        f"{name} stands {length_text(away_m)} from there, beyond the radio horizon at {frequency_text(frequency_hz)}: check"
+        " the frequency and the positions; if the transmitter flies, give its height"
+    )
+
+
+def _place_m(fix: Fix, collected: Collected) -> NDArray[np.float64]:
+    height_m = float(collected.evidence.transmitter_height_m[0])
+    geodetic = (np.array(value or 0.0) for value in (fix.latitude_deg, fix.longitude_deg, height_m))
+    return collected.frame.to_enu(*geodetic)[:2]
+
+
+def _without(name: str, fix: Fix) -> Without:
+    reach_m = None
+    if fix.region_95 is not None and fix.latitude_deg is not None and fix.longitude_deg is not None:
+        reach_m = fix.region_95.reach_m(fix.latitude_deg, fix.longitude_deg)
+    return Without(name, fix.status, fix.latitude_deg, fix.longitude_deg, reach_m)
+
+
+def _qualified(fix: Fix, collected: Collected, posterior: GridPosterior) -> Fix:
+    """What else an `ok` must not hide."""
+    region_m, network_m = _region_radius_m(posterior), _network_radius_m(collected)
+    if region_m > network_m:
+        advice = (
+            f"the measurements hardly say where: the 95 % region is as large as a circle of {region_m / 1e3:.0f} km, and all"
+            f" receivers stand within {network_m / 1e3:.0f} km; receivers on other sides and better clocks would help"
+        )
+        return replace(fix, status=Status.AMBIGUOUS, advice="; ".join(filter(None, (advice, fix.advice))))
+    if int(np.sum(collected.evidence.has_arrival)) == 3:
+        unchecked = "three arrival times cannot check each other: a fourth receiver with a good clock would"
+        return replace(fix, advice="; ".join(filter(None, (fix.advice, unchecked))))
+    return fix
+
+
+def _region_radius_m(posterior: GridPosterior) -> float:
+    """Of the circle that is as large as the 95 % region."""
+    density = np.maximum(posterior.density_per_m2, 1e-300)
+    inside = np.log(density) >= posterior.log_threshold(0.95)
+    area_m2 = np.sum(posterior.probability[inside] / density[inside])
+    return math.sqrt(float(area_m2) / math.pi)
+
+
+def _network_radius_m(collected: Collected) -> float:
+    """Of the smallest circle round the receivers' mean that holds them all."""
+    position = np.asarray(collected.evidence.position_enu_m[0])[np.asarray(collected.evidence.present[0])]
+    return float(np.max(np.linalg.norm(position[:, :2] - position[:, :2].mean(axis=0), axis=1)))

@@ -1,0 +1,159 @@
+"""Who is most likely wrong when the receivers contradict each other, about what, and how to say it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heimdall.constants import SPEED_OF_LIGHT_M_S
+from heimdall.estimation.heights.height import LOWEST_M
+from heimdall.estimation.integrity.consistency import (
+    Fault,
+    Misfit,
+    fault_of,
+    find_misfit,
+    late_against_others,
+    log_evidence,
+)
+from heimdall.estimation.integrity.misplacement import Correction, back_among, coarseness, standing_apart
+from heimdall.estimation.likelihood import link_distance_m
+from heimdall.estimation.model import PropagationModel
+from heimdall.evidence.batch import EvidenceBatch
+from heimdall.evidence.collect import Collected, redescribed
+from heimdall.observation import Receiver
+
+ModelOf = Callable[[Collected], PropagationModel]
+_AS_GOOD = 1.0
+"""A correction that explains the measurements nearly as well as any fault could is the likelier story."""
+_RIVAL = 1.0
+"""Log odds by which the most suspicious receiver must lead, or the second is named, too."""
+
+
+@dataclass(frozen=True)
+class Suspicion:
+    reception: int
+    """Of the observation, the most suspicious one."""
+    advice: str
+
+
+def suspect(
+    collected: Collected, place_m: NDArray[np.float64], model: PropagationModel, model_of: ModelOf
+) -> Suspicion | None:
+    """The receiver that contradicts the others, given the fix (2,); None where nobody does."""
+    sound = [index for index, each in enumerate(collected.observation.receptions) if each.flaw is None]
+    if len(sound) < 3:
+        return None
+    if (misplaced := _misplaced(collected, sound, model, model_of)) is not None:
+        return misplaced
+    misfit = find_misfit(collected.evidence, place_m, model, 3 if _is_aloft(collected) else 2)
+    return None if misfit is None else _suspicion(collected, sound, misfit, model, model_of)
+
+
+def _is_aloft(collected: Collected) -> bool:
+    """Whether the arrival times were fitted by a height above the ground, too."""
+    if collected.observation.transmitter_height_m is not None:
+        return False
+    sound = [each.receiver.height_m for each in collected.observation.receptions if each.flaw is None]
+    return float(collected.evidence.transmitter_height_m[0]) - float(np.mean(sound)) > LOWEST_M
+
+
+def _misplaced(
+    collected: Collected, sound: Sequence[int], model: PropagationModel, model_of: ModelOf
+) -> Suspicion | None:
+    """A receiver far from all others that a common mistake explains: where it says it is, it could hardly have heard them."""
+    for place in standing_apart(np.asarray(collected.evidence.position_enu_m[0])):
+        index = sound[place]
+        receiver, others = _with_others(collected, sound, index)
+        for correction in back_among(receiver, others):
+            if _gain(collected, index, correction, model, model_of) > 0:
+                why = f"it stands far from all others, and {correction.words} everything fits: correct its place"
+                return Suspicion(index, _advice(receiver.name, why))
+    return None
+
+
+def _with_others(collected: Collected, sound: Sequence[int], index: int) -> tuple[Receiver, list[Receiver]]:
+    receivers = {each: collected.observation.receptions[each].receiver for each in sound}
+    return receivers.pop(index), list(receivers.values())
+
+
+def _gain(
+    collected: Collected, index: int, correction: Correction, model: PropagationModel, model_of: ModelOf
+) -> float:
+    """By how much the log evidence of the measurements rises with the correction."""
+    corrected = redescribed(collected, {index: correction.receiver})
+    _, after = log_evidence(corrected.evidence, model_of(corrected))
+    _, before = log_evidence(collected.evidence, model)
+    return float(after[0] - before[0])
+
+
+def _suspicion(
+    collected: Collected, sound: Sequence[int], misfit: Misfit, model: PropagationModel, model_of: ModelOf
+) -> Suspicion:
+    first, *rest = misfit.suspects
+    index = sound[first]
+    receiver, others = _with_others(collected, sound, index)
+    fault, place_m = fault_of(collected.evidence, model, first)
+    gains = {each: _gain(collected, index, each, model, model_of) for each in back_among(receiver, others)}
+    best = max(gains, key=lambda each: gains[each], default=None)
+    freest = max(fault.time, fault.level, fault.both)
+    if best is not None and gains[best] > max(freest - _AS_GOOD, 0.0):
+        why = f"{best.words} everything fits: correct its place"
+    else:
+        why = _why(collected.evidence, model, first, fault, place_m, coarseness(receiver))
+    rival = ""
+    if rest and misfit.log_odds[first] - misfit.log_odds[rest[0]] < _RIVAL:
+        rival = f"; {collected.observation.receptions[sound[rest[0]]].receiver.name} is nearly as suspicious"
+    return Suspicion(index, _advice(receiver.name, why) + rival)
+
+
+def _advice(name: str, why: str) -> str:
+    return f"the receivers contradict each other, {name} most of all: {why}"
+
+
+def _why(
+    evidence: EvidenceBatch,
+    model: PropagationModel,
+    receiver: int,
+    fault: Fault,
+    place_m: NDArray[np.float64],
+    coarse: str | None,
+) -> str:
+    level = _level_words(evidence, model, receiver, place_m)
+    if fault.level > max(fault.time, fault.both) or not evidence.has_arrival[0, receiver]:
+        return f"its level is {level} than the others let expect: check its gain and its antenna"
+    late = _lateness(evidence, model, receiver, place_m)
+    if coarse is not None:
+        return f"{coarse}, and its signal came {late}: give its place exactly"
+    if fault.both > fault.time:
+        return f"its signal came {late} and its level is {level} than the others let expect: check its place"
+    return f"its signal came {late} than the others let expect: check its place and its clock"
+
+
+def _lateness(evidence: EvidenceBatch, model: PropagationModel, receiver: int, place_m: NDArray[np.float64]) -> str:
+    others = np.arange(evidence.present.shape[1]) != receiver
+    alone = replace(evidence, has_arrival=evidence.has_arrival & others)
+    place = place_m[None, None]
+    distance_m = link_distance_m(place, evidence, model)[0, 0]
+    late_s = late_against_others(alone, model, place, distance_m, receiver)
+    path_m = abs(late_s) * SPEED_OF_LIGHT_M_S / model.refractive_index
+    length = f"{path_m:.0f} m" if path_m < 1000 else f"{path_m / 1e3:.3g} km"
+    return f"{delay_text(abs(late_s))} ({length}) {'later' if late_s > 0 else 'earlier'}"
+
+
+def delay_text(delay_s: float) -> str:
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
+        if delay_s >= size:
+            return f"{delay_s / size:.3g} {unit}"
+    return f"{delay_s * 1e9:.0f} ns"
+
+
+def _level_words(evidence: EvidenceBatch, model: PropagationModel, receiver: int, place_m: NDArray[np.float64]) -> str:
+    """Against the median of the others by the model's mean exponent."""
+    distance_m = link_distance_m(place_m[None, None], evidence, model)[0, 0]
+    power_db = evidence.level_db[0] + 10 * model.exponent_mean * np.log10(np.maximum(distance_m, model.min_distance_m))
+    others = np.asarray(evidence.has_level[0]) & (np.arange(len(power_db)) != receiver)
+    off_db = float(power_db[receiver] - np.median(power_db[others])) if np.any(others) else 0.0
+    return f"{abs(off_db):.0f} dB {'higher' if off_db > 0 else 'lower'}"

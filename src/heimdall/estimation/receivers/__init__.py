@@ -1,0 +1,1 @@
+"""What observations of known transmitters, or many of any, say about the receivers themselves."""

@@ -1,0 +1,226 @@
+"""Which receiver is bad: the residuals of many observations, put into words, the worst first."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heimdall.constants import SPEED_OF_LIGHT_M_S
+from heimdall.estimation.integrity.suspicion import delay_text
+from heimdall.estimation.receivers.receiver_residuals import Residual, residuals_of
+from heimdall.formats.wording import length_text
+from heimdall.observation import Observation
+
+Values = NDArray[np.float64]
+_FEWEST = 5
+"""Observations below which a median says nothing."""
+_SURE = 4.0
+"""Standard errors of a median."""
+_CLEARLY = 1.0
+"""Standard deviations of a link that an offset must exceed to matter."""
+_JUMPS = 4.0
+"""How many times more than stated, and than the other receivers, stamps scatter that cannot be relied on."""
+_MOST_CONVICTED = 3
+"""Receivers that are taken for bad one after the other, and then have no say about the rest."""
+_LEVEL_MATTERS_DB = 6.0
+_LEVEL_SIGMA_DB = 7.0
+_SELDOM_USED = 0.5
+_LEFT = 0.7
+"""Share of the scatter that a wrong place may leave, and little more than usual."""
+_ALL_ROUND = 0.2
+"""Standard deviation of directions from which a displaced receiver can be told from a late clock."""
+_TO_SIGMA = 1.4826
+"""Of a normal, from the median absolute deviation (Huber 1981)."""
+
+
+@dataclass(frozen=True)
+class ReceiverCheck:
+    """One receiver over all observations that name it. Residuals are against the others: what all share, nobody can tell."""
+
+    name: str
+    observations: int
+    timed: int
+    """Observations with a residual of its arrival time."""
+    median_late_s: float | None
+    scatter_s: float | None
+    """Standard deviation, from the median absolute deviation."""
+    median_level_db: float | None
+    scatter_db: float | None
+    unused_share: float
+    suspicion: str
+    """In words; empty where nothing is suspicious."""
+    agreement: float | None
+    """How much better the others agree without it than without another, in nats; None where it was not needed."""
+    badness: float
+    """What they are sorted by: the worst of its figures in units of what is usual."""
+
+    def to_json(self) -> dict[str, object]:
+        return dict(vars(self))
+
+
+def check_receivers(
+    observations: Sequence[Observation],
+    most: int | None = None,
+    on_progress: Callable[[int], None] = lambda done: None,
+) -> list[ReceiverCheck]:
+    """Every receiver that is named, the worst first; of more than `most` observations that many, evenly chosen.
+
+    Each residual is without the receiver's own part in the fix, so that a bad one cannot hide.
+    """
+    chosen = evenly(observations, most)
+    checks = _checked(chosen, (), on_progress)
+    convicted: dict[str, ReceiverCheck] = {}
+    while len(convicted) < _MOST_CONVICTED and (worst := _worst(checks, convicted)) is not None:
+        convicted[worst.name] = worst
+        checks = _checked(chosen, tuple(convicted))
+    final = [convicted.get(each.name, each) for each in checks]
+    return sorted(final, key=lambda each: (not each.suspicion, -each.badness, each.name))
+
+
+def _checked(
+    observations: Sequence[Observation],
+    distrusted: Sequence[str],
+    on_progress: Callable[[int], None] = lambda done: None,
+) -> list[ReceiverCheck]:
+    found: dict[str, list[Residual]] = {}
+    for done, observation in enumerate(observations, start=1):
+        for residual in residuals_of(observation, distrusted):
+            found.setdefault(residual.receiver, []).append(residual)
+        on_progress(done)
+    usual_s = _usual([_scatter(_late(each)) for each in found.values() if len(_late(each)) >= _FEWEST])
+    return [_check(name, residuals, usual_s) for name, residuals in found.items()]
+
+
+def _worst(checks: Sequence[ReceiverCheck], convicted: Collection[str]) -> ReceiverCheck | None:
+    """The suspicious one without whom the others agree best; None where transmitters are known, or nobody is left.
+
+    With few receivers a bad one makes the others' fixes wrong, and them suspicious: they are looked at again without it.
+    """
+    rest = [each for each in checks if each.suspicion and each.agreement is not None and each.name not in convicted]
+    return max(rest, key=lambda each: each.agreement or 0.0, default=None)
+
+
+def evenly(observations: Sequence[Observation], most: int | None) -> Sequence[Observation]:
+    if most is None or len(observations) <= most:
+        return observations
+    return [observations[int(index)] for index in np.linspace(0, len(observations) - 1, most).round()]
+
+
+def _late(residuals: Sequence[Residual]) -> Values:
+    return np.array([each.late_s for each in residuals if each.late_s is not None])
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None
+
+
+def _usual(scatters: Sequence[float]) -> float:
+    return float(np.median(scatters)) if scatters else 0.0
+
+
+def _scatter(values: Values) -> float:
+    return _TO_SIGMA * float(np.median(np.abs(values - np.median(values))))
+
+
+def _check(name: str, residuals: Sequence[Residual], usual_s: float) -> ReceiverCheck:
+    late, level = _late(residuals), np.array([each.level_db for each in residuals if each.level_db is not None])
+    unused = sum(not each.used for each in residuals) / len(residuals)
+    findings = [
+        _by_time([each for each in residuals if each.late_s is not None], usual_s),
+        _by_level(level),
+        _by_use(residuals, unused),
+    ]
+    return ReceiverCheck(
+        name=name,
+        observations=len(residuals),
+        timed=len(late),
+        median_late_s=float(np.median(late)) if len(late) else None,
+        scatter_s=_scatter(late) if len(late) > 1 else None,
+        median_level_db=float(np.median(level)) if len(level) else None,
+        scatter_db=_scatter(level) if len(level) > 1 else None,
+        unused_share=unused,
+        agreement=_mean([each.agreement for each in residuals if each.agreement is not None]),
+        suspicion="; ".join(words for words, _ in findings if words),
+        badness=max(size for _, size in findings),
+    )
+
+
+def _by_time(timed: Sequence[Residual], usual_s: float) -> tuple[str, float]:
+    """What its arrival times are suspected of, and how bad it is."""
+    if len(timed) < _FEWEST:
+        return "", 0.0
+    late, sigma_s = _late(timed), float(np.median([each.late_sigma_s or 0.0 for each in timed]))
+    middle_s, scatter_s = float(np.median(late)), _scatter(late)
+    badness = max(abs(middle_s), scatter_s) / max(sigma_s, 1e-12)
+    moved_m, left_s = _displacement(timed, late)
+    jumping = scatter_s > _JUMPS * max(sigma_s, usual_s)
+    error_s = 1.2533 * max(scatter_s, sigma_s) / len(late) ** 0.5
+    offset = abs(middle_s) > max(_SURE * error_s, _CLEARLY * sigma_s)
+    if (
+        left_s < min(_LEFT * scatter_s, _JUMPS / 2 * max(sigma_s, usual_s))
+        and moved_m > _CLEARLY * sigma_s * SPEED_OF_LIGHT_M_S
+    ):
+        return f"its place is off by about {length_text(moved_m)}", badness
+    if jumping:
+        return f"its stamps jump, by {delay_text(scatter_s)} in the mean", badness
+    if not offset:
+        return "", badness
+    side = "late" if middle_s > 0 else "early"
+    words = f"its clock is {side} by {delay_text(abs(middle_s))}"
+    if not _heard_all_round(timed):
+        words += f", or its place is {length_text(abs(middle_s) * SPEED_OF_LIGHT_M_S)} off"
+    return words, badness
+
+
+def _heard_all_round(timed: Sequence[Residual]) -> bool:
+    """Whether its transmitters lay in directions so different that a wrong place does not look like a late clock."""
+    return bool(np.max(np.std([each.toward for each in timed], axis=0)) > _ALL_ROUND)
+
+
+def _displacement(timed: Sequence[Residual], late: Values) -> tuple[float, float]:
+    """How far off its place would be in m, and the scatter that this leaves in s; infinite where directions do not tell.
+
+    A receiver that stands further along the direction from the transmitter than it says hears it later by as much: a regression
+    on the direction's east and north, reweighted by Cauchy's weights, because blocked links come late.
+    """
+    if len(timed) < 2 * _FEWEST or not _heard_all_round(timed):
+        return 0.0, math.inf
+    design = np.column_stack([np.ones(len(late)), [each.toward for each in timed]])
+    weight = np.ones(len(late))
+    for _ in range(10):
+        solution = np.linalg.lstsq(design * weight[:, None] ** 0.5, late * weight**0.5, rcond=None)[0]
+        away = late - design @ solution
+        weight = 1 / (1 + (away / max(2.385 * _scatter(away), 1e-12)) ** 2)
+    return float(np.linalg.norm(solution[1:])) * SPEED_OF_LIGHT_M_S, _scatter(away)
+
+
+def _by_level(level: Values) -> tuple[str, float]:
+    if len(level) < _FEWEST:
+        return "", 0.0
+    middle_db, scatter_db = float(np.median(level)), _scatter(level)
+    badness = abs(middle_db) / _LEVEL_SIGMA_DB
+    error_db = 1.2533 * max(scatter_db, 1.0) / len(level) ** 0.5
+    if abs(middle_db) < max(_SURE * error_db, _LEVEL_MATTERS_DB):
+        return "", badness
+    return f"its level is {abs(middle_db):.0f} dB {'high' if middle_db > 0 else 'low'}", badness
+
+
+def _by_use(residuals: Sequence[Residual], unused: float) -> tuple[str, float]:
+    if unused <= _SELDOM_USED:
+        return "", 0.0
+    reasons = Counter(each.reason or "no reason given" for each in residuals if not each.used)
+    return f"not used in {100 * unused:.0f} % of the observations: {reasons.most_common(1)[0][0]}", 10 * unused
+
+
+def figures_of(check: ReceiverCheck) -> tuple[str, ...]:
+    """Observations, lateness and its scatter, level and its scatter, share not used: as a table of any kind shows them."""
+    late = "" if check.median_late_s is None else f"{1e6 * check.median_late_s:+.3g} us"
+    scatter = "" if check.scatter_s is None else f"{1e6 * check.scatter_s:.3g} us"
+    level = "" if check.median_level_db is None else f"{check.median_level_db:+.1f} dB"
+    scatter_db = "" if check.scatter_db is None else f"{check.scatter_db:.1f} dB"
+    return str(check.observations), late, scatter, level, scatter_db, f"{100 * check.unused_share:.0f} %"

@@ -1,0 +1,119 @@
+"""How far each receiver of an observation is from what the others say: residuals that it has no part in itself."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heimdall.errors import InputError
+from heimdall.estimation.integrity.consistency import late_against_others
+from heimdall.estimation.likelihood import link_distance_m, link_sigma_s
+from heimdall.estimation.model import PropagationModel, model_of
+from heimdall.estimation.reach import search_radius_m
+from heimdall.estimation.search import find_mode, log_posterior
+from heimdall.evidence.batch import EvidenceBatch
+from heimdall.evidence.collect import Collected, collect
+from heimdall.observation import Observation
+
+Values = NDArray[np.float64]
+_TIMES_FOR_A_PLACE = 3
+_TIMES_AT_A_PLACE = 1
+_FEWEST_LEVELS = 3
+"""Others that must have measured it, with the transmitter's place unknown, known, and for levels."""
+
+
+@dataclass(frozen=True)
+class Residual:
+    """What one observation says about one receiver; None where it cannot tell."""
+
+    receiver: str
+    used: bool
+    reason: str | None
+    late_s: float | None = None
+    late_sigma_s: float | None = None
+    """As its clock, noise and the model's multipath have it."""
+    level_db: float | None = None
+    """Above what the others let expect."""
+    agreement: float | None = None
+    """How well the others agree when it is left out, against leaving out another; None where the transmitter is known."""
+    toward: tuple[float, float] = (0.0, 0.0)
+    """East and north of the unit vector from the transmitter to the receiver."""
+
+
+def residuals_of(observation: Observation, distrusted: Collection[str] = ()) -> list[Residual]:
+    """One for each reception, each against the place and the time of emission without it, or against the known transmitter.
+
+    Those who are distrusted have no say about the others. Empty for an observation that cannot be located.
+    """
+    try:
+        collected = collect(observation)
+    except InputError:
+        return []
+    model = model_of(collected)
+    sound = [each for each in observation.receptions if each.flaw is None]
+    trusted = np.array([each.receiver.name not in distrusted for each in sound])
+    without = _without_each(collected.evidence, trusted)
+    places, agreement = _places_without(collected, without, model)
+    columns = iter(range(len(sound)))
+    return [
+        Residual(reception.receiver.name, False, reception.flaw)
+        if reception.flaw is not None
+        else _residual(collected, without, model, places, agreement, next(columns), reception.receiver.name, reason)
+        for reception, reason in zip(observation.receptions, collected.reasons, strict=True)
+    ]
+
+
+def _without_each(evidence: EvidenceBatch, trusted: NDArray[np.bool_]) -> EvidenceBatch:
+    """One scene for each receiver, with the others alone."""
+    count = evidence.present.shape[1]
+    others = ~np.eye(count, dtype=bool) & trusted
+    many = evidence.select(np.zeros(count, dtype=int))
+    return replace(many, has_arrival=many.has_arrival & others, has_level=many.has_level & others)
+
+
+def _places_without(
+    collected: Collected, without: EvidenceBatch, model: PropagationModel
+) -> tuple[Values, list[float | None]]:
+    """(N, 2) the known transmitter, or the fix without each receiver; and how well the others agree there."""
+    evidence, truth = collected.evidence, collected.observation.truth
+    count = len(without)
+    if truth is not None:
+        height_m = float(evidence.transmitter_height_m[0]) if truth.height_m is None else truth.height_m
+        place = collected.frame.to_enu(np.array(truth.latitude_deg), np.array(truth.longitude_deg), np.array(height_m))
+        return np.tile(place[:2], (count, 1)), [None] * count
+    mode, value = find_mode(without, log_posterior(without, model), search_radius_m(without, model))
+    # A precise receiver that is left out takes a high density with it, whether it is right or wrong.
+    own = np.where(evidence.has_arrival[0], -np.log(link_sigma_s(evidence, model)[0]), 0.0)
+    agreement = np.asarray(value) + own
+    return np.asarray(mode), [float(each) for each in agreement - np.median(agreement)]
+
+
+def _residual(
+    collected: Collected,
+    without: EvidenceBatch,
+    model: PropagationModel,
+    places: Values,
+    agreement: Sequence[float | None],
+    column: int,
+    name: str,
+    reason: str | None,
+) -> Residual:
+    evidence, alone = collected.evidence, without.select(slice(column, column + 1))
+    timed, leveled = bool(evidence.has_arrival[0, column]), bool(evidence.has_level[0, column])
+    needed = _TIMES_FOR_A_PLACE if collected.observation.truth is None else _TIMES_AT_A_PLACE
+    place = places[column][None, None]
+    distance_m = link_distance_m(place, evidence, model)[0, 0]
+    sight = np.asarray(evidence.position_enu_m[0, column, :2]) - places[column]
+    east, north = sight / max(float(np.linalg.norm(sight)), 1e-9)
+    told = Residual(name, timed or leveled, reason, agreement=agreement[column], toward=(float(east), float(north)))
+    if timed and np.sum(alone.has_arrival) >= needed:
+        late_s = late_against_others(alone, model, place, distance_m, column)
+        told = replace(told, late_s=late_s, late_sigma_s=float(link_sigma_s(evidence, model)[0, column]))
+    if leveled and np.sum(alone.has_level) >= _FEWEST_LEVELS:
+        decades = np.log10(np.maximum(distance_m, model.min_distance_m))
+        power_db = evidence.level_db[0] + 10 * model.exponent_mean * decades
+        told = replace(told, level_db=float(power_db[column] - np.median(power_db[alone.has_level[0]])))
+    return told

@@ -1,0 +1,1 @@
+"""Methods held against each other on observations with known transmitters: errors, coverage, bounds, pictures."""

@@ -1,0 +1,1 @@
+"""A fix drawn on a map."""

@@ -1,0 +1,1 @@
+"""Any recording or measurement as observations."""

@@ -1,0 +1,204 @@
+"""Measurement files: one observation a line as JSON, with an arrival time and a power for each receiver."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from decimal import ROUND_FLOOR, Decimal, InvalidOperation
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+
+from heimdall.errors import InputError
+from heimdall.formats.readers.limits import Limits
+from heimdall.observation import Observation, Place, Receiver, Reception
+from heimdall.validation import vet
+
+_FAR_S = 1e3
+"""Up to here a float holds an arrival time to a ten-thousandth of a nanosecond."""
+_MOST_S = Decimal(10) ** 11
+_Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class _Row(BaseModel):
+    """An unknown key is refused: it would be a misspelt one more often than one that does not matter."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class _Measurement(_Row):
+    receiver: str
+    latitude_deg: float
+    longitude_deg: float
+    height_m: float | None = None
+    position_sigma_m: float | None = None
+    toa_s: float | None = None
+    clock_sigma_s: float | None = None
+    rssi_dbm: float | None = None
+    rssi_sigma_db: float | None = None
+    sensitivity_dbm: FiniteFloat | None = None
+
+    def to_reception(self) -> Reception:
+        receiver = Receiver(
+            self.receiver,
+            self.latitude_deg,
+            self.longitude_deg,
+            0.0 if self.height_m is None else self.height_m,
+            self.clock_sigma_s,
+            position_sigma_m=self.position_sigma_m,
+        )
+        return Reception(
+            receiver,
+            toa_s=self.toa_s,
+            rssi_dbm=self.rssi_dbm,
+            rssi_sigma_db=self.rssi_sigma_db,
+            sensitivity_dbm=self.sensitivity_dbm,
+        )
+
+
+class _Truth(_Row):
+    latitude_deg: Annotated[float, Field(ge=-90, le=90)]
+    longitude_deg: Annotated[float, Field(ge=-180, le=180)]
+    height_m: FiniteFloat | None = None
+
+
+class _Table(_Row):
+    id: Annotated[str, Field(coerce_numbers_to_str=True)]
+    time_utc: datetime | None = None
+    frequency_hz: _Positive
+    bandwidth_hz: _Positive
+    height_m: FiniteFloat | None = None
+    measurements: list[_Measurement]
+    truth: _Truth | None = None
+
+    def to_observation(self) -> Observation:
+        return Observation(
+            id=self.id,
+            frequency_hz=self.frequency_hz,
+            bandwidth_hz=self.bandwidth_hz,
+            receptions=tuple(measurement.to_reception() for measurement in self.measurements),
+            time_utc=None if self.time_utc is None else _as_utc(self.time_utc),
+            transmitter_height_m=self.height_m,
+            truth=None if self.truth is None else Place(**self.truth.model_dump()),
+        )
+
+
+def read_measurements(name: str, content: bytes, limits: Limits | None = None) -> list[Observation]:
+    """Observations in the order of the lines; empty lines are skipped.
+
+    Raises InputError with the number of the first line that is not a measurement.
+    """
+    return list(iterate_measurements(name, content, limits))
+
+
+def iterate_measurements(
+    name: str, content: bytes | Iterable[bytes], limits: Limits | None = None
+) -> Iterator[Observation]:
+    """As `read_measurements`, one observation in memory at a time; an open file gives its lines as they are needed."""
+    found = 0
+    for number, line in enumerate(_lines(content), start=1):
+        if not line.strip():
+            continue
+        if found == (limits or Limits()).rows:
+            raise InputError(f"{name}: more than {found} lines; split it into several files")
+        yield _observation(f"{name} line {number}", line)
+        found += 1
+    if not found:
+        raise InputError(f"{name}: holds no measurement; one JSON object a line is expected")
+
+
+def _lines(content: bytes | Iterable[bytes]) -> Iterator[bytes]:
+    """Lines may end in a carriage return alone, at which a file does not part them."""
+    for line in io.BytesIO(content) if isinstance(content, bytes) else content:
+        yield from line.splitlines()
+
+
+def _observation(where: str, line: bytes) -> Observation:
+    try:
+        return vet(_near_origin(_Table.model_validate_json(line), line).to_observation())
+    except ValidationError as error:
+        raise InputError(f"{where}: {_first(error)}") from error
+    except (InputError, OverflowError) as error:
+        raise InputError(f"{where}: {error}") from error
+
+
+def _near_origin(table: _Table, line: bytes) -> _Table:
+    """Arrival times that count from far away, as UNIX times do, less their common whole second, with all their digits.
+
+    A float holds 16 digits: of a time of 1.7e9 s it leaves a quarter of a microsecond, which is 70 m. They are taken from the
+    text again.
+    """
+    if not any(abs(each.toa_s or 0.0) > _FAR_S for each in table.measurements):
+        return table
+    rows = json.loads(line, parse_float=Decimal, parse_int=Decimal)["measurements"]
+    exact = [_decimal(row.get("toa_s")) for row in rows]
+    known = sorted(value for value in exact if value is not None)
+    if not known:
+        return table
+    origin = known[len(known) // 2].to_integral_value(ROUND_FLOOR)
+    measurements = [
+        each if value is None else each.model_copy(update={"toa_s": float(value - origin)})
+        for each, value in zip(table.measurements, exact, strict=True)
+    ]
+    return table.model_copy(update={"measurements": measurements})
+
+
+def _decimal(value: object) -> Decimal | None:
+    """A finite number that a clock may show, with all its digits."""
+    try:
+        found = Decimal(str(value).strip()) if isinstance(value, Decimal | str) else None
+    except InvalidOperation:
+        return None
+    return found if found is not None and found.is_finite() and abs(found) < _MOST_S else None
+
+
+def _first(error: ValidationError) -> str:
+    detail = error.errors(include_url=False, include_input=False)[0]
+    key = ".".join(str(part) for part in detail["loc"])
+    return f"{key}: {detail['msg']}" if key else str(detail["msg"])
+
+
+def _as_utc(time: datetime) -> datetime:
+    """A time without a zone is taken to be UTC, as its key says."""
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+def measurements_text(observations: Iterable[Observation]) -> str:
+    """A measurement file's content. Raises InputError for an observation that holds IQ: that is what SigMF is for."""
+    return "".join(json.dumps(_to_row(observation), ensure_ascii=False) + "\n" for observation in observations)
+
+
+def _to_row(observation: Observation) -> dict[str, Any]:
+    if any(reception.samples is not None for reception in observation.receptions):
+        raise InputError(f"{observation.id} holds IQ: write it as SigMF; a measurement file has times and powers only")
+    return {
+        "id": observation.id,
+        "time_utc": None if observation.time_utc is None else _utc_text(observation.time_utc),
+        "frequency_hz": observation.frequency_hz,
+        "bandwidth_hz": observation.bandwidth_hz,
+        "height_m": observation.transmitter_height_m,
+        "measurements": [_to_measurement(reception) for reception in observation.receptions],
+        "truth": None if observation.truth is None else vars(observation.truth),
+    }
+
+
+def _utc_text(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _to_measurement(reception: Reception) -> dict[str, Any]:
+    receiver = reception.receiver
+    return {
+        "receiver": receiver.name,
+        "latitude_deg": receiver.latitude_deg,
+        "longitude_deg": receiver.longitude_deg,
+        "height_m": receiver.height_m,
+        **({} if receiver.position_sigma_m is None else {"position_sigma_m": receiver.position_sigma_m}),
+        "toa_s": reception.toa_s,
+        "clock_sigma_s": receiver.clock_sigma_s,
+        "rssi_dbm": reception.rssi_dbm,
+        "rssi_sigma_db": reception.rssi_sigma_db,
+        "sensitivity_dbm": reception.sensitivity_dbm,
+    }

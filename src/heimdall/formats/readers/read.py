@@ -1,0 +1,184 @@
+"""Any path that holds observations: recognised by what is in it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from os import PathLike
+from pathlib import Path
+
+from heimdall.errors import InputError
+from heimdall.formats.readers.kiwisdr import SUFFIX as WAV_SUFFIX
+from heimdall.formats.readers.kiwisdr import is_kiwisdr, read_kiwisdr
+from heimdall.formats.readers.limits import Files, Limits, names_ending
+from heimdall.formats.readers.measurements import iterate_measurements
+from heimdall.formats.readers.positions import positions_beside
+from heimdall.formats.readers.recorder_wav import read_wav_session
+from heimdall.formats.readers.source import (
+    COLLECTION_SUFFIX,
+    DATA_SUFFIX,
+    META_SUFFIX,
+    FolderFiles,
+    Subfolder,
+    archive_files,
+    is_archive,
+    open_bytes,
+    plain_lines,
+    plain_name,
+)
+from heimdall.observation import Observation
+
+MEASUREMENT_SUFFIXES = (".jsonl", ".ndjson")
+_TABLE_SUFFIXES = (*MEASUREMENT_SUFFIXES, ".json", ".txt")
+_ONE_RECEIVER = (META_SUFFIX, DATA_SUFFIX, ".wav")
+_EXPECTED = "a SigMF session, KiwiSDR *_iq.wav recordings, or a measurement file (.jsonl, plain or compressed)"
+_RAW_DATATYPES = {
+    ".cf32": "cf32_le",
+    ".cfile": "cf32_le",
+    ".fc32": "cf32_le",
+    ".c64": "cf32_le",
+    ".cs16": "ci16_le",
+    ".sc16": "ci16_le",
+    ".cs8": "ci8",
+    ".cu8": "cu8",
+    ".raw": "cf32_le, ci16_le or cu8",
+    ".iq": "cf32_le, ci16_le or cu8",
+    ".complex": "cf32_le",
+}
+_VITA_SUFFIXES = (".vrt", ".vita", ".vita49", ".v49")
+
+
+def read_observations(path: str | PathLike[str], limits: Limits | None = None) -> list[Observation]:
+    """All observations of a SigMF session (folder, collection or archive), a KiwiSDR folder, or a measurement file.
+
+    A folder or an archive may hold several sessions; they come in the order of their names. Every observation is vetted
+    (see `heimdall.validation`). Raises InputError, with one line, for anything else.
+    """
+    return list(iterate_observations(Path(path), limits))
+
+
+def iterate_observations(path: Path, limits: Limits | None = None) -> Iterator[Observation]:
+    """As `read_observations`, one session in memory at a time."""
+    limits = limits or Limits()
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder")
+    if path.is_dir():
+        yield from _from_files(path, FolderFiles(path, limits), limits)
+    elif path.name.lower().endswith(COLLECTION_SUFFIX):
+        yield _read_collection(path.name, FolderFiles(path.parent, limits), limits)
+    elif path.suffix.lower() in _ONE_RECEIVER:
+        raise InputError(f"{path} is what one receiver recorded: give the folder with the recordings of all of them")
+    elif plain_name(path.name).endswith(_TABLE_SUFFIXES):
+        with open_bytes(path, limits) as stream:
+            yield from iterate_measurements(path.name, plain_lines(path.name, stream, limits), limits)
+    elif is_archive(path):
+        yield from _from_files(path, archive_files(path, limits), limits)
+    else:
+        raise InputError(f"{path}: {_foreign(path.name) or f'not recognised; {_EXPECTED} is expected'}")
+
+
+def _foreign(name: str) -> str | None:
+    """What to do with samples that no reader takes as they are; None for a name that does not promise any."""
+    suffix = Path(name.lower()).suffix
+    if suffix in _VITA_SUFFIXES:
+        return (
+            "VITA 49 packets are not read: write each stream's samples into NAME.sigmf-data and say in NAME.sigmf-meta what "
+            f"its context packets say ({_sigmf_lines('ci16_be')})"
+        )
+    if suffix not in _RAW_DATATYPES:
+        return None
+    return (
+        "raw samples do not say when, where and at which rate they were recorded: for each receiver name them "
+        f"NAME.sigmf-data and write NAME.sigmf-meta beside them: {_sigmf_lines(_RAW_DATATYPES[suffix])}"
+    )
+
+
+def _sigmf_lines(datatype: str) -> str:
+    return (
+        f'{{"global": {{"core:datatype": "{datatype}", "core:version": "1.2.0", "core:sample_rate": RATE_HZ, "core:geolocation": '
+        '{"type": "Point", "coordinates": [LONGITUDE, LATITUDE, HEIGHT_M]}, "heimdall:clock_sigma_s": SECONDS_OR_null}, '
+        '"captures": [{"core:sample_start": 0, "core:frequency": HZ, "core:datetime": "2025-01-31T12:00:00.000000000Z"}], '
+        '"annotations": []}'
+    )
+
+
+def count_observations(path: Path) -> int | None:
+    """How many observations a path seems to hold, told without reading them; None for an archive."""
+    if path.is_dir():
+        names = [file for file in path.rglob("*") if file.is_file()]
+        tables = sum(_count_lines(file) for file in names if plain_name(file.name).endswith(MEASUREMENT_SUFFIXES))
+        kiwi = {file.parent for file in names if file.name.lower().endswith(WAV_SUFFIX)}
+        return sum(file.name.lower().endswith(COLLECTION_SUFFIX) for file in names) + len(kiwi) + tables
+    if plain_name(path.name).endswith(_TABLE_SUFFIXES):
+        return _count_lines(path)
+    return 1 if path.name.lower().endswith(COLLECTION_SUFFIX) else None
+
+
+def _count_lines(path: Path) -> int:
+    try:
+        with path.open("rb") as stream:
+            return sum(1 for line in plain_lines(path.name, stream, Limits()) if line.strip())
+    except (OSError, InputError):
+        return 0
+
+
+def _from_files(path: Path, files: Files, limits: Limits) -> Iterator[Observation]:
+    name = path.resolve().name if path.is_dir() else path.name.split(".")[0]
+    found = False
+    for observation in _sessions(name, files, limits):
+        found = True
+        yield observation
+    if not found:
+        foreign = next((why for each in sorted(files) if (why := _foreign(each))), None)
+        raise InputError(f"{path}: {foreign or f'nothing in it is recognised; {_EXPECTED} is expected'}")
+
+
+def _sessions(name: str, files: Files, limits: Limits) -> Iterator[Observation]:
+    """Sessions in the order of their folders, SigMF first."""
+    collections = list(names_ending(files, COLLECTION_SUFFIX))
+    for path in collections:
+        yield _read_collection(path, files, limits)
+    if not collections:
+        yield from _bare_recordings(name, files, limits)
+    for folder, inside in _folders_with(files, WAV_SUFFIX):
+        yield from _wav_sessions(folder.rpartition("/")[2] or name, folder, inside, files, limits)
+    tables = [path for path in sorted(files) if plain_name(path).endswith(MEASUREMENT_SUFFIXES)]
+    for path in sorted(tables, key=lambda path: MEASUREMENT_SUFFIXES.index(Path(plain_name(path)).suffix)):
+        yield from iterate_measurements(path, plain_lines(path, io.BytesIO(files[path]), limits), limits)
+
+
+def _wav_sessions(name: str, folder: str, inside: Files, files: Files, limits: Limits) -> Iterator[Observation]:
+    """The WAV files of one folder; those beside a SigMF recording or a measurement file are its own business."""
+    positions = positions_beside(files, folder, inside, limits)
+    if any(plain_name(path).endswith((META_SUFFIX, *MEASUREMENT_SUFFIXES)) for path in inside):
+        return
+    if is_kiwisdr(inside):
+        yield from read_kiwisdr(name, inside, positions)
+    else:
+        yield from read_wav_session(name, inside, limits, positions)
+
+
+def _bare_recordings(name: str, files: Files, limits: Limits) -> Iterator[Observation]:
+    """SigMF recordings that no collection names: those in one folder, or in one archive, are one session."""
+    if isinstance(files, FolderFiles):
+        for folder, inside in _folders_with(files, META_SUFFIX):
+            yield _read_recordings(folder.rpartition("/")[2] or name, inside, limits)
+    elif any(names_ending(files, META_SUFFIX)):
+        yield _read_recordings(name, files, limits)
+
+
+def _read_collection(path: str, files: Files, limits: Limits) -> Observation:
+    from heimdall.formats.readers.sigmf import read_collection  # its library takes a while to load
+
+    return read_collection(path, files, limits)
+
+
+def _read_recordings(name: str, files: Files, limits: Limits) -> Observation:
+    from heimdall.formats.readers.sigmf import read_recordings  # its library takes a while to load
+
+    return read_recordings(name, files, limits)
+
+
+def _folders_with(files: Files, suffix: str) -> Iterator[tuple[str, Files]]:
+    folders = {path.rpartition("/")[0] for path in names_ending(files, suffix)}
+    return ((folder, Subfolder(files, folder)) for folder in sorted(folders))

@@ -1,0 +1,226 @@
+"""IQ recordings as WAV files of SDR#, SDR++, SDRangel, HDSDR, SDRuno and their like: one file a receiver.
+
+Time and frequency stand in an `auxi` chunk, binary (as Winrad began it) or XML, else in the name. No such file says how true
+its clock runs, so its receiver has none and gives power only.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heimdall.errors import InputError
+from heimdall.formats.readers.channel import occupied_channel
+from heimdall.formats.readers.limits import Files, Limits, names_ending
+from heimdall.formats.readers.positions import Positions
+from heimdall.formats.readers.riff import riff_chunks
+from heimdall.formats.readers.takes import Heard, Take, Together, sessions_of
+from heimdall.observation import Observation, Reception
+from heimdall.validation import vet
+
+SUFFIX = ".wav"
+_FORMAT = struct.Struct("<HHIIHH")
+_SYSTEMTIME = struct.Struct("<8H")
+_CENTER = struct.Struct("<I")
+_EXTENSIBLE = 0xFFFE
+_DTYPES = {(1, 8): "u1", (1, 16): "<i2", (1, 32): "<i4", (3, 32): "<f4", (3, 64): "<f8"}
+_FREQUENCY = re.compile(r"(?<![\d.])(\d+(?:[.,]\d+)?)[ _]?([kMG]?)Hz", re.IGNORECASE)
+_SCALE = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
+_YEAR_FIRST = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)[T_ -](\d\d)[-_:]?(\d\d)[-_:]?(\d\d)(?:[._](\d{3}))?Z?(?!\d)")
+_HOUR_FIRST = re.compile(r"(?P<h>\d\d)-(?P<m>\d\d)-(?P<s>\d\d)_(?P<d>\d\d)-(?P<mo>\d\d)-(?P<y>\d{4})")
+_PROGRAMS = re.compile(
+    r"(?<![a-z])(HDSDR|SDRSharp|SDRuno|SDRconnect|baseband|gqrx|IQ|RF|AF|rec)(?![a-z])", re.IGNORECASE
+)
+_XML_FREQUENCY = re.compile(r'RadioCenterFreq="(\d+)"')
+_XML_TIME = re.compile(r'CurrentTimeUTC="(\d\d)-(\d\d)-(\d{4}) (\d\d):(\d\d):(\d\d)"')
+_NOTE = (
+    "WAV files do not say how true their clocks run: their receivers give power only; for arrival times write them as SigMF "
+    "with heimdall:clock_sigma_s"
+)
+
+
+class _UnusableError(Exception):
+    """The message completes the sentence "the receiver is flagged: ..."."""
+
+
+@dataclass(frozen=True)
+class _About:
+    """What the `auxi` chunk or the name says; None where neither does."""
+
+    start_utc: datetime | None = None
+    frequency_hz: float | None = None
+
+    def or_else(self, other: _About) -> _About:
+        return _About(self.start_utc or other.start_utc, self.frequency_hz or other.frequency_hz)
+
+
+def read_wav_session(name: str, files: Files, limits: Limits, positions: Positions | None = None) -> list[Observation]:
+    """The WAV files of a folder, an observation for each span that receivers share.
+
+    A file that cannot be used becomes a flagged reception. Raises InputError where none says its frequency.
+    """
+    read = [_read(path, files[path], limits) for path in names_ending(files, SUFFIX)]
+    known = Counter(about.frequency_hz for _, about in read if about.frequency_hz)
+    if not known:
+        raise InputError(
+            f"{name}: no WAV file says its frequency, in an auxi chunk or in its name (as 145500000Hz): "
+            "write the recordings as SigMF, or name KiwiSDR files <UTC>_<frequency in Hz>_<station>_iq.wav"
+        )
+    frequency_hz = known.most_common(1)[0][0] or 0.0
+    takes = [_agreeing(take, about, frequency_hz) for take, about in read]
+    together = sessions_of(takes)
+    positions = positions or Positions(files)
+    several = len(together) > 1
+    return [
+        _observation(f"{name}-{index}" if several else name, frequency_hz, session, positions)
+        for index, session in enumerate(together, start=1)
+    ]
+
+
+def _read(path: str, content: bytes, limits: Limits) -> tuple[Take, _About]:
+    stem = path[: -len(SUFFIX)]
+    station = _station(stem)
+    about = _About()
+    try:
+        if content[:4] not in (b"RIFF", b"RF64") or content[8:12] != b"WAVE":
+            raise _UnusableError("it is not a WAV file")
+        chunks = _first_of_each(content)
+        about = _from_auxi(chunks.get(b"auxi", b"")).or_else(_from_name(stem))
+        samples, rate_hz = _samples(chunks, limits)
+    except _UnusableError as error:
+        return Take(path, station, about.start_utc, flaw=str(error)), about
+    start = about.start_utc or datetime(1970, 1, 1, tzinfo=UTC)
+    heard = Heard(samples, rate_hz, start.replace(microsecond=0), start.microsecond * 1e-6)
+    return Take(path, station, about.start_utc, heard), about
+
+
+def _first_of_each(content: bytes) -> dict[bytes, bytes]:
+    chunks: dict[bytes, bytes] = {}
+    for name, body in riff_chunks(content, partial=True):
+        chunks.setdefault(name, body)
+    return chunks
+
+
+def _samples(chunks: dict[bytes, bytes], limits: Limits) -> tuple[NDArray[np.complex64], float]:
+    """Complex samples, integers between -1 and 1, and their rate."""
+    described, data = chunks.get(b"fmt ", b""), chunks.get(b"data", b"")
+    if len(described) < _FORMAT.size:
+        raise _UnusableError("the WAV file has no format")
+    code, channels, rate_hz, _, _, bits = _FORMAT.unpack(described[: _FORMAT.size])
+    if code == _EXTENSIBLE and len(described) >= 26:
+        code = int.from_bytes(described[24:26], "little")
+    if channels != 2 or rate_hz == 0 or (code, bits) not in {*_DTYPES, (1, 24)}:
+        raise _UnusableError(f"it is not IQ: format {code}, {channels} channels of {bits} bits, {rate_hz} Hz")
+    count = len(data) // (bits // 4)
+    if count > limits.samples:
+        raise _UnusableError(f"it has {count} samples, more than the {limits.samples} allowed")
+    return _complex(data, code, bits, count), float(rate_hz)
+
+
+def _complex(data: bytes, code: int, bits: int, count: int) -> NDArray[np.complex64]:
+    if bits == 24:
+        padded = np.zeros((2 * count, 4), dtype=np.uint8)
+        padded[:, 1:] = np.frombuffer(data, np.uint8, 6 * count).reshape(-1, 3)
+        values = padded.view("<i4")[:, 0]
+        bits = 32
+    else:
+        values = np.frombuffer(data, _DTYPES[code, bits], 2 * count)
+    with np.errstate(all="ignore"):
+        floats = values.astype(np.float32)
+    if code == 1:
+        full_scale = np.float32(2 ** (bits - 1))
+        floats = (floats - full_scale if bits == 8 else floats) / full_scale
+    return floats.view(np.complex64)
+
+
+def _from_auxi(chunk: bytes) -> _About:
+    if b"<\0?\0x\0m\0l" in chunk[:64] or b"<?xml" in chunk[:64]:
+        return _from_xml(chunk.decode("utf-16-le" if b"\0" in chunk[:16] else "utf-8", "replace"))
+    if len(chunk) < 2 * _SYSTEMTIME.size + _CENTER.size:
+        return _About()
+    year, month, _, day, hour, minute, second, millisecond = _SYSTEMTIME.unpack(chunk[: _SYSTEMTIME.size])
+    (center_hz,) = _CENTER.unpack_from(chunk, 2 * _SYSTEMTIME.size)
+    return _About(_utc(year, month, day, hour, minute, second, millisecond), float(center_hz) or None)
+
+
+def _from_xml(text: str) -> _About:
+    center, time = _XML_FREQUENCY.search(text), _XML_TIME.search(text)
+    start = None
+    if time is not None:
+        day, month, year, hour, minute, second = (int(part) for part in time.groups())
+        start = _utc(year, month, day, hour, minute, second)
+    return _About(start, float(center[1]) if center else None)
+
+
+def _from_name(stem: str) -> _About:
+    frequency = _FREQUENCY.search(stem)
+    frequency_hz = None
+    if frequency is not None:
+        frequency_hz = float(frequency[1].replace(",", ".")) * _SCALE[frequency[2].lower()]
+    if found := _YEAR_FIRST.search(stem):
+        return _About(_utc(*(int(part or 0) for part in found.groups())), frequency_hz)
+    if found := _HOUR_FIRST.search(stem):
+        return _About(_utc(*(int(found[part]) for part in ("y", "mo", "d", "h", "m", "s"))), frequency_hz)
+    return _About(None, frequency_hz)
+
+
+def _utc(year: int, month: int, day: int, hour: int, minute: int, second: int, millisecond: int = 0) -> datetime | None:
+    try:
+        return datetime(year, month, day, hour, minute, tzinfo=UTC) + timedelta(
+            seconds=second, milliseconds=millisecond
+        )
+    except (ValueError, OverflowError):
+        return None
+
+
+def _station(stem: str) -> str:
+    """What is left of a name without time, frequency and program; the whole where that is nothing."""
+    rest = stem
+    for pattern in (_YEAR_FIRST, _HOUR_FIRST, _FREQUENCY, _PROGRAMS):
+        rest = pattern.sub(" ", rest)
+    return "_".join(re.split(r"[\s_.,-]+", rest.strip(" _.,-"))) or stem
+
+
+def _agreeing(take: Take, about: _About, frequency_hz: float) -> Take:
+    """The take, flagged where it was recorded at another frequency or does not say at which."""
+    if take.heard is None or about.frequency_hz == frequency_hz:
+        return take
+    stated = about.frequency_hz
+    why = "it does not say its frequency" if stated is None else f"it was recorded at {stated:.0f} Hz"
+    return Take(take.path, take.station, take.named_utc, flaw=f"{why}, the others at {frequency_hz:.0f} Hz")
+
+
+def _observation(name: str, frequency_hz: float, session: Together, positions: Positions) -> Observation:
+    receptions: list[Reception] = []
+    notes: list[str] = []
+    origin = min((take.heard.start_utc for take in session.takes if take.heard and not take.flaw), default=None)
+    for take in session.takes:
+        receiver, flaw, said = positions.receiver(take.station, take.path[: -len(SUFFIX)])
+        notes += said
+        heard = take.heard
+        receptions.append(
+            Reception(
+                receiver,
+                samples=None if heard is None else heard.samples,
+                sample_rate_hz=None if heard is None else heard.sample_rate_hz,
+                flaw=take.flaw or flaw,
+            )
+        )
+    channel = occupied_channel(receptions)
+    return vet(
+        Observation(
+            id=name,
+            frequency_hz=frequency_hz,
+            bandwidth_hz=channel.bandwidth_hz,
+            receptions=tuple(receptions),
+            time_utc=origin,
+            truth=positions.truth(),
+            notes=(channel.note, _NOTE, *notes, *session.notes),
+        )
+    )

@@ -1,0 +1,220 @@
+"""Folders and archives as files by name. Nothing is unpacked to disk, and no name in an archive is ever a path to go to."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any, BinaryIO
+
+from heimdall.errors import InputError
+from heimdall.formats.readers.limits import Files, Limits
+
+COLLECTION_SUFFIX = ".sigmf-collection"
+META_SUFFIX = ".sigmf-meta"
+DATA_SUFFIX = ".sigmf-data"
+_DEPTH = 3
+_BROKEN = (
+    OSError,
+    EOFError,
+    RuntimeError,
+    NotImplementedError,
+    ValueError,
+    OverflowError,
+    IndexError,
+    KeyError,
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+)
+"""What the standard library raises on damaged, encrypted or unknown archives."""
+_ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
+_OPENERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"\xfd7": lzma.open, b"BZ": bz2.open}
+COMPRESSED_SUFFIXES = (".gz", ".xz", ".bz2")
+
+
+class FolderFiles(Mapping[str, bytes]):
+    """The files below a folder by their name relative to it, read when asked for."""
+
+    def __init__(self, folder: Path, limits: Limits, depth: int = _DEPTH) -> None:
+        self.folder = folder
+        self._limits = limits
+        try:
+            self._names = dict.fromkeys(sorted(islice(self._walk(folder, depth), limits.members + 1)))
+        except OSError as error:
+            raise InputError(f"{folder} cannot be read: {error.strerror or error}") from error
+        if len(self._names) > limits.members:
+            raise InputError(f"{folder}: more than {limits.members} files; name the session's own folder")
+
+    def _walk(self, folder: Path, depth: int) -> Iterator[str]:
+        for path in folder.iterdir():
+            if path.name.startswith("."):
+                continue
+            if path.is_dir() and depth > 1:
+                yield from self._walk(path, depth - 1)
+            elif path.is_file():
+                yield path.relative_to(self.folder).as_posix()
+
+    def __getitem__(self, name: str) -> bytes:
+        if name not in self._names:
+            raise KeyError(name)
+        return read_bytes(self.folder / name, self._limits)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+class Subfolder(Mapping[str, bytes]):
+    """The files that lie directly in one folder of others, by their bare names."""
+
+    def __init__(self, files: Files, folder: str) -> None:
+        self._files = files
+        self._full = {name.rpartition("/")[2]: name for name in files if name.rpartition("/")[0] == folder}
+
+    def __getitem__(self, name: str) -> bytes:
+        return self._files[self._full[name]]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._full)
+
+    def __len__(self) -> int:
+        return len(self._full)
+
+
+def read_bytes(path: Path, limits: Limits) -> bytes:
+    """A file's content. Raises InputError where it cannot be read or is too large."""
+    with open_bytes(path, limits) as file:
+        return file.read()
+
+
+@contextmanager
+def open_bytes(path: Path, limits: Limits) -> Iterator[BinaryIO]:
+    """A file to be read. Raises InputError where it cannot be or is too large."""
+    try:
+        if path.stat().st_size > limits.total_bytes:
+            raise InputError(f"{path} is larger than the {limits.total_bytes} bytes allowed")
+        with path.open("rb") as file:
+            yield file
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def plain_name(name: str) -> str:
+    """A file's name in lower case without the suffix of a compression."""
+    lower = name.lower()
+    return next((lower.removesuffix(suffix) for suffix in COMPRESSED_SUFFIXES if lower.endswith(suffix)), lower)
+
+
+def plain_lines(name: str, stream: IO[bytes], limits: Limits) -> Iterator[bytes]:
+    """The lines of a file, plain or compressed. Raises InputError where it is damaged or unpacks to too much."""
+    try:
+        start = stream.read(2)
+        stream.seek(0)
+        if start in _OPENERS:
+            yield from io.BufferedReader(_Bounded(_OPENERS[start](stream), limits.total_bytes))
+        else:
+            yield from stream
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
+    except _BROKEN as error:
+        raise InputError(f"{name} cannot be unpacked ({error or type(error).__name__})") from error
+
+
+def is_archive(path: Path) -> bool:
+    """A ZIP, or a tar, plain or compressed, by its first bytes."""
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(512)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
+    return start.startswith((*_ZIP_STARTS, *_OPENERS)) or start[257:262] == b"ustar"
+
+
+def archive_files(path: Path, limits: Limits) -> Files:
+    """The regular files of an archive, in memory. Raises InputError for a damaged one or one beyond the limits."""
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(4)
+            stream.seek(0)
+            members = _zip_members(stream, limits) if start in _ZIP_STARTS else _tar_members(stream, start[:2], limits)
+            return _collect(path, members, limits)
+    except InputError:
+        raise
+    except _BROKEN as error:
+        raise InputError(f"{path}: the archive cannot be read ({error or type(error).__name__})") from error
+
+
+def _collect(path: Path, members: Iterator[tuple[str, bytes]], limits: Limits) -> Files:
+    files: dict[str, bytes] = {}
+    total = 0
+    for name, content in members:
+        parts = name.replace("\\", "/").split("/")
+        if ".." in parts or name.startswith(("/", "\\")):
+            raise InputError(f"{path}: refused, it holds a file that points elsewhere: {name}")
+        if _is_phantom(parts):
+            continue
+        total += len(content)
+        if total > limits.total_bytes or len(files) >= limits.members:
+            raise InputError(f"{path}: unpacks to more than {limits.total_bytes} bytes or {limits.members} files")
+        files["/".join(part for part in parts if part not in ("", "."))] = content
+    return files
+
+
+def _is_phantom(parts: list[str]) -> bool:
+    """What a Mac adds to an archive beside each file: `._NAME`, `.DS_Store`, and the folder `__MACOSX`."""
+    return "__MACOSX" in parts or parts[-1].startswith("._") or parts[-1] == ".DS_Store"
+
+
+def _zip_members(stream: IO[bytes], limits: Limits) -> Iterator[tuple[str, bytes]]:
+    """What a member says of its size is not believed: reading stops at the limit."""
+    with zipfile.ZipFile(stream) as archive:
+        for info in archive.infolist():
+            if info.is_dir():
+                continue
+            with archive.open(info) as member:
+                yield info.filename, member.read(limits.total_bytes + 1)
+
+
+def _tar_members(stream: IO[bytes], start: bytes, limits: Limits) -> Iterator[tuple[str, bytes]]:
+    """Links, devices and everything else that is no plain file are passed over."""
+    plain = _OPENERS[start](stream) if start in _OPENERS else stream
+    with tarfile.open(fileobj=_Bounded(plain, 2 * limits.total_bytes), mode="r|") as archive:
+        for info in archive:
+            member = archive.extractfile(info) if info.isreg() else None
+            if member is not None:
+                yield info.name, member.read(limits.total_bytes + 1)
+
+
+class _Bounded(io.RawIOBase):
+    """A stream that ends in an error after so many bytes: what a small file unpacks to has no other end."""
+
+    def __init__(self, stream: IO[bytes], count: int) -> None:
+        self._stream = stream
+        self._left = count
+
+    def read(self, size: int = -1) -> bytes:
+        content = self._stream.read(min(size, self._left + 1) if size >= 0 else self._left + 1)
+        self._left -= len(content)
+        if self._left < 0:
+            raise InputError("it unpacks to more than is allowed")
+        return content
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        content = self.read(len(buffer))
+        buffer[: len(content)] = content
+        return len(content)

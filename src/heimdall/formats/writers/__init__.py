@@ -1,0 +1,1 @@
+"""Fixes and sessions as files that other programs read."""

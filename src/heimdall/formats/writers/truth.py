@@ -1,0 +1,76 @@
+"""The known place of a session's transmitter, written to where each format keeps it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from heimdall.errors import InputError
+from heimdall.formats.readers.kiwisdr import SUFFIX as WAV_SUFFIX
+from heimdall.formats.readers.limits import Limits
+from heimdall.formats.readers.positions import TRUTH_NAME
+from heimdall.formats.readers.read import MEASUREMENT_SUFFIXES
+from heimdall.formats.readers.sigmf import TRUTH_KEY
+from heimdall.formats.readers.source import COLLECTION_SUFFIX, META_SUFFIX, FolderFiles, plain_name
+from heimdall.observation import Place
+
+
+def write_truth(folder: Path, truth: Place | None, limits: Limits | None = None) -> None:
+    """Say for every observation below the folder where its transmitter was; None: nobody knows.
+
+    Raises InputError for SigMF recordings that no collection names: they have nowhere to say it.
+    """
+    names = list(FolderFiles(folder, limits or Limits()))
+    collections = [name for name in names if name.lower().endswith(COLLECTION_SUFFIX)]
+    if not collections and any(name.lower().endswith(META_SUFFIX) for name in names):
+        raise InputError(
+            f"SigMF recordings need a {COLLECTION_SUFFIX} that names them to say where the transmitter was"
+        )
+    for name in collections:
+        _into_collection(folder / name, truth)
+    packed = [
+        name for name in names if name.lower() != plain_name(name) and plain_name(name).endswith(MEASUREMENT_SUFFIXES)
+    ]
+    if packed:
+        raise InputError(f"{packed[0]} is compressed: upload it plain to say where its transmitters were")
+    for name in names:
+        if name.lower().endswith(MEASUREMENT_SUFFIXES):
+            _into_measurements(folder / name, truth)
+    for inside in {(folder / name).parent for name in names if name.lower().endswith(WAV_SUFFIX)}:
+        _beside_wav(inside / TRUTH_NAME, truth)
+
+
+def _into_collection(path: Path, truth: Place | None) -> None:
+    document = json.loads(path.read_bytes())
+    document["collection"].pop(TRUTH_KEY, None)
+    if truth is not None:
+        height = [] if truth.height_m is None else [truth.height_m]
+        place = {"type": "Point", "coordinates": [truth.longitude_deg, truth.latitude_deg, *height]}
+        document["collection"][TRUTH_KEY] = place
+    _replace(path, json.dumps(document, indent=1))
+
+
+def _into_measurements(path: Path, truth: Place | None) -> None:
+    value = None if truth is None else vars(truth)
+    _replace(path, "".join(json.dumps({**row, "truth": value}) + "\n" for row in _rows(path)))
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open(encoding="utf-8") as file:
+        yield from (json.loads(line) for line in file if line.strip())
+
+
+def _beside_wav(path: Path, truth: Place | None) -> None:
+    if truth is None:
+        path.unlink(missing_ok=True)
+        return
+    coordinates = [truth.latitude_deg, truth.longitude_deg, *([] if truth.height_m is None else [truth.height_m])]
+    _replace(path, f"{json.dumps(coordinates)}\n")
+
+
+def _replace(path: Path, text: str) -> None:
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)

@@ -1,0 +1,1 @@
+"""What held-out scenes teach about a trained network."""

@@ -1,0 +1,1 @@
+"""What a training is fed: simulated scenes and recordings, as windows."""

@@ -1,0 +1,1 @@
+"""The network, what training minimises, and its export to a bundle."""

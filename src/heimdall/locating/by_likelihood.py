@@ -1,0 +1,280 @@
+"""From observations to fixes by the likelihood: evidence, search, posterior, regions, advice."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heimdall.constants import SPEED_OF_LIGHT_M_S
+from heimdall.errors import InputError
+from heimdall.estimation.advice import judge, sky_wave_advice
+from heimdall.estimation.frame import WindowFrame
+from heimdall.estimation.heights.height import Height, Profile, is_unknown
+from heimdall.estimation.heights.height_posterior import Found, search_heights
+from heimdall.estimation.heights.height_profile import profiles
+from heimdall.estimation.integrity.status_check import Again, checked
+from heimdall.estimation.likelihood import explained
+from heimdall.estimation.model import PropagationModel, model_of
+from heimdall.estimation.posterior_window import frame_around, posterior_mass
+from heimdall.estimation.reach import search_radius_m
+from heimdall.estimation.region import GridPosterior, Shares, to_geodetic
+from heimdall.estimation.search import find_mode, log_posterior
+from heimdall.evidence.batch import EvidenceBatch, concatenate
+from heimdall.evidence.collect import Collected, collect
+from heimdall.fix import Fix, ReceiverReport, Status, check_against
+from heimdall.observation import Observation
+
+METHOD = "likelihood"
+CELLS = 64
+"""Cells along each axis of a posterior."""
+_CHUNK = 32
+"""Scenes computed together: enough to spread the overhead, few enough to stay in the cache."""
+
+
+@dataclass(frozen=True, eq=False)
+class Located:
+    """A fix with the posterior that it was read from, for pictures; None where there was too little to locate with."""
+
+    fix: Fix
+    posterior: GridPosterior | None
+    mass: Callable[[float], float] = float
+    """Mass of the posterior that the region of a probability has, where calibration says other than that probability."""
+    collected: Collected | None = None
+    """The evidence it was located from, the transmitter at the height that was found."""
+
+
+LocateGroup = Callable[[Sequence[Collected], PropagationModel], list[Located]]
+"""Locates observations that share a propagation model."""
+
+
+def locate(observations: Sequence[Observation]) -> list[Located]:
+    """Locate every observation by the likelihood, in the order given.
+
+    An observation with too few receivers becomes a fix with status `insufficient`, and the others go on.
+    """
+    return list(locate_each(observations))
+
+
+def locate_each(observations: Sequence[Observation], locate_group: LocateGroup | None = None) -> Iterator[Located]:
+    """Like `locate`, chunk by chunk as they are ready; `locate_group` may be another method than the likelihood."""
+    for start in range(0, len(observations), _CHUNK):
+        yield from _locate_chunk(observations[start : start + _CHUNK], locate_group or locate_by_likelihood)
+
+
+def _locate_chunk(observations: Sequence[Observation], locate_group: LocateGroup) -> list[Located]:
+    results: dict[int, Located] = {}
+    groups: dict[PropagationModel, list[tuple[int, Collected, float]]] = {}
+    for index, observation in enumerate(observations):
+        begun = time.perf_counter()
+        try:
+            collected = collect(observation)
+        except InputError as error:
+            results[index] = Located(insufficient(observation, str(error)), None)
+            continue
+        if not _says_where(collected.evidence):
+            results[index] = Located(_nothing_heard(collected), None, collected=collected)
+            continue
+        model = model_of(collected)
+        groups.setdefault(model, []).append((index, collected, time.perf_counter() - begun))
+    for model, members in groups.items():
+        located = locate_group([collected for _, collected, _ in members], model)
+        for (index, collected, collect_s), result in zip(members, located, strict=True):
+            begun = time.perf_counter()
+            # At the height that was found, if one was.
+            collected = result.collected or collected
+            fix = checked(result.fix, collected, result.posterior, Again(model_of, _locate_alone))
+            elapsed_ms = fix.elapsed_ms + (collect_s + time.perf_counter() - begun) * 1e3
+            results[index] = replace(result, fix=replace(fix, elapsed_ms=elapsed_ms), collected=collected)
+    return [results[index] for index in range(len(observations))]
+
+
+def _says_where(evidence: EvidenceBatch) -> bool:
+    """Two arrival times or two powers: anything less would be a place read from the prior alone."""
+    return int(np.sum(evidence.has_arrival)) >= 2 or int(np.sum(evidence.has_level)) >= 2
+
+
+def _nothing_heard(collected: Collected) -> Fix:
+    why = (
+        "nothing says where: fewer than two receivers have a power above the noise, or an arrival time by a clock that is"
+        " good enough; see receivers"
+    )
+    reports = tuple(
+        ReceiverReport(reception.receiver.name, False, reason or "alone with its measurement")
+        for reception, reason in zip(collected.observation.receptions, collected.reasons, strict=True)
+    )
+    return Fix(collected.observation.id, Status.INSUFFICIENT, why, METHOD, reports)
+
+
+def _locate_alone(collected: Collected) -> Fix:
+    return locate_by_likelihood([collected], model_of(collected))[0].fix
+
+
+def insufficient(observation: Observation, why: str) -> Fix:
+    """The fix that says why there is none."""
+    receivers = tuple(
+        ReceiverReport(r.receiver.name, False, r.flaw or "too few receivers") for r in observation.receptions
+    )
+    return Fix(observation.id, Status.INSUFFICIENT, why, METHOD, receivers)
+
+
+def locate_by_likelihood(members: Sequence[Collected], model: PropagationModel) -> list[Located]:
+    """Locate collected observations that share a propagation model, all at once; place and height together where the
+    height is unknown and moves the place."""
+    begun = time.perf_counter()
+    batch = concatenate([collected.evidence for collected in members])
+    density = log_posterior(batch, model)
+    mode_B2, _ = find_mode(batch, density, search_radius_m(batch, model))
+    unknown = height_profiles(members, batch, model, mode_B2)
+    found_ms = (time.perf_counter() - begun) * 1e3 / len(members)
+    moved = [index for index, profile in unknown.items() if profile.matters]
+    still = [index for index in range(len(members)) if index not in moved]
+    results: dict[int, Located] = {}
+    for chosen, search in ((still, _search_place), (moved, search_heights)):
+        if chosen:
+            begun = time.perf_counter()
+            part = batch.select(np.array(chosen))
+            shares = [systematic_shares(part, index, model) for index in range(len(part))]
+            least_spread_m = np.array([min((sigma for _, sigma in each), default=0.0) for each in shares])
+            found = search(part, model, mode_B2[chosen], CELLS, least_spread_m)
+            searched_ms = found_ms + (time.perf_counter() - begun) * 1e3 / len(chosen)
+            for place, index in enumerate(chosen):
+                height = found.heights[place] or (unknown[index].height if index in unknown else None)
+                results[index] = _conclude(members[index], found, shares[place], place, height, model, searched_ms)
+    return [results[index] for index in range(len(members))]
+
+
+def height_profiles(
+    members: Sequence[Collected], batch: EvidenceBatch, model: PropagationModel, mode_B2: NDArray[np.float64]
+) -> dict[int, Profile]:
+    """What is known of the heights that are to be estimated, by the member's index."""
+    unknown = [index for index, collected in enumerate(members) if is_unknown(collected, model)]
+    if not unknown:
+        return {}
+    return dict(zip(unknown, profiles(batch.select(np.array(unknown)), model, mode_B2[unknown]), strict=True))
+
+
+def _search_place(
+    batch: EvidenceBatch,
+    model: PropagationModel,
+    mode_B2: NDArray[np.float64],
+    cells: int,
+    spread_m: NDArray[np.float64],
+) -> Found:
+    """The posterior at the heights that the batch has."""
+    frame = frame_around(mode_B2, batch, model, cells, spread_m)
+    mass = posterior_mass(batch, log_posterior(batch, model), frame, cells, search_radius_m(batch, model))
+    return Found(batch, frame, mass, mode_B2, [None] * len(batch))
+
+
+def systematic_shares(batch: EvidenceBatch, index: int, model: PropagationModel) -> Shares:
+    """The systematic error of a position by arrival times; powers have theirs in their likelihood."""
+    return model.systematic_m if uses_time(batch, index) else ()
+
+
+def uses_time(batch: EvidenceBatch, index: int) -> bool:
+    """At least three arrival times: two would be one hyperbola, on which power has to find the place."""
+    return int(np.sum(batch.has_arrival[index])) >= 3
+
+
+def _conclude(
+    collected: Collected,
+    found: Found,
+    shares: Shares,
+    index: int,
+    height: Height | None,
+    model: PropagationModel,
+    searched_ms: float,
+) -> Located:
+    begun = time.perf_counter()
+    evidence = replace(collected.evidence, transmitter_height_m=found.batch.transmitter_height_m[index : index + 1])
+    collected = replace(collected, evidence=evidence)
+    posterior = grid_posterior(collected, found.batch, found.frame, found.mass_BYX, index).blurred(shares)
+    fix = make_fix(collected, posterior, found.mode_B2[index], METHOD, model, height=height)
+    elapsed_ms = searched_ms + (time.perf_counter() - begun) * 1e3
+    return Located(replace(fix, elapsed_ms=elapsed_ms), posterior, collected=collected)
+
+
+def grid_posterior(
+    collected: Collected, batch: EvidenceBatch, frame: WindowFrame, mass_BYX: NDArray[np.float64], index: int
+) -> GridPosterior:
+    """One scene's posterior with the places of its cells."""
+    middle, _ = frame.select(slice(index, index + 1)).axis(mass_BYX.shape[-1])
+    offset_m = np.asarray(middle[0], dtype=float) * float(frame.core_m[index])
+    east_m, north_m = (float(frame.center_m[index, axis]) + offset_m for axis in range(2))
+    height_m = float(batch.transmitter_height_m[index])
+    return GridPosterior(collected.frame, height_m, east_m, north_m, np.asarray(mass_BYX[index], dtype=float))
+
+
+def make_fix(
+    collected: Collected,
+    posterior: GridPosterior,
+    place_m: NDArray[np.float64],
+    method: str,
+    model: PropagationModel,
+    masses: tuple[float, float] = (0.68, 0.95),
+    height: Height | None = None,
+) -> Fix:
+    """The fix of one observation at `place_m`, with the posterior's regions at the given masses.
+
+    `height` is what the arrival times tell of it; a height that was given stays as it is, and any other is unknown.
+    """
+    latitude, longitude, _ = (float(v) for v in to_geodetic(collected.frame, place_m, posterior.height_m))
+    covariance = _covariance(posterior, height)
+    region_68, region_95 = posterior.region(0.68, masses[0]), posterior.region(0.95, masses[1])
+    height_m, height_sigma_m = _told_height(collected, height)
+    status, advice = judge(collected, posterior, model)
+    account = explained(np.asarray(place_m, dtype=float)[None, None], collected.evidence, model)
+    told = (advice, "" if height is None else height.advice)
+    advice = "; ".join(filter(None, (*told, sky_wave_advice(collected.evidence, account.mode[0, 0], model))))
+    return Fix(
+        id=collected.observation.id,
+        status=status,
+        advice=advice,
+        method=method,
+        receivers=_receiver_reports(collected, account.late_s[0, 0], model),
+        latitude_deg=latitude,
+        longitude_deg=longitude,
+        height_m=height_m,
+        height_sigma_m=height_sigma_m,
+        covariance_enu_m2=covariance,
+        region_68=region_68,
+        region_95=region_95,
+        truth=check_against(collected.observation.truth, latitude, longitude, region_68, region_95),
+    )
+
+
+def _told_height(collected: Collected, height: Height | None) -> tuple[float | None, float | None]:
+    """The height above the ellipsoid and its standard deviation, as found or as given."""
+    if height is not None:
+        return height.height_m, height.sigma_m
+    given_m = collected.observation.transmitter_height_m
+    return (None, None) if given_m is None else (given_m, 0.0)
+
+
+def _covariance(posterior: GridPosterior, height: Height | None) -> NDArray[np.float64]:
+    """(3, 3) of east, north and up."""
+    covariance = np.zeros((3, 3))
+    covariance[:2, :2] = posterior.moments()[1]
+    if height is not None:
+        covariance[2, :2] = covariance[:2, 2] = height.covariance_m2
+        covariance[2, 2] = height.sigma_m**2
+    return covariance
+
+
+def _receiver_reports(
+    collected: Collected, late_s: NDArray[np.float64], model: PropagationModel
+) -> tuple[ReceiverReport, ...]:
+    evidence = collected.evidence
+    usable = iter(range(evidence.present.shape[1]))
+    reports = []
+    for reception, reason in zip(collected.observation.receptions, collected.reasons, strict=True):
+        place = None if reception.flaw is not None else next(usable)
+        timed = place is not None and bool(evidence.has_arrival[0, place])
+        used = place is not None and (timed or bool(evidence.has_level[0, place]))
+        residual_m = float(late_s[place]) * SPEED_OF_LIGHT_M_S / model.refractive_index if timed else None
+        reports.append(ReceiverReport(reception.receiver.name, used, reason, residual_m))
+    return tuple(reports)

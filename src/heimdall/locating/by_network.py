@@ -1,0 +1,186 @@
+"""From observations to fixes by a trained network, alone or joined with the likelihood."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heimdall.estimation.heights.height import Profile
+from heimdall.estimation.model import PropagationModel
+from heimdall.estimation.posterior_window import frame_around
+from heimdall.estimation.reach import search_radius_m
+from heimdall.estimation.search import find_mode, log_posterior
+from heimdall.evidence.batch import EvidenceBatch, concatenate
+from heimdall.evidence.collect import Collected
+from heimdall.evidence.mapping import mapped
+from heimdall.geometry import Array
+from heimdall.inference.answer import best_place, joined_place, smoothing_core
+from heimdall.inference.bundle import Bundle, read_bundle
+from heimdall.inference.calibration import HYBRID, LIKELIHOOD, NETWORK, Blend, Regions, kind_of, pooled
+from heimdall.inference.mixture import Mixture, from_network
+from heimdall.inference.network import OnnxNetwork
+from heimdall.inference.posterior import posterior_of
+from heimdall.inference.window import LOG_MASS, LOG_MASS_SCALE, Window, read_window
+from heimdall.locating.by_likelihood import (
+    Located,
+    grid_posterior,
+    height_profiles,
+    locate_by_likelihood,
+    locate_each,
+    make_fix,
+)
+from heimdall.observation import Observation
+
+MethodOf = Callable[[Collected, PropagationModel], str]
+"""Which method is to locate an observation."""
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What the network says about B scenes: a place in m and a density, for one method."""
+
+    place_m: Array
+    """(B, 2)"""
+    mixture: Mixture
+
+
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """A bundle with its network loaded and warm. Safe to share between threads."""
+
+    bundle: Bundle
+    network: OnnxNetwork
+
+    @classmethod
+    def load(cls, path: Path, threads: int | None = None) -> Learned:
+        """Read and check a bundle and load its network; `threads` bounds the cores one run takes."""
+        bundle = read_bundle(path)
+        return cls(bundle, OnnxNetwork(bundle.network, bundle.cells, threads))
+
+    def locate_each(self, observations: Sequence[Observation], choose: bool = False) -> Iterator[Located]:
+        """Locate every observation, in the order given, chunk by chunk as they are ready.
+
+        With `choose` by the method, the likelihood among them, that the bundle's held-out scenes found best for that kind
+        of session; otherwise by the better of network and hybrid.
+        """
+
+        def best(collected: Collected, model: PropagationModel) -> str:
+            # The likelihood's own regions are not calibrated; with a radio map they need it most.
+            with_likelihood = choose and not _is_mapped(collected)
+            return self.bundle.calibration.best_method(_kind(collected, model), with_likelihood=with_likelihood)
+
+        return self._locate(observations, best)
+
+    def locate_by(self, observations: Sequence[Observation], method: str) -> Iterator[Located]:
+        """Locate every observation by one method, "network" or "hybrid", whatever its held-out scenes say."""
+        return self._locate(observations, lambda collected, model: method)
+
+    def _locate(self, observations: Sequence[Observation], method_of: MethodOf) -> Iterator[Located]:
+        return locate_each(observations, lambda members, model: self._locate_group(members, model, method_of))
+
+    def _locate_group(
+        self, members: Sequence[Collected], model: PropagationModel, method_of: MethodOf
+    ) -> list[Located]:
+        """Observations of one propagation model: with and without a radio map apart, by network and by likelihood apart."""
+        known = [self._with_map(collected) for collected in members]
+        methods = [method_of(each, model) for each in known]
+        groups: dict[tuple[bool, bool], list[int]] = {}
+        for index, (each, method) in enumerate(zip(known, methods, strict=True)):
+            groups.setdefault((method == LIKELIHOOD, _is_mapped(each)), []).append(index)
+        results: dict[int, Located] = {}
+        for (by_likelihood, _), mine in groups.items():
+            chosen = [known[index] for index in mine]
+            if by_likelihood:
+                located = locate_by_likelihood(chosen, model)
+            else:
+                located = self._by_network(chosen, model, [methods[index] for index in mine])
+            results |= dict(zip(mine, located, strict=True))
+        return [results[index] for index in range(len(members))]
+
+    def _with_map(self, collected: Collected) -> Collected:
+        return collected if self.bundle.radio_map is None else mapped(collected, self.bundle.radio_map)
+
+    def _by_network(
+        self, members: Sequence[Collected], model: PropagationModel, methods: Sequence[str]
+    ) -> list[Located]:
+        begun = time.perf_counter()
+        batch = concatenate([collected.evidence for collected in members])
+        mode_m, _ = find_mode(batch, log_posterior(batch, model), search_radius_m(batch, model))
+        unknown = height_profiles(members, batch, model, mode_m)
+        frame = frame_around(mode_m, batch, model, self.bundle.cells)
+        window = read_window(batch, model, frame, self.bundle.cells)
+        calibration = self.bundle.calibration
+        kinds = [_kind(collected, model) for collected in members]
+        blends = [calibration.blend_of(kind) for kind in kinds]
+        answers = answers_of(self.network.run(window), window, batch.half_width_m, blends)
+        shared_ms = (time.perf_counter() - begun) * 1e3 / len(members)
+        regions = [calibration.regions_of(method, kind) for method, kind in zip(methods, kinds, strict=True)]
+        located = [
+            _conclude(
+                collected, batch, window, answers[method], index, method, regions[index], model, shared_ms, unknown
+            )
+            for index, (collected, method) in enumerate(zip(members, methods, strict=True))
+        ]
+        # The network knows transmitters on the ground only.
+        for index, profile in unknown.items():
+            if profile.matters and profile.ground_probability < 0.5:
+                located[index] = locate_by_likelihood([members[index]], model)[0]
+        return located
+
+
+def _kind(collected: Collected, model: PropagationModel) -> str:
+    return kind_of(model, int(np.sum(collected.evidence.has_arrival)), mapped=_is_mapped(collected))
+
+
+def _is_mapped(collected: Collected) -> bool:
+    return collected.evidence.mapped is not None
+
+
+def answers_of(
+    output: tuple[Array, Array], window: Window, half_width_m: Array, blends: Sequence[Blend]
+) -> dict[str, Answer]:
+    """The network's output, alone and joined with the likelihood by each scene's blend."""
+    cells = window.maps.shape[-1]
+    likelihood_share_B, blur_B, point_share_B = np.array([astuple(blend) for blend in blends], dtype=np.float32).T
+    alone = from_network(*output, window.frame, half_width_m)
+    log_mass = LOG_MASS_SCALE * window.maps[:, LOG_MASS]
+    joined = pooled(alone, log_mass.reshape(log_mass.shape[0], -1), likelihood_share_B[:, None])
+    peak = best_place(joined, smoothing_core(cells, blur_B))
+    places = {
+        NETWORK: best_place(alone, smoothing_core(cells)),
+        HYBRID: joined_place(peak, point_share_B[:, None], cells),
+    }
+    mixtures = {NETWORK: alone, HYBRID: joined}
+    return {
+        method: Answer(window.frame.place_m(place[:, None, :])[:, 0], mixtures[method])
+        for method, place in places.items()
+    }
+
+
+def _conclude(
+    collected: Collected,
+    batch: EvidenceBatch,
+    window: Window,
+    answer: Answer,
+    index: int,
+    method: str,
+    regions: Regions,
+    model: PropagationModel,
+    shared_ms: float,
+    unknown: Mapping[int, Profile],
+) -> Located:
+    begun = time.perf_counter()
+    one = slice(index, index + 1)
+    density = posterior_of(answer.mixture.select(one), window.frame.select(one), window.maps.shape[-1])
+    alone = batch.select(one)
+    posterior = grid_posterior(collected, alone, density.frame, density.mass, 0).blurred(model.systematic_m)
+    place_m: NDArray[np.float64] = np.asarray(answer.place_m[index], dtype=float)
+    masses = (regions.mass(0.68), regions.mass(0.95))
+    height = unknown[index].height if index in unknown else None
+    fix = make_fix(collected, posterior, place_m, method, model, masses, height)
+    return Located(replace(fix, elapsed_ms=shared_ms + (time.perf_counter() - begun) * 1e3), posterior, regions.mass)

@@ -1,0 +1,93 @@
+"""Locating from a program: a path or observations in, fixes out that print as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import overload
+
+from heimdall.errors import InputError
+from heimdall.fix import Fix
+from heimdall.formats.readers.read import read_observations
+from heimdall.formats.wording import coordinates_text, length_text
+from heimdall.formats.writers.write import write_fixes
+from heimdall.locating import Method
+from heimdall.locating.by_likelihood import Located
+from heimdall.locating.evidence_map import evidence_maps
+from heimdall.locating.method import locate_each
+from heimdall.observation import Observation
+
+_ROWS_SHOWN = 20
+_COLUMNS = ("id", "status", "place", "95 % within", "error", "method")
+Source = str | PathLike[str] | Observation | Sequence[Observation]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Fixes(Sequence[Fix]):
+    """The fixes of observations, in their order; `str()` is a table of the first twenty."""
+
+    observations: tuple[Observation, ...]
+    located: tuple[Located, ...]
+    """Each fix with its posterior."""
+
+    def __len__(self) -> int:
+        return len(self.located)
+
+    @overload
+    def __getitem__(self, index: int) -> Fix: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Fix]: ...
+    def __getitem__(self, index: int | slice) -> Fix | list[Fix]:
+        found = self.located[index]
+        return found.fix if isinstance(found, Located) else [each.fix for each in found]
+
+    def write(self, path: str | PathLike[str]) -> None:
+        """To a file of the kind that its suffix says; see `heimdall.write_fixes`."""
+        target = Path(path)
+        with_maps = target.suffix.lower() in (".html", ".png")
+        maps = [evidence_maps(each) for each in self.located] if with_maps else None
+        write_fixes(self, self.observations, target, maps)
+
+    def __str__(self) -> str:
+        rows = [_COLUMNS, *map(_row, self[:_ROWS_SHOWN])]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+        more = len(self) - _ROWS_SHOWN
+        return "\n".join(lines + ([f"... and {more} more"] if more > 0 else []))
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} fixes>\n{self}"
+
+
+def locate(source: Source, *, model: str | PathLike[str] | None = None, method: str = "auto") -> Fixes:
+    """Locate the transmitter of every observation in `source`: a path as `heimdall locate` takes it, or observations.
+
+    `model` is a bundle (`.heimdall`); `method` is "auto", "likelihood", "learned" or "least-squares". An observation with too
+    few receivers becomes a fix with status `insufficient`, and the others go on. Raises InputError, a ValueError, with one
+    line that says what to do.
+    """
+    if method not in list(Method):
+        raise InputError(f"there is no method `{method}`: take one of {', '.join(Method)}")
+    observations = _observations(source)
+    learned = None
+    if model is not None:
+        from heimdall.locating.by_network import Learned  # onnxruntime takes its time to load
+
+        learned = Learned.load(Path(model))
+    return Fixes(tuple(observations), tuple(locate_each(observations, Method(method), learned)))
+
+
+def _observations(source: Source) -> Sequence[Observation]:
+    if isinstance(source, Observation):
+        return [source]
+    return read_observations(source) if isinstance(source, str | PathLike) else source
+
+
+def _row(fix: Fix) -> tuple[str, ...]:
+    error = "" if fix.truth is None else length_text(fix.truth.error_m)
+    if fix.latitude_deg is None or fix.longitude_deg is None or fix.region_95 is None:
+        return fix.id, fix.status.value, "-", "-", error, fix.method
+    reach = length_text(fix.region_95.reach_m(fix.latitude_deg, fix.longitude_deg))
+    return fix.id, fix.status.value, coordinates_text(fix.latitude_deg, fix.longitude_deg), reach, error, fix.method

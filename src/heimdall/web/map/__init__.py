@@ -1,0 +1,1 @@
+"""The map with its sessions and their fixes."""

@@ -1,0 +1,167 @@
+"""A fix as the page shows it: what lies on the map, and what is said beside it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from heimdall.fix import Fix, ReceiverReport, Status
+from heimdall.formats.reports import reported
+from heimdall.formats.wording import (
+    coordinates_text,
+    frequency_text,
+    height_text,
+    length_text,
+    receiver_remark,
+    span_m,
+    without_text,
+)
+from heimdall.formats.writers.geojson import geojson_text
+from heimdall.locating.by_likelihood import Located
+from heimdall.locating.information_share import Contributions, contributions
+from heimdall.observation import ClockClass, Observation, Receiver
+from heimdall.service.concurrent_locating import Answer
+from heimdall.service.database.store import Station
+from heimdall.web.map.evidence_image import box_of, overlays
+
+Scene = dict[str, Any]
+"""What the map draws: GeoJSON features with their styles' names, overlays, bounds."""
+_MARGIN = 1.15
+_REGION_AT_MOST = 3.0
+"""The view grows for a region up to this many times what the receivers span."""
+EMPTY: Scene = {"features": [], "overlays": [], "bounds": None}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A value with its name; `tone` is good, bad or empty."""
+
+    name: str
+    value: str
+    tone: str = ""
+
+
+@dataclass(frozen=True)
+class ReceiverRow:
+    name: str
+    clock: str
+    used: bool
+    remark: str
+    residual: float | None
+    """In parts of the largest residual, -1 to 1."""
+    share: float | None
+    """Of the information, 0 to 1."""
+
+
+def scene_of(answer: Answer, index: int) -> Scene:
+    fix, observation, posterior = answer.fixes[index], answer.observations[index], answer.located[index].posterior
+    features = json.loads(geojson_text([fix], [observation]))["features"]
+    drawn = [] if posterior is None else overlays(posterior, fix.region_95)
+    return {
+        "features": [feature for feature in features if feature["geometry"] is not None],
+        "overlays": [{"address": each.address, "bounds": each.box.to_bounds()} for each in drawn],
+        "bounds": _bounds(fix, observation),
+    }
+
+
+def stations_scene(stations: Sequence[Station]) -> Scene:
+    """Registered receivers, where there is nothing else to show."""
+    if not stations:
+        return EMPTY
+    features = [
+        {
+            "type": "Feature",
+            "geometry": {"type": "Point", "coordinates": [station.longitude_deg, station.latitude_deg]},
+            "properties": {
+                "kind": "receiver",
+                "name": station.name,
+                "used": True,
+                "clock": ClockClass.of(station.clock_sigma_s).value,
+            },
+        }
+        for station in stations
+    ]
+    points = np.array([[station.longitude_deg, station.latitude_deg] for station in stations])
+    return {"features": features, "overlays": [], "bounds": box_of(points, 1.3).to_bounds()}
+
+
+def figures_of(fix: Fix, observation: Observation, found: Contributions | None) -> list[Figure]:
+    figures = [Figure("status", fix.status.value, _tone(fix.status))]
+    if fix.latitude_deg is not None and fix.longitude_deg is not None:
+        figures.append(Figure("position", coordinates_text(fix.latitude_deg, fix.longitude_deg)))
+    if fix.height_m is not None:
+        figures.append(Figure("height", height_text(fix)))
+    if fix.without is not None:
+        figures.append(Figure(f"without {fix.without.receiver}", without_text(fix.without), "warn"))
+    if fix.region_95 is not None:
+        figures.append(Figure("95 % region across", length_text(span_m(fix.region_95))))
+    if found is not None and found.bound_m is not None:
+        figures.append(Figure("bound (rms)", length_text(found.bound_m)))
+    if fix.truth is not None:
+        figures += _against_truth(fix, found)
+    figures.append(Figure("frequency", frequency_text(observation.frequency_hz)))
+    if observation.time_utc is not None:
+        figures.append(Figure("time", f"{observation.time_utc:%Y-%m-%d %H:%M:%S} UTC"))
+    figures.append(Figure("method", f"{fix.method}, {fix.elapsed_ms:.0f} ms"))
+    return figures
+
+
+def rows_of(located: Located, observation: Observation, found: Contributions | None) -> list[ReceiverRow]:
+    pairs = reported(located.fix, observation)
+    largest_m = max((abs(report.residual_m or 0.0) for _, report in pairs), default=0.0) or 1.0
+    shares: Sequence[float | None] = [None] * len(pairs) if found is None else found.shares
+    return [
+        _row(reception.receiver, report, largest_m, share)
+        for (reception, report), share in zip(pairs, shares, strict=True)
+    ]
+
+
+def details_of(answer: Answer, index: int) -> tuple[list[Figure], list[ReceiverRow]]:
+    located, observation = answer.located[index], answer.observations[index]
+    found = contributions(located)
+    return figures_of(located.fix, observation, found), rows_of(located, observation, found)
+
+
+def _against_truth(fix: Fix, found: Contributions | None) -> list[Figure]:
+    truth = fix.truth
+    assert truth is not None
+    inside = "inside 68 %" if truth.inside_68 else "inside 95 %" if truth.inside_95 else "outside 95 %"
+    figures = [Figure("from the truth", f"{length_text(truth.error_m)}, {inside}", "" if truth.inside_95 else "bad")]
+    if found is not None and found.bound_m:
+        figures.append(Figure("error to the bound", f"{truth.error_m / found.bound_m:.1f} ×"))
+    return figures
+
+
+def _row(receiver: Receiver, report: ReceiverReport, largest_m: float, share: float | None) -> ReceiverRow:
+    residual = report.residual_m / largest_m if report.used and report.residual_m is not None else None
+    return ReceiverRow(report.name, receiver.clock_class.value, report.used, receiver_remark(report), residual, share)
+
+
+def _tone(status: Status) -> str:
+    return {Status.OK: "good", Status.INCONSISTENT: "bad", Status.INSUFFICIENT: "bad"}.get(status, "warn")
+
+
+def _bounds(fix: Fix, observation: Observation) -> list[list[float]] | None:
+    """Receivers, estimate and truth; of the region as much as is not out of proportion."""
+    places = [
+        (each.receiver.longitude_deg, each.receiver.latitude_deg)
+        for each in observation.receptions
+        if each.flaw is None
+    ]
+    for place in (fix, fix.truth):
+        if place is not None and place.latitude_deg is not None and place.longitude_deg is not None:
+            places.append((place.longitude_deg, place.latitude_deg))
+    known = np.array([place for place in places if math.isfinite(sum(place))])
+    if not len(known):
+        return None
+    if fix.region_95 is None or not fix.region_95.polygons:
+        return box_of(known, _MARGIN).to_bounds()
+    middle = (known.min(axis=0) + known.max(axis=0)) / 2
+    reach = _REGION_AT_MOST * np.maximum(np.ptp(known, axis=0) / 2, 1e-4)
+    rings = np.concatenate([polygon[0] for polygon in fix.region_95.polygons])
+    return box_of(np.concatenate([known, np.clip(rings, middle - reach, middle + reach)]), _MARGIN).to_bounds()

@@ -1,0 +1,1 @@
+"""Models: which one locates, and how good each is."""

@@ -1,0 +1,93 @@
+"""One person looking at one page: who they are, what they may do, and what they are told when it does not work."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+from fastapi import Request
+from nicegui import run, ui
+from sqlalchemy.exc import SQLAlchemyError
+
+from heimdall.errors import HeimdallError
+from heimdall.service.api.parts import Parts
+from heimdall.service.api.problems import ForbiddenError, UnauthenticatedError
+from heimdall.service.auth import Principal, Role
+from heimdall.web.sign_in import COOKIE, Entry
+
+_PLAIN_WORD = re.compile(r"[a-z'’-]+[ ,]")
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Visit:
+    def __init__(self, entry: Entry, request: Request, who: Principal) -> None:
+        self.parts: Parts = entry.parts
+        self.who = who
+        self._entry = entry
+        self._word = request.cookies.get(COOKIE)
+        self._client = ui.context.client
+
+    def may(self, role: Role) -> bool:
+        return self.who.role.covers(role)
+
+    async def do(self, role: Role, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
+        """What `work` gives, done in a thread; None, and the person is told why, where it cannot or must not be done."""
+        try:
+            return await run.io_bound(lambda: self._allowed(role, lambda: work(*args, **kwargs)))
+        except HeimdallError as error:
+            self.complain(str(error))
+        except SQLAlchemyError:
+            self.complain("The database does not answer; try again soon.")
+        return None
+
+    def complain(self, message: str) -> None:
+        """Say what went wrong, until it is closed; also where the element that asked is no longer on the page."""
+        with self._client:
+            ui.notify(
+                sentence(message),
+                type="negative",
+                position="top",
+                multi_line=True,
+                close_button="Close",
+                timeout=0,
+                classes="complaint",
+            )
+
+    def _allowed(self, role: Role, work: Callable[[], T]) -> T:
+        # Asked anew each time: a page may stay open longer than its token is good.
+        who = self._entry.identify(self._word)
+        if who is None:
+            raise UnauthenticatedError("your token is no longer good: sign in again")
+        if not who.role.covers(role):
+            raise ForbiddenError(f"this needs the role {role}; yours is {who.role}")
+        self.who = who
+        return work()
+
+
+def arrive(entry: Entry, request: Request) -> Visit | None:
+    """None for somebody who has to sign in first."""
+    who = entry.identify(request.cookies.get(COOKIE))
+    return None if who is None else Visit(entry, request, who)
+
+
+class Latest:
+    """Of several requests whose answers may come in any order, the last one made counts."""
+
+    def __init__(self) -> None:
+        self._number = 0
+
+    def begin(self) -> Callable[[], bool]:
+        """A new request; what comes back says whether it is still the last."""
+        self._number += 1
+        mine = self._number
+        return lambda: mine == self._number
+
+
+def sentence(message: str) -> str:
+    """With a capital letter and a full stop."""
+    text = message.strip()
+    if _PLAIN_WORD.match(text):  # and not a file's name
+        text = text[:1].upper() + text[1:]
+    return text + ("" if text.endswith((".", "!", "?")) else ".")

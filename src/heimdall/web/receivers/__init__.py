@@ -1,0 +1,1 @@
+"""Receivers: where they stand, and how far they can be trusted."""

@@ -1,0 +1,302 @@
+"""Receivers: where they stand, how far their clocks and levels can be trusted, and calibration on a known transmitter."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from html import escape
+
+from fastapi import Request
+from nicegui import ui
+from nicegui.elements.upload_files import FileUpload
+from pydantic import ValidationError
+
+from heimdall.errors import InputError
+from heimdall.estimation.receivers.receiver_check import figures_of
+from heimdall.observation import ClockClass
+from heimdall.service.auth import Role
+from heimdall.service.database.store import Station, StoredSession
+from heimdall.service.receivers import registered, session_calibration, session_check
+from heimdall.service.receivers.registered import Correction, StationFields, StationList
+from heimdall.service.receivers.session_calibration import Calibration
+from heimdall.service.receivers.session_check import Checked, CheckedReceiver
+from heimdall.service.storage import sessions
+from heimdall.web import words
+from heimdall.web.layout import empty, frame, panel
+from heimdall.web.page_session import Visit, arrive
+from heimdall.web.receivers.receiver_form import ask_station
+from heimdall.web.sign_in import Entry, to_sign_in
+from heimdall.web.uploader import Uploader
+
+_IMPORT_LIMIT_BYTES = 5_000_000
+
+
+def register(entry: Entry) -> None:
+    @ui.page("/receivers")
+    async def show(request: Request) -> object:
+        visit = arrive(entry, request)
+        if visit is None:
+            return to_sign_in(request)
+        page = ReceiversPage(visit)
+        with frame(visit, "Receivers"):
+            page.build()
+        ui.timer(0, page.look, once=True)
+        return None
+
+
+class ReceiversPage:
+    def __init__(self, visit: Visit) -> None:
+        self._visit = visit
+
+    def build(self) -> None:
+        with ui.element("div").classes("stack"):
+            if self._visit.may(Role.OPERATOR):
+                self._build_changes()
+            with panel("Calibrate", hint="on a known transmitter"):
+                self._build_calibration()
+        with ui.element("div").classes("stack"):
+            with panel("Receivers"):
+                self._list = ui.element("div")
+            with panel("Check", hint="which of them are bad"):
+                ui.label(
+                    "Each receiver against what the others say, over all stored sessions: the worst first."
+                ).classes("muted")
+                ui.button("Check", on_click=self._check).props("outline no-caps")
+                self._checked = ui.element("div")
+            self._result = ui.element("div")
+
+    def _build_changes(self) -> None:
+        with panel("Register"):
+            with ui.element("div").classes("buttons"):
+                ui.button("Add a receiver", icon="add", on_click=self._add).props("unelevated no-caps")
+                ui.button("Export", icon="download", on_click=self._export).props("outline no-caps")
+            label, name = "Import a list (.json)", "Import receivers"
+            Uploader(self._visit, label, name, self._uploaded, _IMPORT_LIMIT_BYTES, accept=".json")
+
+    def _build_calibration(self) -> None:
+        ui.label(
+            "Delay and level of each receiver against the mean of all, from sessions whose transmitter is known."
+        ).classes("muted")
+        self._chosen = ui.select({}, value=[], multiple=True, label="Sessions").props(
+            "dense outlined options-dense use-chips"
+        )
+        self._chosen.classes("wide")
+        with ui.element("div").classes("buttons"):
+            ui.button("Find", on_click=lambda: self._calibrate(False)).props("outline no-caps")
+            if self._visit.may(Role.OPERATOR):
+                ui.button("Find and keep", on_click=lambda: self._calibrate(True)).props("unelevated no-caps")
+
+    async def look(self) -> None:
+        found = await self._visit.do(Role.VIEWER, self._find)
+        if found is None:
+            return
+        known, stored = found
+        self._chosen.set_options({each.id: each.name for each in stored})
+        self._list.clear()
+        with self._list:
+            if not known:
+                empty(
+                    "No receiver registered",
+                    "Add one, import a list, or calibrate: registered receivers keep their corrections.",
+                )
+            for station in known:
+                self._draw(station)
+
+    def _find(self) -> tuple[Sequence[Station], list[StoredSession]]:
+        with self._visit.parts.store.reading() as session:
+            known = [each for each in sessions.find(session) if each.summary.get("with_truth")]
+            return registered.find(session), known
+
+    def _draw(self, station: Station) -> None:
+        with ui.element("div").classes("station"):
+            ui.html(station_html(station), sanitize=False).classes("grow")
+            if self._visit.may(Role.OPERATOR):
+                with ui.element("div").classes("buttons"):
+                    ui.button("Edit", on_click=lambda: self._edit(station)).props("flat dense no-caps")
+                    ui.button("Forget", on_click=lambda: self._ask_delete(station)).props("flat dense no-caps")
+
+    def _add(self) -> None:
+        async def save(fields: StationFields) -> bool:
+            def apply() -> bool:
+                with self._visit.parts.store.writing() as session:
+                    registered.add(session, fields)
+                return True
+
+            return await self._changed(await self._visit.do(Role.OPERATOR, apply))
+
+        ask_station(self._visit, "Add a receiver", None, save)
+
+    def _edit(self, station: Station) -> None:
+        async def save(fields: StationFields) -> bool:
+            def apply() -> bool:
+                with self._visit.parts.store.writing() as session:
+                    registered.change(session, station.id, fields)
+                return True
+
+            return await self._changed(await self._visit.do(Role.OPERATOR, apply))
+
+        ask_station(self._visit, f"Edit {station.name}", registered.fields_of(station), save)
+
+    def _ask_delete(self, station: Station) -> None:
+        question = f"Forget {station.name}, with its place and its correction?"
+        words.confirm(question, "Forget", lambda: self._delete(station))
+
+    async def _delete(self, station: Station) -> None:
+        def apply() -> bool:
+            with self._visit.parts.store.writing() as session:
+                registered.delete(session, station.id)
+            return True
+
+        await self._changed(await self._visit.do(Role.OPERATOR, apply))
+
+    async def _changed(self, done: bool | None) -> bool:
+        if done:
+            await self.look()
+        return bool(done)
+
+    async def _export(self) -> None:
+        def listed() -> bytes:
+            with self._visit.parts.store.reading() as session:
+                found = StationList(receivers=[registered.fields_of(station) for station in registered.find(session)])
+            return found.model_dump_json(indent=2).encode()
+
+        content = await self._visit.do(Role.VIEWER, listed)
+        if content is not None:
+            ui.download.content(content, "receivers.json")
+
+    async def _uploaded(self, files: Sequence[FileUpload]) -> None:
+        content = await files[0].read()
+
+        def apply() -> int:
+            listed = read_list(content)
+            with self._visit.parts.store.writing() as session:
+                return registered.import_all(session, listed)
+
+        count = await self._visit.do(Role.OPERATOR, apply)
+        if count is not None:
+            ui.notify(f"{words.count(count, 'receiver')} imported", type="positive", position="bottom")
+            await self.look()
+
+    async def _check(self) -> None:
+        found = await self._visit.do(Role.VIEWER, self._check_stored)
+        if found is None:
+            return
+        self._checked.clear()
+        with self._checked:
+            if not found.receivers:
+                empty("Nothing to check", "Upload sessions on the page Map: every one says something of its receivers.")
+            else:
+                ui.html(check_html(found), sanitize=False)
+
+    def _check_stored(self) -> Checked:
+        parts = self._visit.parts
+        with parts.store.reading() as session:
+            chosen, known = list(sessions.find(session)), registered.find(session)
+        return parts.locator.run(lambda: session_check.check(parts.settings, chosen, known)).result()
+
+    async def _calibrate(self, keep: bool) -> None:
+        chosen = list(self._chosen.value or [])
+        role = Role.OPERATOR if keep else Role.VIEWER
+        found = await self._visit.do(role, self._found, chosen, keep)
+        if found is None:
+            return
+        self._result.clear()
+        with (
+            self._result,
+            panel(
+                "Calibration",
+                hint=f"{words.count(found.observations, 'observation')}, {'kept' if keep else 'not kept'}",
+            ),
+        ):
+            ui.html(calibration_html(found), sanitize=False)
+        await self.look()
+
+    def _found(self, chosen: list[str], keep: bool) -> Calibration:
+        parts = self._visit.parts
+        with parts.store.reading() as session:
+            stored = [sessions.get(session, each) for each in chosen]
+            known = registered.find(session)
+        found = session_calibration.calibrate(parts.settings, stored, known)
+        if not keep:
+            return found
+        return session_calibration.keep(parts.store, parts.settings, stored, found)
+
+
+def read_list(content: bytes) -> StationList:
+    """Raises InputError that names the first entry which is wrong."""
+    try:
+        return StationList.model_validate(json.loads(content))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise InputError(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from error
+    except ValueError as error:
+        raise InputError(f"the list is no JSON: {error}") from error
+
+
+def station_html(station: Station) -> str:
+    clock = ClockClass.of(station.clock_sigma_s).value if station.clock_sigma_s is not None else "as its recordings say"
+    correction = registered.correction_of(station)
+    about = [f"{station.latitude_deg:.5f}, {station.longitude_deg:.5f}, {station.height_m:g} m", f"clock: {clock}"]
+    chip = "" if correction is None else ' <span class="chip good">corrected</span>'
+    lines = [" · ".join(about), *([] if correction is None else [correction_text(correction)]), station.note]
+    listed = "".join(f'<p class="muted">{escape(line)}</p>' for line in lines if line)
+    return f'<span class="strong">{escape(station.name)}</span>{chip}{listed}'
+
+
+def correction_text(correction: Correction) -> str:
+    parts = []
+    if correction.delay_s is not None:
+        parts.append(f"delay {_micro(correction.delay_s)} ± {_micro(correction.delay_sigma_s)} µs")
+    if correction.level_bias_db is not None:
+        parts.append(f"level {correction.level_bias_db:+.1f} ± {correction.level_bias_sigma_db or 0:.1f} dB")
+    made = f", {correction.made_utc:%Y-%m-%d}" if correction.made_utc is not None else ""
+    return f"{', '.join(parts)}; from {words.count(correction.observations, 'observation')}{made}"
+
+
+def check_html(found: Checked) -> str:
+    """The same figures and words as `heimdall receivers check`."""
+    names = ("receiver", "count", "late", "scatter", "level", "scatter", "not used", "suspicion")
+    head = "".join(f"<th>{name}</th>" for name in names)
+    rows = "".join(_checked_row(each) for each in found.receivers)
+    looked_at = f"{found.checked} of {words.count(found.observations, 'observation')}"
+    notes = "".join(f'<p class="muted">{escape(line)}</p>' for line in (looked_at, *found.unreadable))
+    return f'{notes}<div class="table"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+
+
+def _checked_row(receiver: CheckedReceiver) -> str:
+    cells = [receiver.name, *figures_of(session_check.plain(receiver))]
+    chip = f'<span class="chip warn">{escape(receiver.suspicion)}</span>' if receiver.suspicion else ""
+    return "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + f"<td>{chip}</td></tr>"
+
+
+def calibration_html(found: Calibration) -> str:
+    head = "<tr><th>receiver</th><th>delay</th><th>±</th><th>level</th><th>±</th><th>scatter of the residuals</th></tr>"
+    rows = "".join(_calibrated_row(each.name, each.correction) for each in found.receivers)
+    return f'<div class="table"><table><thead>{head}</thead><tbody>{rows}</tbody></table></div>'
+
+
+def _calibrated_row(name: str, correction: Correction) -> str:
+    delays = [each.delay_s for each in correction.residuals if each.delay_s is not None]
+    levels = [each.level_db for each in correction.residuals if each.level_db is not None]
+    scatter = [
+        f"{1e6 * _scatter(delays):.3g} µs" if len(delays) > 1 else "",
+        f"{_scatter(levels):.1f} dB" if len(levels) > 1 else "",
+    ]
+    cells = [
+        name,
+        "" if correction.delay_s is None else f"{_micro(correction.delay_s)} µs",
+        "" if correction.delay_sigma_s is None else _micro(correction.delay_sigma_s),
+        "" if correction.level_bias_db is None else f"{correction.level_bias_db:+.1f} dB",
+        "" if correction.level_bias_sigma_db is None else f"{correction.level_bias_sigma_db:.1f}",
+        ", ".join(each for each in scatter if each) or "one observation",
+    ]
+    return "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
+
+
+def _scatter(values: list[float]) -> float:
+    mean = sum(values) / len(values)
+    return float((sum((value - mean) ** 2 for value in values) / (len(values) - 1)) ** 0.5)
+
+
+def _micro(seconds: float | None) -> str:
+    return f"{1e6 * (seconds or 0.0):.3g}"

@@ -1,0 +1,145 @@
+"""An unknown height: estimated with the place, marginalised into the region, and said."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pymap3d
+import pytest
+
+from heimdall.constants import SPEED_OF_LIGHT_M_S
+from heimdall.estimation.cramer_rao import bound_at
+from heimdall.estimation.heights.height import concluded
+from heimdall.estimation.model import TERRESTRIAL
+from heimdall.evaluation.comparison import needed_mass
+from heimdall.evidence.collect import collect
+from heimdall.fix import Status
+from heimdall.locating.by_likelihood import Located, locate
+from heimdall.locating.information_share import contributions
+from heimdall.observation import Observation, Place, Receiver, Reception
+
+RECEIVERS = [(47.1, 15.2), (46.8, 15.0), (47.05, 15.55), (46.85, 15.6), (46.95, 15.3)]
+GROUND_M = 400.0
+
+
+def _heard(place: Place, count: int, clock_sigma_s: float, seed: int) -> Observation:
+    """Receivers 25 to 50 km apart, their arrival times off by what their clocks claim, the height not told."""
+    chance = np.random.default_rng(seed)
+    receptions = []
+    for index, (latitude, longitude) in enumerate(RECEIVERS[:count]):
+        receiver = Receiver(f"R{index}", latitude, longitude, GROUND_M, clock_sigma_s)
+        ends = (pymap3d.geodetic2ecef(p.latitude_deg, p.longitude_deg, p.height_m) for p in (receiver, place))
+        distance_m = float(np.linalg.norm(np.subtract(*(np.array(end) for end in ends))))
+        toa_s = distance_m * 1.0003 / SPEED_OF_LIGHT_M_S + chance.normal(0.0, clock_sigma_s)
+        receptions.append(Reception(receiver, toa_s=float(toa_s)))
+    return Observation("made up", 433e6, 1e6, tuple(receptions), truth=place)
+
+
+def _located(height_m: float, count: int = 5, clock_sigma_s: float = 50e-9, seed: int = 1) -> Located:
+    place = Place(46.93, 15.32, height_m)
+    return locate([_heard(place, count, clock_sigma_s, seed)])[0]
+
+
+@pytest.mark.parametrize("height_m", [15e3, 24e3])
+def test_times_that_contradict_the_ground_say_so(height_m: float) -> None:
+    """The height is found within its uncertainty, the place is right, and the advice says that it is not on the ground."""
+    fix = _located(height_m).fix
+    assert fix.height_m is not None
+    assert fix.height_sigma_m is not None
+    assert abs(fix.height_m - height_m) < 3 * fix.height_sigma_m + 100
+    assert fix.height_sigma_m < 2000
+    assert "not on the ground" in fix.advice
+    assert fix.truth is not None
+    assert fix.truth.error_m < 300
+    assert fix.truth.inside_95
+
+
+def test_a_narrow_peak_aloft_is_not_overlooked() -> None:
+    """At 8 km the heights that fit are few: cells of height too coarse for them called it the ground, 180 m off and sure."""
+    fix = _located(8e3).fix
+    assert fix.height_m is not None
+    assert fix.height_sigma_m is not None
+    assert abs(fix.height_m - 8e3) < 3 * fix.height_sigma_m
+    assert fix.height_m > 4e3
+    assert fix.truth is not None
+    assert fix.truth.inside_95
+
+
+def test_a_transmitter_on_the_ground_stays_there() -> None:
+    """Precise times of five receivers leave the ground the likeliest, and the place as good as with the height given."""
+    located = _located(GROUND_M, clock_sigma_s=30e-9)
+    assert located.fix.height_m == pytest.approx(GROUND_M)
+    assert "not on the ground" not in located.fix.advice
+    assert located.fix.truth is not None
+    assert located.fix.truth.error_m < 200
+
+
+def test_a_height_is_null_or_has_a_sigma() -> None:
+    """Given: as it is, with none. Four times or more: estimated. Fewer: nobody knows."""
+    heard = _heard(Place(46.93, 15.32, 5e3), 4, 300e-9, 2)
+    given, estimated, unknown = (
+        each.fix
+        for each in locate(
+            [replace(heard, transmitter_height_m=5e3), heard, replace(heard, receptions=heard.receptions[:3])]
+        )
+    )
+    assert (given.height_m, given.height_sigma_m) == (5e3, 0.0)
+    assert estimated.height_sigma_m is not None
+    assert estimated.height_sigma_m > 100
+    assert estimated.covariance_enu_m2 is not None
+    assert estimated.covariance_enu_m2[2, 2] == pytest.approx(estimated.height_sigma_m**2)
+    assert np.all(np.linalg.eigvalsh(estimated.covariance_enu_m2) >= -1)
+    assert (unknown.height_m, unknown.height_sigma_m) == (None, None)
+
+
+def test_regions_hold_aloft() -> None:
+    """Transmitters up to 25 km high, four receivers, clocks of 500 ns: no `ok` without the height, and regions that hold.
+
+    With the height taken as the receivers', their 95 % regions held a third of them. The prior expects half of all on the
+    ground, so that the 68 % regions of transmitters that are all aloft hold less than that.
+    """
+    chance = np.random.default_rng(5)
+    heights_m = GROUND_M + chance.uniform(1e3, 25e3, 24)
+    places = [
+        Place(46.95 + chance.uniform(-0.08, 0.08), 15.33 + chance.uniform(-0.12, 0.12), float(h)) for h in heights_m
+    ]
+    heard = [_heard(place, 4, 500e-9, seed) for seed, place in enumerate(places)]
+    located = locate(heard)
+    assert all(each.fix.height_sigma_m is not None for each in located if each.fix.status is Status.OK)
+    held = np.array([needed_mass(each.posterior, place) for each, place in zip(located, places, strict=True)])
+    assert np.mean(held < 0.95) >= 20 / 24
+    assert np.mean(held < 0.68) >= 9 / 24
+
+
+def test_the_residuals_are_those_at_the_height_found() -> None:
+    """With the height right, links fit within what their clocks claim; the bound knows that the height is unknown."""
+    located = _located(15e3)
+    late_m = [report.residual_m for report in located.fix.receivers]
+    assert max(abs(late or 0.0) for late in late_m) < 60
+    found = contributions(located)
+    assert found is not None
+    assert found.bound_m is not None
+    assert found.bound_m > 0
+
+
+def test_an_unknown_height_takes_information_away() -> None:
+    """The bound with the height unknown is wider aloft, and the same for a transmitter that no time can see rise."""
+    evidence = collect(_heard(Place(46.93, 15.32, 0.0), 5, 50e-9, 1)).evidence
+    for height_m, wider in ((12e3, 1.2), (GROUND_M, 1.0)):
+        at = replace(evidence, transmitter_height_m=np.array([height_m]))
+        known, unknown = (
+            np.trace(bound_at(np.array([[25e3, -5e3]]), at, TERRESTRIAL, height_unknown=each)[0])
+            for each in (False, True)
+        )
+        assert unknown >= wider * known * (1 - 1e-9)
+    assert unknown < 1.5 * known
+
+
+def test_the_likelier_of_ground_and_sky_is_the_answer() -> None:
+    """On the ground the deviation counts from there; aloft the mean is the answer."""
+    above = np.array([0.0, 1000.0, 3000.0])
+    ground, aloft = (concluded(above, np.array(share), 400.0, 100.0) for share in ([0.6, 0.2, 0.2], [0.2, 0.4, 0.4]))
+    assert ground.height_m == 400
+    assert ground.sigma_m == pytest.approx(np.sqrt(0.2 * 1000**2 + 0.2 * 3000**2 + 0.6 * 100**2))
+    assert aloft.height_m == pytest.approx(400 + 1600)

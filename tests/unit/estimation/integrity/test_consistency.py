@@ -1,0 +1,185 @@
+"""A fix is ok only where its receivers agree; where they do not, the one that is wrong is named."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from heimdall.estimation.integrity.consistency import find_misfit, misfit_probability
+from heimdall.estimation.integrity.misplacement import coarseness, corrections
+from heimdall.estimation.model import model_of
+from heimdall.evidence.collect import collect, redescribed
+from heimdall.fix import Fix, Status
+from heimdall.locating import by_least_squares
+from heimdall.locating.by_likelihood import locate
+from heimdall.observation import Observation, Place, Receiver
+
+MakeObservation = Callable[..., Observation]
+SIX = [(50.2, 10.1), (49.8, 10.3), (50.1, 9.6), (49.9, 9.7), (50.3, 10.6), (49.7, 10.0)]
+SOUTHERN = [(-33.2, -70.1), (-33.8, -70.3), (-33.1, -69.6), (-33.9, -69.7)]
+
+
+def changed(observation: Observation, index: int, **fields: object) -> Observation:
+    """One receiver as its owner describes it wrongly."""
+    receptions = list(observation.receptions)
+    receptions[index] = replace(receptions[index], receiver=replace(receptions[index].receiver, **fields))
+    return replace(observation, receptions=tuple(receptions))
+
+
+def shifted(observation: Observation, index: int, *, toa_s: float = 0.0, rssi_dbm: float = 0.0) -> Observation:
+    receptions = list(observation.receptions)
+    old = receptions[index]
+    receptions[index] = replace(old, toa_s=old.toa_s + toa_s, rssi_dbm=old.rssi_dbm + rssi_dbm)
+    return replace(observation, receptions=tuple(receptions))
+
+
+def fix_of(observation: Observation) -> Fix:
+    return locate([observation])[0].fix
+
+
+def test_receivers_that_agree_are_ok(make_observation: MakeObservation) -> None:
+    fix = fix_of(make_observation(SIX))
+    assert fix.status is Status.OK
+    assert fix.without is None
+    assert fix.to_json()["without"] is None
+
+
+@pytest.mark.parametrize(("places", "truth"), [(SIX, Place(50.02, 10.05, 0.0)), (SOUTHERN, Place(-33.5, -70.0, 0.0))])
+def test_swapped_latitude_and_longitude_are_named(
+    make_observation: MakeObservation, places: list[tuple[float, float]], truth: Place
+) -> None:
+    """Thousands of km from the others, with a correction that fits; and the fix without it is right."""
+    latitude, longitude = places[1]
+    wrong = changed(make_observation(places, truth), 1, latitude_deg=longitude, longitude_deg=latitude)
+    fix = fix_of(wrong)
+    assert fix.status is Status.INCONSISTENT
+    assert "R1" in fix.advice
+    assert "latitude and longitude swapped" in fix.advice
+    assert fix.without is not None
+    assert fix.without.receiver == "R1"
+    assert fix.without.latitude_deg == pytest.approx(truth.latitude_deg, abs=0.02)
+
+
+def test_three_receivers_with_one_swapped_are_not_ok(make_observation: MakeObservation) -> None:
+    """Three times fit some place whatever they are: here geometry tells."""
+    latitude, longitude = SIX[0]
+    wrong = changed(make_observation(SIX[:3]), 0, latitude_deg=longitude, longitude_deg=latitude)
+    fix = fix_of(wrong)
+    assert fix.status is Status.INCONSISTENT
+    assert "R0" in fix.advice
+
+
+def test_a_flipped_sign_is_named(make_observation: MakeObservation) -> None:
+    fix = fix_of(changed(make_observation(SIX), 3, longitude_deg=-SIX[3][1]))
+    assert fix.status is Status.INCONSISTENT
+    assert "R3" in fix.advice
+    assert "the sign of its longitude" in fix.advice
+
+
+@pytest.mark.parametrize("late_s", [60e-6, -60e-6])
+def test_a_wrong_clock_is_named_with_how_late_it_is(make_observation: MakeObservation, late_s: float) -> None:
+    fix = fix_of(shifted(make_observation(SIX), 2, toa_s=late_s))
+    assert fix.status is Status.INCONSISTENT
+    assert "R2 most of all" in fix.advice
+    assert ("later" if late_s > 0 else "earlier") in fix.advice
+    assert "60" in fix.advice or "59" in fix.advice
+    assert fix.without is not None
+    assert fix.without.reach_m is not None
+    assert fix.without.reach_m < 3000
+
+
+def test_a_level_40_db_off_is_named(make_observation: MakeObservation) -> None:
+    fix = fix_of(shifted(make_observation(SIX), 4, rssi_dbm=-40.0))
+    assert fix.status is Status.INCONSISTENT
+    assert "R4 most of all: its level is" in fix.advice
+    assert "dB lower" in fix.advice
+
+
+def test_a_place_in_whole_degrees_is_named(make_observation: MakeObservation) -> None:
+    fix = fix_of(changed(make_observation(SIX), 5, latitude_deg=50.0, longitude_deg=10.0))
+    assert fix.status is Status.INCONSISTENT
+    assert "R5 most of all" in fix.advice
+    assert "whole degrees" in fix.advice
+
+
+def test_one_late_signal_is_no_contradiction(make_observation: MakeObservation) -> None:
+    """A blocked link comes late by some microseconds, and the model knows it."""
+    assert fix_of(shifted(make_observation(SIX), 2, toa_s=4e-6)).status is Status.OK
+
+
+def test_three_times_say_that_they_cannot_check_each_other(make_observation: MakeObservation) -> None:
+    fix = fix_of(make_observation(SIX[:3], Place(50.0, 10.0, 0.0)))
+    assert fix.status is Status.OK
+    assert "three arrival times cannot check each other" in fix.advice
+
+
+def test_other_methods_are_checked_as_well(make_observation: MakeObservation) -> None:
+    wrong = shifted(make_observation(SIX), 2, toa_s=80e-6)
+    assert next(by_least_squares.locate_each([wrong])).fix.status is Status.INCONSISTENT
+
+
+def test_the_probability_of_a_misfit_falls_with_the_fault(make_observation: MakeObservation) -> None:
+    """It is 1 where times cannot tell."""
+    good = collect(make_observation(SIX))
+    place, model = good.frame.to_enu(np.array(50.02), np.array(10.05), np.array(0.0))[:2], model_of(good)
+    late = [collect(shifted(make_observation(SIX), 1, toa_s=t)).evidence for t in (0.0, 8e-6, 30e-6)]
+    probabilities = [misfit_probability(evidence, place, model) for evidence in late]
+    assert probabilities[0] == 1.0
+    assert probabilities[1] > probabilities[2]
+    assert probabilities[2] < 0.01
+    assert misfit_probability(collect(make_observation(SIX[:3])).evidence, place, model) == 1.0
+
+
+def test_two_receivers_are_not_checked(make_observation: MakeObservation) -> None:
+    two = collect(make_observation(SIX[:2]))
+    assert find_misfit(two.evidence, np.zeros(2), model_of(two)) is None
+
+
+def test_redescribed_evidence_is_that_of_the_same_measurements_elsewhere(make_observation: MakeObservation) -> None:
+    """As if it had been collected anew, for a table of measurements."""
+    observation = make_observation(SIX)
+    moved = replace(observation.receptions[1].receiver, latitude_deg=49.5)
+    again = redescribed(collect(observation), {1: moved, 3: None})
+    receptions = list(observation.receptions)
+    receptions[1] = replace(receptions[1], receiver=moved)
+    receptions[3] = replace(receptions[3], flaw="left out")
+    fresh = collect(replace(observation, receptions=tuple(receptions)))
+    for name in ("position_enu_m", "arrival_s", "level_db", "half_width_m", "clock_sigma_s", "has_arrival"):
+        np.testing.assert_allclose(getattr(again.evidence, name), getattr(fresh.evidence, name), err_msg=name)
+    assert again.reasons == fresh.reasons
+
+
+@pytest.mark.parametrize(
+    ("latitude", "longitude", "words"),
+    [(47.0, 9.0, "whole degrees"), (47.1, 9.0, "tenths"), (47.12, 9.0, None), (46.499351, 8.798828, None)],
+)
+def test_coarse_places_are_told_by_their_decimals(latitude: float, longitude: float, words: str | None) -> None:
+    found = coarseness(Receiver("A", latitude, longitude))
+    assert (words in found) if words and found else found is words
+
+
+def test_a_height_of_zero_among_mountains_is_a_mistake_to_try() -> None:
+    others = [Receiver(name, 47.0, 9.0, 1500.0) for name in "BCD"]
+    words = [each.words for each in corrections(Receiver("A", 47.1, 9.1), others)]
+    assert any("height of 1500 m instead of 0" in each for each in words)
+
+
+FAR = [(50.2, 10.1), (46.5, 8.8), (51.8, 10.6), (52.1, 5.2)]
+
+
+@pytest.mark.parametrize("frequency_hz", [145e6, 2.4e9])
+def test_what_no_wave_of_the_band_reaches_is_not_ok(make_observation: MakeObservation, frequency_hz: float) -> None:
+    fix = fix_of(replace(make_observation(FAR), frequency_hz=frequency_hz))
+    assert fix.status is Status.INCONSISTENT
+    assert "beyond the radio horizon" in fix.advice
+    assert "give its height" in fix.advice
+
+
+@pytest.mark.parametrize(("frequency_hz", "height_m"), [(77.5e3, 0.0), (1090e6, 11_000.0)])
+def test_a_wave_along_the_ground_and_a_flying_transmitter_are_heard_from_afar(
+    make_observation: MakeObservation, frequency_hz: float, height_m: float
+) -> None:
+    observation = make_observation(FAR, Place(50.02, 10.05, height_m))
+    flying = replace(observation, frequency_hz=frequency_hz, transmitter_height_m=height_m)
+    assert fix_of(flying).status is Status.OK

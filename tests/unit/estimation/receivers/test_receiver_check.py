@@ -1,0 +1,100 @@
+"""Over many observations the bad receiver is named, and what is wrong with it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from heimdall.estimation.receivers.receiver_check import ReceiverCheck, check_receivers, evenly
+from heimdall.observation import Observation, Place
+
+MakeObservation = Callable[..., Observation]
+FIVE = [(50.2, 10.1), (49.8, 10.3), (50.1, 9.6), (49.9, 9.7), (50.3, 10.6)]
+COUNT = 14
+
+
+def observed(make_observation: MakeObservation, known: bool) -> Iterator[Observation]:
+    """Transmitters all round, with clocks and levels as they are."""
+    rng = np.random.default_rng(7)
+    for number in range(COUNT):
+        truth = Place(50.0 + rng.uniform(-0.25, 0.25), 10.1 + rng.uniform(-0.4, 0.4), 0.0)
+        made = make_observation(FIVE, truth)
+        receptions = tuple(
+            replace(each, toa_s=each.toa_s + rng.normal(0, 1e-7), rssi_dbm=each.rssi_dbm + rng.normal(0, 3))
+            for each in made.receptions
+        )
+        yield replace(made, id=f"{number}", receptions=receptions, truth=truth if known else None)
+
+
+def with_fault(observation: Observation, index: int, **changes: object) -> Observation:
+    receptions = list(observation.receptions)
+    receptions[index] = replace(receptions[index], **changes)
+    return replace(observation, receptions=tuple(receptions))
+
+
+def worst(observations: list[Observation]) -> ReceiverCheck:
+    return check_receivers(observations)[0]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_good_receivers_are_not_suspicious(make_observation: MakeObservation, known: bool) -> None:
+    found = check_receivers(list(observed(make_observation, known)))
+    assert {each.name for each in found} == {f"R{index}" for index in range(5)}
+    assert all(each.suspicion == "" for each in found)
+    assert all(each.timed == each.observations == COUNT for each in found)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_late_clock_is_named_with_its_delay(make_observation: MakeObservation, known: bool) -> None:
+    """6 us, whether or not the transmitters are known, and nobody else is accused."""
+    late = [with_fault(each, 3, toa_s=each.receptions[3].toa_s + 6e-6) for each in observed(make_observation, known)]
+    first, *others = check_receivers(late)
+    assert first.name == "R3"
+    assert "its clock is late by" in first.suspicion
+    assert first.median_late_s == pytest.approx(6e-6, abs=1e-6)
+    assert all(each.suspicion == "" for each in others)
+
+
+def test_a_wrong_place_is_told_from_a_wrong_clock(make_observation: MakeObservation) -> None:
+    """Transmitters all round: 4 km to the north are late from one side and early from the other."""
+    wrong = []
+    for each in observed(make_observation, True):
+        receiver = each.receptions[0].receiver
+        wrong.append(with_fault(each, 0, receiver=replace(receiver, latitude_deg=receiver.latitude_deg + 0.036)))
+    first = worst(wrong)
+    assert first.name == "R0"
+    assert "its place is off by about" in first.suspicion
+    assert "km" in first.suspicion
+
+
+def test_jumping_stamps_and_a_low_level_are_named(make_observation: MakeObservation) -> None:
+    rng = np.random.default_rng(3)
+    jumping = [
+        with_fault(
+            each, 1, toa_s=each.receptions[1].toa_s + rng.normal(0, 40e-6), rssi_dbm=each.receptions[1].rssi_dbm - 20
+        )
+        for each in observed(make_observation, True)
+    ]
+    first = worst(jumping)
+    assert first.name == "R1"
+    assert "its stamps jump" in first.suspicion
+    assert "dB low" in first.suspicion
+
+
+def test_a_receiver_that_is_seldom_used_is_named_with_the_reason(make_observation: MakeObservation) -> None:
+    deaf = [
+        with_fault(each, 2, flaw="no signal: all samples are the same") for each in observed(make_observation, True)
+    ]
+    first = worst(deaf)
+    assert first.name == "R2"
+    assert first.unused_share == 1.0
+    assert first.suspicion == "not used in 100 % of the observations: no signal: all samples are the same"
+    assert first.median_late_s is None
+
+
+def test_of_many_observations_some_are_taken_evenly(make_observation: MakeObservation) -> None:
+    many = [make_observation()] * 10
+    assert len(evenly(many, 4)) == 4
+    assert evenly(many, 20) is many
+    assert evenly(list(range(10)), 4) == [0, 3, 6, 9]  # type: ignore[arg-type]

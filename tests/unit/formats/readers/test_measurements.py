@@ -1,0 +1,247 @@
+"""Measurement files: what is written is read again, and a bad line is named."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from heimdall.errors import InputError
+from heimdall.formats.readers.limits import Limits
+from heimdall.formats.readers.measurements import measurements_text, read_measurements
+from heimdall.observation import Observation, Place, Receiver, Reception
+
+
+def _row(**changes: Any) -> dict[str, Any]:
+    measurements = [
+        {
+            "receiver": "a",
+            "latitude_deg": 47.0,
+            "longitude_deg": 8.0,
+            "height_m": 400.0,
+            "toa_s": 0.001,
+            "clock_sigma_s": 5e-8,
+        },
+        {"receiver": "b", "latitude_deg": 48.0, "longitude_deg": 9.0, "height_m": 500.0, "rssi_dbm": -80.5},
+    ]
+    return {"id": "m1", "frequency_hz": 1090e6, "bandwidth_hz": 2e6, "measurements": measurements, **changes}
+
+
+def _lines(*rows: dict[str, Any] | str) -> bytes:
+    return "\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows).encode()
+
+
+def test_a_line_of_the_contract_is_read() -> None:
+    """Every key of the contract finds its place."""
+    row = _row(time_utc="2022-11-23T13:24:40Z", height_m=9000.0, truth={"latitude_deg": 47.5, "longitude_deg": 8.5})
+    (observation,) = read_measurements("x.jsonl", _lines(row))
+    assert observation.time_utc == datetime(2022, 11, 23, 13, 24, 40, tzinfo=UTC)
+    assert observation.transmitter_height_m == 9000
+    assert observation.truth == Place(47.5, 8.5, None)
+    first, second = observation.receptions
+    assert first.receiver == Receiver("a", 47.0, 8.0, 400.0, 5e-8)
+    assert (first.toa_s, first.rssi_dbm) == (0.001, None)
+    assert (second.toa_s, second.rssi_dbm, second.receiver.clock_sigma_s) == (None, -80.5, None)
+
+
+def test_empty_lines_are_skipped_and_order_is_kept() -> None:
+    """Observations come in the order of the lines."""
+    read = read_measurements("x.jsonl", _lines(_row(id="1"), "", _row(id="2"), ""))
+    assert [observation.id for observation in read] == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        ("{'id': 1}", "Invalid JSON"),
+        ("[1, 2]", "object"),
+        (_row(frequency_hz=0), "frequency_hz"),
+        (_row(bandwidth_hz=None), "bandwidth_hz"),
+        (_row(truth={"latitude_deg": 91, "longitude_deg": 0}), "truth.latitude_deg"),
+        (
+            _row(measurements=[{"receiver": "a", "latitude_deg": "north", "longitude_deg": 1}]),
+            "measurements.0.latitude_deg",
+        ),
+        (_row(frequency=1), "frequency: Extra inputs"),
+        (_row(measurements=_row()["measurements"][:1]), "at least 2"),
+    ],
+)
+def test_a_bad_line_is_named(bad: dict[str, Any] | str, reason: str) -> None:
+    """The error has the file, the number of the line and the key."""
+    with pytest.raises(InputError, match=rf"^x.jsonl line 2: .*{reason}"):
+        read_measurements("x.jsonl", _lines(_row(), bad))
+
+
+def test_an_empty_file_is_refused() -> None:
+    """No measurement is an error, not an empty answer."""
+    with pytest.raises(InputError, match="holds no measurement"):
+        read_measurements("x.jsonl", b"\n\n")
+
+
+def test_more_lines_than_the_limit_are_refused() -> None:
+    """The limit of rows holds."""
+    with pytest.raises(InputError, match="more than 2 lines"):
+        read_measurements("x.jsonl", _lines(_row(), _row(), _row()), Limits(rows=2))
+
+
+def test_iq_does_not_go_into_a_table() -> None:
+    """An observation with samples is for SigMF."""
+    reception = Reception(Receiver("a", 1, 2), samples=np.zeros(99, np.complex64), sample_rate_hz=1.0)
+    with pytest.raises(InputError, match="SigMF"):
+        measurements_text([Observation("x", 1e6, 1e3, (reception, reception))])
+
+
+_finite = st.floats(-1e3, 1e3)
+_power = st.floats(-400, 300)
+_sigma = st.none() | st.floats(1e-12, 10)
+_receptions = st.lists(
+    st.builds(
+        lambda latitude, longitude, height, clock, toa, rssi, sigma: (
+            Receiver("", latitude, longitude, height, clock),
+            {"toa_s": toa, "rssi_dbm": rssi, "rssi_sigma_db": sigma},
+        ),
+        st.floats(-90, 90),
+        st.floats(-180, 180),
+        st.floats(-100, 9000),
+        _sigma,
+        st.none() | _finite,
+        st.none() | _power,
+        _sigma,
+    ),
+    min_size=2,
+    max_size=6,
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    made=_receptions,
+    name=st.text(max_size=20),
+    time=st.none() | st.datetimes(timezones=st.just(UTC)),
+    height=st.none() | st.floats(-1000, 100_000),
+)
+def test_what_is_written_is_read_again(made: Any, name: str, time: datetime | None, height: float | None) -> None:
+    """Reading what was written gives the same numbers to the last bit."""
+    receptions = tuple(
+        Reception(Receiver(f"r{index}é\n", *list(vars(receiver).values())[1:]), **measured)
+        for index, (receiver, measured) in enumerate(made)
+    )
+    written = Observation(name, 462.7e6, 12.5e3, receptions, time, height, Place(1.5, 2.5, None))
+    (read,) = read_measurements("x.jsonl", measurements_text([written]).encode())
+    assert (read.id, read.time_utc, read.transmitter_height_m, read.truth) == (name, time, height, written.truth)
+    for before, after in zip(receptions, read.receptions, strict=True):
+        assert after.receiver == before.receiver
+        assert (after.toa_s, after.rssi_dbm, after.rssi_sigma_db) == (
+            before.toa_s,
+            before.rssi_dbm,
+            before.rssi_sigma_db,
+        )
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data())
+def test_any_damage_gives_observations_or_one_error(data: st.DataObject) -> None:
+    """A damaged file is read or refused with InputError, never anything else."""
+    content = bytearray(_lines(_row(), _row(id="m2")))
+    for _ in range(data.draw(st.integers(0, 3))):
+        place = data.draw(st.integers(0, len(content) - 1))
+        patch = data.draw(st.binary(min_size=1, max_size=8) | st.sampled_from([b"NaN", b"-1", b"1e999", b"null", b"}"]))
+        content[place : place + len(patch)] = patch
+    with contextlib.suppress(InputError):
+        read = read_measurements("x.jsonl", bytes(content[: data.draw(st.integers(0, len(content)))]))
+        assert all(len(observation.receptions) == 2 for observation in read)
+
+
+def test_numbers_that_are_none_flag_their_receiver() -> None:
+    """NaN in one measurement costs that receiver, not the file."""
+    row = _row()
+    row["measurements"][0]["toa_s"] = math.nan
+    (observation,) = read_measurements("x.jsonl", _lines(row))
+    assert [reception.flaw for reception in observation.receptions] == ["its arrival time is not a number", None]
+
+
+def _timed(*toa: Any) -> dict[str, Any]:
+    places = ((47.0, 8.0), (48.0, 9.0), (47.5, 9.5), (48.2, 8.1))
+    return _row(
+        measurements=[
+            {"receiver": f"r{index}", "latitude_deg": a, "longitude_deg": b, "toa_s": each, "clock_sigma_s": 5e-8}
+            for index, ((a, b), each) in enumerate(zip(places, toa, strict=False))
+        ]
+    )
+
+
+def test_unix_times_keep_every_digit() -> None:
+    """Of nanoseconds in a time of 2022 a float keeps 240: they come from the text, less a common whole second."""
+    text = json.dumps(_timed(1.0, 2.0, 3.0, None))
+    for index, digits in enumerate(("1664110830.999999900", "1664110831.000123457", "1664110831.000000001")):
+        text = text.replace(f'"toa_s": {index + 1}.0', f'"toa_s": {digits}')
+    (observation,) = read_measurements("x.jsonl", text.encode())
+    first, second, third = (reception.toa_s or 0.0 for reception in observation.receptions[:3])
+    assert second - first == pytest.approx(123.557e-6, abs=1e-13)
+    assert third - first == pytest.approx(101e-9, abs=1e-13)
+    assert observation.receptions[3].toa_s is None
+    assert abs(second) < 10
+
+
+def test_times_near_their_origin_are_left_alone() -> None:
+    (observation,) = read_measurements("x.jsonl", _lines(_timed(1.25, -3.5, 999.0)))
+    assert [reception.toa_s for reception in observation.receptions] == [1.25, -3.5, 999.0]
+
+
+def test_a_height_that_nobody_knows_may_be_null() -> None:
+    row = _row()
+    row["measurements"][0]["height_m"] = None
+    (observation,) = read_measurements("x.jsonl", _lines(row))
+    assert observation.receptions[0].receiver.height_m == 0
+    assert observation.receptions[0].flaw is None
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "flaw"),
+    [
+        ("rssi_dbm", 1e200, "received power of 1e+200 dBm"),
+        ("rssi_dbm", -1e300, "received power"),
+        ("rssi_sigma_db", 1e200, "power uncertainty"),
+        ("clock_sigma_s", 1e300, "clock uncertainty"),
+        ("toa_s", 1e250, "arrival time of 1e+250 s"),
+        ("height_m", 1e120, "height"),
+        ("position_sigma_m", 1e150, "position uncertainty"),
+        ("position_sigma_m", -1, "position uncertainty"),
+    ],
+)
+def test_absurd_numbers_flag_their_receiver(key: str, value: float, flaw: str) -> None:
+    row = _row()
+    row["measurements"][0][key] = value
+    (observation,) = read_measurements("x.jsonl", _lines(row))
+    assert flaw in str(observation.receptions[0].flaw)
+    assert observation.receptions[1].flaw is None
+
+
+@pytest.mark.parametrize("key", ["frequency_hz", "bandwidth_hz", "height_m"])
+def test_absurd_numbers_of_a_row_are_refused_in_words(key: str) -> None:
+    with pytest.raises(InputError, match="cannot be right"):
+        read_measurements("x.jsonl", _lines(_row(**{key: 1e200})))
+
+
+@pytest.mark.real
+def test_a_real_message_keeps_its_nanoseconds(real_data: Path) -> None:
+    """Differences of LocaRDS arrival times survive the file to a hundredth of a nanosecond."""
+    line = (real_data / "locards_toa" / "set_1.csv").read_text().splitlines()[1]
+    stamps_ns = [stamp for _, stamp, _ in json.loads(line.partition('"')[2].rstrip('"'))]
+    origin_ns = min(stamps_ns)
+    receptions = tuple(
+        Reception(Receiver(str(index), 47 + index, 8, 0, 5e-8), toa_s=(stamp - origin_ns) / 1e9)
+        for index, stamp in enumerate(stamps_ns)
+    )
+    text = measurements_text([Observation("x", 1090e6, 2e6, receptions)])
+    (read,) = read_measurements("x.jsonl", text.encode())
+    back_ns = [1e9 * (reception.toa_s or 0.0) + origin_ns for reception in read.receptions]
+    np.testing.assert_allclose(back_ns, stamps_ns, rtol=0, atol=0.01)

@@ -1,0 +1,130 @@
+"""WAV files of SDR programs are receivers with a frequency, a time, and no clock."""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from heimdall.errors import InputError
+from heimdall.formats.readers.limits import Limits
+from heimdall.formats.readers.recorder_wav import read_wav_session
+from heimdall.observation import Observation
+
+SAMPLES = (0.5 * np.exp(2j * np.pi * 0.03 * np.arange(2000)) + 0.1).astype(np.complex64)
+WHEN = (2024, 5, 5, 10, 12, 34, 56, 250)
+PLACES = {"alice.txt": b"[46.1, 8.5]", "bob.txt": b"[47.2, 8.5]"}
+
+
+def _chunk(name: bytes, body: bytes) -> bytes:
+    return name + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
+
+
+def _auxi(center_hz: int = 145_500_000) -> bytes:
+    return struct.pack("<8H", *WHEN) + struct.pack("<8H", *WHEN) + struct.pack("<9I", center_hz, *[0] * 8)
+
+
+def _pcm(samples: NDArray[np.complex64], bits: int) -> bytes:
+    parts = samples.view(np.float32)
+    if bits == 8:
+        return np.round(parts * 127 + 128).astype(np.uint8).tobytes()
+    if bits == 24:
+        return np.round(parts * 2**23).astype("<i4").view(np.uint8).reshape(-1, 4)[:, :3].tobytes()
+    return np.round(parts * (2 ** (bits - 1) - 1)).astype(f"<i{bits // 8}").tobytes()
+
+
+def _wav(bits: int = 16, code: int = 1, auxi: bytes = b"", data_size: int | None = None) -> bytes:
+    data = SAMPLES.tobytes() if code == 3 else _pcm(SAMPLES, bits)
+    body = b"WAVE" + _chunk(b"fmt ", struct.pack("<HHIIHH", code, 2, 48_000, 48_000 * bits // 4, bits // 4, bits))
+    body += _chunk(b"auxi", auxi) if auxi else b""
+    body += b"data" + struct.pack("<I", len(data) if data_size is None else data_size) + data
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def _read(files: dict[str, bytes]) -> Observation:
+    (observation,) = read_wav_session("night", {**PLACES, **files}, Limits())
+    return observation
+
+
+@pytest.mark.parametrize(
+    ("bits", "code", "step"), [(8, 1, 0.01), (16, 1, 1e-4), (24, 1, 1e-6), (32, 1, 1e-6), (32, 3, 0)]
+)
+def test_time_and_frequency_come_from_the_auxi_chunk(bits: int, code: int, step: float) -> None:
+    wav = _wav(bits, code, _auxi())
+    observation = _read({"alice.wav": wav, "bob.wav": wav})
+    assert observation.frequency_hz == 145.5e6
+    assert observation.time_utc == datetime(2024, 5, 10, 12, 34, 56, tzinfo=UTC)
+    for reception in observation.receptions:
+        assert reception.flaw is None
+        assert reception.receiver.clock_sigma_s is None
+        assert reception.sample_rate_hz == 48_000
+        assert reception.samples is not None
+        assert np.max(np.abs(reception.samples - SAMPLES)) <= 2 * step
+    assert any("power only" in note for note in observation.notes)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "{}_HDSDR_20240510_123456Z_145500kHz_RF.wav",
+        "SDRSharp_20240510_123456Z_145500000Hz_IQ_{}.wav",
+        "{}_SDRuno_20240510_123456Z_145500kHz.wav",
+        "{}_baseband_145500000Hz_12-34-56_10-05-2024.wav",
+        "{} SDRconnect_IQ_20240510_123456_145500000HZ.wav",
+        "{}-145.5MHz-2024-05-10T12_34_56_250.wav",
+    ],
+)
+def test_names_of_the_programs_say_what_the_file_does_not(name: str) -> None:
+    observation = _read({name.format(who): _wav() for who in ("alice", "bob")})
+    assert [each.receiver.name for each in observation.receptions] == ["alice", "bob"]
+    assert [each.flaw for each in observation.receptions] == [None, None]
+    assert observation.frequency_hz == pytest.approx(145.5e6)
+    assert observation.time_utc == datetime(2024, 5, 10, 12, 34, 56, tzinfo=UTC)
+
+
+def test_xml_in_the_auxi_chunk_is_read() -> None:
+    xml = '<?xml version="1.0"?><SDR-XML-Root><Definition CurrentTimeUTC="10-05-2024 12:34:56" RadioCenterFreq="7100000"/>'
+    wav = _wav(auxi=xml.encode("utf-16-le"))
+    observation = _read({"alice.wav": wav, "bob.wav": wav})
+    assert (observation.frequency_hz, observation.time_utc) == (7.1e6, datetime(2024, 5, 10, 12, 34, 56, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("size", [0, 0xFFFFFFFF])
+def test_a_data_size_that_was_never_filled_in_takes_what_is_there(size: int) -> None:
+    wav = _wav(auxi=_auxi(), data_size=size)
+    observation = _read({"alice.wav": wav, "bob.wav": wav})
+    assert [len(each.samples) for each in observation.receptions if each.samples is not None] == [2000, 2000]
+
+
+def test_a_file_at_another_frequency_and_a_broken_one_are_flagged() -> None:
+    wav = _wav(auxi=_auxi())
+    files = {"alice.wav": wav, "bob.wav": wav, "carol.wav": _wav(auxi=_auxi(7_000_000)), "dave.wav": b"RIFF"}
+    files |= {"carol.txt": b"[48, 9.5]", "dave.txt": b"[49, 9.5]"}
+    flaws = [each.flaw for each in _read(files).receptions]
+    assert flaws[:2] == [None, None]
+    assert flaws[2] == "it was recorded at 7000000 Hz, the others at 145500000 Hz"
+    assert flaws[3] == "it is not a WAV file"
+
+
+def test_files_that_say_no_frequency_are_refused_with_what_to_do() -> None:
+    with pytest.raises(InputError, match="no WAV file says its frequency"):
+        _read({"alice.wav": _wav(), "bob.wav": _wav()})
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_any_damage_gives_observations_or_one_error(data: st.DataObject) -> None:
+    content = bytearray(_wav(auxi=_auxi()))
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.integers(0, min(200, len(content) - 1)))
+        patch = data.draw(st.binary(min_size=1, max_size=8))
+        content[place : place + len(patch)] = patch
+    cut = bytes(content[: data.draw(st.integers(0, len(content)) | st.just(len(content)))])
+    with contextlib.suppress(InputError):
+        read_wav_session("night", {**PLACES, "alice.wav": cut, "bob.wav": _wav(auxi=_auxi())}, Limits())

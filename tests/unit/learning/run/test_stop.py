@@ -1,0 +1,57 @@
+"""A stop is taken at a place where nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from heimdall.learning.run.stop import StoppedError, StopSignal
+
+
+@pytest.fixture
+def stop():
+    signals = StopSignal()
+    signals.listen()
+    yield signals
+    signals.release()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_is_remembered_and_interrupts_nothing(stop: StopSignal, number: int) -> None:
+    os.kill(os.getpid(), number)
+    assert stop.requested
+    with pytest.raises(StoppedError):
+        stop.check()
+
+
+def test_work_that_may_be_repeated_is_interrupted_at_once(stop: StopSignal) -> None:
+    done = []
+
+    def work() -> None:
+        with stop.interruptible():
+            os.kill(os.getpid(), signal.SIGTERM)
+            done.append("went on after the signal")
+
+    with pytest.raises(StoppedError):
+        work()
+    # Not begun again either.
+    with pytest.raises(StoppedError):
+        work()
+    assert not done
+
+
+def test_a_second_interrupt_from_the_keyboard_is_final(stop: StopSignal) -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_afterwards_the_signals_are_whose_they_were() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    signals = StopSignal()
+    signals.listen()
+    signals.listen()
+    signals.release()
+    assert signal.getsignal(signal.SIGTERM) is before

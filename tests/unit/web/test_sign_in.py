@@ -1,0 +1,111 @@
+"""A token becomes a cookie; without one there is only the way in, and links lead nowhere else."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from hypothesis import given
+from hypothesis import strategies as st
+
+from heimdall.service.api import create_app
+from heimdall.service.auth import Role, create_token
+from heimdall.service.database.migrate import migrate
+from heimdall.service.database.store import Store
+from heimdall.service.settings import Settings
+from heimdall.web.sign_in import COOKIE, Entry, local_path
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = Store(Settings(home=tmp_path).database)
+    migrate(store)
+    yield store
+    store.close()
+
+
+def entry_for(store, tmp_path, host="127.0.0.1") -> Entry:
+    return Entry(create_app(Settings(home=tmp_path, host=host, accelerator="cpu"), store).state.parts)
+
+
+@pytest.fixture
+def entry(store, tmp_path):
+    return entry_for(store, tmp_path)
+
+
+@pytest.fixture
+def client(entry):
+    app = FastAPI()
+    app.include_router(entry.routes())
+    return TestClient(app, follow_redirects=False)
+
+
+@pytest.fixture
+def word(store):
+    with store.writing() as session:
+        return create_token(session, "someone", Role.OPERATOR)
+
+
+def test_a_token_becomes_a_cookie_that_scripts_cannot_read(client, entry, word):
+    answer = client.post("/sign-in", data={"token": f" {word} ", "next": "/models?model=1"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/models?model=1")
+    cookie = answer.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=lax" in cookie
+    who = entry.identify(answer.cookies[COOKIE])
+    assert (who.name, who.role) == ("someone", Role.OPERATOR)
+
+
+def test_a_wrong_token_is_told_and_sets_nothing(client):
+    answer = client.post("/sign-in", data={"token": "heimdall_wrong"})
+    assert answer.status_code == 401
+    assert "unknown or revoked" in answer.text
+    assert "set-cookie" not in answer.headers
+
+
+def test_signing_out_takes_the_cookie_away(client):
+    answer = client.post("/sign-out")
+    assert f'{COOKIE}=""' in answer.headers["set-cookie"]
+
+
+def test_the_address_on_loopback_signs_in_as_admin(client, entry):
+    address = urlsplit(entry.address())
+    assert address.hostname == "127.0.0.1"
+    (token,) = parse_qs(address.query)["token"]
+    answer = client.get("/sign-in", params={"token": token})
+    assert entry.identify(answer.cookies[COOKIE]).role is Role.ADMIN
+
+
+def test_elsewhere_there_is_no_such_address(store, tmp_path):
+    elsewhere = entry_for(store, tmp_path, host="0.0.0.0")
+    (token,) = parse_qs(urlsplit(elsewhere.address()).query)["token"]
+    assert elsewhere.identify(token) is None
+    assert elsewhere.identify("") is None
+
+
+def test_a_revoked_token_is_nobody(entry, store, word):
+    from heimdall.service.auth import list_tokens, revoke_token
+
+    with store.writing() as session:
+        revoke_token(session, list_tokens(session)[0].id)
+    assert entry.identify(word) is None
+
+
+@given(st.text(max_size=60))
+def test_the_way_on_stays_on_this_site(target):
+    """A path of ours, or the first page."""
+    found = urlsplit(local_path(target))
+    assert (found.scheme, found.netloc) == ("", "")
+    assert found.path.startswith("/")
+
+
+@pytest.mark.parametrize("target", ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:x", ""])
+def test_a_way_that_leads_elsewhere_is_not_gone(client, word, target):
+    answer = client.post("/sign-in", data={"token": word, "next": target})
+    assert answer.headers["location"] == "/"
+
+
+def test_what_came_with_the_address_is_escaped(client):
+    assert '"><script>' not in client.get("/sign-in", params={"next": '/"><script>'}).text
