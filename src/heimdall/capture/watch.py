@@ -28,7 +28,7 @@ from heimdall.capture.parts import OnChange, Part, Recorded, Stage
 from heimdall.capture.record import record
 from heimdall.capture.schedule import Cron
 from heimdall.capture.squelch import Event, Squelch, SquelchRule
-from heimdall.formats.readers.sigmf import COLLECTION_SUFFIX
+from heimdall.formats.readers.source import COLLECTION_SUFFIX
 
 HISTORY = "fixes.jsonl"
 _NOBODY_S = 15.0

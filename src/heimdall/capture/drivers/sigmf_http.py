@@ -17,9 +17,9 @@ from heimdall.capture.faults import CaptureError, Fault, plain
 from heimdall.capture.fetching import fetch, pieces
 from heimdall.capture.interface import Block, Gives, Status, StreamFormat, Target, Tuning
 from heimdall.formats.readers.limits import Limits
-from heimdall.formats.readers.sigmf import DATA_SUFFIX, META_SUFFIX
 from heimdall.formats.readers.sigmf_metadata import UnreadableRecordingError, read_metadata
 from heimdall.formats.readers.sigmf_recording import SigmfRecording, parse_recording
+from heimdall.formats.readers.source import DATA_SUFFIX, META_SUFFIX
 
 _MOST_META = 1 << 22
 _NS = 1_000_000_000

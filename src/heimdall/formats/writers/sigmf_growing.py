@@ -17,15 +17,9 @@ import numpy as np
 import sigmf
 
 from heimdall.errors import InputError
-from heimdall.formats.readers.sigmf import (
-    BANDWIDTH_KEY,
-    COLLECTION_SUFFIX,
-    DATA_SUFFIX,
-    FREQUENCY_KEY,
-    META_SUFFIX,
-    TRUTH_KEY,
-)
+from heimdall.formats.readers.sigmf import BANDWIDTH_KEY, FREQUENCY_KEY, TRUTH_KEY
 from heimdall.formats.readers.sigmf_accounts import RECEIVERS_KEY
+from heimdall.formats.readers.source import COLLECTION_SUFFIX, DATA_SUFFIX, META_SUFFIX
 from heimdall.formats.readers.stamps import MIN_STAMPS, BrokenRecordingError, StampLine, Stamps, line_through
 from heimdall.formats.writers.sigmf_write import (
     EXTENSION,
