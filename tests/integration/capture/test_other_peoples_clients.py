@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from heimdall.estimation.locate import locate
 
 from heimdall.formats.readers.read import read_observations
 from heimdall.geometry import geodesic_distance_m
+from heimdall.locating.fixes import locate
 
 Rehearse = Callable[..., Any]
 

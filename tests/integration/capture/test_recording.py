@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from heimdall.estimation.locate import locate
 from sigmf import sigmffile
 
 from heimdall.capture.faults import Fault
@@ -23,6 +22,7 @@ from heimdall.capture.record import record
 from heimdall.errors import InputError
 from heimdall.formats.readers.read import read_observations
 from heimdall.geometry import geodesic_distance_m
+from heimdall.locating.fixes import locate
 from heimdall.rehearsal.troubles import PASSWORD, Trouble
 
 from .scene import until
