@@ -18,7 +18,7 @@ import pytest
 
 from heimdall.formats.readers.read import read_observations
 from heimdall.geometry import geodesic_distance_m
-from heimdall.locating.fixes import locate
+from heimdall.locating.by_likelihood import locate
 
 Rehearse = Callable[..., Any]
 
