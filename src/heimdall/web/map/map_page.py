@@ -241,7 +241,7 @@ class MapPage:
 
     def _queued(self, choice: Choice, deadline: Deadline) -> Future[Shown]:
         parts = self._visit.parts
-        parts.rate.check(self._visit.who.name)
+        parts.rate.check(self._visit.who.id or self._visit.who.name)
         return parts.locator.run(lambda: self._work(choice, deadline), deadline)
 
     def _work(self, choice: Choice, deadline: Deadline) -> Shown:

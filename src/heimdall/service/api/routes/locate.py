@@ -123,7 +123,7 @@ async def locate(
     form: Annotated[Form, Query(alias="format")] = Form.JSON,
 ) -> Response:
     """Send files, or name stored sessions, or both. Nothing that is sent is kept."""
-    parts.rate.check(who.name)
+    parts.rate.check(who.id or who.name)
     parts.locator.check_room()
     stored = _stored(parts, session or [])
     with receiving(parts.settings) as upload:
