@@ -70,7 +70,7 @@ def test_a_store_and_an_upload_that_find_no_room_leave_nothing(small_disk, tmp_p
 
 def test_a_checkpoint_that_finds_no_room_says_so_and_leaves_the_one_before(small_disk):
     torch = pytest.importorskip("torch")
-    from heimdall.learning.checkpoint import AtomicCheckpointIO, read_checkpoint
+    from heimdall.learning.run.checkpoint import AtomicCheckpointIO, read_checkpoint
 
     path = small_disk / "last.ckpt"
     AtomicCheckpointIO().save_checkpoint({"step": 1}, path)
@@ -170,7 +170,7 @@ def test_an_outage_is_told_once_a_minute_and_its_end_too(caplog):
 
 
 def test_the_run_folder_keeps_its_document_when_there_is_no_room(small_disk):
-    from heimdall.learning.runfolder import RunFolder
+    from heimdall.runs.writer import RunFolder
 
     RunFolder(small_disk).write_json("progress.json", {"step": 1})
     fill(small_disk)
