@@ -26,7 +26,7 @@ _FILE_EVENTS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.li
 
 def _no_files_within_writing(event: str, arguments: tuple[Any, ...]) -> None:
     """Other writers wait for a transaction: whoever reads or writes a file in one makes them wait for the disk."""
-    within_writing = getattr(sys.modules.get("heimdall.service.store"), "within_writing", None)
+    within_writing = getattr(sys.modules.get("heimdall.service.database.store"), "within_writing", None)
     if event not in _FILE_EVENTS or within_writing is None:
         return
     path = str(arguments[0]) if arguments else ""

@@ -17,8 +17,8 @@ from heimdall.cli.output import JsonOption, console, print_json
 from heimdall.errors import InputError
 
 if TYPE_CHECKING:
+    from heimdall.service.database.store import Job, Store
     from heimdall.service.settings import Settings
-    from heimdall.service.store import Job, Store
 
 _LOOK_EVERY_S = 0.5
 _WHO = "the command line"
@@ -63,7 +63,7 @@ def create(
 @jobs.command("list")
 def list_(limit: Annotated[int, typer.Option(min=1)] = 20, json: JsonOption = False) -> None:
     """List jobs, the newest first."""
-    from heimdall.service import jobs as service_jobs
+    from heimdall.service.queue import jobs as service_jobs
 
     with _service() as (settings, store):
         with store.reading() as session:
@@ -81,7 +81,7 @@ def list_(limit: Annotated[int, typer.Option(min=1)] = 20, json: JsonOption = Fa
 @jobs.command()
 def show(job_id: JobId, json: JsonOption = False) -> None:
     """Show one job and what happened to it."""
-    from heimdall.service import jobs as service_jobs
+    from heimdall.service.queue import jobs as service_jobs
 
     with _service() as (settings, store), store.reading() as session:
         document = _documents(store, settings, [service_jobs.get(session, job_id)])[0]
@@ -113,7 +113,7 @@ def resume(job_id: JobId) -> None:
 
 
 def _control(action: str, job_id: str) -> None:
-    from heimdall.service import jobs as service_jobs
+    from heimdall.service.queue import jobs as service_jobs
 
     with _service() as (_, store), store.writing() as session:
         job = getattr(service_jobs, action)(session, job_id, _WHO)
@@ -123,12 +123,12 @@ def _control(action: str, job_id: str) -> None:
 def _create(store: Store, settings: Settings, document: dict[str, Any]) -> Job:
     from pydantic import ValidationError
 
-    from heimdall.service import kinds
-    from heimdall.service.planning import Planner
-    from heimdall.service.submit import submit
+    from heimdall.service.queue import job_requests
+    from heimdall.service.queue.planning import Planner
+    from heimdall.service.queue.submit import submit
 
     try:
-        request = kinds.read_request(document)
+        request = job_requests.read_request(document)
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(f"{'.'.join(str(part) for part in first['loc'][1:])}: {first['msg']}") from None
@@ -145,8 +145,8 @@ def _why(job: Job, document: dict[str, Any]) -> str:
 
 
 def _follow(store: Store, job_id: str, lease_s: float) -> Job:
-    from heimdall.service import jobs as service_jobs
-    from heimdall.service.capability import living, why_waiting
+    from heimdall.service.queue import jobs as service_jobs
+    from heimdall.service.queue.matching import living, why_waiting
 
     told, seen, waiting = 0, None, None
     while True:
@@ -180,7 +180,7 @@ def _override(item: str) -> tuple[str, Any]:
 
 def _documents(store: Store, settings: Settings, jobs: Sequence[Job]) -> list[dict[str, Any]]:
     from heimdall.service.api.schemas import view_job
-    from heimdall.service.capability import living
+    from heimdall.service.queue.matching import living
 
     with store.reading() as session:
         offers = living(session, settings.lease_s)
@@ -189,7 +189,7 @@ def _documents(store: Store, settings: Settings, jobs: Sequence[Job]) -> list[di
 
 @contextmanager
 def _service() -> Iterator[tuple[Settings, Store]]:
-    from heimdall.service.migrate import opened
+    from heimdall.service.database.migrate import opened
     from heimdall.service.settings import load_settings
 
     settings = load_settings()

@@ -14,7 +14,7 @@ from heimdall.cli.output import JsonOption, console, print_json
 from heimdall.errors import InputError
 
 if TYPE_CHECKING:
-    from heimdall.service.store import Store
+    from heimdall.service.database.store import Store
 
 tokens = typer.Typer(help="Make, list and revoke tokens of the API.", no_args_is_help=True)
 app.add_typer(tokens, name="token")
@@ -65,7 +65,7 @@ def revoke(token_id: Annotated[str, typer.Argument(help="As `heimdall token list
 
 
 def _store() -> AbstractContextManager[Store]:
-    from heimdall.service.migrate import opened
+    from heimdall.service.database.migrate import opened
     from heimdall.service.settings import load_settings
 
     return opened(load_settings())

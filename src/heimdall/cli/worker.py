@@ -18,6 +18,6 @@ def worker(
 ) -> int:
     """Take jobs and run each as a process of its own, one a device; SIGTERM checkpoints and puts them back."""
     from heimdall.service.settings import load_settings
-    from heimdall.service.worker import run_worker
+    from heimdall.service.worker.main import run_worker
 
     return run_worker(load_settings(health_port=health_port, worker_name=name))

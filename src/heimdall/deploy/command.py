@@ -15,6 +15,7 @@ from heimdall.deploy.choice import Choice, Request, choose
 from heimdall.deploy.diagnosis import look_at_host
 from heimdall.deploy.dotenv import read_values
 from heimdall.deploy.engine import Engine, open_engine
+from heimdall.deploy.limits import memory_limits
 from heimdall.deploy.start import Outcome, Starter
 from heimdall.deploy.trial import WAYS, Trial, Way, try_way
 from heimdall.errors import InputError
@@ -41,7 +42,8 @@ def run_up(options: Options) -> int:
     host = look_at_host(engine.project)
     choice = choose(request, host, lambda way: _attempt(engine, way))
     _explain(request, choice)
-    outcome = Starter(engine, host, options.services, options.timeout_s).start(choice, options.build)
+    limits = memory_limits(engine, {**read_values(engine.project / ".env"), **os.environ})
+    outcome = Starter(engine, host, options.services, options.timeout_s, limits).start(choice, options.build)
     if options.as_json:
         json.dump(document(request, outcome), sys.stdout, indent=2, ensure_ascii=False)
         sys.stdout.write("\n")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from heimdall.deploy.choice import Choice, HostView, explain_loss
@@ -41,6 +41,8 @@ class Starter:
     host: HostView
     services: Sequence[str]
     timeout_s: float
+    limits: Mapping[str, str] = field(default_factory=dict)
+    """What else goes into .env."""
 
     def start(self, choice: Choice, build: bool = True) -> Outcome:
         """Build, prove the GPU beside what runs, write the choice, start, wait; with a GPU that fails, once more without."""
@@ -95,9 +97,10 @@ class Starter:
         return Outcome(reduced, self._or_fail(second_trouble, states), backup)
 
     def _write(self, choice: Choice, keep_copy: bool = True) -> Path | None:
-        backup = write_values(self.engine.project / ".env", choice.variables, keep_copy=keep_copy)
+        values = {**choice.variables, **self.limits}
+        backup = write_values(self.engine.project / ".env", values, keep_copy=keep_copy)
         write_note(self.engine.project, choice)
-        written = ", ".join(f"{key}={value}" for key, value in choice.variables.items())
+        written = ", ".join(f"{key}={value}" for key, value in values.items())
         copied = f"; the file as it was: {backup.name}" if backup else ""
         self.engine.tell(f".env: {written}{copied}")
         return backup

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from heimdall.estimation.reach import carried_m, furthest_timed
 from heimdall.estimation.region import GridPosterior
 from heimdall.estimation.suspicion import ModelOf, suspect
 from heimdall.evidence.collect import Collected, redescribed
 from heimdall.fix import Fix, Status, Without
-from heimdall.formats.wording import without_text
+from heimdall.formats.wording import frequency_text, length_text, without_text
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,26 @@ def checked(fix: Fix, collected: Collected, posterior: GridPosterior | None, aga
         left = _without(name, without)
         advice = f"{found.advice}. Without {name}: {left.status}, {without_text(left)}"
         return replace(fix, status=Status.INCONSISTENT, advice=advice, without=left)
-    return _qualified(fix, collected, posterior) if fix.status is Status.OK else fix
+    if fix.status is not Status.OK:
+        return fix
+    if unreachable := _beyond_the_horizon(fix, collected, place_m, again):
+        return replace(fix, status=Status.INCONSISTENT, advice="; ".join(filter(None, (unreachable, fix.advice))))
+    return _qualified(fix, collected, posterior)
+
+
+def _beyond_the_horizon(fix: Fix, collected: Collected, place_m: NDArray[np.float64], again: Again) -> str:
+    """Why a receiver cannot have heard a transmitter at that place; empty where each can.
+
+    What ducts and scatter carry further is late by more than the stated uncertainties, so it is not `ok` either.
+    """
+    receiver, away_m = furthest_timed(place_m, collected.evidence)
+    if away_m <= carried_m((fix.height_m or 0.0) + 2 * (fix.height_sigma_m or 0.0), again.model_of(collected)):
+        return ""
+    name, frequency_hz = collected.observation.receptions[receiver].receiver.name, collected.observation.frequency_hz
+    return (
+        f"{name} stands {length_text(away_m)} from there, beyond the radio horizon at {frequency_text(frequency_hz)}: check"
+        " the frequency and the positions; if the transmitter flies, give its height"
+    )
 
 
 def _place_m(fix: Fix, collected: Collected) -> NDArray[np.float64]:

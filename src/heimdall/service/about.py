@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import platform
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import heimdall
 
 REVISION = Path(heimdall.__file__).with_name("REVISION")
 """Written by the image's build; a checkout has none."""
+
+_PACKAGES = ("torch", "lightning", "timm", "onnxruntime", "celery", "fastapi", "sqlalchemy", "mlflow-skinny")
 
 
 @cache
@@ -19,3 +23,17 @@ def revision() -> str | None:
 
 def about() -> dict[str, str | None]:
     return {"version": heimdall.__version__, "revision": revision()}
+
+
+def versions() -> dict[str, str | None]:
+    """Of this program and what it stands on; None for what is not installed. Imports nothing."""
+    return {"heimdall": heimdall.__version__, "python": platform.python_version()} | {
+        name: _version(name) for name in _PACKAGES
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

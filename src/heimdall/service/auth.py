@@ -14,8 +14,8 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from heimdall.errors import InputError
+from heimdall.service.database.store import Store, Token, now_unix_s
 from heimdall.service.settings import Settings
-from heimdall.service.store import Store, Token, now_unix_s
 
 _PREFIX = "heimdall_"
 

@@ -17,10 +17,10 @@ from fastapi import FastAPI
 from heimdall.errors import HeimdallError
 from heimdall.service.api import create_app
 from heimdall.service.auth import first_token
-from heimdall.service.migrate import opened
-from heimdall.service.process import LeashedProcess
+from heimdall.service.database.migrate import opened
+from heimdall.service.database.store import Store
 from heimdall.service.settings import PREFIX, Settings
-from heimdall.service.store import Store
+from heimdall.service.worker.process import LeashedProcess
 
 log = logging.getLogger(__name__)
 

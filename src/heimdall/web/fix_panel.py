@@ -8,7 +8,7 @@ from html import escape
 
 from nicegui import ui
 
-from heimdall.service.locating import Answer
+from heimdall.service.concurrent_locating import Answer
 from heimdall.web.fix_view import Figure, ReceiverRow
 from heimdall.web.frame import panel
 from heimdall.web.visit import sentence

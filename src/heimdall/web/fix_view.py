@@ -25,8 +25,8 @@ from heimdall.formats.wording import (
     without_text,
 )
 from heimdall.observation import ClockClass, Observation, Receiver
-from heimdall.service.locating import Answer
-from heimdall.service.store import Station
+from heimdall.service.concurrent_locating import Answer
+from heimdall.service.database.store import Station
 from heimdall.web.evidence_image import box_of, overlays
 
 Scene = dict[str, Any]

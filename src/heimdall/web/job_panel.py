@@ -10,12 +10,12 @@ from typing import Any
 from nicegui import ui
 from sqlalchemy import select
 
-from heimdall.service import jobs
+from heimdall.runs.reader import Warned
 from heimdall.service.auth import Role
-from heimdall.service.capability import living, why_waiting
-from heimdall.service.jobs import FINAL, State
-from heimdall.service.runfolder import Warned
-from heimdall.service.store import Job, Model, Worker
+from heimdall.service.database.store import Job, Model, Worker
+from heimdall.service.queue import jobs
+from heimdall.service.queue.jobs import FINAL, State
+from heimdall.service.queue.matching import living, why_waiting
 from heimdall.web import words
 from heimdall.web.chart import Curve, line_chart
 from heimdall.web.frame import empty, panel

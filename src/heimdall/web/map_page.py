@@ -14,11 +14,12 @@ from nicegui import events, ui
 from nicegui.elements.upload_files import FileUpload
 
 from heimdall.errors import HeimdallError
-from heimdall.service import sessions, stations
 from heimdall.service.auth import Role
-from heimdall.service.locating import Answer, Deadline, Method
-from heimdall.service.store import StoredSession
-from heimdall.service.uploads import Upload, harmless, receiving
+from heimdall.service.concurrent_locating import Answer, Deadline, Method
+from heimdall.service.database.store import StoredSession
+from heimdall.service.receivers import registered
+from heimdall.service.storage import sessions
+from heimdall.service.storage.uploads import Upload, harmless, receiving
 from heimdall.web import fix_panel, words
 from heimdall.web.entry import Entry, to_sign_in
 from heimdall.web.fix_map import FixMap
@@ -254,7 +255,7 @@ class MapPage:
     async def _show_stations(self) -> None:
         def known() -> Scene:
             with self._visit.parts.store.reading() as session:
-                return stations_scene(stations.find(session))
+                return stations_scene(registered.find(session))
 
         is_latest = self._latest.begin()
         scene = await self._visit.do(Role.VIEWER, known)

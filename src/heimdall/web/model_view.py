@@ -6,7 +6,7 @@ import json
 from html import escape
 from typing import Any
 
-from heimdall.service.api.models import ModelView
+from heimdall.service.api.routes.models import ModelView
 from heimdall.web import words
 from heimdall.web.chart import Axis, Curve, line_chart
 

@@ -12,12 +12,12 @@ from nicegui import events, ui
 from nicegui.elements.upload_files import FileUpload
 
 from heimdall.errors import HeimdallError
-from heimdall.service import registry
-from heimdall.service.api.models import ModelView, import_model, view_model
+from heimdall.service.api.routes.models import ModelView, import_model, view_model
 from heimdall.service.auth import Role
-from heimdall.service.submit import provide
-from heimdall.service.uploads import Upload, model_limits, receiving
-from heimdall.service.warm import get_model
+from heimdall.service.models import registry
+from heimdall.service.models.model_cache import get_model
+from heimdall.service.queue.submit import provide
+from heimdall.service.storage.uploads import Upload, model_limits, receiving
 from heimdall.web import model_view, words
 from heimdall.web.entry import Entry, to_sign_in
 from heimdall.web.frame import empty, frame, panel

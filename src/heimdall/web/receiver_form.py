@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from heimdall.errors import InputError
 from heimdall.observation import Place
-from heimdall.service.stations import StationFields
+from heimdall.service.receivers.registered import StationFields
 from heimdall.web.visit import Visit
 from heimdall.web.words import place_text, read_place
 

@@ -14,12 +14,13 @@ from pydantic import ValidationError
 from heimdall.errors import InputError
 from heimdall.estimation.receiver_check import figures_of
 from heimdall.observation import ClockClass
-from heimdall.service import calibrating, checking, sessions, stations
 from heimdall.service.auth import Role
-from heimdall.service.calibrating import Calibration
-from heimdall.service.checking import Checked, CheckedReceiver
-from heimdall.service.stations import Correction, StationFields, StationList
-from heimdall.service.store import Station, StoredSession
+from heimdall.service.database.store import Station, StoredSession
+from heimdall.service.receivers import registered, session_calibration, session_check
+from heimdall.service.receivers.registered import Correction, StationFields, StationList
+from heimdall.service.receivers.session_calibration import Calibration
+from heimdall.service.receivers.session_check import Checked, CheckedReceiver
+from heimdall.service.storage import sessions
 from heimdall.web import words
 from heimdall.web.entry import Entry, to_sign_in
 from heimdall.web.frame import empty, frame, panel
@@ -104,7 +105,7 @@ class ReceiversPage:
     def _find(self) -> tuple[Sequence[Station], list[StoredSession]]:
         with self._visit.parts.store.reading() as session:
             known = [each for each in sessions.find(session) if each.summary.get("with_truth")]
-            return stations.find(session), known
+            return registered.find(session), known
 
     def _draw(self, station: Station) -> None:
         with ui.element("div").classes("station"):
@@ -118,7 +119,7 @@ class ReceiversPage:
         async def save(fields: StationFields) -> bool:
             def apply() -> bool:
                 with self._visit.parts.store.writing() as session:
-                    stations.add(session, fields)
+                    registered.add(session, fields)
                 return True
 
             return await self._changed(await self._visit.do(Role.OPERATOR, apply))
@@ -129,12 +130,12 @@ class ReceiversPage:
         async def save(fields: StationFields) -> bool:
             def apply() -> bool:
                 with self._visit.parts.store.writing() as session:
-                    stations.change(session, station.id, fields)
+                    registered.change(session, station.id, fields)
                 return True
 
             return await self._changed(await self._visit.do(Role.OPERATOR, apply))
 
-        ask_station(self._visit, f"Edit {station.name}", stations.fields_of(station), save)
+        ask_station(self._visit, f"Edit {station.name}", registered.fields_of(station), save)
 
     def _ask_delete(self, station: Station) -> None:
         question = f"Forget {station.name}, with its place and its correction?"
@@ -143,7 +144,7 @@ class ReceiversPage:
     async def _delete(self, station: Station) -> None:
         def apply() -> bool:
             with self._visit.parts.store.writing() as session:
-                stations.delete(session, station.id)
+                registered.delete(session, station.id)
             return True
 
         await self._changed(await self._visit.do(Role.OPERATOR, apply))
@@ -156,7 +157,7 @@ class ReceiversPage:
     async def _export(self) -> None:
         def listed() -> bytes:
             with self._visit.parts.store.reading() as session:
-                found = StationList(receivers=[stations.fields_of(station) for station in stations.find(session)])
+                found = StationList(receivers=[registered.fields_of(station) for station in registered.find(session)])
             return found.model_dump_json(indent=2).encode()
 
         content = await self._visit.do(Role.VIEWER, listed)
@@ -169,7 +170,7 @@ class ReceiversPage:
         def apply() -> int:
             listed = read_list(content)
             with self._visit.parts.store.writing() as session:
-                return stations.import_all(session, listed)
+                return registered.import_all(session, listed)
 
         count = await self._visit.do(Role.OPERATOR, apply)
         if count is not None:
@@ -190,8 +191,8 @@ class ReceiversPage:
     def _check_stored(self) -> Checked:
         parts = self._visit.parts
         with parts.store.reading() as session:
-            chosen, known = list(sessions.find(session)), stations.find(session)
-        return parts.locator.run(lambda: checking.check(parts.settings, chosen, known)).result()
+            chosen, known = list(sessions.find(session)), registered.find(session)
+        return parts.locator.run(lambda: session_check.check(parts.settings, chosen, known)).result()
 
     async def _calibrate(self, keep: bool) -> None:
         chosen = list(self._chosen.value or [])
@@ -214,11 +215,11 @@ class ReceiversPage:
         parts = self._visit.parts
         with parts.store.reading() as session:
             stored = [sessions.get(session, each) for each in chosen]
-            known = stations.find(session)
-        found = calibrating.calibrate(parts.settings, stored, known)
+            known = registered.find(session)
+        found = session_calibration.calibrate(parts.settings, stored, known)
         if not keep:
             return found
-        return calibrating.keep(parts.store, parts.settings, stored, found)
+        return session_calibration.keep(parts.store, parts.settings, stored, found)
 
 
 def read_list(content: bytes) -> StationList:
@@ -234,7 +235,7 @@ def read_list(content: bytes) -> StationList:
 
 def station_html(station: Station) -> str:
     clock = ClockClass.of(station.clock_sigma_s).value if station.clock_sigma_s is not None else "as its recordings say"
-    correction = stations.correction_of(station)
+    correction = registered.correction_of(station)
     about = [f"{station.latitude_deg:.5f}, {station.longitude_deg:.5f}, {station.height_m:g} m", f"clock: {clock}"]
     chip = "" if correction is None else ' <span class="chip good">corrected</span>'
     lines = [" · ".join(about), *([] if correction is None else [correction_text(correction)]), station.note]
@@ -263,7 +264,7 @@ def check_html(found: Checked) -> str:
 
 
 def _checked_row(receiver: CheckedReceiver) -> str:
-    cells = [receiver.name, *figures_of(checking.plain(receiver))]
+    cells = [receiver.name, *figures_of(session_check.plain(receiver))]
     chip = f'<span class="chip warn">{escape(receiver.suspicion)}</span>' if receiver.suspicion else ""
     return "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + f"<td>{chip}</td></tr>"
 

@@ -12,11 +12,13 @@ from pydantic import ValidationError
 from sqlalchemy import select
 
 from heimdall.errors import HeimdallError, InputError
-from heimdall.service import kinds, registry, sessions
 from heimdall.service.auth import Role
-from heimdall.service.store import Worker
-from heimdall.service.submit import submit
-from heimdall.service.warm import champion_of
+from heimdall.service.database.store import Worker
+from heimdall.service.models import registry
+from heimdall.service.models.model_cache import champion_of
+from heimdall.service.queue import job_requests
+from heimdall.service.queue.submit import submit
+from heimdall.service.storage import sessions
 from heimdall.web import words
 from heimdall.web.frame import panel
 from heimdall.web.visit import Visit, sentence
@@ -106,7 +108,7 @@ class StartPanel:
             where = '<p class="warn-text">No worker runs: the job will wait. Start one with <code>heimdall worker</code>.</p>'
         try:
             request = self._request()
-            plan = self._visit.parts.planner.plan(request) if isinstance(request, kinds.TrainRequest) else None
+            plan = self._visit.parts.planner.plan(request) if isinstance(request, job_requests.TrainRequest) else None
         except HeimdallError as error:
             return f'<p class="warn-text">{escape(sentence(str(error)))}</p>{where}'
         return where if plan is None else plan_html(plan) + where
@@ -115,7 +117,7 @@ class StartPanel:
         with self._visit.parts.store.reading() as session:
             return list(session.scalars(select(Worker).order_by(Worker.name)))
 
-    def _request(self) -> kinds.AnyRequest:
+    def _request(self) -> job_requests.AnyRequest:
         document: dict[str, Any] = {"kind": self._kind.value, "accelerator": self._device.value or None}
         if self._kind.value != "evaluate":
             document |= {"recipe": self._recipe.value, "overrides": read_changes(self._changes.value or "")}
@@ -140,12 +142,12 @@ class StartPanel:
         return job_id
 
 
-def read_request(document: dict[str, Any]) -> kinds.AnyRequest:
+def read_request(document: dict[str, Any]) -> job_requests.AnyRequest:
     """Raises InputError that names the first field which is wrong."""
     if document["kind"] != "train" and not document.get("model"):
         raise InputError("there is no model yet: train one first, or import one on the page Models")
     try:
-        return kinds.read_request(document)
+        return job_requests.read_request(document)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"][1:])

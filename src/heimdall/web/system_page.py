@@ -9,12 +9,12 @@ from fastapi import Request
 from nicegui import ui
 from sqlalchemy import select
 
-from heimdall.service import jobs
-from heimdall.service.announce import versions
-from heimdall.service.api.system import examine_here
+from heimdall.service.about import versions
+from heimdall.service.api.routes.system import examine_here
 from heimdall.service.auth import Role
-from heimdall.service.health import Readiness
-from heimdall.service.store import Worker
+from heimdall.service.database.store import Worker
+from heimdall.service.health.monitor import Readiness
+from heimdall.service.queue import jobs
 from heimdall.web import words
 from heimdall.web.entry import Entry, to_sign_in
 from heimdall.web.frame import empty, frame, panel

@@ -8,10 +8,10 @@ from html import escape
 from fastapi import Request
 from nicegui import ui
 
-from heimdall.service import jobs
 from heimdall.service.auth import Role
-from heimdall.service.jobs import State
-from heimdall.service.store import Job
+from heimdall.service.database.store import Job
+from heimdall.service.queue import jobs
+from heimdall.service.queue.jobs import State
 from heimdall.web import words
 from heimdall.web.entry import Entry, to_sign_in
 from heimdall.web.frame import empty, frame, panel

@@ -11,7 +11,7 @@ from nicegui import ui
 from heimdall.errors import InputError
 from heimdall.formats.wording import frequency_text
 from heimdall.observation import Place
-from heimdall.service.sessions import Summary
+from heimdall.service.storage.sessions import Summary
 
 _NUMBER = r"(-?\d+(?:\.\d+)?(?:e[-+]?\d+)?)"
 _PLACE = re.compile(rf"\s*\[?\s*{_NUMBER}\s*°?\s*[,; ]\s*{_NUMBER}\s*°?\s*(?:[,; ]\s*{_NUMBER})?\s*\]?\s*")

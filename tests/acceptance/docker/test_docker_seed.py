@@ -47,7 +47,7 @@ def test_on_a_host_without_the_toolkit_each_line_of_the_list_answers(running) ->
 
 def test_driver_570_is_not_too_old_for_the_torch_of_the_image(running) -> None:
     script = (
-        "from heimdall.doctor import wheels; from heimdall.doctor.host import Host; from pathlib import Path; "
+        "from heimdall.doctor.facts import wheels; from heimdall.doctor.host import Host; from pathlib import Path; "
         "print(wheels.installed_torch(Host(Path('/'))).oldest_driver)"
     )
     assert int(in_training(running, "python3", "-c", script).stdout) <= 570

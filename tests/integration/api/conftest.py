@@ -13,9 +13,9 @@ from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.geometry import geodesic_distance_m
 from heimdall.service.api import create_app
 from heimdall.service.auth import Role, create_token
-from heimdall.service.migrate import migrate
+from heimdall.service.database.migrate import migrate
+from heimdall.service.database.store import Store
 from heimdall.service.settings import Settings
-from heimdall.service.store import Store
 
 RECEIVERS = {"A": (50.2, 10.1), "B": (49.8, 10.3), "C": (50.1, 9.6), "D": (49.9, 9.7)}
 TRUTH = (50.02, 10.05)

@@ -16,7 +16,7 @@ from starlette.responses import PlainTextResponse
 
 from heimdall.service.api.limits import BodyLimit
 from heimdall.service.auth import Role
-from heimdall.service.locating import Deadline
+from heimdall.service.concurrent_locating import Deadline
 
 from .conftest import TRUTH
 

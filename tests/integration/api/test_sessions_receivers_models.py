@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import update
 
 from heimdall.service.auth import Role
-from heimdall.service.registry import DECIDING
-from heimdall.service.store import Job
+from heimdall.service.database.store import Job
+from heimdall.service.models.registry import DECIDING
 
 from .conftest import RECEIVERS, TRUTH
 

@@ -17,11 +17,11 @@ from typing import Any
 import fsspec
 import pytest
 
-from heimdall.service import jobs
-from heimdall.service.jobs import State
-from heimdall.service.migrate import migrate
+from heimdall.service.database.migrate import migrate
+from heimdall.service.database.store import Job, Store
+from heimdall.service.queue import jobs
+from heimdall.service.queue.jobs import State
 from heimdall.service.settings import Settings
-from heimdall.service.store import Job, Store
 
 from .swift_store import MISSING, Swift, installed
 

@@ -10,11 +10,12 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from heimdall.service.api import create_app, system
+from heimdall.service.api import create_app
+from heimdall.service.api.routes import system
 from heimdall.service.auth import Role, create_token
-from heimdall.service.migrate import migrate
+from heimdall.service.database.migrate import migrate
+from heimdall.service.database.store import Store
 from heimdall.service.settings import Settings
-from heimdall.service.store import Store
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def token_and_schema(tmp_path_factory):
     with store.writing() as session:
         word = create_token(session, "contract", Role.ADMIN)
     patch = pytest.MonkeyPatch()
-    patch.setattr(system.examination, "examine", lambda: {"findings": [], "verdict": "cpu", "reason": "none"})
+    patch.setattr(system.doctor_report, "examine", lambda: {"findings": [], "verdict": "cpu", "reason": "none"})
     yield word, schemathesis.openapi.from_asgi("/api/v1/openapi.json", create_app(settings, store))
     patch.undo()
     store.close()

@@ -7,8 +7,8 @@ import time
 import urllib.error
 import urllib.request
 
-from heimdall.service import bell, jobs
-from heimdall.service.jobs import State
+from heimdall.service.queue import jobs, notifications
+from heimdall.service.queue.jobs import State
 
 from .test_kill import STEPS, assert_done_once, programs_of, wait_for_step
 
@@ -62,7 +62,7 @@ def test_inspect_ping_and_ready_are_answered_while_a_job_runs(site):
     assert status == 200, document
     names = [dependency["name"] for dependency in document["dependencies"]]
     assert names == ["database", "broker", "celery", "artifacts", "disk", "supervisor", "gpu", "secrets"]
-    assert bell.look_at_workers(bell.make_celery(site.settings), "one")() == "heimdall@one answers"
+    assert notifications.look_at_workers(notifications.make_celery(site.settings), "one")() == "heimdall@one answers"
     assert site.job(job_id).state == State.RUNNING
 
 

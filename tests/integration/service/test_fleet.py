@@ -20,8 +20,8 @@ from pathlib import Path
 
 import pytest
 
-from heimdall.service import jobs
-from heimdall.service.jobs import FINAL, State
+from heimdall.service.queue import jobs
+from heimdall.service.queue.jobs import FINAL, State
 
 from .conftest import STANDIN, Site, free_port, reach
 from .network import Network, network_of

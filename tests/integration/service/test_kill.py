@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from heimdall.service.jobs import State
-from heimdall.service.store import Model
+from heimdall.service.database.store import Model
+from heimdall.service.queue.jobs import State
 
 STEPS = 40
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from heimdall.service import bell
-from heimdall.service.jobs import State
+from heimdall.service.queue import notifications
+from heimdall.service.queue.jobs import State
 
 from .conftest import Site, free_port
 from .test_control import ask
@@ -69,9 +69,9 @@ def test_on_rabbitmq_the_bell_is_heard_ping_is_answered_and_the_worker_is_ready(
     site = Site(tmp_path / "home", broker_url=rabbitmq_url, poll_s=4.0, lease_s=30.0)
     try:
         worker = site.start_worker()
-        app = bell.make_celery(site.settings)
+        app = notifications.make_celery(site.settings)
         wait_for_ping(app)
-        doorbell = bell.Doorbell(app)
+        doorbell = notifications.Doorbell(app)
         job_id = site.submit(steps=3)
         doorbell.ring(job_id)
         site.wait_state(job_id, State.SUCCEEDED)
@@ -87,7 +87,7 @@ def wait_for_ping(app) -> None:
     deadline_s = time.monotonic() + 60.0
     while True:
         try:
-            assert bell.look_at_workers(app, "one")() == "heimdall@one answers"
+            assert notifications.look_at_workers(app, "one")() == "heimdall@one answers"
             return
         except Exception:
             if time.monotonic() > deadline_s:

@@ -9,7 +9,7 @@ import zipfile
 
 import pytest
 
-from heimdall.service.jobs import State
+from heimdall.service.queue.jobs import State
 
 from .conftest import Site
 from .test_kill import programs_of

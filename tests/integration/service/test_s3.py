@@ -10,10 +10,10 @@ from sqlalchemy import select
 
 from heimdall.artifacts import open_artifacts
 from heimdall.errors import HeimdallError
-from heimdall.service import carriage
-from heimdall.service.folders import RunFolders
-from heimdall.service.jobs import State
-from heimdall.service.store import Model
+from heimdall.runs import run_archive
+from heimdall.service.database.store import Model
+from heimdall.service.queue.jobs import State
+from heimdall.service.storage.run_reader import RunFolders
 
 from .conftest import Site
 from .test_kill import STEPS, assert_never_at_once, undisturbed
@@ -86,4 +86,4 @@ def seen_elsewhere(site, place, job_id: str) -> None:
     assert f"step {STEPS}\n" in folders.of(job_id).log_page().text
     assert folders.of(job_id).metrics()[-1]["step"] == STEPS
     folders.delete(job_id)
-    assert artifacts.names(carriage.prefix(job_id)) == []
+    assert artifacts.names(run_archive.prefix(job_id)) == []

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from heimdall.service import confine
-from heimdall.service.jobs import State
+from heimdall.service.queue.jobs import State
+from heimdall.service.worker import confine
 
 from .conftest import Site
 

@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from heimdall.service import bell, jobs
-from heimdall.service.jobs import State
+from heimdall.service.queue import jobs, notifications
+from heimdall.service.queue.jobs import State
 
 from .conftest import Site, free_port
 from .test_control import ask
@@ -68,8 +68,8 @@ def test_on_a_redis_server_the_bell_is_heard_and_ping_is_answered(site_on, redis
     site = site_on(broker_url=redis_url)
     site.start_worker()
     site.wait_state(site.submit(steps=3), State.SUCCEEDED)
-    app = bell.make_celery(site.settings)
-    assert bell.look_at_workers(app, "one")() == "heimdall@one answers"
+    app = notifications.make_celery(site.settings)
+    assert notifications.look_at_workers(app, "one")() == "heimdall@one answers"
 
 
 def test_with_a_dead_broker_jobs_run_ready_says_so_within_a_second_and_the_worker_can_be_stopped(site_on):
@@ -102,7 +102,7 @@ def test_a_gpu_that_is_required_and_not_there_fails_ready_with_the_doctors_reaso
 
 def test_ringing_a_bell_nobody_hears_does_not_wait(site_on):
     site = site_on(broker_url=NOBODY_LISTENS)
-    doorbell = bell.Doorbell(bell.make_celery(site.settings))
+    doorbell = notifications.Doorbell(notifications.make_celery(site.settings))
     asked_s = time.monotonic()
     for _ in range(200):
         doorbell.ring("0123")

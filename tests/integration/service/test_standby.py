@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from heimdall.service.jobs import State
+from heimdall.service.queue.jobs import State
 
 from .conftest import Site, free_port
 
@@ -24,7 +24,7 @@ def test_jobs_go_on_where_the_stand_in_is_and_back_where_they_belong(tmp_path):
     site = Site(tmp_path / "home", stands_in_for="training", standby_after_s=3.0)
     told = site._environment("standby", free_port())
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HEIMDALL_")} | told
-    standby = subprocess.Popen([sys.executable, "-m", "heimdall.service.standby"], env=environment)
+    standby = subprocess.Popen([sys.executable, "-m", "heimdall.service.worker.standby"], env=environment)
     try:
         job_id = site.submit(steps=400, step_s=0.1)
         job = site.wait_state(job_id, State.RUNNING)
@@ -44,7 +44,7 @@ def test_asleep_it_is_a_fraction_of_a_worker(tmp_path):
     site = Site(tmp_path / "home", stands_in_for="training", standby_after_s=600.0)
     told = site._environment("standby", port := free_port())
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HEIMDALL_")} | told
-    standby = subprocess.Popen([sys.executable, "-m", "heimdall.service.standby"], env=environment)
+    standby = subprocess.Popen([sys.executable, "-m", "heimdall.service.worker.standby"], env=environment)
     try:
         check = [sys.executable, str(Path(__file__).parents[3] / "docker/healthcheck.py"), str(port), "/health"]
         while subprocess.run(check, check=False, capture_output=True).returncode:

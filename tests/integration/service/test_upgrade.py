@@ -9,8 +9,8 @@ import pytest
 from alembic import command
 from sqlalchemy import text
 
-from heimdall.service.jobs import State
-from heimdall.service.migrate import alembic_config, opened
+from heimdall.service.database.migrate import alembic_config, opened
+from heimdall.service.queue.jobs import State
 
 from .conftest import Site
 from .test_control import ask

@@ -9,8 +9,8 @@ import pytest
 
 from heimdall.cli import main
 from heimdall.service.auth import Role, identify
+from heimdall.service.database.store import Store
 from heimdall.service.settings import load_settings
-from heimdall.service.store import Store
 
 
 @pytest.fixture

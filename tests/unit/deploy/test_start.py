@@ -16,7 +16,7 @@ from heimdall.deploy.ports import check_ports
 from heimdall.deploy.start import UNDECIDED, Outcome, Starter
 from heimdall.deploy.worker import gpu_trouble, running_jobs
 from heimdall.errors import HeimdallError
-from heimdall.service.probes import look_at_gpu
+from heimdall.service.health.probes import look_at_gpu
 
 HOST = HostView("", ("sudo nvidia-ctk cdi generate",), None)
 NO_DRIVER = Answer(1, 'Error response from daemon: could not select device driver "nvidia" with capabilities: [[gpu]]')
@@ -93,6 +93,12 @@ def test_a_gpu_that_works_is_started_once_and_written_down(tmp_path: Path) -> No
     assert outcome.healthy
     assert outcome.choice.way == "gpu-cdi"
     assert environment_file(tmp_path) == "HEIMDALL_ACCELERATOR=gpu-cdi\n"
+
+
+def test_limits_of_this_host_are_written_beside_the_choice(tmp_path: Path) -> None:
+    starter = Starter(make_engine(tmp_path, Script({}), [], {}), HOST, [], 1.0, {"HEIMDALL_TRAINING_MEMORY": "11g"})
+    starter.start(Choice("cpu", None, "because"))
+    assert environment_file(tmp_path) == "HEIMDALL_ACCELERATOR=cpu\nHEIMDALL_TRAINING_MEMORY=11g\n"
 
 
 def test_a_reservation_docker_refuses_costs_the_gpu_and_not_the_service(tmp_path: Path) -> None:

@@ -162,3 +162,23 @@ def test_a_height_of_zero_among_mountains_is_a_mistake_to_try() -> None:
     others = [Receiver(name, 47.0, 9.0, 1500.0) for name in "BCD"]
     words = [each.words for each in corrections(Receiver("A", 47.1, 9.1), others)]
     assert any("height of 1500 m instead of 0" in each for each in words)
+
+
+FAR = [(50.2, 10.1), (46.5, 8.8), (51.8, 10.6), (52.1, 5.2)]
+
+
+@pytest.mark.parametrize("frequency_hz", [145e6, 2.4e9])
+def test_what_no_wave_of_the_band_reaches_is_not_ok(make_observation: MakeObservation, frequency_hz: float) -> None:
+    fix = fix_of(replace(make_observation(FAR), frequency_hz=frequency_hz))
+    assert fix.status is Status.INCONSISTENT
+    assert "beyond the radio horizon" in fix.advice
+    assert "give its height" in fix.advice
+
+
+@pytest.mark.parametrize(("frequency_hz", "height_m"), [(77.5e3, 0.0), (1090e6, 11_000.0)])
+def test_a_wave_along_the_ground_and_a_flying_transmitter_are_heard_from_afar(
+    make_observation: MakeObservation, frequency_hz: float, height_m: float
+) -> None:
+    observation = make_observation(FAR, Place(50.02, 10.05, height_m))
+    flying = replace(observation, frequency_hz=frequency_hz, transmitter_height_m=height_m)
+    assert fix_of(flying).status is Status.OK

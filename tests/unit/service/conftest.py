@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from heimdall.service import jobs
-from heimdall.service.migrate import migrate
+from heimdall.service.database.migrate import migrate
+from heimdall.service.database.store import Store
+from heimdall.service.queue import jobs
 from heimdall.service.settings import Settings
-from heimdall.service.store import Store
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -8,8 +8,8 @@ from sqlalchemy import select
 from heimdall.errors import InputError
 from heimdall.service import auth
 from heimdall.service.auth import Principal, Role
+from heimdall.service.database.store import Token
 from heimdall.service.settings import Settings
-from heimdall.service.store import Token
 
 
 def make(store, role=Role.VIEWER):

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from heimdall.service import metrics
 from heimdall.service.api import create_app
-from heimdall.service.health import Degraded, Health, Probe
-from heimdall.service.jobs import State
+from heimdall.service.health import metrics
+from heimdall.service.health.monitor import Degraded, Health, Probe
+from heimdall.service.queue.jobs import State
 from heimdall.service.reference import settings_table
 
 DOCS = Path(__file__).parents[3] / "docs"

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from heimdall.service.api import create_app
 from heimdall.service.auth import Role, create_token
-from heimdall.service.migrate import migrate
+from heimdall.service.database.migrate import migrate
+from heimdall.service.database.store import Store
 from heimdall.service.settings import Settings
-from heimdall.service.store import Store
 from heimdall.web.entry import COOKIE, Entry, local_path
 
 

@@ -15,7 +15,7 @@ from heimdall.estimation.locate import locate
 from heimdall.estimation.region import GridPosterior
 from heimdall.geometry import LocalFrame, geodesic_distance_m
 from heimdall.observation import Observation, Place, Receiver, Reception
-from heimdall.service.locating import Answer
+from heimdall.service.concurrent_locating import Answer
 from heimdall.web.evidence_image import overlays
 from heimdall.web.fix_view import details_of, scene_of, stations_scene
 

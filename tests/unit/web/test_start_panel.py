@@ -6,7 +6,7 @@ import pytest
 
 from heimdall.errors import InputError
 from heimdall.learning.recipes import RECIPES as KNOWN
-from heimdall.service.kinds import EvaluateRequest, TrainRequest
+from heimdall.service.queue.job_requests import EvaluateRequest, TrainRequest
 from heimdall.web.start_panel import RECIPES, plan_html, read_changes, read_request
 
 PLAN = {

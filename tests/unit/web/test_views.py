@@ -9,9 +9,9 @@ import pytest
 
 from heimdall.errors import InputError
 from heimdall.observation import Place
-from heimdall.service.api.models import FrozenView, ModelView
-from heimdall.service.runfolder import Warned
-from heimdall.service.stations import Correction, StationFields
+from heimdall.runs.reader import Warned
+from heimdall.service.api.routes.models import FrozenView, ModelView
+from heimdall.service.receivers.registered import Correction, StationFields
 from heimdall.web import model_view
 from heimdall.web.job_panel import Look, error_chart, figures_html, loss_chart, title_html, warnings_html
 from heimdall.web.receiver_form import read_fields

@@ -14,22 +14,24 @@ from fastapi.responses import JSONResponse
 
 from heimdall import __version__
 from heimdall.artifacts import Artifacts, open_artifacts
-from heimdall.service import bell, metrics, probes
-from heimdall.service import sessions as sessions_of
 from heimdall.service.about import about
-from heimdall.service.api import jobs, locate, models, problems, receivers, sessions, system
+from heimdall.service.api import problems
 from heimdall.service.api.limits import BODY_LIMIT_BYTES, BodyLimit
 from heimdall.service.api.parts import Parts
-from heimdall.service.folders import RunFolders
-from heimdall.service.health import Health
-from heimdall.service.jobs import Census
-from heimdall.service.locating import Locator, RateLimit
-from heimdall.service.mirror import Mirror
-from heimdall.service.planning import Planner
-from heimdall.service.promotion import Promoter
+from heimdall.service.api.routes import jobs, locate, models, receivers, sessions, system
+from heimdall.service.concurrent_locating import Locator, RateLimit
+from heimdall.service.database.store import Store
+from heimdall.service.health import metrics, probes
+from heimdall.service.health.monitor import Health
+from heimdall.service.models.mlflow_sync import Mirror
+from heimdall.service.models.model_cache import WarmModels
+from heimdall.service.models.promotion import Promoter
+from heimdall.service.queue import notifications
+from heimdall.service.queue.jobs import Census
+from heimdall.service.queue.planning import Planner
 from heimdall.service.settings import Settings
-from heimdall.service.store import Store
-from heimdall.service.warm import WarmModels
+from heimdall.service.storage import sessions as sessions_of
+from heimdall.service.storage.run_reader import RunFolders
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +45,7 @@ _MODELS = (f"{PREFIX}/models", "/_nicegui/client/")
 
 def create_app(settings: Settings, store: Store) -> FastAPI:
     """The database has to be migrated already."""
-    celery = bell.make_celery(settings)
+    celery = notifications.make_celery(settings)
     census = Census()
     parts = _parts(settings, store, celery, census)
     health = parts.health
@@ -70,7 +72,7 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
 def _parts(settings: Settings, store: Store, celery: Celery, census: Census) -> Parts:
     artifacts = open_artifacts(settings.artifact_address)
     models = WarmModels(artifacts, settings.home / "warm")
-    doorbell = bell.Doorbell(celery)
+    doorbell = notifications.Doorbell(celery)
     return Parts(
         settings=settings,
         store=store,

@@ -12,16 +12,16 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from heimdall.artifacts import Artifacts
 from heimdall.service.api.problems import ForbiddenError, UnauthenticatedError
 from heimdall.service.auth import Principal, Role, identify
-from heimdall.service.bell import Doorbell
-from heimdall.service.folders import RunFolders
-from heimdall.service.health import Health
-from heimdall.service.locating import Locator, RateLimit
-from heimdall.service.mirror import Mirror
-from heimdall.service.planning import Planner
-from heimdall.service.promotion import Promoter
+from heimdall.service.concurrent_locating import Locator, RateLimit
+from heimdall.service.database.store import Store
+from heimdall.service.health.monitor import Health
+from heimdall.service.models.mlflow_sync import Mirror
+from heimdall.service.models.model_cache import WarmModels
+from heimdall.service.models.promotion import Promoter
+from heimdall.service.queue.notifications import Doorbell
+from heimdall.service.queue.planning import Planner
 from heimdall.service.settings import Settings
-from heimdall.service.store import Store
-from heimdall.service.warm import WarmModels
+from heimdall.service.storage.run_reader import RunFolders
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from heimdall.errors import HeimdallError, InputError
-from heimdall.service.jobs import JobConflictError, UnknownJobError
-from heimdall.service.refusals import (
+from heimdall.service.errors import (
     BusyError,
     ConflictError,
     LateError,
@@ -26,6 +25,7 @@ from heimdall.service.refusals import (
     TooOftenError,
     UnknownError,
 )
+from heimdall.service.queue.jobs import JobConflictError, UnknownJobError
 
 log = logging.getLogger(__name__)
 

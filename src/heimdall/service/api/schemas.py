@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from heimdall.service.capability import EVERYTHING, Needs, Offer, why_waiting
-from heimdall.service.jobs import State
-from heimdall.service.runfolder import Warned
-from heimdall.service.store import Job, JobEvent, Worker
+from heimdall.runs.reader import Warned
+from heimdall.service.database.store import Job, JobEvent, Worker
+from heimdall.service.queue.jobs import State
+from heimdall.service.queue.matching import EVERYTHING, Needs, Offer, why_waiting
 
 _EXAMPLE_ID = "0123456789abcdef"
 

@@ -9,7 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from heimdall.errors import InputError
-from heimdall.service.uploads import Upload
+from heimdall.service.storage.uploads import Upload
 
 FIELD = "files"
 _MOST_FIELDS = 16

@@ -17,12 +17,12 @@ from sqlalchemy.engine import URL
 from heimdall import __version__
 from heimdall.artifacts import MissingArtifactError, open_artifacts
 from heimdall.errors import HeimdallError, InputError
+from heimdall.runs.reader import CHECKPOINT
 from heimdall.service.backup import archive, rows
 from heimdall.service.backup.archive import ArchiveWriter
-from heimdall.service.migrate import opened
-from heimdall.service.runfolder import CHECKPOINT
+from heimdall.service.database.migrate import opened
+from heimdall.service.database.store import Job, Model, Store
 from heimdall.service.settings import Settings
-from heimdall.service.store import Job, Model, Store
 
 DATABASE, MLFLOW_DATABASE = "database", "mlflow-database"
 HOME, ARTIFACTS, MLFLOW, SECRETS = "home", "artifacts", "mlflow-artifacts", "secrets"

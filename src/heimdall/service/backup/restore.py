@@ -30,9 +30,9 @@ from heimdall.service.backup.make import (
     folders,
     mlflow_database,
 )
-from heimdall.service.migrate import VERSION_TABLE, alembic_config, opened
+from heimdall.service.database.migrate import VERSION_TABLE, alembic_config, opened
+from heimdall.service.database.store import Job, Model, Worker, now_unix_s
 from heimdall.service.settings import Settings
-from heimdall.service.store import Job, Model, Worker, now_unix_s
 
 ADMIN_TOKEN = "admin_token"
 """The one secret that people hold. The others belong to the servers that were made with them."""

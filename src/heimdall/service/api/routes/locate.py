@@ -1,0 +1,184 @@
+"""Locate: recordings, measurements or stored sessions to fixes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from concurrent.futures import Future
+from enum import StrEnum
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, Field
+from starlette.requests import ClientDisconnect
+
+from heimdall.errors import HeimdallError, InputError
+from heimdall.observation import Observation
+from heimdall.service.api.parts import Parts, UsesParts, Viewer
+from heimdall.service.api.problems import documented
+from heimdall.service.api.uploading import form_of, receive_files
+from heimdall.service.concurrent_locating import Answer, Deadline, Method
+from heimdall.service.database.store import StoredSession
+from heimdall.service.queue.job_requests import Id
+from heimdall.service.storage import sessions
+from heimdall.service.storage.uploads import Upload, receiving
+
+router = APIRouter(prefix="/locate", tags=["locate"], responses=documented(400, 401, 403, 404, 408, 413, 422, 429, 503))
+
+_LOOK_EVERY_S = 0.5
+"""How often a request that waits is asked whether its sender is still there."""
+
+
+class Form(StrEnum):
+    """What the fixes are written as."""
+
+    JSON = "json"
+    GEOJSON = "geojson"
+    KML = "kml"
+    COT = "cot"
+    PNG = "png"
+    HTML = "html"
+
+
+MEDIA_TYPES = {
+    Form.JSON: "application/json",
+    Form.GEOJSON: "application/geo+json",
+    Form.KML: "application/vnd.google-earth.kml+xml",
+    Form.COT: "application/xml",
+    Form.PNG: "image/png",
+    Form.HTML: "text/html",
+}
+
+
+class ReceiverView(BaseModel):
+    name: str
+    used: bool
+    reason: str | None
+    residual_m: float | None = Field(description="How late its signal came, as a length.")
+
+
+class TruthView(BaseModel):
+    latitude_deg: float
+    longitude_deg: float
+    error_m: float
+    inside_68: bool
+    inside_95: bool
+
+
+class WithoutView(BaseModel):
+    receiver: str = Field(description="The one that is most likely wrong, and left out here.")
+    status: str
+    latitude_deg: float | None
+    longitude_deg: float | None
+    reach_m: float | None = Field(description="From that place to the furthest point of its 95 % region.")
+
+
+class FixView(BaseModel):
+    id: str
+    status: str = Field(description="ok, power-only, ambiguous, inconsistent or insufficient.", examples=["ok"])
+    advice: str
+    latitude_deg: float | None
+    longitude_deg: float | None
+    height_m: float | None = Field(description="Above the ellipsoid; null: neither given nor to be told.")
+    height_sigma_m: float | None = Field(description="0 where the height was given.")
+    covariance_enu_m2: list[list[float]] | None
+    region_68: dict[str, Any] | None = Field(description="A GeoJSON geometry.")
+    region_95: dict[str, Any] | None = Field(description="A GeoJSON geometry.")
+    method: str
+    elapsed_ms: float
+    receivers: list[ReceiverView]
+    truth: TruthView | None
+    without: WithoutView | None = Field(description="Where the status is inconsistent: the fix without that receiver.")
+
+
+class FixesView(BaseModel):
+    fixes: list[FixView]
+    model: str | None = Field(description="Id of the model that was asked; null: the likelihood alone.")
+
+
+_OTHER_FORMS: dict[str, Any] = {
+    media: {"schema": {"type": "string"} | ({"format": "binary"} if form is Form.PNG else {})}
+    for form, media in MEDIA_TYPES.items()
+    if form is not Form.JSON
+}
+_FILES = "A SigMF session (its files, or an archive), KiwiSDR *_iq.wav with their positions, or a measurement file."
+
+
+@router.post(
+    "",
+    summary="Locate what was recorded or measured",
+    response_model=FixesView,
+    responses={200: {"description": "The fixes, in the form asked for.", "content": _OTHER_FORMS}},
+    openapi_extra=form_of(_FILES, required=False),
+)
+async def locate(
+    request: Request,
+    who: Viewer,
+    parts: UsesParts,
+    session: Annotated[list[Id] | None, Query(description="Stored sessions, beside or instead of files.")] = None,
+    method: Annotated[Method, Query(description="auto takes what the model's evaluation found better.")] = Method.AUTO,
+    model: Annotated[Id | None, Query(description="A model; the champion if none is named.")] = None,
+    form: Annotated[Form, Query(alias="format")] = Form.JSON,
+) -> Response:
+    """Send files, or name stored sessions, or both. Nothing that is sent is kept."""
+    parts.rate.check(who.name)
+    parts.locator.check_room()
+    stored = _stored(parts, session or [])
+    with receiving(parts.settings) as upload:
+        count = await receive_files(request, upload)
+        if not count and not stored:
+            raise InputError("nothing to locate: send files in the field `files`, or name a `session`")
+
+        deadline = parts.locator.deadline()
+
+        def work() -> bytes:
+            observations = _observations(parts, stored, upload if count else None, deadline)
+            return _written(parts.locator.locate(observations, method, model, deadline), form)
+
+        content = await _waited_for(request, parts.locator.run(work, deadline), deadline)
+    return Response(content, media_type=MEDIA_TYPES[form])
+
+
+async def _waited_for(request: Request, work: Future[bytes], deadline: Deadline) -> bytes:
+    """What the work gives. It is abandoned when its time is over, or when nobody waits for it any more."""
+    future = asyncio.wrap_future(work)
+    try:
+        while not (await asyncio.wait({future}, timeout=_LOOK_EVERY_S))[0]:
+            deadline.check()
+            if await request.is_disconnected():
+                raise ClientDisconnect
+        return future.result()
+    finally:
+        deadline.abandon()
+
+
+def _stored(parts: Parts, names: Sequence[str]) -> list[StoredSession]:
+    if not names:
+        return []
+    with parts.store.reading() as session:
+        return [sessions.get(session, name) for name in names]
+
+
+def _observations(
+    parts: Parts, stored: Sequence[StoredSession], upload: Upload | None, deadline: Deadline
+) -> list[Observation]:
+    observations: list[Observation] = []
+    if upload is not None:
+        upload.unpack()
+        observations += sessions.read_upload(upload)
+    for each in stored:
+        deadline.check()
+        observations += sessions.read(parts.settings, each)
+    return observations
+
+
+def _written(answer: Answer, form: Form) -> bytes:
+    if form is Form.JSON:
+        model = None if answer.model is None else answer.model.id
+        document = {"fixes": [fix.to_json() for fix in answer.fixes], "model": model}
+        return json.dumps(document, allow_nan=False).encode()
+    try:
+        return answer.to_bytes(f".{form}")
+    except HeimdallError as error:  # such as a form that cannot say that there is no position
+        raise InputError(str(error)) from error

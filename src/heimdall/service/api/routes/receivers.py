@@ -1,0 +1,132 @@
+"""Receivers: register, edit, import, export."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Query, Response
+from fastapi.params import Path as InPath
+from pydantic import BaseModel, ConfigDict, Field
+
+from heimdall.observation import ClockClass
+from heimdall.service.api.parts import Operator, UsesParts, Viewer
+from heimdall.service.api.problems import documented
+from heimdall.service.database.store import Station
+from heimdall.service.queue.job_requests import Id
+from heimdall.service.receivers import registered, session_calibration, session_check
+from heimdall.service.receivers.registered import StationFields, StationList
+from heimdall.service.receivers.session_calibration import Calibration
+from heimdall.service.receivers.session_check import MOST, Checked
+from heimdall.service.storage import sessions
+
+router = APIRouter(prefix="/receivers", tags=["receivers"], responses=documented(401, 403, 422, 503))
+
+ReceiverId = Annotated[str, InPath(pattern=r"^[0-9a-f]{16}$", examples=["0123456789abcdef"])]
+
+
+class StationView(StationFields):
+    id: str
+    clock: str = Field(description="Class of its clock.", examples=["gps-disciplined"])
+    updated_utc: datetime
+
+
+class StationPage(BaseModel):
+    receivers: list[StationView]
+
+
+class Imported(BaseModel):
+    count: int
+
+
+class CalibrationRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    sessions: list[Id] = Field(min_length=1, max_length=100, description="Stored sessions with known transmitters.")
+    store: bool = Field(default=False, description="Keep what is found, instead of only showing it.")
+
+
+@router.get("", summary="List receivers")
+def find(who: Viewer, parts: UsesParts) -> StationPage:
+    with parts.store.reading() as session:
+        return StationPage(receivers=[view_station(station) for station in registered.find(session)])
+
+
+@router.post("", status_code=201, summary="Register a receiver", responses=documented(409, 413))
+def create(
+    fields: Annotated[StationFields, Body()], response: Response, who: Operator, parts: UsesParts
+) -> StationView:
+    """Recordings that name it get its place where they have none, and its correction."""
+    with parts.store.writing() as session:
+        view = view_station(registered.add(session, fields))
+    response.headers["Location"] = f"/api/v1/receivers/{view.id}"
+    return view
+
+
+@router.get("/export", summary="All receivers, as import reads them")
+def export(who: Viewer, parts: UsesParts) -> StationList:
+    with parts.store.reading() as session:
+        return StationList(receivers=[registered.fields_of(station) for station in registered.find(session)])
+
+
+@router.get("/check", summary="Which receivers are bad", responses=documented(404))
+def check(
+    who: Viewer,
+    parts: UsesParts,
+    session: Annotated[list[Id] | None, Query(description="Stored sessions; all where none is named.")] = None,
+    most: Annotated[int, Query(ge=1, le=1000, description="Of more observations, so many, evenly chosen.")] = MOST,
+) -> Checked:
+    """Each against what the others say, over stored sessions, the worst first; transmitters may be known or not."""
+    with parts.store.reading() as opened:
+        chosen = [sessions.get(opened, each) for each in session] if session else list(sessions.find(opened))
+        known = registered.find(opened)
+    return parts.locator.run(lambda: session_check.check(parts.settings, chosen, known, most)).result()
+
+
+@router.post("/import", summary="Add receivers, or replace those of the same names", responses=documented(413))
+def import_all(listed: Annotated[StationList, Body()], who: Operator, parts: UsesParts) -> Imported:
+    with parts.store.writing() as session:
+        return Imported(count=registered.import_all(session, listed))
+
+
+@router.post(
+    "/calibrate", summary="Find delays and level biases from known transmitters", responses=documented(404, 413)
+)
+def calibrate(wanted: Annotated[CalibrationRequest, Body()], who: Operator, parts: UsesParts) -> Calibration:
+    """With `store` the receivers keep them, and whatever they record from now on is corrected."""
+    with parts.store.reading() as session:
+        chosen = [sessions.get(session, each) for each in wanted.sessions]
+        known = registered.find(session)
+    found = session_calibration.calibrate(parts.settings, chosen, known)
+    if not wanted.store:
+        return found
+    return session_calibration.keep(parts.store, parts.settings, chosen, found)
+
+
+@router.get("/{receiver_id}", summary="One receiver", responses=documented(404))
+def get(receiver_id: ReceiverId, who: Viewer, parts: UsesParts) -> StationView:
+    with parts.store.reading() as session:
+        return view_station(registered.get(session, receiver_id))
+
+
+@router.put("/{receiver_id}", summary="Edit a receiver", responses=documented(404, 409, 413))
+def change(
+    receiver_id: ReceiverId, fields: Annotated[StationFields, Body()], who: Operator, parts: UsesParts
+) -> StationView:
+    with parts.store.writing() as session:
+        return view_station(registered.change(session, receiver_id, fields))
+
+
+@router.delete("/{receiver_id}", status_code=204, summary="Forget a receiver", responses=documented(404))
+def delete(receiver_id: ReceiverId, who: Operator, parts: UsesParts) -> None:
+    with parts.store.writing() as session:
+        registered.delete(session, receiver_id)
+
+
+def view_station(station: Station) -> StationView:
+    return StationView(
+        **registered.fields_of(station).model_dump(),
+        id=station.id,
+        clock=ClockClass.of(station.clock_sigma_s).value,
+        updated_utc=datetime.fromtimestamp(station.updated_unix_s, UTC),
+    )

@@ -1,0 +1,134 @@
+"""Stored sessions: upload, list, say where the transmitter was, delete."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.params import Path as InPath
+from pydantic import BaseModel, ConfigDict, Field
+
+from heimdall.errors import InputError
+from heimdall.observation import Place
+from heimdall.service.api.parts import Operator, Parts, UsesParts, Viewer
+from heimdall.service.api.problems import documented
+from heimdall.service.api.uploading import form_of, receive_some
+from heimdall.service.database.store import StoredSession
+from heimdall.service.storage import sessions
+from heimdall.service.storage.sessions import Summary, Truth
+from heimdall.service.storage.uploads import Upload, receiving
+
+router = APIRouter(prefix="/sessions", tags=["sessions"], responses=documented(401, 403, 422, 503))
+
+SessionId = Annotated[str, InPath(pattern=r"^[0-9a-f]{16}$", examples=["0123456789abcdef"])]
+_Name = Annotated[str, Query(max_length=120, description="For people; frequency and time if empty.")]
+_Latitude = Annotated[float | None, Query(ge=-90, le=90, description="Of the transmitter, if known.")]
+_Longitude = Annotated[float | None, Query(ge=-180, le=180)]
+_Height = Annotated[float | None, Query(ge=-1000, le=100_000)]
+
+
+class SessionView(BaseModel):
+    id: str = Field(examples=["0123456789abcdef"])
+    name: str
+    created_by: str
+    created_utc: datetime
+    size_bytes: int
+    data: str = Field(description="How a job names it in its `data`.", examples=["sessions/0123456789abcdef"])
+    summary: Summary
+
+
+class SessionList(BaseModel):
+    sessions: list[SessionView]
+
+
+class SessionChange(BaseModel):
+    """What is left out stays as it is."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"name": "DCF77, morning"}]})
+
+    name: Annotated[str, Field(min_length=1, max_length=120)] | None = None
+    truth: Truth | None = Field(default=None, description="null: nobody knows where the transmitter was.")
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Store a session",
+    responses=documented(400, 408, 413),
+    openapi_extra=form_of("A SigMF session (its files, or an archive), KiwiSDR recordings, or a measurement file."),
+)
+async def create(
+    request: Request,
+    response: Response,
+    who: Operator,
+    parts: UsesParts,
+    name: _Name = "",
+    latitude_deg: _Latitude = None,
+    longitude_deg: _Longitude = None,
+    height_m: _Height = None,
+) -> SessionView:
+    """Its observations have to be readable now."""
+    truth = _place(latitude_deg, longitude_deg, height_m)
+    with receiving(parts.settings) as upload:
+        await receive_some(request, upload)
+        view = await run_in_threadpool(_add, parts, upload, name, who.name, truth)
+    response.headers["Location"] = f"/api/v1/sessions/{view.id}"
+    return view
+
+
+@router.get("", summary="List sessions, the newest first")
+def find(who: Viewer, parts: UsesParts) -> SessionList:
+    with parts.store.reading() as session:
+        return SessionList(sessions=[view_session(stored) for stored in sessions.find(session)])
+
+
+@router.get("/{session_id}", summary="One session", responses=documented(404))
+def get(session_id: SessionId, who: Viewer, parts: UsesParts) -> SessionView:
+    with parts.store.reading() as session:
+        return view_session(sessions.get(session, session_id))
+
+
+@router.patch("/{session_id}", summary="Rename a session, or say where its transmitter was", responses=documented(404))
+def change(
+    session_id: SessionId, change: Annotated[SessionChange, Body()], who: Operator, parts: UsesParts
+) -> SessionView:
+    if "truth" in change.model_fields_set:
+        truth = None if change.truth is None else change.truth.to_place()
+        sessions.set_truth(parts.store, parts.settings, session_id, truth)
+    with parts.store.writing() as session:
+        sessions.get(session, session_id)
+        if change.name is not None:
+            sessions.rename(session, session_id, change.name)
+        return view_session(sessions.get(session, session_id))
+
+
+@router.delete("/{session_id}", status_code=204, summary="Delete a session", responses=documented(404))
+def delete(session_id: SessionId, who: Operator, parts: UsesParts) -> None:
+    """With its files. Jobs that name it and have not run fail."""
+    sessions.delete(parts.store, parts.settings, session_id)
+
+
+def view_session(stored: StoredSession) -> SessionView:
+    values: dict[str, Any] = {name: getattr(stored, name) for name in ("id", "name", "created_by", "size_bytes")}
+    return SessionView(
+        **values,
+        created_utc=datetime.fromtimestamp(stored.created_unix_s, UTC),
+        data=sessions.data_name(stored.id),
+        summary=Summary.model_validate(stored.summary),
+    )
+
+
+def _add(parts: Parts, upload: Upload, name: str, who: str, truth: Place | None) -> SessionView:
+    prepared = sessions.prepare(upload, truth)
+    stored = sessions.add(parts.store, parts.settings, upload, prepared, name=name, created_by=who)
+    return view_session(stored)
+
+
+def _place(latitude_deg: float | None, longitude_deg: float | None, height_m: float | None) -> Place | None:
+    if latitude_deg is None or longitude_deg is None:
+        if latitude_deg is not None or longitude_deg is not None:
+            raise InputError("the place of the transmitter needs latitude_deg and longitude_deg")
+        return None
+    return Place(latitude_deg, longitude_deg, height_m)

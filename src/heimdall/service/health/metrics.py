@@ -1,0 +1,75 @@
+"""The figures Prometheus collects. Only what is already known is told, so that a scrape never waits for what is broken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from heimdall import __version__
+from heimdall.service.database.store import Job
+from heimdall.service.health.monitor import Health, Status
+from heimdall.service.queue.jobs import Census
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+@dataclass(frozen=True)
+class Sources:
+    health: Health
+    census: Callable[[], Census] = Census
+    running: Callable[[], Sequence[Job]] = list
+    """What this process runs."""
+
+
+def registry_of(sources: Sources) -> CollectorRegistry:
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_ServiceCollector(sources))
+    return registry
+
+
+def render(registry: CollectorRegistry) -> bytes:
+    return generate_latest(registry)
+
+
+class _ServiceCollector(Collector):
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+
+    def collect(self) -> Iterable[Metric]:
+        readiness = self._sources.health.readiness()
+        yield GaugeMetricFamily("heimdall_ready", "1 if this process can do its work.", value=float(readiness.ready))
+        up = GaugeMetricFamily("heimdall_dependency_up", "1 if the dependency works.", labels=["dependency"])
+        latency = GaugeMetricFamily(
+            "heimdall_dependency_latency_seconds", "How long the last look took.", labels=["dependency"]
+        )
+        warning = GaugeMetricFamily(
+            "heimdall_warning", "1 while the service works but a person should look.", labels=["dependency", "reason"]
+        )
+        for seen in readiness.dependencies:
+            up.add_metric([seen.name], float(seen.ok))
+            if seen.latency_ms is not None:
+                latency.add_metric([seen.name], seen.latency_ms / 1000)
+            if seen.status is Status.DEGRADED:
+                warning.add_metric([seen.name, seen.detail], 1.0)
+        yield from (up, latency, warning)
+        yield from self._jobs()
+        version = GaugeMetricFamily("heimdall_build_info", "The version that runs.", labels=["version"])
+        version.add_metric([__version__], 1.0)
+        yield version
+
+    def _jobs(self) -> Iterable[Metric]:
+        counts = GaugeMetricFamily("heimdall_jobs", "Jobs in the database by state.", labels=["state"])
+        census = self._sources.census()
+        for state, count in census.by_state.items():
+            counts.add_metric([state], count)
+        yield counts
+        yield GaugeMetricFamily(
+            "heimdall_jobs_stranded", "Queued jobs that no living worker can take.", value=float(census.stranded)
+        )
+        yield GaugeMetricFamily(
+            "heimdall_running_jobs", "Jobs this process runs.", value=float(len(self._sources.running()))
+        )

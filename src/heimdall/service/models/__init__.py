@@ -1,0 +1,1 @@
+"""Models: what they score, which one is champion, and those held in memory."""

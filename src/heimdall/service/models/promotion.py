@@ -1,0 +1,88 @@
+"""Promotions that have to wait for their evaluations, carried out by the service whether or not anybody looks."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from heimdall.errors import HeimdallError
+from heimdall.service.database.store import Alias, Job, Store
+from heimdall.service.errors import ConflictError
+from heimdall.service.models import registry
+from heimdall.service.models.model_cache import WarmModels, get_model
+from heimdall.service.models.registry import Promotion
+from heimdall.service.queue.jobs import FINAL, State
+from heimdall.service.queue.notifications import Doorbell
+from heimdall.service.queue.submit import provide
+from heimdall.service.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_LOOK_EVERY_S = 3.0
+
+
+class Promoter(threading.Thread):
+    """What waits stands in the database, so that a restart, or another server, goes on with it."""
+
+    def __init__(self, settings: Settings, store: Store, models: WarmModels, doorbell: Doorbell) -> None:
+        super().__init__(name="promoter", daemon=True)
+        self._settings = settings
+        self._store = store
+        self._models = models
+        self._doorbell = doorbell
+        self._stop_asked = threading.Event()
+
+    def run(self) -> None:
+        while not self._stop_asked.wait(_LOOK_EVERY_S):
+            try:
+                self.look()
+            except (HeimdallError, SQLAlchemyError) as error:
+                log.warning("the promotion that waits was not looked at: %s", str(error).splitlines()[0])
+
+    def stop(self) -> None:
+        self._stop_asked.set()
+
+    def ask(self, model_id: str, who: str) -> Promotion:
+        """Promote, or start the evaluations that come first and let the model wait for them. Raises ConflictError."""
+        with self._store.reading() as session:
+            model = get_model(session, model_id)
+        bundle = self._models.get(model).bundle
+        provide(registry.frozen_request(self._settings, model_id), self._settings)
+        with self._store.writing() as session:
+            promotion = registry.promote(session, self._settings, model_id, bundle, who)
+            registry.set_candidate(session, model_id, who, promotion.waiting_for)
+        for job_id in promotion.waiting_for:
+            self._doorbell.ring(job_id)
+        return promotion
+
+    def look(self) -> None:
+        """Carry out the promotions whose evaluations have ended."""
+        with self._store.reading() as session:
+            waiting = [(each, _states(session, each.reason["waiting_for"])) for each in registry.candidates(session)]
+        for candidate, states in waiting:
+            if all(state in FINAL for state in states):
+                self._finish(candidate, all(state is State.SUCCEEDED for state in states))
+
+    def _finish(self, candidate: Alias, evaluated: bool) -> None:
+        if not evaluated:
+            return self._give_up(candidate.model_id, "its evaluation did not succeed: see the job")
+        try:
+            promotion = self.ask(candidate.model_id, candidate.moved_by)
+            log.info("model %s: %s", candidate.model_id, promotion.reason)
+        except ConflictError as error:
+            self._give_up(candidate.model_id, str(error))
+
+    def _give_up(self, model_id: str, why: str) -> None:
+        log.info("model %s is not promoted: %s", model_id, why)
+        with self._store.writing() as session:
+            registry.note_refusal(session, model_id, why)
+            registry.set_candidate(session, model_id, "", ())
+
+
+def _states(session: Session, job_ids: list[str]) -> list[State]:
+    """A job that was deleted meanwhile counts as cancelled."""
+    found = [session.get(Job, job_id) for job_id in job_ids]
+    return [State.CANCELLED if job is None else State(job.state) for job in found]

@@ -1,0 +1,163 @@
+"""The kinds of job, what each needs to be told, and the command line it becomes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, TypeAdapter, model_validator
+
+from heimdall.service.queue.matching import Needs
+from heimdall.service.settings import Accelerator
+
+Id = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
+RecipeName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+DottedKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)*$", max_length=128)]
+DataName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$")]
+Scalar = bool | int | FiniteFloat | Annotated[str, StringConstraints(max_length=256)] | None
+Overrides = Annotated[dict[DottedKey, Scalar | list[Scalar]], Field(max_length=64)]
+Workers = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,4}(:[1-9][0-9]{0,4})?$")]
+DataNames = Annotated[list[DataName], Field(max_length=256, description="Files or folders below the data folder.")]
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a job finds what its request only names."""
+
+    run: Path
+    training: Callable[[str], Path]
+    """The run folder of another job."""
+    data: Callable[[str], Path]
+    model: Callable[[str], Path]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[str, Field(max_length=120, description="For people; the recipe's or model's name if empty.")] = ""
+    accelerator: Annotated[Accelerator | None, Field(description="null: as the worker is configured.")] = None
+    needs: Annotated[Needs, Field(description="Only a worker that has this takes the job.")] = Needs()
+
+    @model_validator(mode="after")
+    def _no_gpu_on_the_cpu(self) -> _Request:
+        if self.accelerator == "cpu" and self.needs.any_gpu:
+            raise ValueError("a job for the CPU cannot need a GPU: leave out `needs` or the accelerator")
+        return self
+
+
+class TrainRequest(_Request):
+    """Train a network from a recipe."""
+
+    kind: Literal["train"]
+    recipe: RecipeName
+    overrides: Overrides = Field(default_factory=dict, description="Single values of the recipe, by dotted key.")
+    on: Literal["ray"] | None = Field(None, description="ray: on the Ray cluster that the worker's RAY_ADDRESS names.")
+    workers: Workers | None = Field(None, description="With ray: how many, or the least and the most as 2:8.")
+
+    @property
+    def title(self) -> str:
+        return self.name or self.recipe
+
+    def arguments(self, places: Places, accelerator: str) -> list[str]:
+        options = ["--recipe", self.recipe, "--accelerator", accelerator, "--run-dir", str(places.run)]
+        settings = [f"{key}={json.dumps(value)}" for key, value in self.overrides.items()]
+        cluster = [] if self.on is None else ["--on", self.on]
+        cluster += [] if self.workers is None else ["--workers", self.workers]
+        return ["train", *options, *cluster, *_repeat("--set", settings)]
+
+    @model_validator(mode="after")
+    def _workers_are_on_a_cluster(self) -> Self:
+        if self.workers is not None and self.on is None:
+            raise ValueError("workers are those of a Ray cluster: give on as well")
+        return self
+
+
+class FineTuneRequest(TrainRequest):
+    """Go on from a model, on stored observations."""
+
+    kind: Literal["fine-tune"]  # type: ignore[assignment]  # the discriminator narrows what the base says
+    model: Id = Field(description="The model to start from.")
+    data: DataNames = Field(default_factory=list)
+
+    def arguments(self, places: Places, accelerator: str) -> list[str]:
+        options = ["--init", str(places.model(self.model)), *_repeat("--data", _paths(places, self.data))]
+        return [*super().arguments(places, accelerator), *options]
+
+
+class EvaluateRequest(_Request):
+    """Measure a model against the likelihood and the bound, on a simulated scenario or on stored observations."""
+
+    kind: Literal["evaluate"]
+    model: Id
+    scenario: RecipeName | None = None
+    count: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    data: DataNames = Field(default_factory=list)
+
+    @property
+    def title(self) -> str:
+        return self.name or f"evaluate {self.model}"
+
+    @model_validator(mode="after")
+    def _one_source(self) -> EvaluateRequest:
+        if (self.scenario is None) == (not self.data):
+            raise ValueError("give either a scenario or data to evaluate on")
+        return self
+
+    def arguments(self, places: Places, accelerator: str) -> list[str]:
+        if self.scenario is None:
+            source = _paths(places, self.data)
+        else:
+            source = ["--scenario", self.scenario, "--count", str(self.count), "--seed", str(self.seed)]
+        return ["evaluate", "--model", str(places.model(self.model)), "--run-dir", str(places.run), *source]
+
+
+class ExportRequest(_Request):
+    """Make a model file from the last checkpoint of a training."""
+
+    kind: Literal["export"]
+    job: Id = Field(description="The training, finished or paused.")
+
+    @property
+    def title(self) -> str:
+        return self.name or f"export {self.job}"
+
+    def arguments(self, places: Places, accelerator: str) -> list[str]:
+        return ["export", str(places.training(self.job)), "--run-dir", str(places.run)]
+
+
+AnyRequest = TrainRequest | FineTuneRequest | EvaluateRequest | ExportRequest
+JobRequest = Annotated[AnyRequest, Field(discriminator="kind", title="JobRequest")]
+_REQUEST: TypeAdapter[AnyRequest] = TypeAdapter(JobRequest)
+
+
+def read_request(document: dict[str, Any]) -> AnyRequest:
+    return _REQUEST.validate_python(document)
+
+
+def stored_form(request: BaseModel) -> dict[str, Any]:
+    """The part of a request the row has no column for."""
+    return request.model_dump(mode="json", exclude={"kind", "name", "accelerator", "needs"})
+
+
+def command_line(
+    kind: str, arguments: dict[str, Any], accelerator: str, places: Places, *, resume: bool, require_gpu: bool = False
+) -> list[str]:
+    """The arguments of the program `heimdall` for a stored job."""
+    request = read_request({"kind": kind, **arguments})
+    options: list[str] = []
+    if kind in ("train", "fine-tune"):
+        options += ["--require-gpu"] if require_gpu else []
+        options += ["--resume", str(places.run)] if resume else []
+    return [*request.arguments(places, accelerator), *options]
+
+
+def _repeat(option: str, values: list[str]) -> list[str]:
+    return [part for value in values for part in (option, value)]
+
+
+def _paths(places: Places, names: list[str]) -> list[str]:
+    return [str(places.data(name)) for name in names]

@@ -1,0 +1,69 @@
+"""What a training would do, asked of the program that would do it: `heimdall train --plan`."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from heimdall.doctor.program import Answer, run_program
+from heimdall.errors import HeimdallError
+from heimdall.service.queue.job_requests import AnyRequest, TrainRequest
+from heimdall.service.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_LIMIT_S = 90.0
+_KEPT = 64
+Plan = dict[str, Any]
+
+
+class Planner:
+    """Asks once for each question; one at a time, since the program takes a core for some seconds."""
+
+    def __init__(self, settings: Settings, run: Callable[[Sequence[str], float], Answer] = run_program) -> None:
+        self._settings = settings
+        self._run = run
+        self._lock = threading.Lock()
+        self._known: OrderedDict[str, Plan] = OrderedDict()
+
+    def plan(self, request: TrainRequest) -> Plan:
+        """The document of `heimdall train --plan --json`. Raises HeimdallError where the program cannot say."""
+        options = ["--recipe", request.recipe, "--accelerator", request.accelerator or self._settings.accelerator]
+        changes = [part for key, value in request.overrides.items() for part in ("--set", f"{key}={json.dumps(value)}")]
+        command = [*self._settings.command, "train", "--plan", "--json", *options, *changes]
+        key = "\0".join(command)
+        with self._lock:
+            if key not in self._known:
+                self._known[key] = self._ask(command)
+            self._known.move_to_end(key)
+            while len(self._known) > _KEPT:
+                self._known.popitem(last=False)
+            return self._known[key]
+
+    def completed(self, request: AnyRequest) -> AnyRequest:
+        """A training that needs a GPU and does not say how large a one needs what its plan says; without a plan, any."""
+        if not isinstance(request, TrainRequest) or not request.needs.gpu or request.needs.gpu_memory_gb is not None:
+            return request
+        try:
+            needed_gb = float(self.plan(request)["needed_bytes"]) / 1e9
+        except (HeimdallError, KeyError, TypeError, ValueError) as error:
+            log.info("any GPU will be taken for enough: no plan (%s)", error)
+            return request
+        needs = request.needs.model_copy(update={"gpu_memory_gb": math.ceil(10 * needed_gb) / 10})
+        return request.model_copy(update={"needs": needs})
+
+    def _ask(self, command: Sequence[str]) -> Plan:
+        answer = self._run(command, _LIMIT_S)
+        try:
+            document = json.loads(answer.stdout)
+        except ValueError:
+            document = None
+        if isinstance(document, dict) and "accelerator" in document:
+            return document
+        words = [line.removeprefix("heimdall: ") for line in answer.stderr.splitlines() if line.strip()]
+        raise HeimdallError(words[-1] if words else "the training program says nothing about its plan")

@@ -1,0 +1,1 @@
+"""Registered receivers, and what stored sessions say about them."""

@@ -1,0 +1,264 @@
+"""Stored sessions: observations kept for locating again, fine-tuning, evaluation and calibration."""
+
+from __future__ import annotations
+
+import math
+import secrets
+import shutil
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import BaseModel, Field, ValidationError
+from sqlalchemy import delete as delete_rows
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from heimdall.errors import InputError
+from heimdall.formats.read import read_observations
+from heimdall.formats.truth import write_truth
+from heimdall.formats.wording import frequency_text
+from heimdall.observation import Observation, Place, Receiver, Reception
+from heimdall.service.database.store import Store, StoredSession
+from heimdall.service.errors import UnknownError
+from heimdall.service.settings import Settings
+from heimdall.service.storage.uploads import Upload, keep, limits_of, size_of
+
+FOLDER = "sessions"
+_MOST_RECEIVERS = 500
+_MOST_NOTES = 20
+_SAME_DEG = 1e-9
+_ORPHAN_S = 3600.0
+"""A folder without a row that is younger may be an upload that another process is about to list."""
+
+
+class HeardBy(BaseModel):
+    """A receiver of a session."""
+
+    name: str
+    latitude_deg: float | None
+    longitude_deg: float | None
+    height_m: float
+    clock: str = Field(description="Class of its clock.", examples=["gps-disciplined"])
+    clock_sigma_s: float | None
+    flaw: str | None = Field(description="Why what it heard is not used.")
+
+
+class Truth(BaseModel):
+    """Where the transmitter was."""
+
+    latitude_deg: float = Field(ge=-90, le=90, examples=[50.0155])
+    longitude_deg: float = Field(ge=-180, le=180, examples=[9.0108])
+    height_m: float | None = Field(default=None, ge=-1000, le=100_000)
+
+    def to_place(self) -> Place:
+        return Place(**self.model_dump())
+
+
+class Summary(BaseModel):
+    """What a reader found in a session."""
+
+    observations: int
+    with_truth: int = Field(description="Observations whose transmitter is known.")
+    truth: Truth | None = Field(description="Where all of them were sent from, if from one place.")
+    carries: list[str] = Field(description="Of iq, times and powers.", examples=[["iq"]])
+    frequency_hz: tuple[float, float] = Field(description="Lowest and highest.")
+    first_utc: datetime | None
+    receivers: list[HeardBy] = Field(description=f"At most {_MOST_RECEIVERS}.")
+    notes: list[str]
+
+
+def folder_of(settings: Settings, session_id: str) -> Path:
+    return settings.data / FOLDER / session_id
+
+
+def data_name(session_id: str) -> str:
+    """How a job names it."""
+    return f"{FOLDER}/{session_id}"
+
+
+def prepare(upload: Upload, truth: Place | None = None) -> Summary:
+    """Unpack an upload that is to be stored and read it. Raises InputError where it cannot be read."""
+    upload.unpack()
+    if truth is not None:
+        write_truth(upload.folder, truth, upload.limits)
+    return summarise(read_upload(upload))
+
+
+def add(
+    store: Store, settings: Settings, upload: Upload, summary: Summary, *, name: str, created_by: str
+) -> StoredSession:
+    """Store a prepared upload: its files first, so that no row is ever without them."""
+    session_id = secrets.token_hex(8)
+    folder = folder_of(settings, session_id)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    keep(upload.folder, folder)
+    stored = StoredSession(
+        id=session_id,
+        name=name.strip() or default_name(summary),
+        created_by=created_by,
+        size_bytes=size_of(folder),
+        summary=summary.model_dump(mode="json"),
+    )
+    try:
+        with store.writing() as session:
+            session.add(stored)
+            session.flush()
+            session.refresh(stored)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return stored
+
+
+def read_upload(upload: Upload) -> list[Observation]:
+    """The observations of an unpacked upload; what goes wrong is said without the folder, which nobody knows."""
+    try:
+        return _named("upload", upload.folder, read_observations(upload.folder, upload.limits))
+    except InputError as error:
+        message = str(error).replace(f"{upload.folder}/", "").replace(f"{upload.folder}", "the upload")
+        raise InputError(message) from error
+
+
+def find(session: Session) -> Sequence[StoredSession]:
+    """The newest first."""
+    return session.scalars(select(StoredSession).order_by(StoredSession.created_unix_s.desc(), StoredSession.id)).all()
+
+
+def get(session: Session, session_id: str) -> StoredSession:
+    stored = session.get(StoredSession, session_id, populate_existing=True)
+    if stored is None:
+        raise UnknownError(f"no session {session_id}: `GET /api/v1/sessions` lists them")
+    return stored
+
+
+def read(settings: Settings, stored: StoredSession) -> list[Observation]:
+    folder = folder_of(settings, stored.id)
+    if not folder.is_dir():
+        raise InputError(
+            f"the files of session {stored.name} are gone from the data folder: delete it, upload it again"
+        )
+    return _named(stored.name, folder, read_observations(folder, limits_of(settings)))
+
+
+def _named(name: str, folder: Path, observations: Sequence[Observation]) -> list[Observation]:
+    """With a name people know where the reader could only take the folder's."""
+    return [replace(each, id=name) if each.id == folder.name else each for each in observations]
+
+
+def rename(session: Session, session_id: str, name: str) -> None:
+    if not name.strip():
+        raise InputError("a session needs a name")
+    session.execute(update(StoredSession).where(StoredSession.id == session_id).values(name=name.strip()))
+
+
+def set_truth(store: Store, settings: Settings, session_id: str, truth: Place | None) -> None:
+    """Say of every observation of a session where its transmitter was; None: nobody knows."""
+    with store.reading() as session:
+        get(session, session_id)
+    write_truth(folder_of(settings, session_id), truth, limits_of(settings))
+    with store.writing() as session:
+        known = Summary.model_validate(get(session, session_id).summary)
+        place = None if truth is None else Truth(**vars(truth))
+        told = {"truth": place, "with_truth": 0 if place is None else known.observations}
+        summary = known.model_copy(update=told).model_dump(mode="json")
+        session.execute(update(StoredSession).where(StoredSession.id == session_id).values(summary=summary))
+
+
+def delete(store: Store, settings: Settings, session_id: str) -> None:
+    """The row first: files without a row are found again by `remove_orphans`, a row without files is a fault."""
+    with store.writing() as session:
+        get(session, session_id)
+        session.execute(delete_rows(StoredSession).where(StoredSession.id == session_id))
+    shutil.rmtree(folder_of(settings, session_id), ignore_errors=True)
+
+
+def remove_orphans(store: Store, settings: Settings) -> int:
+    """Delete the folders that a crash between files and row has left; how many there were."""
+    root = settings.data / FOLDER
+    if not root.is_dir():
+        return 0
+    latest_unix_s = time.time() - _ORPHAN_S
+    folders = [folder for folder in root.iterdir() if folder.is_dir() and folder.stat().st_mtime < latest_unix_s]
+    with store.reading() as session:
+        known = set(session.scalars(select(StoredSession.id)))
+    orphans = [folder for folder in folders if folder.name not in known]
+    for folder in orphans:
+        shutil.rmtree(folder, ignore_errors=True)
+    return len(orphans)
+
+
+def summarise(observations: Sequence[Observation]) -> Summary:
+    places = [observation.truth for observation in observations if observation.truth is not None]
+    frequencies_hz = [observation.frequency_hz for observation in observations]
+    times = [observation.time_utc for observation in observations if observation.time_utc is not None]
+    notes = dict.fromkeys(note for observation in observations for note in observation.notes)
+    return Summary(
+        observations=len(observations),
+        with_truth=len(places),
+        truth=_common(places) if len(places) == len(observations) else None,
+        carries=_carries(observations),
+        frequency_hz=(min(frequencies_hz), max(frequencies_hz)),
+        first_utc=min(times, default=None),
+        receivers=_receivers(observations),
+        notes=list(notes)[:_MOST_NOTES],
+    )
+
+
+def default_name(summary: Summary) -> str:
+    """Frequency and day, for an upload without a name."""
+    frequency = frequency_text(summary.frequency_hz[0])
+    return f"{frequency}, {summary.first_utc:%Y-%m-%d %H:%M}" if summary.first_utc else frequency
+
+
+def _carries(observations: Iterable[Observation]) -> list[str]:
+    receptions = [reception for observation in observations for reception in observation.receptions]
+    found = {
+        "iq": any(reception.samples is not None for reception in receptions),
+        "times": any(reception.toa_s is not None for reception in receptions),
+        "powers": any(reception.rssi_dbm is not None for reception in receptions),
+    }
+    return [name for name, there in found.items() if there]
+
+
+def _common(places: Sequence[Place]) -> Truth | None:
+    first = places[0]
+    same = all(
+        abs(place.latitude_deg - first.latitude_deg) < _SAME_DEG
+        and abs(place.longitude_deg - first.longitude_deg) < _SAME_DEG
+        for place in places
+    )
+    try:
+        return Truth(**vars(first)) if same else None
+    except ValidationError:
+        return None
+
+
+def _receivers(observations: Iterable[Observation]) -> list[HeardBy]:
+    """Each once, by name; one that is sound somewhere is told without a flaw."""
+    found: dict[str, Reception] = {}
+    for observation in observations:
+        for reception in observation.receptions:
+            name = reception.receiver.name
+            if name not in found or (found[name].flaw is not None and reception.flaw is None):
+                found[name] = reception
+    return [_heard_by(reception.receiver, reception.flaw) for reception in list(found.values())[:_MOST_RECEIVERS]]
+
+
+def _heard_by(receiver: Receiver, flaw: str | None) -> HeardBy:
+    known = math.isfinite(receiver.latitude_deg + receiver.longitude_deg)
+    return HeardBy(
+        name=receiver.name,
+        latitude_deg=receiver.latitude_deg if known else None,
+        longitude_deg=receiver.longitude_deg if known else None,
+        height_m=receiver.height_m if math.isfinite(receiver.height_m) else 0.0,
+        clock=receiver.clock_class.value,
+        clock_sigma_s=_finite(receiver.clock_sigma_s),
+        flaw=flaw,
+    )
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

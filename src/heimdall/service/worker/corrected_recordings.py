@@ -1,0 +1,53 @@
+"""Recordings as a job reads them: with the corrections that their receivers have by now."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from heimdall.errors import InputError
+from heimdall.formats.measurements import measurements_text
+from heimdall.formats.read import iterate_observations
+from heimdall.formats.sigmf_write import write_sigmf
+from heimdall.observation import Observation
+from heimdall.service.database.store import Station
+from heimdall.service.receivers import registered
+
+
+def prepared(source: Path, target: Path, known: Sequence[Station]) -> Path:
+    """The source itself where no receiver in it is registered, else a copy of its observations below `target`, corrected.
+
+    Receptions that must not be used are left out of the copy.
+    """
+    names = {station.name for station in known}
+    if not names or not any(_heard_by(observation) & names for observation in iterate_observations(source)):
+        return source
+    part = target.with_name(f".{target.name}.part")
+    for folder in (part, target):  # what an earlier start of the job has left
+        shutil.rmtree(folder, ignore_errors=True)
+    part.mkdir(parents=True)
+    tables: list[Observation] = []
+    for number, observation in enumerate(iterate_observations(source)):
+        corrected = _sound(registered.corrected([observation], known)[0])
+        if len(corrected.receptions) < 2:
+            continue
+        if any(reception.samples is not None for reception in corrected.receptions):
+            write_sigmf(corrected, part / f"{number:06d}")
+        else:
+            tables.append(corrected)
+    if tables:
+        (part / "measurements.jsonl").write_text(measurements_text(tables), encoding="utf-8")
+    if not any(part.iterdir()):
+        raise InputError(f"{source.name}: no observation in it has two receivers that can be used")
+    part.rename(target)
+    return target
+
+
+def _heard_by(observation: Observation) -> set[str]:
+    return {reception.receiver.name for reception in observation.receptions}
+
+
+def _sound(observation: Observation) -> Observation:
+    return replace(observation, receptions=tuple(each for each in observation.receptions if each.flaw is None))

@@ -1,0 +1,148 @@
+"""From a job's row to a running program, and from its result to a model in the artifact store."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from heimdall.artifacts import Artifacts, fingerprint
+from heimdall.errors import InputError
+from heimdall.runs import run_archive
+from heimdall.runs.reader import Result, RunFolder
+from heimdall.service.database.store import Job, Model, Store
+from heimdall.service.queue import job_requests
+from heimdall.service.queue.leases import Bundle
+from heimdall.service.receivers import registered
+from heimdall.service.settings import Settings
+from heimdall.service.storage.run_reader import run_folder
+from heimdall.service.worker import confine
+from heimdall.service.worker.corrected_recordings import prepared
+from heimdall.service.worker.hiding import Hidden, hidden_from
+from heimdall.service.worker.process import LeashedProcess
+
+TRUST = 0.6
+"""Part of the lease after which a program without news of it is killed; a heartbeat and a slow commit fit in the rest."""
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A device with room for one program."""
+
+    name: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+    gpu_memory_gb: float | None = None
+    """None where it has none, or it is not known."""
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What every attempt of a worker uses."""
+
+    settings: Settings
+    store: Store
+    artifacts: Artifacts
+    executor: Executor
+    gpu_reason: Callable[[], str | None]
+    """Why this worker has no usable GPU, or None."""
+
+
+def command_for(job: Job, folder: RunFolder, tools: Tools) -> list[str]:
+    """The whole command line; brings the models and recordings it names into reach, which may take time."""
+    settings = tools.settings
+    places = job_requests.Places(
+        run=folder.path,
+        training=lambda job_id: _training(job_id, folder, tools),
+        data=lambda name: _prepare(name, folder, tools),
+        model=lambda model: _fetch(model, folder, tools),
+    )
+    accelerator = job.accelerator_requested or settings.accelerator
+    try:
+        arguments = job_requests.command_line(
+            job.kind, job.arguments, accelerator, places, resume=folder.begun, require_gpu=job.needs_gpu
+        )
+    except ValidationError as error:
+        told = error.errors()[0]["msg"]
+        raise InputError(
+            f"the job was made by another version and is not understood ({told}): create it anew"
+        ) from error
+    return [*settings.command, *arguments]
+
+
+def start(command: list[str], job: Job, slot: Slot, folder: RunFolder, settings: Settings) -> LeashedProcess:
+    hidden = hidden_from(settings, os.environ, on_ray=job.arguments.get("on") is not None)
+    places = [part for place in hidden.places for part in ("--hide", str(place))]
+    return LeashedProcess(
+        [sys.executable, "-I", "-S", confine.__file__, *places, "--", *command],
+        lock=folder.lock,
+        patience_s=TRUST * settings.lease_s,
+        log=folder.log,
+        environment=_environment(job, slot, settings, hidden),
+    )
+
+
+def store_model(job: Job, result: Result, folder: RunFolder, artifacts: Artifacts) -> Bundle | None:
+    """Put the model of a finished job where models are kept; doing it twice does no harm."""
+    if result.model is None:
+        return None
+    path = folder.member(result.model)
+    if not path.is_file():
+        raise InputError(f"result.json names {result.model}, which is not in the run folder")
+    key = f"models/{job.id}/{path.name}"
+    artifacts.put(path, key)
+    return Bundle(path.name, key, fingerprint(path), path.stat().st_size)
+
+
+def _fetch(model_id: str, folder: RunFolder, tools: Tools) -> Path:
+    with tools.store.reading() as session:
+        model = session.get(Model, model_id)
+    if model is None:
+        raise InputError(f"no model {model_id}: `GET /api/v1/models` lists them")
+    return tools.artifacts.fetch(model.artifact, folder.path / "inputs")
+
+
+def _training(job_id: str, folder: RunFolder, tools: Tools) -> Path:
+    """The run folder of another job: this machine's, or what was left of it in the artifact store if that is newer."""
+    own = run_folder(tools.settings, job_id)
+    with tools.store.reading() as session:
+        job = session.get(Job, job_id)
+    if job is None or job.carried is None or not run_archive.is_newer_elsewhere(own, job.carried):
+        return own.path
+    copy = RunFolder(folder.path / "inputs" / job_id)
+    run_archive.bring(copy, job.carried, tools.artifacts)
+    return copy.path
+
+
+def _recordings(name: str, folder: RunFolder, tools: Tools) -> Path:
+    """In this machine's data folder, or brought from the artifact store."""
+    source = tools.settings.data / name
+    if source.exists() or not tools.settings.carries:
+        return source
+    target = folder.path / "inputs" / "shared" / name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    run_archive.unpack(tools.artifacts.fetch(run_archive.data_key(name), folder.path / "inputs"), target.parent)
+    return target
+
+
+def _prepare(name: str, folder: RunFolder, tools: Tools) -> Path:
+    """The recordings of that name, with the corrections of receivers that are registered."""
+    with tools.store.reading() as session:
+        known = registered.find(session)
+    target = folder.path / "inputs" / name.replace("/", "-")
+    return prepared(_recordings(name, folder, tools), target, known)
+
+
+def _environment(job: Job, slot: Slot, settings: Settings, hidden: Hidden) -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name not in hidden.variables} | {
+        "HEIMDALL_HOME": str(settings.home),
+        "HEIMDALL_JOB_ID": job.id,
+        "HEIMDALL_LEASE": job.lease or "",
+        "MLFLOW_TRACKING_URI": settings.mlflow_address,
+        "PYTHONUNBUFFERED": "1",
+        **slot.environment,
+    }

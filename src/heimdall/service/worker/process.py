@@ -1,0 +1,99 @@
+"""One training as a process of its own, kept on a leash by `warden`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from heimdall.service.worker import watchdog
+
+_KILL_GRACE_S = 1.0
+_MARK = "HEIMDALL_LEASH"
+"""In the environment of everything a program starts, by which it is found again."""
+
+
+class LeashedProcess:
+    """Start it, renew its trust with `beat`, ask it to stop, or kill it with everything it started."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        lock: Path,
+        patience_s: float = 0.0,
+        grace_s: float = 0.0,
+        log: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        options = ["--lock", str(lock), "--patience", str(patience_s), "--grace", str(grace_s), "--"]
+        self._mark = f"{_MARK}={uuid.uuid4().hex}"
+        given = dict(os.environ if environment is None else environment)
+        output = log.open("ab") if log is not None else None
+        try:
+            self._warden = subprocess.Popen(
+                [sys.executable, "-I", "-S", watchdog.__file__, *options, *command],
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT if output else None,
+                env=given | dict([self._mark.split("=")]),
+                start_new_session=True,
+                bufsize=0,
+            )
+        finally:
+            if output is not None:
+                output.close()
+        assert self._warden.stdin is not None
+        self._leash = self._warden.stdin
+        os.set_blocking(self._leash.fileno(), False)
+        self._kill_asked_s: float | None = None
+
+    @property
+    def pid(self) -> int:
+        return self._warden.pid
+
+    def beat(self) -> None:
+        """The lease holds: go on."""
+        # A broken or closed pipe means that it has ended, which `poll` will tell.
+        with contextlib.suppress(BrokenPipeError, ValueError):
+            self._leash.write(b".")
+
+    def stop(self) -> None:
+        """Ask for a checkpoint and an end."""
+        self._warden.terminate()
+
+    def kill(self) -> None:
+        """Let go of the leash, which kills the group; a warden that does not follow is killed, which does the same."""
+        self._leash.close()
+        self._kill_asked_s = self._kill_asked_s or time.monotonic()
+
+    def poll(self) -> int | None:
+        """The exit code (128 + N for signal N), or None while it runs."""
+        code = self._warden.poll()
+        if code is None and self._kill_asked_s and time.monotonic() - self._kill_asked_s > _KILL_GRACE_S:
+            self._warden.kill()
+        if code is not None:
+            self._leash.close()
+            if code < 0:
+                _kill_marked(self._mark)  # the warden itself was killed and could not see to what the program started
+        return 128 - code if code is not None and code < 0 else code
+
+    def wait(self, timeout_s: float) -> int | None:
+        deadline_s = time.monotonic() + timeout_s
+        while (code := self.poll()) is None and time.monotonic() < deadline_s:
+            time.sleep(0.02)
+        return code
+
+
+def _kill_marked(mark: str) -> None:
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                if mark.encode() in (entry / "environ").read_bytes().split(b"\0"):
+                    os.kill(int(entry.name), signal.SIGKILL)

@@ -1,0 +1,203 @@
+"""The worker's loop: fill the free devices with jobs, advance what runs, put back what others lost.
+
+A thread beside Celery, not one of its tasks: Celery answers `inspect ping` whatever happens here.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from heimdall.artifacts import Artifacts
+from heimdall.service.database.store import Job, Store
+from heimdall.service.health.gpu import GpuState
+from heimdall.service.health.load import memory_limit_gb
+from heimdall.service.queue import leases
+from heimdall.service.queue.leases import Claimant
+from heimdall.service.settings import Settings
+from heimdall.service.worker.attempt import Attempt
+from heimdall.service.worker.launch import Slot, Tools
+
+log = logging.getLogger(__name__)
+
+_CHORES = 4
+_LEAVE_S = 10.0
+
+
+class Supervisor(threading.Thread):
+    def __init__(
+        self, settings: Settings, store: Store, artifacts: Artifacts, owner: str, gpu: Callable[[], GpuState | None]
+    ) -> None:
+        super().__init__(name="supervisor", daemon=True)
+        self._settings = settings
+        self._store = store
+        self._owner = owner
+        self._gpu = gpu
+        self._executor = ThreadPoolExecutor(_CHORES, thread_name_prefix="chore")
+        self._tools = Tools(settings, store, artifacts, self._executor, self._gpu_reason)
+        self._attempts: list[Attempt] = []
+        self._bell = threading.Event()
+        self._leaving = threading.Event()
+        self._swept_s = 0.0
+        self._round_s = time.monotonic()
+
+    @property
+    def stuck_s(self) -> float:
+        """Since the last round began."""
+        return time.monotonic() - self._round_s
+
+    @property
+    def running(self) -> list[Job]:
+        return [attempt.job for attempt in self._attempts]
+
+    def ring(self) -> None:
+        """There may be something to do."""
+        self._bell.set()
+
+    def begin_leaving(self) -> None:
+        """Take nothing new, let the running write a checkpoint and put them back. Returns at once."""
+        self._leaving.set()
+        self._bell.set()
+
+    def leave(self) -> None:
+        """The same; returns when it is done."""
+        self.begin_leaving()
+        self.join(self._settings.stop_grace_s + _LEAVE_S)
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def run(self) -> None:
+        self._guarded(self._take_back)
+        while not self._leaving.is_set() or self._attempts:
+            self._round()
+            self._bell.wait(self._settings.poll_s)
+            self._bell.clear()
+
+    def _round(self) -> None:
+        self._round_s = time.monotonic()
+        if self._leaving.is_set():
+            for attempt in self._attempts:
+                attempt.shut_down()
+        else:
+            self._guarded(self._sweep)
+            self._guarded(self._fill)
+        self._attempts = [attempt for attempt in self._attempts if self._advance(attempt)]
+
+    def _advance(self, attempt: Attempt) -> bool:
+        try:
+            return attempt.advance()
+        except SQLAlchemyError as error:
+            # Without the database the lease cannot be renewed; the warden ends the program before the lease does.
+            log.warning("job %s: the database does not answer: %s", attempt.job.id, _first_line(error))
+        except Exception as error:
+            log.exception("job %s: the worker could not go on", attempt.job.id)
+            attempt.fail(error)
+        return True
+
+    def _guarded(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except SQLAlchemyError as error:
+            log.warning("the database does not answer: %s", _first_line(error))
+        except Exception:
+            log.exception("a round of the worker failed; the next may do better")
+
+    def _take_back(self) -> None:
+        with self._store.writing() as session:
+            moved = leases.take_back(session, self._owner)
+        for job_id, state in moved:
+            log.warning("job %s: an earlier process of this worker held it; now %s", job_id, state)
+
+    def _sweep(self) -> None:
+        if time.monotonic() - self._swept_s < self._settings.sweep_s:
+            return
+        self._swept_s = time.monotonic()
+        with self._store.writing() as session:
+            moved = leases.sweep(session, self._settings.lease_s)
+        for job_id, state in moved:
+            log.warning("job %s: its worker is not heard of any more; now %s", job_id, state)
+
+    def _fill(self) -> None:
+        while (taken := self._take_one()) is not None:
+            slot, job = taken
+            log.info("job %s: %s on %s, attempt %d", job.id, job.kind, slot.name, job.attempts)
+            self._attempts.append(Attempt(job, slot, self._tools))
+
+    def _take_one(self) -> tuple[Slot, Job] | None:
+        """A job for the first free device that there is one for: the smallest comes first, and what fits no other the last."""
+        for slot in self._free_slots():
+            job = self._claim(slot)
+            if job is not None:
+                return slot, job
+        return None
+
+    def _free_slots(self) -> list[Slot]:
+        slots = self._slots()
+        taken = {attempt.slot.name for attempt in self._attempts}
+        free = [slot for slot in slots if slot.name not in taken]
+        return sorted(free, key=lambda slot: slot.gpu_memory_gb or 0.0) if len(self._attempts) < len(slots) else []
+
+    def _slots(self) -> list[Slot]:
+        gpu = self._gpu()
+        if gpu is None:
+            return []  # not yet known: a job must not fall to the CPU because the worker has just begun
+        if gpu.usable:
+            return gpu_slots(gpu, self._settings)
+        # The program must not look for a reason of its own where the worker, which knows the host, has a better one.
+        return [Slot("cpu", {} if gpu.reason is None else {"HEIMDALL_GPU_REASON": gpu.reason})]
+
+    def _claim(self, slot: Slot) -> Job | None:
+        settings = self._settings
+        claimant = Claimant(
+            settings.worker,
+            self._owner,
+            settings.accelerator,
+            gpu_usable=slot.name != "cpu",
+            gpu_memory_gb=slot.gpu_memory_gb,
+            memory_gb=self._memory_left_gb(),
+            takes=settings.takes,
+        )
+        with self._store.reading() as session:
+            if not leases.anything_queued(session):
+                return None
+        with self._store.writing() as session:
+            return leases.claim(session, claimant, self._settings.lease_s)
+
+    def _memory_left_gb(self) -> float | None:
+        """That no running job was promised."""
+        there_gb = memory_gb(self._settings)
+        promised_gb = sum(attempt.job.needs_memory_gb or 0.0 for attempt in self._attempts)
+        return None if there_gb is None else there_gb - promised_gb
+
+    def _gpu_reason(self) -> str | None:
+        gpu = self._gpu()
+        return gpu.reason if gpu is not None else None
+
+
+def gpu_slots(gpu: GpuState, settings: Settings) -> list[Slot]:
+    # Numbers are the driver's and `nvidia-smi`'s; CUDA by itself would count the fastest card first.
+    order = os.environ.get("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+    return [
+        Slot(f"gpu:{device}", {"CUDA_VISIBLE_DEVICES": device, "CUDA_DEVICE_ORDER": order}, memory)
+        for device, memory in zip(gpu.devices, gpu_memory_gb(gpu, settings), strict=True)
+    ]
+
+
+def gpu_memory_gb(gpu: GpuState, settings: Settings) -> list[float | None]:
+    """Of each device: as it was told, or as the driver says."""
+    if settings.gpu_memory_gb is not None:
+        return [settings.gpu_memory_gb for _ in gpu.devices]
+    return list(gpu.memory_gb) or [None for _ in gpu.devices]
+
+
+def memory_gb(settings: Settings) -> float | None:
+    return settings.memory_gb if settings.memory_gb is not None else memory_limit_gb()
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]

@@ -1,0 +1,128 @@
+"""Stored sessions come back as they were, know their transmitter once somebody said it, and are gone when deleted."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+
+import pytest
+from sqlalchemy.orm import Session
+
+from heimdall.errors import InputError
+from heimdall.formats.positions import TRUTH_NAME
+from heimdall.formats.sigmf_write import write_sigmf
+from heimdall.formats.truth import write_truth
+from heimdall.observation import Place
+from heimdall.service.errors import UnknownError
+from heimdall.service.storage import sessions
+from heimdall.service.storage.uploads import receiving
+
+from ..observed import RECEIVERS, table
+
+TRUTH = Place(50.02, 10.05, 12.0)
+
+
+@pytest.fixture
+def stored(settings, store):
+    def make(files: dict[str, bytes], truth: Place | None = None, name: str = ""):
+        with receiving(settings) as upload:
+            for path, content in files.items():
+                upload.add(path, io.BytesIO(content))
+            summary = sessions.prepare(upload, truth)
+            return sessions.add(store, settings, upload, summary, name=name, created_by="test")
+
+    return make
+
+
+def again(store, session_id: str):
+    with store.reading() as session:
+        return sessions.get(session, session_id)
+
+
+def test_what_was_stored_is_read_again(settings, store, stored):
+    kept = stored({"m.jsonl": table(3)}, name="three")
+    summary = sessions.Summary.model_validate(again(store, kept.id).summary)
+    assert (kept.name, summary.observations, summary.with_truth, summary.carries) == ("three", 3, 0, ["times"])
+    assert [receiver.name for receiver in summary.receivers] == list(RECEIVERS)
+    assert [observation.id for observation in sessions.read(settings, kept)] == ["m0", "m1", "m2"]
+    assert kept.size_bytes == len(table(3))
+
+
+def test_a_single_json_or_txt_is_taken_for_measurements(settings, stored):
+    assert len(sessions.read(settings, stored({"m.txt": table(2)}))) == 2
+
+
+@pytest.mark.parametrize("truth", [TRUTH, Place(-33.5, -70.25)])
+def test_a_truth_said_later_is_what_every_reader_finds(settings, store, stored, truth):
+    kept = stored({"m.jsonl": table(2)})
+    sessions.set_truth(store, settings, kept.id, truth)
+    assert [observation.truth for observation in sessions.read(settings, kept)] == [truth, truth]
+    assert sessions.Summary.model_validate(again(store, kept.id).summary).truth.latitude_deg == truth.latitude_deg
+    sessions.set_truth(store, settings, kept.id, None)
+    assert [observation.truth for observation in sessions.read(settings, kept)] == [None, None]
+
+
+@pytest.mark.real
+def test_kiwisdr_recordings_keep_their_truth_beside_them(settings, store, stored, real_data):
+    files = {path.name: path.read_bytes() for path in (real_data / "kiwisdr_dcf77").iterdir()}
+    kept = stored(files, truth=Place(50.0155, 9.0108))
+    (observation,) = sessions.read(settings, kept)
+    assert (observation.truth.latitude_deg, observation.truth.longitude_deg) == (50.0155, 9.0108)
+    assert observation.id == kept.name == "77.5 kHz, 2020-08-13 06:52"
+
+
+def test_sigmf_keeps_its_truth_in_the_collection(settings, store, stored, tmp_path):
+    from heimdall.estimation.benchmark import session as simulated
+
+    write_sigmf(simulated(4, 256), tmp_path / "s")
+    kept = stored({path.name: path.read_bytes() for path in (tmp_path / "s").iterdir()}, truth=TRUTH)
+    assert sessions.read(settings, kept)[0].truth == TRUTH
+
+
+def test_what_cannot_be_read_is_not_stored_and_its_folder_is_not_told(settings, store, stored):
+    with pytest.raises(InputError) as caught:
+        stored({"m.jsonl": b"{}\n"})
+    assert "heimdall-upload" not in str(caught.value)
+    assert "m.jsonl line 1" in str(caught.value)
+    with store.reading() as session:
+        assert not sessions.find(session)
+
+
+def test_a_deleted_session_is_unknown_and_its_files_are_gone(settings, store, stored):
+    kept = stored({"m.jsonl": table()})
+    sessions.delete(store, settings, kept.id)
+    assert not sessions.folder_of(settings, kept.id).exists()
+    with store.reading() as session, pytest.raises(UnknownError):
+        sessions.get(session, kept.id)
+
+
+def test_a_folder_that_a_crash_left_without_a_row_is_removed_once_it_is_old(settings, store, stored):
+    kept = stored({"m.jsonl": table()})
+    old, fresh = (sessions.folder_of(settings, name * 16) for name in "ab")
+    for folder in (old, fresh):
+        folder.mkdir()
+        (folder / "m.jsonl").write_bytes(table())
+    os.utime(old, (0, 0))
+    os.utime(sessions.folder_of(settings, kept.id), (0, 0))
+    assert sessions.remove_orphans(store, settings) == 1
+    assert not old.exists()
+    assert fresh.exists()
+    assert sessions.read(settings, kept)
+
+
+def test_a_session_that_the_database_did_not_take_leaves_no_files(settings, store, stored, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Session, "flush", refuse)
+    with pytest.raises(OSError, match="disk full"):
+        stored({"m.jsonl": table()})
+    assert list((settings.data / sessions.FOLDER).iterdir()) == []
+
+
+def test_the_place_of_a_transmitter_is_kept_to_the_last_digit(settings, tmp_path):
+    place = Place(47.4510040283203, 9.00000000001, 512.345678)
+    (tmp_path / "20200813T065220Z_77500_a_iq.wav").write_bytes(b"")
+    write_truth(tmp_path, place)
+    assert json.loads((tmp_path / TRUTH_NAME).read_text()) == [place.latitude_deg, place.longitude_deg, place.height_m]
