@@ -14,6 +14,13 @@ _MOST_DEGREE = 3
 _ROUNDS = 4
 _OUTLIER_SIGMAS = 4.0
 _FEWEST = 3
+_READINGS_A_BEND = 6
+_BENDS_AFTER_S = 1.0
+"""Crystals follow their temperature, which takes seconds: within less a clock's rate is constant."""
+_WANDER = 1e-8
+"""Of a crystal's frequency within seconds, as part of it: some times what data sheets of TCXOs give for one second."""
+_SPREAD = 1.2
+"""Readings are middles of segments: the span that they stand for reaches a little further."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,15 +31,24 @@ class ClockFit:
     """Of the powers of (time - middle_s) / half_s, the lowest first."""
     middle_s: float
     half_s: float
-    sigma_s: float
-    """Of the law within the readings' span."""
+    covariance: Values
+    """Of the coefficients, in s^2."""
     residual_s: float
     """Root mean square of what the law leaves of the readings."""
     readings: int
 
     def __call__(self, time_s: Values) -> Values:
-        powers = np.vander((time_s - self.middle_s) / self.half_s, len(self.coefficients), increasing=True)
-        return np.asarray(powers @ self.coefficients)
+        return np.asarray(self._powers(time_s) @ self.coefficients)
+
+    def sigma_s(self, time_s: Values) -> float:
+        """Largest standard deviation of the law at these times; beyond the readings oscillators may wander, too."""
+        powers = self._powers(time_s)
+        variance = np.einsum("ki,ij,kj->k", powers, self.covariance, powers)
+        beyond_s = np.clip(np.abs(time_s - self.middle_s) - self.half_s * _SPREAD, 0, None)
+        return float(np.sqrt(np.max(variance + (_WANDER * beyond_s) ** 2)))
+
+    def _powers(self, time_s: Values) -> Values:
+        return np.vander((time_s - self.middle_s) / self.half_s, len(self.coefficients), increasing=True)
 
 
 def fit_clock(time_s_K: Values, late_s_K: Values, sigma_s_K: Values) -> ClockFit | None:
@@ -45,15 +61,14 @@ def fit_clock(time_s_K: Values, late_s_K: Values, sigma_s_K: Values) -> ClockFit
         return None
     middle_s, half_s = float(np.mean(time_s_K)), max(0.5 * float(np.ptp(time_s_K)), 1e-9)
     scaled = (time_s_K - middle_s) / half_s
-    tried = [
-        _fit(scaled, late_s_K, sigma_s_K, degree) for degree in range(1, min(_MOST_DEGREE, len(scaled) - 2) + 1)
-    ]
-    _, coefficients, sigma_s, residual_s, used = min(tried, key=lambda each: each[0])
-    return ClockFit(coefficients, middle_s, half_s, sigma_s, residual_s, used)
+    most = min(_MOST_DEGREE, len(scaled) // _READINGS_A_BEND + 1, math.floor(half_s / _BENDS_AFTER_S) + 1)
+    tried = [_fit(scaled, late_s_K, sigma_s_K, degree) for degree in range(1, most + 1)]
+    _, coefficients, covariance, residual_s, used = min(tried, key=lambda each: each[0])
+    return ClockFit(coefficients, middle_s, half_s, covariance, residual_s, used)
 
 
-def _fit(scaled: Values, late: Values, sigma: Values, degree: int) -> tuple[float, Values, float, float, int]:
-    """Criterion, coefficients, standard deviation, residual, and how many readings were used."""
+def _fit(scaled: Values, late: Values, sigma: Values, degree: int) -> tuple[float, Values, Values, float, int]:
+    """Criterion, coefficients and their covariance, residual, and how many readings were used."""
     powers = np.vander(scaled, degree + 1, increasing=True)
     used = np.ones(len(late), dtype=bool)
     for _ in range(_ROUNDS):
@@ -69,7 +84,6 @@ def _fit(scaled: Values, late: Values, sigma: Values, degree: int) -> tuple[floa
     chi = float(np.sum((miss[used] / sigma[used]) ** 2))
     excess = max(1.0, chi / max(free, 1))
     normal = (powers[used] / sigma[used, None]).T @ (powers[used] / sigma[used, None])
-    variance = np.einsum("ki,ij,kj->k", powers, np.linalg.inv(normal), powers) * excess
-    criterion = count * math.log(max(chi / count, 1e-12)) + (degree + 1) * math.log(count) - count * math.log(count / len(late))
+    criterion = len(late) * math.log(max(chi / count, 1e-12)) + (degree + 1) * math.log(len(late))
     residual_s = float(np.sqrt(np.mean(miss[used] ** 2)))
-    return criterion, coefficients, float(np.sqrt(np.max(variance))), residual_s, count
+    return criterion, coefficients, np.linalg.inv(normal) * excess, residual_s, count

@@ -28,6 +28,7 @@ _SHORT_WAVE_MOST_M = 60e3
 class Path:
     """From the reference to one receiver."""
 
+    distance_m: float
     delay_s: float
     sigma_s: float
     """From the places of both ends and the ground between them; what echoes do is apart."""
@@ -45,6 +46,7 @@ def path_to(receiver: Receiver, transmitter: KnownTransmitter) -> Path:
     places_m = math.hypot(transmitter.position_sigma_m, receiver.position_sigma_m or 0.0)
     sigma_s = math.hypot(places_m * slowness, distance_m * model.ground_sigma_s_m)
     return Path(
+        distance_m,
         distance_m * slowness,
         sigma_s,
         _echo_sigma_s(distance_m, transmitter, model),

@@ -17,6 +17,8 @@ from heimdall.evidence.spectrum import channel_spectrum
 Values = NDArray[np.float64]
 
 _SEGMENTS = 32
+_FEWEST_SEGMENTS = 16
+"""Where the channel is wide enough for so many."""
 _SEGMENT_S = 1.0
 _LEAST_CELLS = 256.0
 """Independent samples of a segment: fewer correlate by chance."""
@@ -119,7 +121,7 @@ def _segments(
         end_s = min(end_s, found.offset_s + found.rate * streams[index].duration_s)
     span_s = end_s - begin_s
     drift = max((abs(found.rate - 1) for found in matches.values()), default=0.0)
-    length_s = min(_SEGMENT_S, span_s / 8, 2 * _SMEAR_CYCLES / (max(drift, 1e-9) * channel.width_hz))
+    length_s = min(_SEGMENT_S, span_s / _FEWEST_SEGMENTS, 2 * _SMEAR_CYCLES / (max(drift, 1e-9) * channel.width_hz))
     length_s = min(max(length_s, _LEAST_CELLS / channel.width_hz), span_s)
     count = max(1, min(_SEGMENTS, int(span_s / length_s)))
     return begin_s + (np.arange(count) + 0.5) * span_s / count, length_s
