@@ -88,7 +88,8 @@ def named(transmitters: Iterable[KnownTransmitter], name: str) -> KnownTransmitt
     known = {each.name.casefold(): each for each in transmitters}
     if name.strip().casefold() not in known:
         raise InputError(
-            f"no known transmitter is called {name!r}: `heimdall transmitters list` names them, `heimdall transmitters add` adds one"
+            f"no known transmitter is called {name!r}: `heimdall transmitters list` names them, `heimdall transmitters add` "
+            "adds one"
         )
     return known[name.strip().casefold()]
 

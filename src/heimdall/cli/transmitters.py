@@ -150,7 +150,7 @@ def parse_place(text: str, option: str) -> Place:
     """Latitude,longitude[,height]. Raises InputError."""
     try:
         latitude, longitude, *height = (float(part) for part in text.split(","))
-        (height_m,) = height or [None]
+        height_m = float(*height) if height else None
     except ValueError as error:
         raise InputError(f"{option} {text}: give latitude and longitude in degrees, as 50.0155,9.0108") from error
     if not (abs(latitude) <= 90 and abs(longitude) <= 180):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from heimdall.errors import InputError
 from heimdall.estimation.clock_fit import ClockFit, fit_clock
-from heimdall.estimation.clock_path import MAST_ECHO_SIGMA_S, Path, path_to
+from heimdall.estimation.clock_path import MAST_ECHO_SIGMA_S, path_to
 from heimdall.evidence.reference_channel import Channel, Match, Stream, match
 from heimdall.evidence.reference_track import Track, signal_to_noise, track
 from heimdall.observation import Observation, Reception
@@ -147,7 +147,9 @@ class _Search:
         wrong = self._contradiction(hub, found, echo_s[hub])
         if wrong is not None:
             return self._refused(wrong)
-        reports = [self._report(index, hub, found.get(index), reasons.get(index)) for index in range(len(self.receptions))]
+        reports = [
+            self._report(index, hub, found.get(index), reasons.get(index)) for index in range(len(self.receptions))
+        ]
         kept = {index: clock for index, clock in found.items() if index not in self.anchors}
         if not kept:
             return replace(self._refused("it gives no receiver a clock, see receivers"), reports=tuple(reports))
@@ -190,7 +192,9 @@ class _Search:
         flaws = [path.flaw for path in self.paths.values()]
         if flaws and all(flaws):
             return f"no receiver has a path from {self.transmitter.name} whose delay is known: {flaws[0]}"
-        return f"no receiver hears {self.transmitter.name} clearly at {self._frequency}: it is too weak, or does not send"
+        return (
+            f"no receiver hears {self.transmitter.name} clearly at {self._frequency}: it is too weak, or does not send"
+        )
 
     def _echo_sigmas(self, found: Track, members: set[int]) -> dict[int, float]:
         """What echoes do to each delay: by the band's model, or as the receivers' spectra tilt against each other.
@@ -216,9 +220,13 @@ class _Search:
                 reasons[index] = f"it hears {self.transmitter.name} too seldom to follow its clock"
                 continue
             span = np.array([0.0, self.streams[index].duration_s]) * each.rate + each.offset_s
-            sigma_s = math.hypot(fit.sigma_s(span), echo_s[index], self.paths[index].sigma_s, self._anchored_s(hub, echo_s))
+            sigma_s = math.hypot(
+                fit.sigma_s(span), echo_s[index], self.paths[index].sigma_s, self._anchored_s(hub, echo_s)
+            )
             if sigma_s > _MOST_SIGMA_S:
-                reasons[index] = f"it hears {self.transmitter.name} too weakly: its clock would be known to {sigma_s:.1g} s"
+                reasons[index] = (
+                    f"it hears {self.transmitter.name} too weakly: its clock would be known to {sigma_s:.1g} s"
+                )
                 continue
             path_s = self.paths[index].delay_s - self.paths[hub].delay_s
             clocks[index] = Clock(each, fit, path_s, sigma_s)
@@ -246,7 +254,8 @@ class _Search:
         index, miss_s = wrong[0]
         return (
             f"what is heard at {self._frequency} comes to {self._name(index)} and {self._name(hub)}, which have clocks of their "
-            f"own, {abs(miss_s) * 1e6:.3g} us otherwise than from {self.transmitter.name}: it is another station, or its place is wrong"
+            f"own, {abs(miss_s) * 1e6:.3g} us otherwise than from {self.transmitter.name}: it is another station, or its "
+            "place is wrong"
         )
 
     def _own_s(self, index: int) -> float:
@@ -312,7 +321,8 @@ class _Search:
 
 
 def _stream(reception: Reception) -> Stream:
-    assert reception.samples is not None and reception.sample_rate_hz is not None
+    assert reception.samples is not None
+    assert reception.sample_rate_hz is not None
     return Stream(reception.samples, reception.sample_rate_hz, reception.start_s)
 
 

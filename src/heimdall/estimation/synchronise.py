@@ -109,7 +109,9 @@ def channelled(observation: Observation, frequency_hz: float | None, bandwidth_h
                 f"{(observation.frequency_hz + rate_hz / 2) / 1e6:.6g} MHz: a channel of {width_hz / 1e3:.6g} kHz at "
                 f"{wanted_hz / 1e6:.6g} MHz is not in it"
             )
-    receptions = observation.receptions if offset_hz == 0 else tuple(_turned(e, offset_hz) for e in observation.receptions)
+    receptions = (
+        observation.receptions if offset_hz == 0 else tuple(_turned(e, offset_hz) for e in observation.receptions)
+    )
     return replace(observation, frequency_hz=wanted_hz, bandwidth_hz=width_hz, receptions=receptions)
 
 
@@ -140,7 +142,9 @@ def _notes(observation: Observation, clocks: Clocks) -> Sequence[str]:
     worst_s = max(report.clock_sigma_s or clocks.hub_sigma_s for report in given)
     notes = [f"{len(given)} receivers have their clocks from {name}, good to {worst_s * 1e9:.0f} ns"]
     if _overlaps(observation, clocks.transmitter):
-        notes.append(f"{name} lies in the channel itself: what is located is {name}, by clocks that took its place as known")
+        notes.append(
+            f"{name} lies in the channel itself: what is located is {name}, by clocks that took its place as known"
+        )
     return notes + [
         f"{report.receiver}: no clock from {name}: {report.reason}"
         for index, report in enumerate(clocks.reports)
@@ -165,7 +169,8 @@ def _on_time(reception: Reception, index: int, receptions: Sequence[Reception], 
 def _by_clock(reception: Reception, hub_start_s: float, clock: Clock, clocks: Clocks) -> Reception:
     """Taken again at even steps of the hub's time, from the moment of its first sample on, without its carrier offset."""
     samples, rate_hz = reception.samples, reception.sample_rate_hz
-    assert samples is not None and rate_hz is not None
+    assert samples is not None
+    assert rate_hz is not None
     begin_s, end_s = clock.hub_time_s(np.array([0.0, (len(samples) - 1) / rate_hz]))
     count = max(1, math.floor((end_s - begin_s) * rate_hz) + 1)
     elapsed_s = np.arange(count) / rate_hz

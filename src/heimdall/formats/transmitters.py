@@ -66,9 +66,7 @@ def save(path: Path, transmitters: Iterable[KnownTransmitter]) -> None:
     _write(path, _json(tuple(transmitters)))
 
 
-def with_all(
-    listed: Sequence[KnownTransmitter], added: Sequence[KnownTransmitter]
-) -> tuple[KnownTransmitter, ...]:
+def with_all(listed: Sequence[KnownTransmitter], added: Sequence[KnownTransmitter]) -> tuple[KnownTransmitter, ...]:
     """Both; those added go before ones of their name."""
     names = {each.name.casefold() for each in added}
     return (*added, *(each for each in listed if each.name.casefold() not in names))
@@ -152,7 +150,10 @@ def _from_csv(name: str, content: bytes) -> tuple[KnownTransmitter, ...]:
             raise InputError(f"{name}: column {unknown[0]!r} is unknown; there are {', '.join(_COLUMNS)}")
         rows.fieldnames = header
         found = [
-            _one(f"{name}: line {rows.line_num}", {key: value.strip() for key, value in row.items() if (value or "").strip()})
+            _one(
+                f"{name}: line {rows.line_num}",
+                {key: value.strip() for key, value in row.items() if (value or "").strip()},
+            )
             for row in rows
         ]
     except (UnicodeDecodeError, csv.Error, AttributeError) as error:
