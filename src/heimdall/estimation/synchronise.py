@@ -24,6 +24,8 @@ _LEAST_SNR = 2.0
 _KNOTS_S = 1e-3
 """Between times at which a clock's law, which bends over seconds, is worked out."""
 Values = NDArray[np.float64]
+Band = tuple[float, float]
+"""Middle and width of a channel, in Hz."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,46 +42,55 @@ class Synchronised:
 
 
 def synchronise(
-    observation: Observation, transmitter: KnownTransmitter, most_offset_s: float = MOST_OFFSET_S
+    observation: Observation,
+    transmitter: KnownTransmitter,
+    most_offset_s: float = MOST_OFFSET_S,
+    located: Band | None = None,
 ) -> Synchronised:
     """Every receiver that hears the reference on one time, its samples as a clock without drift would have taken them.
 
+    `located` is the channel that will be located, where it is not the observation's own.
     What is said of the others, and of a reference that serves nobody, is in the notes; they keep the clocks they had. Raises
     InputError where the reference is not in the recordings.
     """
     clocks = find_clocks(observation, transmitter, most_offset_s)
-    return Synchronised(_applied(observation, clocks), clocks)
+    return Synchronised(_applied(observation, clocks, located or _band(observation)), clocks)
 
 
 def synchronise_by_any(
-    observation: Observation, transmitters: Iterable[KnownTransmitter], most_offset_s: float = MOST_OFFSET_S
+    observation: Observation,
+    transmitters: Iterable[KnownTransmitter],
+    most_offset_s: float = MOST_OFFSET_S,
+    located: Band | None = None,
 ) -> Synchronised:
     """By the best reference of a list: of those in the recordings, beside the channel, the one most receivers hear clearly.
 
     Raises InputError where none is there.
     """
-    candidates = in_band(observation, transmitters)
+    candidates = in_band(observation, transmitters, located)
     if not candidates:
         raise InputError(
             f"{observation.id}: no known transmitter is in the recordings beside the channel and near enough: add one with "
             "`heimdall transmitters add`, or record a wider band"
         )
-    tried = [synchronise(observation, each, most_offset_s) for each in candidates[:1]]
+    tried = [synchronise(observation, each, most_offset_s, located) for each in candidates[:1]]
     for each in candidates[1:_TRIES]:
         if tried[-1].clocks.refused is None:
             return tried[-1]
-        tried.append(synchronise(observation, each, most_offset_s))
+        tried.append(synchronise(observation, each, most_offset_s, located))
     return next((each for each in tried if each.clocks.refused is None), tried[0])
 
 
-def in_band(observation: Observation, transmitters: Iterable[KnownTransmitter]) -> list[KnownTransmitter]:
+def in_band(
+    observation: Observation, transmitters: Iterable[KnownTransmitter], located: Band | None = None
+) -> list[KnownTransmitter]:
     """Those that can serve as reference, the best first: heard clearly by most, then the widest.
 
     Networks of many transmitters on one frequency are left to those who name them.
     """
     ranked: list[tuple[int, float, KnownTransmitter]] = []
     for each in transmitters:
-        if not each.one_place or _overlaps(observation, each):
+        if not each.one_place or _overlaps(located or _band(observation), each):
             continue
         try:
             channel = channel_in(observation, each)
@@ -121,27 +132,33 @@ def _turned(reception: Reception, offset_hz: float) -> Reception:
     return replace(reception, samples=shifted(reception.samples, offset_hz, reception.sample_rate_hz))
 
 
-def _overlaps(observation: Observation, transmitter: KnownTransmitter) -> bool:
+def _band(observation: Observation) -> Band:
+    return observation.frequency_hz, observation.bandwidth_hz
+
+
+def _overlaps(located: Band, transmitter: KnownTransmitter) -> bool:
     """The reference would be what is located."""
-    apart_hz = abs(transmitter.frequency_hz - observation.frequency_hz)
-    return apart_hz < 0.5 * (transmitter.channel_hz + observation.bandwidth_hz)
+    frequency_hz, bandwidth_hz = located
+    return abs(transmitter.frequency_hz - frequency_hz) < 0.5 * (transmitter.channel_hz + bandwidth_hz)
 
 
-def _applied(observation: Observation, clocks: Clocks) -> Observation:
+def _applied(observation: Observation, clocks: Clocks, located: Band) -> Observation:
     receptions = [
         _on_time(each, index, observation.receptions, clocks) for index, each in enumerate(observation.receptions)
     ]
-    return replace(observation, receptions=tuple(receptions), notes=(*observation.notes, *_notes(observation, clocks)))
+    return replace(
+        observation, receptions=tuple(receptions), notes=(*observation.notes, *_notes(observation, clocks, located))
+    )
 
 
-def _notes(observation: Observation, clocks: Clocks) -> Sequence[str]:
+def _notes(observation: Observation, clocks: Clocks, located: Band) -> Sequence[str]:
     name = clocks.transmitter.name
     if clocks.refused is not None or clocks.hub is None:
         return [f"no clock is taken from {name}: {clocks.refused}"]
     given = [report for report in clocks.reports if report.synchronised]
     worst_s = max(report.clock_sigma_s or clocks.hub_sigma_s for report in given)
     notes = [f"{len(given)} receivers have their clocks from {name}, good to {worst_s * 1e9:.0f} ns"]
-    if _overlaps(observation, clocks.transmitter):
+    if _overlaps(located, clocks.transmitter):
         notes.append(
             f"{name} lies in the channel itself: what is located is {name}, by clocks that took its place as known"
         )
