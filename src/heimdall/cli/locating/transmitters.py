@@ -9,8 +9,8 @@ import typer
 from rich.table import Table
 
 from heimdall.cli.app import app
-from heimdall.cli.output import JsonOption, console, print_json
 from heimdall.cli.capturing.record import hertz
+from heimdall.cli.output import JsonOption, console, print_json
 from heimdall.errors import InputError
 from heimdall.observation import Place
 
