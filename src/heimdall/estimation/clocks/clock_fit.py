@@ -86,5 +86,5 @@ def _fit(scaled: Values, late: Values, sigma: Values, degree: int) -> tuple[floa
     normal = (powers[used] / sigma[used, None]).T @ (powers[used] / sigma[used, None])
     criterion = len(late) * math.log(max(chi / count, 1e-12)) + (degree + 1) * math.log(len(late))
     residual_s = float(np.sqrt(np.mean(miss[used] ** 2)))
-    covariance: Values = np.asarray(np.linalg.inv(normal) * excess, dtype=np.float64)
+    covariance: Values = np.asarray(np.linalg.inv(normal) * excess, dtype=float)
     return criterion, np.asarray(coefficients, dtype=float), covariance, residual_s, count
