@@ -16,6 +16,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from heimdall.service import sign_ins
 from heimdall.service.api.parts import Parts
+from heimdall.service.api.problems import UnauthenticatedError
 from heimdall.service.auth import Principal, Role, hash_of, identify_hash, is_loopback
 from heimdall.service.concurrent_locating import RateLimit
 from heimdall.service.errors import TooOftenError
@@ -49,6 +50,11 @@ class Entry:
         with self.parts.store.reading() as session:
             token_sha256 = sign_ins.token_of(session, word)
         return None if token_sha256 is None else self._owner(token_sha256)
+
+    def check_signed_in(self, request: Request) -> None:
+        """Raises UnauthenticatedError for a stranger."""
+        if self.identify(request.cookies.get(COOKIE)) is None:
+            raise UnauthenticatedError("sign in first")
 
     def routes(self) -> APIRouter:
         router = APIRouter()

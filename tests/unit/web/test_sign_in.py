@@ -5,13 +5,14 @@ from __future__ import annotations
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import update
 
 from heimdall.service.api import create_app
+from heimdall.service.api.problems import UnauthenticatedError
 from heimdall.service.auth import Role, create_token, identify, list_tokens, revoke_token
 from heimdall.service.database.migrate import migrate
 from heimdall.service.database.store import SignIn, Store, now_unix_s
@@ -116,6 +117,16 @@ def test_the_cookie_is_a_session_of_its_own_and_not_the_token(client, entry, sto
     assert len({word, first, second}) == 3
     with store.reading() as session:
         assert identify(session, first, entry.parts.settings) is None, "a stolen cookie must not open the API"
+
+
+def test_only_who_has_a_session_gets_past_the_check(client, entry, word):
+    def asked_with(cookie):
+        headers = [(b"cookie", f"{COOKIE}={cookie}".encode())]
+        return Request({"type": "http", "headers": headers})
+
+    entry.check_signed_in(asked_with(sign_in(client, word).cookies[COOKIE]))
+    with pytest.raises(UnauthenticatedError):
+        entry.check_signed_in(asked_with(word))
 
 
 def test_signing_out_ends_the_session_itself(client, entry, word):

@@ -11,6 +11,7 @@ from celery import Celery
 from fastapi import APIRouter, FastAPI, Response
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
+from prometheus_client import CollectorRegistry
 
 from heimdall import __version__
 from heimdall.artifacts import Artifacts, open_artifacts
@@ -18,6 +19,7 @@ from heimdall.service.about import about
 from heimdall.service.api import problems
 from heimdall.service.api.limits import BODY_LIMIT_BYTES, BodyLimit
 from heimdall.service.api.parts import Parts
+from heimdall.service.api.requests import Observed
 from heimdall.service.api.routes import jobs, locate, models, receivers, sessions, system
 from heimdall.service.concurrent_locating import Locator, RateLimit
 from heimdall.service.database.store import Store
@@ -61,10 +63,12 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
     limit_bytes = _body_limit(settings)
     together_bytes = _UPLOADS_TOGETHER * limit_bytes(_MODELS[0])
     app.add_middleware(BodyLimit, limit_bytes=limit_bytes, limit_s=settings.upload_s, together_bytes=together_bytes)
+    registry = metrics.registry_of(metrics.Sources(health, lambda: census))
+    app.add_middleware(Observed, registry=registry, prefix=PREFIX)  # the last one is the outermost
     problems.install(app)
     for router in (jobs.router, locate.router, sessions.router, receivers.router, models.router, system.router):
         app.include_router(router, prefix=PREFIX)
-    app.include_router(_health_routes(health, metrics.Sources(health, lambda: census)))
+    app.include_router(_health_routes(health, registry))
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's own way to change the document
     return app
 
@@ -125,9 +129,8 @@ def _lifespan(parts: Parts, health: Health) -> Any:
     return run
 
 
-def _health_routes(health: Health, sources: metrics.Sources) -> APIRouter:
+def _health_routes(health: Health, registry: CollectorRegistry) -> APIRouter:
     router = APIRouter(tags=["health"])
-    registry = metrics.registry_of(sources)
 
     @router.get("/health", summary="Alive")
     def alive() -> dict[str, str | None]:

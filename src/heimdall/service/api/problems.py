@@ -25,6 +25,7 @@ from heimdall.service.errors import (
     TooOftenError,
     UnknownError,
 )
+from heimdall.service.logs import request_id
 from heimdall.service.queue.jobs import JobConflictError, UnknownJobError
 
 log = logging.getLogger(__name__)
@@ -104,7 +105,9 @@ async def _on_disconnect(_request: Request, _error: Exception) -> JSONResponse:
 
 
 async def _on_bug(_request: Request, error: Exception) -> JSONResponse:
-    return respond(500, f"internal error: {type(error).__name__}; the log of the service has the details")
+    number = request_id.get()
+    where = "the log of the service has the details" + (f" under {number}" if number else "")
+    return respond(500, f"internal error: {type(error).__name__}; {where}")
 
 
 _STATUSES: dict[type[HeimdallError], int] = {
