@@ -65,6 +65,9 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="Address `heimdall serve` listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port of `heimdall serve`.")
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Web sites whose pages may use the API with a token (https://map.example), with commas."
+    )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         ("127.0.0.1", "::1"),
         description="Addresses or networks of proxies whose `X-Forwarded-For` and `-Proto` are believed, with commas.",
@@ -122,7 +125,7 @@ class Settings(BaseSettings):
             ip_network(each)
         return value
 
-    @field_validator("evaluation_data", "takes", "trusted_proxies", mode="before")
+    @field_validator("evaluation_data", "takes", "trusted_proxies", "cors_origins", mode="before")
     @classmethod
     def _split_list(cls, value: object) -> object:
         return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value

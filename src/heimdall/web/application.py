@@ -6,15 +6,14 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from fastapi import Depends, FastAPI, Request
-from fastapi.responses import JSONResponse
+from fastapi import Depends, FastAPI
 from nicegui import app as page_app
 from nicegui import ui
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from heimdall.service.api.methods import add_catch_all
 from heimdall.service.api.parts import Parts
-from heimdall.service.api.problems import respond
 from heimdall.service.auth import is_loopback
 from heimdall.web.map import map_page
 from heimdall.web.map.tile_file import tile_routes
@@ -25,7 +24,6 @@ from heimdall.web.system import system_page
 from heimdall.web.training import training_page
 
 STATIC = Path(__file__).parent / "static"
-_API = "/api/{rest:path}"
 _RECONNECT_S = 30.0
 """How long a page may be out of touch before it has to be loaded anew, and what was typed or chosen on it is lost: a machine
 that trains on all its cores is slow to answer, and a phone loses its network."""
@@ -52,7 +50,7 @@ def install(app: FastAPI) -> None:
     parts: Parts = app.state.parts
     entry = Entry(parts)
     app.include_router(entry.routes(), include_in_schema=False)
-    app.add_route(_API, _unknown_route, methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
+    add_catch_all(app)
     for module in (map_page, training_page, models_page, receivers_page, system_page):
         module.register(entry)
     if parts.settings.tile_file is not None:
@@ -96,8 +94,3 @@ def content_policy(tile_url: str | None) -> str:
     tiles = urlsplit((tile_url or "").replace("{s}", "*"))
     images = f"{_POLICY['img-src']} {tiles.scheme}://{tiles.netloc}" if tiles.netloc else _POLICY["img-src"]
     return "; ".join(f"{name} {sources}" for name, sources in (_POLICY | {"img-src": images}).items())
-
-
-async def _unknown_route(request: Request) -> JSONResponse:
-    """What lies below /api speaks JSON, also where there is nothing."""
-    return respond(404, f"no {request.method} {request.url.path}: /api/v1/openapi.json lists what there is")

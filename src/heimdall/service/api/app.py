@@ -9,6 +9,7 @@ from typing import Any
 
 from celery import Celery
 from fastapi import APIRouter, FastAPI, Response
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 from prometheus_client import CollectorRegistry
@@ -18,8 +19,9 @@ from heimdall.artifacts import Artifacts, open_artifacts
 from heimdall.service.about import about
 from heimdall.service.api import problems
 from heimdall.service.api.limits import BODY_LIMIT_BYTES, BodyLimit
+from heimdall.service.api.methods import HeadAsGet
 from heimdall.service.api.parts import Parts
-from heimdall.service.api.requests import Observed
+from heimdall.service.api.requests import HEADER, Observed
 from heimdall.service.api.routes import jobs, locate, models, receivers, sessions, system
 from heimdall.service.concurrent_locating import Locator, RateLimit
 from heimdall.service.database.store import Store
@@ -45,6 +47,14 @@ _MODELS = (f"{PREFIX}/models", "/_nicegui/client/")
 """The page sends whatever it sends to one address; it has the limits of each form itself."""
 
 
+# Tokens travel in a header, so no cookie has to: another site never acts with what a browser holds.
+_CORS: Any = {
+    "allow_methods": ["GET", "POST", "PUT", "PATCH", "DELETE"],
+    "allow_headers": ["Authorization", "Content-Type", "Last-Event-ID", HEADER],
+    "expose_headers": ["Location", "Retry-After", HEADER],
+}
+
+
 def create_app(settings: Settings, store: Store) -> FastAPI:
     """The database has to be migrated already."""
     celery = notifications.make_celery(settings)
@@ -64,6 +74,9 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
     together_bytes = _UPLOADS_TOGETHER * limit_bytes(_MODELS[0])
     app.add_middleware(BodyLimit, limit_bytes=limit_bytes, limit_s=settings.upload_s, together_bytes=together_bytes)
     registry = metrics.registry_of(metrics.Sources(health, lambda: census))
+    app.add_middleware(HeadAsGet)
+    if settings.cors_origins:
+        app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **_CORS)
     app.add_middleware(Observed, registry=registry, prefix=PREFIX)  # the last one is the outermost
     problems.install(app)
     for router in (jobs.router, locate.router, sessions.router, receivers.router, models.router, system.router):

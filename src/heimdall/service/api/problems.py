@@ -10,13 +10,14 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from heimdall.errors import HeimdallError, InputError
+from heimdall.service.api.methods import allowed
 from heimdall.service.errors import (
     BusyError,
     ConflictError,
@@ -70,8 +71,13 @@ def respond(
     return JSONResponse(problem.model_dump(), status, headers, MEDIA_TYPE)
 
 
-async def _on_http(_request: Request, error: Exception) -> JSONResponse:
+async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if error.status_code == 405:
+        methods = allowed(request)
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers={"Allow": methods})
+        return respond(405, f"{request.method} is not allowed here: {methods} are", headers={"Allow": methods})
     return respond(error.status_code, str(error.detail), headers=error.headers)
 
 
