@@ -28,7 +28,7 @@ _TRIES = 3
 _AGAIN_AFTER_S = 1.0
 _LEAST_LEFT_S = 2.0
 _AGAIN = (Fault.DROPPED, Fault.SILENT)
-"""What is tried again within a recording; who was thrown out or found it full does not come back at once."""
+"""What is tried again in mid-recording; who was thrown out or found it full does not come back at once."""
 
 
 def record_session(
@@ -175,7 +175,8 @@ class _Work:
                     return await self._listen(target, status)
                 except CaptureError as error:
                     left_s = self._seconds - self._part.seconds
-                    if error.fault not in _AGAIN or attempt == _TRIES or left_s < _LEAST_LEFT_S:
+                    begun = self._part.samples > 0 and error.fault in _AGAIN
+                    if not begun or attempt == _TRIES or left_s < _LEAST_LEFT_S:
                         raise
                     self._lost = True
                     self._part.notes.append(f"tried again: {error}")

@@ -212,7 +212,8 @@ async def locate_apart(folder: Path) -> dict[str, Any]:
         raise
     with suppress(ValueError):
         return {"fixes": json.loads(printed)["fixes"]}
-    return {"fixes": [], "reason": said.decode("utf-8", "replace").strip().splitlines()[-1:] or "not located"}
+    words = said.decode("utf-8", "replace").strip().splitlines() or ["not located"]
+    return {"fixes": [], "reason": words[-1].removeprefix("heimdall: ")}
 
 
 def unlocated(folder: Path) -> list[Path]:

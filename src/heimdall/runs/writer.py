@@ -30,9 +30,13 @@ class RunWriter:
 
     def write_json(self, name: str, document: Any) -> None:
         temporary = self.path / f"{name}.tmp"
-        with temporary.open("w", encoding="utf-8") as file:
-            json.dump(document, file, indent=1, allow_nan=False)
-        temporary.replace(self.path / name)
+        try:
+            with temporary.open("w", encoding="utf-8") as file:
+                json.dump(document, file, indent=1, allow_nan=False)
+            temporary.replace(self.path / name)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
 
     def read_json(self, name: str) -> Any:
         """The document, or None where there is none."""
@@ -86,10 +90,14 @@ class SilentRunWriter(RunWriter):
 def write_atomically(path: Path, write: Any) -> None:
     """Call `write(temporary path)`, flush it to the disk, and only then let it take the name `path`."""
     temporary = path.with_name(f"{path.name}.tmp")
-    write(temporary)
-    with temporary.open("rb+") as file:
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        write(temporary)
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)  # what a full disk could not take would keep it full
+        raise
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

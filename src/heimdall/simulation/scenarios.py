@@ -13,6 +13,7 @@ from heimdall.simulation.ionosphere import Ionosphere
 from heimdall.simulation.layout import Area
 from heimdall.simulation.propagation import Echoes, Hill, Medium
 from heimdall.simulation.receiver import Equipment
+from heimdall.simulation.reference import ReferenceLaw
 from heimdall.simulation.waveform import Channel, Modulation
 
 
@@ -46,6 +47,8 @@ class Scenario:
     equipment: Equipment = field(default_factory=Equipment)
     faults: FaultLaw = field(default_factory=FaultLaw)
     second: SecondTransmitter | None = None
+    reference: ReferenceLaw | None = None
+    """A station of known place beside the channel, for clocks."""
 
 
 def scenario(name: str) -> Scenario:
@@ -221,7 +224,6 @@ _NO_CLOCKS = _varied(
     channels=(Channel(12.5e3, 4096), Channel(25e3, 8192)),
     clocks=_clocks("none"),
 )
-
 _UNKNOWN_SITE = _varied(
     _NO_CLOCKS,
     "unknown-site",

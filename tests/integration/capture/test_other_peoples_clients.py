@@ -66,7 +66,7 @@ def test_rtl_433_takes_the_dongle_for_a_real_one(rehearse: Rehearse, tmp_path: P
 
     async def work(_: object, played: Any) -> str:
         device = f"rtl_tcp:127.0.0.1:{played[0].address.port}"
-        return await _run([program, "-d", device, "-f", "137500", "-s", "250k", "-T", "4", "-w", str(out)], tmp_path)
+        return await _run([program, "-d", device, "-f", "137500", "-s", "250k", "-T", "8", "-w", str(out)], tmp_path)
 
     printed = rehearse(0, 1, speed=1.0).run(work)
     assert "(Tuner: R820T)" in printed

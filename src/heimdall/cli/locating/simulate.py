@@ -52,7 +52,7 @@ def simulate(
 ) -> None:
     """Write simulated scenes as SigMF sessions that `heimdall locate` reads, or play one as receivers to practise with."""
     if serve:
-        from heimdall.cli.capture.simulate_serve import Play, play
+        from heimdall.cli.capturing.simulate_serve import Play, play
 
         given = Play(scenario or _SERVED, seed, kiwis, dongles, speed, fault or [], on_off, velocity, bandwidth, port)
         return play(given, json)

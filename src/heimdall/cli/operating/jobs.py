@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from heimdall.cli.app import app
@@ -75,7 +75,15 @@ def list_(limit: Annotated[int, typer.Option(min=1)] = 20, json: JsonOption = Fa
         documents = _documents(store, settings, found)
     if json:
         return print_json({"jobs": documents})
-    table = Table("id", "kind", "name", "state", "done", "device", "error or what it waits for")
+    table = Table(
+        Column("id", min_width=16, no_wrap=True),
+        "kind",
+        "name",
+        "state",
+        "done",
+        "device",
+        "error or what it waits for",
+    )
     for job, document in zip(found, documents, strict=True):
         done = f"{100 * job.fraction:.0f} %" if job.fraction is not None else ""
         table.add_row(job.id, job.kind, job.name, job.state, done, job.accelerator_used or "", _why(job, document))

@@ -198,7 +198,7 @@ class GrowingSession:
         return made
 
     def save(self, accounts: Iterable[Mapping[str, Any]]) -> None:
-        """Bring the collection up to date; `accounts` say of each receiver what it gave, see docs/formats.md."""
+        """Bring the collection up to date; `accounts` say of each receiver what it gave, see docs/reference/formats.md."""
         streams = [{"name": each.name, "hash": each.digest} for each in self._recordings if each.digest is not None]
         about: dict[str, Any] = {
             sigmf.VERSION_KEY: sigmf.__specification__,

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from heimdall import disk
 from heimdall.errors import HeimdallError
 from heimdall.runs import run_archive
 from heimdall.runs.reader import Result, RunReader
@@ -26,7 +27,7 @@ from heimdall.service.worker.launch import Slot, Tools
 from heimdall.service.worker.process import WatchedProcess
 from heimdall.service.worker.retrying_task import RetryingTask
 from heimdall.service.worker.run_uploader import RunUploader
-from heimdall.service.worker.watchdog import KILLED, STOPPED
+from heimdall.service.worker.watchdog import KILLED, LET_GO, STOPPED
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,8 @@ class Attempt:
         self._log_begin = 0
         self._carrier = _carrier(job, self._folder, tools)
         self._leaving = False
+        self.out_of_room = False
+        """It ended because a disk was full."""
         self._stop_reason: str | None = None
         self._stop_deadline_s = float("inf")
         self._next: Callable[[], Outcome | None] = self._prepare
@@ -78,7 +81,7 @@ class Attempt:
 
     def fail(self, error: Exception) -> None:
         """Something went wrong on our side; end the program and let another attempt begin."""
-        outcome = Outcome(Ending.LOST, f"the worker could not go on: {type(error).__name__}: {error}")
+        outcome = self._hindered(f"the worker could not go on: {type(error).__name__}", error)
         self._next = lambda: outcome if self._gone() else None
 
     def _keep_lease(self) -> State | None:
@@ -138,7 +141,7 @@ class Attempt:
         if brought is None:
             return None
         if (error := brought.exception()) is not None:
-            return Outcome(Ending.LOST, f"the artifact store did not give the run folder: {error}")
+            return self._hindered("the artifact store did not give the run folder", error)
         return self._begin()
 
     def _begin(self) -> Outcome | None:
@@ -180,6 +183,10 @@ class Attempt:
         return self._publish(result) if code == 0 and result is not None else self._interpret(code)
 
     def _interpret(self, code: int) -> Outcome:
+        if code == disk.EXIT_CODE:
+            return self._no_room()
+        if code == LET_GO:
+            return Outcome(Ending.STOPPED, self._let_go())
         if code in (1, 2):
             return Outcome(Ending.FAULTY, self._folder.last_words(self._log_begin))
         if self._stop_reason is not None:
@@ -203,8 +210,22 @@ class Attempt:
         if isinstance(error, ValueError):
             return Outcome(Ending.FAULTY, str(error))
         if error is not None:
-            return Outcome(Ending.LOST, f"the artifact store did not take the model: {error}")
+            return self._hindered("the artifact store did not take the model", error)
         return Outcome(Ending.FINISHED, "finished", result.model_dump(), stored.result())
+
+    def _let_go(self) -> str:
+        return (
+            f"the watchdog ended the program: the worker could not renew its lease for {self._tools.settings.lease_s:g} s, "
+            "as the database did not answer or the worker stood still; the attempt does not count"
+        )
+
+    def _no_room(self) -> Outcome:
+        """Nobody's failure: it goes on from its last checkpoint once there is room."""
+        self.out_of_room = True
+        return Outcome(Ending.STOPPED, "the disk is full: the job goes on from its last checkpoint when there is room")
+
+    def _hindered(self, what: str, error: BaseException) -> Outcome:
+        return self._no_room() if disk.is_disk_full(error) else Outcome(Ending.LOST, f"{what}: {error}")
 
     def _gone(self) -> bool:
         """Kill the program; True once it is."""

@@ -122,7 +122,9 @@ def _assemble(settings: Settings, store: Store, owner: str) -> _Parts:
     gpu: GpuWatch | NoGpuWatch | StandInWatch = StandInWatch()
     if settings.stands_in_for is None:
         gpu = watch_gpu(settings.accelerator, idle=lambda: not supervisor.running)
-    supervisor = Supervisor(settings, store, artifacts, owner, lambda: gpu.state)
+    supervisor = Supervisor(
+        settings, store, artifacts, owner, lambda: gpu.state, lambda: health.hindrance("disk", "artifacts")
+    )
     app = notifications.make_celery(settings, supervisor.ring)
     census = QueueStatistics()
     health = Health(

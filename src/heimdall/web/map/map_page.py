@@ -201,7 +201,7 @@ class MapPage:
 
     def _queued(self, choice: Choice, deadline: Deadline) -> Future[Shown]:
         parts = self._visit.parts
-        parts.rate.check(self._visit.who.name)
+        parts.rate.check(self._visit.who.id or self._visit.who.name)
         return parts.locator.run(lambda: locate_chosen(parts, choice, deadline), deadline)
 
     async def _show_stations(self) -> None:

@@ -91,7 +91,7 @@ def test_killing_ends_a_program_that_does_not_listen_and_everything_it_started(l
 
 
 def test_without_news_of_the_lease_the_program_is_killed(leash):
-    assert leash(SLEEP, patience_s=0.5).wait(20) == watchdog.KILLED
+    assert leash(SLEEP, patience_s=0.5).wait(20) == watchdog.LET_GO
 
 
 def test_with_news_of_the_lease_it_goes_on(leash):

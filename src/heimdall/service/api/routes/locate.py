@@ -127,7 +127,7 @@ async def locate(
     corrections: Annotated[bool, Query(description="Take off what calibration found of registered receivers.")] = True,
 ) -> Response:
     """Send files, or name stored sessions, or both. Nothing that is sent is kept."""
-    parts.rate.check(who.name)
+    parts.rate.check(who.id or who.name)
     parts.locator.check_room()
     stored = _stored(parts, session or [])
     with receiving(parts.settings) as upload:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from heimdall.cli import main
-from heimdall.cli.capture.record import hertz
+from heimdall.cli.capturing.record import hertz
 from heimdall.errors import InputError
 
 

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from heimdall.cli.capture.record import hertz
+from heimdall.cli.capturing.record import hertz
 from heimdall.cli.output import console, print_json
 from heimdall.errors import InputError
 

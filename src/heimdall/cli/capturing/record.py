@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from heimdall.cli.app import app
-from heimdall.cli.capture.receivers_list import FileOption, list_path
+from heimdall.cli.capturing.receivers_list import FileOption, list_path
 from heimdall.cli.output import JsonOption, console, print_json
 from heimdall.errors import HeimdallError, InputError
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from heimdall.cli.app import app
-from heimdall.cli.capture.receivers_list import FileOption, list_path
-from heimdall.cli.capture.record import BandwidthOption, ReceiversOption, hertz, names_in
+from heimdall.cli.capturing.receivers_list import FileOption, list_path
+from heimdall.cli.capturing.record import BandwidthOption, ReceiversOption, hertz, names_in
 from heimdall.cli.output import JsonOption, console
 from heimdall.errors import InputError
 

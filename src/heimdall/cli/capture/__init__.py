@@ -1,1 +1,0 @@
-"""Commands for receivers by address: list, record, watch, rehearse."""
