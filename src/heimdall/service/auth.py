@@ -47,7 +47,7 @@ def create_token(session: Session, name: str, role: Role) -> str:
     if not name.strip():
         raise InputError("a token needs a name, such as the person or program that will use it")
     word = _PREFIX + secrets.token_urlsafe(32)
-    session.add(Token(id=secrets.token_hex(8), name=name.strip(), role=role, sha256=_hash(word)))
+    session.add(Token(id=secrets.token_hex(8), name=name.strip(), role=role, sha256=hash_of(word)))
     return word
 
 
@@ -66,9 +66,13 @@ def revoke_token(session: Session, token_id: str) -> None:
 
 def identify(session: Session, word: str, settings: Settings) -> Principal | None:
     """Whose token this is, or None."""
-    if settings.admin_token and hmac.compare_digest(word.encode(), settings.admin_token.get_secret_value().encode()):
+    return identify_hash(session, hash_of(word), settings)
+
+
+def identify_hash(session: Session, sha256: str, settings: Settings) -> Principal | None:
+    if settings.admin_token and hmac.compare_digest(sha256, hash_of(settings.admin_token.get_secret_value())):
         return Principal("configured admin", Role.ADMIN)
-    token = session.scalar(select(Token).where(Token.sha256 == _hash(word), Token.revoked_unix_s.is_(None)))
+    token = session.scalar(select(Token).where(Token.sha256 == sha256, Token.revoked_unix_s.is_(None)))
     return Principal(token.name, Role(token.role), token.id) if token is not None else None
 
 
@@ -87,6 +91,7 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _hash(word: str) -> str:
+def hash_of(word: str) -> str:
+    """Of a token, or of a browser's word."""
     # A plain hash will do: the word has 256 random bits, so there is nothing to guess.
     return hashlib.sha256(word.encode()).hexdigest()

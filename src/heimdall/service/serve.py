@@ -15,6 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from heimdall.errors import HeimdallError
+from heimdall.service import logs
 from heimdall.service.api import create_app
 from heimdall.service.auth import first_token
 from heimdall.service.database.migrate import opened
@@ -35,7 +36,7 @@ _Decorate = Callable[[FastAPI], None]
 
 def run_serve(settings: Settings, *, with_worker: bool | None = None, decorate: _Decorate = lambda app: None) -> int:
     """Serve until SIGTERM or Ctrl-C. `decorate` puts more on the application, such as the page."""
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.configure(settings)
     own_worker = settings.embedded if with_worker is None else with_worker
     with opened(settings) as store:
         _print_first_token(store, settings)
@@ -46,17 +47,7 @@ def run_serve(settings: Settings, *, with_worker: bool | None = None, decorate: 
 
 
 def _serve(app: FastAPI, settings: Settings) -> int:
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app,
-            host=settings.host,
-            port=settings.port,
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=_OPEN_STREAMS_S,
-            timeout_keep_alive=_KEEP_ALIVE_S,
-        )
-    )
+    server = uvicorn.Server(_config(app, settings))
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn handles them, and raises them again when it is done; by then there is only our own tidying left.
         signal.signal(number, lambda *_: None)
@@ -65,6 +56,19 @@ def _serve(app: FastAPI, settings: Settings) -> int:
     except SystemExit:  # uvicorn has already told the log that it cannot bind
         raise HeimdallError(f"cannot serve on {settings.host}:{settings.port}: choose another with --port") from None
     return 0
+
+
+def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        forwarded_allow_ips=list(settings.trusted_proxies),
+        timeout_graceful_shutdown=_OPEN_STREAMS_S,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+    )
 
 
 class EmbeddedWorker:

@@ -10,6 +10,7 @@ import shlex
 import socket
 import sys
 from functools import cached_property
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -64,6 +65,13 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="Address `heimdall serve` listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port of `heimdall serve`.")
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Web sites whose pages may use the API with a token (https://map.example), with commas."
+    )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("127.0.0.1", "::1"),
+        description="Addresses or networks of proxies whose `X-Forwarded-For` and `-Proto` are believed, with commas.",
+    )
     health_host: str = Field("127.0.0.1", description="Address the worker's health server listens on.")
     health_port: int = Field(8002, ge=0, le=65535, description="Port of the worker's health server.")
     admin_token: SecretStr | None = Field(None, min_length=20, description="An admin token that is always accepted.")
@@ -96,6 +104,7 @@ class Settings(BaseSettings):
     )
     tile_file: Path | None = Field(None, description="Tiles of a file: MBTiles or PMTiles with pictures.")
     tile_credit: str = Field("", description="Line of credit the owner of the tiles asks for.")
+    log_format: Literal["text", "json"] = Field("text", description="Form of the log: text, or a JSON object a line.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Detail of the log.")
 
     @field_validator("accelerator", mode="before")
@@ -109,7 +118,14 @@ class Settings(BaseSettings):
     def _split_program(cls, value: object) -> object:
         return shlex.split(value) if isinstance(value, str) else value
 
-    @field_validator("evaluation_data", "takes", mode="before")
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for each in value:
+            ip_network(each)
+        return value
+
+    @field_validator("evaluation_data", "takes", "trusted_proxies", "cors_origins", mode="before")
     @classmethod
     def _split_list(cls, value: object) -> object:
         return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from fastapi import Depends, FastAPI, Request
-from fastapi.responses import JSONResponse
+from fastapi import Depends, FastAPI
 from nicegui import app as page_app
 from nicegui import ui
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from heimdall.service.api.methods import add_catch_all
 from heimdall.service.api.parts import Parts
-from heimdall.service.api.problems import respond
 from heimdall.service.auth import is_loopback
 from heimdall.web.map import map_page
 from heimdall.web.map.tile_file import tile_routes
@@ -24,12 +24,22 @@ from heimdall.web.system import system_page
 from heimdall.web.training import training_page
 
 STATIC = Path(__file__).parent / "static"
-_API = "/api/{rest:path}"
 _RECONNECT_S = 30.0
 """How long a page may be out of touch before it has to be loaded anew, and what was typed or chosen on it is lost: a machine
 that trains on all its cores is slow to answer, and a phone loses its network."""
+_POLICY = {
+    "default-src": "'self'",
+    # NiceGUI writes its pages as scripts, and Vue makes functions of templates.
+    "script-src": "'self' 'unsafe-inline' 'unsafe-eval'",
+    "style-src": "'self' 'unsafe-inline'",
+    "img-src": "'self' data: blob:",
+    "font-src": "'self' data:",
+    "object-src": "'none'",
+    "base-uri": "'self'",
+    "form-action": "'self'",
+    "frame-ancestors": "'none'",
+}
 _HEADERS = {
-    "Content-Security-Policy": "frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
 }
@@ -40,14 +50,14 @@ def install(app: FastAPI) -> None:
     parts: Parts = app.state.parts
     entry = Entry(parts)
     app.include_router(entry.routes(), include_in_schema=False)
-    app.add_route(_API, _unknown_route, methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
+    add_catch_all(app)
     for module in (map_page, training_page, models_page, receivers_page, system_page):
         module.register(entry)
     if parts.settings.tile_file is not None:
         signed_in = [Depends(entry.check_signed_in)]
         app.include_router(tile_routes(parts.settings.tile_file), include_in_schema=False, dependencies=signed_in)
     page_app.add_static_files("/static", STATIC)
-    app.add_middleware(SafeHeaders)
+    app.add_middleware(SafeHeaders, tile_url=parts.settings.tile_url)
     ui.run_with(
         app,
         title="Heimdall",
@@ -64,20 +74,23 @@ def install(app: FastAPI) -> None:
 class SafeHeaders:
     """No other site may show our pages in its own, and no browser may guess what a file is."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, tile_url: str | None = None) -> None:
         self._app = app
+        self._headers = {"Content-Security-Policy": content_policy(tile_url), **_HEADERS}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
+                for name, value in self._headers.items():
                     headers.setdefault(name, value)
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
 
 
-async def _unknown_route(request: Request) -> JSONResponse:
-    """What lies below /api speaks JSON, also where there is nothing."""
-    return respond(404, f"no {request.method} {request.url.path}: /api/v1/openapi.json lists what there is")
+def content_policy(tile_url: str | None) -> str:
+    """What a page may load: what is ours, and the tiles of the map that were configured."""
+    tiles = urlsplit((tile_url or "").replace("{s}", "*"))
+    images = f"{_POLICY['img-src']} {tiles.scheme}://{tiles.netloc}" if tiles.netloc else _POLICY["img-src"]
+    return "; ".join(f"{name} {sources}" for name, sources in (_POLICY | {"img-src": images}).items())

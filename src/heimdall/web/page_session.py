@@ -14,6 +14,7 @@ from heimdall.errors import HeimdallError
 from heimdall.service.api.parts import Parts
 from heimdall.service.api.problems import ForbiddenError, UnauthenticatedError
 from heimdall.service.auth import Principal, Role
+from heimdall.service.logs import audit
 from heimdall.web.sign_in import COOKIE, Entry
 
 _API_HINT = re.compile(
@@ -39,7 +40,7 @@ class Visit:
     async def do(self, role: Role, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
         """What `work` gives, done in a thread; None, and the person is told why, where it cannot or must not be done."""
         try:
-            return await run.io_bound(lambda: self._allowed(role, lambda: work(*args, **kwargs)))
+            return await run.io_bound(lambda: self._allowed(role, lambda: work(*args, **kwargs), _name_of(work)))
         except HeimdallError as error:
             self.complain(str(error))
         except SQLAlchemyError:
@@ -63,7 +64,7 @@ class Visit:
                 classes="complaint",
             )
 
-    def _allowed(self, role: Role, work: Callable[[], T]) -> T:
+    def _allowed(self, role: Role, work: Callable[[], T], name: str) -> T:
         # Asked anew each time: a page may stay open longer than its token is good.
         who = self._entry.identify(self._word)
         if who is None:
@@ -71,7 +72,14 @@ class Visit:
         if not who.role.covers(role):
             raise ForbiddenError(f"this needs the role {role}; yours is {who.role}")
         self.who = who
-        return work()
+        result = work()
+        if role is not Role.VIEWER:
+            audit.info("%s (%s) did %s on a page", who.name, who.role, name)
+        return result
+
+
+def _name_of(work: Callable[..., object]) -> str:
+    return getattr(work, "__qualname__", type(work).__qualname__).replace(".<locals>", "")
 
 
 def arrive(entry: Entry, request: Request) -> Visit | None:

@@ -1,8 +1,10 @@
-"""Signing in: a token becomes a cookie, and a cookie says who looks at a page."""
+"""Signing in: a token opens a session, whose cookie says who looks at a page. The cookie is not the token."""
 
 from __future__ import annotations
 
 import hmac
+import logging
+import math
 import secrets
 from html import escape
 from pathlib import Path
@@ -12,12 +14,18 @@ from urllib.parse import quote
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from heimdall.service import sign_ins
 from heimdall.service.api.parts import Parts
 from heimdall.service.api.problems import UnauthenticatedError
-from heimdall.service.auth import Principal, Role, identify, is_loopback
+from heimdall.service.auth import Principal, Role, hash_of, identify_hash, is_loopback
+from heimdall.service.concurrent_locating import RateLimit
+from heimdall.service.errors import TooOftenError
 
-COOKIE = "heimdall_token"
-_KEEP_S = 30 * 24 * 3600
+log = logging.getLogger(__name__)
+
+COOKIE = "heimdall_session"
+TRIES_PER_MINUTE = 10
+"""Wrong tokens from one address. A token cannot be guessed; whoever tries is slowed down and stands in the log."""
 _FORM = (Path(__file__).parent / "static" / "sign_in.html").read_text(encoding="utf-8")
 
 
@@ -27,6 +35,7 @@ class Entry:
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         self._local = secrets.token_urlsafe(24) if is_loopback(parts.settings.host) else None
+        self._wrong = RateLimit(TRIES_PER_MINUTE, what="wrong tokens")
 
     def address(self) -> str:
         """Where a browser on this machine signs in without typing a token."""
@@ -35,12 +44,12 @@ class Entry:
         return f"http://{host}:{settings.port}/sign-in?token={self._local}"
 
     def identify(self, word: str | None) -> Principal | None:
+        """Who signed in and was given this word in a cookie."""
         if not word:
             return None
-        if self._local is not None and hmac.compare_digest(word.encode(), self._local.encode()):
-            return Principal("this machine", Role.ADMIN)
         with self.parts.store.reading() as session:
-            return identify(session, word, self.parts.settings)
+            token_sha256 = sign_ins.token_of(session, word)
+        return None if token_sha256 is None else self._owner(token_sha256)
 
     def check_signed_in(self, request: Request) -> None:
         """Raises UnauthenticatedError for a stranger."""
@@ -59,19 +68,39 @@ class Entry:
             return self._admit(request, token.strip(), next)
 
         @router.post("/sign-out")
-        def leave() -> Response:
+        def leave(request: Request) -> Response:
+            if word := request.cookies.get(COOKIE):
+                with self.parts.store.writing() as session:
+                    sign_ins.end(session, word)
             answer = RedirectResponse("/sign-in", 303)
             answer.delete_cookie(COOKIE)
             return answer
 
         return router
 
-    def _admit(self, request: Request, word: str, target: str) -> Response:
-        if self.identify(word) is None:
+    def _owner(self, token_sha256: str) -> Principal | None:
+        if self._local is not None and hmac.compare_digest(token_sha256, hash_of(self._local)):
+            return Principal("this machine", Role.ADMIN)
+        with self.parts.store.reading() as session:
+            return identify_hash(session, token_sha256, self.parts.settings)
+
+    def _admit(self, request: Request, token: str, target: str) -> Response:
+        address = request.client.host if request.client else "an unknown address"
+        try:
+            self._wrong.check_room(address)
+        except TooOftenError as error:
+            return _form(target, "Too many wrong tokens: wait a minute.", 429, error.retry_after_s)
+        who = self._owner(hash_of(token))
+        if who is None:
+            self._wrong.count(address)
+            log.warning("signing in was refused from %s: the token is unknown or revoked", address)
             return _form(target, "This token is unknown or revoked.", 401)
+        with self.parts.store.writing() as session:
+            word = sign_ins.begin(session, token)
+        log.info("%s (%s) signed in from %s", who.name, who.role, address)
         answer = RedirectResponse(local_path(target), 303)
         secure = request.url.scheme == "https"
-        answer.set_cookie(COOKIE, word, max_age=_KEEP_S, httponly=True, samesite="lax", secure=secure)
+        answer.set_cookie(COOKIE, word, max_age=sign_ins.KEEP_S, httponly=True, samesite="lax", secure=secure)
         return answer
 
 
@@ -87,6 +116,9 @@ def local_path(target: str) -> str:
     return target if plain else "/"
 
 
-def _form(target: str, error: str = "", status: int = 200) -> HTMLResponse:
+def _form(target: str, error: str = "", status: int = 200, retry_after_s: float | None = None) -> HTMLResponse:
     page = _FORM.replace("{next}", escape(local_path(target), quote=True)).replace("{error}", escape(error))
-    return HTMLResponse(page, status, headers={"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
+    headers = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+    if retry_after_s is not None:
+        headers["Retry-After"] = str(math.ceil(retry_after_s))
+    return HTMLResponse(page, status, headers=headers)

@@ -5,17 +5,19 @@ from __future__ import annotations
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import update
 
 from heimdall.service.api import create_app
-from heimdall.service.auth import Role, create_token
+from heimdall.service.api.problems import UnauthenticatedError
+from heimdall.service.auth import Role, create_token, identify, list_tokens, revoke_token
 from heimdall.service.database.migrate import migrate
-from heimdall.service.database.store import Store
+from heimdall.service.database.store import SignIn, Store, now_unix_s
 from heimdall.service.settings import Settings
-from heimdall.web.sign_in import COOKIE, Entry, local_path
+from heimdall.web.sign_in import COOKIE, TRIES_PER_MINUTE, Entry, local_path
 
 
 @pytest.fixture
@@ -81,16 +83,11 @@ def test_the_address_on_loopback_signs_in_as_admin(client, entry):
 def test_elsewhere_there_is_no_such_address(store, tmp_path):
     elsewhere = entry_for(store, tmp_path, host="0.0.0.0")
     (token,) = parse_qs(urlsplit(elsewhere.address()).query)["token"]
+    app = FastAPI()
+    app.include_router(elsewhere.routes())
+    assert TestClient(app).get("/sign-in", params={"token": token}).status_code == 401
     assert elsewhere.identify(token) is None
     assert elsewhere.identify("") is None
-
-
-def test_a_revoked_token_is_nobody(entry, store, word):
-    from heimdall.service.auth import list_tokens, revoke_token
-
-    with store.writing() as session:
-        revoke_token(session, list_tokens(session)[0].id)
-    assert entry.identify(word) is None
 
 
 @given(st.text(max_size=60))
@@ -109,3 +106,69 @@ def test_a_way_that_leads_elsewhere_is_not_gone(client, word, target):
 
 def test_what_came_with_the_address_is_escaped(client):
     assert '"><script>' not in client.get("/sign-in", params={"next": '/"><script>'}).text
+
+
+def sign_in(client, word):
+    return client.post("/sign-in", data={"token": word})
+
+
+def test_the_cookie_is_a_session_of_its_own_and_not_the_token(client, entry, store, word):
+    first, second = (sign_in(client, word).cookies[COOKIE] for _ in range(2))
+    assert len({word, first, second}) == 3
+    with store.reading() as session:
+        assert identify(session, first, entry.parts.settings) is None, "a stolen cookie must not open the API"
+
+
+def test_only_who_has_a_session_gets_past_the_check(client, entry, word):
+    def asked_with(cookie):
+        headers = [(b"cookie", f"{COOKIE}={cookie}".encode())]
+        return Request({"type": "http", "headers": headers})
+
+    entry.check_signed_in(asked_with(sign_in(client, word).cookies[COOKIE]))
+    with pytest.raises(UnauthenticatedError):
+        entry.check_signed_in(asked_with(word))
+
+
+def test_signing_out_ends_the_session_itself(client, entry, word):
+    kept = sign_in(client, word).cookies[COOKIE]
+    client.post("/sign-out")
+    assert entry.identify(kept) is None
+
+
+def test_a_session_ends_with_its_token_and_with_its_time(client, entry, store, word):
+    kept = sign_in(client, word).cookies[COOKIE]
+    with store.writing() as session:
+        session.execute(update(SignIn).values(expires_unix_s=now_unix_s() - 1))
+    assert entry.identify(kept) is None
+    kept = sign_in(client, word).cookies[COOKIE]
+    with store.writing() as session:
+        revoke_token(session, list_tokens(session)[0].id)
+    assert entry.identify(kept) is None
+
+
+def test_a_session_of_the_configured_admin_ends_when_that_token_is_changed(store, tmp_path):
+    def entry_with(secret):
+        settings = Settings(home=tmp_path, accelerator="cpu", admin_token=secret)
+        return Entry(create_app(settings, store).state.parts)
+
+    app = FastAPI()
+    app.include_router(entry_with("first" * 5).routes())
+    kept = sign_in(TestClient(app, follow_redirects=False), "first" * 5).cookies[COOKIE]
+    assert entry_with("first" * 5).identify(kept).role is Role.ADMIN
+    assert entry_with("other" * 5).identify(kept) is None
+
+
+def test_guessing_tokens_is_slowed_down_and_logged(client, word, caplog):
+    caplog.set_level("INFO")
+    answers = [sign_in(client, f"heimdall_{n}") for n in range(TRIES_PER_MINUTE + 1)]
+    assert [answer.status_code for answer in answers] == [401] * TRIES_PER_MINUTE + [429]
+    assert int(answers[-1].headers["retry-after"]) > 0
+    assert sign_in(client, word).status_code == 429
+    assert "refused from testclient" in caplog.text
+    assert "heimdall_0" not in caplog.text
+
+
+def test_signing_in_often_is_no_guessing(client, word, caplog):
+    caplog.set_level("INFO")
+    assert {sign_in(client, word).status_code for _ in range(TRIES_PER_MINUTE + 1)} == {303}
+    assert "someone (operator) signed in from testclient" in caplog.text

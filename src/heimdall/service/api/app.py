@@ -9,15 +9,19 @@ from typing import Any
 
 from celery import Celery
 from fastapi import APIRouter, FastAPI, Response
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
+from prometheus_client import CollectorRegistry
 
 from heimdall import __version__
 from heimdall.artifacts import Artifacts, open_artifacts
 from heimdall.service.about import about
 from heimdall.service.api import problems
 from heimdall.service.api.limits import BODY_LIMIT_BYTES, BodyLimit
+from heimdall.service.api.methods import HeadAsGet
 from heimdall.service.api.parts import Parts
+from heimdall.service.api.requests import HEADER, Observed
 from heimdall.service.api.routes import jobs, locate, models, receivers, sessions, system
 from heimdall.service.concurrent_locating import Locator, RateLimit
 from heimdall.service.database.store import Store
@@ -43,6 +47,14 @@ _MODELS = (f"{PREFIX}/models", "/_nicegui/client/")
 """The page sends whatever it sends to one address; it has the limits of each form itself."""
 
 
+# Tokens travel in a header, so no cookie has to: another site never acts with what a browser holds.
+_CORS: Any = {
+    "allow_methods": ["GET", "POST", "PUT", "PATCH", "DELETE"],
+    "allow_headers": ["Authorization", "Content-Type", "Last-Event-ID", HEADER],
+    "expose_headers": ["Location", "Retry-After", HEADER],
+}
+
+
 def create_app(settings: Settings, store: Store) -> FastAPI:
     """The database has to be migrated already."""
     celery = notifications.make_celery(settings)
@@ -61,10 +73,15 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
     limit_bytes = _body_limit(settings)
     together_bytes = _UPLOADS_TOGETHER * limit_bytes(_MODELS[0])
     app.add_middleware(BodyLimit, limit_bytes=limit_bytes, limit_s=settings.upload_s, together_bytes=together_bytes)
+    registry = metrics.registry_of(metrics.Sources(health, lambda: census))
+    app.add_middleware(HeadAsGet)
+    if settings.cors_origins:
+        app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **_CORS)
+    app.add_middleware(Observed, registry=registry, prefix=PREFIX)  # the last one is the outermost
     problems.install(app)
     for router in (jobs.router, locate.router, sessions.router, receivers.router, models.router, system.router):
         app.include_router(router, prefix=PREFIX)
-    app.include_router(_health_routes(health, metrics.Sources(health, lambda: census)))
+    app.include_router(_health_routes(health, registry))
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's own way to change the document
     return app
 
@@ -125,9 +142,8 @@ def _lifespan(parts: Parts, health: Health) -> Any:
     return run
 
 
-def _health_routes(health: Health, sources: metrics.Sources) -> APIRouter:
+def _health_routes(health: Health, registry: CollectorRegistry) -> APIRouter:
     router = APIRouter(tags=["health"])
-    registry = metrics.registry_of(sources)
 
     @router.get("/health", summary="Alive")
     def alive() -> dict[str, str | None]:

@@ -52,13 +52,14 @@ UsesParts = Annotated[Parts, Depends(parts_of)]
 
 
 def _require(needed: Role) -> Callable[..., Principal]:
-    def check(given: _Given, parts: UsesParts) -> Principal:
+    def check(request: Request, given: _Given, parts: UsesParts) -> Principal:
         if given is None:
             raise UnauthenticatedError("send a token: `Authorization: Bearer ...` (`heimdall token create` makes one)")
         with parts.store.reading() as session:
             principal = identify(session, given.credentials, parts.settings)
         if principal is None:
             raise UnauthenticatedError("the token is unknown or revoked: `heimdall token create` makes a new one")
+        request.state.who = principal.name
         if not principal.role.covers(needed):
             raise ForbiddenError(
                 f"this needs the role {needed}; the token {principal.name!r} has the role {principal.role}"

@@ -10,7 +10,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 from starlette.exceptions import HTTPException
@@ -18,6 +18,7 @@ from starlette.requests import ClientDisconnect
 
 from heimdall.disk import FULL, is_disk_full
 from heimdall.errors import HeimdallError, InputError
+from heimdall.service.api.methods import allowed
 from heimdall.service.errors import (
     BusyError,
     ConflictError,
@@ -26,6 +27,7 @@ from heimdall.service.errors import (
     TooOftenError,
     UnknownError,
 )
+from heimdall.service.logs import request_id
 from heimdall.service.outage import database_outage
 from heimdall.service.queue.jobs import JobConflictError, UnknownJobError
 
@@ -71,8 +73,13 @@ def respond(
     return JSONResponse(problem.model_dump(), status, headers, MEDIA_TYPE)
 
 
-async def _on_http(_request: Request, error: Exception) -> JSONResponse:
+async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if error.status_code == 405:
+        methods = allowed(request)
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers={"Allow": methods})
+        return respond(405, f"{request.method} is not allowed here: {methods} are", headers={"Allow": methods})
     return respond(error.status_code, str(error.detail), headers=error.headers)
 
 
@@ -120,7 +127,9 @@ async def _on_disconnect(_request: Request, _error: Exception) -> JSONResponse:
 
 
 async def _on_bug(_request: Request, error: Exception) -> JSONResponse:
-    return respond(500, f"internal error: {type(error).__name__}; the log of the service has the details")
+    number = request_id.get()
+    where = "the log of the service has the details" + (f" under {number}" if number else "")
+    return respond(500, f"internal error: {type(error).__name__}; {where}")
 
 
 _STATUSES: dict[type[HeimdallError], int] = {

@@ -192,6 +192,16 @@ class Token(Base):
     revoked_unix_s: Mapped[float | None]
 
 
+class SignIn(Base):
+    """A browser that signed in with a token. It holds a word of its own, of which only the hash is kept."""
+
+    __tablename__ = "sign_ins"
+
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    token_sha256: Mapped[str] = mapped_column(String(64), doc="Of the token, which may be no row of `tokens`.")
+    expires_unix_s: Mapped[float]
+
+
 class Worker(Base):
     """What a worker last said about itself."""
 

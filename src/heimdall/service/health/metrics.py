@@ -47,14 +47,14 @@ class _ServiceCollector(Collector):
             "heimdall_dependency_latency_seconds", "How long the last look took.", labels=["dependency"]
         )
         warning = GaugeMetricFamily(
-            "heimdall_warning", "1 while the service works but a person should look.", labels=["dependency", "reason"]
+            "heimdall_warning", "1 while the service works but a person should look.", labels=["dependency"]
         )
         for seen in readiness.dependencies:
             up.add_metric([seen.name], float(seen.ok))
             if seen.latency_ms is not None:
                 latency.add_metric([seen.name], seen.latency_ms / 1000)
             if seen.status is Status.DEGRADED:
-                warning.add_metric([seen.name, seen.detail], 1.0)
+                warning.add_metric([seen.name], 1.0)
         yield from (up, latency, warning)
         yield from self._jobs()
         version = GaugeMetricFamily("heimdall_build_info", "The version that runs.", labels=["version"])
@@ -69,6 +69,9 @@ class _ServiceCollector(Collector):
         yield counts
         yield GaugeMetricFamily(
             "heimdall_jobs_stranded", "Queued jobs that no living worker can take.", value=float(census.stranded)
+        )
+        yield GaugeMetricFamily(
+            "heimdall_queue_age_seconds", "How long the oldest queued job waits.", value=census.oldest_queued_s
         )
         yield GaugeMetricFamily(
             "heimdall_running_jobs", "Jobs this process runs.", value=float(len(self._sources.running()))

@@ -16,6 +16,7 @@ from heimdall.artifacts import Artifacts, fingerprint
 from heimdall.errors import InputError
 from heimdall.inference.bundle import SUFFIX, Bundle
 from heimdall.locating.by_network import Learned
+from heimdall.service.database.paging import Page, Part, newest_first
 from heimdall.service.database.store import Alias, Job, Model, Store, now_unix_s
 from heimdall.service.errors import ConflictError
 from heimdall.service.models.model_cache import CHAMPION, champion_of, get_model
@@ -56,7 +57,11 @@ class Promotion:
 
 def find(session: Session) -> Sequence[Model]:
     """The newest first."""
-    return session.scalars(select(Model).order_by(Model.created_unix_s.desc(), Model.id)).all()
+    return find_part(session, Page()).rows
+
+
+def find_part(session: Session, page: Page) -> Part[Model]:
+    return newest_first(session, select(Model), Model, page)
 
 
 def check_bundle(path: Path) -> Bundle:

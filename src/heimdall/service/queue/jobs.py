@@ -14,6 +14,7 @@ from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
 from heimdall.errors import HeimdallError, InputError
+from heimdall.service.database.paging import Page, Part, newest_first
 from heimdall.service.database.store import Job, JobEvent, now_unix_s
 from heimdall.service.queue.matching import Needs, count_stranded
 
@@ -82,12 +83,16 @@ def get(session: Session, job_id: str) -> Job:
 
 def find(session: Session, *, state: str | None = None, kind: str | None = None, limit: int = 50) -> Sequence[Job]:
     """The newest first."""
-    query = select(Job).order_by(Job.created_unix_s.desc(), Job.id).limit(limit)
+    return find_part(session, Page(limit), state=state, kind=kind).rows
+
+
+def find_part(session: Session, page: Page, *, state: str | None = None, kind: str | None = None) -> Part[Job]:
+    query = select(Job)
     if state is not None:
         query = query.where(Job.state == state)
     if kind is not None:
         query = query.where(Job.kind == kind)
-    return session.scalars(query).all()
+    return newest_first(session, query, Job, page)
 
 
 @dataclass
@@ -97,11 +102,15 @@ class QueueStatistics:
     by_state: dict[str, int] = field(default_factory=dict)
     stranded: int = 0
     """Queued, and no living worker can take them."""
+    oldest_queued_s: float = 0.0
+    """How long the job waits that was created first; 0 if none does."""
 
 
 def count_queue(session: Session, census: QueueStatistics, lease_s: float) -> None:
     census.by_state = count_by_state(session)
     census.stranded = count_stranded(session, lease_s)
+    oldest = select(now_unix_s() - func.min(Job.created_unix_s)).where(Job.state == State.QUEUED)
+    census.oldest_queued_s = max(session.scalar(oldest) or 0.0, 0.0)
 
 
 def count_by_state(session: Session) -> dict[str, int]:
@@ -110,9 +119,9 @@ def count_by_state(session: Session) -> dict[str, int]:
     return {state.value: counts.get(state, 0) for state in State}
 
 
-def events(session: Session, job_id: str, after: int = 0) -> Sequence[JobEvent]:
+def events(session: Session, job_id: str, after: int = 0, limit: int | None = None) -> Sequence[JobEvent]:
     query = select(JobEvent).where(JobEvent.job_id == job_id, JobEvent.id > after)
-    return session.scalars(query.order_by(JobEvent.id)).all()
+    return session.scalars(query.order_by(JobEvent.id).limit(limit)).all()
 
 
 def cancel(session: Session, job_id: str, who: str) -> Job:

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from heimdall import correction
 from heimdall.correction import taken_off
 from heimdall.observation import Observation, Receiver, Reception
+from heimdall.service.database.paging import Page, Part, by_name
 from heimdall.service.database.store import Station
 from heimdall.service.errors import ConflictError, UnknownError
 from heimdall.validation import place_flaw, vet
@@ -89,7 +90,11 @@ class StationList(BaseModel):
 
 
 def find(session: Session) -> Sequence[Station]:
-    return session.scalars(select(Station).order_by(Station.name)).all()
+    return find_part(session, Page()).rows
+
+
+def find_part(session: Session, page: Page) -> Part[Station]:
+    return by_name(session, select(Station), page)
 
 
 def get(session: Session, station_id: str) -> Station:

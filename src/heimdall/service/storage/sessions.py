@@ -23,6 +23,7 @@ from heimdall.formats.readers.read import read_observations
 from heimdall.formats.wording import frequency_text
 from heimdall.formats.writers.truth import write_truth
 from heimdall.observation import Observation, Place, Receiver, Reception
+from heimdall.service.database.paging import Page, Part, newest_first
 from heimdall.service.database.store import Store, StoredSession
 from heimdall.service.errors import UnknownError
 from heimdall.service.settings import Settings
@@ -132,7 +133,11 @@ def read_upload(upload: Upload) -> list[Observation]:
 
 def find(session: Session) -> Sequence[StoredSession]:
     """The newest first."""
-    return session.scalars(select(StoredSession).order_by(StoredSession.created_unix_s.desc(), StoredSession.id)).all()
+    return find_part(session, Page()).rows
+
+
+def find_part(session: Session, page: Page) -> Part[StoredSession]:
+    return newest_first(session, select(StoredSession), StoredSession, page)
 
 
 class Sort(StrEnum):

@@ -16,6 +16,7 @@ from celery import Celery, signals
 
 from heimdall.artifacts import open_artifacts
 from heimdall.errors import HeimdallError
+from heimdall.service import logs
 from heimdall.service.database.migrate import opened
 from heimdall.service.database.store import Store
 from heimdall.service.health import metrics, probes
@@ -35,7 +36,7 @@ log = logging.getLogger(__name__)
 
 def run_worker(settings: Settings) -> int:
     """Work until SIGTERM; the exit code."""
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.configure(settings)
     with claim_identity(settings) as identity, opened(settings) as store:
         parts = _assemble(settings, store, identity.owner)
         # Celery takes seconds to leave after SIGTERM; the trainings can write their checkpoints meanwhile.

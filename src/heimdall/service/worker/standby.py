@@ -24,6 +24,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from heimdall.errors import HeimdallError, InputError
+from heimdall.service import logs
 from heimdall.service.database.store import Store, Worker, now_unix_s
 from heimdall.service.health.gpu import UNKNOWN, GpuState
 from heimdall.service.hosting import LOOK_AT_TRAINING
@@ -150,7 +151,7 @@ def main() -> int:
     except (HeimdallError, InputError) as error:
         print(f"heimdall: {error}", file=sys.stderr)
         return 2
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.configure(settings)
     # Nobody else may have made the tables yet; in a program of its own, because what makes them takes memory.
     if subprocess.run([sys.executable, "-m", "heimdall.service.database.migrate"], check=False).returncode:
         return 1

@@ -189,7 +189,7 @@ def test_a_degraded_gpu_is_ready_and_a_warning_among_the_metrics(serve):
     port = serve(("gpu", fails(Degraded('driver says "no"'))))
     assert get(port, "/ready")[0] == 200
     body = get(port, "/metrics")[1]
-    assert 'heimdall_warning{dependency="gpu",reason="driver says \\"no\\""} 1.0' in body
+    assert 'heimdall_warning{dependency="gpu"} 1.0' in body
     assert 'heimdall_dependency_up{dependency="gpu"} 0.0' in body
     assert 'heimdall_jobs{state="queued"} 2.0' in body
     assert "heimdall_jobs_stranded 1.0" in body

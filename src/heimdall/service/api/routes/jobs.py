@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Header, Query, Response, status
+from fastapi import APIRouter, Body, Header, Query, Request, Response, status
 from fastapi.params import Path as InPath
 from fastapi.responses import StreamingResponse
 from sqlalchemy.orm import Session
 
 from heimdall.runs.reader import LOG_PAGE_BYTES
+from heimdall.service.api.paged import UsesPage, link_next
 from heimdall.service.api.parts import Admin, Operator, Parts, UsesParts, Viewer
 from heimdall.service.api.problems import documented
 from heimdall.service.api.routes import live
@@ -32,6 +34,7 @@ from heimdall.service.queue.submit import submit
 router = APIRouter(prefix="/jobs", tags=["jobs"], responses=documented(401, 403, 422, 503))
 
 JobId = Annotated[str, InPath(pattern=r"^[0-9a-f]{16}$", examples=["0123456789abcdef"])]
+_PAGE = 50
 _EXAMPLES = {
     "train": {"summary": "Train from a recipe", "value": {"kind": "train", "recipe": "quick"}},
     "overrides": {
@@ -64,16 +67,20 @@ def create(
 
 @router.get("", summary="List jobs, the newest first")
 def find(
+    request: Request,
+    response: Response,
     who: Viewer,
     parts: UsesParts,
+    page: UsesPage,
     state: State | None = None,
     kind: str | None = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> JobPage:
+    """Fifty a page if no `limit` is given."""
     with parts.store.reading() as session:
         offers = living(session, parts.settings.lease_s)
-        found = jobs.find(session, state=state, kind=kind, limit=limit)
-        return JobPage(jobs=[view_job(job, offers) for job in found])
+        found = jobs.find_part(session, replace(page, limit=page.limit or _PAGE), state=state, kind=kind)
+    link_next(request, response, found)
+    return JobPage(jobs=[view_job(job, offers) for job in found.rows])
 
 
 @router.get("/{job_id}", summary="One job", responses=documented(404))
@@ -115,10 +122,16 @@ def delete(job_id: JobId, who: Admin, parts: UsesParts) -> None:
 
 
 @router.get("/{job_id}/history", summary="What happened to a job", responses=documented(404))
-def history(job_id: JobId, who: Viewer, parts: UsesParts, after: Annotated[int, Query(ge=0)] = 0) -> list[EventView]:
+def history(
+    job_id: JobId,
+    who: Viewer,
+    parts: UsesParts,
+    after: Annotated[int, Query(ge=0, description="Events after the one with this id.")] = 0,
+    limit: Annotated[int | None, Query(ge=1, le=500)] = None,
+) -> list[EventView]:
     with parts.store.reading() as session:
         jobs.get(session, job_id)
-        return [view_event(event) for event in jobs.events(session, job_id, after)]
+        return [view_event(event) for event in jobs.events(session, job_id, after, limit)]
 
 
 @router.get(

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from heimdall.errors import InputError
+from heimdall.service.api.paged import UsesPage, link_next
 from heimdall.service.api.parts import Admin, Operator, Parts, UsesParts, Viewer
 from heimdall.service.api.problems import documented
 from heimdall.service.api.uploading import form_of, receive_some
@@ -92,9 +93,12 @@ class ComparisonView(BaseModel):
 
 
 @router.get("", summary="List models, the newest first")
-def find(who: Viewer, parts: UsesParts) -> ModelPage:
+def find(request: Request, response: Response, who: Viewer, parts: UsesParts, page: UsesPage) -> ModelPage:
     with parts.store.reading() as session:
-        return ModelPage(models=[view_model(session, parts.settings, model) for model in registry.find(session)])
+        found = registry.find_part(session, page)
+        views = [view_model(session, parts.settings, model) for model in found.rows]
+    link_next(request, response, found)
+    return ModelPage(models=views)
 
 
 @router.post(

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Query, Response
+from fastapi import APIRouter, Body, Query, Request, Response
 from fastapi.params import Path as InPath
 from pydantic import BaseModel, ConfigDict, Field
 
 from heimdall.observation import ClockClass
+from heimdall.service.api.paged import UsesPage, link_next
 from heimdall.service.api.parts import Operator, UsesParts, Viewer
 from heimdall.service.api.problems import documented
 from heimdall.service.database.store import Station
@@ -47,9 +48,11 @@ class CalibrationRequest(BaseModel):
 
 
 @router.get("", summary="List receivers")
-def find(who: Viewer, parts: UsesParts) -> StationPage:
+def find(request: Request, response: Response, who: Viewer, parts: UsesParts, page: UsesPage) -> StationPage:
     with parts.store.reading() as session:
-        return StationPage(receivers=[view_station(station) for station in registered.find(session)])
+        found = registered.find_part(session, page)
+    link_next(request, response, found)
+    return StationPage(receivers=[view_station(station) for station in found.rows])
 
 
 @router.post("", status_code=201, summary="Register a receiver", responses=documented(409, 413))

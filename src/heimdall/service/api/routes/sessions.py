@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from heimdall.errors import InputError
 from heimdall.observation import Place
+from heimdall.service.api.paged import UsesPage, link_next
 from heimdall.service.api.parts import Operator, Parts, UsesParts, Viewer
 from heimdall.service.api.problems import documented
 from heimdall.service.api.uploading import form_of, receive_some
@@ -79,9 +80,11 @@ async def create(
 
 
 @router.get("", summary="List sessions, the newest first")
-def find(who: Viewer, parts: UsesParts) -> SessionList:
+def find(request: Request, response: Response, who: Viewer, parts: UsesParts, page: UsesPage) -> SessionList:
     with parts.store.reading() as session:
-        return SessionList(sessions=[view_session(stored) for stored in sessions.find(session)])
+        found = sessions.find_part(session, page)
+    link_next(request, response, found)
+    return SessionList(sessions=[view_session(stored) for stored in found.rows])
 
 
 @router.get("/{session_id}", summary="One session", responses=documented(404))
