@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint clean
+.PHONY: demo test test-gpu lint clean
 
 $(STAMP): pyproject.toml constraints.txt constraints-torch.txt
 	$(PYTHON) -m venv $(VENV)
@@ -25,6 +25,10 @@ lint: $(STAMP)
 test: lint
 	$(BIN)/pytest -m docker
 	$(BIN)/pytest -m "not docker" --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+# Skipped, with the reason, where there is no card.
+test-gpu: $(STAMP)
+	$(BIN)/pytest -m gpu tests/gpu
 
 clean:
 	rm -rf $(VENV) out
