@@ -3,7 +3,7 @@
 #   training  the worker: the same, with torch (its wheels bring CUDA; the driver comes from the host)
 #   mlflow    the tracking server
 #   secrets   makes the passwords of the first start
-# docker compose up -d --build training    builds what it needs. docs/gpu.md tells which TORCH_VERSION a driver takes.
+# docker compose up -d --build training    builds what it needs. docs/how-to/gpu.md tells which TORCH_VERSION a driver takes.
 
 # As in heimdall/__init__.py; a test holds them together.
 ARG VERSION=0.1.0

@@ -2,13 +2,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+SOURCES := src tests docs/hooks
 
-.PHONY: demo test test-gpu lint clean
+.PHONY: demo check docs test test-gpu lint clean
 
 $(STAMP): pyproject.toml constraints.txt constraints-torch.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --constraint constraints.txt --constraint constraints-torch.txt --editable '.[train,serve,tracking,scale,dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --constraint constraints-torch.txt --editable '.[train,serve,tracking,scale,docs,dev]'
 	touch $(STAMP)
 
 # The main job in one run: train, evaluate, export, locate, report (out/demo/report.html).
@@ -16,10 +17,18 @@ demo: $(STAMP)
 	$(BIN)/heimdall demo --output out/demo
 
 lint: $(STAMP)
-	$(BIN)/ruff format --check src tests
-	$(BIN)/ruff check src tests
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# While working: everything static, and the quick tests of what differs from SINCE (a commit or branch; default main).
+check: lint
+	$(BIN)/python tests/changed.py $(SINCE)
+
+# The documentation as a site, for `python3 -m http.server --directory out/site`; it needs nothing from the network.
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # There is one Docker engine, so its tests run alone; the others two files at a time.
 test: lint

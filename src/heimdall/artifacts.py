@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import shutil
 from contextlib import suppress
 from pathlib import Path
@@ -43,11 +44,14 @@ class FolderArtifacts:
     def put(self, source: Path, key: str) -> None:
         target = self._root / key
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.name}.{os.getpid()}")
-        shutil.copyfile(source, temporary)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(target)
+        temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
+        try:
+            shutil.copyfile(source, temporary)
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
 
     def fetch(self, key: str, folder: Path) -> Path:
         path = self._root / key
@@ -64,9 +68,11 @@ class FolderArtifacts:
 
     def check(self) -> str:
         self._root.mkdir(parents=True, exist_ok=True)
-        probe = self._root / f".probe.{os.getpid()}"
-        probe.write_bytes(b"heimdall")
-        probe.unlink()
+        probe = self._root / f".probe.{secrets.token_hex(8)}"
+        try:
+            probe.write_bytes(b"heimdall")
+        finally:
+            probe.unlink(missing_ok=True)
         return f"folder {self._root} takes files"
 
 

@@ -1,7 +1,14 @@
-"""Physical constants, in SI units."""
+"""Constants that several parts share: of physics, in SI units, and of robust statistics."""
 
 SPEED_OF_LIGHT_M_S = 299_792_458.0
 EARTH_MEAN_RADIUS_M = 6_371_008.8
 """Mean radius R1 of WGS84 (Moritz 2000, Geodetic Reference System 1980)."""
 REFRACTIVE_INDEX_AIR = 1.0003
 """Near the ground (ITU-R P.453)."""
+AIRBORNE_HEIGHT_M = 1500.0
+"""Above the ellipsoid: a transmitter that is higher is in the air, and heard along a clear sight."""
+CAUCHY_TUNING = 2.385
+"""A residual of this many standard deviations counts half by Cauchy weights: 95 % efficient on normal errors
+(Holland and Welsch 1977)."""
+MAD_TO_SIGMA = 1.4826
+"""From the median of absolute deviations to the standard deviation of normal errors."""

@@ -8,6 +8,9 @@ from dataclasses import dataclass, replace
 
 from heimdall.observation import Observation, Reception
 
+SIGNIFICANT_SIGMAS = 2.0
+"""About 95 % of a bias that is none lies within so many standard deviations."""
+
 
 @dataclass(frozen=True)
 class Correction:
@@ -23,6 +26,25 @@ class Correction:
     level_bias_sigma_db: float | None = None
     observations: int = 0
     """It was found from so many."""
+    fitted_to: str = ""
+    """Names of what it was found from, for people."""
+
+    def described(self) -> str:
+        """What is taken off, what it was fitted to, and whether it is more than chance."""
+        parts = []
+        if self.delay_s is not None:
+            parts.append(f"delay {1e6 * self.delay_s:+.3g} ± {1e6 * (self.delay_sigma_s or 0.0):.2g} µs")
+        if self.level_bias_db is not None:
+            parts.append(f"level {self.level_bias_db:+.1f} ± {self.level_bias_sigma_db or 0.0:.1f} dB")
+        doubt = "" if self.significant else ", not significant"
+        found = f", fitted to {self.fitted_to}" if self.fitted_to else ""
+        return f"{', '.join(parts)} taken off{doubt}{found}"
+
+    @property
+    def significant(self) -> bool:
+        """Whether a delay or a level stands out of its uncertainty."""
+        pairs = ((self.delay_s, self.delay_sigma_s), (self.level_bias_db, self.level_bias_sigma_db))
+        return any(value is not None and abs(value) > SIGNIFICANT_SIGMAS * (sigma or 0.0) for value, sigma in pairs)
 
 
 def corrected(observation: Observation, corrections: Mapping[str, Correction]) -> Observation:
@@ -41,6 +63,9 @@ def corrected(observation: Observation, corrections: Mapping[str, Correction]) -
 def taken_off(reception: Reception, correction: Correction, *, one_group: bool = False) -> Reception:
     """A reception without what its receiver adds. `one_group`: all receivers beside it were calibrated together with it."""
     receiver = reception.receiver
+    if correction.delay_s is None and correction.level_bias_db is None:
+        return reception
+    reception = replace(reception, correction=correction.described())
     if correction.delay_s is not None:
         sigma_s = correction.delay_sigma_in_group_s if one_group else correction.delay_sigma_s
         clock_sigma_s = _added(receiver.clock_sigma_s, sigma_s)

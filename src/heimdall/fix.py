@@ -80,13 +80,15 @@ def _crossings(ring: NDArray[np.float64], x: float, y: float) -> int:
 class ReceiverReport:
     """What became of one receiver: used or not, why not, and how far its path was off.
 
-    The residual is in m, positive where the signal came late; None without an arrival time.
+    The residual is in m, positive where the signal came late; None without an arrival time. `correction` says what was taken
+    off before locating.
     """
 
     name: str
     used: bool
     reason: str | None = None
     residual_m: float | None = None
+    correction: str | None = None
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,16 @@ class TruthCheck:
     inside_95: bool
 
 
+@dataclass(frozen=True)
+class Near:
+    """A known transmitter on the fix's frequency that stands in its 95 % region."""
+
+    name: str
+    frequency_hz: float
+    distance_m: float
+    """From the fix."""
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Fix:
     """A position with its regions. Position, covariance and regions are None where the status is `insufficient`."""
@@ -138,6 +150,8 @@ class Fix:
     """Standard deviation of the height: 0 where it was given, None with an unknown one."""
     without: Without | None = None
     """Where the status is `inconsistent`."""
+    near: Near | None = None
+    """Found by who has a list of known transmitters."""
 
     def __repr__(self) -> str:
         if self.latitude_deg is None or self.longitude_deg is None or self.region_95 is None:
@@ -163,6 +177,7 @@ class Fix:
             "receivers": [vars(report) for report in self.receivers],
             "truth": None if self.truth is None else vars(self.truth),
             "without": None if self.without is None else self.without.to_json(),
+            "near": None if self.near is None else vars(self.near),
         }
 
 

@@ -76,6 +76,8 @@ class Reception:
     """The weakest power it would have reported: without `rssi_dbm` it listened and heard nothing. None: unknown."""
     flaw: str | None = None
     """Why this reception must not be used, found by its reader; None: nothing known against it."""
+    correction: str | None = None
+    """What calibration had found of its receiver and was taken off, in words; None: nothing was."""
 
 
 @dataclass(frozen=True, eq=False)

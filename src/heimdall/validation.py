@@ -84,7 +84,7 @@ def place_flaw(receiver: Receiver) -> str | None:
     if not (math.isfinite(latitude) and math.isfinite(longitude)):
         return "its position is not known"
     if latitude == 0 and longitude == 0:
-        return "its position is (0, 0), which stands for none"
+        return "its position is (0, 0), which means none"
     if abs(latitude) > 90 or abs(longitude) > 180:
         return f"its position ({latitude:.6g}, {longitude:.6g}) is not on the globe"
     if not _HEIGHT_RANGE_M[0] <= height <= _HEIGHT_RANGE_M[1]:
@@ -146,7 +146,7 @@ def _sample_flaw(reception: Reception) -> str | None:
 def _duplicate(receiver: Receiver, earlier: Sequence[Receiver]) -> str | None:
     for other in earlier:
         if receiver.name == other.name:
-            return f"a receiver named {other.name} was there before"
+            return f"a receiver named {other.name} is already there"
         if _at_one_place(receiver, other):
             return f"it stands where {other.name} stands"
     return None

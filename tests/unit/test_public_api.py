@@ -79,3 +79,9 @@ def test_what_cannot_be_read_or_done_is_one_line() -> None:
         heimdall.locate([], method="guess")
     with pytest.raises(InputError, match="needs a model"):
         heimdall.locate([], method="learned")
+
+
+def test_the_simulated_example_is_located_near_its_truth() -> None:
+    (fix,) = heimdall.locate(ROCKET.with_name("simulated-session"))
+    assert fix.truth is not None
+    assert fix.truth.error_m < 100

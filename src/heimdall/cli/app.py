@@ -11,7 +11,7 @@ from pathlib import Path
 
 import typer
 
-from heimdall import __version__
+from heimdall import __version__, disk
 from heimdall.errors import HeimdallError, quietly
 
 app = typer.Typer(
@@ -80,9 +80,11 @@ def _run(arguments: list[str], verbose: bool) -> int:
     except BrokenPipeError:
         raise
     except Exception as error:
-        return _fail(
-            error, f"internal error: {type(error).__name__}: {error} (-v shows where; please report it)", 1, verbose
-        )
+        if disk.is_disk_full(error):
+            return _fail(error, disk.FULL, disk.EXIT_CODE, verbose)
+        # SQLAlchemy's own text quotes the statement with its values, which may be secret.
+        why = f"{type(error).__name__}: {getattr(error, 'orig', None) or error}"
+        return _fail(error, f"internal error: {why} (-v shows where; please report it)", 1, verbose)
 
 
 def _is_command(arguments: list[str]) -> bool:

@@ -16,7 +16,7 @@ from rich.progress import Progress
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 
 JobsOption = Annotated[
-    int | None, typer.Option(min=1, help="Processes; as many as there are cores where there is much to do.")
+    int | None, typer.Option(min=1, help="Number of processes; by default one per core if there is much to do.")
 ]
 OnOption = Annotated[
     str | None, typer.Option("--on", help="ray, ray://HOST:PORT or ray:HOST:PORT: spread the work over a Ray cluster.")

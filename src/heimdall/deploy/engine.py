@@ -15,7 +15,7 @@ KEPT_LINES = 200
 
 
 @dataclass(frozen=True)
-class Answer:
+class EngineReply:
     code: int
     output: str
     error: str = ""
@@ -39,13 +39,13 @@ class Engine:
     tell: Callable[[str], None]
     environment: Mapping[str, str] = field(default_factory=dict)
 
-    def docker(self, *arguments: str, timeout_s: float = 60) -> Answer:
+    def docker(self, *arguments: str, timeout_s: float = 60) -> EngineReply:
         return self._capture(["docker", *arguments], timeout_s)
 
-    def compose(self, *arguments: str, timeout_s: float = 60) -> Answer:
+    def compose(self, *arguments: str, timeout_s: float = 60) -> EngineReply:
         return self._capture(["docker", "compose", *arguments], timeout_s)
 
-    def follow_compose(self, *arguments: str) -> Answer:
+    def follow_compose(self, *arguments: str) -> EngineReply:
         """Both streams, told as they come; the last lines are kept for the reason of a failure."""
         kept: deque[str] = deque(maxlen=KEPT_LINES)
         with subprocess.Popen(
@@ -63,12 +63,12 @@ class Engine:
                 if line.strip():
                     kept.append(line.rstrip())
                     self.tell(line.rstrip())
-        return Answer(process.returncode, "\n".join(kept))
+        return EngineReply(process.returncode, "\n".join(kept))
 
     def with_environment(self, extra: Mapping[str, str]) -> Engine:
         return Engine(self.project, self.tell, {**self.environment, **extra})
 
-    def _capture(self, command: Sequence[str], timeout_s: float) -> Answer:
+    def _capture(self, command: Sequence[str], timeout_s: float) -> EngineReply:
         try:
             done = subprocess.run(
                 command,
@@ -82,10 +82,10 @@ class Engine:
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return Answer(124, "", f"{' '.join(command[:3])} did not answer within {timeout_s:g} s")
+            return EngineReply(124, "", f"{' '.join(command[:3])} did not answer within {timeout_s:g} s")
         except FileNotFoundError:
-            return Answer(127, "", "docker is not installed")
-        return Answer(done.returncode, done.stdout, done.stderr)
+            return EngineReply(127, "", "docker is not installed")
+        return EngineReply(done.returncode, done.stdout, done.stderr)
 
     def _environment(self) -> dict[str, str]:
         return {**os.environ, **self.environment}
@@ -103,7 +103,7 @@ def open_engine(project: Path, tell: Callable[[str], None]) -> Engine:
     return engine
 
 
-def _require(answer: Answer, advice: str) -> None:
+def _require(answer: EngineReply, advice: str) -> None:
     if answer.ok:
         return
     if "permission denied" in answer.error:

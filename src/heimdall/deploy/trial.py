@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from heimdall.deploy.engine import Answer, Engine
+from heimdall.deploy.engine import Engine, EngineReply
 
 Way = Literal["cpu", "gpu", "gpu-ids", "gpu-cdi"]
 """The services of docker/accelerators.yml."""
@@ -47,7 +47,7 @@ def try_way(engine: Engine, way: Way, device_ids: str = "0", cdi_device: str = "
     return Trial(way, answer.ok, _first_line(answer.output) if answer.ok else why(answer))
 
 
-def why(answer: Answer) -> str:
+def why(answer: EngineReply) -> str:
     """Docker's reason in one line, without the chain of programs it went through."""
     lines = [line.strip() for line in f"{answer.output}\n{answer.error}".splitlines() if line.strip()]
     telling = [line for line in lines if not line.startswith(("Run 'docker", "See 'docker", "time="))]

@@ -7,18 +7,18 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from heimdall.deploy.engine import Answer, Engine
+from heimdall.deploy.engine import Engine, EngineReply
 from heimdall.deploy.trial import why
 
 TRAINING = "training"
 PROVE_TIMEOUT_S = 300.0
 
 
-def ask_ready(engine: Engine) -> Answer:
+def ask_ready(engine: Engine) -> EngineReply:
     return engine.compose("exec", "-T", TRAINING, "healthcheck.py", "8002", "/ready")
 
 
-def gpu_trouble(ready: Answer) -> str:
+def gpu_trouble(ready: EngineReply) -> str:
     """The worker's own word about its GPU, from what /ready answers; empty if it is fine."""
     checks = _dependencies(ready)
     if checks is None:
@@ -29,7 +29,7 @@ def gpu_trouble(ready: Answer) -> str:
     return "" if gpu.get("ok") else str(gpu.get("detail"))
 
 
-def running_jobs(ready: Answer) -> str:
+def running_jobs(ready: EngineReply) -> str:
     """`2 jobs`; empty where none runs or the worker does not answer."""
     details = [str(check.get("detail")) for check in _dependencies(ready) or () if check.get("name") == "supervisor"]
     found = re.match(r"([1-9]\d*) jobs? running", details[0]) if details else None
@@ -54,7 +54,7 @@ def prove(engine: Engine) -> str:
     return "" if document.get("verdict") == "gpu" else str(document.get("reason"))
 
 
-def _dependencies(ready: Answer) -> list[dict[str, Any]] | None:
+def _dependencies(ready: EngineReply) -> list[dict[str, Any]] | None:
     try:
         return list(json.loads(ready.output).get("dependencies", []))
     except ValueError:

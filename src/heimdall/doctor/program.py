@@ -17,7 +17,7 @@ NOT_ASKED = "not asked, the examined tree is not this machine"
 
 
 @dataclass(frozen=True)
-class Answer:
+class ProgramOutput:
     """What a program said. `code` is None where it could not be asked; `stderr` then says why."""
 
     code: int | None
@@ -38,22 +38,22 @@ class Answer:
         return "\n".join(part for part in (self.stdout.strip(), self.stderr.strip()) if part)
 
 
-Run = Callable[[Sequence[str], float], Answer]
+Run = Callable[[Sequence[str], float], ProgramOutput]
 """Takes a command and a time limit in seconds."""
 
 
-def run_program(command: Sequence[str], timeout_s: float) -> Answer:
+def run_program(command: Sequence[str], timeout_s: float) -> ProgramOutput:
     # Files rather than pipes: a program stuck in the driver cannot be killed, and reading its pipe would hang with it.
     try:
         with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
             code = _wait(_start(command, stdout, stderr), timeout_s)
             if code is None:
-                return Answer(None, _text(stdout), f"{command[0]} {NO_ANSWER} within {timeout_s:g} s")
-            return Answer(code, _text(stdout), _text(stderr))
+                return ProgramOutput(None, _text(stdout), f"{command[0]} {NO_ANSWER} within {timeout_s:g} s")
+            return ProgramOutput(code, _text(stdout), _text(stderr))
     except FileNotFoundError:
-        return Answer(None, stderr=f"{command[0]}: {NOT_INSTALLED}")
+        return ProgramOutput(None, stderr=f"{command[0]}: {NOT_INSTALLED}")
     except (OSError, ValueError) as error:
-        return Answer(None, stderr=f"{command[0]}: {getattr(error, 'strerror', None) or error}")
+        return ProgramOutput(None, stderr=f"{command[0]}: {getattr(error, 'strerror', None) or error}")
 
 
 def _start(command: Sequence[str], stdout: IO[bytes], stderr: IO[bytes]) -> subprocess.Popen[bytes]:
@@ -67,9 +67,9 @@ def _start(command: Sequence[str], stdout: IO[bytes], stderr: IO[bytes]) -> subp
     )
 
 
-def run_nothing(command: Sequence[str], timeout_s: float) -> Answer:
+def run_nothing(command: Sequence[str], timeout_s: float) -> ProgramOutput:
     """The runner for a tree that is not this machine: a program here would answer about here, one of the tree is a stranger's."""
-    return Answer(None, stderr=f"{command[0]}: {NOT_ASKED}")
+    return ProgramOutput(None, stderr=f"{command[0]}: {NOT_ASKED}")
 
 
 def _wait(process: subprocess.Popen[bytes], timeout_s: float) -> int | None:

@@ -151,7 +151,7 @@ SYMPTOMS = (
     Symptom(
         r"supported through the NVIDIA \d+\.\w+ Legacy",
         "legacy_card",
-        "The installed driver branch no longer serves this card.",
+        "The installed driver branch no longer supports this card.",
         ("# names the branch that does:", EXAMINE),
     ),
     Symptom(

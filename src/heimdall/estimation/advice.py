@@ -88,4 +88,4 @@ def _on_a_line(position_N3: NDArray[np.float64]) -> bool:
 def _why_power_only(collected: Collected) -> str:
     if any(reception.receiver.clock_sigma_s is not None for reception in collected.observation.receptions):
         return "located by power: fewer than three receivers have a usable arrival time; better clocks or a stronger signal help"
-    return "located by power: no receiver has a clock that can carry arrival times; a GPS-disciplined clock would"
+    return "located by power: no receiver has a clock good enough for arrival times; use GPS-disciplined clocks"

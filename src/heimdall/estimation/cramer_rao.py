@@ -1,8 +1,9 @@
 """Cramér-Rao bounds: the least covariance that an unbiased estimator can reach with what was measured, in clear sight.
 
 Every bound here follows from the Fisher information of a Gaussian model (Kay 1993, Fundamentals of Statistical Signal
-Processing, vol. I, eq. 3.31; for complex samples eq. 15.52) by projecting out what is unknown and unwanted; docs/physics.md has
-the steps. A prior is not part of a bound, and neither are blocked links, echoes and wrong clocks: these only take away.
+Processing, vol. I, eq. 3.31; for complex samples eq. 15.52) by projecting out what is unknown and unwanted;
+docs/explanation/bound.md has the steps. A prior is not part of a bound, and neither are blocked links, echoes and wrong
+clocks: these only take away.
 """
 
 from __future__ import annotations

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+from heimdall.constants import AIRBORNE_HEIGHT_M, REFRACTIVE_INDEX_AIR
 from heimdall.evidence.collect import Collected
 
-REFRACTIVE_INDEX_AIR = 1.0003
-"""Near the ground (ITU-R P.453)."""
 SECONDARY_INDEX = 0.0009
 """What the ground adds for a long wave: 3 us in 1000 km, between sea water (next to nothing) and poor land (6 us)."""
 
@@ -194,7 +193,6 @@ SHORT_WAVE = PropagationModel(
 )
 """Powers hardly tell distances here: what is near is heard weaker than what is a hop away."""
 
-_AIRBORNE_HEIGHT_M = 1500.0
 _LOCAL_HALF_WIDTH_M = 8_000.0
 _LONG_WAVE_MAX_HZ = 300e3
 _MEDIUM_WAVE_MAX_HZ = 3e6
@@ -211,7 +209,7 @@ def model_for(frequency_hz: float, transmitter_height_m: float | None, half_widt
     for end_hz, middle_hz in _SHORT_WAVE_BANDS_HZ:
         if frequency_hz < end_hz:
             return replace(SHORT_WAVE, sky_wave=SkyWave(middle_hz))
-    if transmitter_height_m is not None and transmitter_height_m > _AIRBORNE_HEIGHT_M:
+    if transmitter_height_m is not None and transmitter_height_m > AIRBORNE_HEIGHT_M:
         return AIRBORNE
     return LOCAL if half_width_m < _LOCAL_HALF_WIDTH_M else TERRESTRIAL
 

@@ -10,11 +10,10 @@ from heimdall.estimation.frame import WindowFrame, spanning
 from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.prior import log_prior
 from heimdall.estimation.reach import search_radius_m
-from heimdall.estimation.search import LogDensity, log_posterior
+from heimdall.estimation.search import BLUR_OF_CELL, LogDensity, log_posterior
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.geometry import Array
 
-_BLUR_OF_CELL = 0.35
 _CELLS_A_SPREAD = 4.0
 _REACH_SIGMAS = 3.0
 _RADII, _ANGLES = 48, 16
@@ -64,7 +63,7 @@ def posterior_mass(
     _, size = frame.axis(cells)
     log_area = xp.log(size[:, :, None]) + xp.log(size[:, None, :])
     log_area = xp.reshape(log_area, (log_area.shape[0], -1))
-    blur_m = _BLUR_OF_CELL * xp.exp(0.5 * log_area) * frame.core_m[:, None]
+    blur_m = BLUR_OF_CELL * xp.exp(0.5 * log_area) * frame.core_m[:, None]
     place_m = frame.cell_middles_m(cells)
     log_mass = density(place_m, blur_m) + log_area
     mass = xp.exp(log_mass - xp.max(log_mass, axis=-1)[:, None])
@@ -86,7 +85,7 @@ def _radial_mass(
     angle_A = xp.arange(_ANGLES, **where) * (2 * math.pi / _ANGLES)
     unit_A2 = xp.stack([xp.cos(angle_A), xp.sin(angle_A)], axis=-1)
     place = mode_m[:, None, None, :] + radius_BR[:, :, None, None] * unit_A2
-    blur_BR = radius_BR * (math.pi / _ANGLES * _BLUR_OF_CELL * 2)
+    blur_BR = radius_BR * (math.pi / _ANGLES * BLUR_OF_CELL * 2)
     blur = xp.reshape(xp.broadcast_to(blur_BR[:, :, None], place.shape[:3]), (place.shape[0], -1))
     place = xp.reshape(place, (place.shape[0], -1, 2))
     value = density(place, blur)

@@ -14,13 +14,16 @@ _LEAST_WIDTH = 0.05
 _FLAT_TO = 0.8
 """The density around the receivers has fallen to half at this many half widths, 1.6 times as far out as the furthest receiver."""
 
+_PEAK = 3 * math.sqrt(3) / (4 * math.pi**2)
+"""Of a density over the plane that falls off as 1 / (1 + r^3)."""
+
 
 def log_prior(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel) -> Array:
     """(B, G) log density per square metre of a transmitter at each place.
 
     With `inside_probability` a normal with the receivers' own mean and the covariance of a random convex combination of them
-    (weights uniform on the simplex: covariance / (N + 1), N at most the model's). Otherwise 2 / (pi^2 s^2) / (1 + (r/s)^4) at
-    r from their mean: flat near them, and of those further than R, far out, a share that falls as 1 / R^2. It never ends:
+    (weights uniform on the simplex: covariance / (N + 1), N at most the model's). Otherwise 3 sqrt(3) / (4 pi^2 s^2) / (1 + (r/s)^3)
+    at r from their mean: flat near them, and of those further than R, far out, a share that falls as 1 / R. It never ends:
     what is heard may have come from further than anybody expects.
     """
     return prior_density(batch, model)(place_BG2)
@@ -34,13 +37,14 @@ def prior_density(batch: EvidenceBatch, model: PropagationModel) -> Callable[[Ar
     determinant_B1 = east_B1 * north_B1 - both_B1**2
     scale_B1 = _FLAT_TO * batch.half_width_m[:, None]
     inside_B1 = math.log(model.inside_probability / (2 * math.pi)) - 0.5 * xp.log(determinant_B1)
-    outside_B1 = math.log((1 - model.inside_probability) * 2 / math.pi**2) - 2 * xp.log(scale_B1)
+    outside_B1 = math.log((1 - model.inside_probability) * _PEAK) - 2 * xp.log(scale_B1)
 
     def density(place_BG2: Array) -> Array:
         east_BG, north_BG = place_BG2[..., 0] - mean_B2[:, :1], place_BG2[..., 1] - mean_B2[:, 1:]
         east2_BG, north2_BG = east_BG * east_BG, north_BG * north_BG
         square_BG = (north_B1 * east2_BG - 2 * both_B1 * east_BG * north_BG + east_B1 * north2_BG) / determinant_B1
-        far_BG = ((east2_BG + north2_BG) / scale_B1**2) ** 2
+        square_far_BG = (east2_BG + north2_BG) / scale_B1**2
+        far_BG = square_far_BG * xp.sqrt(square_far_BG)
         # The sum of the two parts, neither of which is 0: the outer one falls by a power of the distance alone.
         inside_BG = xp.exp(inside_B1 - outside_B1 - 0.5 * square_BG)
         return outside_B1 + xp.log(inside_BG + 1 / (1 + far_BG))

@@ -30,7 +30,8 @@ _PEAKS = 5
 _ZOOM_CELLS = 9
 _ZOOM_LEVELS = 8
 _ZOOM_FACTOR = 0.3
-_BLUR_OF_CELL = 0.35
+BLUR_OF_CELL = 0.35
+"""How far the likelihood is blurred to stand for a cell, in widths of the cell."""
 _LEAST_CELL_M = 0.05
 _LOWEST = -1e30
 _AHEAD = 1e5
@@ -171,7 +172,7 @@ def _square_map(xp: Array, batch: EvidenceBatch, plane: _DrawnIn, density: LogDe
     """Cells of one size around the receivers."""
     place_BG2 = square_grid(xp.zeros_like(batch.position_enu_m[:, 0, :2]), batch.half_width_m, _MAP_CELLS)
     size_B = 2 * batch.half_width_m / _MAP_CELLS
-    value_BG = density(place_BG2, _BLUR_OF_CELL * size_B)
+    value_BG = density(place_BG2, BLUR_OF_CELL * size_B)
     value_BYX = xp.reshape(value_BG, (-1, _MAP_CELLS, _MAP_CELLS))
     peak_BYX = value_BYX >= _highest_near(xp, _with_rim(xp, _with_rim(xp, value_BYX, 1), 2))
     size_BG = xp.zeros_like(value_BG) + size_B[:, None]
@@ -189,7 +190,7 @@ def _ring_map(xp: Array, plane: _DrawnIn, density: LogDensity) -> _Map:
     place_BG2 = xp.reshape(radius_BR[:, :, None, None] * unit_A2, (radius_BR.shape[0], -1, 2))
     width_BG = xp.sqrt(xp.sum(place_BG2**2, axis=-1)) * (2 * math.pi / _BEARINGS)
     size_BG = xp.maximum(width_BG, 0 * width_BG + length_B1)
-    value_BG = density(place_BG2, _BLUR_OF_CELL * width_BG)
+    value_BG = density(place_BG2, BLUR_OF_CELL * width_BG)
     value_BRA = xp.reshape(value_BG, (-1, _RINGS, _BEARINGS))
     around_BRA = xp.concat([value_BRA[..., -1:], value_BRA, value_BRA[..., :1]], axis=-1)
     peak_BRA = value_BRA >= _highest_near(xp, _with_rim(xp, around_BRA, 1))
@@ -231,7 +232,7 @@ def _climb(xp: Array, place_BK2: Array, size_BK: Array, density: LogDensity) -> 
 
 
 def _best_around(
-    xp: Array, place_BK2: Array, half_BK: Array, cells: int, density: LogDensity, blur_of_cell: float = _BLUR_OF_CELL
+    xp: Array, place_BK2: Array, half_BK: Array, cells: int, density: LogDensity, blur_of_cell: float = BLUR_OF_CELL
 ) -> tuple[Array, Array]:
     """The densest cell of a square of cells around each of K places (B, K, 2), and its log density (B, K)."""
     scenes, places = place_BK2.shape[:2]

@@ -109,10 +109,10 @@ class _Links:
 
     def __init__(self, late_NM: Single, sigma_NM: Single, weight_NM: Single, model: PropagationModel) -> None:
         self.late_NM, self.weight_NM, self.model = late_NM, weight_NM, model
-        self.inverse_NM = 1 / sigma_NM
+        self.inverse_NM: Single = np.reciprocal(sigma_NM)
         ratio_NM = sigma_NM * np.float32(1 / model.excess_delay_s)
         clear = (1 - model.blocked_probability - model.stray_probability) / math.sqrt(2 * math.pi)
-        self.clear_scale_NM = self.inverse_NM * np.float32(clear)
+        self.clear_scale_NM: Single = self.inverse_NM * np.float32(clear)
         self.root_NM = ratio_NM * np.float32(math.sqrt(math.pi / 2))
         self.decay_NM = np.float32(0.5) * ratio_NM * ratio_NM
         self.all_used = bool(np.all(weight_NM == 1))
@@ -158,13 +158,13 @@ class _Links:
     def _density(self, emission_CM: Single) -> tuple[Single, Single]:
         """(C, N, M) the density of each lateness, and the part of it in clear sight; see `likelihood._LinkTerms`."""
         model = self.model
-        late = self.late_NM - emission_CM[:, None]
-        scaled = late * self.inverse_NM
-        bell = scaled * scaled
+        late: Single = self.late_NM - emission_CM[:, None]
+        scaled: Single = late * self.inverse_NM
+        bell: Single = scaled * scaled
         bell *= np.float32(-0.5)
         np.exp(bell, out=bell)
-        clear = bell * self.clear_scale_NM
-        total = clear + np.float32(model.outlier_density_per_s)
+        clear: Single = bell * self.clear_scale_NM
+        total: Single = clear + np.float32(model.outlier_density_per_s)
         if model.stray_probability:
             total += _stray(late, model)
         if model.blocked_probability:

@@ -54,7 +54,7 @@ class Method:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ScoredFix:
     """What one method said of one case, held against the truth."""
 
     error_m: float
@@ -72,7 +72,7 @@ class Comparison:
     """The answers of every method to the same cases, in one order."""
 
     labels: list[Label]
-    answers: dict[str, list[Answer]]
+    answers: dict[str, list[ScoredFix]]
 
 
 def chunks(cases: Iterable[Case]) -> Iterator[list[Case]]:
@@ -95,7 +95,7 @@ def compare(cases: Sequence[Case], methods: Sequence[Method]) -> Comparison:
 def joined(parts: Iterable[Comparison], on_progress: Callable[[int], None] = lambda done: None) -> Comparison:
     """One comparison of the cases of all. Raises InputError where there are none."""
     labels: list[Label] = []
-    answers: dict[str, list[Answer]] = {}
+    answers: dict[str, list[ScoredFix]] = {}
     for part in parts:
         labels += part.labels
         for name, each in part.answers.items():
@@ -106,15 +106,15 @@ def joined(parts: Iterable[Comparison], on_progress: Callable[[int], None] = lam
     return Comparison(labels, answers)
 
 
-def _judged(located: Located, observation: Observation) -> Answer:
+def _judged(located: Located, observation: Observation) -> ScoredFix:
     check, posterior, truth = located.fix.truth, located.posterior, observation.truth
     if check is None or posterior is None or truth is None:
-        return Answer(math.inf, (False,) * len(PROBABILITIES), 1.0, located.fix.elapsed_ms, located.fix.status.value)
+        return ScoredFix(math.inf, (False,) * len(PROBABILITIES), 1.0, located.fix.elapsed_ms, located.fix.status.value)
     mass = needed_mass(posterior, truth)
     grid = np.linspace(0, 1, 201)
     needed = float(np.interp(mass, [located.mass(float(probability)) for probability in grid], grid))
     covered = (mass <= located.mass(PROBABILITIES[0]), check.inside_68, check.inside_95)
-    return Answer(check.error_m, covered, needed, located.fix.elapsed_ms, located.fix.status.value)
+    return ScoredFix(check.error_m, covered, needed, located.fix.elapsed_ms, located.fix.status.value)
 
 
 def needed_mass(posterior: GridPosterior, truth: Place) -> float:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heimdall.evaluation.comparison import PROBABILITIES, Answer, Comparison, Label
+from heimdall.evaluation.comparison import PROBABILITIES, Comparison, Label, ScoredFix
 
 Values = NDArray[np.float64]
 Chosen = NDArray[np.bool_]
@@ -114,7 +114,7 @@ def _bound_score(ideal_m: Values) -> Score | None:
 
 
 def _score(
-    error_m: Values, reference_m: Values | None, answers: list[Answer], bound: Score | None, rng: np.random.Generator
+    error_m: Values, reference_m: Values | None, answers: list[ScoredFix], bound: Score | None, rng: np.random.Generator
 ) -> Score:
     quantiles = _quantiles(error_m)
     return Score(
@@ -127,7 +127,7 @@ def _score(
     )
 
 
-def _statuses(answers: list[Answer]) -> dict[str, float]:
+def _statuses(answers: list[ScoredFix]) -> dict[str, float]:
     counted = Counter(answer.status for answer in answers if answer.status)
     return {status: count / len(answers) for status, count in counted.most_common()}
 

@@ -82,7 +82,7 @@ def _search(
     if blocks < 2:
         return None
     first, second = (
-        _whitened(each[: blocks * length], sample_rate_hz, bandwidth_hz + 2 * reach_hz)
+        whitened(each[: blocks * length], sample_rate_hz, bandwidth_hz + 2 * reach_hz)
         for each in (samples_T, reference_T)
     )
     correlation_KL = _block_correlation(first, second, blocks, lags)
@@ -98,7 +98,7 @@ def _search(
     return float(offset_D[int(np.argmax(np.max(power_DL, axis=1)))])
 
 
-def _whitened(samples: Samples, sample_rate_hz: float, width_hz: float) -> Samples:
+def whitened(samples: Samples, sample_rate_hz: float, width_hz: float) -> Samples:
     """Within the width about the centre, with a smoothed spectrum of 1, and an energy of 1: no line rules."""
     spectrum = scipy.fft.fft(samples)
     density = np.abs(spectrum) ** 2

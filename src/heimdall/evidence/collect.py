@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heimdall.constants import SPEED_OF_LIGHT_M_S
+from heimdall.constants import AIRBORNE_HEIGHT_M, SPEED_OF_LIGHT_M_S
 from heimdall.errors import InputError
 from heimdall.evidence.alignment import recorded_apart
 from heimdall.evidence.batch import EvidenceBatch
@@ -26,7 +26,6 @@ _AREA_FACTOR = 2.0
 _MIN_HALF_WIDTH_M = 500.0
 _AIRBORNE_REACH_M = 350_000.0
 """How much further a transmitter high above ground is heard."""
-_AIRBORNE_HEIGHT_M = 1500.0
 LEFT_OUT = "left out"
 MEASURED = (
     "arrival_s",
@@ -116,7 +115,7 @@ def half_width_around(extent_m: float, transmitter_height_m: float | None) -> fl
     """The scale of a network whose furthest receiver is `extent_m` east or north of the middle: half the side of the square
     that is searched most finely. Twice as far out as the receivers, and the line of sight of an aircraft."""
     extent_m = max(extent_m, _MIN_HALF_WIDTH_M)
-    if transmitter_height_m is not None and transmitter_height_m > _AIRBORNE_HEIGHT_M:
+    if transmitter_height_m is not None and transmitter_height_m > AIRBORNE_HEIGHT_M:
         return extent_m + _AIRBORNE_REACH_M
     return _AREA_FACTOR * extent_m
 
@@ -212,8 +211,8 @@ def _from_samples(
 def _carrier_text(carrier: Carrier, frequency_hz: float) -> str:
     parts = carrier.offset_hz / frequency_hz * 1e6
     return (
-        f"its carrier is {carrier.offset_hz:+.0f} Hz ({parts:+.2f} ppm) off, as that of {carrier.oscillator} may be: "
-        "it was found there and taken off"
+        f"its carrier is {carrier.offset_hz:+.0f} Hz ({parts:+.2f} ppm) off, as {carrier.oscillator} can be: "
+        "the offset was found and removed"
     )
 
 
@@ -259,7 +258,7 @@ def _reason(reception: Reception, evidence: EvidenceBatch, place: int, half_widt
     if sigma is None:
         why = "no clock"
     elif sigma * SPEED_OF_LIGHT_M_S >= 0.25 * half_width_m:
-        why = f"clock of {sigma:.2g} s says nothing about a place in an area of {2 * half_width_m / 1e3:.0f} km"
+        why = f"clock of {sigma:.2g} s is too poor for an area of {2 * half_width_m / 1e3:.0f} km"
     else:
         why = "no arrival time that agrees with the other receivers"
     return f"{why}: power only" if has_level else f"{why}, and no power above the noise"

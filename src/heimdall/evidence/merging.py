@@ -8,13 +8,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from heimdall.constants import MAD_TO_SIGMA
 from heimdall.evidence.batch import EvidenceBatch
 
 Values = NDArray[np.float64]
 _STEADY_SHARE = 3
 """An arrival time that fewer than one in three segments has is chance."""
-_MAD = 1.4826
-"""From the median absolute deviation to the standard deviation of a normal distribution."""
 
 
 def merge_segments(evidence: EvidenceBatch, duration_s: Sequence[float]) -> EvidenceBatch:
@@ -57,7 +56,7 @@ def _steady(timed: NDArray[np.bool_], possible: NDArray[np.bool_]) -> NDArray[np
 def _arrivals(relative_BN: Values, sigma_BN: Values, weight_BN: Values) -> tuple[Values, Values]:
     """(N,) medians and their standard deviations: noise and scatter, over the effective number of segments."""
     middle_N = _medians(relative_BN, weight_BN)
-    scatter_N = _MAD * _medians(np.abs(relative_BN - middle_N), weight_BN)
+    scatter_N = MAD_TO_SIGMA * _medians(np.abs(relative_BN - middle_N), weight_BN)
     total_N = np.maximum(np.sum(weight_BN, axis=0), 1e-30)
     variance_N = np.sum((weight_BN * sigma_BN) ** 2, axis=0) / total_N**2
     effective_N = total_N**2 / np.maximum(np.sum(weight_BN**2, axis=0), 1e-30)

@@ -8,11 +8,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from heimdall.constants import SPEED_OF_LIGHT_M_S
+from heimdall.constants import REFRACTIVE_INDEX_AIR, SPEED_OF_LIGHT_M_S
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.observation import Reception
 
-_REFRACTIVE_INDEX = 1.0003
 _LEVEL_SLOPE_DB = 13.0
 """Decibels by which a level changes with the logarithm of the distance, at a path-loss exponent of 3."""
 
@@ -27,7 +26,7 @@ def with_place_errors(evidence: EvidenceBatch, receptions: Sequence[Reception]) 
     if not np.any(sigma_m):
         return evidence
     distance_m = _distance_from_middle_m(evidence.position_enu_m[0])
-    arrival_s = sigma_m * (_REFRACTIVE_INDEX / SPEED_OF_LIGHT_M_S)
+    arrival_s = sigma_m * (REFRACTIVE_INDEX_AIR / SPEED_OF_LIGHT_M_S)
     level_db = _LEVEL_SLOPE_DB * sigma_m / np.maximum(distance_m, np.maximum(sigma_m, 1.0))
     return replace(
         evidence,

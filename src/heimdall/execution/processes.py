@@ -84,7 +84,7 @@ class _Processes:
 def _local_crew(jobs: int) -> Iterator[_Crew]:
     # A forked process would share the locks of threads that it does not have.
     context = multiprocessing.get_context("spawn")
-    executor = ProcessPoolExecutor(jobs, context, initializer=_serve_only)
+    executor = ProcessPoolExecutor(jobs, context, initializer=serve_only)
     try:
         yield _Processes(executor, jobs)
     finally:
@@ -111,7 +111,7 @@ def _uninterrupted() -> Iterator[None]:
             signal.raise_signal(held)
 
 
-def _serve_only() -> None:
+def serve_only() -> None:
     """In a worker: the starter decides what an interrupt means, and nothing outlives it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Before anything is loaded that starts threads of its own: the processes are to use the cores.

@@ -60,7 +60,12 @@ def without_text(without: Without) -> str:
 
 
 def receiver_remark(report: ReceiverReport) -> str:
-    """The residual, or what there is instead of one."""
+    """The residual, or what there is instead of one; and what was taken off before."""
+    remark = _residual_text(report)
+    return f"{remark}; {report.correction}" if report.correction else remark
+
+
+def _residual_text(report: ReceiverReport) -> str:
     if not report.used:
         return f"not used: {report.reason or 'no reason given'}"
     if report.residual_m is None:

@@ -21,6 +21,7 @@ from heimdall.estimation.likelihood import (
 from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.power import level_log_likelihood
 from heimdall.estimation.prior import log_prior
+from heimdall.estimation.search import BLUR_OF_CELL
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.geometry import Array
 
@@ -36,7 +37,6 @@ LOG_MASS_SCALE = 5.0
 """The channel `log_mass` holds the log of a cell's share of the posterior divided by this."""
 
 _LOWEST_LOG_MASS = -30.0
-_BLUR_OF_CELL = 0.35
 _TYPICAL_SHADOWING_DB = 6.0
 _DOUBT_FACTOR = 10.0
 """The doubtful map takes every arrival time to be this many times less certain."""
@@ -74,7 +74,7 @@ def _maps(xp: Any, batch: EvidenceBatch, model: PropagationModel, frame: WindowF
     """The channels of `MAPS`, each (B, H * H)."""
     place_m = frame.cell_middles_m(cells)
     log_area = _log_cell_area(xp, frame, cells)
-    blur_m = _BLUR_OF_CELL * xp.exp(0.5 * log_area) * frame.core_m[:, None]
+    blur_m = BLUR_OF_CELL * xp.exp(0.5 * log_area) * frame.core_m[:, None]
     distance_m = link_distance_m(place_m, batch, model)
     arrival = arrival_log_likelihood(distance_m, batch, model, blur_m)
     doubtful = arrival_log_likelihood(distance_m, _doubtful(batch), _doubtful_model(model), blur_m)

@@ -57,7 +57,7 @@ def resolve(
     Raises HeimdallError instead of that warning with `require_gpu`.
     """
     if requested not in _REQUESTS:
-        raise InputError(f"no accelerator is called {requested!r}; choose one of: {', '.join(_REQUESTS)}")
+        raise InputError(f"there is no accelerator named {requested!r}; choose one of: {', '.join(_REQUESTS)}")
     if requested == "cpu" and require_gpu:
         raise InputError("--require-gpu contradicts --accelerator cpu; leave one of them out")
     reason = None if requested == "cpu" else _why_no_gpu(count)
@@ -73,7 +73,7 @@ def resolve(
 def left_to(requested: str, where: str) -> Accelerator:
     """The record of a training until the machines that do it have told what they use."""
     if requested not in _REQUESTS:
-        raise InputError(f"no accelerator is called {requested!r}; choose one of: {', '.join(_REQUESTS)}")
+        raise InputError(f"there is no accelerator named {requested!r}; choose one of: {', '.join(_REQUESTS)}")
     return Accelerator(requested, "cpu", None, where, "32-true")
 
 

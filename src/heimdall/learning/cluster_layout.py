@@ -36,7 +36,7 @@ def _range(workers: str | None) -> tuple[int | None, int | None]:
     match = _WORKERS.match(workers)
     least, most = (0, 0) if match is None else (int(match[1]), int(match[2] or match[1]))
     if not 1 <= least <= most:
-        raise InputError(f"--workers {workers}: give a number, or the least and the most as 2:8")
+        raise InputError(f"--workers {workers}: give a number, or least and most, such as 2:8")
     return least, most
 
 

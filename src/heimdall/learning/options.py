@@ -12,7 +12,7 @@ from rich.console import Console
 
 from heimdall.learning.accelerator import Accelerator
 from heimdall.learning.cluster_layout import Cluster
-from heimdall.runs.writer import RunFolder
+from heimdall.runs.writer import RunWriter
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Processes:
 class TrainingOptions:
     """What a training needs besides its recipe."""
 
-    folder: RunFolder
+    folder: RunWriter
     accelerator: Accelerator
     start_from: Path | None = None
     """A bundle whose weights to start from."""

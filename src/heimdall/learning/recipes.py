@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from heimdall.errors import InputError
 from heimdall.inference.window import LOG_MASS, LOG_MASS_SCALE, MAPS, TOKENS
 from heimdall.learning.model.network import NetworkShape
 
 _LEAST_AFTER_STEM = 8
+Count = Annotated[int, Field(ge=1, le=10**9)]
+"""More than any machine gets through; what is beyond is a slip of the keyboard, not a training."""
+Width = Annotated[int, Field(ge=1, le=10_000)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _MISMATCHED = (
     "clustered-blocking",
     "wrong-clocks",
@@ -34,12 +39,12 @@ class NetworkPlan:
     """Which ConvNeXt, and how it is fitted to the window."""
 
     backbone: str = "convnext_atto"
-    cells: int = 24
+    cells: Annotated[int, Field(ge=8, le=512)] = 24
     """Cells of the window along each side."""
-    stem_stride: int = 2
-    decoder_width: int = 32
-    token_width: int = 64
-    drop_path: float = 0.0
+    stem_stride: Annotated[int, Field(ge=1, le=8)] = 2
+    decoder_width: Width = 32
+    token_width: Width = 64
+    drop_path: Annotated[float, Field(ge=0, lt=1)] = 0.0
     pretrained: bool = False
     """Start from the weights that timm's hub has under the backbone's name."""
 
@@ -72,14 +77,14 @@ class ScenePlan:
 
     scenarios: dict[str, float] = field(default_factory=lambda: {"matched": 1.0})
     """Names and shares."""
-    pool: int = 4096
+    pool: Count = 4096
     """Scenes simulated before they are trained on; the next pool replaces them all."""
-    passes: int = 8
+    passes: Count = 8
     """How often each scene of a pool is shown, every time rotated and mirrored anew."""
-    recorded_share: float = 0.5
+    recorded_share: Share = 0.5
     """Of each batch, where recordings are given to train on."""
-    validation: int = 256
-    calibration: int = 2048
+    validation: Count = 256
+    calibration: Count = 2048
     """Held-out scenes that fix the regions."""
     calibration_scenarios: dict[str, float] = field(default_factory=lambda: {"matched": 1.0})
 
@@ -88,11 +93,11 @@ class ScenePlan:
 class OptimizerPlan:
     """AdamW with a linear warm-up and a cosine to zero."""
 
-    lr: float = 1e-3
-    weight_decay: float = 0.05
-    warmup: float = 0.05
+    lr: Positive = 1e-3
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.05
+    warmup: Share = 0.05
     """Share of the steps."""
-    clip_norm: float = 1.0
+    clip_norm: Positive = 1.0
 
 
 @dataclass(frozen=True)
@@ -101,14 +106,14 @@ class Recipe:
 
     name: str
     purpose: str
-    steps: int
-    batch_size: int = 64
+    steps: Count
+    batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = 64
     """Scenes an optimiser step, whatever the memory: accumulation makes up for smaller micro-batches."""
-    seed: int = 1
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
     gpu_precision: str = "bf16-mixed"
     """On a GPU; a CPU trains in 32 bits."""
-    checkpoint_every_s: float = 20.0
-    validate_every: int = 200
+    checkpoint_every_s: Positive = 20.0
+    validate_every: Count = 200
     """Steps between two looks at the validation scenes."""
     recompute_activations: bool = False
     """Gradient checkpointing: less memory, a third more time."""
@@ -172,7 +177,7 @@ RECIPES: dict[str, Callable[[], Recipe]] = {"quick": quick, "study": study, "bas
 def recipe(name: str, overrides: Mapping[str, str] | None = None) -> Recipe:
     """The recipe of that name with some of its fields set, such as {"optimizer.lr": "3e-4"}."""
     if name not in RECIPES:
-        raise InputError(f"no recipe is called {name!r}; choose one of: {', '.join(RECIPES)}")
+        raise InputError(f"there is no recipe named {name!r}; choose one of: {', '.join(RECIPES)}")
     values = asdict(RECIPES[name]())
     for key, text in (overrides or {}).items():
         _set(values, key, text)

@@ -13,7 +13,7 @@ from heimdall.learning.recipes import Recipe
 from heimdall.learning.run.phases import Run, is_first_process
 from heimdall.learning.run.stop import StopSignal
 from heimdall.learning.run.tracking import Tracker
-from heimdall.runs.writer import SilentRunFolder
+from heimdall.runs.writer import SilentRunWriter
 
 
 def train(recipe: Recipe, options: TrainingOptions) -> Path | None:
@@ -27,7 +27,7 @@ def train(recipe: Recipe, options: TrainingOptions) -> Path | None:
             f"a batch of {recipe.batch_size} scenes cannot be shared by {options.accelerator.count} devices"
         )
     if not is_first_process():
-        silent = SilentRunFolder(options.folder.path)
+        silent = SilentRunWriter(options.folder.path)
         options = replace(options, folder=silent, tracking="off", console=Console(quiet=True))
     stop = StopSignal()
     stop.listen()
@@ -42,6 +42,6 @@ def _learn(run: Run, tracker: Tracker) -> None:
     if cluster is None:
         run.learn(tracker)
         return
-    from heimdall.learning.cluster.starter import News, learn_on
+    from heimdall.learning.cluster.starter import WorkerReports, learn_on
 
-    learn_on(cluster, run.recipe, run.options, run.stop, News(run.folder, run.progress, tracker))
+    learn_on(cluster, run.recipe, run.options, run.stop, WorkerReports(run.folder, run.progress, tracker))

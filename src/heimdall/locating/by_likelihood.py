@@ -89,7 +89,16 @@ def _locate_chunk(observations: Sequence[Observation], locate_group: LocateGroup
             fix = checked(result.fix, collected, result.posterior, Again(model_of, _locate_alone))
             elapsed_ms = fix.elapsed_ms + (collect_s + time.perf_counter() - begun) * 1e3
             results[index] = replace(result, fix=replace(fix, elapsed_ms=elapsed_ms), collected=collected)
-    return [results[index] for index in range(len(observations))]
+    return [_with_corrections(results[index], observation) for index, observation in enumerate(observations)]
+
+
+def _with_corrections(located: Located, observation: Observation) -> Located:
+    """Its reports say what was taken off of what each receiver gave."""
+    taken_off = {each.receiver.name: each.correction for each in observation.receptions if each.correction}
+    if not taken_off:
+        return located
+    reports = tuple(replace(each, correction=taken_off.get(each.name)) for each in located.fix.receivers)
+    return replace(located, fix=replace(located.fix, receivers=reports))
 
 
 def _says_where(evidence: EvidenceBatch) -> bool:
@@ -99,8 +108,8 @@ def _says_where(evidence: EvidenceBatch) -> bool:
 
 def _nothing_heard(collected: Collected) -> Fix:
     why = (
-        "nothing says where: fewer than two receivers have a power above the noise, or an arrival time by a clock that is"
-        " good enough; see receivers"
+        "the position cannot be determined: fewer than two receivers have a power above the noise, or an"
+        " arrival time from a good enough clock; see receivers"
     )
     reports = tuple(
         ReceiverReport(reception.receiver.name, False, reason or "alone with its measurement")

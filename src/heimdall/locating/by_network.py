@@ -41,7 +41,7 @@ MethodOf = Callable[[Collected, PropagationModel], str]
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
+class NetworkAnswer:
     """What the network says about B scenes: a place in m and a density, for one method."""
 
     place_m: Array
@@ -143,7 +143,7 @@ def _is_mapped(collected: Collected) -> bool:
 
 def answers_of(
     output: tuple[Array, Array], window: Window, half_width_m: Array, blends: Sequence[Blend]
-) -> dict[str, Answer]:
+) -> dict[str, NetworkAnswer]:
     """The network's output, alone and joined with the likelihood by each scene's blend."""
     cells = window.maps.shape[-1]
     likelihood_share_B, blur_B, point_share_B = np.array([astuple(blend) for blend in blends], dtype=np.float32).T
@@ -157,7 +157,7 @@ def answers_of(
     }
     mixtures = {NETWORK: alone, HYBRID: joined}
     return {
-        method: Answer(window.frame.place_m(place[:, None, :])[:, 0], mixtures[method])
+        method: NetworkAnswer(window.frame.place_m(place[:, None, :])[:, 0], mixtures[method])
         for method, place in places.items()
     }
 
@@ -166,7 +166,7 @@ def _conclude(
     collected: Collected,
     batch: EvidenceBatch,
     window: Window,
-    answer: Answer,
+    answer: NetworkAnswer,
     index: int,
     method: str,
     regions: Regions,

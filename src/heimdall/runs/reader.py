@@ -1,4 +1,4 @@
-"""The run folder: what a training program writes and the service reads. The contract is in docs/service.md.
+"""The run folder: what a training program writes and the service reads. The contract is in docs/reference/run-folder.md.
 
 The program may die at any moment, so every reader takes a missing or half-written file for "nothing yet".
 """
@@ -74,7 +74,7 @@ class LogPage:
 
 
 @dataclass(frozen=True)
-class RunFolder:
+class RunReader:
     path: Path
 
     @property

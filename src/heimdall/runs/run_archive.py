@@ -21,7 +21,7 @@ from typing import IO
 
 from heimdall.artifacts import Artifacts
 from heimdall.errors import HeimdallError
-from heimdall.runs.reader import CHECKPOINT, RunFolder
+from heimdall.runs.reader import CHECKPOINT, RunReader
 
 log = logging.getLogger(__name__)
 
@@ -36,14 +36,14 @@ def prefix(job_id: str) -> str:
     return f"runs/{job_id}"
 
 
-def leave(folder: RunFolder, job_id: str, artifacts: Artifacts) -> str:
+def leave(folder: RunReader, job_id: str, artifacts: Artifacts) -> str:
     """Put the whole folder into the store; the key."""
     key = f"{prefix(job_id)}/{secrets.token_hex(8)}.tar"
     _put_archive(folder.path, _travelling(folder.path), key, artifacts, "w")
     return key
 
 
-def leave_news(folder: RunFolder, job_id: str, artifacts: Artifacts) -> None:
+def leave_news(folder: RunReader, job_id: str, artifacts: Artifacts) -> None:
     """What people look at while the job runs: small, and under one name."""
     _put_archive(folder.path, [folder.path / name for name in _NEWS], news_key(job_id), artifacts, "w:gz")
 
@@ -56,16 +56,16 @@ def data_key(name: str) -> str:
     return f"data/{name}.tar"
 
 
-def is_newer_elsewhere(folder: RunFolder, carried: str | None) -> bool:
+def is_newer_elsewhere(folder: RunReader, carried: str | None) -> bool:
     """Whether the row names a state of the folder that this machine neither left nor brought."""
     return carried is not None and _marked(folder) != carried
 
 
-def mark(folder: RunFolder, key: str) -> None:
+def mark(folder: RunReader, key: str) -> None:
     (folder.path / _MARK).write_text(key)
 
 
-def bring(folder: RunFolder, key: str, artifacts: Artifacts) -> None:
+def bring(folder: RunReader, key: str, artifacts: Artifacts) -> None:
     """Replace what is in the folder by what was left under the key; waits until nothing runs there any more."""
     folder.make()
     with _alone(folder):
@@ -118,7 +118,7 @@ def _add(tar: tarfile.TarFile, path: Path, name: str) -> None:
         return
 
 
-def _marked(folder: RunFolder) -> str | None:
+def _marked(folder: RunReader) -> str | None:
     try:
         return (folder.path / _MARK).read_text()
     except OSError:
@@ -133,7 +133,7 @@ def _clear(folder: Path) -> None:
 
 
 @contextmanager
-def _alone(folder: RunFolder) -> Iterator[None]:
+def _alone(folder: RunReader) -> Iterator[None]:
     """With the lock that every program of this folder holds as long as it lives."""
     with folder.lock.open("a") as lock:
         _acquire(lock)

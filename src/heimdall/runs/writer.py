@@ -15,7 +15,7 @@ _PROGRESS_EVERY_S = 2.0
 _RADIO_MAP, _RADIO_MAP_HEADER = "radio_map.f32", "radio_map.json"
 
 
-class RunFolder:
+class RunWriter:
     """Files of a run; every JSON document is replaced as a whole, so that a reader never sees half of one."""
 
     def __init__(self, path: Path) -> None:
@@ -30,9 +30,13 @@ class RunFolder:
 
     def write_json(self, name: str, document: Any) -> None:
         temporary = self.path / f"{name}.tmp"
-        with temporary.open("w", encoding="utf-8") as file:
-            json.dump(document, file, indent=1, allow_nan=False)
-        temporary.replace(self.path / name)
+        try:
+            with temporary.open("w", encoding="utf-8") as file:
+                json.dump(document, file, indent=1, allow_nan=False)
+            temporary.replace(self.path / name)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
 
     def read_json(self, name: str) -> Any:
         """The document, or None where there is none."""
@@ -75,7 +79,7 @@ class RunFolder:
             self.write_json("warnings.json", [*warnings, entry])
 
 
-class SilentRunFolder(RunFolder):
+class SilentRunWriter(RunWriter):
     """The run folder for the other processes of a training: they read it, and the first one writes."""
 
     def write_json(self, name: str, document: Any) -> None: ...
@@ -86,10 +90,14 @@ class SilentRunFolder(RunFolder):
 def write_atomically(path: Path, write: Any) -> None:
     """Call `write(temporary path)`, flush it to the disk, and only then let it take the name `path`."""
     temporary = path.with_name(f"{path.name}.tmp")
-    write(temporary)
-    with temporary.open("rb+") as file:
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        write(temporary)
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)  # what a full disk could not take would keep it full
+        raise
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import ip_address
 
@@ -38,6 +38,8 @@ class Principal:
 
     name: str
     role: Role
+    id: str = field(default="", compare=False)
+    """Of the token: two may have one name."""
 
 
 def create_token(session: Session, name: str, role: Role) -> str:
@@ -67,7 +69,7 @@ def identify(session: Session, word: str, settings: Settings) -> Principal | Non
     if settings.admin_token and hmac.compare_digest(word.encode(), settings.admin_token.get_secret_value().encode()):
         return Principal("configured admin", Role.ADMIN)
     token = session.scalar(select(Token).where(Token.sha256 == _hash(word), Token.revoked_unix_s.is_(None)))
-    return Principal(token.name, Role(token.role)) if token is not None else None
+    return Principal(token.name, Role(token.role), token.id) if token is not None else None
 
 
 def first_token(store: Store, settings: Settings) -> str | None:

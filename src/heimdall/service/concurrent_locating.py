@@ -5,22 +5,27 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import TypeVar
 
 from heimdall.errors import InputError
+from heimdall.execution.helper import Helper
 from heimdall.fix import Fix
 from heimdall.formats.writers.write import fixes_bytes
 from heimdall.locating import Method
 from heimdall.locating.by_likelihood import Located
+from heimdall.locating.by_network import Learned
 from heimdall.locating.evidence_map import evidence_maps
 from heimdall.locating.method import locate_each
 from heimdall.observation import Observation
 from heimdall.service.database.store import Model, Station, Store
 from heimdall.service.errors import BusyError, TooLargeError, TooOftenError
-from heimdall.service.models.model_cache import WarmModels, champion_of, get_model
+from heimdall.service.models.model_cache import THREADS, ModelCache, champion_of, get_model
 from heimdall.service.receivers import registered
 from heimdall.service.settings import Settings
 
@@ -29,10 +34,12 @@ _MINUTE_S = 60.0
 _COME_BACK_S = 2.0
 _PORTION_OBSERVATIONS = 32
 _PORTION_SAMPLES = 1 << 20
+_SHARED_BYTES = 100e6
+"""A larger model is not loaded a second time: its network takes most of the time, and lets other threads run meanwhile."""
 
 
 @dataclass(frozen=True)
-class Answer:
+class LocatedSession:
     """Fixes with what they were made from."""
 
     observations: list[Observation]
@@ -65,7 +72,7 @@ class Deadline:
     def check(self) -> None:
         """Raises BusyError where going on is of no use."""
         if self._abandoned.is_set():
-            raise BusyError("nobody waits for this any more", _COME_BACK_S)
+            raise BusyError("the client no longer waits for this", _COME_BACK_S)
         if time.monotonic() > self._end_s:
             raise BusyError("it takes longer than a request may: send less at a time", _COME_BACK_S)
 
@@ -73,11 +80,12 @@ class Deadline:
 class Locator:
     """`run` takes work into the queue, and refuses what could not be done in time."""
 
-    def __init__(self, settings: Settings, store: Store, models: WarmModels) -> None:
+    def __init__(self, settings: Settings, store: Store, models: ModelCache) -> None:
         self._settings = settings
         self._store = store
         self._models = models
         self._executor = ThreadPoolExecutor(settings.locate_slots, thread_name_prefix="locate")
+        self._helper = Helper()
         self._lock = threading.Lock()
         self._waiting = 0
 
@@ -110,21 +118,43 @@ class Locator:
         method: Method = Method.AUTO,
         model_id: str | None = None,
         deadline: Deadline | None = None,
-    ) -> Answer:
+        *,
+        corrected: bool = True,
+        session_ids: Collection[str] = (),
+    ) -> LocatedSession:
         """Locate with the champion, or another model, and what is known of the receivers.
 
+        `corrected`: with their corrections taken off, but those that were fitted to the stored sessions
+        `session_ids` themselves, which the observations are from.
         Raises TooLargeError for more observations than a request may have, BusyError once the deadline is over.
         """
         self._check_count(len(observations))
         deadline = deadline or self.deadline()
         model, known = self._choose(method, model_id)
-        corrected = registered.corrected(observations, known)
-        learned = None if model is None else self._models.get(model)
+        prepared = registered.corrected(observations, known, places_only=not corrected, session_ids=session_ids)
         located: list[Located] = []
-        for portion in _portions(corrected):
+        for portion in _portions(prepared):
             deadline.check()
-            located += locate_each(portion, method, learned)
-        return Answer(corrected, located, model)
+            located += self._locate(portion, method, model)
+        return LocatedSession(prepared, located, model)
+
+    def _locate(self, observations: Sequence[Observation], method: Method, model: Model | None) -> list[Located]:
+        """Here, or by the helper where others are located at the same time: threads of one interpreter take turns."""
+        learned = None if model is None else self._models.get(model)
+        if self._waiting > 1 and (helped := self._helped(observations, method, model)) is not None:
+            return helped
+        return list(locate_each(observations, method, learned))
+
+    def _helped(self, observations: Sequence[Observation], method: Method, model: Model | None) -> list[Located] | None:
+        """None where the helper is not free."""
+        bundle = None if model is None else self._models.path(model)
+        if bundle is not None and bundle.stat().st_size > _SHARED_BYTES:
+            return None
+        help_ = self._helper.start(_locate_beside, (observations, method, bundle))
+        try:
+            return None if help_ is None else help_.result()
+        except BrokenProcessPool:
+            return None
 
     def _check_count(self, count: int) -> None:
         most = self._settings.locate_observations
@@ -136,6 +166,7 @@ class Locator:
 
     def close(self) -> None:
         self._executor.shutdown(wait=False, cancel_futures=True)
+        self._helper.close()
 
     def _choose(self, method: Method, model_id: str | None) -> tuple[Model | None, Sequence[Station]]:
         with self._store.reading() as session:
@@ -144,12 +175,23 @@ class Locator:
                 return None, known
             model = get_model(session, model_id) if model_id is not None else champion_of(session)
         if model is None and method is Method.LEARNED:
-            raise InputError("no model is champion yet: promote one, name one, or take the method likelihood")
+            raise InputError("no model is champion yet: promote one, name one, or use the method likelihood")
         return model, known
 
     def _leave(self, _: Future[T]) -> None:
         with self._lock:
             self._waiting -= 1
+
+
+def _locate_beside(asked: tuple[Sequence[Observation], Method, Path | None]) -> list[Located]:
+    """In the helper."""
+    observations, method, bundle = asked
+    return list(locate_each(observations, method, None if bundle is None else _loaded(bundle)))
+
+
+@lru_cache(maxsize=2)
+def _loaded(bundle: Path) -> Learned:
+    return Learned.load(bundle, THREADS)
 
 
 def _in_time(work: Callable[[], T], deadline: Deadline) -> T:

@@ -1,4 +1,4 @@
-"""The table of settings in docs/service.md, from the settings themselves: `python -m heimdall.service.reference`."""
+"""The table of settings in the documentation, from the settings themselves."""
 
 from __future__ import annotations
 
@@ -16,7 +16,3 @@ def _row(name: str, field: FieldInfo) -> str:
     value = ",".join(field.default) if isinstance(field.default, tuple) else field.default
     default = f"`{value}`" if value is not None else ""
     return f"| `{PREFIX}{name.upper()}` | {default} | {field.description} |"
-
-
-if __name__ == "__main__":
-    print(settings_table())

@@ -20,7 +20,7 @@ from heimdall.service.auth import first_token
 from heimdall.service.database.migrate import opened
 from heimdall.service.database.store import Store
 from heimdall.service.settings import PREFIX, Settings
-from heimdall.service.worker.process import LeashedProcess
+from heimdall.service.worker.process import WatchedProcess
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ class EmbeddedWorker:
                 self._leaving.wait(pause_s)
                 pause_s = min(2 * pause_s, _RESTART_MAX_S)
 
-    def _mind(self, process: LeashedProcess) -> int | None:
+    def _mind(self, process: WatchedProcess) -> int | None:
         """Its exit code once it has ended, by itself or because we leave."""
         while (code := process.wait(0.2)) is None:
             if self._leaving.is_set():
@@ -100,10 +100,10 @@ class EmbeddedWorker:
                 return process.wait(self._settings.stop_grace_s + _LEAVE_S)
         return code
 
-    def _start(self) -> LeashedProcess:
+    def _start(self) -> WatchedProcess:
         home = self._settings.home
         home.mkdir(parents=True, exist_ok=True)
-        return LeashedProcess(
+        return WatchedProcess(
             [sys.executable, "-m", "heimdall", "worker", "--health-port", str(_free_or_any(self._settings))],
             lock=home / "embedded-worker.lock",
             grace_s=self._settings.stop_grace_s,

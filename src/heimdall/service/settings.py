@@ -27,7 +27,7 @@ Take = Literal["gpu", "cpu"]
 
 
 class Settings(BaseSettings):
-    """One field a setting; the description is the one in docs/service.md."""
+    """One field a setting; the descriptions become the page of settings."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
 
@@ -91,7 +91,10 @@ class Settings(BaseSettings):
     evaluation_data: Annotated[list[str], NoDecode] = Field(
         [], description="Recordings below the data folder to evaluate on instead, separated by commas."
     )
-    tile_url: str | None = Field(None, description="Tiles of the base map (https://.../{z}/{x}/{y}.png); none: a grid.")
+    tile_url: str | None = Field(
+        None, description="Tiles of a server (https://.../{z}/{x}/{y}.png) over the map's own."
+    )
+    tile_file: Path | None = Field(None, description="Tiles of a file: MBTiles or PMTiles with pictures.")
     tile_credit: str = Field("", description="Line of credit the owner of the tiles asks for.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Detail of the log.")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 
@@ -14,6 +15,7 @@ from heimdall.simulation.layout import place
 from heimdall.simulation.propagation import propagate
 from heimdall.simulation.receiver import draw_receivers
 from heimdall.simulation.recording import Cast, Recording, record
+from heimdall.simulation.reference import draw_reference
 from heimdall.simulation.scenarios import Scenario
 from heimdall.simulation.scene import SceneBatch
 
@@ -43,7 +45,7 @@ def draw(scenario: Scenario, count: int, generator: torch.Generator, device: tor
     """`count` scenes with one channel, one sample count and one number of receivers, on `device`."""
     chance = Chance(generator, device)
     cast = draw_cast(scenario, count, chance)
-    return _batch(cast, record(cast, chance))
+    return batch_of(cast, record(cast, chance))
 
 
 def draw_cast(scenario: Scenario, count: int, chance: Chance) -> Cast:
@@ -51,7 +53,7 @@ def draw_cast(scenario: Scenario, count: int, chance: Chance) -> Cast:
     receivers = int(chance.integers(*scenario.area.receivers))
     layout = place(scenario.area, count, receivers, chance)
     frequency_hz = chance.uniform(scenario.frequency_hz, count)
-    return Cast(
+    cast = Cast(
         scenario=scenario,
         channel=channel,
         layout=layout,
@@ -61,9 +63,12 @@ def draw_cast(scenario: Scenario, count: int, chance: Chance) -> Cast:
         faults=draw_faults(scenario.faults, layout, channel.sample_count / channel.sample_rate_hz, chance),
         links=propagate(scenario.medium, layout, frequency_hz, chance),
     )
+    if scenario.reference is None:
+        return cast
+    return replace(cast, reference=draw_reference(scenario.reference, scenario.area, layout, frequency_hz, chance))
 
 
-def _batch(cast: Cast, recording: Recording) -> SceneBatch:
+def batch_of(cast: Cast, recording: Recording) -> SceneBatch:
     layout, equipment = cast.layout, cast.scenario.equipment
     return SceneBatch(
         receiver_enu_m=cast.faults.claimed_enu_m,
@@ -94,4 +99,7 @@ def _batch(cast: Cast, recording: Recording) -> SceneBatch:
         path_loss_exponent=cast.links.exponent,
         shadowing_sigma_db=cast.links.shadowing_sigma_db,
         waveform=recording.waveform,
+        reference_enu_m=None if cast.reference is None else cast.reference.place_enu_m,
+        reference_hz=None if cast.reference is None else cast.frequency_hz.double() + cast.reference.law.offset_hz,
+        reference_width_hz=0.0 if cast.reference is None else cast.reference.law.bandwidth_hz,
     )

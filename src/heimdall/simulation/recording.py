@@ -13,6 +13,7 @@ from heimdall.simulation.fault import Faults
 from heimdall.simulation.layout import Layout, place
 from heimdall.simulation.propagation import Links, propagate
 from heimdall.simulation.receiver import Receivers, detune, noise, quantise, stretch
+from heimdall.simulation.reference import Reference
 from heimdall.simulation.scenarios import Scenario, SecondTransmitter
 from heimdall.simulation.spectrum import buffer_length, mean_power, paths_response
 from heimdall.simulation.waveform import Channel, waveform_spectrum
@@ -31,6 +32,7 @@ class Cast:
     receivers: Receivers
     faults: Faults
     links: Links
+    reference: Reference | None = None
 
     @property
     def delay_s(self) -> Tensor:
@@ -55,10 +57,20 @@ def record(cast: Cast, chance: Chance) -> Recording:
     samples.add_(signal)
     if cast.scenario.second is not None:
         samples.add_(_heard(_second(cast.scenario.second, cast, chance), chance)[0])
+    if cast.reference is not None:
+        samples.add_(_heard_reference(cast, cast.reference, chance))
     return Recording(_digitise(samples, cast, chance), 10 * snr.log10(), waveform)
 
 
-def _heard(cast: Cast, chance: Chance) -> tuple[Tensor, Tensor]:
+def _heard_reference(cast: Cast, reference: Reference, chance: Chance) -> Tensor:
+    """(B, N, T) of the reference alone."""
+    law = reference.law
+    rate_hz, count = cast.channel.sample_rate_hz, cast.channel.sample_count
+    channel = Channel(law.bandwidth_hz, count, rate_hz / law.bandwidth_hz)
+    return _heard(replace(cast, channel=channel, links=reference.links), chance, law.offset_hz)[0]
+
+
+def _heard(cast: Cast, chance: Chance, offset_hz: float = 0.0) -> tuple[Tensor, Tensor]:
     """A drawn waveform as each receiver samples it without noise, (B, N, T); and the kind of waveform, (B,).
 
     The waveform is periodic over a buffer that holds the recording and the largest difference of delays, so every
@@ -69,12 +81,15 @@ def _heard(cast: Cast, chance: Chance) -> tuple[Tensor, Tensor]:
     delay = (delay - delay.amin(dim=(1, 2), keepdim=True)) * rate_hz
     length = buffer_length(count + int(delay.max()) + 1)
     spectrum, waveform = waveform_spectrum(cast.scenario.modulation, cast.channel, len(delay), length, chance)
+    if offset_hz:
+        spectrum = spectrum.roll(round(offset_hz * length / rate_hz), dims=-1)
     level_db = cast.links.level_db - cast.receivers.loss_db - cast.faults.loss_db
     amplitude = cast.receivers.gain * 10 ** (level_db / 20)
     response = paths_response(delay, cast.links.path_gain * amplitude[..., None], length)
     signal = torch.fft.ifft(response.mul_(spectrum[:, None]))
-    if cast.scenario.equipment.sample_rate_ppm > 0:
-        signal = stretch(signal, cast.receivers.sample_rate_error, count)
+    equipment = cast.scenario.equipment
+    if equipment.sample_rate_ppm > 0 or equipment.oscillator_ppm > 0:
+        signal = stretch(signal, cast.receivers.sample_rate_error, count, fine=equipment.oscillator_ppm > 0)
     return detune(signal[..., :count], cast.receivers.carrier_offset_hz, rate_hz), waveform
 
 

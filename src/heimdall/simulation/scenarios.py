@@ -1,4 +1,4 @@
-"""Named laws that scenes are drawn from. What each is for: docs/simulation.md."""
+"""Named laws that scenes are drawn from. What each is for: docs/reference/simulation.md."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from heimdall.simulation.ionosphere import Ionosphere
 from heimdall.simulation.layout import Area
 from heimdall.simulation.propagation import Echoes, Hill, Medium
 from heimdall.simulation.receiver import Equipment
+from heimdall.simulation.reference import ReferenceLaw
 from heimdall.simulation.waveform import Channel, Modulation
 
 
@@ -46,12 +47,14 @@ class Scenario:
     equipment: Equipment = field(default_factory=Equipment)
     faults: FaultLaw = field(default_factory=FaultLaw)
     second: SecondTransmitter | None = None
+    reference: ReferenceLaw | None = None
+    """A station of known place beside the channel, for clocks."""
 
 
 def scenario(name: str) -> Scenario:
     """The scenario of that name."""
     if name not in SCENARIOS:
-        raise InputError(f"no scenario is called {name!r}; choose one of: {', '.join(SCENARIOS)}")
+        raise InputError(f"there is no scenario named {name!r}; choose one of: {', '.join(SCENARIOS)}")
     return SCENARIOS[name]
 
 
@@ -74,7 +77,7 @@ _WIDEBAND = _varied(
 _CLEAR_SIGHT = _varied(
     _WIDEBAND,
     "clear-sight-1mhz",
-    "signals of 1 MHz and 30 ns clocks, every link in clear sight, no echo",
+    "signals of 1 MHz and 30 ns clocks, every link in line of sight, no echo",
     medium=Medium(blocked_probability=0.0, echoes=None),
 )
 _SPARSE = _varied(_MATCHED, "sparse", "three receivers only", area=Area(receivers=(3, 3)))
@@ -170,7 +173,7 @@ _SECOND_TRANSMITTER = _varied(
 _WIDE_ECHOES = _varied(
     _MATCHED,
     "wide-echoes",
-    "up to six echoes, late by 15 us in the mean, that a signal of 50 to 400 kHz resolves",
+    "up to six echoes, late by 15 us on average, that a signal of 50 to 400 kHz resolves",
     channels=(Channel(50e3, 8192), Channel(200e3, 8192), Channel(400e3, 8192, 1.6)),
     medium=Medium(echoes=Echoes(most=6, mean_delay_s=15e-6, loss_db=(1.0, 12.0))),
     clocks=_clocks("30 ns", "300 ns", "3 us"),
@@ -208,7 +211,7 @@ _ROUGH_RECEIVERS = _varied(
 _AIRBORNE = _varied(
     _MATCHED,
     "airborne",
-    "four to seven receivers 10 to 50 km apart hear a transmitter up to 25 km above them, whose height nobody tells",
+    "four to seven receivers 10 to 50 km apart hear a transmitter up to 25 km above them, whose height is not stated",
     channels=(Channel(50e3, 8192), Channel(200e3, 8192, 1.6)),
     area=Area(receivers=(4, 7), half_width_m=(10e3, 25e3), transmitter_height_m=(0.0, 25e3)),
     medium=Medium(exponent=(2.0, 2.2), blocked_probability=0.05, mean_excess_delay_s=1e-6, echoes=None),
@@ -221,7 +224,6 @@ _NO_CLOCKS = _varied(
     channels=(Channel(12.5e3, 4096), Channel(25e3, 8192)),
     clocks=_clocks("none"),
 )
-
 _UNKNOWN_SITE = _varied(
     _NO_CLOCKS,
     "unknown-site",

@@ -74,6 +74,13 @@ class SceneBatch:
     waveform: Tensor
     """(B,) one of the kinds in `heimdall.simulation.waveform`."""
 
+    # Known to everybody again: a station for clocks, where the scenario has one.
+    reference_enu_m: Tensor | None = None
+    """(B, 3)"""
+    reference_hz: Tensor | None = None
+    """(B,)"""
+    reference_width_hz: float = 0.0
+
     def __len__(self) -> int:
         return int(self.present.shape[0])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.responses import JSONResponse
 from nicegui import app as page_app
 from nicegui import ui
@@ -16,6 +16,7 @@ from heimdall.service.api.parts import Parts
 from heimdall.service.api.problems import respond
 from heimdall.service.auth import is_loopback
 from heimdall.web.map import map_page
+from heimdall.web.map.tile_file import tile_routes
 from heimdall.web.models import models_page
 from heimdall.web.receivers import receivers_page
 from heimdall.web.sign_in import Entry
@@ -42,6 +43,9 @@ def install(app: FastAPI) -> None:
     app.add_route(_API, _unknown_route, methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
     for module in (map_page, training_page, models_page, receivers_page, system_page):
         module.register(entry)
+    if parts.settings.tile_file is not None:
+        signed_in = [Depends(entry.check_signed_in)]
+        app.include_router(tile_routes(parts.settings.tile_file), include_in_schema=False, dependencies=signed_in)
     page_app.add_static_files("/static", STATIC)
     app.add_middleware(SafeHeaders)
     ui.run_with(

@@ -21,6 +21,8 @@ def frame(visit: Visit, here: str) -> Iterator[None]:
     ui.page_title(f"{here} · Heimdall")
     ui.add_head_html(_HEAD)
     ui.query("body").classes("heimdall")
+    ui.query("main.q-page").props("role=presentation")  # Quasar's: the page has a main of its own, without the bar
+    ui.html('<a class="skip" href="#content">Skip to the content</a>', sanitize=False)
     with ui.element("header").classes("bar"):
         ui.html(
             '<a class="brand" href="/"><img src="/static/icon.svg" alt="" width="24" height="24"><span>Heimdall</span></a>',
@@ -33,7 +35,8 @@ def frame(visit: Visit, here: str) -> Iterator[None]:
         ui.space()
         _theme_button()
         _who(visit)
-    with ui.element("main").props(f'id=content aria-label="{here}"').classes(f"page {here.lower()}"):
+    with ui.element("main").props("id=content tabindex=-1").classes(f"page {here.lower()}"):
+        ui.html(f'<h1 class="unseen">{here}</h1>', sanitize=False).classes("unseen")
         yield
 
 
@@ -45,7 +48,7 @@ def _theme_button() -> None:
 
 def _who(visit: Visit) -> None:
     person = ui.button(icon="person").props('flat round dense aria-label="Who is signed in"').classes("quiet")
-    with person, ui.menu(), ui.element("div").classes("menu"):
+    with person, ui.menu().props('role=dialog aria-label="Who is signed in"'), ui.element("div").classes("menu"):
         ui.label(visit.who.name).classes("strong")
         ui.label(f"role: {visit.who.role}").classes("muted")
         ui.html(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import ParamSpec, TypeVar
 
 from fastapi import Request
@@ -16,6 +16,10 @@ from heimdall.service.api.problems import ForbiddenError, UnauthenticatedError
 from heimdall.service.auth import Principal, Role
 from heimdall.web.sign_in import COOKIE, Entry
 
+_API_HINT = re.compile(
+    r"[:;,]? *`(?:GET|POST|PUT|PATCH|DELETE) /api/[^`]*`(?: lists them| lists what there is| says [^;.]*)?"
+)
+_UPLOAD_FOLDER = re.compile(r"(?:/[\w.-]+)*/heimdall-upload-\w+/?")
 _PLAIN_WORD = re.compile(r"[a-z'’-]+[ ,]")
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -42,6 +46,10 @@ class Visit:
             self.complain("The database does not answer; try again soon.")
         return None
 
+    def on_back(self, go: Callable[[str], Awaitable[None]]) -> None:
+        """`go` is told the query of the address that the browser's Back and Forward lead to; see static/theme.js."""
+        ui.on("went", lambda event: go(str(event.args)))
+
     def complain(self, message: str) -> None:
         """Say what went wrong, until it is closed; also where the element that asked is no longer on the page."""
         with self._client:
@@ -59,7 +67,7 @@ class Visit:
         # Asked anew each time: a page may stay open longer than its token is good.
         who = self._entry.identify(self._word)
         if who is None:
-            raise UnauthenticatedError("your token is no longer good: sign in again")
+            raise UnauthenticatedError("your token is no longer valid: sign in again")
         if not who.role.covers(role):
             raise ForbiddenError(f"this needs the role {role}; yours is {who.role}")
         self.who = who
@@ -86,8 +94,9 @@ class Latest:
 
 
 def sentence(message: str) -> str:
-    """With a capital letter and a full stop."""
-    text = message.strip()
+    """With a capital letter and a full stop, and without what only a program or a terminal has a use for."""
+    text = _API_HINT.sub("", message.strip())
+    text = _UPLOAD_FOLDER.sub("", text).replace("`", "")
     if _PLAIN_WORD.match(text):  # and not a file's name
         text = text[:1].upper() + text[1:]
     return text + ("" if text.endswith((".", "!", "?")) else ".")

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from heimdall.service.api.parts import Parts
+from heimdall.service.api.problems import UnauthenticatedError
 from heimdall.service.auth import Principal, Role, identify, is_loopback
 
 COOKIE = "heimdall_token"
@@ -40,6 +41,11 @@ class Entry:
             return Principal("this machine", Role.ADMIN)
         with self.parts.store.reading() as session:
             return identify(session, word, self.parts.settings)
+
+    def check_signed_in(self, request: Request) -> None:
+        """Raises UnauthenticatedError for a stranger."""
+        if self.identify(request.cookies.get(COOKIE)) is None:
+            raise UnauthenticatedError("sign in first")
 
     def routes(self) -> APIRouter:
         router = APIRouter()

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from html import escape
 
 from nicegui import events, ui
 from nicegui.elements.upload_files import FileUpload
 
 from heimdall.web import words
 from heimdall.web.page_session import Visit
+
+# Quasar's own header hides the input in a button: a keyboard and a screen reader get a button and a labelled input.
+_HEADER = (
+    '<div class="drop-head"><button type="button" @click="props.pickFiles">{label}</button>'
+    '<label class="unseen">{name}<q-uploader-add-trigger /></label></div>'
+)
 
 
 class Uploader:
@@ -33,12 +40,12 @@ class Uploader:
         self._upload = ui.upload(
             multiple=multiple,
             auto_upload=True,
-            label=label,
             max_total_size=int(limit_bytes),
             on_multi_upload=self._uploaded,
             on_rejected=self._rejected,
         )
-        self._upload.props(f'flat accept="{accept}" aria-label="{name}"').classes("drop").on("failed", self._failed)
+        self._upload.props(f'flat accept="{accept}"').classes("drop").on("failed", self._failed)
+        self._upload.add_slot("header", _HEADER.format(label=escape(label), name=escape(name)))
 
     async def _uploaded(self, event: events.MultiUploadEventArguments) -> None:
         self._upload.reset()

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from typing import Any
 
 from nicegui import ui
+from pydantic import ValidationError
 
-from heimdall.errors import InputError
 from heimdall.formats.wording import frequency_text
-from heimdall.observation import Place
 from heimdall.service.storage.sessions import Summary
-
-_NUMBER = r"(-?\d+(?:\.\d+)?(?:e[-+]?\d+)?)"
-_PLACE = re.compile(rf"\s*\[?\s*{_NUMBER}\s*°?\s*[,; ]\s*{_NUMBER}\s*°?\s*(?:[,; ]\s*{_NUMBER})?\s*\]?\s*")
 
 
 def about_session(summary: Summary) -> str:
@@ -70,30 +66,58 @@ def score_name(name: str) -> str:
     return f"{plain[:-2]} in m" if plain.endswith(" m") else plain
 
 
-def place_text(place: Place) -> str:
-    """To the last digit, as `read_place` reads it: a form must not change what nobody edits."""
-    known = [place.latitude_deg, place.longitude_deg, *([] if place.height_m is None else [place.height_m])]
-    return ", ".join(map(repr, known))
+def copy(text: str) -> None:
+    ui.clipboard.write(text)
+    ui.notify("Copied", type="positive", position="bottom")
 
 
-def read_place(text: str) -> Place | None:
-    """`50.0155, 9.0108` or with a height; None for nothing. Raises InputError for anything else."""
-    if not text.strip():
-        return None
-    found = _PLACE.fullmatch(text)
-    if found is None:
-        raise InputError(f"{text.strip()!r} is no place: write latitude, longitude in degrees, such as 50.0155, 9.0108")
-    latitude_deg, longitude_deg = float(found[1]), float(found[2])
-    if abs(latitude_deg) > 90 or abs(longitude_deg) > 180:
-        raise InputError(
-            f"{text.strip()} is not on the globe: latitude comes first, -90 to 90, then longitude, -180 to 180"
-        )
-    return Place(latitude_deg, longitude_deg, float(found[3]) if found[3] else None)
+_WRONG = {
+    "missing": "is missing",
+    "extra_forbidden": "is not known",
+    "greater_than_equal": "must be at least {ge}",
+    "greater_than": "must be more than {gt}",
+    "less_than_equal": "must be at most {le}",
+    "less_than": "must be less than {lt}",
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+    "finite_number": "must be a number",
+    "string_too_short": "must not be empty",
+    "string_too_long": "must have at most {max_length} letters",
+    "string_type": "must be text",
+    "bool_parsing": "must be true or false",
+    "list_type": "must be a list",
+    "too_long": "must have at most {max_length} entries",
+    "model_type": "must be an object with named fields",
+    "literal_error": "must be one of {expected}",
+    "enum": "must be one of {expected}",
+}
+"""What people read instead of the validator's own words, by the kind of its complaint."""
+
+
+def validation_text(error: ValidationError, skip: int = 0) -> str:
+    """The first thing that is wrong: the field, as people name it, and what it must be. `skip`: leading parts of its path."""
+    first = error.errors(include_url=False)[0]
+    context: dict[str, Any] = {
+        name: f"{value:g}" if isinstance(value, float) else value for name, value in (first.get("ctx") or {}).items()
+    }
+    said = _WRONG.get(first["type"], first["msg"]).format(**context)
+    path = [f"entry {part + 1}" if isinstance(part, int) else part.replace("_", " ") for part in first["loc"][skip:]]
+    return f"{', '.join(path)} {said}".strip()
+
+
+def dialog_named(name: str) -> ui.dialog:
+    """An open dialog with the name that a screen reader says."""
+    dialog = ui.dialog(value=True)
+    dialog.props["aria-label"] = name
+    return dialog
 
 
 def confirm(question: str, action: str, go: Callable[[], Awaitable[None]]) -> None:
     """A dialog before something that cannot be undone."""
-    with ui.dialog(value=True) as dialog, ui.card().classes("ask"):
+    with dialog_named(question) as dialog, ui.card().classes("ask"):
         ui.label(question)
 
         async def agreed() -> None:
@@ -107,7 +131,7 @@ def confirm(question: str, action: str, go: Callable[[], Awaitable[None]]) -> No
 
 def ask(title: str, label: str, value: str, answer: Callable[[str], Awaitable[bool]]) -> None:
     """A dialog with one line of text; it closes when `answer` is content, or when nothing was changed."""
-    with ui.dialog(value=True) as dialog, ui.card().classes("ask"):
+    with dialog_named(title) as dialog, ui.card().classes("ask"):
         ui.label(title).classes("title")
         field = ui.input(label, value=value).props("outlined dense autofocus").classes("wide")
 

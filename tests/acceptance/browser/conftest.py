@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,6 +25,8 @@ ARGUMENTS = [
 DESKTOP = {"width": 1280, "height": 860}
 PHONE = {"width": 390, "height": 844}
 _PATIENCE_MS = 60_000
+DRAWN = '.fix-map[data-drawn*="estimate"]'
+PAGES = ("/", "/training", "/models", "/receivers", "/system")
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +84,36 @@ def shoot() -> Callable[..., None]:
 def dcf77(real_data: Path) -> list[str]:
     """The recordings and positions of three receivers of the time signal."""
     return [str(path) for path in sorted((real_data / "kiwisdr_dcf77").iterdir())]
+
+
+@pytest.fixture
+def measurements() -> bytes:
+    """One transmission as four receivers timed it."""
+    times_s = {"A": (50.2, 10.1, 0.0), "B": (49.8, 10.3, 30e-6), "C": (50.1, 9.6, 45e-6), "D": (49.9, 9.7, 25e-6)}
+    rows = [
+        {
+            "receiver": name,
+            "latitude_deg": lat,
+            "longitude_deg": lon,
+            "height_m": 0.0,
+            "toa_s": toa,
+            "clock_sigma_s": 1e-6,
+        }
+        for name, (lat, lon, toa) in times_s.items()
+    ]
+    return json.dumps({"id": "m", "frequency_hz": 150e6, "bandwidth_hz": 25e3, "measurements": rows}).encode()
+
+
+@pytest.fixture
+def measurements_file(measurements: bytes, tmp_path: Path) -> Path:
+    path = tmp_path / "m.jsonl"
+    path.write_bytes(measurements)
+    return path
+
+
+def upload(page, files: list[str]) -> None:
+    page.set_input_files("input[type=file]", files)
+    page.wait_for_selector(DRAWN)
 
 
 def _is_foreign(url: str, served) -> bool:

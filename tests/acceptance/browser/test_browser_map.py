@@ -8,17 +8,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from .conftest import PHONE
+from .conftest import DRAWN, PAGES, PHONE, upload
 
 pytestmark = pytest.mark.browser
-
-DRAWN = '.fix-map[data-drawn*="estimate"]'
-PAGES = ("/", "/training", "/models", "/receivers", "/system")
-
-
-def upload(page, files: list[str]) -> None:
-    page.set_input_files("input[type=file]", files)
-    page.wait_for_selector(DRAWN)
 
 
 def test_a_stranger_is_asked_for_a_token_and_comes_back_to_the_page_asked_for(open_page, served, shoot):
@@ -132,25 +124,67 @@ def test_no_other_site_may_show_the_page_in_its_own(open_page, served):
     assert headers["x-content-type-options"] == "nosniff"
 
 
-@pytest.fixture
-def measurements() -> bytes:
-    """One transmission as four receivers timed it."""
-    times_s = {"A": (50.2, 10.1, 0.0), "B": (49.8, 10.3, 30e-6), "C": (50.1, 9.6, 45e-6), "D": (49.9, 9.7, 25e-6)}
-    rows = [
-        {
-            "receiver": name,
-            "latitude_deg": lat,
-            "longitude_deg": lon,
-            "height_m": 0.0,
-            "toa_s": toa,
-            "clock_sigma_s": 1e-6,
-        }
-        for name, (lat, lon, toa) in times_s.items()
-    ]
-    return json.dumps({"id": "m", "frequency_hz": 150e6, "bandwidth_hz": 25e3, "measurements": rows}).encode()
-
-
 def test_the_pictures_lie_where_git_does_not_look():
     """So that looking at them never becomes a commit."""
     ignored = (Path(__file__).parents[3] / ".gitignore").read_text().splitlines()
     assert "/out/" in ignored
+
+
+@pytest.fixture
+def several(measurements: bytes, tmp_path: Path) -> Path:
+    """The same transmission three times."""
+    row = json.loads(measurements)
+    path = tmp_path / "several.jsonl"
+    path.write_text("".join(json.dumps(row | {"id": f"77.{number} kHz"}) + "\n" for number in range(3)))
+    return path
+
+
+def test_all_fixes_of_a_session_are_on_one_map_and_back_goes_back(open_page, several):
+    page = open_page()
+    upload(page, [str(several)])
+    one = page.url
+    with page.expect_download() as taken:
+        page.click("role=button[name=GeoJSON]")
+    assert taken.value.suggested_filename == "77.0 kHz.geojson"
+    page.click("role=button[name='All fixes']")
+    page.wait_for_selector('.fix-map[data-drawn$="fix fix fix"]')
+    with page.expect_download() as taken:
+        page.click("role=button[name=GeoJSON]")
+    kinds = [each["properties"]["kind"] for each in json.loads(Path(taken.value.path()).read_text())["features"]]
+    assert kinds.count("estimate") == 3
+    page.click(".fixes tbody tr >> nth=2")
+    page.wait_for_selector("h2 >> text=77.2 kHz")
+    page.go_back()
+    page.wait_for_selector('.fix-map[data-drawn$="fix fix fix"]')
+    page.go_back()
+    page.wait_for_selector("h2 >> text=77.0 kHz")
+    assert page.url == one
+
+
+def test_another_browser_learns_of_an_upload_and_finds_it_by_name(open_page, measurements_file, several):
+    first, second = open_page(), open_page()
+    second.wait_for_selector(".list .row, .list .empty")
+    before = second.locator(".list .row").count()
+    upload(first, [str(measurements_file)])
+    second.wait_for_function(f"document.querySelectorAll('.list .row').length > {before}")
+    second.fill("[aria-label='Search sessions']", "no such name")
+    second.wait_for_selector("text=None found")
+
+
+def test_the_world_lies_below_and_places_are_copied(open_page, measurements_file):
+    """Land is not the colour of the sea, cities are named, and the evidence shows bands in the overview."""
+    page = open_page()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    upload(page, [str(measurements_file)])
+    page.wait_for_selector(".fix-map .city span >> text=Frankfurt")
+    page.wait_for_selector(".legend >> text=estimate")
+    inked = """() => { const canvas = document.querySelector("canvas.evidence");
+        const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+        return data.filter((value, at) => at % 4 === 3 && value > 20).length / (data.length / 4); }"""
+    for view in ("All", "Region"):
+        page.click(f"role=button[name={view}]")
+        page.wait_for_timeout(500)
+        assert 0.01 < page.evaluate(inked) < 0.9, view
+    page.click("[aria-label^='Copy Maidenhead']")
+    page.wait_for_selector("text=Copied")
+    assert page.evaluate("navigator.clipboard.readText()").startswith("J")

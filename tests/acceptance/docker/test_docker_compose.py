@@ -36,10 +36,10 @@ with zipfile.ZipFile(path) as bundle:
 RUN_AS_A_JOB = """
 import pathlib, sys, tempfile
 from heimdall.service.worker.launch import Slot, start
-from heimdall.runs.reader import RunFolder
+from heimdall.runs.reader import RunReader
 from heimdall.service.settings import load_settings
 from heimdall.service.database.store import Job
-folder = RunFolder(pathlib.Path(tempfile.mkdtemp(), "run"))
+folder = RunReader(pathlib.Path(tempfile.mkdtemp(), "run"))
 folder.make()
 job = Job(id="0", arguments={}, lease="0")
 process = start([sys.executable, "-c", sys.argv[1]], job, Slot("cpu"), folder, load_settings())

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from heimdall.cli.learning.benchmark_load import Answer, locate_at_once
+from heimdall.cli.learning.benchmark_load import TimedReply, locate_at_once
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +32,7 @@ def test_two_hundred_at_once_are_all_located(served, make_bundle, measurements, 
     files = [("files", (bundle.name, bundle.read_bytes()))]
     model = httpx.post(f"{served.address}/api/v1/models", headers=headers, files=files, timeout=60).json()["id"]
 
-    def at_once(count: int) -> list[Answer]:
+    def at_once(count: int) -> list[TimedReply]:
         query = {"method": "learned", "model": model}
         return asyncio.run(locate_at_once(served.address, served.token, session, count, query))
 

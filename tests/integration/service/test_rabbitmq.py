@@ -71,7 +71,7 @@ def test_on_rabbitmq_the_bell_is_heard_ping_is_answered_and_the_worker_is_ready(
         worker = site.start_worker()
         app = notifications.make_celery(site.settings)
         wait_for_ping(app)
-        doorbell = notifications.Doorbell(app)
+        doorbell = notifications.Notifier(app)
         job_id = site.submit(steps=3)
         doorbell.ring(job_id)
         site.wait_state(job_id, State.SUCCEEDED)

@@ -102,7 +102,7 @@ def test_a_gpu_that_is_required_and_not_there_fails_ready_with_the_doctors_reaso
 
 def test_ringing_a_bell_nobody_hears_does_not_wait(site_on):
     site = site_on(broker_url=NOBODY_LISTENS)
-    doorbell = notifications.Doorbell(notifications.make_celery(site.settings))
+    doorbell = notifications.Notifier(notifications.make_celery(site.settings))
     asked_s = time.monotonic()
     for _ in range(200):
         doorbell.ring("0123")

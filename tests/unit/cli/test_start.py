@@ -81,7 +81,8 @@ def test_the_help_lists_every_command(monkeypatch: pytest.MonkeyPatch, capsys: p
     with pytest.raises(SystemExit):
         heimdall.cli.main()
     told = {line.split()[0] for line in capsys.readouterr().out.partition("Commands:")[2].splitlines() if line.strip()}
-    modules = {module.name for module in pkgutil.iter_modules(heimdall.cli.__path__)}
+    found = pkgutil.walk_packages(heimdall.cli.__path__, "heimdall.cli.")
+    modules = {module.name.rpartition(".")[2] for module in found if not module.ispkg}
     commands = modules - {"app", "output"} - {name for name in modules if "_" in name}
     assert commands <= told
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from heimdall.deploy.engine import Answer, Engine
+from heimdall.deploy.engine import Engine, EngineReply
 from heimdall.deploy.health import read_states, wait_until_healthy
 
 
@@ -16,11 +16,11 @@ def entry(service: str, state: str = "running", health: str = "healthy", code: i
 class Scripted(Engine):
     """Answers `compose ps` with one snapshot after the other, the last one for ever."""
 
-    def compose(self, *arguments: str, timeout_s: float = 60) -> Answer:
+    def compose(self, *arguments: str, timeout_s: float = 60) -> EngineReply:
         snapshots: list[str] = self.environment["snapshots"].split("\0")
         if len(snapshots) > 1:
             object.__setattr__(self, "environment", {"snapshots": "\0".join(snapshots[1:])})
-        return Answer(0, snapshots[0])
+        return EngineReply(0, snapshots[0])
 
 
 def scripted(told: list[str], *snapshots: list[dict[str, object]]) -> Scripted:

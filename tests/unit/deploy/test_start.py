@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from heimdall.deploy.choice import Choice, HostView
-from heimdall.deploy.engine import Answer, Engine
+from heimdall.deploy.engine import Engine, EngineReply
 from heimdall.deploy.lock import one_at_a_time
 from heimdall.deploy.ports import check_ports
 from heimdall.deploy.start import UNDECIDED, Outcome, Starter
@@ -19,23 +19,25 @@ from heimdall.errors import HeimdallError
 from heimdall.service.health.probes import look_at_gpu
 
 HOST = HostView("", ("sudo nvidia-ctk cdi generate",), None)
-NO_DRIVER = Answer(1, 'Error response from daemon: could not select device driver "nvidia" with capabilities: [[gpu]]')
+NO_DRIVER = EngineReply(
+    1, 'Error response from daemon: could not select device driver "nvidia" with capabilities: [[gpu]]'
+)
 
 
-def ready(ok: bool, detail: str, jobs: int = 0) -> Answer:
+def ready(ok: bool, detail: str, jobs: int = 0) -> EngineReply:
     supervisor = {"name": "supervisor", "ok": True, "detail": f"{jobs} jobs running"}
     report: dict[str, Any] = {"dependencies": [supervisor, {"name": "gpu", "ok": ok, "detail": detail}]}
-    return Answer(0 if ok else 1, json.dumps(report))
+    return EngineReply(0 if ok else 1, json.dumps(report))
 
 
 @dataclass(frozen=True)
 class Script:
     """Answers of `docker compose up` by accelerator, of /ready, of the doctor in a fresh container, of a dry run."""
 
-    up: dict[str, Answer]
-    ready: Answer = field(default_factory=lambda: ready(True, "1 usable"))
-    build: Answer = field(default_factory=lambda: Answer(0, ""))
-    proof: Answer = field(default_factory=lambda: Answer(0, '{"verdict": "gpu"}'))
+    up: dict[str, EngineReply]
+    ready: EngineReply = field(default_factory=lambda: ready(True, "1 usable"))
+    build: EngineReply = field(default_factory=lambda: EngineReply(0, ""))
+    proof: EngineReply = field(default_factory=lambda: EngineReply(0, '{"verdict": "gpu"}'))
     plan: str = " DRY-RUN MODE -  Container heimdall-training  Recreate"
 
 
@@ -43,23 +45,25 @@ class FakeEngine(Engine):
     script: Script
     commands: list[tuple[str, ...]]
 
-    def follow_compose(self, *arguments: str) -> Answer:
+    def follow_compose(self, *arguments: str) -> EngineReply:
         self.commands.append((self.environment["HEIMDALL_ACCELERATOR"], *arguments))
         if arguments[0] == "build":
             return self.script.build
-        return self.script.up.get(self.environment["HEIMDALL_ACCELERATOR"], Answer(0, ""))
+        return self.script.up.get(self.environment["HEIMDALL_ACCELERATOR"], EngineReply(0, ""))
 
-    def compose(self, *arguments: str, timeout_s: float = 60) -> Answer:
+    def compose(self, *arguments: str, timeout_s: float = 60) -> EngineReply:
         if arguments[0] == "exec":
             return self.script.ready
         if arguments[0] == "run":
             self.commands.append((self.environment["HEIMDALL_ACCELERATOR"], *arguments))
             return self.script.proof
         if "--dry-run" in arguments:
-            return Answer(0, "", self.script.plan)
+            return EngineReply(0, "", self.script.plan)
         if arguments[0] == "config":
-            return Answer(0, '{"services": {}}')
-        return Answer(0, json.dumps({"Service": "training", "State": "running", "Health": "healthy", "ExitCode": 0}))
+            return EngineReply(0, '{"services": {}}')
+        return EngineReply(
+            0, json.dumps({"Service": "training", "State": "running", "Health": "healthy", "ExitCode": 0})
+        )
 
     def with_environment(self, extra: Any) -> Engine:
         return make_engine(self.project, self.script, self.commands, dict(extra), self.tell)
@@ -117,7 +121,7 @@ def test_a_gpu_the_worker_cannot_use_is_given_up_with_the_workers_words(tmp_path
 
 
 def test_a_gpu_that_a_fresh_container_cannot_use_costs_the_running_training_one_start_and_not_two(tmp_path) -> None:
-    script = Script({}, proof=Answer(1, '{"verdict": "cpu", "reason": "cuInit says 999"}'))
+    script = Script({}, proof=EngineReply(1, '{"verdict": "cpu", "reason": "cuInit says 999"}'))
     outcome, commands = start(tmp_path, "gpu", script, build=False)
     assert [command[:2] for command in commands] == [("gpu", "run"), ("cpu", "up")]
     assert (outcome.choice.way, outcome.choice.reason) == ("cpu", "cuInit says 999")
@@ -137,7 +141,7 @@ def test_a_running_job_is_not_interrupted_without_a_word(tmp_path: Path, jobs: i
     start(tmp_path, "cpu", Script({}, ready(True, "", jobs)), lines.append, build=False)
     said = [line for line in lines if "replaced" in line]
     assert [told in line for line in said] == ([True] if told else [])
-    assert running_jobs(Answer(1, "", "connection refused")) == ""
+    assert running_jobs(EngineReply(1, "", "connection refused")) == ""
 
 
 def test_a_port_that_somebody_has_ends_it_before_the_build_and_names_the_variable(tmp_path, monkeypatch) -> None:
@@ -148,7 +152,7 @@ def test_a_port_that_somebody_has_ends_it_before_the_build_and_names_the_variabl
         entry = {"host_ip": "127.0.0.1", "published": str(number), "target": 8002}
         project = {"services": {"training": {"ports": [entry]}, "api": {"ports": []}}}
         engine = make_engine(tmp_path, Script({}), commands, {})
-        monkeypatch.setattr(FakeEngine, "compose", lambda *_, **__: Answer(0, json.dumps(project)))
+        monkeypatch.setattr(FakeEngine, "compose", lambda *_, **__: EngineReply(0, json.dumps(project)))
         monkeypatch.setattr("heimdall.deploy.ports._published_by_us", lambda engine: set())
         with pytest.raises(HeimdallError, match=f"port {number} .* training .* HEIMDALL_HEALTH_PORT"):
             Starter(engine, HOST, [], 1.0).start(Choice("cpu", None, ""))
@@ -177,7 +181,7 @@ def test_two_starts_in_one_folder_come_one_after_the_other(tmp_path: Path) -> No
 
 
 def test_a_start_that_fails_without_the_gpu_too_is_an_error_and_keeps_the_choice(tmp_path: Path) -> None:
-    taken = Answer(1, "Error response from daemon: port is already allocated")
+    taken = EngineReply(1, "Error response from daemon: port is already allocated")
     with pytest.raises(HeimdallError, match=r"port is already allocated \(set HEIMDALL_PORT or"):
         start(tmp_path, "gpu", Script({"gpu": taken, "cpu": taken}), build=False)
     assert environment_file(tmp_path) == "HEIMDALL_ACCELERATOR=gpu\n"
@@ -185,7 +189,7 @@ def test_a_start_that_fails_without_the_gpu_too_is_an_error_and_keeps_the_choice
 
 def test_images_that_cannot_be_built_end_it_before_anything_is_started(tmp_path: Path) -> None:
     commands: list[tuple[str, ...]] = []
-    script = Script({}, build=Answer(1, "ERROR: failed to solve: no space left on device"))
+    script = Script({}, build=EngineReply(1, "ERROR: failed to solve: no space left on device"))
     with pytest.raises(HeimdallError, match="no space left"):
         Starter(make_engine(tmp_path, script, commands, {}), HOST, [], 1.0).start(Choice("gpu", None, ""))
     assert [command[1] for command in commands] == ["build"]
@@ -217,9 +221,9 @@ def test_only_the_file_of_the_user_is_copied(tmp_path: Path) -> None:
     [
         (ready(True, "1 usable"), ""),
         (ready(False, "CUDA 13 needs driver 580"), "CUDA 13 needs driver 580"),
-        (Answer(1, "connection refused"), "the worker does not answer /ready: connection refused"),
-        (Answer(0, '{"dependencies": []}'), "the worker's /ready says nothing about the GPU"),
+        (EngineReply(1, "connection refused"), "the worker does not answer /ready: connection refused"),
+        (EngineReply(0, '{"dependencies": []}'), "the worker's /ready says nothing about the GPU"),
     ],
 )
-def test_the_workers_word_about_its_gpu_is_read_from_ready(answer: Answer, trouble: str) -> None:
+def test_the_workers_word_about_its_gpu_is_read_from_ready(answer: EngineReply, trouble: str) -> None:
     assert gpu_trouble(answer) == trouble

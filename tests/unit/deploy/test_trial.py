@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from heimdall.deploy.engine import Answer, Engine
+from heimdall.deploy.engine import Engine, EngineReply
 from heimdall.deploy.trial import Way, try_way, why
 
 RUNC = (
@@ -47,15 +47,15 @@ COMPOSE = " Container heimdall-training  Creating\n Container heimdall-training 
 def test_the_reason_is_what_was_wrong_without_the_programs_it_went_through(
     output: str, error: str, reason: str
 ) -> None:
-    assert why(Answer(5, output, error)) == reason
+    assert why(EngineReply(5, output, error)) == reason
 
 
 class Recorder(Engine):
     asked: tuple[str, ...] = ()
 
-    def docker(self, *arguments: str, timeout_s: float = 60) -> Answer:
+    def docker(self, *arguments: str, timeout_s: float = 60) -> EngineReply:
         object.__setattr__(self, "asked", arguments)
-        return Answer(0, "GPU 0: NVIDIA GeForce RTX 3090 (UUID: GPU-1)\n")
+        return EngineReply(0, "GPU 0: NVIDIA GeForce RTX 3090 (UUID: GPU-1)\n")
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from heimdall.doctor.examination import examine, examine_host
 from heimdall.doctor.facts import Facts, wheels
 from heimdall.doctor.finding import Finding, Report
 from heimdall.doctor.host import Host, Space
-from heimdall.doctor.program import NOT_INSTALLED, Answer
+from heimdall.doctor.program import NOT_INSTALLED, ProgramOutput
 
 KERNEL = "6.8.0-60-generic"
 LIBRARIES = "/usr/lib/x86_64-linux-gnu"
@@ -27,7 +27,7 @@ GIB = 2**30
 class Machine:
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.answers: dict[str, Answer] = {}
+        self.answers: dict[str, ProgramOutput] = {}
         self.environment: dict[str, str] = {}
         self.refused: dict[str, int] = {}
         self.space = Space(500 * GIB, 200 * GIB)
@@ -58,20 +58,22 @@ class Machine:
     ) -> None:
         """What the program answers to every command line that begins so (a probe goes by its file name)."""
         text = stdout if isinstance(stdout, str) else json.dumps(stdout)
-        self.answers[command] = Answer(code, text, stderr)
+        self.answers[command] = ProgramOutput(code, text, stderr)
 
     def silent(self, command: str) -> None:
-        self.answers[command] = Answer(None, stderr=f"{command} did not answer within 10 s")
+        self.answers[command] = ProgramOutput(None, stderr=f"{command} did not answer within 10 s")
 
     def without(self, command: str) -> None:
         self.answers.pop(command)
 
-    def run(self, command: Sequence[str], timeout_s: float) -> Answer:
+    def run(self, command: Sequence[str], timeout_s: float) -> ProgramOutput:
         words = [Path(word).name if word.endswith(".py") else word for word in command]
         line = " ".join(words[1:] if words[1:] and words[1].endswith(".py") else words)
         self.asked.append(line)
         known = [key for key in self.answers if line.startswith(key)]
-        return self.answers[max(known, key=len)] if known else Answer(None, stderr=f"{command[0]}: {NOT_INSTALLED}")
+        return (
+            self.answers[max(known, key=len)] if known else ProgramOutput(None, stderr=f"{command[0]}: {NOT_INSTALLED}")
+        )
 
     # What a driver consists of.
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from heimdall.doctor import docker_gpu_support
 from heimdall.doctor.facts.docker import ask_engine
 from heimdall.doctor.host import Host
-from heimdall.doctor.program import Answer
+from heimdall.doctor.program import ProgramOutput
 
 BOOT_S = 1_760_000_000
 ALL = [{"Source": "cdi", "ID": "nvidia.com/gpu=all"}, {"Source": "cdi", "ID": "vendor.com/net=eth0"}]
@@ -80,16 +80,18 @@ def test_where_cdi_is_off_a_specification_serves_nothing(machine: Any) -> None:
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (Answer(None, stderr="docker: not installed"), "not installed"),
-        (Answer(None, stderr="docker did not answer within 10 s"), "did not answer"),
-        (Answer(1, '{"ServerErrors": ["Cannot connect to the Docker daemon"]}'), "Cannot connect"),
-        (Answer(1, '{"ServerVersion": ""}', "permission denied while trying to connect"), "permission denied"),
-        (Answer(0, "no JSON"), "no JSON"),
-        (Answer(0, "[]"), "nothing readable"),
-        (Answer(0, ""), "nothing readable"),
+        (ProgramOutput(None, stderr="docker: not installed"), "not installed"),
+        (ProgramOutput(None, stderr="docker did not answer within 10 s"), "did not answer"),
+        (ProgramOutput(1, '{"ServerErrors": ["Cannot connect to the Docker daemon"]}'), "Cannot connect"),
+        (ProgramOutput(1, '{"ServerVersion": ""}', "permission denied while trying to connect"), "permission denied"),
+        (ProgramOutput(0, "no JSON"), "no JSON"),
+        (ProgramOutput(0, "[]"), "nothing readable"),
+        (ProgramOutput(0, ""), "nothing readable"),
     ],
 )
-def test_a_docker_that_cannot_be_asked_is_unknown_with_its_own_words(bare: Any, answer: Answer, reason: str) -> None:
+def test_a_docker_that_cannot_be_asked_is_unknown_with_its_own_words(
+    bare: Any, answer: ProgramOutput, reason: str
+) -> None:
     support = docker_gpu_support(bare.root, run=lambda command, timeout_s: answer)
     assert support.mode == "unknown"
     assert support.accelerator == "cpu"
@@ -97,7 +99,7 @@ def test_a_docker_that_cannot_be_asked_is_unknown_with_its_own_words(bare: Any, 
 
 
 def test_a_runner_that_raises_gives_an_answer_nevertheless(bare: Any) -> None:
-    def explode(command: object, timeout_s: float) -> Answer:
+    def explode(command: object, timeout_s: float) -> ProgramOutput:
         raise RuntimeError("boom")
 
     support = docker_gpu_support(bare.root, run=explode)
@@ -114,7 +116,7 @@ JSON = st.recursive(
 
 @given(document=JSON)
 def test_no_answer_of_docker_makes_it_raise(document: object) -> None:
-    answer = Answer(0, json.dumps(document))
+    answer = ProgramOutput(0, json.dumps(document))
     support = docker_gpu_support(Path("/nonexistent"), run=lambda command, timeout_s: answer)
     assert support.mode in ("none", "unknown", "cdi", "toolkit")
 

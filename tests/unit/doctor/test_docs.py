@@ -1,4 +1,4 @@
-"""docs/doctor.md and the code say the same."""
+"""The page of findings and the code say the same."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from heimdall.doctor.facts import wheels
 from heimdall.doctor.finding import NAMES
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-TEXT = (REPOSITORY / "docs" / "doctor.md").read_text()
+TEXT = (REPOSITORY / "docs" / "reference" / "doctor.md").read_text()
 FINDINGS = re.search(r"## Findings\n(.*?)\n## ", TEXT, re.DOTALL)
 
 

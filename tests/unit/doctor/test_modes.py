@@ -35,7 +35,7 @@ kind: nvidia.com/gpu
 
 @dataclass(frozen=True)
 class Mode:
-    """`mode` is its row in the table of docs/doctor.md; `commands` is the whole of what is to be typed."""
+    """`mode` is its row in the table of docs/reference/doctor.md; `commands` is the whole of what is to be typed."""
 
     mode: str
     break_it: Callable[[Any], None]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from heimdall.doctor.facts.training import find_training, parse_inspect, torch_in_container
 from heimdall.doctor.host import Host
-from heimdall.doctor.program import Answer
+from heimdall.doctor.program import ProgramOutput
 
 GPU = {"Driver": "nvidia", "Count": -1, "Capabilities": [["gpu"]]}
 
@@ -90,6 +90,6 @@ JSON = st.recursive(
 
 @given(document=JSON)
 def test_no_answer_of_docker_inspect_makes_it_raise(document: object) -> None:
-    host = Host(Path("/nonexistent"), lambda command, timeout_s: Answer(0, json.dumps(document)))
+    host = Host(Path("/nonexistent"), lambda command, timeout_s: ProgramOutput(0, json.dumps(document)))
     training = find_training(host)
     assert training is None or training.asks_for_gpu in (True, False)

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from heimdall.evaluation.comparison import Answer, Comparison, Label
+from heimdall.evaluation.comparison import Comparison, Label, ScoredFix
 from heimdall.evaluation.summaries import ratio_of_medians, summarise, to_json
 
 
@@ -26,7 +26,8 @@ def _comparison(count: int = 400, seed: int = 0, bound_m: float = 100.0) -> Comp
     ]
     answers = {
         name: [
-            Answer(factor * error, (error < bound_m, error < 1.5 * bound_m, True), 0.5, 10 * factor) for error in ideal
+            ScoredFix(factor * error, (error < bound_m, error < 1.5 * bound_m, True), 0.5, 10 * factor)
+            for error in ideal
         ]
         for name, factor in (("likelihood", 1.0), ("least squares", 1.5))
     }
@@ -62,7 +63,7 @@ def test_the_interval_of_unrelated_errors_holds_the_true_ratio_about_as_often_as
 
 def test_quantiles_count_failed_fixes_as_infinitely_far_off() -> None:
     comparison = _comparison(20)
-    half = [Answer(math.inf, (False,) * 3, 1.0, 1.0)] * 8 + comparison.answers["likelihood"][8:]
+    half = [ScoredFix(math.inf, (False,) * 3, 1.0, 1.0)] * 8 + comparison.answers["likelihood"][8:]
     groups = summarise(Comparison(comparison.labels, {"likelihood": half}), "likelihood")
     median, _, largest = groups[0].scores["likelihood"].quantiles_m
     assert math.isfinite(median)

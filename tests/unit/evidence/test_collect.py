@@ -62,7 +62,7 @@ def test_receivers_lie_where_their_coordinates_say() -> None:
 
 def test_a_flagged_receiver_is_never_part_of_the_evidence() -> None:
     """Neither its number nor its place: not the frame, not the area, not the masks."""
-    flagged = _change(_table(), 3, flaw="its position is (0, 0), which stands for none")
+    flagged = _change(_table(), 3, flaw="its position is (0, 0), which means none")
     nowhere = _change(flagged, 3, receiver=Receiver("R3", 0.0, 0.0))
     three = replace(_table(), receptions=_table().receptions[:3])
     for observation in (flagged, nowhere):
@@ -70,7 +70,7 @@ def test_a_flagged_receiver_is_never_part_of_the_evidence() -> None:
         assert evidence.present.shape == (1, 3)
         np.testing.assert_array_equal(evidence.position_enu_m, reference.position_enu_m)
         np.testing.assert_array_equal(evidence.half_width_m, reference.half_width_m)
-    assert collect(flagged).reasons[3] == "its position is (0, 0), which stands for none"
+    assert collect(flagged).reasons[3] == "its position is (0, 0), which means none"
 
 
 def test_a_flagged_recording_is_not_aligned_with_the_others(make_signal: MakeSignal) -> None:
@@ -106,7 +106,7 @@ def test_clocks_that_cannot_carry_time_are_named() -> None:
     poor = _change(clockless, 1, receiver=replace(_receivers()[1], clock_sigma_s=2e-3))
     collected = collect(poor)
     assert collected.reasons[0] == "no clock: power only"
-    assert "clock of 0.002 s says nothing about a place in an area of" in str(collected.reasons[1])
+    assert "clock of 0.002 s is too poor for an area of" in str(collected.reasons[1])
     assert collected.evidence.has_arrival[0].tolist() == [False, False, True, True]
 
 

@@ -1,4 +1,4 @@
-"""docs/formats.md names what the readers and writers know."""
+"""The page of formats names what the readers and writers know."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from heimdall.formats.readers import measurements, positions, read, sigmf, sigmf_metadata
 from heimdall.formats.writers import write
 
-TEXT = (Path(__file__).resolve().parents[3] / "docs" / "formats.md").read_text(encoding="utf-8")
+TEXT = (Path(__file__).resolve().parents[3] / "docs" / "reference" / "formats.md").read_text(encoding="utf-8")
 NAMES = [
     *(f"`{suffix}`" for suffix in write.SUFFIXES),
     *(f"`{suffix}`" for suffix in read.MEASUREMENT_SUFFIXES),

@@ -61,3 +61,26 @@ def test_a_change_that_does_not_fit_is_one_line_that_names_it(change: str, said:
 def test_an_unknown_recipe_is_answered_with_those_there_are() -> None:
     with pytest.raises(InputError, match="quick, study, base, large"):
         recipe("huge")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "steps=-5",
+        "steps=-1",
+        "steps=0",
+        "steps=100000000000000000000",
+        "batch_size=0",
+        "optimizer.lr=-1",
+        "optimizer.lr=NaN",
+        "optimizer.warmup=2",
+        "scenes.pool=0",
+        "scenes.recorded_share=1.5",
+        "validate_every=0",
+        "seed=-1",
+        "network.cells=0",
+    ],
+)
+def test_a_value_out_of_its_bounds_is_named_before_anything_starts(change):
+    with pytest.raises(InputError, match=change.partition("=")[0].rpartition(".")[2]):
+        recipe_with("quick", [change])

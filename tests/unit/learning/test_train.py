@@ -24,9 +24,9 @@ from heimdall.learning.run import phases as training
 from heimdall.learning.run.bundling import export_run, recipe_of_run
 from heimdall.learning.run.module import EvidenceModule
 from heimdall.learning.run.stop import StoppedError
-from heimdall.learning.run.training_callback import Watch
+from heimdall.learning.run.training_callback import TrainingCallback
 from heimdall.learning.train import train
-from heimdall.runs.writer import RunFolder
+from heimdall.runs.writer import RunWriter
 
 pytestmark = pytest.mark.usefixtures("synthetic_scenes")
 
@@ -34,7 +34,7 @@ _CPU = Accelerator("auto", "cpu", "no NVIDIA card", "a processor", "32-true")
 
 
 def _options(path: Path, said: StringIO | None = None) -> TrainingOptions:
-    return TrainingOptions(RunFolder(path), _CPU, console=Console(file=said or StringIO(), force_terminal=False))
+    return TrainingOptions(RunWriter(path), _CPU, console=Console(file=said or StringIO(), force_terminal=False))
 
 
 def _hash(path: Path, recipe: Recipe) -> str:
@@ -52,7 +52,7 @@ def no_export(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_run_leaves_a_bundle_a_result_and_the_record_of_its_device(tiny: Recipe, tmp_path: Path) -> None:
     said = StringIO()
     path = train(tiny, _options(tmp_path, said))
-    bundle, folder = read_bundle(path), RunFolder(tmp_path)
+    bundle, folder = read_bundle(path), RunWriter(tmp_path)
     assert folder.read_json("result.json") == {"model": path.name, "scores": bundle.scores}
     assert bundle.training["accelerator"] == _CPU.record
     assert bundle.training["weights_sha256"] == _hash(tmp_path, tiny)
@@ -72,15 +72,15 @@ def test_a_run_stopped_by_a_signal_and_resumed_ends_with_the_same_weights(
     tiny: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_after: int
 ) -> None:
     train(tiny, _options(tmp_path / "whole"))
-    after_step = Watch.on_train_batch_end
+    after_step = TrainingCallback.on_train_batch_end
 
-    def stopping(self: Watch, trainer: Trainer, *rest: Any) -> None:
+    def stopping(self: TrainingCallback, trainer: Trainer, *rest: Any) -> None:
         if trainer.global_step == stop_after:
             os.kill(os.getpid(), signal.SIGTERM)
         after_step(self, trainer, *rest)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Watch, "on_train_batch_end", stopping)
+        patched.setattr(TrainingCallback, "on_train_batch_end", stopping)
         with pytest.raises(StoppedError):
             train(tiny, _options(tmp_path / "parted"))
     stopped = torch.load(tmp_path / "parted" / "checkpoints" / "last.ckpt", weights_only=False)
@@ -108,7 +108,7 @@ def test_a_checkpoint_of_any_step_leads_to_the_same_weights(
         train(often, _options(tmp_path / "watched"))
     assert sorted(saved) == [1, 2, 3, 4, 5, 6]
     for step in (1, 4):
-        folder = RunFolder(tmp_path / f"from-{step}")
+        folder = RunWriter(tmp_path / f"from-{step}")
         folder.make()
         folder.checkpoint.write_bytes(saved[step])
         train(often, _options(folder.path))
@@ -128,7 +128,7 @@ def test_running_out_of_memory_is_recorded_and_the_run_goes_on(
 
     monkeypatch.setattr(EvidenceModule, "loss", scarce)
     train(tiny, _options(tmp_path))
-    codes = [warning["code"] for warning in RunFolder(tmp_path).read_json("warnings.json")]
+    codes = [warning["code"] for warning in RunWriter(tmp_path).read_json("warnings.json")]
     assert codes == ["cpu-fallback", "out-of-memory"]
 
 
@@ -150,7 +150,7 @@ def test_a_batch_in_parts_has_the_gradient_of_the_whole(tiny: Recipe, tmp_path: 
 @pytest.mark.usefixtures("no_export")
 def test_the_run_remembers_its_recipe(tiny: Recipe, tmp_path: Path) -> None:
     train(replace(tiny, steps=1), _options(tmp_path))
-    assert recipe_of_run(RunFolder(tmp_path)) == replace(tiny, steps=1)
+    assert recipe_of_run(RunWriter(tmp_path)) == replace(tiny, steps=1)
 
 
 def test_an_unfinished_run_is_not_exported(tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_an_unfinished_run_is_not_exported(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("no_export")
 def test_a_run_that_another_version_calibrated_says_so_and_is_calibrated_anew(tiny: Recipe, tmp_path: Path) -> None:
     train(replace(tiny, steps=1), _options(tmp_path))
-    folder = RunFolder(tmp_path)
+    folder = RunWriter(tmp_path)
     calibration = folder.read_json("calibration.json")
     folder.write_json("calibration.json", {name: value for name, value in calibration.items() if name != "blends"})
     with pytest.raises(InputError, match="another version of heimdall; delete"):

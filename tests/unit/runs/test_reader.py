@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from heimdall.runs.reader import Progress, Result, RunFolder
+from heimdall.runs.reader import Progress, Result, RunReader
 
 QUIET = hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
 JSON = st.recursive(
@@ -21,8 +21,8 @@ JSON = st.recursive(
 
 
 @pytest.fixture
-def folder(tmp_path) -> RunFolder:
-    return RunFolder(tmp_path)
+def folder(tmp_path) -> RunReader:
+    return RunReader(tmp_path)
 
 
 def test_an_empty_folder_has_nothing_to_tell(folder):

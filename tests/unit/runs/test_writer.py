@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from heimdall.runs.writer import RunFolder, write_atomically
+from heimdall.runs.writer import RunWriter, write_atomically
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
@@ -24,7 +24,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
 
 
 def test_progress_keeps_what_was_said_before(tmp_path: Path) -> None:
-    folder = RunFolder(tmp_path)
+    folder = RunWriter(tmp_path)
     folder.report_progress(phase="train", step=1, now=True)
     folder.report_progress(step=2, now=True)
     document = folder.read_json("progress.json")
@@ -33,14 +33,14 @@ def test_progress_keeps_what_was_said_before(tmp_path: Path) -> None:
 
 
 def test_progress_is_not_written_for_every_step(tmp_path: Path) -> None:
-    folder = RunFolder(tmp_path)
+    folder = RunWriter(tmp_path)
     for step in range(5):
         folder.report_progress(step=step)
     assert folder.read_json("progress.json")["step"] == 0
 
 
 def test_metrics_are_one_object_a_line(tmp_path: Path) -> None:
-    folder = RunFolder(tmp_path)
+    folder = RunWriter(tmp_path)
     folder.append_metrics(10, {"loss": 1.5})
     folder.append_metrics(20, {"loss": 1.25})
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
@@ -48,7 +48,7 @@ def test_metrics_are_one_object_a_line(tmp_path: Path) -> None:
 
 
 def test_a_warning_said_twice_stands_once(tmp_path: Path) -> None:
-    folder = RunFolder(tmp_path)
+    folder = RunWriter(tmp_path)
     for _ in range(2):
         folder.warn("cpu-fallback", "no GPU")
     assert folder.read_json("warnings.json") == [{"code": "cpu-fallback", "message": "no GPU"}]

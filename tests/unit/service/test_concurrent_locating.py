@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
@@ -10,13 +11,13 @@ from heimdall.artifacts import open_artifacts
 from heimdall.errors import InputError
 from heimdall.formats.readers.measurements import read_measurements
 from heimdall.locating import Method
-from heimdall.locating.by_likelihood import locate_each
+from heimdall.locating.method import locate_each
 from heimdall.service import concurrent_locating
 from heimdall.service.concurrent_locating import Deadline, Locator, RateLimit
 from heimdall.service.database.store import Alias
 from heimdall.service.errors import BusyError, TooLargeError, TooOftenError, UnknownError
 from heimdall.service.models import registry
-from heimdall.service.models.model_cache import CHAMPION, WarmModels
+from heimdall.service.models.model_cache import CHAMPION, ModelCache
 from heimdall.service.receivers import registered
 from heimdall.service.receivers.registered import Correction, StationFields
 
@@ -27,7 +28,7 @@ from .observed import RECEIVERS, TRUTH, table
 def locator(settings, store):
     artifacts = open_artifacts(settings.artifact_address)
     few = settings.model_copy(update={"locate_slots": 1, "locate_queue": 2})
-    made = Locator(few, store, WarmModels(artifacts, settings.home / "warm"))
+    made = Locator(few, store, ModelCache(artifacts, settings.home / "warm"))
     yield made
     made.close()
 
@@ -89,7 +90,7 @@ def test_without_a_champion_the_likelihood_locates(locator):
 
 def test_the_champion_is_asked_and_stays_loaded(locator, imported, monkeypatch):
     first = locator.locate(observations(), Method.LEARNED)
-    monkeypatch.setattr(WarmModels, "_load", lambda *_: pytest.fail("loaded twice"))
+    monkeypatch.setattr(ModelCache, "_load", lambda *_: pytest.fail("loaded twice"))
     second = locator.locate(observations(), Method.LEARNED, imported.id)
     assert first.model.id == second.model.id == imported.id
     assert {fix.method for fix in (*first.fixes, *second.fixes)} == {"hybrid"}
@@ -136,14 +137,14 @@ def test_so_many_a_minute_for_each():
 def test_work_that_nobody_waits_for_ends_at_the_next_observation_and_frees_its_slot(locator, monkeypatch):
     deadline, seen = Deadline(60.0), []
 
-    def slow(portion):
+    def slow(portion, *way):
         seen.append(len(portion))
         deadline.abandon()
-        return locate_each(portion)
+        return locate_each(portion, *way)
 
     monkeypatch.setattr(concurrent_locating, "locate_each", slow)
     work = locator.run(lambda: locator.locate(observations(count=100), deadline=deadline), deadline)
-    with pytest.raises(BusyError, match="nobody waits"):
+    with pytest.raises(BusyError, match="no longer waits"):
         work.result(60)
     assert seen == [32]
     assert locator.waiting == 0
@@ -152,6 +153,30 @@ def test_work_that_nobody_waits_for_ends_at_the_next_observation_and_frees_its_s
 def test_more_observations_than_a_request_may_have_are_refused_before_any_is_located(locator, monkeypatch):
     few = locator._settings.model_copy(update={"locate_observations": 3})
     monkeypatch.setattr(locator, "_settings", few)
-    monkeypatch.setattr(concurrent_locating, "locate_each", lambda _: pytest.fail("located"))
+    monkeypatch.setattr(concurrent_locating, "locate_each", lambda *_: pytest.fail("located"))
     with pytest.raises(TooLargeError, match="heimdall locate"):
         locator.locate(observations(count=4))
+
+
+def test_requests_at_the_same_time_share_a_helper_and_get_the_same_fixes(locator, imported):
+    """The helper is of use once it has started; until then, and while it is busy, a request is located here."""
+    beside, start = [], locator._helper.start
+
+    def watched(work, item):
+        future = start(work, item)
+        beside.append(future is not None)
+        return future
+
+    locator._helper.start = watched
+    alone = locator.locate(observations(), Method.LEARNED).fixes[0]
+    assert beside == []
+    locator._waiting += 2
+    end = time.monotonic() + 60
+    while not any(beside):
+        assert time.monotonic() < end
+        answer = locator.locate(observations(), Method.LEARNED)
+        time.sleep(0.05)
+    locator._waiting -= 2
+    fix = answer.fixes[0]
+    assert (fix.latitude_deg, fix.longitude_deg) == (alone.latitude_deg, alone.longitude_deg)
+    assert answer.to_bytes(".geojson")

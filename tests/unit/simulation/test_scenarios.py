@@ -15,7 +15,7 @@ from heimdall.simulation.clock import CLOCK_CLASSES
 from heimdall.simulation.drawing import draw_cast
 from heimdall.simulation.spectrum import COLUMNS
 
-DOCUMENT = Path(__file__).parents[3] / "docs" / "simulation.md"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "reference" / "simulation.md"
 NAMES = st.sampled_from(sorted(SCENARIOS))
 
 

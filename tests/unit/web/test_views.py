@@ -13,11 +13,11 @@ from heimdall.runs.reader import Warned
 from heimdall.service.api.routes.models import FrozenView, ModelView
 from heimdall.service.receivers.registered import Correction, StationFields
 from heimdall.web.models import model_view
+from heimdall.web.places import place_text
 from heimdall.web.receivers.receiver_form import read_fields
 from heimdall.web.receivers.receivers_page import read_list
 from heimdall.web.system.system_page import finding_html, workers_html
 from heimdall.web.training.job_panel import Look, error_chart, figures_html, loss_chart, title_html, warnings_html
-from heimdall.web.words import place_text
 
 EVIL = "<script>alert(1)</script>"
 SCORES = {

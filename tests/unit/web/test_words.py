@@ -1,50 +1,14 @@
-"""What people type is understood or refused with what to write, and figures are worded for them."""
+"""Figures are worded for people."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from heimdall.errors import InputError
-from heimdall.observation import Place
 from heimdall.web import words
 from heimdall.web.page_session import Latest, sentence
-
-
-@given(st.floats(-90, 90), st.floats(-180, 180))
-def test_a_place_that_is_written_is_the_place_that_is_read(latitude: float, longitude: float) -> None:
-    """With a comma or a space, as numbers are usually written."""
-    for separator in (", ", ",", " ", "; "):
-        found = words.read_place(f"{latitude:.6f}{separator}{longitude:.6f}")
-        assert found is not None
-        assert (found.latitude_deg, found.longitude_deg) == (
-            pytest.approx(latitude, abs=1e-6),
-            pytest.approx(longitude, abs=1e-6),
-        )
-
-
-def test_a_height_may_follow_and_brackets_may_stand_around() -> None:
-    assert words.read_place("[46.5, 8.8, 480]") == Place(46.5, 8.8, 480.0)
-    assert words.read_place("  ") is None
-
-
-@pytest.mark.parametrize("text", ["somewhere", "50.0", "50.0, 9.0, 1, 2", "95, 10", "10, 190"])
-def test_anything_else_is_refused_with_what_to_write(text: str) -> None:
-    with pytest.raises(InputError, match="latitude"):
-        words.read_place(text)
-
-
-@given(st.text(max_size=40))
-def test_no_text_is_read_as_a_place_off_the_globe(text: str) -> None:
-    """It is refused, or a place, or nothing."""
-    try:
-        found = words.read_place(text)
-    except InputError:
-        return
-    assert found is None or (abs(found.latitude_deg) <= 90 and abs(found.longitude_deg) <= 180)
 
 
 @pytest.mark.parametrize(
@@ -78,15 +42,41 @@ def test_a_message_becomes_a_sentence_and_a_file_keeps_its_name(message: str, sa
     assert sentence(message) == said
 
 
-@given(st.floats(-90, 90), st.floats(-180, 180), st.none() | st.floats(-1e3, 1e5))
-def test_a_form_that_nobody_edits_gives_back_what_it_showed(
-    latitude: float, longitude: float, height: float | None
-) -> None:
-    place = Place(latitude, longitude, height)
-    assert words.read_place(words.place_text(place)) == place
-
-
 def test_of_several_requests_the_last_one_counts() -> None:
     latest = Latest()
     first, second = latest.begin(), latest.begin()
     assert (first(), second()) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ("no session 12: `GET /api/v1/sessions` lists them", "No session 12."),
+        ("start one with `heimdall worker`", "Start one with heimdall worker."),
+        ("/tmp/heimdall-upload-x8_z/m.jsonl line 1: no id", "m.jsonl line 1: no id."),
+    ],
+)
+def test_people_are_not_told_of_curl_or_temporary_folders(message: str, said: str) -> None:
+    assert sentence(message) == said
+
+
+class Fields(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    level_sigma_db: float = Field(0.0, ge=0)
+    steps: int = Field(1, le=10)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"level_sigma_db": -1}, "level sigma db must be at least 0"),
+        ({"steps": "x"}, "steps must be a whole number"),
+        ({"steps": 11}, "steps must be at most 10"),
+        ({"stpes": 1}, "stpes is not known"),
+    ],
+)
+def test_what_is_wrong_with_a_field_is_said_in_words(values: dict, said: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Fields.model_validate(values)
+    assert words.validation_text(caught.value) == said

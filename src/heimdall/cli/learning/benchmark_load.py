@@ -22,7 +22,7 @@ _TOKEN = "HEIMDALL_TOKEN"
 
 
 @dataclass(frozen=True)
-class Answer:
+class TimedReply:
     status: int
     seconds: float
     document: dict[str, Any]
@@ -63,7 +63,9 @@ def _query(method: str, model: str | None) -> dict[str, str]:
     return {"method": method} | ({} if model is None else {"model": model})
 
 
-async def locate_at_once(address: str, token: str, session: Path, count: int, query: dict[str, str]) -> list[Answer]:
+async def locate_at_once(
+    address: str, token: str, session: Path, count: int, query: dict[str, str]
+) -> list[TimedReply]:
     """One request to warm up, then `count` of them together."""
     import httpx
 
@@ -73,10 +75,10 @@ async def locate_at_once(address: str, token: str, session: Path, count: int, qu
 
     async with httpx.AsyncClient(base_url=address, headers=headers, timeout=_PATIENCE_S, limits=limits) as client:
 
-        async def ask() -> Answer:
+        async def ask() -> TimedReply:
             begun = time.perf_counter()
             answer = await client.post("/api/v1/locate", params=query, files=[("files", (name, content))])
-            return Answer(answer.status_code, time.perf_counter() - begun, answer.json())
+            return TimedReply(answer.status_code, time.perf_counter() - begun, answer.json())
 
         try:
             await ask()

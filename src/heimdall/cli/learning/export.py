@@ -27,7 +27,7 @@ def export(
     json: JsonOption = False,
 ) -> None:
     """Write a bundle: one ONNX file, held against torch before it is kept, with its manifest and its card."""
-    from heimdall.runs.writer import RunFolder
+    from heimdall.runs.writer import RunWriter
 
     source = checkpoint or run
     if (source is None) == (untrained is None):
@@ -42,7 +42,7 @@ def export(
         assert source is not None
         path = export_run(source, target)
     if run_dir is not None:
-        folder = RunFolder(run_dir)
+        folder = RunWriter(run_dir)
         folder.write_json("result.json", {"model": path.name, "scores": {}})
     if json:
         print_json({"model": str(path)})

@@ -18,7 +18,7 @@ from heimdall.errors import InputError
 if TYPE_CHECKING:
     from heimdall.learning.cluster_layout import Cluster
     from heimdall.learning.recipes import Recipe
-    from heimdall.runs.writer import RunFolder
+    from heimdall.runs.writer import RunWriter
 
 _GIB = 2**30
 
@@ -36,7 +36,8 @@ def train(
         typer.Option(help="ray, ray://HOST:PORT or ray:HOST:PORT: train on a Ray cluster, or start one here."),
     ] = None,
     workers: Annotated[
-        str | None, typer.Option(help="With --on: how many, or the least and the most as 2:8. All there is room for.")
+        str | None,
+        typer.Option(help="With --on: how many, or least and most, such as 2:8. By default all there is room for."),
     ] = None,
     storage: Annotated[
         str | None,
@@ -51,7 +52,7 @@ def train(
     init: Annotated[
         Path | None, typer.Option("--init", "--from-model", help="Bundle whose weights to start from.")
     ] = None,
-    resume: Annotated[Path | None, typer.Option(help="Folder of a stopped run to go on with.")] = None,
+    resume: Annotated[Path | None, typer.Option(help="Folder of a stopped run to continue.")] = None,
     run_dir: Annotated[Path | None, typer.Option(help="Folder of the run; below HEIMDALL_HOME if not given.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Change a field of the recipe: optimizer.lr=3e-4.")
@@ -68,9 +69,9 @@ def train(
     """Train a network on simulated scenes, calibrate it on held-out ones, and export it as a bundle."""
     _log_to_console()
     from heimdall.learning.accelerator import left_to, resolve
-    from heimdall.runs.writer import RunFolder
+    from heimdall.runs.writer import RunWriter
 
-    run = RunFolder(resume or run_dir or _new_run(recipe))
+    run = RunWriter(resume or run_dir or _new_run(recipe))
     chosen = _recipe(run if resume else None, recipe, set_ or [])
     if resume and run.result.exists():
         _finish(run, json)
@@ -87,12 +88,14 @@ def train(
         print_json(document) if json else _show_plan(document)
         return
     if resume is None and (run.checkpoint.exists() or run.result.exists()):
-        raise InputError(f"{run.path} holds a run already: go on with --resume {run.path}, or name another folder")
+        raise InputError(
+            f"{run.path} already holds a run: continue it with --resume {run.path}, or name another folder"
+        )
     if _train(chosen, run, resolved, init, data or [], track, cluster) is not None:
         _finish(run, json)
 
 
-def _recipe(resumed: RunFolder | None, name: str | None, changes: list[str]) -> Recipe:
+def _recipe(resumed: RunWriter | None, name: str | None, changes: list[str]) -> Recipe:
     """The recipe of the run that is resumed, else the named one with its changes."""
     from heimdall.learning.recipes import recipe_with
     from heimdall.learning.run.bundling import recipe_of_run
@@ -128,7 +131,7 @@ def _artifact_store() -> str | None:
 
 def _train(
     chosen: Recipe,
-    run: RunFolder,
+    run: RunWriter,
     resolved: Any,
     init: Path | None,
     data: list[Path],
@@ -153,10 +156,10 @@ def _train(
     try:
         return train(chosen, options)
     except StoppedError as error:
-        raise StoppedError(f"stopped; go on with: heimdall train --resume {run.path}") from error
+        raise StoppedError(f"stopped; to continue: heimdall train --resume {run.path}") from error
 
 
-def _finish(run: RunFolder, json: bool) -> None:
+def _finish(run: RunWriter, json: bool) -> None:
     result = run.read_json("result.json")
     model = run.path / result["model"]
     if json:

@@ -91,13 +91,13 @@ def _train_and_compare(run: _Demo) -> None:
     shutil.copy(next((out / "train").glob("*.heimdall")), out / "quick.heimdall")
     pictures = tuple(f"matched/{name}.png" for name in ("errors", "coverage", "bound"))
     run.heimdall(
-        "Compare all methods on scenes drawn from the law that the likelihood assumes",
+        "Compare all methods on scenes that follow the likelihood's assumptions",
         *("evaluate", "--scenario", "matched", "--count", str(_MATCHED_SCENES), "--seed", "777"),
         *("--model", out / "quick.heimdall", "--plots", out / "matched"),
         pictures=pictures,
     )
     run.heimdall(
-        "Compare all methods where the law is wrong: links blocked in clusters",
+        "Compare all methods where the assumptions are wrong: links blocked in clusters",
         *("evaluate", "--scenario", "clustered-blocking", "--count", str(_MISMATCHED_SCENES), "--seed", "777"),
         *("--model", out / "quick.heimdall", "--plots", out / "mismatched"),
         pictures=("mismatched/errors.png", "mismatched/coverage.png"),

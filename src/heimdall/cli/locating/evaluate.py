@@ -21,7 +21,7 @@ from heimdall.errors import InputError
 if TYPE_CHECKING:
     from heimdall.evaluation.comparison import Case, Comparison, Method
     from heimdall.evaluation.summaries import Group, Score
-    from heimdall.runs.writer import RunFolder
+    from heimdall.runs.writer import RunWriter
 
 REFERENCE = "likelihood"
 _MANY = 128
@@ -35,7 +35,9 @@ def evaluate(
         list[Path] | None, typer.Argument(help="Observations with known transmitters, as `heimdall locate` reads them.")
     ] = None,
     model: Annotated[Path | None, typer.Option(help="Model bundle (.heimdall) to compare as well.")] = None,
-    scenario: Annotated[str | None, typer.Option(help="Simulated scenes instead; docs/simulation.md has them.")] = None,
+    scenario: Annotated[
+        str | None, typer.Option(help="Simulated scenes instead; docs/reference/simulation.md lists them.")
+    ] = None,
     corrections: Annotated[
         Path | None,
         typer.Option(help="Receivers' delays and level biases, as `heimdall receivers calibrate` writes them."),
@@ -53,7 +55,7 @@ def evaluate(
         raise InputError("give either --scenario NAME or paths of observations with known transmitters")
     run = None if run_dir is None else _opened(run_dir)
     if run is not None and run.result.exists():
-        console.print(f"{run.path} has its result already")
+        console.print(f"{run.path} already has its result")
         return
     work = (
         _simulated(scenario, count, seed, model) if scenario is not None else _recorded(paths or [], model, corrections)
@@ -67,11 +69,11 @@ def evaluate(
         show(_groups(comparison))
 
 
-def _opened(folder: Path) -> RunFolder:
-    from heimdall.runs.writer import RunFolder
+def _opened(folder: Path) -> RunWriter:
+    from heimdall.runs.writer import RunWriter
 
     folder.mkdir(parents=True, exist_ok=True)
-    return RunFolder(folder)
+    return RunWriter(folder)
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,7 @@ def _methods(model: Path | None, threads: int | None) -> list[Method]:
     return methods + [Method(name, partial(learned.locate_by, method=name)) for name in (NETWORK, HYBRID)]
 
 
-def _compared(work: _Work, jobs: int | None, on: str | None, run: RunFolder | None, *, quiet: bool) -> Comparison:
+def _compared(work: _Work, jobs: int | None, on: str | None, run: RunWriter | None, *, quiet: bool) -> Comparison:
     """Run the comparison where a signal stops it at once: it begins anew when it is started again."""
     from heimdall.evaluation.comparison import joined
     from heimdall.execution.processes import cores, in_order
@@ -176,7 +178,7 @@ def _compared(work: _Work, jobs: int | None, on: str | None, run: RunFolder | No
         stop.release()
 
 
-def _progress(run: RunFolder | None, total: int | None) -> Callable[[int], None]:
+def _progress(run: RunWriter | None, total: int | None) -> Callable[[int], None]:
     """Progress for the run folder."""
     begun = time.monotonic()
 
@@ -226,7 +228,7 @@ def _document(
     )
 
 
-def _write_results(comparison: Comparison, document: dict[str, Any], plots: Path | None, run: RunFolder | None) -> None:
+def _write_results(comparison: Comparison, document: dict[str, Any], plots: Path | None, run: RunWriter | None) -> None:
     folder = plots if plots is not None or run is None else run.path / "plots"
     if folder is not None:
         from heimdall.evaluation.plots import draw_plots

@@ -19,6 +19,8 @@ import typer
 from rich.table import Table
 
 from heimdall.cli.app import app
+from heimdall.cli.locating.receivers_synchronise import ReferenceOption, by_reference
+from heimdall.cli.locating.transmitters import TransmittersOption, parse_place
 from heimdall.cli.output import JobsOption, JsonOption, OnOption, console, progress
 from heimdall.errors import InputError
 from heimdall.fix import Fix, Status
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from heimdall.formats.maps.map_scene import EvidenceMap
     from heimdall.locating.by_network import Learned
     from heimdall.observation import Observation
+    from heimdall.transmitter import KnownTransmitter
 
 _Result: TypeAlias = "tuple[Fix, list[EvidenceMap]]"
 _ROWS_SHOWN = 20
@@ -47,16 +50,23 @@ def locate(
             help="SigMF session, folder of KiwiSDR *_iq.wav or other IQ WAV, or measurement file (JSON lines)."
         ),
     ],
-    method: Annotated[Method, typer.Option(help="auto takes what the model's evaluation found better.")] = Method.AUTO,
+    method: Annotated[
+        Method, typer.Option(help="auto takes the method that the model's evaluation found better.")
+    ] = Method.AUTO,
     model: Annotated[Path | None, typer.Option(help="Model bundle (.heimdall) for auto and learned.")] = None,
-    truth: Annotated[str | None, typer.Option(help="LATITUDE,LONGITUDE of the transmitter, to compare with.")] = None,
+    truth: Annotated[
+        str | None,
+        typer.Option(help="LATITUDE,LONGITUDE of the transmitter, or the name of a known one, to compare with."),
+    ] = None,
     bandwidth: Annotated[
-        float | None, typer.Option(min=1e-3, help="Width of the channel in Hz, in place of what was stated or found.")
+        float | None, typer.Option(min=1e-3, help="Width of the channel in Hz, instead of the one stated or found.")
     ] = None,
     corrections: Annotated[
         Path | None,
         typer.Option(help="Receivers' delays and level biases, as `heimdall receivers calibrate` writes them."),
     ] = None,
+    reference: ReferenceOption = None,
+    transmitters: TransmittersOption = None,
     output: Annotated[Path | None, typer.Option(help="Also write .geojson, .kml, .cot, .html or .png.")] = None,
     jobs: JobsOption = None,
     on: OnOption = None,
@@ -72,21 +82,26 @@ def locate(
     from heimdall.cli.locating.receivers_calibrate import read
 
     way = _Way(method, model, output is not None and output.suffix.lower() in _WITH_MAPS, read(corrections))
-    told = _Told(json, output)
-    known = _Known(None if truth is None else _parse_place(truth), bandwidth)
+    known = _Known(None if truth is None else _truth(truth, transmitters), bandwidth, reference, transmitters)
+    told = _Told(json, output, _transmitters(transmitters))
     for chunk, results in _located(paths, known, way, jobs, on, quiet=json):
         told.add(chunk, results)
     told.conclude()
 
 
-def _parse_place(text: str) -> Place:
-    try:
-        latitude, longitude = (float(part) for part in text.split(","))
-    except ValueError as error:
-        raise InputError(f"--truth {text}: give latitude and longitude in degrees, as 50.0155,9.0108") from error
-    if not (abs(latitude) <= 90 and abs(longitude) <= 180):
-        raise InputError(f"--truth {text}: not on the globe")
-    return Place(latitude, longitude)
+def _truth(text: str, transmitters: Path | None) -> Place:
+    """A place, or that of a known transmitter by its name."""
+    if "," not in text:
+        from heimdall.transmitter import named
+
+        return named(_transmitters(transmitters), text).place
+    return parse_place(text, "--truth")
+
+
+def _transmitters(path: Path | None) -> tuple[KnownTransmitter, ...]:
+    from heimdall.formats.transmitters import known
+
+    return known(path)
 
 
 @dataclass(frozen=True)
@@ -95,14 +110,19 @@ class _Known:
 
     truth: Place | None
     bandwidth_hz: float | None
+    reference: str | None = None
+    """Whose signal sets the clocks."""
+    transmitters: Path | None = None
 
     def of(self, observation: Observation) -> Observation:
         if self.truth is not None:
             observation = replace(observation, truth=self.truth)
-        if self.bandwidth_hz is None:
+        if self.bandwidth_hz is not None:
+            note = f"the channel of {self.bandwidth_hz:.6g} Hz was set, instead of {observation.bandwidth_hz:.6g} Hz"
+            observation = replace(observation, bandwidth_hz=self.bandwidth_hz, notes=(*observation.notes, note))
+        if self.reference is None:
             return observation
-        note = f"the channel of {self.bandwidth_hz:.6g} Hz is given, in place of {observation.bandwidth_hz:.6g} Hz"
-        return replace(observation, bandwidth_hz=self.bandwidth_hz, notes=(*observation.notes, note))
+        return by_reference(observation, self.reference, self.transmitters).observation
 
 
 @dataclass(frozen=True)
@@ -172,8 +192,8 @@ def _learned(model: Path, threads: int | None) -> Learned:
 class _Told:
     """What becomes of the fixes. As JSON they wait on the disk: a document is printed whole or not at all."""
 
-    def __init__(self, as_json: bool, output: Path | None) -> None:
-        self._output, self._count = output, 0
+    def __init__(self, as_json: bool, output: Path | None, transmitters: Sequence[KnownTransmitter]) -> None:
+        self._output, self._count, self._transmitters = output, 0, transmitters
         self._first: list[tuple[Observation, Fix]] = []
         self._kept: list[tuple[Observation, _Result]] = []
         self._useless: str | None = None
@@ -182,7 +202,8 @@ class _Told:
 
     def add(self, observations: Sequence[Observation], results: Sequence[_Result]) -> None:
         for observation, result in zip(observations, results, strict=True):
-            fix = result[0]
+            fix = self._named(result[0], observation)
+            result = (fix, result[1])
             if fix.status is Status.INSUFFICIENT:
                 self._useless = self._useless or fix.advice
             else:
@@ -197,6 +218,11 @@ class _Told:
                     indent(dumps(fix.to_json(), indent=2, ensure_ascii=False, allow_nan=False), "    ")
                 )
             self._count += 1
+
+    def _named(self, fix: Fix, observation: Observation) -> Fix:
+        from heimdall.transmitter import near
+
+        return replace(fix, near=near(fix, observation.frequency_hz, observation.bandwidth_hz, self._transmitters))
 
     def conclude(self) -> None:
         if self._useless is not None and not self._useful:
@@ -256,4 +282,6 @@ def _metres(length_m: float) -> str:
 
 def _remarks(fix: Fix) -> list[str]:
     advice = [fix.advice] if fix.advice else []
+    if fix.near is not None:
+        advice.append(f"{fix.near.name} stands in the 95 % region, {_metres(fix.near.distance_m)} from the position")
     return advice + [f"{report.name}: {report.reason}" for report in fix.receivers if report.reason]

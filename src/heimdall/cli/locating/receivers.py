@@ -15,7 +15,9 @@ from heimdall.errors import InputError
 if TYPE_CHECKING:
     from heimdall.estimation.receivers.receiver_check import ReceiverCheck
 
-receivers = typer.Typer(help="What the receivers themselves get wrong.", no_args_is_help=True, rich_markup_mode=None)
+receivers = typer.Typer(
+    help="Find receivers that are wrong, and correct them.", no_args_is_help=True, rich_markup_mode=None
+)
 app.add_typer(receivers, name="receivers")
 
 
@@ -27,13 +29,18 @@ def _group() -> None:
 @receivers.command()
 def check(
     paths: Annotated[list[Path], typer.Argument(help="Observations, as `heimdall locate` reads them.")],
-    most: Annotated[int, typer.Option(min=1, help="Of more observations than this, so many, evenly chosen.")] = 200,
+    most: Annotated[int, typer.Option(min=1, help="Use at most this many observations, evenly chosen.")] = 200,
     json: JsonOption = False,
 ) -> None:
     """Hold each receiver against what the others say: how late, how loud, how often unused; the worst first.
 
     Transmitters may be known or not.
     """
+    addresses = [str(path) for path in paths if ":/" in str(path) and not path.exists()]
+    if addresses:
+        raise InputError(
+            f"{addresses[0]} is an address: heimdall receivers probe ADDRESS asks a receiver for its state"
+        )
     from heimdall.estimation.receivers.receiver_check import check_receivers, evenly
     from heimdall.formats.readers.read import iterate_observations
 

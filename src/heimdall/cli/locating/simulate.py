@@ -11,22 +11,60 @@ from heimdall.cli.app import app
 from heimdall.cli.output import JsonOption, console, print_json
 from heimdall.errors import InputError
 
+_FILES, _SERVED = "matched", "continental"
+"""Scenarios where none is named: of files, and of what KiwiSDRs can hear."""
+
 
 @app.command()
 def simulate(
-    out: Annotated[Path, typer.Argument(help="Folder to write one session folder a scene into.")],
-    scenario: Annotated[str, typer.Option(help="Name of the scenario; docs/simulation.md has them all.")] = "matched",
+    out: Annotated[
+        Path | None, typer.Argument(help="Folder to write into; each scene becomes a session folder.")
+    ] = None,
+    scenario: Annotated[
+        str | None,
+        typer.Option(
+            help="Name of the scenario; docs/reference/simulation.md lists them. matched; with --serve continental."
+        ),
+    ] = None,
     count: Annotated[int, typer.Option(min=1, help="How many scenes.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same scenes, whatever the count.")] = 0,
+    serve: Annotated[
+        bool,
+        typer.Option(
+            "--serve", help="Play a scene as receivers on loopback ports, until stopped; docs/how-to/record.md."
+        ),
+    ] = False,
+    kiwis: Annotated[int, typer.Option(min=0, max=200, help="With --serve: KiwiSDRs.")] = 6,
+    dongles: Annotated[int, typer.Option(min=0, max=200, help="With --serve: dongles behind rtl_tcp.")] = 0,
+    speed: Annotated[float, typer.Option(min=0.1, max=100, help="With --serve: times real time.")] = 1.0,
+    fault: Annotated[
+        list[str] | None, typer.Option(help="With --serve: NAME=FAULT, as R02=busy; several times.")
+    ] = None,
+    on_off: Annotated[
+        str | None, typer.Option(help="With --serve: seconds on,off of the transmitter, as 20,40.")
+    ] = None,
+    velocity: Annotated[str, typer.Option(help="With --serve: the transmitter's, east,north in m/s.")] = "0,0",
+    bandwidth: Annotated[str | None, typer.Option(help="With --serve: of the channel, as 10k.")] = None,
+    port: Annotated[
+        int, typer.Option(min=0, max=65000, help="With --serve: of the first receiver; 0: free ones.")
+    ] = 18073,
     json: JsonOption = False,
 ) -> None:
-    """Write simulated scenes as SigMF sessions that `heimdall locate` reads."""
-    folders = _write_sessions(out, scenario, count, seed)
+    """Write simulated scenes as SigMF sessions that `heimdall locate` reads, or play one as receivers to practise with."""
+    if serve:
+        from heimdall.cli.capturing.simulate_serve import Play, play
+
+        given = Play(scenario or _SERVED, seed, kiwis, dongles, speed, fault or [], on_off, velocity, bandwidth, port)
+        return play(given, json)
+    if out is None:
+        raise InputError("give a folder to write sessions into, or --serve")
+    name = scenario or _FILES
+    folders = _write_sessions(out, name, count, seed)
     if json:
         paths = [str(folder) for folder in folders]
-        print_json({"scenario": scenario, "seed": seed, "count": count, "sessions": paths})
+        print_json({"scenario": name, "seed": seed, "count": count, "sessions": paths})
     else:
-        console.print(f"{len(folders)} sessions of {scenario}, seed {seed}, in {out}")
+        console.print(f"{len(folders)} sessions of {name}, seed {seed}, in {out}")
 
 
 def _write_sessions(out: Path, name: str, count: int, seed: int) -> list[Path]:

@@ -18,7 +18,7 @@ def doctor(
     root: Annotated[Path, typer.Option(help="Examine the files below this folder instead of this machine's.")] = Path(
         "/"
     ),
-    fix: Annotated[bool, typer.Option("--fix", help="Show what can safely be mended, ask, and do it.")] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Show what can safely be repaired, ask, and do it.")] = False,
     recipe: Annotated[str | None, typer.Option(help="Compare the memory this recipe needs with the card's.")] = None,
     plan_json: Annotated[Path | None, typer.Option(help="The same, from `heimdall train --plan --json`.")] = None,
     log: Annotated[Path | None, typer.Option(help="Explain the errors in this log as well.")] = None,

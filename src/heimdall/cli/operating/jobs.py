@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from heimdall.cli.app import app
@@ -33,14 +33,18 @@ JobId = Annotated[str, typer.Argument(help="As `heimdall jobs list` shows it.")]
 def create(
     recipe: Annotated[str, typer.Option(help="Recipe to train from.")] = "quick",
     set_: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE of the recipe; may be repeated.")] = None,
-    accelerator: Annotated[str | None, typer.Option(help="auto, cpu or gpu; by default as the worker is set.")] = None,
+    accelerator: Annotated[
+        str | None, typer.Option(help="auto, cpu or gpu; by default as the worker is configured.")
+    ] = None,
     init: Annotated[str | None, typer.Option(help="Id of a model to fine-tune.")] = None,
     data: Annotated[
         list[str] | None, typer.Option(help="File or folder below the data folder to fine-tune on.")
     ] = None,
     name: Annotated[str, typer.Option(help="For people; the recipe's name if empty.")] = "",
     need_gpu: Annotated[bool, typer.Option("--need-gpu", help="Wait for a worker with a usable GPU.")] = False,
-    gpu_memory_gb: Annotated[float | None, typer.Option(help="And one whose GPU has so much memory.")] = None,
+    gpu_memory_gb: Annotated[
+        float | None, typer.Option(help="Wait for a worker whose GPU has this much memory.")
+    ] = None,
     memory_gb: Annotated[float | None, typer.Option(help="Main memory that the worker must have for it.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Follow it; exit code 1 unless it succeeds.")] = False,
     json: JsonOption = False,
@@ -71,7 +75,15 @@ def list_(limit: Annotated[int, typer.Option(min=1)] = 20, json: JsonOption = Fa
         documents = _documents(store, settings, found)
     if json:
         return print_json({"jobs": documents})
-    table = Table("id", "kind", "name", "state", "done", "device", "error or what it waits for")
+    table = Table(
+        Column("id", min_width=16, no_wrap=True),
+        "kind",
+        "name",
+        "state",
+        "done",
+        "device",
+        "error or what it waits for",
+    )
     for job, document in zip(found, documents, strict=True):
         done = f"{100 * job.fraction:.0f} %" if job.fraction is not None else ""
         table.add_row(job.id, job.kind, job.name, job.state, done, job.accelerator_used or "", _why(job, document))

@@ -14,10 +14,13 @@ from heimdall.cli.output import JsonOption, print_json
 @app.command()
 def restore(
     source: Annotated[Path, typer.Argument(help="A file that `heimdall backup` wrote.")],
-    replace: Annotated[bool, typer.Option("--replace", help="Give up the jobs and models that are there.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace the jobs and models that are there.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Only read the file and say whether it is whole.")] = False,
     secrets: Annotated[
-        bool, typer.Option("--secrets", help="Only the secrets, all of them: the databases outlived their passwords.")
+        bool,
+        typer.Option(
+            "--secrets", help="Restore only the secrets, all of them, for databases that outlived their passwords."
+        ),
     ] = False,
     json_: JsonOption = False,
 ) -> None:

@@ -16,7 +16,7 @@ from heimdall.errors import InputError
 if TYPE_CHECKING:
     from heimdall.service.database.store import Store
 
-tokens = typer.Typer(help="Make, list and revoke tokens of the API.", no_args_is_help=True)
+tokens = typer.Typer(help="Create, list and revoke tokens of the API.", no_args_is_help=True)
 app.add_typer(tokens, name="token")
 
 

@@ -219,7 +219,7 @@ def check_lost_in_container(facts: Facts) -> Finding | None:
     inside = nvml.ask_nvidia_smi(facts.host, 15.0, ("docker", "exec", CONTAINER))
     if inside.code != nvml.UNKNOWN:
         return None
-    return _lost(f"in {CONTAINER}: {inside.message}; on the host the driver is well", ())
+    return _lost(f"in {CONTAINER}: {inside.message}; on the host the driver works", ())
 
 
 def _lost(seen: str, before: tuple[str, ...]) -> Finding:

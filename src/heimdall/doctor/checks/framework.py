@@ -21,7 +21,7 @@ def check_torch(facts: Facts) -> Finding | None:
     )
     release = wheels.torch_release_for(facts.driver_version, _capability(facts))
     driver = f"driver {facts.driver_version}" if facts.driver_version else "this host (no driver)"
-    return Finding("torch", "ok", seen, f"For {driver} the training image is to be built with torch {release}.")
+    return Finding("torch", "ok", seen, f"For {driver} the training image must be built with torch {release}.")
 
 
 def check_driver_age(facts: Facts) -> Finding | None:
@@ -56,7 +56,7 @@ def _upgrade(facts: Facts, needed: int) -> tuple[str, ...]:
     """Nothing where the branch that torch needs no longer serves the card, or where the driver is not this system's."""
     card = drivers.card_of(facts)
     if (card and not card.is_served_by(needed)) or facts.is_jetson:
-        return ("# no driver that serves this card is new enough for torch: it trains on the CPU",)
+        return ("# no driver that supports this card is new enough for torch: it trains on the CPU",)
     if facts.is_wsl:
         return ("# install the current NVIDIA driver for Windows, in Windows",)
     return (*drivers.install_driver(facts, needed), REBOOT)
@@ -128,7 +128,8 @@ def _in_no_torch(facts: Facts, capabilities: tuple[tuple[int, int], ...]) -> Fin
         )
         return Finding("card_not_in_torch", "warning", seen, cause, _wheel_for_old())
     cause = (
-        f"The card has compute capability {number}, for which no torch of today has machine code: it trains on the CPU."
+        f"The card has compute capability {number}, for which no current torch release has machine code: "
+        "it trains on the CPU."
     )
     return Finding("card_not_in_torch", "fault", seen, cause, ("# nothing to install: another card, or the CPU",))
 
@@ -153,7 +154,7 @@ def _wheel_for_old() -> tuple[str, ...]:
 
 def _wheel_with(facts: Facts, wheel: wheels.Wheel, capability: tuple[int, int]) -> tuple[str, ...]:
     if not any(build.runs(capability) for build in wheels.BUILDS):
-        return ("# no torch of today has code for this card",)
+        return ("# no current torch release has code for this card",)
     if capability >= wheels.FIRST_CAPABILITY_CUDA_12:
         return install_release(facts, wheel, wheels.torch_release_for(facts.driver_version, capability))
     return _wheel_for_old()

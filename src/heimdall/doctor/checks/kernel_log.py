@@ -134,12 +134,12 @@ def check_legacy(facts: Facts) -> Finding | None:
 
 
 def _legacy(facts: Facts, branch: int, last: int, seen: str, count: int) -> Finding:
-    cause = f"Driver branch {branch or 'installed'} no longer serves this card; {last} is the last one that does."
+    cause = f"Driver branch {branch or 'installed'} no longer supports this card; {last} is the last one that does."
     if facts.loaded and versions.as_numbers(facts.loaded)[0] <= last < branch:
         cause += f" The old module {facts.loaded} is still loaded: a reboot would take the card away."
     status = _status(facts, count)
     if last < LAST_OF_TORCH:
-        cause += " No torch of today has code for a card that old, so it trains on the CPU in any case."
+        cause += " No current torch release has code for a card that old, so it trains on the CPU in any case."
     fix = system.then_reboot(drivers.install_driver(facts, last))
     if status == "warning":
         cause += " Another card works with this driver, and with that branch it may not."
@@ -177,7 +177,7 @@ def check_flavour(facts: Facts) -> Finding | None:
 
 
 def _needs_open(facts: Facts, seen: str, count: int) -> Finding:
-    cause = "This card needs the open kernel module; the proprietary one that is installed does not know it."
+    cause = "This card needs the open kernel module; the proprietary one that is installed does not support it."
     after = "# if the card still does not start after that: " + BIOS.lstrip("# ")
     fix = (*system.then_reboot(modules.exchange_module(facts, to_open=True)), after)
     started = _line(facts, "RmInitAdapter failed")
@@ -186,7 +186,7 @@ def _needs_open(facts: Facts, seen: str, count: int) -> Finding:
 
 
 def _needs_proprietary(facts: Facts, seen: str, count: int) -> Finding:
-    cause = "This card needs the proprietary kernel module; the open one that is installed serves Turing and newer cards only."
+    cause = "This card needs the proprietary kernel module; the open one that is installed supports Turing and newer cards only."
     status = _status(facts, count)
     cause += " The other card works." if status == "warning" else ""
     fix = system.then_reboot(modules.exchange_module(facts, to_open=False))

@@ -278,5 +278,5 @@ def _end_first(facts: Facts, held: tuple[hardware.Holder, ...]) -> tuple[str, ..
     programs = [f"{holder.name} (pid {holder.pid})" for holder in held if not holder.container]
     stop = [f"# stop the containers {', '.join(containers)} (docker ps names them)"] if containers else []
     stop += [f"# end these programs, or ask whose they are to do so: {', '.join(programs)}"] if programs else []
-    again = ("# the stopped containers hold the old libraries: create them anew", RECREATE) if containers else ()
+    again = ("# the stopped containers hold the old libraries: re-create them", RECREATE) if containers else ()
     return (*stop, *reload_commands(facts), *again)

@@ -97,7 +97,5 @@ def check_compute_mode(facts: Facts) -> Finding | None:
     if barred and len(barred) == len(modes):
         cause = "The card's compute mode is Prohibited: no CUDA program may use it."
         return Finding("compute_mode", "fault", seen, cause, ("sudo nvidia-smi -c DEFAULT",))
-    cause = (
-        "The card's compute mode lets one program use it at a time; a second one hears that it is busy or unavailable."
-    )
+    cause = "The card's compute mode lets one program use it at a time; a second one is told that it is busy or unavailable."
     return Finding("compute_mode", "warning", seen, cause, ("sudo nvidia-smi -c DEFAULT",))

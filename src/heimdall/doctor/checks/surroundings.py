@@ -135,7 +135,7 @@ def check_plan(facts: Facts) -> Finding | None:
     seen = f"{needed}; the card has {card / GIB:.2f} GiB"
     if plan.needed_bytes <= card:
         return Finding("memory_plan", "ok", seen, f"The recipe {plan.name} fits on the card.")
-    cause = f"The recipe {plan.name} does not fit on the card in one piece; the training will go on in smaller parts."
+    cause = f"The recipe {plan.name} does not fit on the card in one piece; the training will use smaller parts."
     if not plan.divisible:
         cause = f"The recipe {plan.name} does not fit on the card."
     fix = (*((f"# {plan.advice}",) if plan.advice else ()), f"heimdall train --recipe {plan.name} --plan")

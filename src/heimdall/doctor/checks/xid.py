@@ -60,7 +60,7 @@ XIDS = {
     ),
     109: XidMeaning("A program's switch of context timed out: the card or the program hung.", _PROGRAM),
     45: XidMeaning("A program's channel was taken down, mostly after an error of its own before.", _PROGRAM),
-    43: XidMeaning("A program made its own channel stop; the card is well.", _PROGRAM),
+    43: XidMeaning("A program made its own channel stop; the card itself is fine.", _PROGRAM),
     32: XidMeaning("The card met a broken command buffer: driver, memory or the PCI slot.", _PROGRAM),
     63: XidMeaning("The card has noted a broken memory row and replaces it at the next reset.", _RESET),
     94: XidMeaning("A contained memory error on the card: only the program that met it had to end.", _RESET),

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from heimdall.doctor.host import Host
-from heimdall.doctor.program import Answer, Run, run_nothing
+from heimdall.doctor.program import ProgramOutput, Run, run_nothing
 
 # The beginning of a command line, and the file that holds what it printed; the first that fits counts.
 CAPTURES = (
@@ -32,12 +32,12 @@ def replay(root: Path) -> Run:
     """A runner that answers from the tree's files."""
     host = Host(root, run_nothing, {}, live=False)
 
-    def run(command: Sequence[str], timeout_s: float) -> Answer:
+    def run(command: Sequence[str], timeout_s: float) -> ProgramOutput:
         line = " ".join(command)
         for beginning, name in CAPTURES:
             text = host.read(f"/{name}") if line.startswith(beginning) else None
             if text is not None:
-                return Answer(0, text)
+                return ProgramOutput(0, text)
         for beginning, fits in DOCUMENTS:
             if line.startswith(beginning):
                 return _document(host, fits) or run_nothing(command, timeout_s)
@@ -63,12 +63,12 @@ DOCUMENTS: tuple[tuple[str, Callable[[Any], bool]], ...] = (
 )
 
 
-def _document(host: Host, fits: Callable[[Any], bool]) -> Answer | None:
+def _document(host: Host, fits: Callable[[Any], bool]) -> ProgramOutput | None:
     texts = [host.read(f"/{name}") or "" for name in host.names("/") if name.endswith(".json")]
     for text in (*texts, *_printed(host, "docker")):
         try:
             if fits(json.loads(text)):
-                return Answer(0, text)
+                return ProgramOutput(0, text)
         except (ValueError, RecursionError):
             continue
     return None
@@ -90,7 +90,7 @@ def _printed(host: Host, name: str) -> list[str]:
     return said + [host.read(f"/{file}") or "" for file in sorted(named)]
 
 
-def _script_says(host: Host, name: str) -> Answer | None:
+def _script_says(host: Host, name: str) -> ProgramOutput | None:
     lines = _printed(host, name)
     codes = re.findall(r"\bexit (\d+)", _script(host, name))
-    return Answer(int(codes[-1]) if codes else 0, "\n".join(lines) + "\n") if lines else None
+    return ProgramOutput(int(codes[-1]) if codes else 0, "\n".join(lines) + "\n") if lines else None

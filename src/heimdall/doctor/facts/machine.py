@@ -20,7 +20,7 @@ from heimdall.doctor.facts import (
 )
 from heimdall.doctor.facts.cards import Generation, of_capability
 from heimdall.doctor.host import Host
-from heimdall.doctor.program import Answer
+from heimdall.doctor.program import ProgramOutput
 
 QUICK_NVML_LIMIT_S = 0.7
 NVML_LIMIT_S = 15.0
@@ -144,7 +144,7 @@ class Facts:
     @cached_property
     def nvidia_smi_details(self) -> str:
         """All that nvidia-smi tells (-q): compute mode, licence."""
-        answer = Answer(None) if self.quick else self.host.run(["nvidia-smi", "-q"], NVML_LIMIT_S)
+        answer = ProgramOutput(None) if self.quick else self.host.run(["nvidia-smi", "-q"], NVML_LIMIT_S)
         return answer.stdout if answer.code is not None else ""
 
     @cached_property

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from heimdall.doctor.facts.versions import without_cuda
 from heimdall.doctor.host import Host
-from heimdall.doctor.program import Answer
+from heimdall.doctor.program import ProgramOutput
 
 OK = 0
 NO_PERMISSION = 4
@@ -117,7 +117,7 @@ def _instances(listed: str, gpu: Gpu) -> tuple[str, ...]:
     return tuple(re.findall(r"UUID: (MIG-[^)\s]+)", below.group(1) if below else listed))
 
 
-def _silent(answer: Answer) -> Nvml:
+def _silent(answer: ProgramOutput) -> Nvml:
     return Nvml(None, answer.stderr, timed_out=answer.is_silent)
 
 

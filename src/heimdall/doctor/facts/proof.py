@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from heimdall.doctor.host import Host
-from heimdall.doctor.program import Answer
+from heimdall.doctor.program import ProgramOutput
 
 DRIVER_PROBE = Path(__file__).parents[1] / "probes" / "run_cuda.py"
 TORCH_PROBE = Path(__file__).parents[1] / "probes" / "run_torch.py"
@@ -75,7 +75,7 @@ def prove_torch(host: Host) -> Proof | None:
     return Proof(by, document["done"], None, message, document.get("device", ""), document.get("elapsed_s", 0.0))
 
 
-def _document(answer: Answer) -> dict[str, Any]:
+def _document(answer: ProgramOutput) -> dict[str, Any]:
     # Libraries may print before the answer; it is the last line.
     try:
         document = json.loads(answer.stdout.strip().splitlines()[-1])

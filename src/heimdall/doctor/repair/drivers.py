@@ -45,7 +45,7 @@ def install_packaged(facts: Facts, wanted: int = BRANCH) -> Commands:
     is_open = bool(card and card.can_open and branch >= 515)
     if branch < OLDEST_PACKAGED or (family == "debian" and branch < 500 and facts.distribution.major >= 13):
         return (
-            f"# driver {branch} is no longer packaged, and no torch of today has code for this card: it trains on the CPU",
+            f"# driver {branch} is no longer packaged, and no current torch release has code for this card: it trains on the CPU",
         )
     if facts.distribution.image_based and family in ("fedora", "rhel"):
         return ("# RPM Fusion must be set up once: https://rpmfusion.org/Configuration",
@@ -89,7 +89,7 @@ def _ubuntu_name(facts: Facts, branch: int, card: Generation | None) -> str:
 def _debian(facts: Facts, card: Generation | None, branch: int) -> Commands:
     headers = "proxmox-default-headers" if is_proxmox(facts.host) else "linux-headers-amd64"
     newest = DEBIAN_NEWEST.get(facts.distribution.major, 550)
-    sections = "# contrib, non-free and non-free-firmware must stand in the package sources"
+    sections = "# contrib, non-free and non-free-firmware must be enabled in the package sources"
     if card and card.last_branch and card.last_branch < 500:
         return (sections, APT_UPDATE, f"sudo apt-get install {headers} nvidia-tesla-{branch}-driver")
     if (card and card.needs_open) or has_repository(facts.host, r"cuda"):

@@ -124,7 +124,7 @@ def repair(
     """Run the steps in order; stops at the first that fails. Whether a GPU is in use is looked up before every step."""
     for step in plan.steps:
         if step.rule.needs_idle_gpu and gpu_in_use(host):
-            tell(f"not done, a program uses the GPU by now: {step.command}")
+            tell(f"not done, because a program uses the GPU now: {step.command}")
             return False
         tell(f"$ {step.command}")
         code = (perform or run_step)(_argv(step.command))

@@ -87,7 +87,7 @@ class Height:
         if self.ground_probability < 0.05:
             return f"the arrival times fit a transmitter at {figures}, not on the ground"
         if self.ground_probability < 0.95:
-            return f"the height is open: on the ground, or up to {self.upper_m / 1e3:.1f} km"
+            return f"the height is undetermined: on the ground, or up to {self.upper_m / 1e3:.1f} km"
         return ""
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from heimdall.constants import SPEED_OF_LIGHT_M_S
+from heimdall.constants import CAUCHY_TUNING, SPEED_OF_LIGHT_M_S
 from heimdall.estimation.heights.height import (
     ALOFT_PROBABILITY,
     BLUR_OF_CELL,
@@ -33,8 +33,6 @@ _TEMPER = 0.5
 _ROUNDS = 5
 _STEP_M = 5.0
 """For derivatives of distances."""
-_CAUCHY = 2.385
-"""As in `heimdall.estimation.receivers.receiver_bias`."""
 _GROUND_SIGMA_M = 100.0
 """How far the ground at the transmitter may lie above or below the receivers' mean, at least."""
 
@@ -212,7 +210,7 @@ def _newton(batch: EvidenceBatch, model: PropagationModel, place_S2: Values) -> 
     sigma_SN = link_sigma_s(batch, model)
     weight_SN = batch.has_arrival / sigma_SN**2
     late_SN = _centred(batch.arrival_s - distance_S5N[:, 0] * slowness, weight_SN)
-    weight_SN = weight_SN / (1 + (late_SN / sigma_SN / _CAUCHY) ** 2)
+    weight_SN = weight_SN / (1 + (late_SN / sigma_SN / CAUCHY_TUNING) ** 2)
     late_SN = _centred(late_SN, weight_SN)
     gradient_SN2 = np.stack([_centred(gradient_SN2[..., axis], weight_SN) for axis in range(2)], axis=-1)
     weighted_SN2 = gradient_SN2 * weight_SN[..., None]

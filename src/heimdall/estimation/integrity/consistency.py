@@ -25,7 +25,7 @@ from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.posterior_window import frame_around
 from heimdall.estimation.power import level_log_likelihood
 from heimdall.estimation.reach import search_radius_m
-from heimdall.estimation.search import find_mode, log_posterior
+from heimdall.estimation.search import BLUR_OF_CELL, find_mode, log_posterior
 from heimdall.evidence.batch import EvidenceBatch, concatenate
 
 Values = NDArray[np.float64]
@@ -51,7 +51,6 @@ _LEVEL_CONSTANT = 0.5 * math.log(2 * math.pi)
 _NEAR_THE_EDGE = 0.9
 _OUTWARDS = 1.05
 _CELLS = 24
-_BLUR_OF_CELL = 0.35
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,7 +232,7 @@ def log_evidence(batch: EvidenceBatch, model: PropagationModel) -> tuple[Values,
     frame = frame_around(mode, batch, model, _CELLS)
     _, size = frame.axis(_CELLS)
     log_area = (np.log(size[:, :, None]) + np.log(size[:, None, :])).reshape(len(batch), -1)
-    blur_m = _BLUR_OF_CELL * np.exp(0.5 * log_area) * frame.core_m[:, None]
+    blur_m = BLUR_OF_CELL * np.exp(0.5 * log_area) * frame.core_m[:, None]
     value = density(frame.cell_middles_m(_CELLS), blur_m) + log_area
     top = np.max(value, axis=1)
     return mode, top + np.log(np.sum(np.exp(value - top[:, None]), axis=1)) + 2 * np.log(frame.core_m)

@@ -83,7 +83,7 @@ def coarseness(receiver: Receiver) -> str | None:
         return None
     given = "whole degrees" if decimals == 0 else "tenths of a degree"
     off_m = float(f"{0.5 * _DEGREE_M * 2**0.5 / 10**decimals:.1g}")
-    return f"its place is given in {given}, up to {off_m / 1e3:.0f} km off"
+    return f"its position is given in {given}, up to {off_m / 1e3:.0f} km off"
 
 
 def _decimals(degrees: float) -> int:

@@ -80,12 +80,13 @@ def _qualified(fix: Fix, collected: Collected, posterior: GridPosterior) -> Fix:
     region_m, network_m = _region_radius_m(posterior), _network_radius_m(collected)
     if region_m > network_m:
         advice = (
-            f"the measurements hardly say where: the 95 % region is as large as a circle of {region_m / 1e3:.0f} km, and all"
-            f" receivers stand within {network_m / 1e3:.0f} km; receivers on other sides and better clocks would help"
+            "the measurements hardly constrain the position: the 95 % region is as large as a circle of"
+            f" {region_m / 1e3:.0f} km, and all receivers are within {network_m / 1e3:.0f} km;"
+            " receivers on other sides and better clocks would help"
         )
         return replace(fix, status=Status.AMBIGUOUS, advice="; ".join(filter(None, (advice, fix.advice))))
     if int(np.sum(collected.evidence.has_arrival)) == 3:
-        unchecked = "three arrival times cannot check each other: a fourth receiver with a good clock would"
+        unchecked = "three arrival times cannot check each other: add a fourth receiver with a good clock"
         return replace(fix, advice="; ".join(filter(None, (fix.advice, unchecked))))
     return fix
 

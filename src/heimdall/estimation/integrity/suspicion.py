@@ -69,7 +69,7 @@ def _misplaced(
         receiver, others = _with_others(collected, sound, index)
         for correction in back_among(receiver, others):
             if _gain(collected, index, correction, model, model_of) > 0:
-                why = f"it stands far from all others, and {correction.words} everything fits: correct its place"
+                why = f"it is far from all others, and with {correction.words} everything fits: correct its position"
                 return Suspicion(index, _advice(receiver.name, why))
     return None
 
@@ -100,7 +100,7 @@ def _suspicion(
     best = max(gains, key=lambda each: gains[each], default=None)
     freest = max(fault.time, fault.level, fault.both)
     if best is not None and gains[best] > max(freest - _AS_GOOD, 0.0):
-        why = f"{best.words} everything fits: correct its place"
+        why = f"with {best.words} everything fits: correct its position"
     else:
         why = _why(collected.evidence, model, first, fault, place_m, coarseness(receiver))
     rival = ""
@@ -123,13 +123,13 @@ def _why(
 ) -> str:
     level = _level_words(evidence, model, receiver, place_m)
     if fault.level > max(fault.time, fault.both) or not evidence.has_arrival[0, receiver]:
-        return f"its level is {level} than the others let expect: check its gain and its antenna"
+        return f"its level is {level} than the others predict: check its gain and its antenna"
     late = _lateness(evidence, model, receiver, place_m)
     if coarse is not None:
-        return f"{coarse}, and its signal came {late}: give its place exactly"
+        return f"{coarse}, and its signal came {late}: state its position precisely"
     if fault.both > fault.time:
-        return f"its signal came {late} and its level is {level} than the others let expect: check its place"
-    return f"its signal came {late} than the others let expect: check its place and its clock"
+        return f"its signal came {late} and its level is {level} than the others predict: check its position"
+    return f"its signal came {late} than the others predict: check its position and its clock"
 
 
 def _lateness(evidence: EvidenceBatch, model: PropagationModel, receiver: int, place_m: NDArray[np.float64]) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
+from heimdall.constants import CAUCHY_TUNING
 from heimdall.correction import Correction
 from heimdall.errors import InputError
 from heimdall.estimation.likelihood import arrival_residual_s, link_distance_m, link_sigma_s
@@ -18,9 +19,6 @@ from heimdall.observation import Observation
 
 Values = NDArray[np.float64]
 _ROUNDS = 10
-_CAUCHY = 2.385
-"""A residual of this many standard deviations counts half, and one far out next to nothing: blocked links come late by far.
-95 % efficient where all errors are normal."""
 _BOUND = 1.5
 """Standard deviations at which a residual is cut off before the scatter of all is measured."""
 _BIAS_PRIOR_DB = 20.0
@@ -222,7 +220,7 @@ def _solve(
         normal = normal + prior_information
         solution = np.linalg.solve(normal, right)
         away_JN = _centred(value_JN - slope_JN * solution[-1] - solution[:-1], weight_JN) / sigma_JN
-        weight_JN = 1 / (1 + (away_JN / _CAUCHY) ** 2) / sigma_JN**2
+        weight_JN = 1 / (1 + (away_JN / CAUCHY_TUNING) ** 2) / sigma_JN**2
     spread = _spread(away_JN, np.isfinite(sigma_JN), count)
     gauge = np.eye(count) - 1 / count
     covariance = gauge @ np.linalg.inv(normal)[:-1, :-1] @ gauge * spread

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from heimdall.constants import SPEED_OF_LIGHT_M_S
+from heimdall.constants import CAUCHY_TUNING, MAD_TO_SIGMA, SPEED_OF_LIGHT_M_S
 from heimdall.estimation.integrity.suspicion import delay_text
 from heimdall.estimation.receivers.receiver_residuals import Residual, residuals_of
 from heimdall.formats.wording import length_text
@@ -34,8 +34,6 @@ _LEFT = 0.7
 """Share of the scatter that a wrong place may leave, and little more than usual."""
 _ALL_ROUND = 0.2
 """Standard deviation of directions from which a displaced receiver can be told from a late clock."""
-_TO_SIGMA = 1.4826
-"""Of a normal, from the median absolute deviation (Huber 1981)."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +122,7 @@ def _usual(scatters: Sequence[float]) -> float:
 
 
 def _scatter(values: Values) -> float:
-    return _TO_SIGMA * float(np.median(np.abs(values - np.median(values))))
+    return MAD_TO_SIGMA * float(np.median(np.abs(values - np.median(values))))
 
 
 def _check(name: str, residuals: Sequence[Residual], usual_s: float) -> ReceiverCheck:
@@ -165,15 +163,15 @@ def _by_time(timed: Sequence[Residual], usual_s: float) -> tuple[str, float]:
         left_s < min(_LEFT * scatter_s, _JUMPS / 2 * max(sigma_s, usual_s))
         and moved_m > _CLEARLY * sigma_s * SPEED_OF_LIGHT_M_S
     ):
-        return f"its place is off by about {length_text(moved_m)}", badness
+        return f"its position is off by about {length_text(moved_m)}", badness
     if jumping:
-        return f"its stamps jump, by {delay_text(scatter_s)} in the mean", badness
+        return f"its time stamps jump, by {delay_text(scatter_s)} in the mean", badness
     if not offset:
         return "", badness
     side = "late" if middle_s > 0 else "early"
     words = f"its clock is {side} by {delay_text(abs(middle_s))}"
     if not _heard_all_round(timed):
-        words += f", or its place is {length_text(abs(middle_s) * SPEED_OF_LIGHT_M_S)} off"
+        words += f", or its position is {length_text(abs(middle_s) * SPEED_OF_LIGHT_M_S)} off"
     return words, badness
 
 
@@ -195,7 +193,7 @@ def _displacement(timed: Sequence[Residual], late: Values) -> tuple[float, float
     for _ in range(10):
         solution = np.linalg.lstsq(design * weight[:, None] ** 0.5, late * weight**0.5, rcond=None)[0]
         away = late - design @ solution
-        weight = 1 / (1 + (away / max(2.385 * _scatter(away), 1e-12)) ** 2)
+        weight = 1 / (1 + (away / max(CAUCHY_TUNING * _scatter(away), 1e-12)) ** 2)
     return float(np.linalg.norm(solution[1:])) * SPEED_OF_LIGHT_M_S, _scatter(away)
 
 

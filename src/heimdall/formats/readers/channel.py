@@ -59,7 +59,7 @@ def occupied_channel(receptions: Sequence[Reception], most_hz: float = math.inf)
     shared = _shared_ratio(heard)
     found_hz = None if shared is None else _width_hz(shared, rate_hz)
     if found_hz is not None:
-        return _channel(min(found_hz, most_hz), "is what the signal fills, by what receivers hear in common")
+        return _channel(min(found_hz, most_hz), "is what the signal fills, judged by what receivers hear in common")
     found_hz = _width_hz(_power_ratio(heard), rate_hz)
     if found_hz is not None:
         why = "their recordings cannot be compared" if shared is None else "they have no signal in common"

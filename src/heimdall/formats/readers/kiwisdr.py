@@ -10,9 +10,11 @@ from datetime import UTC, datetime, timedelta
 
 from heimdall.errors import InputError
 from heimdall.formats.readers.channel import occupied_channel
-from heimdall.formats.readers.kiwi_wav import BrokenRecordingError, KiwiRecording, parse_kiwi_wav
+from heimdall.formats.readers.gps_time import week_begin_utc_s
+from heimdall.formats.readers.kiwi_wav import KiwiRecording, parse_kiwi_wav
 from heimdall.formats.readers.limits import Files, names_ending
 from heimdall.formats.readers.positions import Positions
+from heimdall.formats.readers.stamps import BrokenRecordingError
 from heimdall.formats.readers.takes import Heard, Take, Together, sessions_of
 from heimdall.observation import Observation, Reception
 from heimdall.validation import vet
@@ -22,10 +24,7 @@ _NAME = re.compile(r"(?P<utc>\d{8}T\d{6})Z_(?P<frequency_hz>\d{1,12})(?:_(?P<sta
 _NAMING = "name it <UTC, as 20200813T065220Z>_<frequency in Hz>_<station>_iq.wav"
 _STAMPS_WITHIN = 4096
 """Bytes within which a KiwiSDR recording has its first stamp."""
-_GPS_EPOCH = datetime(1980, 1, 6, tzinfo=UTC)
-_WEEK_S = 604_800
-_LEAP_SECONDS = ((datetime(2017, 1, 1, tzinfo=UTC), 18), (datetime(2015, 7, 1, tzinfo=UTC), 17))
-"""GPS time minus UTC from each date on (IERS Bulletin C); there were no KiwiSDRs before."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PASSBAND_HZ = 10_000.0
 """What the receiver's filter leaves of the 12 kHz recorded, taken where nothing stands out in them."""
 
@@ -104,11 +103,9 @@ def _take(title: _Title, files: Files) -> Take:
 
 def _heard(recording: KiwiRecording, named_utc: datetime) -> Heard:
     """The stamps count from the beginning of a GPS week; which one, the name says."""
-    since_epoch_s = (named_utc - _GPS_EPOCH).total_seconds()
-    leap_s = next((leap for since, leap in _LEAP_SECONDS if named_utc >= since), _LEAP_SECONDS[-1][1])
-    week = round((since_epoch_s + leap_s - recording.start_s) / _WEEK_S)
+    begin_s = week_begin_utc_s(recording.start_s, (named_utc - _EPOCH).total_seconds())
     whole_s = math.floor(recording.start_s)
-    start_utc = _GPS_EPOCH + timedelta(seconds=week * _WEEK_S + whole_s - leap_s)
+    start_utc = _EPOCH + timedelta(seconds=begin_s + whole_s)
     return Heard(
         recording.samples, recording.sample_rate_hz, start_utc, recording.start_s - whole_s, recording.clock_sigma_s
     )

@@ -85,6 +85,11 @@ class _Table(_Row):
         )
 
 
+def measurement_schema() -> dict[str, Any]:
+    """The JSON schema of one line, for whoever writes such files."""
+    return _Table.model_json_schema()
+
+
 def read_measurements(name: str, content: bytes, limits: Limits | None = None) -> list[Observation]:
     """Observations in the order of the lines; empty lines are skipped.
 
@@ -106,7 +111,7 @@ def iterate_measurements(
         yield _observation(f"{name} line {number}", line)
         found += 1
     if not found:
-        raise InputError(f"{name}: holds no measurement; one JSON object a line is expected")
+        raise InputError(f"{name}: contains no measurement; one JSON object per line is expected")
 
 
 def _lines(content: bytes | Iterable[bytes]) -> Iterator[bytes]:

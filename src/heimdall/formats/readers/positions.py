@@ -75,8 +75,8 @@ def _placed(station: str, path: str, written: WrittenPlace | None) -> tuple[Rece
         notes.append(f"{path} is read as {written.form}: {place.latitude_deg:.6g}, {place.longitude_deg:.6g}")
     if written.sigma_m > _COARSE_M and (place.latitude_deg, place.longitude_deg) != (0, 0):
         notes.append(
-            f"the place of {station} is given to {length_text(written.sigma_m)} only (one standard deviation of rounding): "
-            "the position found is at best as good"
+            f"the position of {station} is rounded to about {length_text(written.sigma_m)} (one standard deviation): "
+            "the fix cannot be better than that"
         )
     receiver = Receiver(
         station, place.latitude_deg, place.longitude_deg, place.height_m or 0.0, position_sigma_m=written.sigma_m

@@ -40,8 +40,8 @@ _PROGRAMS = re.compile(
 _XML_FREQUENCY = re.compile(r'RadioCenterFreq="(\d+)"')
 _XML_TIME = re.compile(r'CurrentTimeUTC="(\d\d)-(\d\d)-(\d{4}) (\d\d):(\d\d):(\d\d)"')
 _NOTE = (
-    "WAV files do not say how true their clocks run: their receivers give power only; for arrival times write them as SigMF "
-    "with heimdall:clock_sigma_s"
+    "WAV files do not say how accurate their clocks are: their receivers contribute power only; for arrival times "
+    "write them as SigMF with heimdall:clock_sigma_s"
 )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from heimdall.errors import InputError
 from heimdall.formats.readers.channel import occupied_channel
 from heimdall.formats.readers.limits import Files, Limits, names_ending
+from heimdall.formats.readers.sigmf_accounts import RECEIVERS_KEY, receptions_without_samples, remarks
 from heimdall.formats.readers.sigmf_metadata import (
     UnreadableRecordingError,
     load_json,
@@ -29,7 +30,9 @@ from heimdall.validation import vet
 
 TRUTH_KEY = "heimdall:truth"
 TRANSMITTER_HEIGHT_KEY = "heimdall:transmitter_height_m"
-_OWN_KEYS = (TRUTH_KEY, TRANSMITTER_HEIGHT_KEY)
+FREQUENCY_KEY = "heimdall:frequency_hz"
+BANDWIDTH_KEY = "heimdall:bandwidth_hz"
+_OWN_KEYS = (TRUTH_KEY, TRANSMITTER_HEIGHT_KEY, FREQUENCY_KEY, BANDWIDTH_KEY, RECEIVERS_KEY)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """Stands for the time of a session that has none."""
 
@@ -69,7 +72,9 @@ def _collection(path: str, content: bytes) -> Mapping[str, Any]:
         raise InputError(f"{path}: {error}") from error
     about = document.get("collection") if isinstance(document, dict) else None
     if not isinstance(about, dict) or not isinstance(about.get("core:streams") or [], list):
-        raise InputError(f'{path}: it is no SigMF collection; {{"collection": {{"core:streams": [...]}}}} is expected')
+        raise InputError(
+            f'{path}: it is not a SigMF collection; {{"collection": {{"core:streams": [...]}}}} is expected'
+        )
     return about
 
 
@@ -118,11 +123,13 @@ def _beside(dataset: str, folder: str) -> str:
 
 def _observation(session: str, streams: Sequence[_Stream], about: Mapping[str, Any]) -> Observation:
     recordings = [stream.recording for stream in streams if stream.recording is not None]
-    frequency_hz = _frequency_hz(session, streams)
+    frequency_hz = _frequency_hz(session, streams, about)
     starts = [recording.start_utc for recording in recordings if recording.start_utc is not None]
     origin = min(starts, default=EPOCH)
-    receptions = tuple(_reception(stream, frequency_hz, origin) for stream in streams)
-    bandwidth_hz, notes = _bandwidth_hz(recordings, receptions)
+    heard = [_reception(stream, frequency_hz, origin) for stream in streams]
+    recorded = {reception.receiver.name for reception in heard}
+    receptions = (*heard, *receptions_without_samples(about, recorded))
+    bandwidth_hz, notes = _bandwidth_hz(recordings, receptions, about)
     return vet(
         Observation(
             id=session,
@@ -132,17 +139,20 @@ def _observation(session: str, streams: Sequence[_Stream], about: Mapping[str, A
             time_utc=origin,
             transmitter_height_m=number(about.get(TRANSMITTER_HEIGHT_KEY)),
             truth=point(about.get(TRUTH_KEY)),
-            notes=(*notes, *_unknown(about), *(note for stream in streams for note in stream.notes)),
+            notes=(*notes, *_unknown(about), *(note for stream in streams for note in stream.notes), *remarks(about)),
         )
     )
 
 
-def _frequency_hz(session: str, streams: Sequence[_Stream]) -> float:
-    """The frequency most recordings have."""
+def _frequency_hz(session: str, streams: Sequence[_Stream], about: Mapping[str, Any]) -> float:
+    """The frequency most recordings have; where there are none, that of the session."""
     stated = [stream.recording.frequency_hz for stream in streams if stream.recording is not None]
     known = [frequency_hz for frequency_hz in stated if frequency_hz is not None and 0 < frequency_hz < math.inf]
     if known:
         return Counter(known).most_common(1)[0][0]
+    of_session = number(about.get(FREQUENCY_KEY))
+    if of_session is not None and 0 < of_session < math.inf:
+        return of_session
     flaws = "; ".join(f"{stream.name}: {stream.flaw}" for stream in streams if stream.flaw)
     raise InputError(f"{session}: no recording in it has a core:frequency{f' ({flaws})' if flaws else ''}")
 
@@ -153,10 +163,13 @@ def _unknown(about: Mapping[str, Any]) -> list[str]:
 
 
 def _bandwidth_hz(
-    recordings: Iterable[SigmfRecording], receptions: Sequence[Reception]
+    recordings: Iterable[SigmfRecording], receptions: Sequence[Reception], about: Mapping[str, Any]
 ) -> tuple[float, tuple[str, ...]]:
-    """The channel that the annotations state, else what the signal fills; and a note that says so."""
+    """The channel that the annotations or the session state, else what the signal fills; and a note that says so."""
     stated = [recording.bandwidth_hz for recording in recordings if recording.bandwidth_hz is not None]
+    of_session = number(about.get(BANDWIDTH_KEY))
+    if not stated and of_session is not None and 0 < of_session < math.inf:
+        return of_session, ()
     if stated:
         return max(stated), ()
     channel = occupied_channel(receptions)

@@ -17,6 +17,7 @@ from sigmf.error import SigMFError
 from sigmf.sigmffile import dtype_info
 
 from heimdall.formats.readers.limits import Limits
+from heimdall.formats.readers.sigmf_data import complex_samples
 from heimdall.formats.readers.sigmf_metadata import (
     CLOCK_KEY,
     LEVEL_KEY,
@@ -161,7 +162,7 @@ def _stored(document: Mapping[str, Any], data: bytes | None, limits: Limits) -> 
     if digest is not None and digest.lower() != hashlib.sha512(data).hexdigest():
         raise UnreadableRecordingError("its data do not match their SHA-512: the file is damaged")
     starts = [int(capture[sigmf.SAMPLE_START_KEY]) for capture in document["captures"]]
-    samples = _complex(_without_headers(data, headers, starts, info["sample_size"]), info, count)
+    samples = complex_samples(_without_headers(data, headers, starts, info["sample_size"]), info, count)
     if not _is_sane(samples):
         raise UnreadableRecordingError(f"its samples make no sense as {info_name(document)}{_as_sane(data, document)}")
     return samples
@@ -212,7 +213,7 @@ def _stated_count(document: Mapping[str, Any]) -> int:
 def _as_another(data: bytes, stated: int, document: Mapping[str, Any]) -> str:
     """The data type by which there would be as many samples as stated, where they make no sense as they are labelled."""
     info = _layout(document)
-    if not info["is_fixedpoint"] and _is_sane(_complex(data, info, len(data) // info["sample_size"])):
+    if not info["is_fixedpoint"] and _is_sane(complex_samples(data, info, len(data) // info["sample_size"])):
         return ""
     fitting = [each for each in _OTHER_TYPES if stated and len(data) == stated * dtype_info(each)["sample_size"]]
     return f": is it {fitting[0]}?" if fitting and fitting[0] != info_name(document) else ""
@@ -223,7 +224,11 @@ def _as_sane(data: bytes, document: Mapping[str, Any]) -> str:
     for datatype in _OTHER_TYPES:
         info = dtype_info(datatype)
         count = min(len(data) // info["sample_size"], 65536)
-        if datatype != info_name(document) and not info["is_fixedpoint"] and _is_sane(_complex(data, info, count)):
+        if (
+            datatype != info_name(document)
+            and not info["is_fixedpoint"]
+            and _is_sane(complex_samples(data, info, count))
+        ):
             return f": is it {datatype}?"
     return ": is it ci16_le?"
 
@@ -273,13 +278,3 @@ def _follows(run: _Run, capture: Mapping[str, Any], rate_hz: float | None) -> bo
         return False
     elapsed_s = (after - before).total_seconds() + after_rest_s - before_rest_s
     return abs(elapsed_s * rate_hz - (int(capture[sigmf.SAMPLE_START_KEY]) - run.first)) <= 0.5
-
-
-def _complex(data: bytes, info: Mapping[str, Any], count: int) -> NDArray[np.complex64]:
-    parts = np.frombuffer(data, dtype=info["component_dtype"], count=2 * count)
-    with np.errstate(all="ignore"):
-        floats = parts.astype(np.float32)
-    if info["is_fixedpoint"]:
-        full_scale = np.float32(2 ** (8 * info["component_size"] - 1))
-        floats = (floats - full_scale if info["is_unsigned"] else floats) / full_scale
-    return floats.view(np.complex64)

@@ -145,7 +145,7 @@ def _is_worth(members: frozenset[int], spans: Sequence[tuple[float, float]]) -> 
 
 def _stranger(take: Take) -> Take:
     utc = (_EPOCH + timedelta(seconds=round(take.when_s()))).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return replace(take, flaw=take.flaw or f"recorded at another time, {utc}: nobody else recorded then")
+    return replace(take, flaw=take.flaw or f"recorded at another time, {utc}: no other receiver recorded then")
 
 
 def _nearest(take: Take, groups: Sequence[Sequence[Take]]) -> int:

@@ -30,7 +30,7 @@ def cot_text(fixes: Sequence[Fix], observations: Sequence[Observation], now: dat
     pairs = zip(fixes, observations, strict=True)
     events = [_event(fix, observation, now) for fix, observation in pairs if fix.latitude_deg is not None]
     if not events:
-        raise HeimdallError("no fix has a position, which Cursor on Target cannot say: write .json instead")
+        raise HeimdallError("no fix has a position, which Cursor on Target cannot express: write .json instead")
     root = events[0]
     if len(events) > 1:
         root = ElementTree.Element("events")

@@ -38,6 +38,7 @@ def _features(fix: Fix, observation: Observation) -> Iterator[Feature]:
             "used": report.used,
             "reason": report.reason,
             "residual_m": report.residual_m,
+            "correction": report.correction,
         }
         yield _feature(
             fix, "receiver", _point(receiver.latitude_deg, receiver.longitude_deg, receiver.height_m), properties

@@ -17,9 +17,9 @@ from heimdall.errors import InputError
 from heimdall.formats.readers.sigmf import EPOCH, TRANSMITTER_HEIGHT_KEY, TRUTH_KEY
 from heimdall.formats.readers.sigmf_metadata import CLOCK_KEY, LEVEL_KEY, POSITION_KEY, RECEIVER_KEY
 from heimdall.formats.readers.source import COLLECTION_SUFFIX, META_SUFFIX
-from heimdall.observation import Observation, Reception
+from heimdall.observation import Observation, Receiver, Reception
 
-_EXTENSION = {"name": "heimdall", "version": "1.0.0", "optional": True}
+EXTENSION = {"name": "heimdall", "version": "1.0.0", "optional": True}
 _PICOSECONDS = 10**12
 
 
@@ -42,14 +42,14 @@ def write_sigmf(observation: Observation, folder: Path, datatype: Datatype = Dat
     recorded = [reception for reception in observation.receptions if reception.samples is not None]
     if not recorded:
         raise InputError(f"{observation.id} has no IQ: write it as a measurement file (.jsonl)")
-    session = _file_name(observation.id)
+    session = file_name(observation.id)
     collection_path = folder / f"{session}{COLLECTION_SUFFIX}"
     if collection_path.exists():
         raise InputError(f"{collection_path} is already there; choose another folder")
     folder.mkdir(parents=True, exist_ok=True)
     names = []
     for index, reception in enumerate(recorded):
-        name = f"{session}-{index:02d}-{_file_name(reception.receiver.name)}"
+        name = f"{session}-{index:02d}-{file_name(reception.receiver.name)}"
         recording = _recording(observation, reception, session, datatype)
         recording.tofile(folder / f"{name}{META_SUFFIX}", overwrite=True, skip_validate=True)
         names.append(f"{name}{META_SUFFIX}")
@@ -58,16 +58,16 @@ def write_sigmf(observation: Observation, folder: Path, datatype: Datatype = Dat
     return collection_path
 
 
-def _file_name(name: str) -> str:
+def file_name(name: str) -> str:
     """The name with what file systems dislike replaced."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "_", name).strip(".") or "unnamed"
 
 
 def _about_session(observation: Observation) -> dict[str, Any]:
-    about: dict[str, Any] = {"core:streams": [], "core:extensions": [_EXTENSION]}
+    about: dict[str, Any] = {"core:streams": [], "core:extensions": [EXTENSION]}
     truth = observation.truth
     if truth is not None:
-        about[TRUTH_KEY] = _point(truth.latitude_deg, truth.longitude_deg, truth.height_m)
+        about[TRUTH_KEY] = point_json(truth.latitude_deg, truth.longitude_deg, truth.height_m)
     if observation.transmitter_height_m is not None:
         about[TRANSMITTER_HEIGHT_KEY] = observation.transmitter_height_m
     return about
@@ -75,12 +75,26 @@ def _about_session(observation: Observation) -> dict[str, Any]:
 
 def _recording(observation: Observation, reception: Reception, session: str, datatype: Datatype) -> sigmf.SigMFFile:
     assert reception.samples is not None
-    receiver, half_hz = reception.receiver, observation.bandwidth_hz / 2
+    receiver = reception.receiver
+    assert reception.sample_rate_hz is not None
+    about = about_recording(receiver, datatype, reception.sample_rate_hz, session)
+    recording = sigmf.SigMFFile(global_info=about)
+    recording.add_capture(
+        0, {sigmf.FREQUENCY_KEY: observation.frequency_hz, sigmf.DATETIME_KEY: _stamp(observation, reception)}
+    )
+    edges = channel_edges(observation.frequency_hz, observation.bandwidth_hz)
+    recording.add_annotation(0, len(reception.samples), edges)
+    recording.set_data_file(data_buffer=io.BytesIO(_encode(receiver.name, reception.samples, datatype)))
+    return recording
+
+
+def about_recording(receiver: Receiver, datatype: str, sample_rate_hz: float, session: str) -> dict[str, Any]:
+    """The global part of a recording's metadata."""
     about = {
-        sigmf.DATATYPE_KEY: datatype.value,
-        sigmf.SAMPLE_RATE_KEY: reception.sample_rate_hz,
-        sigmf.GEOLOCATION_KEY: _point(receiver.latitude_deg, receiver.longitude_deg, receiver.height_m),
-        sigmf.EXTENSIONS_KEY: [_EXTENSION],
+        sigmf.DATATYPE_KEY: str(datatype),
+        sigmf.SAMPLE_RATE_KEY: sample_rate_hz,
+        sigmf.GEOLOCATION_KEY: point_json(receiver.latitude_deg, receiver.longitude_deg, receiver.height_m),
+        sigmf.EXTENSIONS_KEY: [EXTENSION],
         sigmf.COLLECTION_KEY: session,
         RECEIVER_KEY: receiver.name,
         CLOCK_KEY: receiver.clock_sigma_s,
@@ -89,30 +103,33 @@ def _recording(observation: Observation, reception: Reception, session: str, dat
         about[LEVEL_KEY] = receiver.level_sigma_db
     if receiver.position_sigma_m is not None:
         about[POSITION_KEY] = receiver.position_sigma_m
-    recording = sigmf.SigMFFile(global_info=about)
-    recording.add_capture(
-        0, {sigmf.FREQUENCY_KEY: observation.frequency_hz, sigmf.DATETIME_KEY: _stamp(observation, reception)}
-    )
-    edges = {
-        sigmf.FREQ_LOWER_EDGE_KEY: observation.frequency_hz - half_hz,
-        sigmf.FREQ_UPPER_EDGE_KEY: observation.frequency_hz + half_hz,
+    return about
+
+
+def channel_edges(frequency_hz: float, bandwidth_hz: float) -> dict[str, float]:
+    """Of an annotation that states the channel."""
+    return {
+        sigmf.FREQ_LOWER_EDGE_KEY: frequency_hz - bandwidth_hz / 2,
+        sigmf.FREQ_UPPER_EDGE_KEY: frequency_hz + bandwidth_hz / 2,
     }
-    recording.add_annotation(0, len(reception.samples), edges)
-    recording.set_data_file(data_buffer=io.BytesIO(_encode(receiver.name, reception.samples, datatype)))
-    return recording
 
 
-def _point(latitude_deg: float, longitude_deg: float, height_m: float | None) -> dict[str, Any]:
+def point_json(latitude_deg: float, longitude_deg: float, height_m: float | None) -> dict[str, Any]:
     height = [] if height_m is None else [height_m]
     return {"type": "Point", "coordinates": [longitude_deg, latitude_deg, *height]}
 
 
 def _stamp(observation: Observation, reception: Reception) -> str:
-    """UTC of the first sample with twelve digits, as whole numbers so that none is lost."""
+    """UTC of the first sample."""
     origin = observation.time_utc or EPOCH
-    since_second_ps = origin.microsecond * 10**6 + round(reception.start_s * _PICOSECONDS)
-    seconds, picoseconds = divmod(since_second_ps, _PICOSECONDS)
-    second = origin.replace(microsecond=0, tzinfo=None) + timedelta(seconds=seconds)
+    whole_ps = round((origin - EPOCH).total_seconds() * 10**6) * 10**6
+    return utc_text(whole_ps + round(reception.start_s * _PICOSECONDS))
+
+
+def utc_text(utc_ps: int) -> str:
+    """UTC in ps since 1970 with twelve digits after the second, as whole numbers so that none is lost."""
+    seconds, picoseconds = divmod(utc_ps, _PICOSECONDS)
+    second = EPOCH.replace(tzinfo=None) + timedelta(seconds=seconds)
     return f"{second.isoformat()}.{picoseconds:012d}Z"
 
 

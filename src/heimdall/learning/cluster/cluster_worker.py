@@ -36,7 +36,7 @@ from heimdall.learning.run.checkpoint import fetch_to, open_store
 from heimdall.learning.run.phases import Run
 from heimdall.learning.run.stop import StopSignal
 from heimdall.learning.run.tracking import OFF, Tracker
-from heimdall.runs.writer import RunFolder, SilentRunFolder
+from heimdall.runs.writer import RunWriter, SilentRunWriter
 
 CHECKPOINT, TOKEN = "last.ckpt", "run-token"
 _ASK_EVERY_S = 0.5
@@ -62,7 +62,7 @@ class Task:
     data: tuple[Path, ...]
 
 
-class Desk:
+class Coordinator:
     """An actor between the workers and their starter: what they tell, and whether they are to stop."""
 
     def __init__(self) -> None:
@@ -92,17 +92,17 @@ class Desk:
 
 def work(config: dict[str, Any]) -> None:
     """Ray's training function. An error of ours is told and not raised: starting again would not mend it."""
-    task, desk = config["task"], config["desk"]
+    task, coordinator = config["task"], config["coordinator"]
     logging.getLogger("heimdall").setLevel(logging.INFO)
     first = ray_train.get_context().get_world_rank() == 0
     try:
         with _scratch() as folder:
-            _learn(task, desk, folder, first)
+            _learn(task, coordinator, folder, first)
     except HeimdallError as error:
-        ray.get(desk.tell.remote("ended", error.exit_code, f"{socket.gethostname()}: {error}"))
+        ray.get(coordinator.tell.remote("ended", error.exit_code, f"{socket.gethostname()}: {error}"))
     else:
         if first:
-            ray.get(desk.tell.remote("ended", 0, ""))
+            ray.get(coordinator.tell.remote("ended", 0, ""))
 
 
 @contextmanager
@@ -114,17 +114,17 @@ def _scratch() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _learn(task: Task, desk: Any, path: Path, first: bool) -> None:
+def _learn(task: Task, coordinator: Any, path: Path, first: bool) -> None:
     rank_zero_only.rank = ray_train.get_context().get_world_rank()  # type: ignore[attr-defined] # set by Lightning too
     store = _store(task, path)
-    folder = ToldRunFolder(path, desk) if first else SilentRunFolder(path)
+    folder = RemoteRunWriter(path, coordinator) if first else SilentRunWriter(path)
     folder.make()
     fetch_to(store, CHECKPOINT, folder.checkpoint)
-    stop = AskedToStop(desk)
+    stop = AskedToStop(coordinator)
     processes = Processes(
         strategy=RayDDPStrategy(),  # type: ignore[no-untyped-call] # Ray leaves it unannotated
         plugins=(RayLightningEnvironment(),),  # type: ignore[no-untyped-call] # as above
-        callbacks=(Begin(desk),),
+        callbacks=(Begin(coordinator),),
         on_saved=lambda saved: store.put(saved, CHECKPOINT),
     )
     options = TrainingOptions(
@@ -132,7 +132,7 @@ def _learn(task: Task, desk: Any, path: Path, first: bool) -> None:
         accelerator=_accelerator(task),
         start_from=task.start_from,
         data=task.data,
-        console=Console(file=_ToldText(desk), width=200) if first else Console(quiet=True),
+        console=Console(file=_ToldText(coordinator), width=200) if first else Console(quiet=True),
         processes=processes,
     )
     folder.report_progress(accelerator=options.accelerator.record)
@@ -162,8 +162,8 @@ def _accelerator(task: Task) -> Accelerator:
 class Begin(Callback):
     """Sees that all workers go on from one step, and tells which."""
 
-    def __init__(self, desk: Any) -> None:
-        self.desk = desk
+    def __init__(self, coordinator: Any) -> None:
+        self.coordinator = coordinator
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         steps: list[int] = [0] * trainer.world_size
@@ -171,15 +171,15 @@ class Begin(Callback):
         if len(set(steps)) > 1:
             raise RuntimeError(f"the workers read different checkpoints (of steps {steps}): they start again")
         if trainer.is_global_zero:
-            self.desk.tell.remote("begun", trainer.global_step, trainer.world_size)
+            self.coordinator.tell.remote("begun", trainer.global_step, trainer.world_size)
 
 
 class AskedToStop(StopSignal):
     """The starter's wish to stop, asked for twice a second: signals reach the starter, not its workers."""
 
-    def __init__(self, desk: Any) -> None:
+    def __init__(self, coordinator: Any) -> None:
         super().__init__()
-        self._desk, self._over = desk, threading.Event()
+        self._coordinator, self._over = coordinator, threading.Event()
         threading.Thread(target=self._ask, daemon=True).start()
 
     def listen(self) -> None: ...
@@ -189,43 +189,43 @@ class AskedToStop(StopSignal):
 
     def _ask(self) -> None:
         while not self._over.wait(_ASK_EVERY_S) and not self.requested:
-            self.requested = ray.get(self._desk.is_to_stop.remote())
+            self.requested = ray.get(self._coordinator.is_to_stop.remote())
 
 
-class ToldRunFolder(RunFolder):
+class RemoteRunWriter(RunWriter):
     """A run folder whose documents are told to the starter, who has the real one."""
 
-    def __init__(self, path: Path, desk: Any) -> None:
+    def __init__(self, path: Path, coordinator: Any) -> None:
         super().__init__(path)
-        self._desk = desk
+        self._coordinator = coordinator
 
     def write_json(self, name: str, document: Any) -> None:
-        self._desk.tell.remote("document", name, document)
+        self._coordinator.tell.remote("document", name, document)
 
     def write_radio_map(self, radio_map: RadioMap) -> None:
-        self._desk.tell.remote("radio map", radio_map.header(), radio_map.content())
+        self._coordinator.tell.remote("radio map", radio_map.header(), radio_map.content())
 
     def warn(self, code: str, message: str) -> None:
-        self._desk.tell.remote("warning", code, message)
+        self._coordinator.tell.remote("warning", code, message)
 
     def append(self, name: str, document: dict[str, Any]) -> None:
-        self._desk.tell.remote("line", name, document)
+        self._coordinator.tell.remote("line", name, document)
 
 
 class _ToldText(io.StringIO):
     """Lines of progress, said where the starter sits."""
 
-    def __init__(self, desk: Any) -> None:
+    def __init__(self, coordinator: Any) -> None:
         super().__init__()
-        self._desk = desk
+        self._coordinator = coordinator
 
     def write(self, text: str) -> int:
         if text.strip():
-            self._desk.tell.remote("said", text.rstrip())
+            self._coordinator.tell.remote("said", text.rstrip())
         return len(text)
 
 
-def run_workers(task: Task, room: Room, desk: Any) -> None:
+def run_workers(task: Task, room: Room, coordinator: Any) -> None:
     """Start workers until the training has ended; a node that is lost costs the steps since the last checkpoint.
 
     Raises Ray's error where they fail again and again at one step.
@@ -234,22 +234,22 @@ def run_workers(task: Task, room: Room, desk: Any) -> None:
     while True:
         try:
             with tempfile.TemporaryDirectory() as scratch:
-                _trainer(task, room, desk, scratch).fit()
+                _trainer(task, room, coordinator, scratch).fit()
             return
         except TrainingFailedError:
-            step = ray.get(desk.begun_at.remote())
+            step = ray.get(coordinator.begun_at.remote())
             if step <= failed_at:
                 raise
             failed_at = step
 
 
-def _trainer(task: Task, room: Room, desk: Any, scratch: str) -> TorchTrainer:
+def _trainer(task: Task, room: Room, coordinator: Any, scratch: str) -> TorchTrainer:
     configuration: Any = ray_train  # its annotations are those of the first version, what is called is the second
     passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     resources = {"CPU": room.cores, "GPU": 1} if room.gpus else {"CPU": room.cores}
     return TorchTrainer(
         work,
-        train_loop_config={"task": task, "desk": desk},
+        train_loop_config={"task": task, "coordinator": coordinator},
         scaling_config=configuration.ScalingConfig(
             num_workers=room.most if room.least == room.most else (room.least, room.most),
             use_gpu=room.gpus,

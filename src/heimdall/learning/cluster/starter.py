@@ -20,7 +20,7 @@ from heimdall.learning.run.checkpoint import fetch_to, open_store
 from heimdall.learning.run.progress import ProgressReport
 from heimdall.learning.run.stop import StopSignal
 from heimdall.learning.run.tracking import Tracker
-from heimdall.runs.writer import RunFolder
+from heimdall.runs.writer import RunWriter
 
 if TYPE_CHECKING:
     from heimdall.learning.cluster.cluster_worker import Task
@@ -34,7 +34,7 @@ _STOP_WITHIN_S = 60.0
 """For the running step and its checkpoint; after that the last checkpoint counts."""
 
 
-def learn_on(cluster: Cluster, recipe: Recipe, options: TrainingOptions, stop: StopSignal, news: News) -> None:
+def learn_on(cluster: Cluster, recipe: Recipe, options: TrainingOptions, stop: StopSignal, news: WorkerReports) -> None:
     """Train and calibrate on the cluster; leaves checkpoint, calibration and training record in the run folder."""
     ray = _load()
     from heimdall.learning.cluster.cluster_worker import CHECKPOINT, TOKEN
@@ -111,27 +111,27 @@ def _storage_address(cluster: Cluster, folder: Path) -> str:
     return f"{root.rstrip('/')}/{folder.absolute().name}"
 
 
-def _follow(ray: Any, task: Task, room: Room, stop: StopSignal, news: News) -> None:
+def _follow(ray: Any, task: Task, room: Room, stop: StopSignal, news: WorkerReports) -> None:
     """Start the workers and hear their news until they have ended."""
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    from heimdall.learning.cluster.cluster_worker import Desk, run_workers
+    from heimdall.learning.cluster.cluster_worker import Coordinator, run_workers
 
     # Beside this program, or beside the head where it talks to one: what must not be lost with a node.
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    desk = ray.remote(Desk).options(num_cpus=0, scheduling_strategy=here).remote()
+    coordinator = ray.remote(Coordinator).options(num_cpus=0, scheduling_strategy=here).remote()
     starter = ray.remote(run_workers).options(num_cpus=0, max_retries=0, scheduling_strategy=here)
-    training = starter.remote(task, room, desk)
+    training = starter.remote(task, room, coordinator)
     until_s = None
     while news.ended is None:
         done, _ = ray.wait([training], timeout=_LOOK_EVERY_S)
-        for what, values in ray.get(desk.take.remote()):
+        for what, values in ray.get(coordinator.take.remote()):
             news.hear(what, *values)
         if done and news.ended is None:
             _raise_failure(ray, training)
         if stop.requested:
             until_s = until_s or time.monotonic() + _STOP_WITHIN_S
-            ray.get(desk.ask_to_stop.remote())
+            ray.get(coordinator.ask_to_stop.remote())
             if news.phase != "train" or time.monotonic() > until_s:
                 break  # nothing is lost that a resumed run does not repeat
     stop.check()
@@ -143,7 +143,7 @@ def _raise_failure(ray: Any, training: Any) -> None:
     try:
         ray.get(training)
     except ray.exceptions.RayError as error:
-        raise HeimdallError(f"the workers failed again and again: {one_line(error)}") from error
+        raise HeimdallError(f"the workers failed repeatedly: {one_line(error)}") from error
     raise HeimdallError("the workers ended without a result")
 
 
@@ -156,10 +156,10 @@ class RefusedError(HeimdallError):
 
 
 @dataclass
-class News:
+class WorkerReports:
     """Puts what the workers tell where a training of this machine would have put it."""
 
-    folder: RunFolder
+    folder: RunWriter
     progress: ProgressReport
     tracker: Tracker
     phase: str = "prepare"
@@ -208,11 +208,11 @@ class News:
 
 
 _HEARD: dict[str, Callable[..., None]] = {
-    "document": News._document,
-    "radio map": News._radio_map,
-    "line": News._line,
-    "warning": News._warning,
-    "said": News._said,
-    "begun": News._begun_at,
-    "ended": News._ended_with,
+    "document": WorkerReports._document,
+    "radio map": WorkerReports._radio_map,
+    "line": WorkerReports._line,
+    "warning": WorkerReports._warning,
+    "said": WorkerReports._said,
+    "begun": WorkerReports._begun_at,
+    "ended": WorkerReports._ended_with,
 }

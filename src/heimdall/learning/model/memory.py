@@ -132,7 +132,7 @@ def _advice(batch_size: int, accumulation: int, largest_frugal: int, recompute: 
     if not recompute and largest_frugal >= batch_size:
         return f"fits with recompute_activations=true; without it in {accumulation or 'no'} parts a step"
     if accumulation:
-        return f"fits in {accumulation} parts a step: accumulation sets in by itself when memory runs out"
+        return f"fits in {accumulation} parts a step: accumulation starts automatically when memory runs out"
     return "does not fit: take a smaller recipe or a larger card"
 
 

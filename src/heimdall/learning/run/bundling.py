@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,12 @@ from heimdall.learning.model.export import check_parity, to_onnx, weights_sha256
 from heimdall.learning.recipes import Recipe, recipe_from
 from heimdall.learning.run.checkpoint import read_checkpoint
 from heimdall.learning.run.module import EvidenceModule
-from heimdall.runs.writer import RunFolder
+from heimdall.runs.writer import RunWriter
 
 CALIBRATION, TRAINING = "calibration.json", "training.json"
 
 
-def recipe_of_run(folder: RunFolder) -> Recipe | None:
+def recipe_of_run(folder: RunWriter) -> Recipe | None:
     """The recipe that the run in this folder was started with."""
     document = folder.read_json("recipe.json")
     return None if document is None else recipe_from(document)
@@ -38,12 +38,12 @@ def make_bundle(module: EvidenceModule, name: str, calibration: Calibration, tra
 
 def export_run(source: Path, output: Path | None) -> Path:
     """The bundle of a finished run once more; `source` is its folder or its checkpoint."""
-    folder = RunFolder(source if source.is_dir() else source.parent.parent)
+    folder = RunWriter(source if source.is_dir() else source.parent.parent)
     recipe = recipe_of_run(folder)
     calibration, training = folder.read_json(CALIBRATION), folder.read_json(TRAINING)
     if recipe is None or calibration is None or training is None:
         raise InputError(
-            f"{folder.path}: not the folder of a finished run; go on with it: heimdall train --resume {folder.path}"
+            f"{folder.path}: not the folder of a finished run; to continue it: heimdall train --resume {folder.path}"
         )
     fitted = _fitted_calibration(folder, calibration)
     module = EvidenceModule(recipe)
@@ -54,12 +54,15 @@ def export_run(source: Path, output: Path | None) -> Path:
     return path
 
 
-def _fitted_calibration(folder: RunFolder, document: dict[str, Any]) -> Calibration:
+def _fitted_calibration(folder: RunWriter, document: dict[str, Any]) -> Calibration:
     try:
+        missing = {field.name for field in fields(Calibration)} - set(document)
+        if missing:
+            raise ValueError(f"{', '.join(sorted(missing))} missing")
         return Calibration.from_json(document)
-    except (KeyError, TypeError) as error:
+    except ValueError as error:
         raise InputError(
-            f"{folder.path}: calibrated by another version of heimdall; delete its result.json and calibrate it anew: "
+            f"{folder.path}: calibrated by another version of heimdall; delete its result.json and calibrate it again: "
             f"heimdall train --resume {folder.path}"
         ) from error
 

@@ -30,7 +30,7 @@ def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
         why = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
-            f"{path}: not a checkpoint that heimdall wrote ({why}): start the training anew, or restore the file"
+            f"{path}: not a checkpoint that heimdall wrote ({why}): start the training again, or restore the file"
         ) from error
     return document
 
@@ -43,7 +43,13 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(Path(path), lambda temporary: torch.save(checkpoint, temporary))
+        write_atomically(Path(path), partial(_save, checkpoint))
+
+
+def _save(checkpoint: dict[str, Any], path: Path) -> None:
+    # Given a path, torch writes by itself and does not say what the system said, such as that the disk is full.
+    with path.open("wb") as file:
+        torch.save(checkpoint, file)
 
 
 def open_store(address: str) -> Artifacts:

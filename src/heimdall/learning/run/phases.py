@@ -29,7 +29,7 @@ from heimdall.learning.run.module import EvidenceModule
 from heimdall.learning.run.progress import ProgressReport
 from heimdall.learning.run.stop import StopSignal
 from heimdall.learning.run.tracking import Tracker
-from heimdall.learning.run.training_callback import Watch
+from heimdall.learning.run.training_callback import TrainingCallback
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +128,7 @@ class Run:
         processes = self.options.processes
         on_saved = (lambda path: None) if processes is None else processes.on_saved
         keep = KeepLast(self.folder.checkpoint, self.recipe.checkpoint_every_s, on_saved)
-        watch = Watch(self.recipe, self.folder, self.progress, tracker, self.stop, keep)
+        watch = TrainingCallback(self.recipe, self.folder, self.progress, tracker, self.stop, keep)
 
         @contextmanager
         def around_pool(number: int) -> Iterator[None]:

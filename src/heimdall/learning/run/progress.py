@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from heimdall.learning.data.pools import pool_size, steps_per_pool
 from heimdall.learning.recipes import Recipe
-from heimdall.runs.writer import RunFolder
+from heimdall.runs.writer import RunWriter
 
 _LINE_EVERY_S = 10.0
 _CALIBRATION_COST = 1.6
@@ -21,7 +21,7 @@ _CALIBRATION_COST = 1.6
 class ProgressReport:
     """A bar on a terminal, a line every ten seconds elsewhere; progress.json always."""
 
-    def __init__(self, recipe: Recipe, folder: RunFolder, console: Console) -> None:
+    def __init__(self, recipe: Recipe, folder: RunWriter, console: Console) -> None:
         self.recipe, self.folder, self.console = recipe, folder, console
         self._step_s: float | None = None
         self._pool_s: float | None = None

@@ -15,7 +15,7 @@ from heimdall.learning.run.module import EvidenceModule, validate
 from heimdall.learning.run.progress import ProgressReport
 from heimdall.learning.run.stop import StopSignal
 from heimdall.learning.run.tracking import Tracker
-from heimdall.runs.writer import RunFolder
+from heimdall.runs.writer import RunWriter
 
 _METRICS_EVERY = 10
 """Steps between two lines of metrics."""
@@ -23,13 +23,13 @@ _LOSS_EVERY_S = 1.0
 """Between two looks at the loss apart from those lines: each makes the processor wait for a GPU."""
 
 
-class Watch(Callback):
+class TrainingCallback(Callback):
     """Reports to the run folder, MLflow and the person, and stops the training when it is asked to."""
 
     def __init__(
         self,
         recipe: Recipe,
-        folder: RunFolder,
+        folder: RunWriter,
         progress: ProgressReport,
         tracker: Tracker,
         stop: StopSignal,
@@ -41,6 +41,11 @@ class Watch(Callback):
         self._begun_s = time.monotonic()
         self._loss, self._looked_s = math.nan, -math.inf
         self._pool: ScenePool | None = None
+
+    @property
+    def state_key(self) -> str:
+        """What checkpoints of earlier versions keep its state under: renaming the class must not lose the seconds."""
+        return "Watch"
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         # Lightning has put its own handler in front by now; it would raise in the middle of a step.

@@ -23,11 +23,11 @@ from heimdall.service.concurrent_locating import Locator, RateLimit
 from heimdall.service.database.store import Store
 from heimdall.service.health import metrics, probes
 from heimdall.service.health.monitor import Health
-from heimdall.service.models.mlflow_sync import Mirror
-from heimdall.service.models.model_cache import WarmModels
+from heimdall.service.models.mlflow_sync import MlflowSync
+from heimdall.service.models.model_cache import ModelCache
 from heimdall.service.models.promotion import Promoter
 from heimdall.service.queue import notifications
-from heimdall.service.queue.jobs import Census
+from heimdall.service.queue.jobs import QueueStatistics
 from heimdall.service.queue.planning import Planner
 from heimdall.service.settings import Settings
 from heimdall.service.storage import sessions as sessions_of
@@ -46,7 +46,7 @@ _MODELS = (f"{PREFIX}/models", "/_nicegui/client/")
 def create_app(settings: Settings, store: Store) -> FastAPI:
     """The database has to be migrated already."""
     celery = notifications.make_celery(settings)
-    census = Census()
+    census = QueueStatistics()
     parts = _parts(settings, store, celery, census)
     health = parts.health
     app = FastAPI(
@@ -69,10 +69,10 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
     return app
 
 
-def _parts(settings: Settings, store: Store, celery: Celery, census: Census) -> Parts:
+def _parts(settings: Settings, store: Store, celery: Celery, census: QueueStatistics) -> Parts:
     artifacts = open_artifacts(settings.artifact_address)
-    models = WarmModels(artifacts, settings.home / "warm")
-    doorbell = notifications.Doorbell(celery)
+    models = ModelCache(artifacts, settings.home / "warm")
+    doorbell = notifications.Notifier(celery)
     return Parts(
         settings=settings,
         store=store,
@@ -84,7 +84,7 @@ def _parts(settings: Settings, store: Store, celery: Celery, census: Census) -> 
         rate=RateLimit(settings.locate_per_minute),
         planner=Planner(settings),
         health=_health(settings, store, artifacts, celery, census),
-        mirror=Mirror(settings, store),
+        mirror=MlflowSync(settings, store),
         promoter=Promoter(settings, store, models, doorbell),
     )
 
@@ -102,7 +102,7 @@ def _body_limit(settings: Settings) -> Callable[[str], int]:
     return limit_bytes
 
 
-def _health(settings: Settings, store: Store, artifacts: Artifacts, celery: Celery, census: Census) -> Health:
+def _health(settings: Settings, store: Store, artifacts: Artifacts, celery: Celery, census: QueueStatistics) -> Health:
     both = probes.of_both(settings, store, artifacts, celery, census)
     return Health([*both, *probes.of_api(store, settings.lease_s)])
 

@@ -58,7 +58,7 @@ class _Held:
     def take(self, size_bytes: int) -> None:
         if self._bytes + size_bytes > self._most_bytes:
             headers = {"Retry-After": str(_COME_BACK_S)}
-            raise HTTPException(503, "too many uploads are under way: try again soon", headers)
+            raise HTTPException(503, "too many uploads are in progress: try again soon", headers)
         self._bytes += size_bytes
 
     def give_back(self, size_bytes: int) -> None:

@@ -15,10 +15,10 @@ from heimdall.service.auth import Principal, Role, identify
 from heimdall.service.concurrent_locating import Locator, RateLimit
 from heimdall.service.database.store import Store
 from heimdall.service.health.monitor import Health
-from heimdall.service.models.mlflow_sync import Mirror
-from heimdall.service.models.model_cache import WarmModels
+from heimdall.service.models.mlflow_sync import MlflowSync
+from heimdall.service.models.model_cache import ModelCache
 from heimdall.service.models.promotion import Promoter
-from heimdall.service.queue.notifications import Doorbell
+from heimdall.service.queue.notifications import Notifier
 from heimdall.service.queue.planning import Planner
 from heimdall.service.settings import Settings
 from heimdall.service.storage.run_reader import RunFolders
@@ -30,13 +30,13 @@ class Parts:
     store: Store
     artifacts: Artifacts
     folders: RunFolders
-    doorbell: Doorbell
-    models: WarmModels
+    doorbell: Notifier
+    models: ModelCache
     locator: Locator
     rate: RateLimit
     planner: Planner
     health: Health
-    mirror: Mirror
+    mirror: MlflowSync
     promoter: Promoter
 
 
@@ -60,7 +60,9 @@ def _require(needed: Role) -> Callable[..., Principal]:
         if principal is None:
             raise UnauthenticatedError("the token is unknown or revoked: `heimdall token create` makes a new one")
         if not principal.role.covers(needed):
-            raise ForbiddenError(f"this needs the role {needed}; the token {principal.name!r} is a {principal.role}'s")
+            raise ForbiddenError(
+                f"this needs the role {needed}; the token {principal.name!r} has the role {principal.role}"
+            )
         return principal
 
     return check

@@ -16,6 +16,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from heimdall.disk import FULL, is_disk_full
 from heimdall.errors import HeimdallError, InputError
 from heimdall.service.errors import (
     BusyError,
@@ -25,6 +26,7 @@ from heimdall.service.errors import (
     TooOftenError,
     UnknownError,
 )
+from heimdall.service.outage import database_outage
 from heimdall.service.queue.jobs import JobConflictError, UnknownJobError
 
 log = logging.getLogger(__name__)
@@ -85,6 +87,8 @@ async def _on_validation(_request: Request, error: Exception) -> JSONResponse:
 
 async def _on_heimdall(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HeimdallError)
+    if is_disk_full(error):
+        return _full()
     if isinstance(error, UnauthenticatedError):
         return respond(401, str(error), headers={"WWW-Authenticate": "Bearer"})
     if isinstance(error, BusyError):
@@ -95,16 +99,28 @@ async def _on_heimdall(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _on_database(_request: Request, error: Exception) -> JSONResponse:
-    log.warning("the database does not answer: %s", str(error).splitlines()[0])
+    database_outage.tell(error)
+    if is_disk_full(error):
+        return _full()
     return respond(503, "the database does not answer; try again soon", headers={"Retry-After": str(RETRY_AFTER_S)})
 
 
+async def _on_system(_request: Request, error: Exception) -> JSONResponse:
+    if is_disk_full(error):
+        return _full()
+    raise error
+
+
+def _full() -> JSONResponse:
+    return respond(507, FULL, headers={"Retry-After": str(RETRY_AFTER_S)})
+
+
 async def _on_disconnect(_request: Request, _error: Exception) -> JSONResponse:
-    return respond(400, "the client went away before its request was here")
+    return respond(400, "the client disconnected before its request had arrived")
 
 
 async def _on_bug(_request: Request, error: Exception) -> JSONResponse:
-    return respond(500, f"internal error: {type(error).__name__}; the log of the service has the rest")
+    return respond(500, f"internal error: {type(error).__name__}; the log of the service has the details")
 
 
 _STATUSES: dict[type[HeimdallError], int] = {
@@ -125,6 +141,7 @@ _HANDLERS = {
     OperationalError: _on_database,
     InterfaceError: _on_database,
     TimeoutError: _on_database,
+    OSError: _on_system,
     ClientDisconnect: _on_disconnect,
     Exception: _on_bug,
 }

@@ -79,14 +79,14 @@ class JobPage(BaseModel):
 
 class MetricsView(BaseModel):
     metrics: list[dict[str, Any]] = Field(
-        description="One object a step, oldest first.", examples=[[{"step": 100, "loss": 3.2}]]
+        description="One object per step, oldest first.", examples=[[{"step": 100, "loss": 3.2}]]
     )
     warnings: list[Warned]
 
 
 class LogView(BaseModel):
     offset: int = Field(description="Where the text begins, in bytes.")
-    next_offset: int = Field(description="Ask from here for what comes next.")
+    next_offset: int = Field(description="The offset to ask for next.")
     text: str
 
 

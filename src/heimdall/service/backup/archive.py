@@ -98,7 +98,7 @@ def verify(source: Path) -> dict[str, Any]:
     except (tarfile.TarError, EOFError, OSError) as error:
         size = source.stat().st_size
         reason = "it is empty" if size == 0 else f"it cannot be read ({error})"
-        raise InputError(f"{source} is no backup, or a damaged one: {reason}; nothing was changed") from error
+        raise InputError(f"{source} is not a backup, or a damaged one: {reason}; nothing was changed") from error
     return _agreed(source, manifest, seen)
 
 
@@ -106,7 +106,7 @@ def _look(tar: tarfile.TarFile, entry: tarfile.TarInfo, seen: dict[str, dict[str
     """The content of the manifest if this is it; of all others size and hash are noted."""
     file = tar.extractfile(entry)
     if not entry.isfile() or file is None or entry.name.startswith("/") or ".." in Path(entry.name).parts:
-        raise tarfile.ReadError(f"{entry.name} has no place in a backup")
+        raise tarfile.ReadError(f"{entry.name} does not belong in a backup")
     if entry.name == MANIFEST:
         return file.read()
     digest, size = hashlib.sha256(), 0
@@ -120,7 +120,7 @@ def _look(tar: tarfile.TarFile, entry: tarfile.TarInfo, seen: dict[str, dict[str
 def _agreed(source: Path, manifest: bytes | None, seen: dict[str, dict[str, Any]]) -> dict[str, Any]:
     if manifest is None:
         raise InputError(
-            f"{source} is no backup, or one that was cut off: its last entry is missing; nothing was changed"
+            f"{source} is not a backup, or a truncated one: its last entry is missing; nothing was changed"
         )
     document = dict(json.loads(manifest))
     if document.get("format") != FORMAT:

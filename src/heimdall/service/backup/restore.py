@@ -115,7 +115,7 @@ def _nobody_works(settings: Settings) -> Iterator[None]:
             names = list(session.scalars(heard))
         if names:
             raise HeimdallError(
-                f"the worker {', '.join(names)} was heard within the last {settings.lease_s:g} s: stop it and wait that long; "
+                f"the worker {', '.join(names)} was active within the last {settings.lease_s:g} s: stop it and wait that long; "
                 "nothing was changed"
             )
         yield

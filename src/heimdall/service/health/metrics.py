@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 from heimdall import __version__
 from heimdall.service.database.store import Job
 from heimdall.service.health.monitor import Health, Status
-from heimdall.service.queue.jobs import Census
+from heimdall.service.queue.jobs import QueueStatistics
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -20,7 +20,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 @dataclass(frozen=True)
 class Sources:
     health: Health
-    census: Callable[[], Census] = Census
+    census: Callable[[], QueueStatistics] = QueueStatistics
     running: Callable[[], Sequence[Job]] = list
     """What this process runs."""
 

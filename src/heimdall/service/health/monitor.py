@@ -75,7 +75,7 @@ class Probe:
         begun_s = self._begun_s
         if begun_s is not None and time.monotonic() - begun_s > self._limit_s:
             return Dependency(self.name, False, Status.FAILED, f"no answer within {self._limit_s:g} s", None)
-        return self._seen or Dependency(self.name, False, Status.FAILED, "not looked at yet", None)
+        return self._seen or Dependency(self.name, False, Status.FAILED, "starting: not looked at yet", None)
 
     def look(self) -> Dependency:
         begun_s = self._begun_s = time.monotonic()
@@ -128,6 +128,11 @@ class Health:
         for probe in self._probes:
             probe.wait_first(max(0.0, deadline_s - time.monotonic()))
         return Readiness([probe.seen for probe in self._probes])
+
+    def hindrance(self, *names: str) -> str | None:
+        """Why one of these dependencies does not let the work begin; None where all of them do."""
+        seen = [probe.seen for probe in self._probes if probe.name in names]
+        return next((f"{each.name}: {each.detail}" for each in seen if each.status is Status.FAILED), None)
 
 
 def _outcome(look: Look) -> tuple[Status, str]:

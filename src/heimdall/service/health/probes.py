@@ -17,7 +17,7 @@ from heimdall.service.health.gpu import GpuState, describe
 from heimdall.service.health.monitor import Degraded, Look, Probe
 from heimdall.service.hosting import how_to_start_a_worker
 from heimdall.service.queue import notifications
-from heimdall.service.queue.jobs import Census, take_census
+from heimdall.service.queue.jobs import QueueStatistics, count_queue
 from heimdall.service.settings import Settings
 
 STUCK_AFTER_S = 60.0
@@ -43,7 +43,7 @@ def of_both(
     store: Store,
     artifacts: Artifacts,
     app: Celery,
-    census: Census,
+    census: QueueStatistics,
     worker: str | None = None,
 ) -> Sequence[Probe]:
     """`census` is kept up to date; `worker` is the one that must answer, None: any."""
@@ -71,11 +71,11 @@ def of_api(store: Store, lease_s: float) -> Sequence[Probe]:
     return [Probe("gpu", look_at_workers_gpu(store, lease_s))]
 
 
-def look_at_database(store: Store, census: Census, lease_s: float) -> Look:
+def look_at_database(store: Store, census: QueueStatistics, lease_s: float) -> Look:
     def look() -> str:
         with store.reading() as session:
             session.execute(text("SELECT 1"))
-            take_census(session, census, lease_s)
+            count_queue(session, census, lease_s)
         return f"{store.engine.dialect.name} answers"
 
     return look

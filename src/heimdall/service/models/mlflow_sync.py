@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from heimdall.doctor.program import Answer, run_program
+from heimdall.doctor.program import ProgramOutput, run_program
 from heimdall.errors import HeimdallError
 from heimdall.service.database.migrate import opened
 from heimdall.service.database.store import Model, Store
@@ -37,11 +37,11 @@ _REACH_S = 3.0
 Seen = tuple[tuple[str, ...], str | None]
 
 
-class Mirror(threading.Thread):
+class MlflowSync(threading.Thread):
     """Starts the mirroring when models or the champion have changed, and again later where it failed."""
 
     def __init__(
-        self, settings: Settings, store: Store, run: Callable[[Sequence[str], float], Answer] = run_program
+        self, settings: Settings, store: Store, run: Callable[[Sequence[str], float], ProgramOutput] = run_program
     ) -> None:
         super().__init__(name="mirror", daemon=True)
         self._settings = settings
@@ -49,7 +49,7 @@ class Mirror(threading.Thread):
         self._run = run
         self._done: Seen | None = ((), None)
         self._stop_asked = threading.Event()
-        self.said = "nothing to tell MLflow yet"
+        self.said = "nothing to send to MLflow yet"
 
     def run(self) -> None:
         while not self._stop_asked.wait(_LOOK_EVERY_S):

@@ -16,7 +16,7 @@ from heimdall.service.errors import UnknownError
 
 CHAMPION = "champion"
 _KEPT = 2
-_THREADS = 1
+THREADS = 1
 """Cores that one run of a network takes: several requests run side by side."""
 
 
@@ -32,7 +32,7 @@ def get_model(session: Session, model_id: str) -> Model:
     return model
 
 
-class WarmModels:
+class ModelCache:
     """The models that were used last. Safe to use from several threads."""
 
     def __init__(self, artifacts: Artifacts, folder: Path) -> None:
@@ -40,6 +40,7 @@ class WarmModels:
         self._folder = folder
         self._lock = threading.Lock()
         self._loaded: OrderedDict[str, Learned] = OrderedDict()
+        self._paths: dict[str, Path] = {}
 
     def get(self, model: Model) -> Learned:
         # Under one lock: two that ask for the same model must not both load it.
@@ -54,6 +55,12 @@ class WarmModels:
     def _load(self, model: Model) -> Learned:
         path = self._artifacts.fetch(model.artifact, self._folder / model.id)
         try:
-            return Learned.load(path, threads=_THREADS)
+            learned = Learned.load(path, threads=THREADS)
         except InputError as error:
             raise InputError(f"model {model.name} cannot be used: {error}") from error
+        self._paths[model.id] = path
+        return learned
+
+    def path(self, model: Model) -> Path:
+        """The bundle on this machine of a model that `get` gave."""
+        return self._paths[model.id]

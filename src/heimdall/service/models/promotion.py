@@ -12,10 +12,10 @@ from heimdall.errors import HeimdallError
 from heimdall.service.database.store import Alias, Job, Store
 from heimdall.service.errors import ConflictError
 from heimdall.service.models import registry
-from heimdall.service.models.model_cache import WarmModels, get_model
+from heimdall.service.models.model_cache import ModelCache, get_model
 from heimdall.service.models.registry import Promotion
 from heimdall.service.queue.jobs import FINAL, State
-from heimdall.service.queue.notifications import Doorbell
+from heimdall.service.queue.notifications import Notifier
 from heimdall.service.queue.submit import provide
 from heimdall.service.settings import Settings
 
@@ -27,7 +27,7 @@ _LOOK_EVERY_S = 3.0
 class Promoter(threading.Thread):
     """What waits stands in the database, so that a restart, or another server, goes on with it."""
 
-    def __init__(self, settings: Settings, store: Store, models: WarmModels, doorbell: Doorbell) -> None:
+    def __init__(self, settings: Settings, store: Store, models: ModelCache, doorbell: Notifier) -> None:
         super().__init__(name="promoter", daemon=True)
         self._settings = settings
         self._store = store

@@ -94,14 +94,14 @@ def import_bundle(store: Store, artifacts: Artifacts, path: Path, bundle: Bundle
             session.flush()
             session.refresh(model)
     except IntegrityError:
-        raise ConflictError(f"this bundle is here already, as model {model_id}") from None
+        raise ConflictError(f"this bundle has already been imported, as model {model_id}") from None
     return model
 
 
 def _check_new(session: Session, sha256: str) -> None:
     known = session.scalar(select(Model).where(Model.sha256 == sha256))
     if known is not None:
-        raise ConflictError(f"this bundle is here already, as model {known.id} ({known.name})")
+        raise ConflictError(f"this bundle has already been imported, as model {known.id} ({known.name})")
 
 
 def rename(session: Session, model_id: str, name: str) -> Model:

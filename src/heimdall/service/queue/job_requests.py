@@ -55,7 +55,7 @@ class TrainRequest(_Request):
     recipe: RecipeName
     overrides: Overrides = Field(default_factory=dict, description="Single values of the recipe, by dotted key.")
     on: Literal["ray"] | None = Field(None, description="ray: on the Ray cluster that the worker's RAY_ADDRESS names.")
-    workers: Workers | None = Field(None, description="With ray: how many, or the least and the most as 2:8.")
+    workers: Workers | None = Field(None, description="With ray: how many, or least and most, such as 2:8.")
 
     @property
     def title(self) -> str:

@@ -91,7 +91,7 @@ def find(session: Session, *, state: str | None = None, kind: str | None = None,
 
 
 @dataclass
-class Census:
+class QueueStatistics:
     """Of the queue, as last seen."""
 
     by_state: dict[str, int] = field(default_factory=dict)
@@ -99,7 +99,7 @@ class Census:
     """Queued, and no living worker can take them."""
 
 
-def take_census(session: Session, census: Census, lease_s: float) -> None:
+def count_queue(session: Session, census: QueueStatistics, lease_s: float) -> None:
     census.by_state = count_by_state(session)
     census.stranded = count_stranded(session, lease_s)
 

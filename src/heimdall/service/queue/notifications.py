@@ -70,7 +70,7 @@ def queues_of(settings: Settings) -> list[str]:
     return [QUEUE, GPU_QUEUE] if may_have_gpu else [QUEUE]
 
 
-class Doorbell:
+class Notifier:
     """Rings without waiting. A bell nobody hears does no harm: workers look at the database by themselves."""
 
     def __init__(self, app: Celery) -> None:

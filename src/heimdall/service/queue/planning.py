@@ -2,30 +2,43 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import math
+import os
+import platform
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
-from heimdall.doctor.program import Answer, run_program
+from heimdall import __version__
+from heimdall.doctor.program import ProgramOutput, run_program
 from heimdall.errors import HeimdallError
 from heimdall.service.queue.job_requests import AnyRequest, TrainRequest
 from heimdall.service.settings import Settings
 
 log = logging.getLogger(__name__)
 
-_LIMIT_S = 90.0
+_LIMIT_S = 300.0
+"""The program loads torch and tries the network: half a minute on two idle cores, and longer beside a training."""
+_FRESH_S = 86_400.0
+"""A plan is asked for again after a day: drivers and free memory change."""
 _KEPT = 64
+_FOLDER = "plans"
 Plan = dict[str, Any]
 
 
 class Planner:
-    """Asks once for each question; one at a time, since the program takes a core for some seconds."""
+    """Asks once for each question; one at a time, since the program takes a core for half a minute.
 
-    def __init__(self, settings: Settings, run: Callable[[Sequence[str], float], Answer] = run_program) -> None:
+    Answers are kept in memory and, for a day, in the data folder: whoever opens the page after a restart does not wait again.
+    """
+
+    def __init__(self, settings: Settings, run: Callable[[Sequence[str], float], ProgramOutput] = run_program) -> None:
         self._settings = settings
         self._run = run
         self._lock = threading.Lock()
@@ -39,7 +52,7 @@ class Planner:
         key = "\0".join(command)
         with self._lock:
             if key not in self._known:
-                self._known[key] = self._ask(command)
+                self._known[key] = self._kept(key) or self._keep(key, self._ask(command))
             self._known.move_to_end(key)
             while len(self._known) > _KEPT:
                 self._known.popitem(last=False)
@@ -56,6 +69,33 @@ class Planner:
             return request
         needs = request.needs.model_copy(update={"gpu_memory_gb": math.ceil(10 * needed_gb) / 10})
         return request.model_copy(update={"needs": needs})
+
+    def _path(self, key: str) -> Path:
+        """Of the answer to a question on this machine with the devices that it has now."""
+        devices = sorted(path.name for path in Path("/dev").glob("nvidia*"))
+        asked = "\0".join([key, __version__, platform.node(), *devices])
+        return self._settings.data / _FOLDER / f"{hashlib.sha256(asked.encode()).hexdigest()[:32]}.json"
+
+    def _kept(self, key: str) -> Plan | None:
+        path = self._path(key)
+        try:
+            if time.time() - path.stat().st_mtime > _FRESH_S:
+                return None
+            document = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return document if isinstance(document, dict) and "accelerator" in document else None
+
+    def _keep(self, key: str, plan: Plan) -> Plan:
+        path = self._path(key)
+        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part.write_text(json.dumps(plan), encoding="utf-8")
+            part.replace(path)
+        except OSError as error:
+            log.info("the plan is not kept: %s", error)
+        return plan
 
     def _ask(self, command: Sequence[str]) -> Plan:
         answer = self._run(command, _LIMIT_S)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated
@@ -46,6 +47,10 @@ class Correction(BaseModel):
     observations: int = Field(default=0, ge=0, description="It was found from so many.")
     made_utc: datetime | None = None
     residuals: list[Residual] = Field(default_factory=list, max_length=1000)
+    sessions: dict[str, str] = Field(
+        default_factory=dict,
+        description="Stored sessions it was found from, id and name: it is not taken off of these.",
+    )
 
     def to_take_off(self) -> correction.Correction:
         return correction.Correction(
@@ -53,6 +58,8 @@ class Correction(BaseModel):
             delay_sigma_s=self.delay_sigma_s,
             level_bias_db=self.level_bias_db,
             level_bias_sigma_db=self.level_bias_sigma_db,
+            observations=self.observations,
+            fitted_to=", ".join(self.sessions.values()),
         )
 
 
@@ -139,11 +146,19 @@ def correction_of(station: Station) -> Correction | None:
 
 
 def corrected(
-    observations: Iterable[Observation], stations: Sequence[Station], *, places_only: bool = False
+    observations: Iterable[Observation],
+    stations: Sequence[Station],
+    *,
+    places_only: bool = False,
+    session_ids: Collection[str] = (),
 ) -> list[Observation]:
-    """The observations with what is known of their receivers: a place where they have none, and corrections taken off."""
+    """The observations with what is known of their receivers: a place where they have none, and corrections taken off.
+
+    A correction that was fitted to one of the stored sessions `session_ids`, which these are from, is left on: what it had
+    learnt there would pass for accuracy.
+    """
     by_name = {station.name: station for station in stations}
-    change = _placed if places_only else _correct
+    change = _placed if places_only else functools.partial(_correct, session_ids=session_ids)
     return [_changed(observation, by_name, change) for observation in observations] if by_name else list(observations)
 
 
@@ -157,11 +172,15 @@ def _changed(
     return observation if receptions == observation.receptions else vet(replace(observation, receptions=receptions))
 
 
-def _correct(reception: Reception, station: Station) -> Reception:
+def _correct(reception: Reception, station: Station, session_ids: Collection[str]) -> Reception:
     reception = _placed(reception, station)
     reception = replace(reception, receiver=_as_known(reception.receiver, station))
     found = correction_of(station)
-    return reception if found is None else taken_off(reception, found.to_take_off())
+    if found is None:
+        return reception
+    if not found.sessions.keys().isdisjoint(session_ids):
+        return replace(reception, correction="its correction was fitted to this session, and is left out here")
+    return taken_off(reception, found.to_take_off())
 
 
 def _placed(reception: Reception, station: Station) -> Reception:

@@ -39,12 +39,14 @@ def calibrate(settings: Settings, chosen: Sequence[StoredSession], known: Sequen
     """Find delays and level biases; nothing is stored. Raises InputError where no transmitter is known."""
     observations = _observations(settings, chosen, known)
     found = site_biases(observations)
+    names = {stored.id: stored.name for stored in chosen}
     ids = {station.name: station.id for station in known}
     return Calibration(
         observations=found.observations,
         stored=False,
         receivers=[
-            Calibrated(name=name, correction=_correction(name, found), receiver=ids.get(name)) for name in _names(found)
+            Calibrated(name=name, correction=_correction(name, found, names), receiver=ids.get(name))
+            for name in _names(found)
         ],
     )
 
@@ -77,7 +79,7 @@ def _observations(settings: Settings, chosen: Sequence[StoredSession], known: Se
     return registered.corrected(observations, known, places_only=True)
 
 
-def _correction(name: str, found: SiteBiases) -> Correction:
+def _correction(name: str, found: SiteBiases, fitted_to: dict[str, str]) -> Correction:
     delay, level = _named(name, found.delays_s), _named(name, found.levels_db)
     return Correction(
         delay_s=None if delay is None else delay.value,
@@ -87,6 +89,7 @@ def _correction(name: str, found: SiteBiases) -> Correction:
         observations=found.observations,
         made_utc=datetime.now(UTC),
         residuals=_residuals(delay, level, found.ids),
+        sessions=fitted_to,
     )
 
 

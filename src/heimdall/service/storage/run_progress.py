@@ -7,16 +7,16 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from heimdall.runs.reader import CHECKPOINT, Progress, RunFolder
+from heimdall.runs.reader import CHECKPOINT, Progress, RunReader
 from heimdall.service.database.store import Job
 
 log = logging.getLogger(__name__)
 
 
-class News:
+class RunProgress:
     """Reads the folder of one attempt; `gpu_reason` stands in when the program does not say why it uses the CPU."""
 
-    def __init__(self, job: Job, folder: RunFolder, gpu_reason: Callable[[], str | None]) -> None:
+    def __init__(self, job: Job, folder: RunReader, gpu_reason: Callable[[], str | None]) -> None:
         self._job = job
         self._folder = folder
         self._gpu_reason = gpu_reason

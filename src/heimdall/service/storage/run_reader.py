@@ -13,7 +13,7 @@ from pathlib import Path
 from heimdall.artifacts import Artifacts
 from heimdall.errors import HeimdallError
 from heimdall.runs import run_archive
-from heimdall.runs.reader import RunFolder
+from heimdall.runs.reader import RunReader
 from heimdall.service.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -22,9 +22,9 @@ _FRESH_S = 3.0
 _KEPT = 64
 
 
-def run_folder(settings: Settings, job_id: str) -> RunFolder:
+def run_folder(settings: Settings, job_id: str) -> RunReader:
     """This machine's own."""
-    return RunFolder(settings.runs / job_id)
+    return RunReader(settings.runs / job_id)
 
 
 class RunFolders:
@@ -34,7 +34,7 @@ class RunFolders:
         self._lock = threading.Lock()
         self._brought_s: OrderedDict[str, float] = OrderedDict()
 
-    def of(self, job_id: str) -> RunFolder:
+    def of(self, job_id: str) -> RunReader:
         """Whichever was written to last; may be some seconds old."""
         own = run_folder(self._settings, job_id)
         if not self._settings.carries:
@@ -58,8 +58,8 @@ class RunFolders:
     def _place(self, job_id: str) -> Path:
         return self._settings.home / "brought" / job_id
 
-    def _copy(self, job_id: str) -> RunFolder:
-        folder = RunFolder(self._place(job_id))
+    def _copy(self, job_id: str) -> RunReader:
+        folder = RunReader(self._place(job_id))
         if time.monotonic() - self._brought_s.get(job_id, float("-inf")) < _FRESH_S:
             return folder
         try:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import secrets
 import shutil
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 
 from pydantic import BaseModel, Field, ValidationError
 from sqlalchemy import delete as delete_rows
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from heimdall.errors import InputError
@@ -79,6 +81,11 @@ def data_name(session_id: str) -> str:
     return f"{FOLDER}/{session_id}"
 
 
+def ids_of(name: str) -> list[str]:
+    """The stored session that a job names so; none for other recordings."""
+    return [name.removeprefix(f"{FOLDER}/")] if name.startswith(f"{FOLDER}/") else []
+
+
 def prepare(upload: Upload, truth: Place | None = None) -> Summary:
     """Unpack an upload that is to be stored and read it. Raises InputError where it cannot be read."""
     upload.unpack()
@@ -97,13 +104,14 @@ def add(
     keep(upload.folder, folder)
     stored = StoredSession(
         id=session_id,
-        name=name.strip() or default_name(summary),
+        name=name.strip(),
         created_by=created_by,
         size_bytes=size_of(folder),
         summary=summary.model_dump(mode="json"),
     )
     try:
         with store.writing() as session:
+            stored.name = stored.name or _distinct(session, default_name(summary))
             session.add(stored)
             session.flush()
             session.refresh(stored)
@@ -125,6 +133,55 @@ def read_upload(upload: Upload) -> list[Observation]:
 def find(session: Session) -> Sequence[StoredSession]:
     """The newest first."""
     return session.scalars(select(StoredSession).order_by(StoredSession.created_unix_s.desc(), StoredSession.id)).all()
+
+
+class Sort(StrEnum):
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    NAME = "name"
+    LARGEST = "largest"
+
+
+_ORDERS = {
+    Sort.NEWEST: StoredSession.created_unix_s.desc(),
+    Sort.OLDEST: StoredSession.created_unix_s,
+    Sort.NAME: func.lower(StoredSession.name),
+    Sort.LARGEST: StoredSession.size_bytes.desc(),
+}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A part of the list: `text` occurs in the name or is who uploaded it; `known`: its transmitter is."""
+
+    text: str = ""
+    known: bool = False
+    sort: Sort = Sort.NEWEST
+    offset: int = 0
+    limit: int = 20
+
+
+def search(session: Session, wanted: Wanted) -> tuple[Sequence[StoredSession], int]:
+    """The part of the list, and how many there are in all of its kind."""
+    chosen = select(StoredSession)
+    if wanted.text.strip():
+        pattern = wanted.text.strip()
+        chosen = chosen.where(
+            StoredSession.name.icontains(pattern, autoescape=True)
+            | StoredSession.created_by.icontains(pattern, autoescape=True)
+        )
+    if wanted.known:
+        chosen = chosen.where(StoredSession.summary["with_truth"].as_integer() > 0)
+    total = session.scalar(select(func.count()).select_from(chosen.subquery())) or 0
+    part = chosen.order_by(_ORDERS[wanted.sort], StoredSession.id).offset(wanted.offset).limit(wanted.limit)
+    return session.scalars(part).all(), total
+
+
+def _distinct(session: Session, name: str) -> str:
+    """The name, with a number where another session has it."""
+    taken = set(session.scalars(select(StoredSession.name).where(StoredSession.name.startswith(name, autoescape=True))))
+    others = (f"{name} ({number})" for number in itertools.count(2))
+    return name if name not in taken else next(each for each in others if each not in taken)
 
 
 def get(session: Session, session_id: str) -> StoredSession:

@@ -121,5 +121,9 @@ def size_of(folder: Path) -> int:
 def keep(source: Path, target: Path) -> None:
     """Copy a folder to a place where nobody sees it before it is whole."""
     part = target.with_name(f".{target.name}.part")
-    shutil.copytree(source, part)
-    part.rename(target)
+    try:
+        shutil.copytree(source, part)
+        part.rename(target)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise

@@ -12,21 +12,22 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from heimdall import disk
 from heimdall.errors import HeimdallError
 from heimdall.runs import run_archive
-from heimdall.runs.reader import Result, RunFolder
+from heimdall.runs.reader import Result, RunReader
 from heimdall.service.database.store import Job
 from heimdall.service.queue import leases
 from heimdall.service.queue.jobs import State, record
 from heimdall.service.queue.leases import Bundle, Ending, Outcome
-from heimdall.service.storage.run_progress import News
+from heimdall.service.storage.run_progress import RunProgress
 from heimdall.service.storage.run_reader import run_folder
 from heimdall.service.worker import launch
 from heimdall.service.worker.launch import Slot, Tools
-from heimdall.service.worker.process import LeashedProcess
-from heimdall.service.worker.retrying_task import Errand
-from heimdall.service.worker.run_uploader import Carrier
-from heimdall.service.worker.watchdog import KILLED, STOPPED
+from heimdall.service.worker.process import WatchedProcess
+from heimdall.service.worker.retrying_task import RetryingTask
+from heimdall.service.worker.run_uploader import RunUploader
+from heimdall.service.worker.watchdog import KILLED, LET_GO, STOPPED
 
 log = logging.getLogger(__name__)
 
@@ -45,12 +46,14 @@ class Attempt:
         self._lease = job.lease
         self._tools = tools
         self._folder = run_folder(tools.settings, job.id)
-        self._news = News(job, self._folder, tools.gpu_reason)
+        self._news = RunProgress(job, self._folder, tools.gpu_reason)
         self._renewed_s = time.monotonic()
-        self._process: LeashedProcess | None = None
+        self._process: WatchedProcess | None = None
         self._log_begin = 0
         self._carrier = _carrier(job, self._folder, tools)
         self._leaving = False
+        self.out_of_room = False
+        """It ended because a disk was full."""
         self._stop_reason: str | None = None
         self._stop_deadline_s = float("inf")
         self._next: Callable[[], Outcome | None] = self._prepare
@@ -78,7 +81,7 @@ class Attempt:
 
     def fail(self, error: Exception) -> None:
         """Something went wrong on our side; end the program and let another attempt begin."""
-        outcome = Outcome(Ending.LOST, f"the worker could not go on: {type(error).__name__}: {error}")
+        outcome = self._hindered(f"the worker could not go on: {type(error).__name__}", error)
         self._next = lambda: outcome if self._gone() else None
 
     def _keep_lease(self) -> State | None:
@@ -127,18 +130,18 @@ class Attempt:
         if self._carrier is None or key is None or not run_archive.is_newer_elsewhere(self._folder, key):
             return self._begin()
         work = partial(run_archive.bring, self._folder, key, self._tools.artifacts)
-        brought = Errand(self._tools.executor, work)
+        brought = RetryingTask(self._tools.executor, work)
         self._next = lambda: self._brought(brought)
         return None
 
-    def _brought(self, errand: Errand[None]) -> Outcome | None:
+    def _brought(self, errand: RetryingTask[None]) -> Outcome | None:
         if self._stop_reason is not None:
             return Outcome(Ending.STOPPED, self._stop_reason)
         brought = errand.poll()
         if brought is None:
             return None
         if (error := brought.exception()) is not None:
-            return Outcome(Ending.LOST, f"the artifact store did not give the run folder: {error}")
+            return self._hindered("the artifact store did not give the run folder", error)
         return self._begin()
 
     def _begin(self) -> Outcome | None:
@@ -148,11 +151,11 @@ class Attempt:
         if result is not None:  # a worker that was killed had come so far
             return self._publish(result)
         work = partial(launch.command_for, self.job, self._folder, self._tools)
-        command = Errand(self._tools.executor, work)
+        command = RetryingTask(self._tools.executor, work)
         self._next = lambda: self._start(command)
         return None
 
-    def _start(self, errand: Errand[list[str]]) -> Outcome | None:
+    def _start(self, errand: RetryingTask[list[str]]) -> Outcome | None:
         if self._stop_reason is not None:
             return Outcome(Ending.STOPPED, self._stop_reason)
         command = errand.poll()
@@ -168,7 +171,7 @@ class Attempt:
         self._next = lambda: self._watch(process)
         return None
 
-    def _watch(self, process: LeashedProcess) -> Outcome | None:
+    def _watch(self, process: WatchedProcess) -> Outcome | None:
         if time.monotonic() > self._stop_deadline_s:
             process.kill()
         code = process.poll()
@@ -180,6 +183,10 @@ class Attempt:
         return self._publish(result) if code == 0 and result is not None else self._interpret(code)
 
     def _interpret(self, code: int) -> Outcome:
+        if code == disk.EXIT_CODE:
+            return self._no_room()
+        if code == LET_GO:
+            return Outcome(Ending.STOPPED, self._let_go())
         if code in (1, 2):
             return Outcome(Ending.FAULTY, self._folder.last_words(self._log_begin))
         if self._stop_reason is not None:
@@ -191,11 +198,11 @@ class Attempt:
 
     def _publish(self, result: Result) -> Outcome | None:
         work = partial(launch.store_model, self.job, result, self._folder, self._tools.artifacts)
-        stored = Errand(self._tools.executor, work)
+        stored = RetryingTask(self._tools.executor, work)
         self._next = lambda: self._published(result, stored)
         return None
 
-    def _published(self, result: Result, errand: Errand[Bundle | None]) -> Outcome | None:
+    def _published(self, result: Result, errand: RetryingTask[Bundle | None]) -> Outcome | None:
         stored = errand.poll()
         if stored is None:
             return None
@@ -203,8 +210,22 @@ class Attempt:
         if isinstance(error, ValueError):
             return Outcome(Ending.FAULTY, str(error))
         if error is not None:
-            return Outcome(Ending.LOST, f"the artifact store did not take the model: {error}")
+            return self._hindered("the artifact store did not take the model", error)
         return Outcome(Ending.FINISHED, "finished", result.model_dump(), stored.result())
+
+    def _let_go(self) -> str:
+        return (
+            f"the watchdog ended the program: the worker could not renew its lease for {self._tools.settings.lease_s:g} s, "
+            "as the database did not answer or the worker stood still; the attempt does not count"
+        )
+
+    def _no_room(self) -> Outcome:
+        """Nobody's failure: it goes on from its last checkpoint once there is room."""
+        self.out_of_room = True
+        return Outcome(Ending.STOPPED, "the disk is full: the job goes on from its last checkpoint when there is room")
+
+    def _hindered(self, what: str, error: BaseException) -> Outcome:
+        return self._no_room() if disk.is_disk_full(error) else Outcome(Ending.LOST, f"{what}: {error}")
 
     def _gone(self) -> bool:
         """Kill the program; True once it is."""
@@ -223,13 +244,13 @@ class Attempt:
         log.info("job %s: %s (%s)", self.job.id, state or "held by another", outcome.message)
 
 
-def _carrier(job: Job, folder: RunFolder, tools: Tools) -> Carrier | None:
-    return Carrier(job, folder, tools.artifacts, tools.executor) if tools.settings.carries else None
+def _carrier(job: Job, folder: RunReader, tools: Tools) -> RunUploader | None:
+    return RunUploader(job, folder, tools.artifacts, tools.executor) if tools.settings.carries else None
 
 
 def _how_lost(code: int) -> str:
     if code == STOPPED:
         return "the program was told to stop by someone else"
     if code == KILLED:
-        return "the program was killed (signal 9): by hand, or by the kernel for want of memory"
+        return "the program was killed (signal 9): by hand, or by the kernel for lack of memory"
     return f"the program was ended by signal {code - 128}" if code > 128 else f"the program ended with exit code {code}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,10 +16,10 @@ from heimdall.service.database.store import Station
 from heimdall.service.receivers import registered
 
 
-def prepared(source: Path, target: Path, known: Sequence[Station]) -> Path:
+def prepared(source: Path, target: Path, known: Sequence[Station], session_ids: Collection[str] = ()) -> Path:
     """The source itself where no receiver in it is registered, else a copy of its observations below `target`, corrected.
 
-    Receptions that must not be used are left out of the copy.
+    Receptions that must not be used are left out of the copy, and corrections that were fitted to the stored session itself.
     """
     names = {station.name for station in known}
     if not names or not any(_heard_by(observation) & names for observation in iterate_observations(source)):
@@ -30,7 +30,7 @@ def prepared(source: Path, target: Path, known: Sequence[Station]) -> Path:
     part.mkdir(parents=True)
     tables: list[Observation] = []
     for number, observation in enumerate(iterate_observations(source)):
-        corrected = _sound(registered.corrected([observation], known)[0])
+        corrected = _sound(registered.corrected([observation], known, session_ids=session_ids)[0])
         if len(corrected.receptions) < 2:
             continue
         if any(reception.samples is not None for reception in corrected.receptions):

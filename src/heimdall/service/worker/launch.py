@@ -14,17 +14,18 @@ from pydantic import ValidationError
 from heimdall.artifacts import Artifacts, fingerprint
 from heimdall.errors import InputError
 from heimdall.runs import run_archive
-from heimdall.runs.reader import Result, RunFolder
+from heimdall.runs.reader import Result, RunReader
 from heimdall.service.database.store import Job, Model, Store
 from heimdall.service.queue import job_requests
 from heimdall.service.queue.leases import Bundle
 from heimdall.service.receivers import registered
 from heimdall.service.settings import Settings
+from heimdall.service.storage import sessions
 from heimdall.service.storage.run_reader import run_folder
 from heimdall.service.worker import confine
 from heimdall.service.worker.corrected_recordings import prepared
 from heimdall.service.worker.hiding import Hidden, hidden_from
-from heimdall.service.worker.process import LeashedProcess
+from heimdall.service.worker.process import WatchedProcess
 
 TRUST = 0.6
 """Part of the lease after which a program without news of it is killed; a heartbeat and a slow commit fit in the rest."""
@@ -52,7 +53,7 @@ class Tools:
     """Why this worker has no usable GPU, or None."""
 
 
-def command_for(job: Job, folder: RunFolder, tools: Tools) -> list[str]:
+def command_for(job: Job, folder: RunReader, tools: Tools) -> list[str]:
     """The whole command line; brings the models and recordings it names into reach, which may take time."""
     settings = tools.settings
     places = job_requests.Places(
@@ -74,10 +75,10 @@ def command_for(job: Job, folder: RunFolder, tools: Tools) -> list[str]:
     return [*settings.command, *arguments]
 
 
-def start(command: list[str], job: Job, slot: Slot, folder: RunFolder, settings: Settings) -> LeashedProcess:
+def start(command: list[str], job: Job, slot: Slot, folder: RunReader, settings: Settings) -> WatchedProcess:
     hidden = hidden_from(settings, os.environ, on_ray=job.arguments.get("on") is not None)
     places = [part for place in hidden.places for part in ("--hide", str(place))]
-    return LeashedProcess(
+    return WatchedProcess(
         [sys.executable, "-I", "-S", confine.__file__, *places, "--", *command],
         lock=folder.lock,
         patience_s=TRUST * settings.lease_s,
@@ -86,7 +87,7 @@ def start(command: list[str], job: Job, slot: Slot, folder: RunFolder, settings:
     )
 
 
-def store_model(job: Job, result: Result, folder: RunFolder, artifacts: Artifacts) -> Bundle | None:
+def store_model(job: Job, result: Result, folder: RunReader, artifacts: Artifacts) -> Bundle | None:
     """Put the model of a finished job where models are kept; doing it twice does no harm."""
     if result.model is None:
         return None
@@ -98,7 +99,7 @@ def store_model(job: Job, result: Result, folder: RunFolder, artifacts: Artifact
     return Bundle(path.name, key, fingerprint(path), path.stat().st_size)
 
 
-def _fetch(model_id: str, folder: RunFolder, tools: Tools) -> Path:
+def _fetch(model_id: str, folder: RunReader, tools: Tools) -> Path:
     with tools.store.reading() as session:
         model = session.get(Model, model_id)
     if model is None:
@@ -106,19 +107,19 @@ def _fetch(model_id: str, folder: RunFolder, tools: Tools) -> Path:
     return tools.artifacts.fetch(model.artifact, folder.path / "inputs")
 
 
-def _training(job_id: str, folder: RunFolder, tools: Tools) -> Path:
+def _training(job_id: str, folder: RunReader, tools: Tools) -> Path:
     """The run folder of another job: this machine's, or what was left of it in the artifact store if that is newer."""
     own = run_folder(tools.settings, job_id)
     with tools.store.reading() as session:
         job = session.get(Job, job_id)
     if job is None or job.carried is None or not run_archive.is_newer_elsewhere(own, job.carried):
         return own.path
-    copy = RunFolder(folder.path / "inputs" / job_id)
+    copy = RunReader(folder.path / "inputs" / job_id)
     run_archive.bring(copy, job.carried, tools.artifacts)
     return copy.path
 
 
-def _recordings(name: str, folder: RunFolder, tools: Tools) -> Path:
+def _recordings(name: str, folder: RunReader, tools: Tools) -> Path:
     """In this machine's data folder, or brought from the artifact store."""
     source = tools.settings.data / name
     if source.exists() or not tools.settings.carries:
@@ -129,12 +130,12 @@ def _recordings(name: str, folder: RunFolder, tools: Tools) -> Path:
     return target
 
 
-def _prepare(name: str, folder: RunFolder, tools: Tools) -> Path:
+def _prepare(name: str, folder: RunReader, tools: Tools) -> Path:
     """The recordings of that name, with the corrections of receivers that are registered."""
     with tools.store.reading() as session:
         known = registered.find(session)
     target = folder.path / "inputs" / name.replace("/", "-")
-    return prepared(_recordings(name, folder, tools), target, known)
+    return prepared(_recordings(name, folder, tools), target, known, sessions.ids_of(name))
 
 
 def _environment(job: Job, slot: Slot, settings: Settings, hidden: Hidden) -> dict[str, str]:

@@ -23,12 +23,12 @@ from heimdall.service.health.gpu import GpuWatch, NoGpuWatch, watch_gpu
 from heimdall.service.health.monitor import Health, Probe
 from heimdall.service.health.server import HealthServer
 from heimdall.service.queue import notifications
-from heimdall.service.queue.jobs import Census
+from heimdall.service.queue.jobs import QueueStatistics
 from heimdall.service.settings import Settings
 from heimdall.service.worker.hiding import look_at_secrets
 from heimdall.service.worker.standby import ReturnWatch, StandInWatch, end_this_process
 from heimdall.service.worker.supervisor import Supervisor
-from heimdall.service.worker.worker_heartbeat import Announcer
+from heimdall.service.worker.worker_heartbeat import WorkerHeartbeat
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ class _Parts:
     gpu: GpuWatch | NoGpuWatch | StandInWatch
     health: Health
     server: HealthServer
-    announcer: Announcer
+    announcer: WorkerHeartbeat
     return_watch: ReturnWatch | None
 
     def start(self) -> None:
@@ -121,9 +121,11 @@ def _assemble(settings: Settings, store: Store, owner: str) -> _Parts:
     gpu: GpuWatch | NoGpuWatch | StandInWatch = StandInWatch()
     if settings.stands_in_for is None:
         gpu = watch_gpu(settings.accelerator, idle=lambda: not supervisor.running)
-    supervisor = Supervisor(settings, store, artifacts, owner, lambda: gpu.state)
+    supervisor = Supervisor(
+        settings, store, artifacts, owner, lambda: gpu.state, lambda: health.hindrance("disk", "artifacts")
+    )
     app = notifications.make_celery(settings, supervisor.ring)
-    census = Census()
+    census = QueueStatistics()
     health = Health(
         [
             *probes.of_both(settings, store, artifacts, app, census, settings.worker),
@@ -138,7 +140,7 @@ def _assemble(settings: Settings, store: Store, owner: str) -> _Parts:
         metrics.Sources(health, lambda: census, lambda: supervisor.running),
         lambda: supervisor.stuck_s < probes.STUCK_AFTER_S,
     )
-    announcer = Announcer(settings, store, lambda: gpu.state)
+    announcer = WorkerHeartbeat(settings, store, lambda: gpu.state)
     back = ReturnWatch(store, settings.stands_in_for, end_this_process) if settings.stands_in_for else None
     return _Parts(app, supervisor, gpu, health, server, announcer, back)
 

@@ -19,7 +19,7 @@ _MARK = "HEIMDALL_LEASH"
 """In the environment of everything a program starts, by which it is found again."""
 
 
-class LeashedProcess:
+class WatchedProcess:
     """Start it, renew its trust with `beat`, ask it to stop, or kill it with everything it started."""
 
     def __init__(

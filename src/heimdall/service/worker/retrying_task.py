@@ -17,7 +17,7 @@ _AGAIN_S = 2.0
 Result = TypeVar("Result")
 
 
-class Errand(Generic[Result]):
+class RetryingTask(Generic[Result]):
     def __init__(self, executor: Executor, work: Callable[[], Result], patience_s: float = PATIENCE_S) -> None:
         self._executor = executor
         self._work = work

@@ -10,9 +10,9 @@ from typing import Any
 
 from heimdall.artifacts import Artifacts
 from heimdall.runs import run_archive
-from heimdall.runs.reader import RunFolder
+from heimdall.runs.reader import RunReader
 from heimdall.service.database.store import Job
-from heimdall.service.worker.retrying_task import Errand
+from heimdall.service.worker.retrying_task import RetryingTask
 
 log = logging.getLogger(__name__)
 
@@ -20,20 +20,20 @@ _NEWS_EVERY_S = 10.0
 State = tuple[float | None, int]
 
 
-class Carrier:
+class RunUploader:
     """`columns` go into the row with the next renewal of the lease, and `told` hears whether it still was ours."""
 
-    def __init__(self, job: Job, folder: RunFolder, artifacts: Artifacts, executor: Executor) -> None:
+    def __init__(self, job: Job, folder: RunReader, artifacts: Artifacts, executor: Executor) -> None:
         self._job_id = job.id
         self._folder = folder
         self._artifacts = artifacts
         self._executor = executor
         self._named = job.carried
         self._unnamed: str | None = None
-        self._sending: Errand[str] | None = None
+        self._sending: RetryingTask[str] | None = None
         self._sent: State | None = None
         self._begun: State | None = None
-        self._news: Errand[None] | None = None
+        self._news: RetryingTask[None] | None = None
         self._news_s = 0.0
         self._deadline_s: float | None = None
 
@@ -87,12 +87,12 @@ class Carrier:
             return
         self._begun = state
         work = partial(run_archive.leave, self._folder, self._job_id, self._artifacts)
-        self._sending = Errand(self._executor, work)
+        self._sending = RetryingTask(self._executor, work)
 
     def _send_news(self) -> None:
         self._news_s = time.monotonic()
         work = partial(run_archive.leave_news, self._folder, self._job_id, self._artifacts)
-        self._news = Errand(self._executor, work, patience_s=0.0)
+        self._news = RetryingTask(self._executor, work, patience_s=0.0)
 
     def _collect(self) -> None:
         if self._news is not None and (news := self._news.poll()) is not None:

@@ -18,6 +18,7 @@ from heimdall.artifacts import Artifacts
 from heimdall.service.database.store import Job, Store
 from heimdall.service.health.gpu import GpuState
 from heimdall.service.health.load import memory_limit_gb
+from heimdall.service.outage import database_outage
 from heimdall.service.queue import leases
 from heimdall.service.queue.leases import Claimant
 from heimdall.service.settings import Settings
@@ -27,24 +28,36 @@ from heimdall.service.worker.launch import Slot, Tools
 log = logging.getLogger(__name__)
 
 _CHORES = 4
+_ROOM_S = 30.0
+"""How long nothing is started after a program found a disk full that the look at the disk may not know of."""
 _LEAVE_S = 10.0
 
 
 class Supervisor(threading.Thread):
     def __init__(
-        self, settings: Settings, store: Store, artifacts: Artifacts, owner: str, gpu: Callable[[], GpuState | None]
+        self,
+        settings: Settings,
+        store: Store,
+        artifacts: Artifacts,
+        owner: str,
+        gpu: Callable[[], GpuState | None],
+        hindrance: Callable[[], str | None] = lambda: None,
     ) -> None:
+        """`hindrance`: why no job may be started at the moment."""
         super().__init__(name="supervisor", daemon=True)
         self._settings = settings
         self._store = store
         self._owner = owner
         self._gpu = gpu
+        self._hindrance = hindrance
+        self._told: str | None = None
+        self._room_s = 0.0
         self._executor = ThreadPoolExecutor(_CHORES, thread_name_prefix="chore")
         self._tools = Tools(settings, store, artifacts, self._executor, self._gpu_reason)
         self._attempts: list[Attempt] = []
         self._bell = threading.Event()
         self._leaving = threading.Event()
-        self._swept_s = 0.0
+        self._sweep_s = 0.0
         self._round_s = time.monotonic()
 
     @property
@@ -90,10 +103,13 @@ class Supervisor(threading.Thread):
 
     def _advance(self, attempt: Attempt) -> bool:
         try:
-            return attempt.advance()
+            goes_on = attempt.advance()
+            if attempt.out_of_room:
+                self._room_s = time.monotonic() + _ROOM_S
+            return goes_on
         except SQLAlchemyError as error:
             # Without the database the lease cannot be renewed; the warden ends the program before the lease does.
-            log.warning("job %s: the database does not answer: %s", attempt.job.id, _first_line(error))
+            database_outage.tell(error)
         except Exception as error:
             log.exception("job %s: the worker could not go on", attempt.job.id)
             attempt.fail(error)
@@ -102,8 +118,9 @@ class Supervisor(threading.Thread):
     def _guarded(self, step: Callable[[], None]) -> None:
         try:
             step()
+            database_outage.over()
         except SQLAlchemyError as error:
-            log.warning("the database does not answer: %s", _first_line(error))
+            database_outage.tell(error)
         except Exception:
             log.exception("a round of the worker failed; the next may do better")
 
@@ -114,19 +131,33 @@ class Supervisor(threading.Thread):
             log.warning("job %s: an earlier process of this worker held it; now %s", job_id, state)
 
     def _sweep(self) -> None:
-        if time.monotonic() - self._swept_s < self._settings.sweep_s:
+        if time.monotonic() < self._sweep_s:
             return
-        self._swept_s = time.monotonic()
-        with self._store.writing() as session:
-            moved = leases.sweep(session, self._settings.lease_s)
+        try:
+            with self._store.writing() as session:
+                moved = leases.sweep(session, self._settings.lease_s)
+        except SQLAlchemyError:
+            # While the database was away nobody could renew a lease: give the living the time to do so.
+            self._sweep_s = time.monotonic() + self._settings.lease_s
+            raise
+        self._sweep_s = time.monotonic() + self._settings.sweep_s
         for job_id, state in moved:
-            log.warning("job %s: its worker is not heard of any more; now %s", job_id, state)
+            log.warning("job %s: its worker no longer responds; now %s", job_id, state)
 
     def _fill(self) -> None:
+        if self._is_hindered():
+            return
         while (taken := self._take_one()) is not None:
             slot, job = taken
             log.info("job %s: %s on %s, attempt %d", job.id, job.kind, slot.name, job.attempts)
             self._attempts.append(Attempt(job, slot, self._tools))
+
+    def _is_hindered(self) -> bool:
+        why = self._hindrance()
+        if why is not None and why != self._told:
+            log.warning("no job is started: %s", why)
+        self._told = why
+        return why is not None or time.monotonic() < self._room_s
 
     def _take_one(self) -> tuple[Slot, Job] | None:
         """A job for the first free device that there is one for: the smallest comes first, and what fits no other the last."""
@@ -197,7 +228,3 @@ def gpu_memory_gb(gpu: GpuState, settings: Settings) -> list[float | None]:
 
 def memory_gb(settings: Settings) -> float | None:
     return settings.memory_gb if settings.memory_gb is not None else memory_limit_gb()
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]

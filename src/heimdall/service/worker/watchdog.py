@@ -26,6 +26,8 @@ from collections.abc import Callable
 
 STOPPED = 75
 KILLED = 128 + signal.SIGKILL
+LET_GO = 76
+"""The program was killed here because no byte came for the patience: the lease could not be renewed."""
 _LOCK_RETRY_S = 0.05
 _PR_SET_PDEATHSIG = 1
 
@@ -47,6 +49,10 @@ class Leash:
         signal.set_wakeup_fd(notify, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
             signal.signal(number, lambda *_: None)
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
 
     @property
     def held(self) -> bool:
@@ -118,11 +124,13 @@ def _die_with(parent: int) -> Callable[[], None]:
 def _guard(program: subprocess.Popen[bytes], leash: Leash, grace_s: float) -> int:
     """Wait for the program's end; its exit code, 128 + N if signal N ended it."""
     deadline_s: float | None = None
+    let_go = False
     while not _ended(program.pid):
         if leash.wait(0.5) & {signal.SIGTERM, signal.SIGINT}:
             program.terminate()
         if not leash.held and deadline_s is None:
             deadline_s = _now_s() + grace_s
+            let_go = not leash.closed
             if grace_s > 0:
                 program.terminate()
         if deadline_s is not None and _now_s() >= deadline_s:
@@ -130,6 +138,8 @@ def _guard(program: subprocess.Popen[bytes], leash: Leash, grace_s: float) -> in
             deadline_s = float("inf")
     _kill_group(program.pid)  # before it is reaped, so that the number still names this group
     code = program.wait()
+    if let_go and code != 0:
+        return LET_GO
     return 128 - code if code < 0 else code
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -16,16 +15,15 @@ from heimdall.service.database.store import Store, Worker, now_unix_s
 from heimdall.service.health import doctor_report
 from heimdall.service.health.gpu import UNKNOWN, GpuState
 from heimdall.service.health.load import LoadWatch
+from heimdall.service.outage import database_outage
 from heimdall.service.settings import Settings
 from heimdall.service.worker.supervisor import gpu_memory_gb, memory_gb
-
-log = logging.getLogger(__name__)
 
 EVERY_S = 10.0
 EXAMINE_EVERY_S = 600.0
 
 
-class Announcer(threading.Thread):
+class WorkerHeartbeat(threading.Thread):
     def __init__(self, settings: Settings, store: Store, gpu: Callable[[], GpuState | None]) -> None:
         super().__init__(name="announcer", daemon=True)
         self._settings = settings
@@ -84,4 +82,4 @@ class Announcer(threading.Thread):
         try:
             step()
         except SQLAlchemyError as error:
-            log.warning("the database does not answer: %s", str(error).splitlines()[0])
+            database_outage.tell(error)

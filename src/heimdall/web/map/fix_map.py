@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from nicegui.element import Element
@@ -13,8 +14,10 @@ _LEAFLET = Path(leaflet.__file__).parent / "dist"
 
 
 class FixMap(Element, component="map.js", esm={"nicegui-leaflet": str(_LEAFLET)}):
-    def __init__(self, tile_url: str | None, tile_credit: str) -> None:
+    def __init__(self, tile_url: str | None, tile_credit: str, pick: Callable[[int], Awaitable[None]]) -> None:
+        """`pick` is told which of many fixes was clicked."""
         super().__init__()
+        self.on("pick", lambda event: pick(int(event.args)))
         self.add_resource(_LEAFLET)
         self._props["tiles"] = {"address": tile_url, "credit": tile_credit} if tile_url else None
         self._props["scene"] = EMPTY

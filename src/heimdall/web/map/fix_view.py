@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from heimdall.fix import Fix, ReceiverReport, Status
+from heimdall.estimation.region import GridPosterior
+from heimdall.fix import Fix, ReceiverReport, Region, Status
 from heimdall.formats.reports import reported
 from heimdall.formats.wording import (
     coordinates_text,
@@ -25,25 +26,26 @@ from heimdall.formats.writers.geojson import geojson_text
 from heimdall.locating.by_likelihood import Located
 from heimdall.locating.information_share import Contributions, contributions
 from heimdall.observation import ClockClass, Observation, Receiver
-from heimdall.service.concurrent_locating import Answer
+from heimdall.service.concurrent_locating import LocatedSession
 from heimdall.service.database.store import Station
-from heimdall.web.map.evidence_image import box_of, overlays
+from heimdall.web.map.evidence_grid import box_of, evidence_grid
 
 Scene = dict[str, Any]
-"""What the map draws: GeoJSON features with their styles' names, overlays, bounds."""
+"""What the map draws: GeoJSON features with their styles' names, evidence, bounds."""
 _MARGIN = 1.15
 _REGION_AT_MOST = 3.0
 """The view grows for a region up to this many times what the receivers span."""
-EMPTY: Scene = {"features": [], "overlays": [], "bounds": None}
+EMPTY: Scene = {"features": [], "evidence": None, "bounds": None}
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A value with its name; `tone` is good, bad or empty."""
+    """A value with its name; `tone` is good, bad or empty; `help` explains it."""
 
     name: str
     value: str
     tone: str = ""
+    help: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,13 +60,12 @@ class ReceiverRow:
     """Of the information, 0 to 1."""
 
 
-def scene_of(answer: Answer, index: int) -> Scene:
+def scene_of(answer: LocatedSession, index: int) -> Scene:
     fix, observation, posterior = answer.fixes[index], answer.observations[index], answer.located[index].posterior
     features = json.loads(geojson_text([fix], [observation]))["features"]
-    drawn = [] if posterior is None else overlays(posterior, fix.region_95)
     return {
         "features": [feature for feature in features if feature["geometry"] is not None],
-        "overlays": [{"address": each.address, "bounds": each.box.to_bounds()} for each in drawn],
+        "evidence": None if posterior is None else evidence_grid(posterior),
         "bounds": _bounds(fix, observation),
     }
 
@@ -87,10 +88,86 @@ def stations_scene(stations: Sequence[Station]) -> Scene:
         for station in stations
     ]
     points = np.array([[station.longitude_deg, station.latitude_deg] for station in stations])
-    return {"features": features, "overlays": [], "bounds": box_of(points, 1.3).to_bounds()}
+    return {"features": features, "evidence": None, "bounds": box_of(points, 1.3).to_bounds()}
 
 
-def figures_of(fix: Fix, observation: Observation, found: Contributions | None) -> list[Figure]:
+@dataclass(frozen=True)
+class FixRow:
+    """One of many fixes."""
+
+    index: int
+    name: str
+    status: str
+    latitude_deg: float | None
+    longitude_deg: float | None
+    region: str
+    error: str
+
+
+def fix_rows(answer: LocatedSession, indices: Sequence[int]) -> list[FixRow]:
+    """`indices` are those of the observations in their session."""
+    return [
+        FixRow(
+            index,
+            fix.id,
+            fix.status.value,
+            fix.latitude_deg,
+            fix.longitude_deg,
+            "" if fix.region_95 is None else length_text(span_m(fix.region_95)),
+            "" if fix.truth is None else length_text(fix.truth.error_m),
+        )
+        for index, fix in zip(indices, answer.fixes, strict=True)
+    ]
+
+
+def fixes_scene(answer: LocatedSession, rows: Sequence[FixRow]) -> Scene:
+    """The receivers of all and a point for each fix."""
+    receivers = {
+        each.receiver.name: each.receiver
+        for observation in answer.observations
+        for each in observation.receptions
+        if each.flaw is None
+    }
+    features = [_receiver_feature(each) for each in receivers.values()]
+    fixes = [
+        {
+            "index": row.index,
+            "name": f"{row.name}: {row.status}",
+            "latitude_deg": row.latitude_deg,
+            "longitude_deg": row.longitude_deg,
+        }
+        for row in rows
+        if row.latitude_deg is not None
+    ]
+    points = [(each.longitude_deg, each.latitude_deg) for each in receivers.values()]
+    points += [(row.longitude_deg, row.latitude_deg) for row in rows if row.longitude_deg is not None]  # type: ignore[misc]
+    bounds = box_of(np.array(points, dtype=float), _MARGIN).to_bounds() if points else None
+    return {"features": features, "fixes": fixes, "evidence": None, "bounds": bounds}
+
+
+def _receiver_feature(receiver: Receiver) -> dict[str, Any]:
+    return {
+        "type": "Feature",
+        "geometry": {"type": "Point", "coordinates": [receiver.longitude_deg, receiver.latitude_deg]},
+        "properties": {
+            "kind": "receiver",
+            "name": receiver.name,
+            "used": True,
+            "clock": receiver.clock_class.value,
+        },
+    }
+
+
+_BOUND_HELP = (
+    "The Cramér-Rao bound: no estimator whose errors average out can do better, on average, with these receivers, clocks and "
+    "signal. An error of one to two times the bound is as good as it gets."
+)
+_REGION_HELP = "Of 100 such regions, 95 hold the transmitter, if receivers and propagation are what they are taken for."
+
+
+def figures_of(
+    fix: Fix, observation: Observation, found: Contributions | None, posterior: GridPosterior | None = None
+) -> list[Figure]:
     figures = [Figure("status", fix.status.value, _tone(fix.status))]
     if fix.latitude_deg is not None and fix.longitude_deg is not None:
         figures.append(Figure("position", coordinates_text(fix.latitude_deg, fix.longitude_deg)))
@@ -99,9 +176,11 @@ def figures_of(fix: Fix, observation: Observation, found: Contributions | None) 
     if fix.without is not None:
         figures.append(Figure(f"without {fix.without.receiver}", without_text(fix.without), "warn"))
     if fix.region_95 is not None:
-        figures.append(Figure("95 % region across", length_text(span_m(fix.region_95))))
+        figures.append(Figure("95 % region across", length_text(span_m(fix.region_95)), help=_REGION_HELP))
+        if posterior is not None and cut_at_edge(posterior, fix.region_95):
+            figures.append(Figure("region", "cut at the edge of the searched area: it goes on beyond", "warn"))
     if found is not None and found.bound_m is not None:
-        figures.append(Figure("bound (rms)", length_text(found.bound_m)))
+        figures.append(Figure("bound (rms)", length_text(found.bound_m), help=_BOUND_HELP))
     if fix.truth is not None:
         figures += _against_truth(fix, found)
     figures.append(Figure("frequency", frequency_text(observation.frequency_hz)))
@@ -121,10 +200,21 @@ def rows_of(located: Located, observation: Observation, found: Contributions | N
     ]
 
 
-def details_of(answer: Answer, index: int) -> tuple[list[Figure], list[ReceiverRow]]:
+def details_of(answer: LocatedSession, index: int) -> tuple[list[Figure], list[ReceiverRow]]:
     located, observation = answer.located[index], answer.observations[index]
     found = contributions(located)
-    return figures_of(located.fix, observation, found), rows_of(located, observation, found)
+    return figures_of(located.fix, observation, found, located.posterior), rows_of(located, observation, found)
+
+
+def cut_at_edge(posterior: GridPosterior, region: Region) -> bool:
+    """Whether the region ends only because the grid does: a corner of it lies beyond the outermost cells' middles."""
+    rings = np.concatenate([ring for polygon in region.polygons for ring in polygon])
+    up = np.full(len(rings), posterior.height_m)
+    east_m, north_m = posterior.frame.to_enu(rings[:, 1], rings[:, 0], up)[:, :2].T
+    return any(
+        bool(np.any(place_m < middles_m[0]) or np.any(place_m > middles_m[-1]))
+        for place_m, middles_m in ((east_m, posterior.east_m), (north_m, posterior.north_m))
+    )
 
 
 def _against_truth(fix: Fix, found: Contributions | None) -> list[Figure]:

@@ -1,13 +1,11 @@
-"""The first page: sessions, the map, and the fix of the session that is chosen."""
+"""The first page: upload, sessions, the map, and the fix of what is chosen."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
-from pathlib import Path
-from urllib.parse import urlencode
+from dataclasses import replace
 
 from fastapi import Request
 from nicegui import events, ui
@@ -16,55 +14,27 @@ from nicegui.elements.upload_files import FileUpload
 from heimdall.errors import HeimdallError
 from heimdall.locating import Method
 from heimdall.service.auth import Role
-from heimdall.service.concurrent_locating import Answer, Deadline
+from heimdall.service.concurrent_locating import Deadline
 from heimdall.service.database.store import StoredSession
 from heimdall.service.receivers import registered
 from heimdall.service.storage import sessions
 from heimdall.service.storage.uploads import Upload, harmless, receiving
-from heimdall.web import words
-from heimdall.web.layout import empty, frame, panel
+from heimdall.web.layout import frame, panel
 from heimdall.web.map import fix_panel
+from heimdall.web.map.choice import METHODS, Choice
 from heimdall.web.map.fix_map import FixMap
-from heimdall.web.map.fix_view import EMPTY, Scene, details_of, scene_of, stations_scene
+from heimdall.web.map.fix_view import EMPTY, Scene, stations_scene
+from heimdall.web.map.session_fixes import Shown, locate_chosen
+from heimdall.web.map.session_list import LOOK_EVERY_S, SessionList
+from heimdall.web.map.tile_file import tile_address
 from heimdall.web.page_session import Latest, Visit, arrive
 from heimdall.web.sign_in import Entry, to_sign_in
 from heimdall.web.uploader import Uploader
 
-_METHODS = {Method.AUTO: "auto", Method.LIKELIHOOD: "likelihood", Method.LEARNED: "learned"}
 _START = "Upload recordings or measurements, or pick a session: the estimate and its regions appear here."
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What is looked at; it stands in the page's address."""
-
-    session: str | None = None
-    index: int = 0
-    method: Method = Method.AUTO
-
-    @property
-    def address(self) -> str:
-        if self.session is None:
-            return "/"
-        rest = {"fix": str(self.index + 1)} if self.index else {}
-        rest |= {"method": self.method.value} if self.method is not Method.AUTO else {}
-        return "/?" + urlencode({"session": self.session} | rest)
-
-    @classmethod
-    def read(cls, request: Request) -> Choice:
-        query = request.query_params
-        index = int(query["fix"]) - 1 if query.get("fix", "").isdigit() else 0
-        method = Method(query["method"]) if query.get("method") in [*_METHODS] else Method.AUTO
-        return cls(query.get("session"), max(0, index), method)
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A located observation, ready to be drawn."""
-
-    answer: Answer
-    scene: Scene
-    details: fix_panel.Details
+_FORMS = {"geojson": "GeoJSON", "kml": "KML", "cot": "CoT", "png": "PNG", "html": "Report"}
+_OF_ONE = ("png",)
+"""A picture shows one fix."""
 
 
 def register(entry: Entry) -> None:
@@ -76,7 +46,9 @@ def register(entry: Entry) -> None:
         page = MapPage(visit, Choice.read(request))
         with frame(visit, "Map"):
             page.build()
+        visit.on_back(page.go_back)
         ui.timer(0, page.open, once=True)
+        ui.timer(LOOK_EVERY_S, page.sessions.look)
         return None
 
 
@@ -87,18 +59,18 @@ class MapPage:
         self._shown: Shown | None = None
         self._latest = Latest()
         self._deadline = visit.parts.locator.deadline()
+        self.sessions = SessionList(visit, lambda: self._choice.session, self._pick, self._changed)
 
     def build(self) -> None:
         settings = self._visit.parts.settings
-        with ui.element("aside").classes("side"):
+        with ui.element("aside").classes("side").props('aria-label="Sessions"'):
             self._build_upload()
-            with panel("Sessions"):
-                self._list = ui.element("div").classes("list")
+            self.sessions.build()
         with ui.element("div").classes("main"):
             with ui.element("div").classes("map-box"):
-                self._map = FixMap(settings.tile_url, settings.tile_credit)
+                self._map = FixMap(tile_address(settings), settings.tile_credit, self._pick_fix)
                 self._hint = ui.label(_START).classes("map-hint")
-                self._busy = ui.element("div").classes("map-busy")
+                self._busy = ui.element("div").classes("map-busy").props("role=status")
                 with self._busy:
                     ui.spinner(size="2em")
                     ui.label("Locating …")
@@ -109,8 +81,16 @@ class MapPage:
 
     async def open(self) -> None:
         """After the page is there: what its address names."""
-        await self._fill_list()
+        await self.sessions.look()
         await self._locate()
+
+    async def go_back(self, query: str) -> None:
+        """To what the address names now."""
+        choice = Choice.of_address(query)
+        if choice != self._choice:
+            self._choice = choice
+            self._method.set_value(choice.method.value)
+            await self.open()
 
     def _build_upload(self) -> None:
         if not self._visit.may(Role.OPERATOR):
@@ -125,29 +105,27 @@ class MapPage:
             ).classes("muted")
 
     def _build_tools(self) -> None:
-        method = ui.select(
-            {each.value: name for each, name in _METHODS.items()}, value=self._choice.method.value, label="Method"
+        self._method = ui.select(
+            {each.value: name for each, name in METHODS.items()}, value=self._choice.method.value, label="Method"
         )
-        method.props("dense outlined options-dense").classes("narrow").on_value_change(self._method_chosen)
-        ui.switch("Evidence", value=True, on_change=lambda event: self._map.show_evidence(bool(event.value)))
-        ui.button("All", on_click=lambda: self._map.zoom_to("all")).props("flat dense no-caps").tooltip(
-            "Show everything"
-        )
-        ui.button("Region", on_click=lambda: self._map.zoom_to("region")).props("flat dense no-caps").tooltip(
-            "Show the region"
-        )
+        self._method.props("dense outlined options-dense").classes("narrow").on_value_change(self._method_chosen)
+        evidence = ui.switch("Evidence", value=True, on_change=lambda event: self._map.show_evidence(bool(event.value)))
+        evidence.tooltip("How likely each place is by what the receivers heard; the darkest is the likeliest in view")
+        self._corrections = ui.switch("Corrections", value=self._choice.corrected, on_change=self._corrections_chosen)
+        self._corrections.tooltip("Take off what calibration found of the receivers").set_visibility(False)
+        for what, hint in (("all", "Show everything"), ("region", "Show the region")):
+            button = ui.button(what.capitalize(), on_click=lambda what=what: self._map.zoom_to(what))
+            button.props("flat dense no-caps").tooltip(hint)
         self._stepper = ui.element("div").classes("stepper")
         ui.space()
         self._downloads = ui.element("div").classes("downloads")
         with self._downloads:
-            for suffix, name in (
-                ("geojson", "GeoJSON"),
-                ("kml", "KML"),
-                ("cot", "CoT"),
-                ("png", "PNG"),
-                ("html", "Report"),
-            ):
-                ui.button(name, on_click=lambda suffix=suffix: self._download(suffix)).props("outline dense no-caps")
+            self._buttons = {
+                suffix: ui.button(name, on_click=lambda suffix=suffix: self._download(suffix)).props(
+                    "outline dense no-caps"
+                )
+                for suffix, name in _FORMS.items()
+            }
             ui.button("Copy link", icon="link", on_click=self._copy_link).props("flat dense no-caps")
         self._downloads.set_visibility(False)
 
@@ -162,7 +140,7 @@ class MapPage:
                 self._visit.complain(str(error))
         if stored is not None:
             ui.notify(f"Stored as {stored.name}", type="positive", position="bottom")
-            await self._choose(Choice(stored.id, 0, self._choice.method))
+            await self._pick(stored.id)
 
     def _store(self, upload: Upload) -> StoredSession:
         parts = self._visit.parts
@@ -170,47 +148,29 @@ class MapPage:
         return sessions.add(parts.store, parts.settings, upload, summary, name="", created_by=self._visit.who.name)
 
     async def _choose(self, choice: Choice) -> None:
+        if choice != self._choice:
+            ui.navigate.history.push(choice.address)
         self._choice = choice
-        ui.navigate.history.replace(choice.address)
-        await self._fill_list()
-        await self._locate()
+        await self.open()
+
+    async def _pick(self, session_id: str) -> None:
+        await self._choose(replace(self._choice, session=session_id, index=0, every=False))
+
+    async def _pick_fix(self, index: int) -> None:
+        await self._choose(replace(self._choice, index=index, every=False))
+
+    async def _show_every(self) -> None:
+        await self._choose(replace(self._choice, every=True))
+
+    async def _changed(self, session_id: str, gone: bool) -> None:
+        if session_id == self._choice.session:
+            await self._choose(Choice(method=self._choice.method) if gone else self._choice)
 
     async def _method_chosen(self, event: events.ValueChangeEventArguments[str]) -> None:
         await self._choose(replace(self._choice, method=Method(event.value)))
 
-    async def _fill_list(self) -> None:
-        found = await self._visit.do(Role.VIEWER, self._stored)
-        self._list.clear()
-        with self._list:
-            if not found:
-                empty("No session yet", "Upload one, or store one over the API: it stays here to be located again.")
-            for stored in found or []:
-                self._row(stored)
-
-    def _stored(self) -> list[StoredSession]:
-        with self._visit.parts.store.reading() as session:
-            return list(sessions.find(session))
-
-    def _row(self, stored: StoredSession) -> None:
-        summary = sessions.Summary.model_validate(stored.summary)
-        current = stored.id == self._choice.session
-        with ui.element("div").classes("row current" if current else "row"):
-            with (
-                ui.element("button")
-                .classes("pick")
-                .props(f"type=button aria-pressed={'true' if current else 'false'}") as pick
-            ):
-                ui.label(stored.name).classes("strong")
-                ui.label(words.about_session(summary)).classes("muted")
-            pick.on("click", lambda: self._choose(Choice(stored.id, 0, self._choice.method)))
-            if self._visit.may(Role.OPERATOR):
-                with (
-                    ui.button(icon="more_vert").props('flat round dense aria-label="More"').classes("quiet"),
-                    ui.menu(),
-                ):
-                    ui.menu_item("Known transmitter …", lambda: self._ask_truth(stored, summary))
-                    ui.menu_item("Rename …", lambda: self._ask_name(stored))
-                    ui.menu_item("Delete …", lambda: self._ask_delete(stored))
+    async def _corrections_chosen(self, event: events.ValueChangeEventArguments[bool | None]) -> None:
+        await self._choose(replace(self._choice, corrected=bool(event.value)))
 
     async def _locate(self) -> None:
         """What is chosen now, drawn only if it is still chosen when it is there."""
@@ -241,18 +201,8 @@ class MapPage:
 
     def _queued(self, choice: Choice, deadline: Deadline) -> Future[Shown]:
         parts = self._visit.parts
-        parts.rate.check(self._visit.who.name)
-        return parts.locator.run(lambda: self._work(choice, deadline), deadline)
-
-    def _work(self, choice: Choice, deadline: Deadline) -> Shown:
-        parts = self._visit.parts
-        assert choice.session is not None
-        with parts.store.reading() as session:
-            stored = sessions.get(session, choice.session)
-        observations = sessions.read(parts.settings, stored)
-        index = min(choice.index, len(observations) - 1)
-        answer = parts.locator.locate([observations[index]], choice.method, deadline=deadline)
-        return Shown(answer, scene_of(answer, 0), fix_panel.Details(*details_of(answer, 0), index, len(observations)))
+        parts.rate.check(self._visit.who.id or self._visit.who.name)
+        return parts.locator.run(lambda: locate_chosen(parts, choice, deadline), deadline)
 
     async def _show_stations(self) -> None:
         def known() -> Scene:
@@ -278,68 +228,28 @@ class MapPage:
         shown = self._shown
         self._map.show(shown.scene)
         self._downloads.set_visibility(True)
+        for suffix in _OF_ONE:
+            self._buttons[suffix].set_visibility(shown.details is not None)
+        self._corrections.set_visibility(shown.has_corrections or not self._choice.corrected)
         self._stepper.clear()
         with self._stepper:
-            fix_panel.stepper(shown.details, lambda index: self._choose(replace(self._choice, index=index)))
+            if shown.count > 1:
+                fix_panel.stepper(self._choice, shown.count, self._pick_fix, self._show_every)
         self._details.clear()
         with self._details:
-            fix_panel.show(shown.answer, shown.details)
+            if shown.details is None:
+                fix_panel.show_every(shown.name, shown.rows, shown.count, self._pick_fix)
+            else:
+                fix_panel.show(shown.answer, shown.details)
 
     async def _download(self, suffix: str) -> None:
         if self._shown is None:
             return
-        answer = self._shown.answer
-        content = await self._visit.do(Role.VIEWER, answer.to_bytes, f".{suffix}")
+        shown = self._shown
+        content = await self._visit.do(Role.VIEWER, shown.answer.to_bytes, f".{suffix}")
         if content is not None:
-            ui.download.content(content, f"{Path(harmless(answer.fixes[0].id)).stem}.{suffix}")
+            ui.download.content(content, f"{harmless(shown.name)}.{suffix}")
 
     async def _copy_link(self) -> None:
         ui.clipboard.write(await ui.run_javascript("location.href"))
         ui.notify("Link copied", type="positive", position="bottom")
-
-    def _ask_truth(self, stored: StoredSession, summary: sessions.Summary) -> None:
-        label = "Latitude, longitude in degrees, height in m if known; empty if nobody knows"
-        if summary.truth is None and summary.with_truth:
-            own = words.count(summary.with_truth, "observation")
-            label = f"{own} with a place of its own: one place typed here replaces them all"
-        before = "" if summary.truth is None else words.place_text(summary.truth.to_place())
-        words.ask("Known transmitter", label, before, lambda text: self._set_truth(stored, text))
-
-    async def _set_truth(self, stored: StoredSession, text: str) -> bool:
-        def change() -> bool:
-            parts = self._visit.parts
-            truth = words.read_place(text)
-            sessions.set_truth(parts.store, parts.settings, stored.id, truth)
-            return True
-
-        return await self._changed(await self._visit.do(Role.OPERATOR, change))
-
-    def _ask_name(self, stored: StoredSession) -> None:
-        words.ask("Rename", "Name", stored.name, lambda text: self._set_name(stored, text))
-
-    async def _set_name(self, stored: StoredSession, text: str) -> bool:
-        def change() -> bool:
-            with self._visit.parts.store.writing() as session:
-                sessions.rename(session, stored.id, text)
-            return True
-
-        return await self._changed(await self._visit.do(Role.OPERATOR, change))
-
-    async def _changed(self, done: bool | None) -> bool:
-        if done:
-            await self._choose(self._choice)
-        return bool(done)
-
-    def _ask_delete(self, stored: StoredSession) -> None:
-        question = f"Delete {stored.name} ({words.bytes_text(stored.size_bytes)}) and its recordings?"
-        words.confirm(question, "Delete", lambda: self._delete(stored))
-
-    async def _delete(self, stored: StoredSession) -> None:
-        def change() -> bool:
-            parts = self._visit.parts
-            sessions.delete(parts.store, parts.settings, stored.id)
-            return True
-
-        if await self._visit.do(Role.OPERATOR, change):
-            gone = stored.id == self._choice.session
-            await self._choose(Choice(method=self._choice.method) if gone else self._choice)

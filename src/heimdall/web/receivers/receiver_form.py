@@ -11,7 +11,8 @@ from heimdall.errors import InputError
 from heimdall.observation import Place
 from heimdall.service.receivers.registered import StationFields
 from heimdall.web.page_session import Visit
-from heimdall.web.words import place_text, read_place
+from heimdall.web.places import place_text, read_place
+from heimdall.web.words import dialog_named, validation_text
 
 _CLOCKS = {
     "": "as its recordings say",
@@ -25,10 +26,10 @@ def ask_station(
     visit: Visit, title: str, before: StationFields | None, save: Callable[[StationFields], Awaitable[bool]]
 ) -> None:
     """It closes when `save` is content."""
-    with ui.dialog(value=True) as dialog, ui.card().classes("ask"):
+    with dialog_named(title) as dialog, ui.card().classes("ask"):
         ui.label(title).classes("title")
         name = _input("Name, as in its recordings", before.name if before else "")
-        place = _input("Latitude, longitude, height in m", _place_text(before))
+        place = _input("Latitude, longitude, height in m; or a locator, MGRS, UTM", _place_text(before))
         clock = (
             ui.select(_clocks(before), value=_clock_key(before), label="Clock").props("dense outlined").classes("wide")
         )
@@ -55,7 +56,7 @@ def read_fields(
     """What was typed, as a receiver; what no field shows stays as before. Raises InputError that says which field is wrong."""
     where = read_place(place)
     if where is None:
-        raise InputError("a receiver needs a place: latitude, longitude in degrees")
+        raise InputError("a receiver needs a position: latitude, longitude in degrees")
     try:
         typed = {
             "name": name,
@@ -68,10 +69,9 @@ def read_fields(
         }
         return StationFields.model_validate((before.model_dump() if before else {}) | typed)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise InputError(f"{first['loc'][0]}: {first['msg']}") from error
+        raise InputError(validation_text(error)) from error
     except ValueError:
-        raise InputError(f"level uncertainty: {level!r} is no number") from None
+        raise InputError(f"level uncertainty: {level!r} is not a number") from None
 
 
 def _input(label: str, value: str) -> ui.input:

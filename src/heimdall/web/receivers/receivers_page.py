@@ -184,7 +184,10 @@ class ReceiversPage:
         self._checked.clear()
         with self._checked:
             if not found.receivers:
-                empty("Nothing to check", "Upload sessions on the page Map: every one says something of its receivers.")
+                empty(
+                    "Nothing to check",
+                    "Upload sessions on the page Map: each of them says something about its receivers.",
+                )
             else:
                 ui.html(check_html(found), sanitize=False)
 
@@ -227,20 +230,25 @@ def read_list(content: bytes) -> StationList:
     try:
         return StationList.model_validate(json.loads(content))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise InputError(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from error
+        raise InputError(words.validation_text(error)) from error
     except ValueError as error:
-        raise InputError(f"the list is no JSON: {error}") from error
+        raise InputError(f"the list is not JSON: {error}") from error
 
 
 def station_html(station: Station) -> str:
     clock = ClockClass.of(station.clock_sigma_s).value if station.clock_sigma_s is not None else "as its recordings say"
     correction = registered.correction_of(station)
     about = [f"{station.latitude_deg:.5f}, {station.longitude_deg:.5f}, {station.height_m:g} m", f"clock: {clock}"]
-    chip = "" if correction is None else ' <span class="chip good">corrected</span>'
+    chip = "" if correction is None else _correction_chip(correction)
     lines = [" · ".join(about), *([] if correction is None else [correction_text(correction)]), station.note]
     listed = "".join(f'<p class="muted">{escape(line)}</p>' for line in lines if line)
     return f'<span class="strong">{escape(station.name)}</span>{chip}{listed}'
+
+
+def _correction_chip(correction: Correction) -> str:
+    if correction.to_take_off().significant:
+        return ' <span class="chip good">corrected</span>'
+    return ' <span class="chip warn">corrected, not significant</span>'
 
 
 def correction_text(correction: Correction) -> str:
@@ -250,7 +258,8 @@ def correction_text(correction: Correction) -> str:
     if correction.level_bias_db is not None:
         parts.append(f"level {correction.level_bias_db:+.1f} ± {correction.level_bias_sigma_db or 0:.1f} dB")
     made = f", {correction.made_utc:%Y-%m-%d}" if correction.made_utc is not None else ""
-    return f"{', '.join(parts)}; from {words.count(correction.observations, 'observation')}{made}"
+    fitted = f" of {', '.join(correction.sessions.values())}" if correction.sessions else ""
+    return f"{', '.join(parts)}; from {words.count(correction.observations, 'observation')}{fitted}{made}"
 
 
 def check_html(found: Checked) -> str:
@@ -270,7 +279,8 @@ def _checked_row(receiver: CheckedReceiver) -> str:
 
 
 def calibration_html(found: Calibration) -> str:
-    head = "<tr><th>receiver</th><th>delay</th><th>±</th><th>level</th><th>±</th><th>scatter of the residuals</th></tr>"
+    names = ("receiver", "delay", "±", "level", "±", "scatter of the residuals", "beyond chance")
+    head = f"<tr>{''.join(f'<th>{name}</th>' for name in names)}</tr>"
     rows = "".join(_calibrated_row(each.name, each.correction) for each in found.receivers)
     return f'<div class="table"><table><thead>{head}</thead><tbody>{rows}</tbody></table></div>'
 
@@ -289,6 +299,7 @@ def _calibrated_row(name: str, correction: Correction) -> str:
         "" if correction.level_bias_db is None else f"{correction.level_bias_db:+.1f} dB",
         "" if correction.level_bias_sigma_db is None else f"{correction.level_bias_sigma_db:.1f}",
         ", ".join(each for each in scatter if each) or "one observation",
+        "yes" if correction.to_take_off().significant else "not significant",
     ]
     return "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
 

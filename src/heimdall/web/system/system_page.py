@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
@@ -49,7 +50,7 @@ class SystemPage:
                 self._service = ui.html("", sanitize=False)
             with panel("Workers"):
                 self._workers = ui.html("", sanitize=False)
-        with panel("Doctor", hint="what `heimdall doctor` finds where the page runs"):
+        with panel("Doctor", hint="what the command heimdall doctor finds where the page runs"):
             self._doctor = ui.element("div")
             with self._doctor:
                 ui.label("Examining …").classes("muted")
@@ -95,7 +96,7 @@ def _show_findings(document: dict[str, Any]) -> None:
         verdict = str(document.get("verdict") or "").upper()
         ui.html(f'<p class="notice">{escape(verdict)}: {escape(sentence(str(reason)))}</p>', sanitize=False)
     if not findings:
-        empty("No finding", "The doctor found nothing to say.")
+        empty("No finding", "The doctor found no problem.")
     for finding in sorted(findings, key=_gravity):
         _show_finding(finding)
 
@@ -108,17 +109,21 @@ def _gravity(finding: dict[str, Any]) -> int:
 def _show_finding(finding: dict[str, Any]) -> None:
     with ui.element("div").classes("finding"):
         ui.html(finding_html(finding), sanitize=False)
-        fix = [str(line) for line in finding.get("fix") or []]
-        if fix and finding.get("status") != "ok":
-            with ui.element("div").classes("fix"):
-                ui.html(f"<pre>{escape(chr(10).join(fix))}</pre>", sanitize=False).classes("grow")
-                copy = ui.button(icon="content_copy", on_click=lambda: _copy("\n".join(fix)))
-                copy.props('flat round dense aria-label="Copy the commands"')
+        if finding.get("status") == "ok":
+            return
+        _show_commands(finding.get("fix") or [])
+        for way in finding.get("alternatives") or []:
+            ui.label(sentence(f"or: {way.get('name')}")).classes("muted")
+            _show_commands(way.get("fix") or [])
 
 
-def _copy(text: str) -> None:
-    ui.clipboard.write(text)
-    ui.notify("Copied", type="positive", position="bottom")
+def _show_commands(lines: Sequence[object]) -> None:
+    text = "\n".join(str(line) for line in lines)
+    if text:
+        with ui.element("div").classes("fix"):
+            ui.html(f"<pre>{escape(text)}</pre>", sanitize=False).classes("grow")
+            copy = ui.button(icon="content_copy", on_click=lambda: words.copy(text))
+            copy.props('flat round dense aria-label="Copy the commands"')
 
 
 def finding_html(finding: dict[str, Any]) -> str:

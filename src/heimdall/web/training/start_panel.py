@@ -149,9 +149,7 @@ def read_request(document: dict[str, Any]) -> job_requests.AnyRequest:
     try:
         return job_requests.read_request(document)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"][1:])
-        raise InputError(f"{where}: {first['msg']}" if where else str(first["msg"])) from error
+        raise InputError(words.validation_text(error, skip=1)) from error
 
 
 def read_changes(text: str) -> dict[str, Any]:

@@ -96,7 +96,7 @@ class TrainingPage:
         self._list.clear()
         with self._list:
             if not self._rows:
-                empty("No job yet", "Start one above: `quick` takes some minutes on two CPU cores.")
+                empty("No job yet", "Start one above: quick takes some minutes on two CPU cores.")
             for row in self._rows or []:
                 self._draw_row(row)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from heimdall.cli import main
-from heimdall.runs.writer import RunFolder
+from heimdall.runs.writer import RunWriter
 
 _SMALL = ["network.cells=16", "network.decoder_width=8", "network.token_width=8", "batch_size=2"]
 _SET = [word for change in _SMALL for word in ("--set", change)]
@@ -49,7 +49,7 @@ def test_the_plan_says_device_memory_and_time_and_runs_nothing(
 def test_a_finished_run_that_is_resumed_changes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    RunFolder(tmp_path).write_json("result.json", {"model": "quick.heimdall", "scores": {"hybrid_ratio": 0.99}})
+    RunWriter(tmp_path).write_json("result.json", {"model": "quick.heimdall", "scores": {"hybrid_ratio": 0.99}})
     before = sorted(path.name for path in tmp_path.iterdir())
     assert _run(monkeypatch, "train", "--recipe", "quick", "--resume", str(tmp_path), "--json") == 0
     assert json.loads(capsys.readouterr().out)["scores"] == {"hybrid_ratio": 0.99}
@@ -59,7 +59,7 @@ def test_a_finished_run_that_is_resumed_changes_nothing(
 def test_a_folder_that_holds_a_run_is_not_overwritten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    RunFolder(tmp_path).write_json("result.json", {"model": "quick.heimdall", "scores": {}})
+    RunWriter(tmp_path).write_json("result.json", {"model": "quick.heimdall", "scores": {}})
     arguments = ("train", "--recipe", "quick", "--accelerator", "cpu", "--run-dir", str(tmp_path))
     assert _run(monkeypatch, *arguments) == 2
     assert f"--resume {tmp_path}" in capsys.readouterr().err
@@ -69,7 +69,7 @@ def test_a_folder_that_holds_a_run_is_not_overwritten(
     ("arguments", "said"),
     [
         (["train"], "name a recipe"),
-        (["train", "--recipe", "huge"], "no recipe is called 'huge'"),
+        (["train", "--recipe", "huge"], "there is no recipe named 'huge'"),
         (["train", "--recipe", "quick", "--set", "speed=1"], "no field 'speed'"),
         (["train", "--recipe", "quick", "--accelerator", "tpu"], "auto, gpu, cpu"),
         (["export"], "name a run to export"),

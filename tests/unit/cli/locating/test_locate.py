@@ -55,4 +55,4 @@ def test_a_channel_may_be_given(
 ) -> None:
     assert _run(monkeypatch, str(table), "--bandwidth", "1e4") == 0
     said = " ".join(capsys.readouterr().err.split())
-    assert "the channel of 10000 Hz is given, in place of 25000 Hz" in said
+    assert "the channel of 10000 Hz was set, instead of 25000 Hz" in said

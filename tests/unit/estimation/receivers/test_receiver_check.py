@@ -64,7 +64,7 @@ def test_a_wrong_place_is_told_from_a_wrong_clock(make_observation: MakeObservat
         wrong.append(with_fault(each, 0, receiver=replace(receiver, latitude_deg=receiver.latitude_deg + 0.036)))
     first = worst(wrong)
     assert first.name == "R0"
-    assert "its place is off by about" in first.suspicion
+    assert "its position is off by about" in first.suspicion
     assert "km" in first.suspicion
 
 
@@ -78,7 +78,7 @@ def test_jumping_stamps_and_a_low_level_are_named(make_observation: MakeObservat
     ]
     first = worst(jumping)
     assert first.name == "R1"
-    assert "its stamps jump" in first.suspicion
+    assert "its time stamps jump" in first.suspicion
     assert "dB low" in first.suspicion
 
 

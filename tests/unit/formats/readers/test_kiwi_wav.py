@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from heimdall.formats.readers.kiwi_wav import BrokenRecordingError, parse_kiwi_wav
+from heimdall.formats.readers.kiwi_wav import parse_kiwi_wav
+from heimdall.formats.readers.stamps import BrokenRecordingError
 
 CHUNKS = 60
 RATE_HZ = 12001.1234

@@ -163,7 +163,7 @@ def test_a_station_of_another_day_is_flagged_and_the_others_are_used(session: di
     session |= make_take("gamma", 86_400.0) | {"gamma.txt": b"[50.1, 4.2]"}
     alpha, beta, gamma = _read("dcf77", session).receptions
     assert (alpha.flaw, beta.flaw) == (None, None)
-    assert gamma.flaw == "recorded at another time, 2020-08-14T06:52:21Z: nobody else recorded then"
+    assert gamma.flaw == "recorded at another time, 2020-08-14T06:52:21Z: no other receiver recorded then"
 
 
 def test_takes_hours_apart_are_a_session_for_each_span_that_receivers_share(make_take: Any) -> None:
@@ -219,7 +219,7 @@ def test_a_rounded_position_says_how_exactly_it_is_given(session: dict[str, byte
     session["beta.txt"] = b"d.beta = struct('coord', [52.000000,-4.000000]);"
     observation = _read("dcf77", session)
     assert observation.receptions[1].receiver.position_sigma_m == pytest.approx(32_135, rel=0.01)
-    assert any("the place of beta is given to 32 km only" in note for note in observation.notes)
+    assert any("the position of beta is rounded to about 32 km" in note for note in observation.notes)
 
 
 def test_a_position_that_cannot_be_read_says_what_to_write(session: dict[str, bytes]) -> None:

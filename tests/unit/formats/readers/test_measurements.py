@@ -82,7 +82,7 @@ def test_a_bad_line_is_named(bad: dict[str, Any] | str, reason: str) -> None:
 
 def test_an_empty_file_is_refused() -> None:
     """No measurement is an error, not an empty answer."""
-    with pytest.raises(InputError, match="holds no measurement"):
+    with pytest.raises(InputError, match="contains no measurement"):
         read_measurements("x.jsonl", b"\n\n")
 
 

@@ -11,14 +11,14 @@ import torch
 from rich.console import Console
 
 from heimdall.errors import InputError
-from heimdall.learning.cluster.starter import News
+from heimdall.learning.cluster.starter import WorkerReports
 from heimdall.learning.cluster_layout import Cluster, cluster_for, room_on
 from heimdall.learning.data.pools import SceneStream
 from heimdall.learning.recipes import Recipe
 from heimdall.learning.run.checkpoint import fetch_to, open_store
 from heimdall.learning.run.progress import ProgressReport
 from heimdall.learning.run.tracking import OFF, Tracker
-from heimdall.runs.writer import RunFolder
+from heimdall.runs.writer import RunWriter
 
 
 @pytest.mark.parametrize(("workers", "expected"), [(None, (None, None)), ("3", (3, 3)), ("2:8", (2, 8))])
@@ -99,20 +99,20 @@ def test_a_store_that_nothing_reaches_is_refused() -> None:
 
 
 @pytest.fixture
-def news(tiny: Recipe, tmp_path: Path) -> News:
-    folder = RunFolder(tmp_path)
+def news(tiny: Recipe, tmp_path: Path) -> WorkerReports:
+    folder = RunWriter(tmp_path)
     console = Console(file=StringIO(), force_terminal=False)
-    return News(folder, ProgressReport(tiny, folder, console), Tracker(OFF, "run"))
+    return WorkerReports(folder, ProgressReport(tiny, folder, console), Tracker(OFF, "run"))
 
 
-def test_what_workers_tell_lands_in_the_run_folder(news: News, tmp_path: Path) -> None:
+def test_what_workers_tell_lands_in_the_run_folder(news: WorkerReports, tmp_path: Path) -> None:
     progress = {"phase": "train", "step": 3, "loss": 1.5, "eta_s": 9.0, "updated_utc": "2025-01-01T00:00:00+00:00"}
     news.hear("begun", 0, 2)
     news.hear("document", "progress.json", dict(progress))
     news.hear("document", "calibration.json", {"scenes": 7})
     news.hear("line", "metrics.jsonl", {"step": 3, "time_utc": "now", "loss": 1.5})
     news.hear("ended", 0, "")
-    folder = RunFolder(tmp_path)
+    folder = RunWriter(tmp_path)
     told = folder.read_json("progress.json")
     assert (told["step"], told["phase"], told["workers"]) == (3, "train", 2)
     assert folder.read_json("calibration.json") == {"scenes": 7}
@@ -121,9 +121,9 @@ def test_what_workers_tell_lands_in_the_run_folder(news: News, tmp_path: Path) -
     assert folder.read_json("warnings.json") is None
 
 
-def test_a_second_start_of_the_workers_is_a_warning(news: News, tmp_path: Path) -> None:
+def test_a_second_start_of_the_workers_is_a_warning(news: WorkerReports, tmp_path: Path) -> None:
     news.hear("begun", 0, 2)
     news.hear("begun", 40, 1)
-    warning = RunFolder(tmp_path).read_json("warnings.json")[0]
+    warning = RunWriter(tmp_path).read_json("warnings.json")[0]
     assert warning["code"] == "started-again"
     assert "step 40" in warning["message"]

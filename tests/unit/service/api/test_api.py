@@ -328,3 +328,11 @@ def test_every_route_is_documented_with_its_answers(client):
                 assert {"401", "403", "422", "503"} <= set(route["responses"]), (method, path)
                 content = route["responses"]["401"]["content"]
                 assert content["application/problem+json"]["schema"]["$ref"].endswith("/Problem")
+
+
+def test_two_tokens_of_one_name_have_a_share_each(settings, store):
+    app = create_app(settings.model_copy(update={"locate_per_minute": 1}), store)
+    with store.writing() as session:
+        words = [create_token(session, "same name", Role.VIEWER) for _ in range(2)]
+    clients = [TestClient(app, headers={"Authorization": f"Bearer {word}"}) for word in words]
+    assert [client.post("/api/v1/locate").status_code for client in (*clients, *clients)] == [422, 422, 429, 429]

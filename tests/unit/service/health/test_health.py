@@ -15,7 +15,7 @@ from heimdall.service.health import metrics, probes
 from heimdall.service.health.gpu import GpuState, GpuWatch, NoGpuWatch
 from heimdall.service.health.monitor import FIRST_ANSWER_S, Degraded, Health, Probe, Status
 from heimdall.service.health.server import HealthServer
-from heimdall.service.queue.jobs import Census
+from heimdall.service.queue.jobs import QueueStatistics
 
 
 def fails(error: Exception):
@@ -152,7 +152,7 @@ def serve():
     def start(*looks, alive=lambda: True):
         health = Health([Probe(name, look) for name, look in looks])
         server = HealthServer(
-            "127.0.0.1", 0, health, metrics.Sources(health, lambda: Census({"queued": 2}, stranded=1)), alive
+            "127.0.0.1", 0, health, metrics.Sources(health, lambda: QueueStatistics({"queued": 2}, stranded=1)), alive
         )
         servers.append(server)
         health.start()

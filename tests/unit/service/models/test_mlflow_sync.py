@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from heimdall.doctor.program import Answer
+from heimdall.doctor.program import ProgramOutput
 from heimdall.errors import HeimdallError
 from heimdall.service.database.store import Alias, Model
-from heimdall.service.models.mlflow_sync import REGISTERED, Mirror, mirror
+from heimdall.service.models.mlflow_sync import REGISTERED, MlflowSync, mirror
 
 
 @pytest.fixture
@@ -69,9 +69,9 @@ def test_it_is_done_once_for_each_change_and_again_after_a_failure(settings, sto
 
     def run(command, limit_s):
         runs.append(command)
-        return Answer(codes[len(runs) - 1], "done\n", "MLflow is away\n")
+        return ProgramOutput(codes[len(runs) - 1], "done\n", "MLflow is away\n")
 
-    watch = Mirror(settings, store, run)
+    watch = MlflowSync(settings, store, run)
     assert watch.look()
     assert runs == []
     add("one")

@@ -67,7 +67,7 @@ def test_a_bundle_that_was_changed_is_refused_with_the_reason(make_bundle, tmp_p
 
 def test_the_same_bundle_is_listed_once(imported):
     imported()
-    with pytest.raises(ConflictError, match="here already"):
+    with pytest.raises(ConflictError, match="already been imported"):
         imported()
 
 
@@ -166,5 +166,5 @@ def test_of_two_imports_at_once_the_database_takes_one(settings, store, make_bun
     bundle, artifacts = registry.check_bundle(path), open_artifacts(settings.artifact_address)
     registry.import_bundle(store, artifacts, path, bundle, created_by="first")
     monkeypatch.setattr(registry, "_check_new", lambda *_: None)  # both looked before either had written
-    with pytest.raises(ConflictError, match="here already"):
+    with pytest.raises(ConflictError, match="already been imported"):
         registry.import_bundle(store, artifacts, path, bundle, created_by="second")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
-from heimdall.doctor.program import Answer
+from heimdall.doctor.program import ProgramOutput
 from heimdall.errors import HeimdallError
 from heimdall.service.health.load import look, memory_limit_gb
 from heimdall.service.queue.job_requests import TrainRequest
@@ -21,7 +22,7 @@ def test_a_question_is_asked_once_with_everything_that_matters(settings):
 
     def run(command, limit_s):
         asked.append(command)
-        return Answer(0, json.dumps({"accelerator": {"used": "cpu"}}))
+        return ProgramOutput(0, json.dumps({"accelerator": {"used": "cpu"}}))
 
     planner = Planner(settings, run)
     assert planner.plan(QUICK) == planner.plan(QUICK) == {"accelerator": {"used": "cpu"}}
@@ -31,10 +32,28 @@ def test_a_question_is_asked_once_with_everything_that_matters(settings):
     assert "gpu" in asked[1]
 
 
+def test_a_restart_does_not_cost_half_a_minute_of_processor_again(settings):
+    asked = []
+
+    def run(command, limit_s):
+        asked.append(command)
+        return ProgramOutput(0, '{"accelerator": {"used": "cpu"}}')
+
+    first = Planner(settings, run).plan(QUICK)
+    assert Planner(settings, run).plan(QUICK) == first
+    assert len(asked) == 1
+    for path in (settings.data / "plans").iterdir():
+        os.utime(path, (0, 0))
+    Planner(settings, run).plan(QUICK)
+    assert len(asked) == 2, "an old answer is asked for again"
+
+
 def test_what_the_program_complains_of_is_the_error_and_is_asked_again(settings):
-    answers = iter([Answer(2, "", "heimdall: no recipe is called 'x'\n"), Answer(0, '{"accelerator": {}}')])
+    answers = iter(
+        [ProgramOutput(2, "", "heimdall: there is no recipe named 'x'\n"), ProgramOutput(0, '{"accelerator": {}}')]
+    )
     planner = Planner(settings, lambda command, limit_s: next(answers))
-    with pytest.raises(HeimdallError, match=r"^no recipe is called 'x'$"):
+    with pytest.raises(HeimdallError, match=r"^there is no recipe named 'x'$"):
         planner.plan(QUICK)
     assert planner.plan(QUICK) == {"accelerator": {}}
 
@@ -42,11 +61,13 @@ def test_what_the_program_complains_of_is_the_error_and_is_asked_again(settings)
 @pytest.mark.parametrize("stdout", ["", "[]", "{}", "text"])
 def test_an_answer_that_is_no_plan_is_an_error(settings, stdout):
     with pytest.raises(HeimdallError, match="says nothing"):
-        Planner(settings, lambda command, limit_s: Answer(0, stdout)).plan(QUICK)
+        Planner(settings, lambda command, limit_s: ProgramOutput(0, stdout)).plan(QUICK)
 
 
 def test_a_training_that_needs_a_gpu_needs_the_memory_of_its_plan_unless_it_says_another(settings):
-    planner = Planner(settings, lambda command, limit_s: Answer(0, '{"accelerator": {}, "needed_bytes": 5278774124}'))
+    planner = Planner(
+        settings, lambda command, limit_s: ProgramOutput(0, '{"accelerator": {}, "needed_bytes": 5278774124}')
+    )
     unsaid, said = QUICK.model_copy(update={"needs": Needs(gpu=True)}), Needs(gpu=True, gpu_memory_gb=40)
     assert planner.completed(unsaid).needs.gpu_memory_gb == 5.3
     assert planner.completed(QUICK.model_copy(update={"needs": said})).needs == said
@@ -54,7 +75,7 @@ def test_a_training_that_needs_a_gpu_needs_the_memory_of_its_plan_unless_it_says
 
 
 def test_without_a_plan_any_gpu_will_do(settings):
-    planner = Planner(settings, lambda command, limit_s: Answer(2, "", "heimdall: no torch"))
+    planner = Planner(settings, lambda command, limit_s: ProgramOutput(2, "", "heimdall: no torch"))
     assert planner.completed(QUICK.model_copy(update={"needs": Needs(gpu=True)})).needs == Needs(gpu=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 
@@ -9,6 +10,9 @@ import numpy as np
 import pytest
 
 from heimdall.formats.readers.measurements import read_measurements
+from heimdall.formats.writers.geojson import geojson_text
+from heimdall.formats.writers.page import html
+from heimdall.locating.by_likelihood import locate
 from heimdall.observation import Reception
 from heimdall.service.errors import ConflictError, UnknownError
 from heimdall.service.receivers import registered as stations
@@ -126,3 +130,32 @@ def test_a_corrections_uncertainty_is_added_to_the_stated_ones(registered):
 def test_a_place_that_a_recording_brings_is_kept(registered):
     station = registered(latitude_deg=10.0)
     assert first(stations.corrected([observation()], [station])[0]).receiver.latitude_deg == 50.2
+
+
+def test_what_was_taken_off_is_said_with_what_it_was_fitted_to(registered):
+    found = Correction(delay_s=3e-6, delay_sigma_s=1e-7, sessions={"1" * 16: "morning"})
+    station = registered(correction=found)
+    (corrected,) = stations.corrected([observation()], [station])
+    assert first(corrected).correction == "delay +3 ± 0.1 µs taken off, fitted to morning"
+    (fix,) = [each.fix for each in locate([corrected])]
+    assert fix.to_json()["receivers"][0]["correction"] == first(corrected).correction
+    properties = [each["properties"] for each in json.loads(geojson_text([fix], [corrected]))["features"]]
+    assert first(corrected).correction in [each.get("correction") for each in properties]
+    assert "fitted to morning" in html([fix], [corrected], [()])
+
+
+def test_a_bias_within_its_uncertainty_is_called_not_significant(registered):
+    station = registered(correction=Correction(delay_s=1.5e-6, delay_sigma_s=3.3e-6))
+    (corrected,) = stations.corrected([observation()], [station])
+    assert "not significant" in first(corrected).correction
+
+
+def test_a_session_is_not_scored_with_what_was_fitted_to_it(registered):
+    """Calibrated on a session and located again, it looked ten times better than it was."""
+    station = registered(correction=Correction(delay_s=3e-6, delay_sigma_s=1e-7, sessions={"1" * 16: "morning"}))
+    before = observation()
+    (own,) = stations.corrected([before], [station], session_ids=["1" * 16])
+    (other,) = stations.corrected([before], [station], session_ids=["2" * 16])
+    assert first(own).toa_s == first(before).toa_s
+    assert "left out" in first(own).correction
+    assert first(other).toa_s == pytest.approx(first(before).toa_s - 3e-6)

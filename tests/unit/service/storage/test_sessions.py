@@ -126,3 +126,25 @@ def test_the_place_of_a_transmitter_is_kept_to_the_last_digit(settings, tmp_path
     (tmp_path / "20200813T065220Z_77500_a_iq.wav").write_bytes(b"")
     write_truth(tmp_path, place)
     assert json.loads((tmp_path / TRUTH_NAME).read_text()) == [place.latitude_deg, place.longitude_deg, place.height_m]
+
+
+def test_sessions_without_a_name_get_distinct_ones(stored):
+    names = [stored({"m.jsonl": table(1)}).name for _ in range(3)]
+    assert names == [names[0], f"{names[0]} (2)", f"{names[0]} (3)"]
+
+
+def test_the_list_is_searched_filtered_sorted_and_cut_into_pages(store, stored):
+    for number in range(5):
+        stored({"m.jsonl": table(1)}, name=f"noon {number}", truth=TRUTH if number == 3 else None)
+    stored({"m.jsonl": table(1)}, name="100 % of it")
+
+    def names(**wanted):
+        with store.reading() as session:
+            part, total = sessions.search(session, sessions.Wanted(**wanted))
+            return [each.name for each in part], total
+
+    assert names(text="NOON", sort=sessions.Sort.NAME, offset=2, limit=2) == (["noon 2", "noon 3"], 5)
+    assert names(text="0 %") == (["100 % of it"], 1)
+    assert names(known=True) == (["noon 3"], 1)
+    assert names(text="test")[1] == 6  # who uploaded them
+    assert names(sort=sessions.Sort.OLDEST, limit=1) == (["noon 0"], 6)

@@ -11,11 +11,11 @@ import pytest
 from heimdall.artifacts import open_artifacts
 from heimdall.errors import HeimdallError
 from heimdall.runs import run_archive
-from heimdall.runs.reader import RunFolder
+from heimdall.runs.reader import RunReader
 from heimdall.service.settings import Settings
 from heimdall.service.storage.run_reader import RunFolders
-from heimdall.service.worker.retrying_task import Errand
-from heimdall.service.worker.run_uploader import Carrier
+from heimdall.service.worker.retrying_task import RetryingTask
+from heimdall.service.worker.run_uploader import RunUploader
 
 JOB = "0123456789abcdef"
 
@@ -26,7 +26,7 @@ def artifacts(request, tmp_path):
 
 
 def run_folder(path, step=7):
-    folder = RunFolder(path)
+    folder = RunReader(path)
     (path / "checkpoints").mkdir(parents=True)
     (path / "checkpoints" / "last.ckpt").write_text(f"step {step}")
     (path / "log.txt").write_text("hello\n")
@@ -40,7 +40,7 @@ def here(tmp_path):
 
 @pytest.fixture
 def there(tmp_path):
-    return RunFolder(tmp_path / "b" / JOB)
+    return RunReader(tmp_path / "b" / JOB)
 
 
 def files(folder):
@@ -93,7 +93,7 @@ def advance(carrier, until, limit_s=10.0):
 
 def test_each_checkpoint_is_left_once_and_the_one_before_goes_when_the_row_names_the_new_one(here, artifacts):
     with ThreadPoolExecutor(2) as pool:
-        carrier = Carrier(SimpleNamespace(id=JOB, carried=None), here, artifacts, pool)
+        carrier = RunUploader(SimpleNamespace(id=JOB, carried=None), here, artifacts, pool)
         carrier.started()
         advance(carrier, carrier.columns)
         first = carrier.columns()["carried"]
@@ -112,7 +112,7 @@ def test_each_checkpoint_is_left_once_and_the_one_before_goes_when_the_row_names
 
 def test_what_is_left_after_the_lease_is_gone_is_taken_away_again(here, artifacts):
     with ThreadPoolExecutor(2) as pool:
-        carrier = Carrier(SimpleNamespace(id=JOB, carried="runs/other.tar"), here, artifacts, pool)
+        carrier = RunUploader(SimpleNamespace(id=JOB, carried="runs/other.tar"), here, artifacts, pool)
         advance(carrier, carrier.columns)
         late = carrier.columns()["carried"]
         carrier.told(False)
@@ -131,9 +131,9 @@ def test_a_store_that_does_not_answer_at_first_is_asked_again(monkeypatch):
         return answer
 
     with ThreadPoolExecutor(1) as pool:
-        errand = Errand(pool, work)
+        errand = RetryingTask(pool, work)
         assert finished(errand).result() == "there"
-        refused = Errand(pool, lambda: (_ for _ in ()).throw(HeimdallError("the artifact store has no such key")))
+        refused = RetryingTask(pool, lambda: (_ for _ in ()).throw(HeimdallError("the artifact store has no such key")))
         assert isinstance(finished(refused).exception(), HeimdallError), "an answer, though not the wished one"
 
 
@@ -151,7 +151,7 @@ def test_people_see_the_log_of_a_job_that_runs_on_another_machine(here, artifact
     assert folders.of(JOB).log_page().text == ""
     run_archive.leave_news(here, JOB, artifacts)
     assert folders.of(JOB).log_page().text == "hello\n"
-    own = RunFolder(tmp_path / "api" / "runs" / JOB)
+    own = RunReader(tmp_path / "api" / "runs" / JOB)
     own.make()
     own.log.write_text("newer\n")
     assert folders.of(JOB).log_page().text == "newer\n", "the job came to this machine"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from heimdall.service.worker import watchdog
-from heimdall.service.worker.process import LeashedProcess
+from heimdall.service.worker.process import WatchedProcess
 
 SLEEP = "import time; time.sleep(60)"
 TELL_PID = "import os, pathlib, sys, time; pathlib.Path(sys.argv[1]).write_text(str(os.getpid())); time.sleep(60)"
@@ -22,11 +22,11 @@ DEAF = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {TELL_PID
 
 @pytest.fixture
 def leash(tmp_path):
-    started: list[LeashedProcess] = []
+    started: list[WatchedProcess] = []
 
-    def start(code: str, *arguments: str, **options: object) -> LeashedProcess:
+    def start(code: str, *arguments: str, **options: object) -> WatchedProcess:
         command = [sys.executable, "-c", code, *arguments]
-        process = LeashedProcess(command, lock=tmp_path / ".lock", log=tmp_path / "log.txt", **options)  # type: ignore[arg-type]
+        process = WatchedProcess(command, lock=tmp_path / ".lock", log=tmp_path / "log.txt", **options)  # type: ignore[arg-type]
         started.append(process)
         return process
 
@@ -91,7 +91,7 @@ def test_killing_ends_a_program_that_does_not_listen_and_everything_it_started(l
 
 
 def test_without_news_of_the_lease_the_program_is_killed(leash):
-    assert leash(SLEEP, patience_s=0.5).wait(20) == watchdog.KILLED
+    assert leash(SLEEP, patience_s=0.5).wait(20) == watchdog.LET_GO
 
 
 def test_with_news_of_the_lease_it_goes_on(leash):
@@ -121,8 +121,8 @@ def test_a_killed_worker_takes_the_program_along(tmp_path):
         [
             sys.executable,
             "-c",
-            "import pathlib, sys, time; from heimdall.service.worker.process import LeashedProcess;"
-            f"p = LeashedProcess([sys.executable, '-c', {TELL_PID!r}, sys.argv[1]], lock=pathlib.Path(sys.argv[2]));"
+            "import pathlib, sys, time; from heimdall.service.worker.process import WatchedProcess;"
+            f"p = WatchedProcess([sys.executable, '-c', {TELL_PID!r}, sys.argv[1]], lock=pathlib.Path(sys.argv[2]));"
             "time.sleep(60)",
             str(tmp_path / "pid"),
             str(tmp_path / ".lock"),
@@ -162,7 +162,7 @@ def test_with_grace_the_program_may_end_by_itself_when_its_worker_is_gone(tmp_pa
     )
     ready, saved = tmp_path / "ready", tmp_path / "saved"
     command = [sys.executable, "-c", code, str(ready), str(saved)]
-    process = LeashedProcess(command, lock=tmp_path / ".lock", grace_s=20.0)
+    process = WatchedProcess(command, lock=tmp_path / ".lock", grace_s=20.0)
     until(ready.exists)
     process._leash.close()  # what the kernel does for a worker that was killed
     assert process.wait(20) == 0

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 
-import matplotlib.image
 import numpy as np
 import pytest
 
@@ -15,9 +13,9 @@ from heimdall.estimation.region import GridPosterior
 from heimdall.geometry import LocalFrame, geodesic_distance_m
 from heimdall.locating.by_likelihood import locate
 from heimdall.observation import Observation, Place, Receiver, Reception
-from heimdall.service.concurrent_locating import Answer
-from heimdall.web.map.evidence_image import overlays
-from heimdall.web.map.fix_view import details_of, scene_of, stations_scene
+from heimdall.service.concurrent_locating import LocatedSession
+from heimdall.web.map.evidence_grid import evidence_grid
+from heimdall.web.map.fix_view import cut_at_edge, details_of, scene_of, stations_scene
 
 TRUTH = Place(50.02, 10.05, 0.0)
 PLACES = [(50.2, 10.1), (49.8, 10.3), (50.1, 9.6), (49.9, 9.7)]
@@ -35,8 +33,8 @@ def observation(flaw: str | None = None, truth: Place | None = TRUTH) -> Observa
     return Observation("o", 150e6, 25e3, tuple(receptions), truth=truth)
 
 
-def answer_for(each: Observation) -> Answer:
-    return Answer([each], locate([each]), None)
+def answer_for(each: Observation) -> LocatedSession:
+    return LocatedSession([each], locate([each]), None)
 
 
 def test_the_scene_holds_everything_that_has_a_place_and_is_json():
@@ -74,7 +72,7 @@ def test_a_fix_without_a_position_still_has_its_receivers_on_the_map():
     answer = answer_for(Observation("o", 150e6, 25e3, tuple(flawed)))
     scene = scene_of(answer, 0)
     assert [feature["properties"]["kind"] for feature in scene["features"]] == ["receiver"] * 3
-    assert scene["overlays"] == []
+    assert scene["evidence"] is None
     assert details_of(answer, 0)[0][0].value == "insufficient"
 
 
@@ -82,32 +80,24 @@ def test_without_receivers_the_map_is_empty():
     assert stations_scene([])["bounds"] is None
 
 
-def test_evidence_is_drawn_where_the_posterior_is_and_nowhere_else():
-    """A peak in the north-east of its frame: the picture's upper right quarter."""
+def test_the_evidence_reaches_the_page_as_it_is():
+    """Cell by cell, finely where places are likely."""
     axis = np.linspace(-10e3, 10e3, 61)
     east, north = np.meshgrid(axis, axis)
     density = np.exp(-((east - 5e3) ** 2 + (north - 5e3) ** 2) / (2 * 800.0**2))
     posterior = GridPosterior(LocalFrame(50.0, 9.0), 0.0, axis, axis, density / density.sum())
-    (overlay,) = overlays(posterior, None)
-    alpha = read_png(overlay.address)[..., 3]
-    row, column = np.unravel_index(np.argmax(alpha), alpha.shape)
-    assert row < 0.4 * len(alpha)
-    assert column > 0.6 * len(alpha)
-    assert alpha[len(alpha) * 3 // 4, len(alpha) // 4] == 0
+    grid = evidence_grid(posterior)
+    depth = np.frombuffer(base64.b64decode(grid["depth"]), "<u2").reshape(61, 61) * grid["step"]
+    log_density = np.log(posterior.density_per_m2)
+    likely = log_density > log_density.max() - 30
+    assert (depth**2)[likely] == pytest.approx((log_density.max() - log_density)[likely], abs=0.01)
+    assert np.argmin(depth) == np.argmax(density)
 
 
-def test_a_small_region_gets_a_picture_of_its_own_and_the_large_one_a_hole_there():
-    axis = np.linspace(-50e3, 50e3, 201)
+@pytest.mark.parametrize(("middle_m", "cut"), [(0.0, False), (9.5e3, True)])
+def test_a_region_that_ends_with_the_searched_area_is_called_cut(middle_m, cut):
+    axis = np.linspace(-10e3, 10e3, 61)
     east, north = np.meshgrid(axis, axis)
-    density = np.exp(-(east**2 + north**2) / (2 * 1500.0**2))
+    density = np.exp(-((east - middle_m) ** 2 + north**2) / (2 * 1500.0**2))
     posterior = GridPosterior(LocalFrame(50.0, 9.0), 0.0, axis, axis, density / density.sum())
-    whole, close = overlays(posterior, posterior.region(0.95))
-    assert whole.box.west < close.box.west < close.box.east < whole.box.east
-    pixels = read_png(whole.address)[..., 3]
-    assert pixels[len(pixels) // 2, len(pixels) // 2] == 0
-    assert read_png(close.address)[..., 3].max() > 0
-
-
-def read_png(address: str) -> np.ndarray:
-    content = base64.b64decode(address.removeprefix("data:image/png;base64,"))
-    return matplotlib.image.imread(io.BytesIO(content), format="png")
+    assert cut_at_edge(posterior, posterior.region(0.95)) is cut

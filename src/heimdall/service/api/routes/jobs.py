@@ -131,7 +131,9 @@ def events(
     job_id: JobId,
     who: Viewer,
     parts: UsesParts,
-    last_event_id: Annotated[str | None, Header(description="Go on after this event.", pattern=r"^\d{1,18}$")] = None,
+    last_event_id: Annotated[
+        str | None, Header(description="Continue after this event.", pattern=r"^\d{1,18}$")
+    ] = None,
 ) -> StreamingResponse:
     """Everything that has happened, then what happens, until the job ends: `progress`, and one event type a state."""
     with parts.store.reading() as session:

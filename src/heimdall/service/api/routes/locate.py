@@ -19,7 +19,7 @@ from heimdall.observation import Observation
 from heimdall.service.api.parts import Parts, UsesParts, Viewer
 from heimdall.service.api.problems import documented
 from heimdall.service.api.uploading import form_of, receive_files
-from heimdall.service.concurrent_locating import Answer, Deadline
+from heimdall.service.concurrent_locating import Deadline, LocatedSession
 from heimdall.service.database.store import StoredSession
 from heimdall.service.queue.job_requests import Id
 from heimdall.service.storage import sessions
@@ -57,6 +57,7 @@ class ReceiverView(BaseModel):
     used: bool
     reason: str | None
     residual_m: float | None = Field(description="How late its signal came, as a length.")
+    correction: str | None = Field(None, description="What calibration had found of it and was taken off.")
 
 
 class TruthView(BaseModel):
@@ -81,7 +82,7 @@ class FixView(BaseModel):
     advice: str
     latitude_deg: float | None
     longitude_deg: float | None
-    height_m: float | None = Field(description="Above the ellipsoid; null: neither given nor to be told.")
+    height_m: float | None = Field(description="Above the ellipsoid; null: neither given nor determined.")
     height_sigma_m: float | None = Field(description="0 where the height was given.")
     covariance_enu_m2: list[list[float]] | None
     region_68: dict[str, Any] | None = Field(description="A GeoJSON geometry.")
@@ -118,12 +119,15 @@ async def locate(
     who: Viewer,
     parts: UsesParts,
     session: Annotated[list[Id] | None, Query(description="Stored sessions, beside or instead of files.")] = None,
-    method: Annotated[Method, Query(description="auto takes what the model's evaluation found better.")] = Method.AUTO,
+    method: Annotated[
+        Method, Query(description="auto takes the method that the model's evaluation found better.")
+    ] = Method.AUTO,
     model: Annotated[Id | None, Query(description="A model; the champion if none is named.")] = None,
     form: Annotated[Form, Query(alias="format")] = Form.JSON,
+    corrections: Annotated[bool, Query(description="Take off what calibration found of registered receivers.")] = True,
 ) -> Response:
     """Send files, or name stored sessions, or both. Nothing that is sent is kept."""
-    parts.rate.check(who.name)
+    parts.rate.check(who.id or who.name)
     parts.locator.check_room()
     stored = _stored(parts, session or [])
     with receiving(parts.settings) as upload:
@@ -135,7 +139,10 @@ async def locate(
 
         def work() -> bytes:
             observations = _observations(parts, stored, upload if count else None, deadline)
-            return _written(parts.locator.locate(observations, method, model, deadline), form)
+            answer = parts.locator.locate(
+                observations, method, model, deadline, corrected=corrections, session_ids=session or []
+            )
+            return _written(answer, form)
 
         content = await _waited_for(request, parts.locator.run(work, deadline), deadline)
     return Response(content, media_type=MEDIA_TYPES[form])
@@ -174,7 +181,7 @@ def _observations(
     return observations
 
 
-def _written(answer: Answer, form: Form) -> bytes:
+def _written(answer: LocatedSession, form: Form) -> bytes:
     if form is Form.JSON:
         model = None if answer.model is None else answer.model.id
         document = {"fixes": [fix.to_json() for fix in answer.fixes], "model": model}

@@ -74,7 +74,7 @@ def check(
     who: Viewer,
     parts: UsesParts,
     session: Annotated[list[Id] | None, Query(description="Stored sessions; all where none is named.")] = None,
-    most: Annotated[int, Query(ge=1, le=1000, description="Of more observations, so many, evenly chosen.")] = MOST,
+    most: Annotated[int, Query(ge=1, le=1000, description="Use at most this many observations, evenly chosen.")] = MOST,
 ) -> Checked:
     """Each against what the others say, over stored sessions, the worst first; transmitters may be known or not."""
     with parts.store.reading() as opened:

@@ -129,6 +129,6 @@ def _add(parts: Parts, upload: Upload, name: str, who: str, truth: Place | None)
 def _place(latitude_deg: float | None, longitude_deg: float | None, height_m: float | None) -> Place | None:
     if latitude_deg is None or longitude_deg is None:
         if latitude_deg is not None or longitude_deg is not None:
-            raise InputError("the place of the transmitter needs latitude_deg and longitude_deg")
+            raise InputError("the position of the transmitter needs latitude_deg and longitude_deg")
         return None
     return Place(latitude_deg, longitude_deg, height_m)

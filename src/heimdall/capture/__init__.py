@@ -1,0 +1,1 @@
+"""Receivers by address: what each can give, recording them together, and waiting for a signal. Needs no torch."""

@@ -1,0 +1,80 @@
+"""A narrow channel out of a wide stream, a piece at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heimdall.capture.faults import CaptureError, Fault
+from heimdall.capture.interface import Tuning
+
+_RATES_HZ = (240_000, 960_000, 1_200_000, 1_920_000, 2_400_000)
+"""Among those that an RTL2832 takes: 225 to 300 kHz and 900 kHz to 3.2 MHz."""
+_USABLE = 0.8
+"""Share of the rate that a receiver's own filter leaves flat."""
+_LEAST_OUT_HZ = 12_000.0
+_OVERSAMPLING = 1.6
+"""Least rate kept, in bandwidths."""
+_TAPS_PER_STEP = 12
+_ATTENUATION_BETA = 7.0
+"""Kaiser window: 70 dB down outside."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How a channel is received: the rate of the hardware, where it is tuned, and every how many-th sample is kept."""
+
+    rate_hz: int
+    center_hz: float
+    factor: int
+
+    def block(self, seconds: float) -> int:
+        """Samples of the hardware in about so long, in whole steps."""
+        step = 4 * self.factor
+        return round(self.rate_hz * seconds) // step * step
+
+
+def cut_of(tuning: Tuning) -> Cut:
+    """Narrow channels lie a quarter of the rate beside the centre, where receivers have a spike of their own.
+
+    Raises CaptureError for a channel that is too wide.
+    """
+    bandwidth_hz = tuning.bandwidth_hz
+    rate_hz = next((each for each in _RATES_HZ if bandwidth_hz <= _USABLE * each / 2), _RATES_HZ[-1])
+    if bandwidth_hz > _USABLE * rate_hz:
+        widest_mhz = _USABLE * rate_hz / 1e6
+        raise CaptureError(Fault.TUNING, f"a dongle gives {widest_mhz:g} MHz, not {bandwidth_hz / 1e6:g} MHz")
+    most = max(1, int(rate_hz / max(_LEAST_OUT_HZ, _OVERSAMPLING * bandwidth_hz)))
+    factor = next(each for each in range(most, 0, -1) if rate_hz % each == 0)
+    if factor == 1 or bandwidth_hz > _USABLE * rate_hz / 2:
+        return Cut(rate_hz, tuning.frequency_hz, 1)
+    return Cut(rate_hz, tuning.frequency_hz - rate_hz / 4, factor)
+
+
+class QuarterDecimator:
+    """Takes the channel at a quarter of the rate above the centre to zero, filters it, and keeps every `factor`-th sample.
+
+    The filter delays by its half length.
+    """
+
+    def __init__(self, sample_rate_hz: float, factor: int) -> None:
+        self.factor = factor
+        half = _TAPS_PER_STEP * factor // 2
+        # Six decibels down at half the rate that is kept: what folds back lies outside the inner two thirds of it.
+        taps = np.sinc(np.arange(-half, half + 1) / factor) * np.kaiser(2 * half + 1, _ATTENUATION_BETA)
+        self._taps = (taps / taps.sum()).astype(np.complex64)
+        self.delay_s = half / sample_rate_hz
+        self._before = np.zeros(2 * half, dtype=np.complex64)
+        self._phase = 0
+
+    def __call__(self, samples: NDArray[np.complex64]) -> NDArray[np.complex64]:
+        """`samples` come in multiples of `factor`."""
+        assert len(samples) % self.factor == 0
+        turn = np.array([1, -1j, -1, 1j], dtype=np.complex64)[(self._phase + np.arange(len(samples))) % 4]
+        self._phase = (self._phase + len(samples)) % 4
+        joined = np.concatenate([self._before, samples * turn])
+        self._before = joined[len(joined) - len(self._before) :]
+        windows = np.lib.stride_tricks.sliding_window_view(joined, len(self._taps))[:: self.factor]
+        return np.asarray(windows[: len(samples) // self.factor] @ self._taps, dtype=np.complex64)

@@ -1,0 +1,125 @@
+"""rtl_tcp: 8-bit IQ of a dongle over TCP, without stamps. One client at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from typing import ClassVar
+
+from heimdall.capture.access import Access, connect
+from heimdall.capture.decimation import Cut, QuarterDecimator, cut_of
+from heimdall.capture.faults import CaptureError, Fault
+from heimdall.capture.interface import Block, Gives, Status, StreamFormat, Target, Tuning
+from heimdall.capture.rtl_protocol import GREETING, MAGIC, TUNERS, Command, command
+from heimdall.formats.readers.sigmf_data import samples_of
+
+_BLOCK_S = 0.1
+_LEVEL_SIGMA_DB = 10.0
+"""Nobody calibrates dongles: their gain and full scale differ from each other's and from a KiwiSDR's by about so much."""
+_DEFAULT_GAIN_DB = 30.0
+
+
+class RtlTcp:
+    """See `heimdall.capture.interface.Driver`."""
+
+    kind: ClassVar[str] = "rtl_tcp"
+
+    async def probe(self, target: Target, access: Access) -> Status:
+        """Connects for a moment: rtl_tcp says nothing of itself but its tuner, and lets one client in at a time."""
+        async with _greeted(target, access) as (_, _, tuner):
+            pass
+        return Status(
+            gives=Gives.IQ,
+            title=f"rtl_tcp with {TUNERS.get(tuner, 'an unknown tuner')}",
+            place=target.place,
+            position_sigma_m=target.position_sigma_m,
+            fault=None if target.place else "rtl_tcp does not say where it is: give its place with --position",
+            notes=("it has no clock of its own: its recordings carry power, and time only by a reference transmitter",),
+        )
+
+    @contextlib.asynccontextmanager
+    async def open(self, target: Target, tuning: Tuning, access: Access) -> AsyncIterator[RtlTcpStream]:
+        cut = cut_of(tuning)
+        if not 0 < cut.center_hz < 2**32:
+            raise CaptureError(Fault.TUNING, f"rtl_tcp cannot be told {tuning.frequency_hz / 1e6:g} MHz")
+        async with _greeted(target, access) as (reader, writer, _):
+            stream = RtlTcpStream(reader, tuning, cut, access)
+            for which, value in stream.commands(target):
+                writer.write(command(which, value))
+            await writer.drain()
+            yield stream
+
+
+class RtlTcpStream:
+    """Blocks of a tenth of a second; narrow channels are cut out of the stream before they are handed on."""
+
+    def __init__(self, reader: asyncio.StreamReader, tuning: Tuning, cut: Cut, access: Access) -> None:
+        self._reader, self._access, self._cut = reader, access, cut
+        self._decimator = QuarterDecimator(cut.rate_hz, cut.factor) if cut.factor > 1 else None
+        self._bytes = 2 * cut.block(_BLOCK_S)
+        self.format = StreamFormat(
+            datatype="cu8" if self._decimator is None else "cf32_le",
+            sample_rate_hz=cut.rate_hz / cut.factor,
+            frequency_hz=tuning.frequency_hz,
+            gives=Gives.IQ,
+            level_sigma_db=_LEVEL_SIGMA_DB,
+        )
+
+    def commands(self, target: Target) -> list[tuple[Command, int]]:
+        gain_db = _DEFAULT_GAIN_DB if target.gain_db is None else target.gain_db
+        return [
+            (Command.SAMPLE_RATE, self._cut.rate_hz),
+            (Command.PPM, round(target.ppm)),
+            (Command.FREQUENCY, round(self._cut.center_hz)),
+            (Command.AGC, 0),
+            (Command.GAIN_MODE, 1),
+            (Command.GAIN, round(10 * gain_db)),
+        ]
+
+    async def __aiter__(self) -> AsyncIterator[Block]:
+        while True:
+            data = await self._read()
+            host_utc_ns = time.time_ns()
+            count = len(data) // 2
+            if self._decimator is not None:
+                kept = self._decimator(samples_of(data, "cu8"))
+                data, count = kept.astype("<c8").tobytes(), len(kept)
+                host_utc_ns -= round(self._decimator.delay_s * 1e9)
+            yield Block(data, count, host_utc_ns)
+
+    async def _read(self) -> bytes:
+        try:
+            async with asyncio.timeout(self._access.silence_s):
+                return await self._reader.readexactly(self._bytes)
+        except TimeoutError:
+            raise CaptureError(Fault.SILENT, f"it has sent too little for {self._access.silence_s:g} s") from None
+        except (asyncio.IncompleteReadError, OSError):
+            raise CaptureError(Fault.DROPPED, "the connection broke") from None
+
+
+@contextlib.asynccontextmanager
+async def _greeted(
+    target: Target, access: Access
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter, int]]:
+    reader, writer = await asyncio.open_connection(sock=await connect(target.address, access), limit=1 << 20)
+    try:
+        yield reader, writer, await _tuner(reader, target, access)
+    finally:
+        writer.transport.abort()
+
+
+async def _tuner(reader: asyncio.StreamReader, target: Target, access: Access) -> int:
+    try:
+        async with asyncio.timeout(access.connect_s):
+            magic, tuner, _ = GREETING.unpack(await reader.readexactly(GREETING.size))
+    except TimeoutError:
+        raise CaptureError(
+            Fault.BUSY, "it accepts the connection and says nothing: another program has it, it serves one at a time"
+        ) from None
+    except (asyncio.IncompleteReadError, OSError):
+        raise CaptureError(Fault.DROPPED, "it ends the connection at once: is its dongle plugged in?") from None
+    if magic != MAGIC:
+        raise CaptureError(Fault.NO_RECEIVER, f"{target.address.authority} answers, but not as rtl_tcp does")
+    return int(tuner)

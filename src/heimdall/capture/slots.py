@@ -1,0 +1,34 @@
+"""At most one slot of a receiver is taken from this computer at a time, by whatever program of ours."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from heimdall.capture.address import Address
+from heimdall.capture.faults import CaptureError, Fault
+
+
+@contextmanager
+def one_slot(address: Address) -> Iterator[None]:
+    """Raises CaptureError where another recording on this computer holds the receiver. The kernel frees it after a crash."""
+    name = hashlib.sha256(f"{address.host.lower()}:{address.port}{address.path}".encode()).hexdigest()[:24]
+    with (_folder() / name).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CaptureError(Fault.IN_USE, "another recording on this computer holds it") from None
+        yield
+
+
+def _folder() -> Path:
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    base = Path(runtime) if runtime and Path(runtime).is_dir() else Path(tempfile.gettempdir())
+    folder = base / f"heimdall-slots-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder

@@ -1,0 +1,1 @@
+"""Commands that reach receivers, or play them."""

@@ -1,0 +1,65 @@
+"""`heimdall benchmark clocks`: positions by clocks from a reference transmitter against those by GPS, on the same scenes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from heimdall.cli.learning.benchmark import benchmarks
+from heimdall.cli.output import JsonOption, console, print_json, progress
+from heimdall.errors import InputError
+
+if TYPE_CHECKING:
+    from heimdall.benchmark.clock_benchmark import ClockScore, Heard
+    from heimdall.simulation.scenarios import Scenario
+
+
+@benchmarks.command()
+def clocks(
+    scenario: Annotated[
+        str, typer.Option(help="Whose signals and ways: a scenario of one bandwidth.")
+    ] = "wideband-1mhz",
+    count: Annotated[int, typer.Option(min=8, help="How many scenes.")] = 60,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same scenes.")] = 0,
+    seconds: Annotated[float, typer.Option(min=0.1, max=2.0, help="Length of the recordings.")] = 0.2,
+    json: JsonOption = False,
+) -> None:
+    """Dongles of 8 bits and 2 ppm with an FM station in their band, and the same receivers with GPS."""
+    try:
+        from heimdall.simulation.dongles import dongles
+    except ModuleNotFoundError as error:
+        raise InputError(f"simulating needs {error.name}: pip install 'heimdall[train]'") from error
+    from heimdall.benchmark.clock_benchmark import score
+    from heimdall.simulation.scenarios import scenario as known
+
+    known(scenario)
+    with progress("locating", count, hide=json) as report:
+        found = score(_scenes(dongles(scenario, seconds), seed, count, report))
+    print_json({"scenario": scenario, "seed": seed, **asdict(found)}) if json else _show(found)
+
+
+def _scenes(law: Scenario, seed: int, count: int, report: Callable[[int], None]) -> Iterator[Heard]:
+    from heimdall.benchmark.clock_benchmark import Heard
+    from heimdall.simulation.dongles import pair, station
+    from heimdall.simulation.observe import to_observation
+
+    for index in range(count):
+        heard, by_gps = pair(law, seed, index)
+        yield Heard(to_observation(heard, 0), to_observation(by_gps, 0), station(heard, 0))
+        report(index + 1)
+
+
+def _show(found: ClockScore) -> None:
+    table = Table("clocks", "median", "in 68 %", "in 95 %", box=None)
+    table.add_row("reference", f"{found.median_m:.0f} m", f"{found.coverage_68:.0%}", f"{found.coverage_95:.0%}")
+    table.add_row("GPS", f"{found.gps_median_m:.0f} m", f"{found.gps_coverage_68:.0%}", f"{found.gps_coverage_95:.0%}")
+    console.print(table)
+    middle, low, high = found.ratio
+    console.print(
+        f"{found.scenes} scenes, ratio of medians {middle:.2f} [{low:.2f}, {high:.2f}]; {found.synchronised:.0%} of the "
+        f"receivers have a clock from the reference, good to {found.clock_sigma_s * 1e9:.0f} ns in the median"
+    )

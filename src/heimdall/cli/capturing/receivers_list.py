@@ -1,0 +1,205 @@
+"""`heimdall receivers add`, `list`, `probe`, `remove`: the receivers that `heimdall record` knows, and their state."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+from rich.table import Table
+
+from heimdall.cli.locating.receivers import receivers
+from heimdall.cli.output import JsonOption, console, print_json
+from heimdall.errors import HeimdallError, InputError
+
+if TYPE_CHECKING:
+    from heimdall.capture.interface import Target
+    from heimdall.capture.listing import ReceiverList
+    from heimdall.capture.probing import Probed
+
+_Model = TypeVar("_Model")
+
+FileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--file", help="The list; HEIMDALL_RECEIVERS or receivers.json in the user's configuration otherwise."
+    ),
+]
+
+
+def list_path(file: Path | None) -> Path:
+    from heimdall.capture.listing import default_path
+
+    return file or default_path()
+
+
+@receivers.command()
+def add(
+    address: Annotated[str, typer.Argument(help="kiwi://host:8073, rtl_tcp://host:1234, http://host:8073 and others.")],
+    name: Annotated[str | None, typer.Option(help="Short name; made of the receiver's own otherwise.")] = None,
+    password: Annotated[str | None, typer.Option(help="What the receiver asks for.")] = None,
+    position: Annotated[
+        str | None, typer.Option(help="Latitude,longitude[,height in m], instead of what the receiver says.")
+    ] = None,
+    gain: Annotated[float | None, typer.Option(help="Gain of the tuner in dB.")] = None,
+    ppm: Annotated[float, typer.Option(help="Known error of the oscillator in parts per million.")] = 0.0,
+    allow_network: Annotated[
+        list[str] | None, typer.Option(help="A loopback or private network that may be reached, as 192.168.1.0/24.")
+    ] = None,
+    contact: Annotated[
+        str | None, typer.Option(help="How operators of receivers reach you; it stands in every request.")
+    ] = None,
+    unchecked: Annotated[bool, typer.Option("--unchecked", help="Add it without asking it for its state.")] = False,
+    file: FileOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Add a receiver by its address, after a look at it."""
+    from heimdall.capture.listing import ListedReceiver, free_name, load, save, with_receiver
+    from heimdall.capture.probing import Probed, probe_all
+
+    path = list_path(file)
+    listed = _told(load(path), allow_network or [], contact)
+    given = _listed(ListedReceiver, name=name or "new", address=address, password=password, gain_db=gain, ppm=ppm)
+    given = given.model_copy(update=_place(position))
+    if unchecked:
+        probed = Probed(given.target(), None)
+    else:
+        (probed,) = probe_all([given.target()], listed.access)
+        if probed.status is None:
+            raise HeimdallError(f"not added: {probed.reason}")
+    title = (probed.status.tdoa_name or probed.status.title) if probed.status else ""
+    chosen = name or free_name(listed, title or probed.target.address.host or probed.target.address.kind)
+    given = given.model_copy(update={"name": chosen, "address": str(probed.target.address)})
+    save(path, with_receiver(listed, given))
+    named = replace(probed, target=replace(probed.target, name=chosen))
+    if json:
+        return print_json(named.to_json())
+    console.print(f"added {chosen} ({probed.target.address})")
+    if probed.status is not None:
+        _show([named])
+
+
+@receivers.command("list")
+def list_(
+    file: FileOption = None,
+    ask: Annotated[bool, typer.Option("--ask/--no-ask", help="Ask each for its state, or only print the list.")] = True,
+    json: JsonOption = False,
+) -> None:
+    """The receivers in the list with their state: users, GPS, signal-to-noise ratio, and what is wrong."""
+    from heimdall.capture.listing import load
+
+    _report(load(list_path(file)), [], ask=ask, json=json)
+
+
+@receivers.command()
+def probe(
+    which: Annotated[list[str], typer.Argument(help="Names in the list, or addresses.")],
+    allow_network: Annotated[list[str] | None, typer.Option(help="As for add, this time only.")] = None,
+    file: FileOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Ask receivers for their state, by name or by address; exit 1 where one of them cannot be recorded now."""
+    from heimdall.capture.listing import load
+
+    listed = _told(load(list_path(file)), allow_network or [], None)
+    problems = _report(listed, which, ask=True, json=json)
+    if problems:
+        raise HeimdallError(f"{problems} of {len(which)} cannot be recorded now")
+
+
+@receivers.command()
+def remove(
+    name: Annotated[str, typer.Argument(help="As `heimdall receivers list` shows it.")],
+    file: FileOption = None,
+) -> None:
+    """Take a receiver off the list; recordings stay."""
+    from heimdall.capture.listing import load, save, without_receiver
+
+    path = list_path(file)
+    save(path, without_receiver(load(path), name))
+    console.print(f"removed {name}")
+
+
+def _report(listed: ReceiverList, which: list[str], *, ask: bool, json: bool) -> int:
+    """Print the state of receivers; how many have a problem."""
+    from heimdall.capture.probing import Probed, probe_all
+
+    targets = [_target(listed, each) for each in which] or listed.targets()
+    probed = probe_all(targets, listed.access) if ask else [Probed(target, None) for target in targets]
+    if json:
+        print_json({"receivers": [each.to_json() for each in probed]})
+    elif not probed:
+        console.print("the list is empty: heimdall receivers add ADDRESS")
+    else:
+        _show(probed)
+    return sum(each.problem is not None for each in probed)
+
+
+def _target(listed: ReceiverList, which: str) -> Target:
+    from heimdall.capture.address import parse_address
+    from heimdall.capture.interface import Target
+
+    if "://" in which or (":" in which and all(which != each.name for each in listed.receivers)):
+        return Target(which, parse_address(which))
+    return listed.targets([which])[0]
+
+
+def _told(listed: ReceiverList, networks: list[str], contact: str | None) -> ReceiverList:
+    """The list with what the call adds to it."""
+    from heimdall.capture.listing import ReceiverList, parse_network
+
+    allowed = dict.fromkeys([*listed.allowed_networks, *(str(parse_network(each)) for each in networks)])
+    changed = {"allowed_networks": tuple(allowed), **({} if contact is None else {"contact": contact})}
+    return _listed(ReceiverList, **{**dict(listed), **changed})
+
+
+def _listed(model: type[_Model], **fields: Any) -> _Model:
+    """The model, or one line that says which field is wrong."""
+    from pydantic import ValidationError
+
+    try:
+        return model(**fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = "_".join(str(part) for part in first["loc"][:1])
+        raise InputError(f"{where}: {str(first['msg']).removeprefix('Value error, ')}") from None
+
+
+def _place(position: str | None) -> dict[str, float | None]:
+    from heimdall.formats.coordinates import read_place
+
+    if position is None:
+        return {}
+    written = read_place(position)
+    if written is None:
+        raise InputError(f"{position!r} is no place: write latitude,longitude or latitude,longitude,height in m")
+    place = written.place
+    return {"latitude_deg": place.latitude_deg, "longitude_deg": place.longitude_deg, "height_m": place.height_m}
+
+
+def _show(probed: list[Probed]) -> None:
+    table = Table("name", "gives", "users", "GPS", "SNR", "place", "state", box=None)
+    for each in probed:
+        status = each.status
+        place = status.place if status else each.target.place
+        table.add_row(
+            each.target.name,
+            status.gives.value if status else "",
+            f"{status.users}/{status.slots}" if status and status.users is not None else "",
+            _gps(each),
+            f"{status.snr_db:.0f} dB" if status and status.snr_db is not None else "",
+            f"{place.latitude_deg:.3f}, {place.longitude_deg:.3f}" if place else "",
+            each.problem or ("ready" if status else str(each.target.address)),
+        )
+    console.print(table)
+    for each in probed:
+        for note in each.status.notes if each.status else ():
+            console.print(f"{each.target.name}: {note}")
+
+
+def _gps(probed: Probed) -> str:
+    status = probed.status
+    if status is None or status.gps_satellites is None:
+        return ""
+    return f"{status.gps_satellites} satellites" if status.has_gps else "none"

@@ -1,0 +1,97 @@
+"""`heimdall record`: receivers by name, recorded together into a SigMF session."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from heimdall.cli.app import app
+from heimdall.cli.capturing.receivers_list import FileOption, list_path
+from heimdall.cli.output import JsonOption, console, print_json
+from heimdall.errors import HeimdallError, InputError
+
+if TYPE_CHECKING:
+    from heimdall.capture.parts import OnChange, Part, Recorded
+
+FrequencyOption = Annotated[str, typer.Option(help="Centre of the channel in Hz, with k, M or G: 77.5k.")]
+BandwidthOption = Annotated[str, typer.Option(help="Width of the channel in Hz, with k or M: 1k.")]
+ReceiversOption = Annotated[str | None, typer.Option(help="Names with commas between; all in the list otherwise.")]
+
+
+@app.command()
+def record(
+    frequency: FrequencyOption,
+    output: Annotated[Path, typer.Option(help="Folder of the session, which is made.")],
+    bandwidth: BandwidthOption = "10k",
+    seconds: Annotated[float, typer.Option(min=1, max=3600, help="How long.")] = 30.0,
+    receivers: ReceiversOption = None,
+    file: FileOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Record receivers of the list together; `heimdall locate SESSION` has the position then.
+
+    A receiver that fails is left out with its reason, and what it gave before is kept. Exit 1 where fewer than two gave anything.
+    """
+    from heimdall.capture.interface import Tuning
+    from heimdall.capture.listing import load
+    from heimdall.capture.record import record_session
+
+    listed = load(list_path(file))
+    targets = listed.targets(names_in(receivers))
+    tuning = Tuning(hertz(frequency), hertz(bandwidth))
+    recorded = record_session(targets, tuning, seconds, output, listed.access, on_change=None if json else tell())
+    if json:
+        print_json(report(recorded))
+    else:
+        show(recorded)
+    if recorded.useful < 2:
+        raise HeimdallError(f"{recorded.useful} of {len(targets)} receivers gave anything: at least 2 are needed")
+
+
+def report(recorded: Recorded) -> dict[str, object]:
+    return {"session": str(recorded.folder), "receivers": [part.to_json() for part in recorded.parts]}
+
+
+def show(recorded: Recorded) -> None:
+    table = Table("receiver", "gave", "seconds", "level", "remarks", box=None)
+    for part in recorded.parts:
+        gave = part.to_json()["gave"]
+        level = "" if part.level_dbm is None else f"{part.level_dbm:.0f} dBm"
+        remarks = "; ".join([*([part.reason] if part.reason else []), *part.notes])
+        table.add_row(part.name, str(gave or "nothing"), f"{part.seconds:.1f}", level, remarks)
+    console.print(table)
+    console.print(f"recorded into {recorded.folder}: heimdall locate {recorded.folder}")
+
+
+def tell() -> OnChange:
+    """A line when a receiver has come further."""
+    said: dict[str, str] = {}
+
+    def on_change(part: Part) -> None:
+        if said.get(part.name) != part.stage:
+            said[part.name] = part.stage
+            why = f": {part.reason}" if part.reason else ""
+            console.print(f"{part.name}: {part.stage.value}{why}", highlight=False)
+
+    return on_change
+
+
+def names_in(receivers: str | None) -> list[str]:
+    return [name.strip() for name in (receivers or "").split(",") if name.strip()]
+
+
+def hertz(text: str) -> float:
+    """77.5k, 1M, 433.92M, 1.2G, or plain hertz."""
+    number, factor = text.strip(), 1.0
+    if number[-1:] in ("k", "K", "M", "G"):
+        number, factor = number[:-1], {"k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9}[number[-1]]
+    try:
+        value = float(number) * factor
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1e12:
+        raise InputError(f"{text!r} is no frequency: write 77500, 77.5k or 433.92M")
+    return value

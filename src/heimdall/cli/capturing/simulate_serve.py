@@ -1,0 +1,118 @@
+"""`heimdall simulate --serve`: a network of receivers on loopback to practise with."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from heimdall.cli.capturing.record import hertz
+from heimdall.cli.output import console, print_json
+from heimdall.errors import InputError
+
+if TYPE_CHECKING:
+    from heimdall.rehearsal.network import Played
+    from heimdall.rehearsal.stage import Stage
+
+
+@dataclass(frozen=True)
+class Play:
+    """What was asked for on the command line."""
+
+    scenario: str
+    seed: int
+    kiwis: int
+    dongles: int
+    speed: float
+    faults: list[str]
+    on_off: str | None
+    velocity: str
+    bandwidth: str | None
+    port: int
+
+
+def play(given: Play, json: bool) -> None:
+    """Serve until the program is stopped."""
+    try:
+        stage = _stage(given)
+    except ModuleNotFoundError as error:
+        raise InputError(f"simulating needs {error.name}: pip install 'heimdall[train]'") from error
+    asyncio.run(_serve(stage, given, json))
+
+
+def _stage(given: Play) -> Stage:
+    from heimdall.rehearsal.pace import Pace
+    from heimdall.rehearsal.stage import draw_stage, with_troubles
+    from heimdall.rehearsal.troubles import parse_trouble
+
+    bandwidth_hz = hertz(given.bandwidth) if given.bandwidth else None
+    troubles = dict(parse_trouble(each) for each in given.faults)
+    stage = draw_stage(given.scenario, given.seed, given.kiwis + given.dongles, bandwidth_hz)
+    stage = replace(
+        stage,
+        velocity_m_s=_pair(given.velocity, "--velocity"),
+        keying_s=_pair(given.on_off, "--on-off") if given.on_off else None,
+        began_s=Pace().now_ns() / 1e9,
+    )
+    return with_troubles(stage, troubles)
+
+
+async def _serve(stage: Stage, given: Play, json: bool) -> None:
+    from heimdall.rehearsal.network import network
+    from heimdall.rehearsal.pace import Pace
+
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    try:
+        async with network(stage, given.kiwis, Pace(given.speed), given.port) as played:
+            _tell(stage, played, json)
+            await stopped.wait()
+    except OSError as error:
+        raise InputError(f"ports from {given.port} on: {error.strerror or error}; choose others with --port") from None
+
+
+def _tell(stage: Stage, played: tuple[Played, ...], json: bool) -> None:
+    truth = stage.transmitter
+    if json:
+        print_json(_document(stage, played))
+        sys.stdout.flush()
+        return
+    console.print(
+        f"{stage.frequency_hz / 1e3:g} kHz, {stage.bandwidth_hz / 1e3:g} kHz wide; "
+        f"the transmitter is at {truth.latitude_deg:.5f}, {truth.longitude_deg:.5f}. Ctrl-C ends it."
+    )
+    for each in played:
+        fault = f"    # {each.site.trouble.value}" if each.site.trouble else ""
+        console.print(f"{each.command}{fault}", soft_wrap=True, highlight=False)
+
+
+def _document(stage: Stage, played: tuple[Played, ...]) -> dict[str, Any]:
+    truth = stage.transmitter
+    return {
+        "frequency_hz": stage.frequency_hz,
+        "bandwidth_hz": stage.bandwidth_hz,
+        "truth": {"latitude_deg": truth.latitude_deg, "longitude_deg": truth.longitude_deg, "height_m": truth.height_m},
+        "receivers": [
+            {
+                "name": each.site.name,
+                "address": str(each.address),
+                "fault": each.site.trouble and each.site.trouble.value,
+                "latitude_deg": each.site.place.latitude_deg,
+                "longitude_deg": each.site.place.longitude_deg,
+                "height_m": each.site.place.height_m,
+                "command": each.command,
+            }
+            for each in played
+        ],
+    }
+
+
+def _pair(text: str, option: str) -> tuple[float, float]:
+    try:
+        first, second = (float(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(f"{option}: {text!r} is not two numbers with a comma between") from None
+    return first, second

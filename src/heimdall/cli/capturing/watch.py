@@ -1,0 +1,118 @@
+"""`heimdall watch`: record and locate again and again, by the clock or when the signal is there."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from heimdall.cli.app import app
+from heimdall.cli.capturing.receivers_list import FileOption, list_path
+from heimdall.cli.capturing.record import BandwidthOption, ReceiversOption, hertz, names_in
+from heimdall.cli.output import JsonOption, console
+from heimdall.errors import InputError
+
+if TYPE_CHECKING:
+    from heimdall.capture.inbox import Inbox
+    from heimdall.capture.watch import Watch
+
+
+@app.command()
+def watch(
+    output: Annotated[Path, typer.Option(help="Folder of the recordings and of fixes.jsonl; an earlier one goes on.")],
+    frequency: Annotated[str | None, typer.Option(help="Centre of the channel in Hz, with k, M or G: 77.5k.")] = None,
+    bandwidth: BandwidthOption = "10k",
+    seconds: Annotated[float, typer.Option(min=1, max=3600, help="Length of each recording.")] = 30.0,
+    receivers: ReceiversOption = None,
+    every: Annotated[str | None, typer.Option(help="Record so often: 90s, 10m, 2h.")] = None,
+    cron: Annotated[str | None, typer.Option(help="Record by a cron line, in UTC: '*/10 6-18 * * *'.")] = None,
+    squelch: Annotated[bool, typer.Option("--squelch", help="Record when the signal is there.")] = False,
+    open_db: Annotated[float, typer.Option(min=1, help="Squelch: a signal so far above the noise counts.")] = 10.0,
+    close_db: Annotated[float, typer.Option(min=0.5, help="Squelch: below this it is over.")] = 6.0,
+    level: Annotated[
+        float | None, typer.Option(help="Squelch: opens at this level in dBm, not above the noise.")
+    ] = None,
+    least: Annotated[float, typer.Option(min=0, help="Squelch: seconds that a signal has to last.")] = 1.0,
+    cool_down: Annotated[float, typer.Option(min=0, help="Squelch: seconds of rest after a signal's end.")] = 5.0,
+    sentinel: Annotated[str | None, typer.Option(help="Squelch: receivers that listen, with commas between.")] = None,
+    inbox: Annotated[
+        Path | None, typer.Option("--input", help="Record nothing: locate what another recorder puts into this folder.")
+    ] = None,
+    settle: Annotated[
+        float, typer.Option(min=0.1, help="Input: files unchanged for so many seconds are complete.")
+    ] = 10.0,
+    most: Annotated[int | None, typer.Option(min=1, help="End after so many recordings.")] = None,
+    file: FileOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Record, locate, repeat, until stopped; --json prints one line of JSON a recording.
+
+    With --squelch one receiver listens; when it hears a signal all are recorded. Killed and started again on the same folder, it
+    first locates what was recorded and not yet located.
+    """
+    from heimdall.capture.inbox import Inbox
+    from heimdall.capture.interface import Tuning
+    from heimdall.capture.listing import load
+    from heimdall.capture.schedule import parse_cron, parse_duration_s
+    from heimdall.capture.squelch import SquelchRule
+    from heimdall.capture.watch import Plan, Watch, locate_apart
+
+    if inbox is not None:
+        if not inbox.is_dir():
+            raise InputError(f"{inbox}: no such folder")
+        return asyncio.run(_run(Inbox(inbox, output, locate_apart, settle, most), json))
+    if frequency is None:
+        raise InputError(
+            "say what to record with --frequency, or name a folder that another recorder fills with --input"
+        )
+    if (every is not None) + (cron is not None) + squelch != 1:
+        raise InputError("say when to record: one of --every, --cron and --squelch")
+    if close_db > open_db:
+        raise InputError("--close-db is above --open-db: a signal would end before it begins")
+    listed = load(list_path(file))
+    targets = listed.targets(names_in(receivers))
+    sentinels = tuple(names_in(sentinel))
+    strangers = set(sentinels) - {target.name for target in targets}
+    if strangers:
+        raise InputError(f"{', '.join(sorted(strangers))} is to listen and is not among the receivers recorded")
+    plan = Plan(
+        tuning=Tuning(hertz(frequency), hertz(bandwidth)),
+        seconds=seconds,
+        folder=output,
+        every_s=parse_duration_s(every) if every else None,
+        cron=parse_cron(cron) if cron else None,
+        squelch=SquelchRule(open_db, close_db, least, cool_down, level) if squelch else None,
+        sentinels=sentinels,
+        most=most,
+    )
+    asyncio.run(_run(Watch(targets, plan, listed.access, locate_apart, say=console.print), json))
+
+
+async def _run(watch: Watch | Inbox, json: bool) -> None:
+    """A stop ends it in order: what was received is on disk."""
+    work = asyncio.create_task(_lines(watch, json))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, work.cancel)
+    with suppress(asyncio.CancelledError):
+        await work
+
+
+async def _lines(watch: Watch | Inbox, json: bool) -> None:
+    from json import dumps
+
+    async for line in watch.run():
+        if json:
+            print(dumps(line, ensure_ascii=False), flush=True)
+        else:
+            console.print(_sentence(line), highlight=False)
+
+
+def _sentence(line: dict[str, Any]) -> str:
+    if not line["fixes"]:
+        return f"{line['session']}: {line.get('reason', 'no position')}"
+    fix = line["fixes"][0]
+    return f"{line['session']}: {fix['status']}, {fix['latitude_deg']:.5f}, {fix['longitude_deg']:.5f}"

@@ -1,0 +1,118 @@
+"""`heimdall receivers synchronise`: clocks for receivers without GPS, from a transmitter of known place that they recorded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from heimdall.cli.capturing.record import hertz
+from heimdall.cli.locating.receivers import receivers
+from heimdall.cli.locating.transmitters import TransmittersOption
+from heimdall.cli.output import JsonOption, console, print_json
+from heimdall.errors import HeimdallError, InputError
+
+if TYPE_CHECKING:
+    from heimdall.estimation.clocks.synchronise import Synchronised
+    from heimdall.observation import Observation
+
+AUTO = "auto"
+ReferenceOption = Annotated[
+    str | None,
+    typer.Option(help="Clocks from this known transmitter in the recordings, or from the best one: auto."),
+]
+
+
+@receivers.command()
+def synchronise(
+    session: Annotated[Path, typer.Argument(help="A recorded session, as `heimdall locate` reads it.")],
+    output: Annotated[Path | None, typer.Option(help="Folder of the session with clocks, which is made.")] = None,
+    reference: Annotated[str, typer.Option(help="A known transmitter by its name; auto takes the best.")] = AUTO,
+    frequency: Annotated[
+        str | None,
+        typer.Option(help="Middle of the channel to locate, where it is not that of the recordings: 433.9M."),
+    ] = None,
+    bandwidth: Annotated[str | None, typer.Option(help="Width of that channel, as 1M.")] = None,
+    most_offset: Annotated[float, typer.Option(min=0.001, max=30, help="How far start times may be off, in s.")] = 0.5,
+    transmitters: TransmittersOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Give each receiver the time of a transmitter whose place is known; docs/how-to/clock-reference.md.
+
+    Exit 1 where it gives nobody a clock; then nothing is written.
+    """
+    from heimdall.estimation.clocks.synchronise import channelled
+    from heimdall.formats.readers.read import read_observations
+    from heimdall.formats.writers.sigmf_write import write_sigmf
+
+    observations = read_observations(session)
+    if len(observations) != 1:
+        raise InputError(f"{session} holds {len(observations)} sessions: give one")
+    wanted_hz, width_hz = (None if each is None else hertz(each) for each in (frequency, bandwidth))
+    recorded = observations[0]
+    located = (wanted_hz or recorded.frequency_hz, width_hz or recorded.bandwidth_hz)
+    channelled(recorded, *located)
+    found = by_reference(recorded, reference, transmitters, most_offset, located)
+    print_json(_document(found)) if json else _show(found)
+    if found.clocks.refused is not None:
+        raise HeimdallError(f"{recorded.id}: no clock is taken from {_name(found)}: {found.clocks.refused}")
+    if output is not None:
+        write_sigmf(channelled(found.observation, *located), output)
+        console.print(f"wrote {output}: heimdall locate {output}")
+
+
+def by_reference(
+    observation: Observation,
+    reference: str,
+    transmitters: Path | None,
+    most_offset_s: float = 0.5,
+    located: tuple[float, float] | None = None,
+) -> Synchronised:
+    """The observation by the clocks of a known transmitter, or of the best of all known ones."""
+    from heimdall.estimation.clocks.synchronise import synchronise, synchronise_by_any
+    from heimdall.formats.transmitters import known
+    from heimdall.transmitter import named
+
+    listed = known(transmitters)
+    if reference == AUTO:
+        return synchronise_by_any(observation, listed, most_offset_s, located)
+    return synchronise(observation, named(listed, reference), most_offset_s, located)
+
+
+def _name(found: Synchronised) -> str:
+    return found.clocks.transmitter.name
+
+
+def _document(found: Synchronised) -> dict[str, object]:
+    clocks = found.clocks
+    return {
+        "reference": clocks.transmitter.model_dump(mode="json"),
+        "hub": None if clocks.hub is None else clocks.reports[clocks.hub].receiver,
+        "refused": clocks.refused,
+        "receivers": [vars(report) for report in clocks.reports],
+    }
+
+
+def _show(found: Synchronised) -> None:
+    table = Table("receiver", "km", "SNR", "offset", "drift", "carrier", "residual", "clock", "", box=None)
+    for each in found.clocks.reports:
+        table.add_row(
+            each.receiver,
+            _figure(each.distance_m, 1e-3, ".1f"),
+            _figure(each.snr_db, 1, ".0f", " dB"),
+            _figure(each.offset_s, 1e3, "+.3f", " ms"),
+            _figure(each.drift_ppm, 1, "+.3f", " ppm"),
+            _figure(each.carrier_ppm, 1, "+.2f", " ppm"),
+            _figure(each.residual_s, 1e9, ".0f", " ns"),
+            _figure(each.clock_sigma_s, 1e9, ".0f", " ns"),
+            each.reason or "",
+        )
+    console.print(table)
+    for note in found.observation.notes:
+        console.print(note, highlight=False)
+
+
+def _figure(value: float | None, factor: float, form: str, unit: str = "") -> str:
+    return "" if value is None else f"{value * factor:{form}}{unit}"

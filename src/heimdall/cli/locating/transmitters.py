@@ -1,0 +1,169 @@
+"""`heimdall transmitters`: the list of transmitters whose place is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from heimdall.cli.app import app
+from heimdall.cli.capturing.record import hertz
+from heimdall.cli.output import JsonOption, console, print_json
+from heimdall.errors import InputError
+from heimdall.observation import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from heimdall.transmitter import KnownTransmitter
+
+transmitters = typer.Typer(
+    help="Transmitters whose place is known: truths, references of clocks, names for fixes.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(transmitters, name="transmitters")
+
+FileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--file", help="The list; HEIMDALL_TRANSMITTERS or transmitters.json in the user's configuration otherwise."
+    ),
+]
+TransmittersOption = Annotated[
+    Path | None,
+    typer.Option(help="List of known transmitters, as `heimdall transmitters` keeps it; the user's own otherwise."),
+]
+
+
+@transmitters.command("list")
+def show(file: FileOption = None, json: JsonOption = False) -> None:
+    """The operator's transmitters, and the time signals that come with heimdall."""
+    from heimdall.formats.transmitters import default_path, own, shipped, with_all
+
+    listed = with_all(shipped(), own(file or default_path()))
+    if json:
+        return print_json({"transmitters": [each.model_dump(mode="json") for each in listed]})
+    table = Table("name", "frequency", "kind", "latitude", "longitude", "source", box=None)
+    for each in listed:
+        place = f"{each.latitude_deg:.5f}", f"{each.longitude_deg:.5f}"
+        table.add_row(each.name, _frequency(each.frequency_hz), each.kind.value, *place, each.source)
+    console.print(table)
+
+
+@transmitters.command()
+def add(
+    name: Annotated[str, typer.Argument(help="What it is called.")],
+    position: Annotated[str, typer.Option(help="Latitude,longitude[,height of the antenna in m].")],
+    frequency: Annotated[str, typer.Option(help="Of its carrier or middle, in Hz, with k, M or G: 98.5M.")],
+    kind: Annotated[str, typer.Option(help="time-signal, am, fm, dab, television, beacon or other.")] = "other",
+    bandwidth: Annotated[str | None, typer.Option(help="Of its signal, as 180k; as its kind has it otherwise.")] = None,
+    position_sigma: Annotated[float | None, typer.Option(min=0, help="Standard deviation of its place in m.")] = None,
+    source: Annotated[str, typer.Option(help="Where this is known from.")] = "",
+    file: FileOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Add a transmitter; one of its name is replaced."""
+    from heimdall.formats.transmitters import default_path, own, save, with_all
+
+    given = _given(name, position, frequency, kind, bandwidth, position_sigma, source)
+    path = file or default_path()
+    save(path, with_all(own(path), [given]))
+    _tell(f"added {given.name} to {path}", [given], json)
+
+
+def _given(
+    name: str,
+    position: str,
+    frequency: str,
+    kind: str,
+    bandwidth: str | None,
+    position_sigma_m: float | None,
+    source: str,
+) -> KnownTransmitter:
+    from pydantic import ValidationError
+
+    from heimdall.transmitter import KnownTransmitter
+
+    place = parse_place(position, "--position")
+    values = {
+        **vars(place),
+        "name": name.strip(),
+        "frequency_hz": hertz(frequency),
+        "kind": kind,
+        "bandwidth_hz": None if bandwidth is None else hertz(bandwidth),
+        "source": source.strip(),
+        **({} if position_sigma_m is None else {"position_sigma_m": position_sigma_m}),
+    }
+    try:
+        return KnownTransmitter.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from None
+
+
+@transmitters.command()
+def remove(name: str, file: FileOption = None, json: JsonOption = False) -> None:
+    """Remove a transmitter of the operator's."""
+    from heimdall.formats.transmitters import default_path, own, save
+    from heimdall.transmitter import named
+
+    path = file or default_path()
+    listed = own(path)
+    gone = named(listed, name)
+    save(path, [each for each in listed if each != gone])
+    _tell(f"removed {gone.name} from {path}", [gone], json)
+
+
+@transmitters.command("import")
+def import_list(
+    source: Annotated[Path, typer.Argument(help="A .csv, .geojson or .json file of transmitters.")],
+    file: FileOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Add all transmitters of a file; those of the same name are replaced. A file with a fault adds nothing."""
+    from heimdall.formats.transmitters import default_path, own, read, save, with_all
+
+    path = file or default_path()
+    added = read(source)
+    save(path, with_all(own(path), added))
+    _tell(f"added {len(added)} transmitters of {source} to {path}", added, json)
+
+
+@transmitters.command()
+def export(
+    target: Annotated[Path, typer.Argument(help="A .csv, .geojson or .json file, which is made.")],
+    file: FileOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Write all known transmitters, the shipped ones included."""
+    from heimdall.formats.transmitters import default_path, own, shipped, with_all, write
+
+    listed = with_all(shipped(), own(file or default_path()))
+    write(target, listed)
+    _tell(f"wrote {len(listed)} transmitters to {target}", listed, json)
+
+
+def parse_place(text: str, option: str) -> Place:
+    """Latitude,longitude[,height]. Raises InputError."""
+    try:
+        latitude, longitude, *height = (float(part) for part in text.split(","))
+        height_m = float(*height) if height else None
+    except ValueError as error:
+        raise InputError(f"{option} {text}: give latitude and longitude in degrees, as 50.0155,9.0108") from error
+    if not (abs(latitude) <= 90 and abs(longitude) <= 180):
+        raise InputError(f"{option} {text}: not on the globe")
+    return Place(latitude, longitude, height_m)
+
+
+def _frequency(frequency_hz: float) -> str:
+    return f"{frequency_hz / 1e6:g} MHz" if frequency_hz >= 1e6 else f"{frequency_hz / 1e3:g} kHz"
+
+
+def _tell(words: str, listed: Sequence[KnownTransmitter], json: bool) -> None:
+    if json:
+        print_json({"transmitters": [each.model_dump(mode="json") for each in listed]})
+    else:
+        console.print(words, highlight=False)

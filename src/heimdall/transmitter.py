@@ -1,0 +1,110 @@
+"""Transmitters whose place is known: truths of sessions, references of clocks, and names for what was found."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from heimdall.errors import InputError
+from heimdall.fix import Fix, Near
+from heimdall.geometry import geodesic_distance_m
+from heimdall.observation import Place
+
+
+class Kind(StrEnum):
+    """What a transmitter is; it tells how wide its signal is where nobody says."""
+
+    TIME_SIGNAL = "time-signal"
+    AM = "am"
+    FM = "fm"
+    DAB = "dab"
+    TELEVISION = "television"
+    BEACON = "beacon"
+    OTHER = "other"
+
+
+_BANDWIDTH_HZ = {
+    Kind.TIME_SIGNAL: 1e3,
+    Kind.AM: 9e3,
+    Kind.FM: 180e3,
+    Kind.DAB: 1.536e6,
+    Kind.TELEVISION: 7.6e6,
+    Kind.BEACON: 2.5e3,
+    Kind.OTHER: 10e3,
+}
+"""Channels as they are licensed: of time signals what long-wave antennas let through, of FM 15 kHz at 75 kHz deviation
+(Carson), of television DVB-T in 8 MHz."""
+_NETWORKS = (Kind.DAB, Kind.TELEVISION)
+_POSITION_SIGMA_M = 30.0
+"""Of a place that somebody read off a map."""
+
+
+class KnownTransmitter(BaseModel):
+    """One transmitter on one frequency."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    name: Annotated[str, Field(min_length=1, max_length=64)]
+    latitude_deg: Annotated[float, Field(ge=-90, le=90)]
+    longitude_deg: Annotated[float, Field(ge=-180, le=180)]
+    height_m: Annotated[float, Field(ge=-1000, le=100_000)] | None = None
+    """Of the antenna above the ellipsoid."""
+    frequency_hz: Annotated[float, Field(gt=0, lt=1e12)]
+    kind: Kind = Kind.OTHER
+    bandwidth_hz: Annotated[float, Field(gt=0, lt=1e9)] | None = None
+    """None: as its kind has it."""
+    position_sigma_m: Annotated[float, Field(ge=0, le=1e6)] = _POSITION_SIGMA_M
+    """Standard deviation of its place along each axis: a place in whole minutes of arc is good to 600 m."""
+    source: Annotated[str, Field(max_length=400)] = ""
+    """Where this is known from."""
+
+    @field_validator("name", "source")
+    @classmethod
+    def _one_line(cls, value: str) -> str:
+        if not value.isprintable() or value != value.strip():
+            raise ValueError("text on one line, without blanks around it, is expected")
+        return value
+
+    @property
+    def channel_hz(self) -> float:
+        return self.bandwidth_hz or _BANDWIDTH_HZ[self.kind]
+
+    @property
+    def place(self) -> Place:
+        return Place(self.latitude_deg, self.longitude_deg, self.height_m)
+
+    @property
+    def one_place(self) -> bool:
+        """Not one of a network that sends the same on the same frequency from many places."""
+        return self.kind not in _NETWORKS
+
+
+def named(transmitters: Iterable[KnownTransmitter], name: str) -> KnownTransmitter:
+    """The transmitter of that name, in whatever case. Raises InputError where there is none."""
+    known = {each.name.casefold(): each for each in transmitters}
+    if name.strip().casefold() not in known:
+        raise InputError(
+            f"no known transmitter is called {name!r}: `heimdall transmitters list` names them, `heimdall transmitters add` "
+            "adds one"
+        )
+    return known[name.strip().casefold()]
+
+
+def near(fix: Fix, frequency_hz: float, bandwidth_hz: float, transmitters: Iterable[KnownTransmitter]) -> Near | None:
+    """The nearest known transmitter on the observation's frequency that stands in the fix's 95 % region."""
+    if fix.latitude_deg is None or fix.longitude_deg is None or fix.region_95 is None:
+        return None
+    found: Near | None = None
+    for each in transmitters:
+        if abs(each.frequency_hz - frequency_hz) > 0.5 * max(bandwidth_hz, each.channel_hz):
+            continue
+        if not fix.region_95.contains(each.latitude_deg, each.longitude_deg):
+            continue
+        distance_m = geodesic_distance_m(fix.latitude_deg, fix.longitude_deg, each.latitude_deg, each.longitude_deg)
+        if distance_m < (math.inf if found is None else found.distance_m):
+            found = Near(each.name, each.frequency_hz, distance_m)
+    return found
