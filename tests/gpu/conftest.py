@@ -22,7 +22,7 @@ from heimdall.learning.data.simulated import simulate
 from heimdall.learning.options import TrainingOptions
 from heimdall.learning.recipes import Recipe, recipe
 from heimdall.learning.run import phases
-from heimdall.runs.writer import RunFolder
+from heimdall.runs.writer import RunWriter
 
 STAND_IN = os.environ.get("HEIMDALL_TEST_CARD") == "cpu"
 
@@ -61,7 +61,7 @@ def tiny() -> Recipe:
         "steps": "8",
         "batch_size": "8",
         "validate_every": "8",
-        "checkpoint_every_s": "0",
+        "checkpoint_every_s": "0.001",
         "network.cells": "16",
         "network.decoder_width": "8",
         "network.token_width": "8",
@@ -83,7 +83,7 @@ def options() -> MakeOptions:
     def make(folder: Path, device: torch.device, precision: str = "32-true") -> TrainingOptions:
         used: Any = "gpu" if device.type == "cuda" else "cpu"
         accelerator = Accelerator(used, used, None, str(device), precision)
-        return TrainingOptions(RunFolder(folder), accelerator, console=Console(file=StringIO(), force_terminal=False))
+        return TrainingOptions(RunWriter(folder), accelerator, console=Console(file=StringIO(), force_terminal=False))
 
     return make
 

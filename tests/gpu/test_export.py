@@ -15,6 +15,7 @@ from heimdall.learning.recipes import Recipe
 from heimdall.learning.train import train
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_a_network_trained_in_bf16_keeps_its_parity(
     tiny: Recipe, tmp_path: Path, options: Callable[..., Any], device: torch.device

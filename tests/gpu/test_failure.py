@@ -72,7 +72,7 @@ main()
 def test_an_illegal_access_in_a_child_ends_it_with_the_sentence_and_spares_the_parent(
     tmp_path: Path, card: torch.device
 ) -> None:
-    changes = {"steps": 4, "batch_size": 4, "checkpoint_every_s": 0, "scenes.pool": 16, "network.cells": 16}
+    changes = {"steps": 4, "batch_size": 4, "checkpoint_every_s": 0.001, "scenes.pool": 16, "network.cells": 16}
     words = ["train", "--recipe", "quick", "--accelerator", "gpu" if card.type == "cuda" else "cpu", "--track", "off"]
     words += [word for name, value in changes.items() for word in ("--set", f"{name}={value}")]
     command = [sys.executable, "-c", _CHILD, *words, "--run-dir", str(tmp_path)]

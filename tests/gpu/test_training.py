@@ -21,7 +21,7 @@ from heimdall.learning.recipes import Recipe
 from heimdall.learning.run.module import EvidenceModule
 from heimdall.learning.run.phases import _quiet_lightning, _trainer
 from heimdall.learning.train import train
-from heimdall.runs.writer import RunFolder
+from heimdall.runs.writer import RunWriter
 
 Options = Callable[..., Any]
 
@@ -36,6 +36,7 @@ def _losses(folder: Path) -> list[float]:
     return [row["loss"] for row in rows if "loss" in row]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_export", "scenes_of_the_cpu")
 @pytest.mark.parametrize("precision", LOSS_TOLERANCE)
 def test_the_loss_is_that_of_the_cpu(
@@ -54,7 +55,7 @@ def test_the_record_has_the_cards_counters(
     tiny: Recipe, tmp_path: Path, options: Options, real_card: torch.device
 ) -> None:
     train(tiny, options(tmp_path, real_card, "bf16-mixed"))
-    found = RunFolder(tmp_path).read_json("training.json")["gpu_counters"]
+    found = RunWriter(tmp_path).read_json("training.json")["gpu_counters"]
     assert found[0]["memory_total_mib"] > found[0]["memory_used_mib"] > 0
     assert found[0]["temperature_c"] > 0
 
@@ -64,7 +65,7 @@ def _command(folder: Path, plan: Recipe, device: torch.device, *more: str) -> li
         "steps": 40,
         "batch_size": plan.batch_size,
         "validate_every": 40,
-        "checkpoint_every_s": 0,
+        "checkpoint_every_s": 0.001,
         "network.cells": plan.network.cells,
         "network.decoder_width": plan.network.decoder_width,
         "network.token_width": plan.network.token_width,

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from heimdall.errors import HeimdallError
 from heimdall.learning.data.pools import SceneStream, TrainingBatch, pool_size, steps_per_pool
 from heimdall.learning.data.simulated import draws_for, simulate
 from heimdall.learning.model.loss import negative_log_likelihood
@@ -145,7 +146,7 @@ def scenes_per_s(recipe: Recipe, device: torch.device, scenes: int) -> float:
 def first_step_s(device: torch.device, effort: Effort) -> float:
     """From `heimdall train --recipe quick` to the checkpoint of its first step, start of the interpreter and all."""
     accelerator = "gpu" if device.type == "cuda" else "cpu"
-    changes = {"checkpoint_every_s": 0, "steps": 2, "validate_every": 2}
+    changes = {"checkpoint_every_s": 0.001, "steps": 2, "validate_every": 2}
     if effort.batch_size is not None:
         changes |= {"scenes.pool": effort.pool, "batch_size": effort.batch_size}
     words = ["train", "--recipe", "quick", "--accelerator", accelerator, "--track", "off"]
@@ -159,7 +160,9 @@ def first_step_s(device: torch.device, effort: Effort) -> float:
             while not checkpoint.exists():
                 if process.poll() is not None or time.perf_counter() - begun > _LIMIT_S:
                     said.seek(0)
-                    raise RuntimeError(f"no first step: {said.read().decode(errors='replace')[-300:]}")
+                    raise HeimdallError(
+                        f"a training came to no first step: {said.read().decode(errors='replace')[-300:]}"
+                    )
                 time.sleep(0.01)
             return time.perf_counter() - begun
         finally:
