@@ -39,6 +39,7 @@ def test_a_wrong_call_is_refused_before_anything_is_measured(
     assert "choose one of" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_on_a_cpu_it_runs_small(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     # The start is a whole process, which the script benchmarks/gpu.sh runs.
     monkeypatch.setattr(gpu_measured, "first_step_s", lambda device, effort: 1.5)
