@@ -22,9 +22,9 @@ def log_prior(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel) -
     """(B, G) log density per square metre of a transmitter at each place.
 
     With `inside_probability` a normal with the receivers' own mean and the covariance of a random convex combination of them
-    (weights uniform on the simplex: covariance / (N + 1), N at most the model's). Otherwise 3 sqrt(3) / (4 pi^2 s^2) / (1 + (r/s)^3)
-    at r from their mean: flat near them, and of those further than R, far out, a share that falls as 1 / R. It never ends:
-    what is heard may have come from further than anybody expects.
+    (weights uniform on the simplex: covariance / (N + 1), N at most the model's). Otherwise proportional to 1 / (1 + (r/s)^3) at
+    r from their mean: flat near them, and of those further than R, far out, a share that falls as 1 / R. It never ends: what
+    is heard may have come from further than anybody expects.
     """
     return prior_density(batch, model)(place_BG2)
 
