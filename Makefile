@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SOURCES := src tests docs/hooks
 
-.PHONY: demo check docs test lint clean
+.PHONY: demo check docs test test-gpu lint clean
 
 $(STAMP): pyproject.toml constraints.txt constraints-torch.txt
 	$(PYTHON) -m venv $(VENV)
@@ -34,6 +34,10 @@ docs: $(STAMP)
 test: lint
 	$(BIN)/pytest -m docker
 	$(BIN)/pytest -m "not docker" --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+# Skipped, with the reason, where there is no card.
+test-gpu: $(STAMP)
+	$(BIN)/pytest -m gpu tests/gpu
 
 clean:
 	rm -rf $(VENV) out

@@ -32,10 +32,15 @@ class EvidenceModule(LightningModule):
         if recipe.recompute_activations:
             self.network.recompute_activations()
         self.micro = MicroBatches()
-        self.last_loss = math.nan
+        self._loss = torch.tensor(math.nan)
         self.around_pool: AroundPool = lambda number: nullcontext()
         self.on_pool: OnPool = lambda number, pool: None
         self.recorded: ScenePool | None = None
+
+    @property
+    def last_loss(self) -> float:
+        """Of the last step's batch. Asking makes the processor wait until a GPU has done the step."""
+        return float(self._loss)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         optimizer = make_optimizer(self.network, self.recipe)
@@ -64,12 +69,12 @@ class EvidenceModule(LightningModule):
         schedule: Any = self.lr_schedulers()
         self.micro.alone = self.trainer.world_size == 1
         loss = self.micro.run(len(batch), lambda size: self._accumulate(optimizer, batch, size))
-        self.last_loss = self._mean_of_all(loss)
+        self._loss = self._mean_of_all(loss)
         self.clip_gradients(optimizer, self.recipe.optimizer.clip_norm, "norm")
         optimizer.step()
         schedule.step()
 
-    def _accumulate(self, optimizer: Any, batch: TrainingBatch, size: int) -> float:
+    def _accumulate(self, optimizer: Any, batch: TrainingBatch, size: int) -> Tensor:
         """Gradients of the whole batch, `size` scenes at a time; returns the loss whose mean over all processes counts.
 
         Processes may have one scene more or less than others. What each divides by is the same, so that the mean of their
@@ -83,13 +88,14 @@ class EvidenceModule(LightningModule):
                 loss = self.loss(batch.select(slice(start, start + size))).sum() / share
                 self.manual_backward(loss)
             total += loss.detach()
-        return float(total)
+        return total
 
-    def _mean_of_all(self, loss: float) -> float:
+    def _mean_of_all(self, loss: Tensor) -> Tensor:
         if self.trainer.world_size == 1:
             return loss
         strategy: Any = self.trainer.strategy
-        return float(strategy.reduce(torch.tensor(loss, device=self.device), reduce_op="mean"))
+        mean: Tensor = strategy.reduce(loss, reduce_op="mean")
+        return mean
 
     def _synchronised(self, *, last: bool) -> AbstractContextManager[None]:
         """Several devices exchange gradients once a step, with the last part."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.utilities import rank_zero_only
 
+from heimdall.errors import HeimdallError
 from heimdall.inference.bundle import read_bundle
 from heimdall.inference.calibration import Calibration
 from heimdall.learning.calibration.fit import calibrate, scores_of
@@ -23,6 +24,7 @@ from heimdall.learning.options import Processes, TrainingOptions
 from heimdall.learning.recipes import Recipe
 from heimdall.learning.run.bundling import CALIBRATION, TRAINING, export_run
 from heimdall.learning.run.checkpoint import AtomicCheckpointIO, KeepLast
+from heimdall.learning.run.gpu_record import counters, failure
 from heimdall.learning.run.module import EvidenceModule
 from heimdall.learning.run.progress import ProgressReport
 from heimdall.learning.run.stop import StopSignal
@@ -57,13 +59,18 @@ class Run:
             with self.progress.shown():
                 bundle = self._bundle(learn, tracker)
             status = "FINISHED"
-        except BaseException:
+        except BaseException as error:
             status = "KILLED" if self.stop.requested else "FAILED"
+            if isinstance(error, RuntimeError) and (said := self._failure(error)) is not None:
+                raise said from error
             raise
         finally:
             tracker.finish(status)
             self._remember(tracker)  # a server that came late has given it a run by now
         return bundle
+
+    def _failure(self, error: RuntimeError) -> HeimdallError | None:
+        return failure(error, self.folder.path, on_gpu=self.options.accelerator.used == "gpu")
 
     def _tracker(self) -> Tracker:
         known = self.folder.read_json("tracking.json") or {}
@@ -157,6 +164,8 @@ class Run:
             "started_from": None if self.options.start_from is None else self.options.start_from.name,
             "recordings": [path.name for path in self.options.data],
         }
+        if self.options.accelerator.used == "gpu":
+            training["gpu_counters"] = counters()
         self.folder.write_json(TRAINING, training)
 
     def _export(self) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
@@ -18,6 +19,8 @@ from heimdall.runs.writer import RunWriter
 
 _METRICS_EVERY = 10
 """Steps between two lines of metrics."""
+_LOSS_EVERY_S = 1.0
+"""Between two looks at the loss apart from those lines: each makes the processor wait for a GPU."""
 
 
 class TrainingCallback(Callback):
@@ -36,6 +39,7 @@ class TrainingCallback(Callback):
         self.stop, self.keep = stop, keep
         self.seconds = 0.0
         self._begun_s = time.monotonic()
+        self._loss, self._looked_s = math.nan, -math.inf
         self._pool: ScenePool | None = None
 
     @property
@@ -52,17 +56,26 @@ class TrainingCallback(Callback):
         assert isinstance(pl_module, EvidenceModule)
         step = trainer.global_step
         if trainer.is_global_zero:
-            self.progress.step_done(step, pl_module.last_loss)
+            self.progress.step_done(step, self._recent_loss(step, pl_module))
             self._record(step, pl_module)
         if trainer.strategy.broadcast(self.stop.requested):
             self.keep.save(trainer)
             trainer.should_stop = True
 
+    def _recent_loss(self, step: int, module: EvidenceModule) -> float:
+        now_s = time.monotonic()
+        if module.device.type == "cpu" or self._told(step) or now_s - self._looked_s >= _LOSS_EVERY_S:
+            self._loss, self._looked_s = module.last_loss, now_s
+        return self._loss
+
+    def _told(self, step: int) -> bool:
+        return step % _METRICS_EVERY == 0 or step == self.recipe.steps
+
     def _record(self, step: int, module: EvidenceModule) -> None:
         metrics: dict[str, float] = {}
-        if step % _METRICS_EVERY == 0 or step == self.recipe.steps:
+        if self._told(step):
             rate = module.trainer.optimizers[0].param_groups[0]["lr"]
-            metrics |= {"loss": module.last_loss, "learning_rate": float(rate)}
+            metrics |= {"loss": self._loss, "learning_rate": float(rate)}
         if step % self.recipe.validate_every == 0 or step == self.recipe.steps:
             metrics |= validate(module, self._validation(module))
         if metrics:
