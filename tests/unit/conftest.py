@@ -1,8 +1,10 @@
-"""Evidence made up for the estimators' tests."""
+"""Evidence made up for the estimators' tests, and files that an earlier commit wrote."""
 
 from __future__ import annotations
 
+import tarfile
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +16,14 @@ from heimdall.observation import Observation, Place, Receiver, Reception
 MakeEvidence = Callable[..., EvidenceBatch]
 ToTorch = Callable[[EvidenceBatch], EvidenceBatch]
 MakeObservation = Callable[..., Observation]
+
+
+@pytest.fixture
+def before(tmp_path: Path) -> Path:
+    """The files that an earlier commit wrote, see tests/data/README.md."""
+    with tarfile.open(Path(__file__).parents[1] / "data" / "a2b51c2.tar.xz") as archive:
+        archive.extractall(tmp_path, filter="data")
+    return tmp_path
 
 
 @pytest.fixture(scope="session")

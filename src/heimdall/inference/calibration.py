@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import Field, FiniteFloat, TypeAdapter
+from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError
 
 from heimdall.arrays import array_namespace
 from heimdall.estimation.model import PropagationModel
@@ -85,7 +86,14 @@ class Calibration:
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Calibration:
         """Raises ValueError for anything that `to_json` cannot have written."""
-        calibration = TypeAdapter(cls).validate_python(document)
+        try:
+            calibration = TypeAdapter(cls).validate_python(document)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise ValueError(f"calibration {'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from error
+        # Defaults are for a network that was never calibrated; a part that a file lacks must not become one.
+        if json.loads(json.dumps(calibration.to_json())) != json.loads(json.dumps(document)):
+            raise ValueError("the calibration has not the parts that this version of heimdall writes")
         for kind, medians in calibration.kinds.items():
             missing = {LIKELIHOOD, NETWORK, HYBRID} - set(medians)
             if missing:

@@ -90,3 +90,16 @@ def test_the_pooled_weights_are_normalised_and_lie_between_their_sources(share: 
 def test_a_calibration_that_no_fit_can_have_made_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - the sentence is the bundle's
         Calibration.from_json(Calibration().to_json() | change)
+
+
+@pytest.mark.parametrize("part", ["regions", "blends", "kinds", "scenes"])
+def test_a_calibration_that_lacks_a_part_is_refused_in_one_line(part: str) -> None:
+    document = {name: value for name, value in Calibration().to_json().items() if name != part}
+    with pytest.raises(ValueError, match="parts that this version") as caught:
+        Calibration.from_json(document)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_blend_that_lacks_a_part_is_refused() -> None:
+    with pytest.raises(ValueError, match="parts that this version"):
+        Calibration.from_json(Calibration().to_json() | {"blends": {"all": {"blur": 1.0}}})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,9 +56,6 @@ def export_run(source: Path, output: Path | None) -> Path:
 
 def _fitted_calibration(folder: RunWriter, document: dict[str, Any]) -> Calibration:
     try:
-        missing = {field.name for field in fields(Calibration)} - set(document)
-        if missing:
-            raise ValueError(f"{', '.join(sorted(missing))} missing")
         return Calibration.from_json(document)
     except ValueError as error:
         raise InputError(
