@@ -47,7 +47,29 @@ def to_onnx(network: EvidenceNetwork) -> bytes:
         assert program is not None
         path = Path(folder) / "model.onnx"
         program.save(path)
-        return path.read_bytes()
+        return _without_traces(onnx.load(path)).SerializeToString()
+
+
+def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Without the stack traces of the tracer: a bundle is passed on, and the paths of this machine concern nobody."""
+    graph = model.graph
+    for part in (
+        model,
+        graph,
+        *model.functions,
+        *graph.node,
+        *graph.value_info,
+        *graph.input,
+        *graph.output,
+        *graph.initializer,
+    ):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    for function in model.functions:
+        for part in (*function.node, *function.value_info):
+            part.ClearField("metadata_props")
+            part.ClearField("doc_string")
+    return model
 
 
 def check_parity(network: EvidenceNetwork, content: bytes) -> float:

@@ -42,6 +42,11 @@ def test_onnxruntime_and_torch_agree(taught: EvidenceNetwork, content: bytes) ->
     assert check_parity(taught, content) < 1e-4
 
 
+def test_what_is_passed_on_names_no_path_of_this_machine(content: bytes) -> None:
+    assert str(Path(export.__file__).parents[2]).encode() not in content
+    assert str(Path(torch.__file__).parent).encode() not in content
+
+
 def test_a_network_that_was_exported_wrong_is_refused(taught: EvidenceNetwork, content: bytes, monkeypatch) -> None:
     right = OnnxNetwork.run
     monkeypatch.setattr(export.OnnxNetwork, "run", lambda self, window: tuple(x + 0.01 for x in right(self, window)))
