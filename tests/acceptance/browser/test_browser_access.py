@@ -76,7 +76,9 @@ def test_the_keyboard_skips_the_bar_and_sees_where_it_is(open_page):
     assert page.evaluate("document.activeElement.id") == "content"
     page.keyboard.press("Tab")
     assert page.evaluate("document.querySelector('main').contains(document.activeElement)")
-    rings = "parseFloat(getComputedStyle(document.activeElement).outlineWidth)"
-    for _ in range(12):
-        assert page.evaluate(rings) >= 1 or page.evaluate("document.activeElement.closest('.q-field') !== null")
+    ring = """() => { const style = getComputedStyle(document.activeElement);
+        return parseFloat(style.outlineWidth) >= 1 && style.outlineStyle !== "none" || /2px/.test(style.boxShadow)
+            || document.activeElement.closest(".q-field") !== null; }"""
+    for _ in range(10):
+        assert page.evaluate(ring), page.evaluate("document.activeElement.outerHTML.slice(0, 200)")
         page.keyboard.press("Tab")

@@ -177,7 +177,7 @@ def test_the_world_lies_below_and_places_are_copied(open_page, measurements_file
     page = open_page()
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     upload(page, [str(measurements_file)])
-    page.wait_for_selector(".fix-map .city span >> text=Frankfurt")
+    page.wait_for_selector(".fix-map .city span >> text=Schweinfurt")
     page.wait_for_selector(".legend >> text=estimate")
     inked = """() => { const canvas = document.querySelector("canvas.evidence");
         const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
