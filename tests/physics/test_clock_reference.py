@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from heimdall.estimation.clock_benchmark import Heard, score
 
+from heimdall.benchmark.clock_benchmark import Heard, score
 from heimdall.simulation.dongles import dongles, pair, station
 from heimdall.simulation.observe import to_observation
 

@@ -170,10 +170,10 @@ def test_an_outage_is_told_once_a_minute_and_its_end_too(caplog):
 
 
 def test_the_run_folder_keeps_its_document_when_there_is_no_room(small_disk):
-    from heimdall.runs.writer import RunFolder
+    from heimdall.runs.writer import RunWriter
 
-    RunFolder(small_disk).write_json("progress.json", {"step": 1})
+    RunWriter(small_disk).write_json("progress.json", {"step": 1})
     fill(small_disk)
     with pytest.raises(OSError, match="No space"):
-        RunFolder(small_disk).write_json("progress.json", {"text": "x" * 10_000})
+        RunWriter(small_disk).write_json("progress.json", {"text": "x" * 10_000})
     assert files(small_disk) == ["fill", "progress.json"]

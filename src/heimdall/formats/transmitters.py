@@ -13,7 +13,6 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from heimdall.errors import InputError
-from heimdall.formats.readers.sigmf_metadata import load_json, point
 from heimdall.transmitter import KnownTransmitter
 
 _MOST_BYTES = 1 << 24
@@ -177,6 +176,8 @@ def _csv(transmitters: Sequence[KnownTransmitter]) -> str:
 
 
 def _from_geojson(name: str, content: bytes) -> tuple[KnownTransmitter, ...]:
+    from heimdall.formats.readers.sigmf_metadata import load_json  # its schema takes half a second to load
+
     try:
         features = load_json(content)["features"]
         found = tuple(_feature(f"{name}: feature {index + 1}", each) for index, each in enumerate(features))
@@ -188,6 +189,8 @@ def _from_geojson(name: str, content: bytes) -> tuple[KnownTransmitter, ...]:
 
 
 def _feature(where: str, feature: Mapping[str, Any]) -> KnownTransmitter:
+    from heimdall.formats.readers.sigmf_metadata import point
+
     place = point(feature.get("geometry"))
     if place is None:
         raise InputError(f"{where}: a Point is expected as its geometry")

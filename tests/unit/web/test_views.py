@@ -154,7 +154,7 @@ def test_what_a_form_does_not_show_stays_when_a_receiver_is_edited():
     ("typed", "said"),
     [
         (("", "46.5, 8.8", "", "", ""), "name"),
-        (("A", "", "", "", ""), "place"),
+        (("A", "", "", "", ""), "position"),
         (("A", "46.5, 8.8", "", "much", ""), "level"),
         (("A", "46.5, 8.8", "", "-1", ""), "level"),
     ],
