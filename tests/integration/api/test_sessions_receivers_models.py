@@ -123,7 +123,12 @@ def test_calibration_finds_a_delay_keeps_it_and_locating_uses_it(client, store_s
     kept = client.post("receivers/calibrate", json=wanted | {"store": True}).json()
     assert kept["stored"]
     assert {station["name"] for station in client.get("receivers").json()["receivers"]} == set(RECEIVERS)
-    after = client.post("locate", params={"session": session}).json()["fixes"][0]
+    itself = client.post("locate", params={"session": session}).json()["fixes"][0]
+    assert itself["truth"]["error_m"] == before["truth"]["error_m"], (
+        "a session is not scored with what was fitted to it"
+    )
+    another = store_session(4, {"A": 5e-6}, **KNOWN).json()["id"]
+    after = client.post("locate", params={"session": another}).json()["fixes"][0]
     assert after["truth"]["error_m"] < 0.2 * before["truth"]["error_m"]
 
 

@@ -46,7 +46,7 @@ def assert_never_at_once(trace: list[tuple[int, int, float]]) -> None:
 
 
 def programs_of(job_id: str) -> list[int]:
-    """Processes whose command line names the run folder, wardens aside."""
+    """Processes whose command line names the run folder, watchdogs aside."""
     found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
@@ -55,7 +55,7 @@ def programs_of(job_id: str) -> list[int]:
             command = (entry / "cmdline").read_bytes().decode(errors="replace")
         except OSError:
             continue
-        if job_id in command and "warden" not in command:
+        if job_id in command and "watchdog" not in command:
             found.append(int(entry.name))
     return found
 

@@ -32,7 +32,7 @@ from heimdall.service.worker.watchdog import KILLED, LET_GO, STOPPED
 log = logging.getLogger(__name__)
 
 _SLOW_COMMIT = 0.1
-"""Part of the lease: a renewal that took longer is not passed on to the warden, which counts from when it hears of it."""
+"""Part of the lease: a renewal that took longer is not passed on to the watchdog, which counts from when it hears of it."""
 
 _LAST_S, _LAST_LEAVING_S = 300.0, 30.0
 """How long an attempt that is over waits for the store to take its last state, and when the worker shuts down."""

@@ -2,7 +2,7 @@
 
     confine.py [--hide PATH]... -- COMMAND...
 
-Between warden and program: it restricts itself and then becomes the program, under the same process number. The kernel
+Between watchdog and program: it restricts itself and then becomes the program, under the same process number. The kernel
 holds the restriction for the program and all it starts, for good. It also keeps them from looking into processes outside
 (`/proc/PID/environ`, `mem`, `root`), where the worker holds what it has read. A kernel without Landlock (before Linux 5.13, or
 with it turned off) leaves the program as it is; it is started all the same, and its log says so.
@@ -11,7 +11,7 @@ Landlock lists what is allowed, so all is allowed that lies beside the hidden pl
 directly in one of those folders, such as `/run`, cannot be read. Linux before 5.19 also refuses to move a file from one
 folder into another.
 
-Runs as a script with the standard library alone (`python -I -S`), as the warden does.
+Runs as a script with the standard library alone (`python -I -S`), as the watchdog does.
 Source: Documentation/userspace-api/landlock.rst and include/uapi/linux/landlock.h of the Linux kernel.
 """
 

@@ -1,4 +1,4 @@
-"""One training as a process of its own, kept on a leash by `warden`."""
+"""One training as a process of its own, under a `watchdog`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from heimdall.service.worker import watchdog
 
 _KILL_GRACE_S = 1.0
-_MARK = "HEIMDALL_LEASH"
+_MARK = "HEIMDALL_WATCHDOG"
 """In the environment of everything a program starts, by which it is found again."""
 
 
@@ -37,7 +37,7 @@ class WatchedProcess:
         given = dict(os.environ if environment is None else environment)
         output = log.open("ab") if log is not None else None
         try:
-            self._warden = subprocess.Popen(
+            self._watchdog = subprocess.Popen(
                 [sys.executable, "-I", "-S", watchdog.__file__, *options, *command],
                 stdin=subprocess.PIPE,
                 stdout=output,
@@ -49,39 +49,39 @@ class WatchedProcess:
         finally:
             if output is not None:
                 output.close()
-        assert self._warden.stdin is not None
-        self._leash = self._warden.stdin
-        os.set_blocking(self._leash.fileno(), False)
+        assert self._watchdog.stdin is not None
+        self._heartbeat = self._watchdog.stdin
+        os.set_blocking(self._heartbeat.fileno(), False)
         self._kill_asked_s: float | None = None
 
     @property
     def pid(self) -> int:
-        return self._warden.pid
+        return self._watchdog.pid
 
     def beat(self) -> None:
         """The lease holds: go on."""
         # A broken or closed pipe means that it has ended, which `poll` will tell.
         with contextlib.suppress(BrokenPipeError, ValueError):
-            self._leash.write(b".")
+            self._heartbeat.write(b".")
 
     def stop(self) -> None:
         """Ask for a checkpoint and an end."""
-        self._warden.terminate()
+        self._watchdog.terminate()
 
     def kill(self) -> None:
-        """Let go of the leash, which kills the group; a warden that does not follow is killed, which does the same."""
-        self._leash.close()
+        """Close the heartbeat pipe, which kills the group; a watchdog that does not follow is killed, which does the same."""
+        self._heartbeat.close()
         self._kill_asked_s = self._kill_asked_s or time.monotonic()
 
     def poll(self) -> int | None:
         """The exit code (128 + N for signal N), or None while it runs."""
-        code = self._warden.poll()
+        code = self._watchdog.poll()
         if code is None and self._kill_asked_s and time.monotonic() - self._kill_asked_s > _KILL_GRACE_S:
-            self._warden.kill()
+            self._watchdog.kill()
         if code is not None:
-            self._leash.close()
+            self._heartbeat.close()
             if code < 0:
-                _kill_marked(self._mark)  # the warden itself was killed and could not see to what the program started
+                _kill_marked(self._mark)  # the watchdog itself was killed and could not see to what the program started
         return 128 - code if code is not None and code < 0 else code
 
     def wait(self, timeout_s: float) -> int | None:

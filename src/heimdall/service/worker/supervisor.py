@@ -108,7 +108,7 @@ class Supervisor(threading.Thread):
                 self._room_s = time.monotonic() + _ROOM_S
             return goes_on
         except SQLAlchemyError as error:
-            # Without the database the lease cannot be renewed; the warden ends the program before the lease does.
+            # Without the database the lease cannot be renewed; the watchdog ends the program before the lease does.
             database_outage.tell(error)
         except Exception as error:
             log.exception("job %s: the worker could not go on", attempt.job.id)

@@ -1,11 +1,11 @@
 """Stands between a worker and the one program it runs, and lets neither outlive the other's trust.
 
-    warden.py --lock FILE --patience SECONDS [--grace SECONDS] -- COMMAND...
+    watchdog.py --lock FILE --patience SECONDS [--grace SECONDS] -- COMMAND...
 
-The worker holds the leash: a pipe on standard input into which it writes a byte with every renewed lease. When the pipe
+The worker holds the heartbeat pipe: one on standard input into which it writes a byte with every renewed lease. When the pipe
 closes (the worker was killed) or no byte comes for `--patience` seconds (it is frozen, or cut off from the database), the
 program's whole process group is killed, before anybody else may start the job again. The program inherits a lock on FILE:
-a second warden for the same run folder waits until the last process of the first is gone. SIGTERM is passed on.
+a second watchdog for the same run folder waits until the last process of the first is gone. SIGTERM is passed on.
 
 Runs as a script with the standard library alone (`python -I -S`), so that it starts within a blink.
 """
@@ -37,7 +37,7 @@ def _now_s() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-class Leash:
+class HeartbeatPipe:
     """Standard input, and the signals that arrived, in one place to wait for."""
 
     def __init__(self, patience_s: float) -> None:
@@ -71,35 +71,35 @@ class Leash:
 
 def main() -> int:
     options = _parse(sys.argv[1:])
-    leash = Leash(options.patience)
+    heartbeat = HeartbeatPipe(options.patience)
     with open(options.lock, "a") as lock:
-        code = _acquire(lock.fileno(), leash)
+        code = _acquire(lock.fileno(), heartbeat)
         if code is None:
             program = _start(options.command, lock.fileno())
-            code = _guard(program, leash, options.grace)
+            code = _guard(program, heartbeat, options.grace)
         return code
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="warden")
+    parser = argparse.ArgumentParser(prog="watchdog")
     parser.add_argument("--lock", required=True)
     parser.add_argument("--patience", type=float, default=0.0, help="0: only the closed pipe counts")
-    parser.add_argument("--grace", type=float, default=0.0, help="time to end by itself once the leash is gone")
+    parser.add_argument("--grace", type=float, default=0.0, help="time to end by itself once the pipe is closed")
     parser.add_argument("command", nargs="+")
     return parser.parse_args(arguments)
 
 
-def _acquire(lock: int, leash: Leash) -> int | None:
+def _acquire(lock: int, heartbeat: HeartbeatPipe) -> int | None:
     """None once the lock is ours, or the exit code when it is over before it began."""
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return None
         except BlockingIOError:
-            arrived = leash.wait(_LOCK_RETRY_S)
+            arrived = heartbeat.wait(_LOCK_RETRY_S)
         if signal.SIGTERM in arrived or signal.SIGINT in arrived:
             return STOPPED
-        if not leash.held:
+        if not heartbeat.held:
             return KILLED
 
 
@@ -121,16 +121,16 @@ def _die_with(parent: int) -> Callable[[], None]:
     return arrange
 
 
-def _guard(program: subprocess.Popen[bytes], leash: Leash, grace_s: float) -> int:
+def _guard(program: subprocess.Popen[bytes], heartbeat: HeartbeatPipe, grace_s: float) -> int:
     """Wait for the program's end; its exit code, 128 + N if signal N ended it."""
     deadline_s: float | None = None
     let_go = False
     while not _ended(program.pid):
-        if leash.wait(0.5) & {signal.SIGTERM, signal.SIGINT}:
+        if heartbeat.wait(0.5) & {signal.SIGTERM, signal.SIGINT}:
             program.terminate()
-        if not leash.held and deadline_s is None:
+        if not heartbeat.held and deadline_s is None:
             deadline_s = _now_s() + grace_s
-            let_go = not leash.closed
+            let_go = not heartbeat.closed
             if grace_s > 0:
                 program.terminate()
         if deadline_s is not None and _now_s() >= deadline_s:

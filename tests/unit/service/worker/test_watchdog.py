@@ -164,6 +164,6 @@ def test_with_grace_the_program_may_end_by_itself_when_its_worker_is_gone(tmp_pa
     command = [sys.executable, "-c", code, str(ready), str(saved)]
     process = WatchedProcess(command, lock=tmp_path / ".lock", grace_s=20.0)
     until(ready.exists)
-    process._leash.close()  # what the kernel does for a worker that was killed
+    process._heartbeat.close()  # what the kernel does for a worker that was killed
     assert process.wait(20) == 0
     assert saved.exists()
