@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from heimdall.capture.access import Access, Network
 from heimdall.capture.address import parse_address
 from heimdall.capture.interface import Target
 from heimdall.errors import InputError
+from heimdall.files import replacing, user_list
 from heimdall.observation import Place
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -105,11 +105,7 @@ def parse_network(text: str) -> Network:
 
 def default_path() -> Path:
     """HEIMDALL_RECEIVERS, or a file in the configuration folder of the user (XDG)."""
-    named = os.environ.get("HEIMDALL_RECEIVERS")
-    if named:
-        return Path(named)
-    base = os.environ.get("XDG_CONFIG_HOME")
-    return (Path(base) if base else Path.home() / ".config") / "heimdall" / "receivers.json"
+    return user_list("HEIMDALL_RECEIVERS", "receivers.json")
 
 
 def load(path: Path) -> ReceiverList:
@@ -130,13 +126,10 @@ def load(path: Path) -> ReceiverList:
 
 
 def save(path: Path, listed: ReceiverList) -> None:
-    beside = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(descriptor, "w", encoding="utf-8") as file:
-            file.write(listed.model_dump_json(indent=2, exclude_none=True) + "\n")
-        beside.replace(path)
+        with replacing(path, mode=0o600) as temporary:
+            temporary.write_text(listed.model_dump_json(indent=2, exclude_none=True) + "\n", encoding="utf-8")
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror or error}") from None
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from heimdall.errors import InputError
+from heimdall.files import replace_text, user_list
 from heimdall.transmitter import KnownTransmitter
 
 _MOST_BYTES = 1 << 24
@@ -33,11 +33,7 @@ class TransmitterList(BaseModel):
 
 def default_path() -> Path:
     """HEIMDALL_TRANSMITTERS, or a file in the configuration folder of the user (XDG)."""
-    named = os.environ.get("HEIMDALL_TRANSMITTERS")
-    if named:
-        return Path(named)
-    base = os.environ.get("XDG_CONFIG_HOME")
-    return (Path(base) if base else Path.home() / ".config") / "heimdall" / "transmitters.json"
+    return user_list("HEIMDALL_TRANSMITTERS", "transmitters.json")
 
 
 def shipped() -> tuple[KnownTransmitter, ...]:
@@ -105,11 +101,9 @@ def _content(path: Path) -> bytes:
 
 
 def _write(path: Path, content: str) -> None:
-    beside = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(content, encoding="utf-8")
-        beside.replace(path)
+        replace_text(path, content)
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror or error}") from None
 

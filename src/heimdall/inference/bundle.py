@@ -13,6 +13,7 @@ from typing import Any
 
 from heimdall.errors import InputError
 from heimdall.evidence.radio_map import RadioMap
+from heimdall.files import replacing
 from heimdall.inference.calibration import Calibration
 from heimdall.inference.window import MAPS, TOKENS
 
@@ -69,12 +70,10 @@ class Bundle:
 
     def save(self, path: Path) -> None:
         """Write beside its place and rename: a reader sees the whole file or none."""
-        temporary = path.with_name(f"{path.name}.tmp")
         document = json.dumps(self.manifest(), indent=1, allow_nan=False).encode()
-        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+        with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
             for name, content in ((MANIFEST, document), *self.members().items()):
                 archive.writestr(zipfile.ZipInfo(name, _OLD_ENOUGH), content)
-        temporary.replace(path)
 
 
 def read_bundle(path: Path) -> Bundle:

@@ -1,15 +1,15 @@
-"""The folder of one training run, as the service and a later resume read it."""
+"""The folder of one training run, as the training writes it for the service and for a later resume."""
 
 from __future__ import annotations
 
 import json
-import os
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from heimdall.evidence.radio_map import RadioMap
+from heimdall.files import replacing
 
 _PROGRESS_EVERY_S = 2.0
 _RADIO_MAP, _RADIO_MAP_HEADER = "radio_map.f32", "radio_map.json"
@@ -29,14 +29,8 @@ class RunWriter:
         self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
 
     def write_json(self, name: str, document: Any) -> None:
-        temporary = self.path / f"{name}.tmp"
-        try:
-            with temporary.open("w", encoding="utf-8") as file:
-                json.dump(document, file, indent=1, allow_nan=False)
-            temporary.replace(self.path / name)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        with replacing(self.path / name) as temporary, temporary.open("w", encoding="utf-8") as file:
+            json.dump(document, file, indent=1, allow_nan=False)
 
     def read_json(self, name: str) -> Any:
         """The document, or None where there is none."""
@@ -46,7 +40,8 @@ class RunWriter:
             return None
 
     def write_radio_map(self, radio_map: RadioMap) -> None:
-        write_atomically(self.path / _RADIO_MAP, lambda temporary: temporary.write_bytes(radio_map.content()))
+        with replacing(self.path / _RADIO_MAP, durable=True) as temporary:
+            temporary.write_bytes(radio_map.content())
         self.write_json(_RADIO_MAP_HEADER, radio_map.header())
 
     def read_radio_map(self) -> RadioMap | None:
@@ -85,24 +80,6 @@ class SilentRunWriter(RunWriter):
     def write_json(self, name: str, document: Any) -> None: ...
 
     def append(self, name: str, document: dict[str, Any]) -> None: ...
-
-
-def write_atomically(path: Path, write: Any) -> None:
-    """Call `write(temporary path)`, flush it to the disk, and only then let it take the name `path`."""
-    temporary = path.with_name(f"{path.name}.tmp")
-    try:
-        write(temporary)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)  # what a full disk could not take would keep it full
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def utc_now() -> str:

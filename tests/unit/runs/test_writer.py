@@ -7,20 +7,32 @@ from pathlib import Path
 
 import pytest
 
-from heimdall.runs.writer import RunWriter, write_atomically
+from heimdall.files import replacing
+from heimdall.runs.writer import RunWriter
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "last.ckpt"
     path.write_bytes(b"good")
 
-    def dies(temporary: Path) -> None:
-        temporary.write_bytes(b"half")
-        raise OSError("killed")
+    def dies() -> None:
+        with replacing(path, durable=True) as temporary:
+            temporary.write_bytes(b"half")
+            raise OSError("killed")
 
     with pytest.raises(OSError, match="killed"):
-        write_atomically(path, dies)
+        dies()
     assert path.read_bytes() == b"good"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_for_its_owner_is_never_anybody_elses(tmp_path: Path) -> None:
+    path = tmp_path / "receivers.json"
+    (tmp_path / ".receivers.json.tmp").write_text("left by a kill")
+    with replacing(path, mode=0o600) as temporary:
+        assert temporary.stat().st_mode & 0o777 == 0o600
+        temporary.write_text("{}")
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_progress_keeps_what_was_said_before(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 import sigmf
 
 from heimdall.errors import InputError
+from heimdall.files import replacing
 from heimdall.formats.readers.sigmf import BANDWIDTH_KEY, FREQUENCY_KEY, TRUTH_KEY
 from heimdall.formats.readers.sigmf_accounts import RECEIVERS_KEY
 from heimdall.formats.readers.source import COLLECTION_SUFFIX, DATA_SUFFIX, META_SUFFIX
@@ -217,7 +218,6 @@ class GrowingSession:
 def _replace(path: Path, document: Mapping[str, Any]) -> bytes:
     """Write a small file in one step, and give what it holds: a reader sees the old one or the new one."""
     content = json.dumps(document, indent=2, allow_nan=False).encode()
-    beside = path.with_name(f".{path.name}.part")
-    beside.write_bytes(content)
-    beside.replace(path)
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
     return content

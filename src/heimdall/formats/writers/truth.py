@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from heimdall.errors import InputError
+from heimdall.files import replace_text
 from heimdall.formats.readers.kiwisdr import SUFFIX as WAV_SUFFIX
 from heimdall.formats.readers.limits import Limits
 from heimdall.formats.readers.positions import TRUTH_NAME
 from heimdall.formats.readers.read import MEASUREMENT_SUFFIXES
 from heimdall.formats.readers.sigmf import TRUTH_KEY
 from heimdall.formats.readers.source import COLLECTION_SUFFIX, META_SUFFIX, FolderFiles, plain_name
+from heimdall.formats.writers.sigmf_write import point_json
 from heimdall.observation import Place
 
 
@@ -46,15 +48,13 @@ def _into_collection(path: Path, truth: Place | None) -> None:
     document = json.loads(path.read_bytes())
     document["collection"].pop(TRUTH_KEY, None)
     if truth is not None:
-        height = [] if truth.height_m is None else [truth.height_m]
-        place = {"type": "Point", "coordinates": [truth.longitude_deg, truth.latitude_deg, *height]}
-        document["collection"][TRUTH_KEY] = place
-    _replace(path, json.dumps(document, indent=1))
+        document["collection"][TRUTH_KEY] = point_json(truth.latitude_deg, truth.longitude_deg, truth.height_m)
+    replace_text(path, json.dumps(document, indent=1))
 
 
 def _into_measurements(path: Path, truth: Place | None) -> None:
     value = None if truth is None else vars(truth)
-    _replace(path, "".join(json.dumps({**row, "truth": value}) + "\n" for row in _rows(path)))
+    replace_text(path, "".join(json.dumps({**row, "truth": value}) + "\n" for row in _rows(path)))
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
@@ -67,10 +67,4 @@ def _beside_wav(path: Path, truth: Place | None) -> None:
         path.unlink(missing_ok=True)
         return
     coordinates = [truth.latitude_deg, truth.longitude_deg, *([] if truth.height_m is None else [truth.height_m])]
-    _replace(path, f"{json.dumps(coordinates)}\n")
-
-
-def _replace(path: Path, text: str) -> None:
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    replace_text(path, f"{json.dumps(coordinates)}\n")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 
 from heimdall.errors import InputError
+from heimdall.files import replacing
 from heimdall.fix import Fix
 from heimdall.formats.maps.map_scene import EvidenceMap
 from heimdall.formats.writers.cot import cot_text
@@ -41,10 +41,9 @@ def write_fixes(
     path = Path(path)
     check_output(path)
     content = fixes_bytes(fixes, observations, path.suffix.lower(), evidence or [()] * len(fixes))
-    part = path.with_name(f".{path.name}.part")
     try:
-        part.write_bytes(content)
-        os.replace(part, path)
+        with replacing(path) as temporary:
+            temporary.write_bytes(content)
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
 

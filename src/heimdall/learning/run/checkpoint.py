@@ -6,7 +6,6 @@ import pickle
 import shutil
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,7 +16,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from heimdall.artifacts import Artifacts, MissingArtifactError, open_artifacts
 from heimdall.errors import InputError
-from heimdall.runs.writer import write_atomically
+from heimdall.files import replacing
 
 
 def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
@@ -43,13 +42,9 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(Path(path), partial(_save, checkpoint))
-
-
-def _save(checkpoint: dict[str, Any], path: Path) -> None:
-    # Given a path, torch writes by itself and does not say what the system said, such as that the disk is full.
-    with path.open("wb") as file:
-        torch.save(checkpoint, file)
+        # Given a path, torch writes by itself and does not say what the system said, such as that the disk is full.
+        with replacing(Path(path), durable=True) as temporary, temporary.open("wb") as file:
+            torch.save(checkpoint, file)
 
 
 def open_store(address: str) -> Artifacts:
@@ -69,7 +64,8 @@ def fetch_to(store: Artifacts, key: str, target: Path) -> bool:
         except MissingArtifactError:
             return False
         brought = found.parent == Path(place)
-        write_atomically(target, found.replace if brought else partial(shutil.copyfile, found))
+        with replacing(target, durable=True) as temporary:
+            found.replace(temporary) if brought else shutil.copyfile(found, temporary)
     return True
 
 

@@ -6,7 +6,6 @@ import hashlib
 import json
 import logging
 import math
-import os
 import platform
 import threading
 import time
@@ -18,6 +17,7 @@ from typing import Any
 from heimdall import __version__
 from heimdall.doctor.program import ProgramOutput, run_program
 from heimdall.errors import HeimdallError
+from heimdall.files import replace_text
 from heimdall.service.queue.job_requests import AnyRequest, TrainRequest
 from heimdall.service.settings import Settings
 
@@ -88,11 +88,9 @@ class Planner:
 
     def _keep(self, key: str, plan: Plan) -> Plan:
         path = self._path(key)
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_text(json.dumps(plan), encoding="utf-8")
-            part.replace(path)
+            replace_text(path, json.dumps(plan))
         except OSError as error:
             log.info("the plan is not kept: %s", error)
         return plan

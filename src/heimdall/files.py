@@ -1,0 +1,55 @@
+"""Files that are replaced in one step, and where a person's own lists lie."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+TEMPORARY_SUFFIX = ".tmp"
+
+
+@contextmanager
+def replacing(path: Path, *, mode: int | None = None, durable: bool = False) -> Iterator[Path]:
+    """A file beside `path` to write to, which takes its name at the end: a reader sees the old file or the new one, whole.
+
+    Where writing fails nothing is left of it: what a full disk could not take would keep it full. `mode` is the new file's,
+    from its first byte on. `durable`: it is on the disk before it takes the name, which costs milliseconds.
+    """
+    temporary = path.with_name(f".{path.name}{TEMPORARY_SUFFIX}")
+    try:
+        if mode is not None:
+            temporary.unlink(missing_ok=True)
+            os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
+        yield temporary
+        if durable:
+            _flush(temporary)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    if durable:
+        _flush(path.parent)
+
+
+def replace_text(path: Path, text: str) -> None:
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def user_list(variable: str, name: str) -> Path:
+    """The file that an environment variable names, else one in heimdall's part of the configuration folder (XDG)."""
+    named = os.environ.get(variable)
+    if named:
+        return Path(named)
+    base = os.environ.get("XDG_CONFIG_HOME")
+    return (Path(base) if base else Path.home() / ".config") / "heimdall" / name
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
