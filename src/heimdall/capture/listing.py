@@ -16,6 +16,7 @@ from heimdall.capture.interface import Target
 from heimdall.errors import InputError
 from heimdall.files import replacing, user_list
 from heimdall.observation import Place
+from heimdall.validation import complaint
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _MOST_BYTES = 1 << 24
@@ -120,9 +121,7 @@ def load(path: Path) -> ReceiverList:
     try:
         return ReceiverList.model_validate_json(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"{path} is no list of receivers: {where or 'it'}: {first['msg']}") from None
+        raise InputError(f"{path} is no list of receivers: {complaint(error)}") from None
 
 
 def save(path: Path, listed: ReceiverList) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import importlib
 import os
-import pkgutil
 import sys
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 
 import typer
@@ -51,19 +51,20 @@ def _take_verbose(arguments: list[str]) -> tuple[list[str], bool]:
 def _register_commands(arguments: list[str]) -> None:
     """Import what registers the command that is called: the module of its name and those whose names go on from it.
 
-    Without a command that there is, as for the help, every module below this folder: loading what is not called takes
-    seconds.
+    Without a command that there is, as for the help, every one: loading what is not called takes seconds.
     """
     if arguments[:1] == ["--version"]:
         return
-    folder = Path(__file__).parent
-    found = {
-        module.name.rpartition(".")[2]: module.name for module in pkgutil.walk_packages([str(folder)], "heimdall.cli.")
-    }
+    found = {path.stem: f"heimdall.cli.{path.parent.name}.{path.stem}" for path in _commands()}
     word = arguments[0] if arguments else ""
     called = [name for name in found if name == word or name.startswith(f"{word}_")] if word in found else found
     for name in sorted(called):
         importlib.import_module(found[name])
+
+
+def _commands() -> Iterator[Path]:
+    """The modules with commands: those in folders beside this one, by what a person does there."""
+    return (path for path in Path(__file__).parent.glob("*/*.py") if path.stem != "__init__")
 
 
 def _run(arguments: list[str], verbose: bool) -> int:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from heimdall.errors import InputError
 from heimdall.files import replace_text, user_list
 from heimdall.transmitter import KnownTransmitter
+from heimdall.validation import complaint
 
 _MOST_BYTES = 1 << 24
 _COLUMNS = tuple(KnownTransmitter.model_fields)
@@ -112,7 +113,7 @@ def _parsed(name: str, content: bytes) -> tuple[KnownTransmitter, ...]:
     try:
         return _unique(name, TransmitterList.model_validate_json(content).transmitters)
     except ValidationError as error:
-        raise InputError(f"{name} is no list of transmitters: {_first(error)}") from None
+        raise InputError(f"{name} is no list of transmitters: {complaint(error)}") from None
 
 
 def _unique(name: str, transmitters: tuple[KnownTransmitter, ...]) -> tuple[KnownTransmitter, ...]:
@@ -122,12 +123,6 @@ def _unique(name: str, transmitters: tuple[KnownTransmitter, ...]) -> tuple[Know
             raise InputError(f"{name}: two transmitters are called {each.name}")
         seen.add(each.name.casefold())
     return transmitters
-
-
-def _first(error: ValidationError) -> str:
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return f"{where or 'it'}: {first['msg']}"
 
 
 def _json(transmitters: Sequence[KnownTransmitter]) -> str:
@@ -158,7 +153,7 @@ def _one(where: str, values: Mapping[str, object]) -> KnownTransmitter:
     try:
         return KnownTransmitter.model_validate(values)
     except ValidationError as error:
-        raise InputError(f"{where}: {_first(error)}") from None
+        raise InputError(f"{where}: {complaint(error)}") from None
 
 
 def _csv(transmitters: Sequence[KnownTransmitter]) -> str:

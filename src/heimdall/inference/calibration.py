@@ -16,6 +16,7 @@ from heimdall.estimation.model import PropagationModel
 from heimdall.geometry import Array
 from heimdall.inference.answer import SMOOTHING
 from heimdall.inference.mixture import Mixture
+from heimdall.validation import complaint
 
 LIKELIHOOD, NETWORK, HYBRID = "likelihood", "network", "hybrid"
 ALL = "all"
@@ -89,8 +90,7 @@ class Calibration:
         try:
             calibration = TypeAdapter(cls).validate_python(document)
         except ValidationError as error:
-            first = error.errors()[0]
-            raise ValueError(f"calibration {'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from error
+            raise ValueError(f"calibration {complaint(error)}") from error
         # Defaults are for a network that was never calibrated; a part that a file lacks must not become one.
         if json.loads(json.dumps(calibration.to_json())) != json.loads(json.dumps(document)):
             raise ValueError("the calibration has not the parts that this version of heimdall writes")

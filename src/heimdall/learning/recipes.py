@@ -12,6 +12,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from heimdall.errors import InputError
 from heimdall.inference.window import LOG_MASS, LOG_MASS_SCALE, MAPS, TOKENS
 from heimdall.learning.model.network import NetworkShape
+from heimdall.validation import complaint
 
 _LEAST_AFTER_STEM = 8
 Count = Annotated[int, Field(ge=1, le=10**9)]
@@ -197,8 +198,7 @@ def recipe_from(values: Mapping[str, Any]) -> Recipe:
     try:
         return TypeAdapter(Recipe).validate_python(dict(values))
     except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from error
+        raise InputError(complaint(error)) from error
 
 
 def _set(values: dict[str, Any], key: str, text: str) -> None:

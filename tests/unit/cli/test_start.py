@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pkgutil
 import subprocess
 import sys
 from pathlib import Path
@@ -81,9 +80,9 @@ def test_the_help_lists_every_command(monkeypatch: pytest.MonkeyPatch, capsys: p
     with pytest.raises(SystemExit):
         heimdall.cli.main()
     told = {line.split()[0] for line in capsys.readouterr().out.partition("Commands:")[2].splitlines() if line.strip()}
-    found = pkgutil.walk_packages(heimdall.cli.__path__, "heimdall.cli.")
-    modules = {module.name.rpartition(".")[2] for module in found if not module.ispkg}
-    commands = modules - {"app", "output"} - {name for name in modules if "_" in name}
+    modules = {path.stem for folder in heimdall.cli.__path__ for path in Path(folder).glob("*/*.py")}
+    commands = {name for name in modules if "_" not in name}
+    assert len(commands) > 15
     assert commands <= told
 
 

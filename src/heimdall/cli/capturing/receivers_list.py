@@ -11,6 +11,7 @@ from rich.table import Table
 
 from heimdall.cli.locating.receivers import receivers
 from heimdall.cli.output import JsonOption, console, print_json
+from heimdall.cli.values import place_of
 from heimdall.errors import HeimdallError, InputError
 
 if TYPE_CHECKING:
@@ -158,24 +159,16 @@ def _listed(model: type[_Model], **fields: Any) -> _Model:
     """The model, or one line that says which field is wrong."""
     from pydantic import ValidationError
 
+    from heimdall.validation import complaint
+
     try:
         return model(**fields)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = "_".join(str(part) for part in first["loc"][:1])
-        raise InputError(f"{where}: {str(first['msg']).removeprefix('Value error, ')}") from None
+        raise InputError(complaint(error)) from None
 
 
 def _place(position: str | None) -> dict[str, float | None]:
-    from heimdall.formats.coordinates import read_place
-
-    if position is None:
-        return {}
-    written = read_place(position)
-    if written is None:
-        raise InputError(f"{position!r} is no place: write latitude,longitude or latitude,longitude,height in m")
-    place = written.place
-    return {"latitude_deg": place.latitude_deg, "longitude_deg": place.longitude_deg, "height_m": place.height_m}
+    return {} if position is None else vars(place_of(position, "--position"))
 
 
 def _show(probed: list[Probed]) -> None:

@@ -11,7 +11,8 @@ from rich.table import Table
 from heimdall.cli.app import app
 from heimdall.cli.capturing.receivers_list import FileOption, list_path
 from heimdall.cli.output import JsonOption, console, print_json
-from heimdall.errors import HeimdallError, InputError
+from heimdall.cli.values import hertz
+from heimdall.errors import HeimdallError
 
 if TYPE_CHECKING:
     from heimdall.capture.parts import OnChange, Part, Recorded
@@ -81,17 +82,3 @@ def tell() -> OnChange:
 
 def names_in(receivers: str | None) -> list[str]:
     return [name.strip() for name in (receivers or "").split(",") if name.strip()]
-
-
-def hertz(text: str) -> float:
-    """77.5k, 1M, 433.92M, 1.2G, or plain hertz."""
-    number, factor = text.strip(), 1.0
-    if number[-1:] in ("k", "K", "M", "G"):
-        number, factor = number[:-1], {"k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9}[number[-1]]
-    try:
-        value = float(number) * factor
-    except ValueError:
-        value = 0.0
-    if not 0 < value < 1e12:
-        raise InputError(f"{text!r} is no frequency: write 77500, 77.5k or 433.92M")
-    return value

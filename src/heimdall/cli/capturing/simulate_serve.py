@@ -8,8 +8,8 @@ import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from heimdall.cli.capturing.record import hertz
 from heimdall.cli.output import console, print_json
+from heimdall.cli.values import hertz
 from heimdall.errors import InputError
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ import typer
 
 from heimdall.cli.app import app
 from heimdall.cli.capturing.receivers_list import FileOption, list_path
-from heimdall.cli.capturing.record import BandwidthOption, ReceiversOption, hertz, names_in
+from heimdall.cli.capturing.record import BandwidthOption, ReceiversOption, names_in
 from heimdall.cli.output import JsonOption, console
+from heimdall.cli.values import hertz
 from heimdall.errors import InputError
 
 if TYPE_CHECKING:

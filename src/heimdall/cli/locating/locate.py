@@ -20,8 +20,9 @@ from rich.table import Table
 
 from heimdall.cli.app import app
 from heimdall.cli.locating.receivers_synchronise import ReferenceOption, by_reference
-from heimdall.cli.locating.transmitters import TransmittersOption, parse_place
+from heimdall.cli.locating.transmitters import TransmittersOption
 from heimdall.cli.output import JobsOption, JsonOption, OnOption, console, progress
+from heimdall.cli.values import place_of
 from heimdall.errors import InputError
 from heimdall.fix import Fix, Status
 from heimdall.locating import Method
@@ -95,7 +96,7 @@ def _truth(text: str, transmitters: Path | None) -> Place:
         from heimdall.transmitter import named
 
         return named(_transmitters(transmitters), text).place
-    return parse_place(text, "--truth")
+    return place_of(text, "--truth")
 
 
 def _transmitters(path: Path | None) -> tuple[KnownTransmitter, ...]:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from heimdall.cli.capturing.record import hertz
 from heimdall.cli.locating.receivers import receivers
 from heimdall.cli.locating.transmitters import TransmittersOption
 from heimdall.cli.output import JsonOption, console, print_json
+from heimdall.cli.values import hertz
 from heimdall.errors import HeimdallError, InputError
 
 if TYPE_CHECKING:

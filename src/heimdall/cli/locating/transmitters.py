@@ -9,10 +9,9 @@ import typer
 from rich.table import Table
 
 from heimdall.cli.app import app
-from heimdall.cli.capturing.record import hertz
 from heimdall.cli.output import JsonOption, console, print_json
+from heimdall.cli.values import hertz, place_of
 from heimdall.errors import InputError
-from heimdall.observation import Place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +41,7 @@ TransmittersOption = Annotated[
 def show(file: FileOption = None, json: JsonOption = False) -> None:
     """The operator's transmitters, and the time signals that come with heimdall."""
     from heimdall.formats.transmitters import default_path, own, shipped, with_all
+    from heimdall.formats.wording import frequency_text
 
     listed = with_all(shipped(), own(file or default_path()))
     if json:
@@ -49,7 +49,7 @@ def show(file: FileOption = None, json: JsonOption = False) -> None:
     table = Table("name", "frequency", "kind", "latitude", "longitude", "source", box=None)
     for each in listed:
         place = f"{each.latitude_deg:.5f}", f"{each.longitude_deg:.5f}"
-        table.add_row(each.name, _frequency(each.frequency_hz), each.kind.value, *place, each.source)
+        table.add_row(each.name, frequency_text(each.frequency_hz), each.kind.value, *place, each.source)
     console.print(table)
 
 
@@ -86,8 +86,9 @@ def _given(
     from pydantic import ValidationError
 
     from heimdall.transmitter import KnownTransmitter
+    from heimdall.validation import complaint
 
-    place = parse_place(position, "--position")
+    place = place_of(position, "--position")
     values = {
         **vars(place),
         "name": name.strip(),
@@ -100,8 +101,7 @@ def _given(
     try:
         return KnownTransmitter.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from None
+        raise InputError(complaint(error)) from None
 
 
 @transmitters.command()
@@ -144,22 +144,6 @@ def export(
     listed = with_all(shipped(), own(file or default_path()))
     write(target, listed)
     _tell(f"wrote {len(listed)} transmitters to {target}", listed, json)
-
-
-def parse_place(text: str, option: str) -> Place:
-    """Latitude,longitude[,height]. Raises InputError."""
-    try:
-        latitude, longitude, *height = (float(part) for part in text.split(","))
-        height_m = float(*height) if height else None
-    except ValueError as error:
-        raise InputError(f"{option} {text}: give latitude and longitude in degrees, as 50.0155,9.0108") from error
-    if not (abs(latitude) <= 90 and abs(longitude) <= 180):
-        raise InputError(f"{option} {text}: not on the globe")
-    return Place(latitude, longitude, height_m)
-
-
-def _frequency(frequency_hz: float) -> str:
-    return f"{frequency_hz / 1e6:g} MHz" if frequency_hz >= 1e6 else f"{frequency_hz / 1e3:g} kHz"
 
 
 def _tell(words: str, listed: Sequence[KnownTransmitter], json: bool) -> None:

@@ -138,12 +138,12 @@ def _create(store: Store, settings: Settings, document: dict[str, Any]) -> Job:
     from heimdall.service.queue import job_requests
     from heimdall.service.queue.planning import Planner
     from heimdall.service.queue.submit import submit
+    from heimdall.validation import complaint
 
     try:
         request = job_requests.read_request(document)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(f"{'.'.join(str(part) for part in first['loc'][1:])}: {first['msg']}") from None
+        raise InputError(complaint(error, skip=1)) from None
     request = Planner(settings).completed(request)
     return submit(store, request, settings, _WHO)
 

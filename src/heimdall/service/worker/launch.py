@@ -26,6 +26,7 @@ from heimdall.service.worker import confine
 from heimdall.service.worker.corrected_recordings import prepared
 from heimdall.service.worker.hiding import Hidden, hidden_from
 from heimdall.service.worker.process import WatchedProcess
+from heimdall.validation import complaint
 
 TRUST = 0.6
 """Part of the lease after which a program without news of it is killed; a heartbeat and a slow commit fit in the rest."""
@@ -68,9 +69,8 @@ def command_for(job: Job, folder: RunReader, tools: Tools) -> list[str]:
             job.kind, job.arguments, accelerator, places, resume=folder.begun, require_gpu=job.needs_gpu
         )
     except ValidationError as error:
-        told = error.errors()[0]["msg"]
         raise InputError(
-            f"the job was made by another version and is not understood ({told}): create it anew"
+            f"the job was made by another version and is not understood ({complaint(error)}): create it anew"
         ) from error
     return [*settings.command, *arguments]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from heimdall.cli import main
-from heimdall.cli.capturing.record import hertz
+from heimdall.cli.values import hertz
 from heimdall.errors import InputError
 
 
@@ -52,7 +52,10 @@ def test_what_does_not_answer_is_not_added(monkeypatch: pytest.MonkeyPatch, own_
     ("arguments", "said"),
     [
         (["receivers", "add", "nonsense://x"], "is no address of a receiver"),
-        (["receivers", "add", "kiwi://x", "--position", "here"], "is no place"),
+        (["receivers", "add", "kiwi://x", "--position", "here"], "give latitude and longitude in degrees"),
+        (["receivers", "add", "kiwi://x", "--unchecked", "--position", "95,200"], "not on the globe"),
+        (["receivers", "add", "kiwi://x", "--unchecked", "--position", "1,2,3,4"], "give latitude and longitude"),
+        (["receivers", "add", "kiwi://x", "--unchecked", "--position", "1,2,nan"], "not on the globe"),
         (["receivers", "add", "kiwi://x", "--allow-network", "home"], "is no network"),
         (["receivers", "add", "kiwi://x", "--ppm", "5000"], "ppm"),
         (["receivers", "add", "kiwi://x", "--name", "a b"], "name"),
