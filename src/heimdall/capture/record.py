@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import errno
+import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -15,6 +15,7 @@ from heimdall.capture.faults import CaptureError, Fault
 from heimdall.capture.interface import Block, Gives, Status, Stream, Target, Tuning
 from heimdall.capture.parts import OnChange, Part, Recorded, Stage, place_of
 from heimdall.capture.slots import one_slot
+from heimdall.disk import is_disk_full
 from heimdall.errors import InputError
 from heimdall.formats.writers.sigmf_growing import GrowingRecording, GrowingSession
 from heimdall.observation import Place, Receiver
@@ -137,7 +138,7 @@ class _Work:
         self._recording: GrowingRecording | None = None
         self._counted = False
         self._lost = False
-        self._saved_s = time.monotonic()
+        self._saved_s = -math.inf
         self._levels: list[float] = []
 
     async def run(self) -> None:
@@ -228,8 +229,7 @@ class _Work:
         self._save_now_and_then()
 
     def _save_now_and_then(self) -> None:
-        first = self._saved_s == 0.0
-        if not first and time.monotonic() - self._saved_s < _SAVE_EVERY_S:
+        if time.monotonic() - self._saved_s < _SAVE_EVERY_S:
             return
         self._saved_s = time.monotonic()
         if self._recording is not None:
@@ -240,7 +240,6 @@ class _Work:
     def _receiver(self, stream: Stream, status: Status) -> Receiver:
         place = self._part.place
         assert place is not None
-        self._saved_s = 0.0
         return Receiver(
             self._target.name,
             place.latitude_deg,
@@ -279,6 +278,6 @@ def _check_band(status: Status, tuning: Tuning) -> None:
 
 
 def _disk_fault(error: OSError) -> CaptureError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if is_disk_full(error):
         return CaptureError(Fault.DISK, "the disk is full: what was received before is kept")
     return CaptureError(Fault.DISK, f"cannot be written: {error.strerror or error}")

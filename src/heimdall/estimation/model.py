@@ -194,17 +194,17 @@ SHORT_WAVE = PropagationModel(
 """Powers hardly tell distances here: what is near is heard weaker than what is a hop away."""
 
 _LOCAL_HALF_WIDTH_M = 8_000.0
-_LONG_WAVE_MAX_HZ = 300e3
-_MEDIUM_WAVE_MAX_HZ = 3e6
+LONG_WAVE_MAX_HZ = 300e3
+MEDIUM_WAVE_MAX_HZ = 3e6
 _SHORT_WAVE_BANDS_HZ = ((5.5e6, 4e6), (10e6, 7.5e6), (17e6, 13e6), (30e6, 22e6))
 """End and middle of each band: few, so that observations of a band are located together."""
 
 
 def model_for(frequency_hz: float, transmitter_height_m: float | None, half_width_m: float) -> PropagationModel:
     """The model that fits the band, a known height, and the size of the area."""
-    if frequency_hz < _LONG_WAVE_MAX_HZ:
+    if frequency_hz < LONG_WAVE_MAX_HZ:
         return GROUND_WAVE
-    if frequency_hz < _MEDIUM_WAVE_MAX_HZ:
+    if frequency_hz < MEDIUM_WAVE_MAX_HZ:
         return MEDIUM_WAVE
     for end_hz, middle_hz in _SHORT_WAVE_BANDS_HZ:
         if frequency_hz < end_hz:

@@ -140,10 +140,9 @@ class Locator:
 
     def _locate(self, observations: Sequence[Observation], method: Method, model: Model | None) -> list[Located]:
         """Here, or by the helper where others are located at the same time: threads of one interpreter take turns."""
-        learned = None if model is None else self._models.get(model)
         if self._waiting > 1 and (helped := self._helped(observations, method, model)) is not None:
             return helped
-        return list(locate_each(observations, method, learned))
+        return list(locate_each(observations, method, None if model is None else self._models.get(model)))
 
     def _helped(self, observations: Sequence[Observation], method: Method, model: Model | None) -> list[Located] | None:
         """None where the helper is not free."""

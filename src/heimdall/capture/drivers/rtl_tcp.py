@@ -10,15 +10,11 @@ from typing import ClassVar
 
 from heimdall.capture.access import Access, connect
 from heimdall.capture.decimation import Cut, QuarterDecimator, cut_of
+from heimdall.capture.dongle import BLOCK_S, LEVEL_SIGMA_DB, dongle_status, gain_db
 from heimdall.capture.faults import CaptureError, Fault
 from heimdall.capture.interface import Block, Gives, Status, StreamFormat, Target, Tuning
 from heimdall.capture.rtl_protocol import GREETING, MAGIC, TUNERS, Command, command
 from heimdall.formats.readers.sigmf_data import samples_of
-
-_BLOCK_S = 0.1
-_LEVEL_SIGMA_DB = 10.0
-"""Nobody calibrates dongles: their gain and full scale differ from each other's and from a KiwiSDR's by about so much."""
-_DEFAULT_GAIN_DB = 30.0
 
 
 class RtlTcp:
@@ -30,14 +26,7 @@ class RtlTcp:
         """Connects for a moment: rtl_tcp says nothing of itself but its tuner, and lets one client in at a time."""
         async with _greeted(target, access) as (_, _, tuner):
             pass
-        return Status(
-            gives=Gives.IQ,
-            title=f"rtl_tcp with {TUNERS.get(tuner, 'an unknown tuner')}",
-            place=target.place,
-            position_sigma_m=target.position_sigma_m,
-            fault=None if target.place else "rtl_tcp does not say where it is: give its place with --position",
-            notes=("it has no clock of its own: its recordings carry power, and time only by a reference transmitter",),
-        )
+        return dongle_status(target, f"rtl_tcp with {TUNERS.get(tuner, 'an unknown tuner')}", "rtl_tcp")
 
     @contextlib.asynccontextmanager
     async def open(self, target: Target, tuning: Tuning, access: Access) -> AsyncIterator[RtlTcpStream]:
@@ -58,24 +47,23 @@ class RtlTcpStream:
     def __init__(self, reader: asyncio.StreamReader, tuning: Tuning, cut: Cut, access: Access) -> None:
         self._reader, self._access, self._cut = reader, access, cut
         self._decimator = QuarterDecimator(cut.rate_hz, cut.factor) if cut.factor > 1 else None
-        self._bytes = 2 * cut.block(_BLOCK_S)
+        self._bytes = 2 * cut.block(BLOCK_S)
         self.format = StreamFormat(
             datatype="cu8" if self._decimator is None else "cf32_le",
             sample_rate_hz=cut.rate_hz / cut.factor,
             frequency_hz=tuning.frequency_hz,
             gives=Gives.IQ,
-            level_sigma_db=_LEVEL_SIGMA_DB,
+            level_sigma_db=LEVEL_SIGMA_DB,
         )
 
     def commands(self, target: Target) -> list[tuple[Command, int]]:
-        gain_db = _DEFAULT_GAIN_DB if target.gain_db is None else target.gain_db
         return [
             (Command.SAMPLE_RATE, self._cut.rate_hz),
             (Command.PPM, round(target.ppm)),
             (Command.FREQUENCY, round(self._cut.center_hz)),
             (Command.AGC, 0),
             (Command.GAIN_MODE, 1),
-            (Command.GAIN, round(10 * gain_db)),
+            (Command.GAIN, round(10 * gain_db(target))),
         ]
 
     async def __aiter__(self) -> AsyncIterator[Block]:

@@ -12,12 +12,10 @@ import numpy as np
 
 from heimdall.capture.access import Access
 from heimdall.capture.decimation import QuarterDecimator, cut_of
+from heimdall.capture.dongle import BLOCK_S, LEVEL_SIGMA_DB, dongle_status, gain_db
 from heimdall.capture.faults import CaptureError, Fault
 from heimdall.capture.interface import Block, Gives, Status, StreamFormat, Target, Tuning
 
-_LEVEL_SIGMA_DB = 10.0
-_BLOCK_S = 0.1
-_DEFAULT_GAIN_DB = 30.0
 _WAIT_US = 200_000
 _OVERFLOW = -4
 
@@ -34,13 +32,7 @@ class Soapy:
             raise CaptureError(
                 Fault.UNREACHABLE, f"no device fits {target.address.path}: SoapySDRUtil --find lists them"
             )
-        return Status(
-            gives=Gives.IQ,
-            title=f"SoapySDR, {target.address.path}",
-            place=target.place,
-            fault=None if target.place else "SoapySDR does not say where it is: give its place with --position",
-            notes=("it has no clock of its own: its recordings carry power, and time only by a reference transmitter",),
-        )
+        return dongle_status(target, f"SoapySDR, {target.address.path}", "SoapySDR")
 
     @contextlib.asynccontextmanager
     async def open(self, target: Target, tuning: Tuning, access: Access) -> AsyncIterator[SoapyStream]:
@@ -65,19 +57,18 @@ class SoapyStream:
         cut = cut_of(tuning)
         self._rate_hz, self._center_hz = cut.rate_hz, cut.center_hz
         self._decimator = QuarterDecimator(cut.rate_hz, cut.factor) if cut.factor > 1 else None
-        self._count = cut.block(_BLOCK_S)
+        self._count = cut.block(BLOCK_S)
         self._stream: Any = None
-        self.format = StreamFormat("cf32_le", cut.rate_hz / cut.factor, tuning.frequency_hz, Gives.IQ, _LEVEL_SIGMA_DB)
+        self.format = StreamFormat("cf32_le", cut.rate_hz / cut.factor, tuning.frequency_hz, Gives.IQ, LEVEL_SIGMA_DB)
 
     def begin(self) -> None:
         module, device = self._module, self._device
         receive = module.SOAPY_SDR_RX
-        gain_db = _DEFAULT_GAIN_DB if self._target.gain_db is None else self._target.gain_db
         try:
             device.setSampleRate(receive, 0, self._rate_hz)
             device.setFrequency(receive, 0, self._center_hz * (1 + 1e-6 * self._target.ppm))
             device.setGainMode(receive, 0, False)
-            device.setGain(receive, 0, gain_db)
+            device.setGain(receive, 0, gain_db(self._target))
             self._stream = device.setupStream(receive, module.SOAPY_SDR_CF32)
             device.activateStream(self._stream)
         except (RuntimeError, ValueError) as error:

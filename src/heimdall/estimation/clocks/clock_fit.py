@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from heimdall.constants import MAD_TO_SIGMA
+
 Values = NDArray[np.float64]
 
 _MOST_DEGREE = 3
@@ -75,7 +77,7 @@ def _fit(scaled: Values, late: Values, sigma: Values, degree: int) -> tuple[floa
         weight = 1 / sigma[used]
         coefficients = np.linalg.lstsq(powers[used] * weight[:, None], late[used] * weight, rcond=None)[0]
         miss = late - powers @ coefficients
-        scatter = max(1.4826 * float(np.median(np.abs(miss[used]))), float(np.median(sigma)))
+        scatter = max(MAD_TO_SIGMA * float(np.median(np.abs(miss[used]))), float(np.median(sigma)))
         kept = np.abs(miss) <= _OUTLIER_SIGMAS * scatter
         if kept.sum() < degree + 2 or np.array_equal(kept, used):
             break

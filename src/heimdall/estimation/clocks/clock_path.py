@@ -9,7 +9,7 @@ import numpy as np
 
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.estimation.likelihood import echo_sigma_s
-from heimdall.estimation.model import AIRBORNE, PropagationModel, model_for
+from heimdall.estimation.model import AIRBORNE, LONG_WAVE_MAX_HZ, MEDIUM_WAVE_MAX_HZ, PropagationModel, model_for
 from heimdall.estimation.reach import carried_m
 from heimdall.estimation.sky_wave import echo_variance_s2
 from heimdall.geometry import LocalFrame, geodesic_distance_m
@@ -82,9 +82,8 @@ def _flaw(distance_m: float, transmitter: KnownTransmitter, model: PropagationMo
         if distance_m <= most_m:
             return None
         return f"{transmitter.name} is {kilometres} away, beyond the radio horizon: what is heard did not come straight"
-    frequency_hz = transmitter.frequency_hz
-    most_m = _LONG_WAVE_MOST_M if frequency_hz < 300e3 else _MEDIUM_WAVE_MOST_M
-    most_m = _SHORT_WAVE_MOST_M if frequency_hz >= 3e6 else most_m
+    bands = ((LONG_WAVE_MAX_HZ, _LONG_WAVE_MOST_M), (MEDIUM_WAVE_MAX_HZ, _MEDIUM_WAVE_MOST_M))
+    most_m = next((most for end_hz, most in bands if transmitter.frequency_hz < end_hz), _SHORT_WAVE_MOST_M)
     if distance_m <= most_m:
         return None
     return (

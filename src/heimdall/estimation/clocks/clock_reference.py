@@ -21,7 +21,7 @@ MOST_OFFSET_S = 0.5
 """Start times of recordings without GPS are trusted to this much: what networks and buffers leave."""
 ANCHOR_SIGMA_S = 10e-6
 """A clock that claims to be this good keeps its own time, and the reference is held against it."""
-_LEAST_SNR = 2.0
+LEAST_SNR = 2.0
 """Linear, in its channel: a hub hears the reference clearly."""
 _CLEAR_SNR = 4.0
 """Who hears something this strong that nobody else hears, hears another station."""
@@ -165,7 +165,7 @@ class _Search:
     def _hub(self) -> tuple[int | None, dict[int, Match]]:
         """The receiver that all are held against, and those that hear the same: the nearest to the reference that hears it
         clearly, of those with a clock where there are any; another where hardly anybody agrees with it."""
-        clear = [index for index in self.heard if self.snr[index] >= _LEAST_SNR and self.paths[index].flaw is None]
+        clear = [index for index in self.heard if self.snr[index] >= LEAST_SNR and self.paths[index].flaw is None]
         candidates = [index for index in clear if index in self.anchors] or clear
         candidates.sort(key=lambda index: self.paths[index].delay_s)
         best: tuple[int | None, dict[int, Match]] = (None, {})

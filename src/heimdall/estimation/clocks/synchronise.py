@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from heimdall.errors import InputError
 from heimdall.estimation.clocks.clock_path import path_to
-from heimdall.estimation.clocks.clock_reference import MOST_OFFSET_S, Clock, Clocks, channel_in, find_clocks
+from heimdall.estimation.clocks.clock_reference import LEAST_SNR, MOST_OFFSET_S, Clock, Clocks, channel_in, find_clocks
 from heimdall.evidence.carrier import shifted
 from heimdall.evidence.reference_channel import Stream
 from heimdall.evidence.reference_track import signal_to_noise
@@ -20,7 +20,6 @@ from heimdall.observation import Observation, Reception
 from heimdall.transmitter import KnownTransmitter
 
 _TRIES = 3
-_LEAST_SNR = 2.0
 _KNOTS_S = 1e-3
 """Between times at which a clock's law, which bends over seconds, is worked out."""
 Values = NDArray[np.float64]
@@ -97,7 +96,7 @@ def in_band(
         except InputError:
             continue
         clear = sum(
-            signal_to_noise(Stream(heard.samples, heard.sample_rate_hz, 0.0), channel) >= _LEAST_SNR
+            signal_to_noise(Stream(heard.samples, heard.sample_rate_hz, 0.0), channel) >= LEAST_SNR
             for heard in observation.receptions
             if heard.flaw is None and heard.samples is not None and heard.sample_rate_hz is not None
             if path_to(heard.receiver, each).flaw is None
