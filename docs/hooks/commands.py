@@ -21,6 +21,7 @@ the traceback of an error.
 | 0 | done |
 | 1 | the command ran and found a fault |
 | 2 | the input or the call is wrong; one line says what and what to do |
+| 73 | the disk is full; what was written before is whole |
 | 75 | a training or evaluation was stopped and can be resumed |
 | 130 | stopped by Ctrl-C |
 

@@ -121,19 +121,23 @@ def _why(
     place_m: NDArray[np.float64],
     coarse: str | None,
 ) -> str:
-    level = _level_words(evidence, model, receiver, place_m)
-    if fault.level > max(fault.time, fault.both) or not evidence.has_arrival[0, receiver]:
+    level, late = _level_words(evidence, model, receiver, place_m), _lateness(evidence, model, receiver, place_m)
+    if not late and not level:
+        return "it heard nothing where the others predict a signal: check its gain and its antenna"
+    if not late or (level and fault.level > max(fault.time, fault.both)):
         return f"its level is {level} than the others predict: check its gain and its antenna"
-    late = _lateness(evidence, model, receiver, place_m)
     if coarse is not None:
         return f"{coarse}, and its signal came {late}: state its position precisely"
-    if fault.both > fault.time:
+    if level and fault.both > fault.time:
         return f"its signal came {late} and its level is {level} than the others predict: check its position"
     return f"its signal came {late} than the others predict: check its position and its clock"
 
 
 def _lateness(evidence: EvidenceBatch, model: PropagationModel, receiver: int, place_m: NDArray[np.float64]) -> str:
+    """By the others' time of emission; empty where it, or every other one, has no arrival time."""
     others = np.arange(evidence.present.shape[1]) != receiver
+    if not evidence.has_arrival[0, receiver] or not np.any(evidence.has_arrival[0] & others):
+        return ""
     alone = replace(evidence, has_arrival=evidence.has_arrival & others)
     place = place_m[None, None]
     distance_m = link_distance_m(place, evidence, model)[0, 0]
@@ -151,9 +155,11 @@ def delay_text(delay_s: float) -> str:
 
 
 def _level_words(evidence: EvidenceBatch, model: PropagationModel, receiver: int, place_m: NDArray[np.float64]) -> str:
-    """Against the median of the others by the model's mean exponent."""
+    """Against the median of the others by the model's mean exponent; empty where it, or every other one, has no level."""
     distance_m = link_distance_m(place_m[None, None], evidence, model)[0, 0]
     power_db = evidence.level_db[0] + 10 * model.exponent_mean * np.log10(np.maximum(distance_m, model.min_distance_m))
     others = np.asarray(evidence.has_level[0]) & (np.arange(len(power_db)) != receiver)
-    off_db = float(power_db[receiver] - np.median(power_db[others])) if np.any(others) else 0.0
+    if not evidence.has_level[0, receiver] or not np.any(others):
+        return ""
+    off_db = float(power_db[receiver] - np.median(power_db[others]))
     return f"{abs(off_db):.0f} dB {'higher' if off_db > 0 else 'lower'}"

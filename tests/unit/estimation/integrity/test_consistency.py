@@ -96,6 +96,19 @@ def test_a_level_40_db_off_is_named(make_observation: MakeObservation) -> None:
     assert "dB lower" in fix.advice
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("fields", [{"latitude_deg": 52.4}, {"longitude_deg": 13.5}])
+def test_the_only_clock_is_late_against_nobody(make_observation: MakeObservation, fields: dict[str, float]) -> None:
+    """Its place is wrong, and what shows it are levels alone: no time to compare its own with, so none is spoken of."""
+    observation = make_observation(SIX)
+    for index in range(1, len(SIX)):
+        observation = changed(observation, index, clock_sigma_s=None)
+    fix = fix_of(shifted(changed(observation, 0, **fields), 0, rssi_dbm=25.0))
+    assert fix.status is Status.INCONSISTENT
+    assert "R0 most of all: its level is" in fix.advice
+    assert "nan" not in fix.advice
+
+
 def test_a_place_in_whole_degrees_is_named(make_observation: MakeObservation) -> None:
     fix = fix_of(changed(make_observation(SIX), 5, latitude_deg=50.0, longitude_deg=10.0))
     assert fix.status is Status.INCONSISTENT
