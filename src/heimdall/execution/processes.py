@@ -25,7 +25,7 @@ _AHEAD = 2
 _DIED = "a worker process died, most likely for lack of memory: take a smaller --jobs"
 
 
-class _Crew(Protocol):
+class _Pool(Protocol):
     """Whoever does the work."""
 
     size: int
@@ -52,14 +52,14 @@ def in_order(
     if on is None and jobs == 1:
         yield from map(work, items)
         return
-    with _ray_crew(on) if on is not None else _local_crew(jobs) as crew:
+    with _ray_pool(on) if on is not None else _local_pool(jobs) as pool:
         waiting: deque[Any] = deque()
         for item in items:
-            if len(waiting) == _AHEAD * crew.size:
-                yield crew.result(waiting.popleft())
-            waiting.append(crew.start(work, item))
+            if len(waiting) == _AHEAD * pool.size:
+                yield pool.result(waiting.popleft())
+            waiting.append(pool.start(work, item))
         while waiting:
-            yield crew.result(waiting.popleft())
+            yield pool.result(waiting.popleft())
 
 
 class _Processes:
@@ -81,7 +81,7 @@ class _Processes:
 
 
 @contextmanager
-def _local_crew(jobs: int) -> Iterator[_Crew]:
+def _local_pool(jobs: int) -> Iterator[_Pool]:
     # A forked process would share the locks of threads that it does not have.
     context = multiprocessing.get_context("spawn")
     executor = ProcessPoolExecutor(jobs, context, initializer=serve_only)
@@ -151,7 +151,7 @@ def _done(work: Callable[[Any], Any], item: Any) -> Any:
 
 
 @contextmanager
-def _ray_crew(on: str) -> Iterator[_Crew]:
+def _ray_pool(on: str) -> Iterator[_Pool]:
     ray = load_ray()
     with connected(ray, ray_address(on)):
         yield _Cluster(ray, max(1, int(ray.cluster_resources().get("CPU", 1))))

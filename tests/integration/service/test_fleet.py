@@ -1,6 +1,6 @@
 """Twenty jobs on two machines that share no folder and are killed at random: each job is done once, as if undisturbed.
 
-The machines are network namespaces; database, doorbell and store are real servers (PostgreSQL, Redis or Valkey, OpenStack
+The machines are network namespaces; database, notifier and store are real servers (PostgreSQL, Redis or Valkey, OpenStack
 Swift). Two of the jobs are real trainings.
 """
 

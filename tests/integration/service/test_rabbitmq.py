@@ -1,4 +1,4 @@
-"""RabbitMQ carries the doorbell as Redis does; a broker of our own, gone when the test ends."""
+"""RabbitMQ carries the notifier as Redis does; a broker of our own, gone when the test ends."""
 
 from __future__ import annotations
 
@@ -71,11 +71,11 @@ def test_on_rabbitmq_the_bell_is_heard_ping_is_answered_and_the_worker_is_ready(
         worker = site.start_worker()
         app = notifications.make_celery(site.settings)
         wait_for_ping(app)
-        doorbell = notifications.Notifier(app)
+        notifier = notifications.Notifier(app)
         job_id = site.submit(steps=3)
-        doorbell.ring(job_id)
+        notifier.notify(job_id)
         site.wait_state(job_id, State.SUCCEEDED)
-        doorbell.close()
+        notifier.close()
         status, document = ask(site.ports[worker.pid], "/ready")
         seen = {each["name"]: each for each in document["dependencies"]}
         assert (status, seen["broker"]["ok"], seen["celery"]["ok"]) == (200, True, True), seen

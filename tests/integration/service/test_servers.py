@@ -102,12 +102,12 @@ def test_a_gpu_that_is_required_and_not_there_fails_ready_with_the_doctors_reaso
 
 def test_ringing_a_bell_nobody_hears_does_not_wait(site_on):
     site = site_on(broker_url=NOBODY_LISTENS)
-    doorbell = notifications.Notifier(notifications.make_celery(site.settings))
+    notifier = notifications.Notifier(notifications.make_celery(site.settings))
     asked_s = time.monotonic()
     for _ in range(200):
-        doorbell.ring("0123")
+        notifier.notify("0123")
     assert time.monotonic() - asked_s < 1
-    doorbell.close()
+    notifier.close()
 
 
 def test_two_workers_of_one_name_do_not_run_on_one_home(site_on):

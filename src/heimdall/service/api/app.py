@@ -58,8 +58,8 @@ _CORS: Any = {
 def create_app(settings: Settings, store: Store) -> FastAPI:
     """The database has to be migrated already."""
     celery = notifications.make_celery(settings)
-    census = QueueStatistics()
-    parts = _parts(settings, store, celery, census)
+    statistics = QueueStatistics()
+    parts = _parts(settings, store, celery, statistics)
     health = parts.health
     app = FastAPI(
         title="Heimdall",
@@ -73,7 +73,7 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
     limit_bytes = _body_limit(settings)
     together_bytes = _UPLOADS_TOGETHER * limit_bytes(_MODELS[0])
     app.add_middleware(BodyLimit, limit_bytes=limit_bytes, limit_s=settings.upload_s, together_bytes=together_bytes)
-    registry = metrics.registry_of(metrics.Sources(health, lambda: census))
+    registry = metrics.registry_of(metrics.Sources(health, lambda: statistics))
     app.add_middleware(HeadAsGet)
     if settings.cors_origins:
         app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **_CORS)
@@ -86,23 +86,23 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
     return app
 
 
-def _parts(settings: Settings, store: Store, celery: Celery, census: QueueStatistics) -> Parts:
+def _parts(settings: Settings, store: Store, celery: Celery, statistics: QueueStatistics) -> Parts:
     artifacts = open_artifacts(settings.artifact_address)
     models = ModelCache(artifacts, settings.home / "warm")
-    doorbell = notifications.Notifier(celery)
+    notifier = notifications.Notifier(celery)
     return Parts(
         settings=settings,
         store=store,
         artifacts=artifacts,
         folders=RunFolders(settings, artifacts),
-        doorbell=doorbell,
+        notifier=notifier,
         models=models,
         locator=Locator(settings, store, models),
         rate=RateLimit(settings.locate_per_minute),
         planner=Planner(settings),
-        health=_health(settings, store, artifacts, celery, census),
+        health=_health(settings, store, artifacts, celery, statistics),
         mirror=MlflowSync(settings, store),
-        promoter=Promoter(settings, store, models, doorbell),
+        promoter=Promoter(settings, store, models, notifier),
     )
 
 
@@ -119,8 +119,10 @@ def _body_limit(settings: Settings) -> Callable[[str], int]:
     return limit_bytes
 
 
-def _health(settings: Settings, store: Store, artifacts: Artifacts, celery: Celery, census: QueueStatistics) -> Health:
-    both = probes.of_both(settings, store, artifacts, celery, census)
+def _health(
+    settings: Settings, store: Store, artifacts: Artifacts, celery: Celery, statistics: QueueStatistics
+) -> Health:
+    both = probes.of_both(settings, store, artifacts, celery, statistics)
     return Health([*both, *probes.of_api(store, settings.lease_s)])
 
 
@@ -136,7 +138,7 @@ def _lifespan(parts: Parts, health: Health) -> Any:
         health.stop()
         parts.mirror.stop()
         parts.promoter.stop()
-        parts.doorbell.close()
+        parts.notifier.close()
         parts.locator.close()
 
     return run

@@ -30,7 +30,7 @@ class Parts:
     store: Store
     artifacts: Artifacts
     folders: RunFolders
-    doorbell: Notifier
+    notifier: Notifier
     models: ModelCache
     locator: Locator
     rate: RateLimit

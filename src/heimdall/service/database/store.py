@@ -61,7 +61,7 @@ class Base(DeclarativeBase):
 
 
 class Job(Base):
-    """One piece of work. This row is the truth; the broker's message is only a doorbell."""
+    """One piece of work. This row is the truth; the broker's message is only a notifier."""
 
     __tablename__ = "jobs"
     __table_args__ = (Index("jobs_by_state", "state", "created_unix_s"),)

@@ -20,7 +20,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 @dataclass(frozen=True)
 class Sources:
     health: Health
-    census: Callable[[], QueueStatistics] = QueueStatistics
+    statistics: Callable[[], QueueStatistics] = QueueStatistics
     running: Callable[[], Sequence[Job]] = list
     """What this process runs."""
 
@@ -63,15 +63,15 @@ class _ServiceCollector(Collector):
 
     def _jobs(self) -> Iterable[Metric]:
         counts = GaugeMetricFamily("heimdall_jobs", "Jobs in the database by state.", labels=["state"])
-        census = self._sources.census()
-        for state, count in census.by_state.items():
+        statistics = self._sources.statistics()
+        for state, count in statistics.by_state.items():
             counts.add_metric([state], count)
         yield counts
         yield GaugeMetricFamily(
-            "heimdall_jobs_stranded", "Queued jobs that no living worker can take.", value=float(census.stranded)
+            "heimdall_jobs_stranded", "Queued jobs that no living worker can take.", value=float(statistics.stranded)
         )
         yield GaugeMetricFamily(
-            "heimdall_queue_age_seconds", "How long the oldest queued job waits.", value=census.oldest_queued_s
+            "heimdall_queue_age_seconds", "How long the oldest queued job waits.", value=statistics.oldest_queued_s
         )
         yield GaugeMetricFamily(
             "heimdall_running_jobs", "Jobs this process runs.", value=float(len(self._sources.running()))

@@ -43,12 +43,12 @@ def of_both(
     store: Store,
     artifacts: Artifacts,
     app: Celery,
-    census: QueueStatistics,
+    statistics: QueueStatistics,
     worker: str | None = None,
 ) -> Sequence[Probe]:
-    """`census` is kept up to date; `worker` is the one that must answer, None: any."""
+    """`statistics` is kept up to date; `worker` is the one that must answer, None: any."""
     return [
-        Probe("database", look_at_database(store, census, settings.lease_s)),
+        Probe("database", look_at_database(store, statistics, settings.lease_s)),
         Probe("broker", notifications.look_at_broker(app, settings.broker_folder if settings.broker is None else None)),
         Probe(
             "celery",
@@ -71,11 +71,11 @@ def of_api(store: Store, lease_s: float) -> Sequence[Probe]:
     return [Probe("gpu", look_at_workers_gpu(store, lease_s))]
 
 
-def look_at_database(store: Store, census: QueueStatistics, lease_s: float) -> Look:
+def look_at_database(store: Store, statistics: QueueStatistics, lease_s: float) -> Look:
     def look() -> str:
         with store.reading() as session:
             session.execute(text("SELECT 1"))
-            count_queue(session, census, lease_s)
+            count_queue(session, statistics, lease_s)
         return f"{store.engine.dialect.name} answers"
 
     return look

@@ -27,12 +27,12 @@ _LOOK_EVERY_S = 3.0
 class Promoter(threading.Thread):
     """What waits stands in the database, so that a restart, or another server, goes on with it."""
 
-    def __init__(self, settings: Settings, store: Store, models: ModelCache, doorbell: Notifier) -> None:
+    def __init__(self, settings: Settings, store: Store, models: ModelCache, notifier: Notifier) -> None:
         super().__init__(name="promoter", daemon=True)
         self._settings = settings
         self._store = store
         self._models = models
-        self._doorbell = doorbell
+        self._notifier = notifier
         self._stop_asked = threading.Event()
 
     def run(self) -> None:
@@ -55,7 +55,7 @@ class Promoter(threading.Thread):
             promotion = registry.promote(session, self._settings, model_id, bundle, who)
             registry.set_candidate(session, model_id, who, promotion.waiting_for)
         for job_id in promotion.waiting_for:
-            self._doorbell.ring(job_id)
+            self._notifier.notify(job_id)
         return promotion
 
     def look(self) -> None:

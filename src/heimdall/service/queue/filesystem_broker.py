@@ -92,7 +92,7 @@ def transport_options(folder: Path) -> dict[str, Any]:
 
 
 def clear_stale(folder: Path) -> None:
-    """Drop what nobody came to fetch: pings to the dead, and bells whose work the database knows anyway."""
+    """Drop what nobody came to fetch: pings to the dead, and notifications whose work the database knows anyway."""
     for path in (folder / "messages").iterdir():
         with suppress(FileNotFoundError):
             if time.time() - path.stat().st_mtime > STALE_S:

@@ -106,11 +106,11 @@ class QueueStatistics:
     """How long the job waits that was created first; 0 if none does."""
 
 
-def count_queue(session: Session, census: QueueStatistics, lease_s: float) -> None:
-    census.by_state = count_by_state(session)
-    census.stranded = count_stranded(session, lease_s)
+def count_queue(session: Session, statistics: QueueStatistics, lease_s: float) -> None:
+    statistics.by_state = count_by_state(session)
+    statistics.stranded = count_stranded(session, lease_s)
     oldest = select(now_unix_s() - func.min(Job.created_unix_s)).where(Job.state == State.QUEUED)
-    census.oldest_queued_s = max(session.scalar(oldest) or 0.0, 0.0)
+    statistics.oldest_queued_s = max(session.scalar(oldest) or 0.0, 0.0)
 
 
 def count_by_state(session: Session) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""The Celery application. Its one task is a doorbell: it tells a worker to look at the database, which is the truth."""
+"""The Celery application. Its one task is a notifier: it tells a worker to look at the database, which is the truth."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def make_celery(settings: Settings, wake: Callable[[], None] = lambda: None) -> 
     )
 
     @app.task(name=TASK)
-    def ring(job_id: str = "") -> None:
+    def wake_up(job_id: str = "") -> None:
         wake()
 
     return app
@@ -65,26 +65,26 @@ def queue_of(job: Job) -> str:
 
 
 def queues_of(settings: Settings) -> list[str]:
-    """What a worker listens to. Which of them a bell went through decides nothing: the row does."""
+    """What a worker listens to. Which of them a notification came through decides nothing: the row does."""
     may_have_gpu = settings.accelerator != "cpu" and "gpu" in settings.takes
     return [QUEUE, GPU_QUEUE] if may_have_gpu else [QUEUE]
 
 
 class Notifier:
-    """Rings without waiting. A bell nobody hears does no harm: workers look at the database by themselves."""
+    """Tells workers of a job, and waits for nobody. One that is lost does no harm: workers look at the database by themselves."""
 
     def __init__(self, app: Celery) -> None:
         self._app = app
-        self._hand = ThreadPoolExecutor(1, thread_name_prefix="doorbell")
+        self._sender = ThreadPoolExecutor(1, thread_name_prefix="notifier")
 
-    def ring(self, job_id: str, queue: str = QUEUE) -> None:
-        if self._hand._work_queue.qsize() < 100:
-            self._hand.submit(self._ring, job_id, queue)
+    def notify(self, job_id: str, queue: str = QUEUE) -> None:
+        if self._sender._work_queue.qsize() < 100:
+            self._sender.submit(self._send, job_id, queue)
 
     def close(self) -> None:
-        self._hand.shutdown(wait=False, cancel_futures=True)
+        self._sender.shutdown(wait=False, cancel_futures=True)
 
-    def _ring(self, job_id: str, queue: str) -> None:
+    def _send(self, job_id: str, queue: str) -> None:
         try:
             self._app.send_task(TASK, args=[job_id], queue=queue, expires=_WORTH_HEARING_S, retry=False)
         except Exception as error:  # a broker has as many ways to fail as it has drivers

@@ -134,10 +134,10 @@ class Attempt:
         self._next = lambda: self._brought(brought)
         return None
 
-    def _brought(self, errand: RetryingTask[None]) -> Outcome | None:
+    def _brought(self, task: RetryingTask[None]) -> Outcome | None:
         if self._stop_reason is not None:
             return Outcome(Ending.STOPPED, self._stop_reason)
-        brought = errand.poll()
+        brought = task.poll()
         if brought is None:
             return None
         if (error := brought.exception()) is not None:
@@ -155,10 +155,10 @@ class Attempt:
         self._next = lambda: self._start(command)
         return None
 
-    def _start(self, errand: RetryingTask[list[str]]) -> Outcome | None:
+    def _start(self, task: RetryingTask[list[str]]) -> Outcome | None:
         if self._stop_reason is not None:
             return Outcome(Ending.STOPPED, self._stop_reason)
-        command = errand.poll()
+        command = task.poll()
         if command is None:
             return None
         try:
@@ -202,8 +202,8 @@ class Attempt:
         self._next = lambda: self._published(result, stored)
         return None
 
-    def _published(self, result: Result, errand: RetryingTask[Bundle | None]) -> Outcome | None:
-        stored = errand.poll()
+    def _published(self, result: Result, task: RetryingTask[Bundle | None]) -> Outcome | None:
+        stored = task.poll()
         if stored is None:
             return None
         error = stored.exception()

@@ -126,10 +126,10 @@ def _assemble(settings: Settings, store: Store, owner: str) -> _Parts:
         settings, store, artifacts, owner, lambda: gpu.state, lambda: health.hindrance("disk", "artifacts")
     )
     app = notifications.make_celery(settings, supervisor.ring)
-    census = QueueStatistics()
+    statistics = QueueStatistics()
     health = Health(
         [
-            *probes.of_both(settings, store, artifacts, app, census, settings.worker),
+            *probes.of_both(settings, store, artifacts, app, statistics, settings.worker),
             *probes.of_worker(settings, supervisor, gpu),
             Probe("secrets", look_at_secrets(settings), every_s=60.0),
         ]
@@ -138,7 +138,7 @@ def _assemble(settings: Settings, store: Store, owner: str) -> _Parts:
         settings.health_host,
         settings.health_port,
         health,
-        metrics.Sources(health, lambda: census, lambda: supervisor.running),
+        metrics.Sources(health, lambda: statistics, lambda: supervisor.running),
         lambda: supervisor.stuck_s < probes.STUCK_AFTER_S,
     )
     announcer = WorkerHeartbeat(settings, store, lambda: gpu.state)

@@ -218,7 +218,7 @@ class ModelsPage:
             provide(registry.frozen_request(parts.settings, model_id), parts.settings)
             with parts.store.writing() as session:
                 job_id = registry.evaluate(session, parts.settings, model_id, self._visit.who.name).id
-            parts.doorbell.ring(job_id)
+            parts.notifier.notify(job_id)
             return job_id
 
         job_id = await self._visit.do(Role.OPERATOR, start)

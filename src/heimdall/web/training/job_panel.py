@@ -141,7 +141,7 @@ class JobPanel:
             assert self._job_id is not None
             with parts.store.writing() as session:
                 job = change(session, self._job_id, self._visit.who.name)
-            parts.doorbell.ring(job.id)
+            parts.notifier.notify(job.id)
             return job.id
 
         await self.look(await self._visit.do(Role.OPERATOR, apply) or self._job_id)

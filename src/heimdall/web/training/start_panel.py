@@ -138,7 +138,7 @@ class StartPanel:
         request = self._request()
 
         job_id = submit(parts.store, request, parts.settings, self._visit.who.name).id
-        parts.doorbell.ring(job_id)
+        parts.notifier.notify(job_id)
         return job_id
 
 

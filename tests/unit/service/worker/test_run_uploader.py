@@ -131,15 +131,15 @@ def test_a_store_that_does_not_answer_at_first_is_asked_again(monkeypatch):
         return answer
 
     with ThreadPoolExecutor(1) as pool:
-        errand = RetryingTask(pool, work)
-        assert finished(errand).result() == "there"
+        task = RetryingTask(pool, work)
+        assert finished(task).result() == "there"
         refused = RetryingTask(pool, lambda: (_ for _ in ()).throw(HeimdallError("the artifact store has no such key")))
         assert isinstance(finished(refused).exception(), HeimdallError), "an answer, though not the wished one"
 
 
-def finished(errand, limit_s=10.0):
+def finished(task, limit_s=10.0):
     deadline_s = time.monotonic() + limit_s
-    while (future := errand.poll()) is None:
+    while (future := task.poll()) is None:
         assert time.monotonic() < deadline_s
         time.sleep(0.005)
     return future

@@ -60,7 +60,7 @@ def create(
     job = submit(parts.store, request, parts.settings, who.name)
     with parts.store.reading() as session:
         view = _view(session, job, parts)
-    parts.doorbell.ring(job.id, queue_of(job))
+    parts.notifier.notify(job.id, queue_of(job))
     response.headers["Location"] = f"/api/v1/jobs/{job.id}"
     return view
 
@@ -109,7 +109,7 @@ def resume(job_id: JobId, who: Operator, parts: UsesParts) -> JobView:
     with parts.store.writing() as session:
         job = jobs.resume(session, job_id, who.name)
         view = _view(session, job, parts)
-    parts.doorbell.ring(job.id, queue_of(job))
+    parts.notifier.notify(job.id, queue_of(job))
     return view
 
 

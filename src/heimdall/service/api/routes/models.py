@@ -175,7 +175,7 @@ def evaluate(model_id: ModelId, who: Operator, parts: UsesParts) -> EvaluationVi
     with parts.store.writing() as session:
         get_model(session, model_id)
         job = registry.evaluate(session, parts.settings, model_id, who.name)
-    parts.doorbell.ring(job.id)
+    parts.notifier.notify(job.id)
     return EvaluationView(job=job.id)
 
 
