@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from heimdall.estimation.frame import WindowFrame
-from heimdall.estimation.heights.height import BLUR_OF_CELL, Height, Profile, Values, aloft, concluded, raised, stretch
-from heimdall.estimation.heights.height_profile import profiles, quantiles, rise_spread, tempered
+from heimdall.estimation.heights.height import BLUR_OF_CELL, Height, Profile, Values, concluded, raised, stretch
+from heimdall.estimation.heights.height_profile import Links, profiles, quantiles, rise_spread, tempered
 from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.posterior_window import frame_around, posterior_mass
 from heimdall.estimation.reach import search_radius_m
-from heimdall.estimation.search import log_posterior, square_grid
+from heimdall.estimation.search import LogDensityAbove, square_grid
 from heimdall.evidence.batch import EvidenceBatch
 
 _NODES = 12
@@ -35,23 +35,30 @@ class Found:
 
 
 def search_heights(
-    batch: EvidenceBatch, model: PropagationModel, ground_mode_B2: Values, cells: int, spread_m: Values
+    batch: EvidenceBatch,
+    model: PropagationModel,
+    density: LogDensityAbove,
+    ground_mode_B2: Values,
+    cells: int,
+    spread_m: Values,
 ) -> Found:
     """Place and height of scenes whose likeliest place on the ground is `ground_mode_B2`.
 
     `spread_m` (B,) and `cells` are those of `heimdall.estimation.posterior_window.frame_around`. East and north are those of the
     height that was found: a place stays above the same ground.
     """
-    found = profiles(batch, model, ground_mode_B2, fine=True)
-    density = OverHeights(batch, model, found)
+    ground = Links(batch, model, density)
+    lifted = ground.lifted()
+    found = profiles(ground, lifted, ground_mode_B2, fine=True)
+    over_heights = OverHeights(ground, lifted, found)
     center_B2 = np.array([_likeliest(profile) for profile in found])
-    frame = frame_around(center_B2, batch, model, cells, spread_m, density)
-    mass_BYX = posterior_mass(batch, density, frame, cells, search_radius_m(batch, model))
-    mode_B2 = _climbed(density, frame, mass_BYX)
-    heights, above_B = _heights(batch, density, frame, mass_BYX, found)
+    frame = frame_around(center_B2, batch, model, cells, spread_m, over_heights)
+    mass_BYX = posterior_mass(batch, over_heights, frame, cells, search_radius_m(batch, model))
+    mode_B2 = _climbed(over_heights, frame, mass_BYX)
+    heights, above_B = _heights(batch, over_heights, frame, mass_BYX, found)
     scale_B = stretch(batch, above_B)
-    lifted = replace(frame, center_m=frame.center_m * scale_B[:, None], core_m=frame.core_m * scale_B)
-    return Found(raised(batch, above_B), lifted, mass_BYX, mode_B2 * scale_B[:, None], heights)
+    frame = replace(frame, center_m=frame.center_m * scale_B[:, None], core_m=frame.core_m * scale_B)
+    return Found(raised(batch, above_B), frame, mass_BYX, mode_B2 * scale_B[:, None], heights)
 
 
 def _likeliest(profile: Profile) -> Values:
@@ -108,9 +115,8 @@ def _heights(
 class OverHeights:
     """The log posterior density of places on the ground below, summed over the heights of a profile: a `LogDensity`."""
 
-    def __init__(self, batch: EvidenceBatch, model: PropagationModel, profiles: Sequence[Profile]) -> None:
-        self._batch = batch
-        self._on_ground, self._aloft = log_posterior(batch, model), log_posterior(batch, aloft(model))
+    def __init__(self, ground: Links, lifted: Links, profiles: Sequence[Profile]) -> None:
+        self._ground, self._lifted = ground, lifted
         nodes = [_nodes(profile) for profile in profiles]
         self.above_BK = np.array([above for above, _, _ in nodes])
         width_BK = np.array([width for _, width, _ in nodes])
@@ -118,7 +124,7 @@ class OverHeights:
         place_BK2 = np.array(
             [_place_at(profile, above) for profile, (above, _, _) in zip(profiles, nodes, strict=True)]
         )
-        self._blur_BK = BLUR_OF_CELL * width_BK * rise_spread(batch, model, self.above_BK, place_BK2)
+        self._blur_BK = BLUR_OF_CELL * width_BK * rise_spread(ground, self.above_BK, place_BK2)
 
     def __call__(self, place_BG2: Values, blur_m: Values) -> Values:
         value_BKG = self.by_height(place_BG2, blur_m)
@@ -131,9 +137,9 @@ class OverHeights:
         each = []
         for node in range(self.above_BK.shape[1]):
             above_B = self.above_BK[:, node]
-            density = self._on_ground if node == 0 else self._aloft
-            place = place_BG2 * stretch(self._batch, above_B)[:, None, None]
-            value = density(place, np.hypot(blur_BG, self._blur_BK[:, node, None]), above_B[:, None])
+            links = self._ground if node == 0 else self._lifted
+            place = place_BG2 * stretch(links.batch, above_B)[:, None, None]
+            value = links.density(place, np.hypot(blur_BG, self._blur_BK[:, node, None]), above_B[:, None])
             each.append(value + self._log_prior_BK[:, node, None])
         return np.stack(each, axis=1)
 

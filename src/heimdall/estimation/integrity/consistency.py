@@ -229,7 +229,7 @@ def log_evidence(batch: EvidenceBatch, model: PropagationModel) -> tuple[Values,
     """The mode (B, 2), and the log of the posterior density integrated over places (B,)."""
     density = log_posterior(batch, model)
     mode, _ = find_mode(batch, density, search_radius_m(batch, model))
-    frame = frame_around(mode, batch, model, _CELLS)
+    frame = frame_around(mode, batch, model, _CELLS, density=density)
     _, size = frame.axis(_CELLS)
     log_area = (np.log(size[:, :, None]) + np.log(size[:, None, :])).reshape(len(batch), -1)
     blur_m = BLUR_OF_CELL * np.exp(0.5 * log_area) * frame.core_m[:, None]
