@@ -244,7 +244,7 @@ def make_fix(
     """
     latitude, longitude, _ = (float(v) for v in to_geodetic(collected.frame, place_m, posterior.height_m))
     covariance = _covariance(posterior, height)
-    region_68, region_95 = posterior.region(0.68, masses[0]), posterior.region(0.95, masses[1])
+    region_68, region_95 = posterior.regions({0.68: masses[0], 0.95: masses[1]})
     height_m, height_sigma_m = _told_height(collected, height)
     status, advice = judge(collected, posterior, model)
     account = explained(np.asarray(place_m, dtype=float)[None, None], collected.evidence, model)
