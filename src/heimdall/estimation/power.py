@@ -79,8 +79,7 @@ class _PowerLaw:
         weight_BN = xp.astype(batch.has_level, batch.level_db.dtype)
         self.enough_B1 = (xp.sum(weight_BN, axis=-1) > 1.5)[:, None]
         self.level_db_BN1 = xp.astype(batch.level_db, dtype)[..., None]
-        silent_BN = batch.silent
-        self.silent_BN = silent_BN if silent_BN is not None and bool(xp.any(silent_BN)) else None
+        self.silent_BN = batch.silent if batch.silent is not None and bool(xp.any(batch.silent)) else None
         parts = [_regression(xp, batch, model, weight_BN, *each) for each in model.shadowing_db]
         self.regression = _Regression(
             *(xp.astype(xp.stack([getattr(part, f.name) for part in parts]), dtype) for f in fields(_Regression))
@@ -116,12 +115,15 @@ class _PowerLaw:
         One of `deaf_probability` would have heard nothing anyway.
         """
         xp, law, deaf = self.xp, self.regression, self.model.deaf_probability
-        corrected_BNG = self.level_db_BN1 + self.model.exponent_mean * decades_BNG
-        away = decades_BNG - xp.matmul(law.mean_B1N, decades_BNG)
-        expected = xp.matmul(law.mean_B1N, corrected_BNG) + slope[..., None, :] * away
-        variance = law.variance_BN1 + away**2 / information[..., None, :]
-        below = _normal_probability(xp, (corrected_BNG - expected) / xp.sqrt(variance))
-        return xp.sum(xp.log(deaf + (1 - deaf) * below) * silent_BN[..., None], axis=-2)
+        mean_decades = xp.matmul(law.mean_B1N, decades_BNG)
+        mean_db = xp.matmul(law.mean_B1N, self.level_db_BN1)
+        # Of the receivers that are silent in any scene alone.
+        silent = xp.nonzero(xp.any(silent_BN, axis=0))[0]
+        away = decades_BNG[:, silent] - mean_decades
+        above_db = self.level_db_BN1[:, silent] - mean_db + (self.model.exponent_mean - slope[..., None, :]) * away
+        variance = law.variance_BN1[..., silent, :] + away**2 / information[..., None, :]
+        below = _normal_probability(xp, above_db / xp.sqrt(variance))
+        return xp.sum(xp.log(deaf + (1 - deaf) * below) * silent_BN[:, silent, None], axis=-2)
 
 
 @dataclass(frozen=True, eq=False)

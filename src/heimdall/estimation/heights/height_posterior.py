@@ -18,6 +18,8 @@ from heimdall.evidence.batch import EvidenceBatch
 
 _NODES = 12
 _CLIMB_CELLS, _CLIMB_LEVELS = 7, 4
+_PLACES_TOGETHER = 1 << 14
+"""Places of all scenes that the density is asked for at once: enough to spread the overhead, few enough for the cache."""
 _STRIDE = 2
 """Every so many cells of the window, each way, are enough for the moments of the height."""
 
@@ -133,15 +135,22 @@ class OverHeights:
 
     def by_height(self, place_BG2: Values, blur_m: Values) -> Values:
         """(B, K, G) the density at each height, its prior probability included."""
-        blur_BG = np.reshape(blur_m, (len(self.above_BK), -1))
-        each = []
-        for node in range(self.above_BK.shape[1]):
-            above_B = self.above_BK[:, node]
-            links = self._ground if node == 0 else self._lifted
-            place = place_BG2 * stretch(links.batch, above_B)[:, None, None]
-            value = links.density(place, np.hypot(blur_BG, self._blur_BK[:, node, None]), above_B[:, None])
-            each.append(value + self._log_prior_BK[:, node, None])
-        return np.stack(each, axis=1)
+        blur_B1G = np.reshape(blur_m, (len(self.above_BK), 1, -1))
+        nodes, together = self.above_BK.shape[1], max(1, _PLACES_TOGETHER // place_BG2[..., 0].size)
+        parts = [self._at(self._ground, slice(0, 1), place_BG2, blur_B1G)]
+        for node in range(1, nodes, together):
+            parts.append(self._at(self._lifted, slice(node, node + together), place_BG2, blur_B1G))
+        return np.concatenate(parts, axis=1) + self._log_prior_BK[..., None]
+
+    def _at(self, links: Links, nodes: slice, place_BG2: Values, blur_B1G: Values) -> Values:
+        """(B, K, G) of some nodes."""
+        above_BK1, blur_BK1 = self.above_BK[:, nodes, None], self._blur_BK[:, nodes, None]
+        place_BKG2 = place_BG2[:, None] * stretch(links.batch, above_BK1[..., 0])[..., None, None]
+        blur_BKG = np.broadcast_to(np.hypot(blur_B1G, blur_BK1), place_BKG2.shape[:3])
+        above_BKG = np.broadcast_to(above_BK1, place_BKG2.shape[:3])
+        flat = (len(place_BG2), -1)
+        value = links.density(place_BKG2.reshape(*flat, 2), blur_BKG.reshape(flat), above_BKG.reshape(flat))
+        return np.asarray(value).reshape(place_BKG2.shape[:3])
 
 
 def _nodes(profile: Profile) -> tuple[Values, Values, Values]:
