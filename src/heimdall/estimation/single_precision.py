@@ -52,9 +52,9 @@ def arrival_density(batch: EvidenceBatch, model: PropagationModel) -> ArrivalDen
 
     terms = _Terms(batch, model, order_BC[:, :1])
 
-    def density(distance_BGN: Double, blur_m_B: Double | None) -> Double:
+    def density(distance_BGN: Double, blur_m: Double | None) -> Double:
         scenes, places, receivers = distance_BGN.shape
-        late_NM, sigma_NM = terms.rows(np.swapaxes(distance_BGN, 1, 2), blur_m_B)
+        late_NM, sigma_NM = terms.rows(np.swapaxes(distance_BGN, 1, 2), blur_m)
         scene_M = np.repeat(np.arange(scenes), places)
         value_M = np.empty(scenes * places, dtype=np.float32)
         step = max(1, _BLOCK // (receivers * order_BC.shape[1]))
@@ -78,17 +78,17 @@ class _Terms:
         self.variance_BN1 = (link_sigma_s(batch, model) ** 2).astype(np.float32)[..., None]
         self.used_NB = batch.has_arrival.T.astype(np.float32)
 
-    def rows(self, distance_BNG: Double, blur_m_B: Double | None) -> tuple[Single, Single]:
+    def rows(self, distance_BNG: Double, blur_m: Double | None) -> tuple[Single, Single]:
         """Both (N, B G), the lateness against that of the first receiver."""
         late_BNG = distance_BNG * -self.slowness
         late_BNG += self.arrival_s_BN1
         late_BNG -= np.take_along_axis(late_BNG, self.first_B11, axis=1)
-        return _rows(late_BNG), _rows(np.sqrt(np.maximum(self._variance(distance_BNG, blur_m_B), _LEAST_SIGMA_S**2)))
+        return _rows(late_BNG), _rows(np.sqrt(np.maximum(self._variance(distance_BNG, blur_m), _LEAST_SIGMA_S**2)))
 
-    def _variance(self, distance_BNG: Double, blur_m_B: Double | None) -> Single:
+    def _variance(self, distance_BNG: Double, blur_m: Double | None) -> Single:
         model, variance_BNG = self.model, np.broadcast_to(self.variance_BN1, distance_BNG.shape)
-        if blur_m_B is not None:
-            blur_BG = np.reshape(blur_m_B, (len(blur_m_B), 1, -1)) * self.slowness
+        if blur_m is not None:
+            blur_BG = np.reshape(blur_m, (len(blur_m), 1, -1)) * self.slowness
             variance_BNG = variance_BNG + (blur_BG * blur_BG).astype(np.float32)
         if model.ground_sigma_s_m or model.hop_echo is not None:
             far_BNG = distance_BNG.astype(np.float32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,6 +25,9 @@ from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.search import log_posterior
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.geometry import columns, surface_up_m
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 _COARSE_CELLS, _ROUGH_CELLS, _FINE_CELLS = 24, 48, 128
 _REFINEMENTS = 2
@@ -139,8 +143,8 @@ def _middles(edge_BE: Values) -> Values:
     return np.sqrt(edge_BE[:, 1:] * edge_BE[:, :-1])
 
 
-def _interpolated(edge_BE: Values, coarse: _Cells) -> Values:
-    """(B, F, 2) places in the middle of other cells, linear in the logarithm of the height."""
+def _interpolated(edge_BE: Values, coarse: _Cells) -> Float[Values, "B F 2"]:
+    """Places in the middle of other cells, linear in the logarithm of the height."""
     at_BF, known_BK = np.log(_middles(edge_BE)), np.log(coarse.above_m)
     return np.array(
         [
@@ -150,8 +154,8 @@ def _interpolated(edge_BE: Values, coarse: _Cells) -> Values:
     )
 
 
-def tempered(log_likelihood_BF: Values, prior_BF: Values) -> Values:
-    """(B, F) mass by which cells are placed: the posterior flattened, and a share of the prior."""
+def tempered(log_likelihood_BF: Values, prior_BF: Values) -> Float[Values, "B F"]:
+    """Mass by which cells are placed: the posterior flattened, and a share of the prior."""
     mass_BF = prior_BF * np.exp(_TEMPER * (log_likelihood_BF - log_likelihood_BF.max(axis=1, keepdims=True)))
     mass_BF = mass_BF / mass_BF.sum(axis=1, keepdims=True)
     return (1 - _PRIOR_SHARE) * mass_BF + _PRIOR_SHARE * prior_BF / prior_BF.sum(axis=1, keepdims=True)
@@ -173,8 +177,8 @@ def _log_evidence(
     width_BF: Values,
     place_BF2: Values,
     covariance_BF22: Values,
-) -> Values:
-    """(B, F) log of the posterior's integral over the place, up to a constant of the scene: Laplace's approximation."""
+) -> Float[Values, "B F"]:
+    """Log of the posterior's integral over the place, up to a constant of the scene: Laplace's approximation."""
     many = _at_heights(batch, above_BF)
     blur = BLUR_OF_CELL * np.ravel(width_BF) * np.ravel(rise_spread(batch, model, above_BF, place_BF2))
     place = np.reshape(place_BF2, (-1, 1, 2)) * stretch(many, np.ravel(above_BF))[:, None, None]
@@ -225,8 +229,10 @@ def _centred(value_SN: Values, weight_SN: Values) -> Values:
     return value_SN - np.sum(weight_SN * value_SN, axis=1, keepdims=True) / total_S1
 
 
-def rise_spread(batch: EvidenceBatch, model: PropagationModel, above_BF: Values, place_BF2: Values) -> Values:
-    """(B, F) how much the differences between the links' distances change with the height: their root mean square."""
+def rise_spread(
+    batch: EvidenceBatch, model: PropagationModel, above_BF: Values, place_BF2: Values
+) -> Float[Values, "B F"]:
+    """How much the differences between the links' distances change with the height: their root mean square."""
     place_S12 = np.reshape(place_BF2, (-1, 1, 2))
     higher, lower = (
         link_distance_m(place_S12, _at_heights(batch, above_BF + step), model)[:, 0] for step in (_STEP_M, -_STEP_M)
@@ -244,8 +250,8 @@ def _at_heights(batch: EvidenceBatch, above_BF: Values) -> EvidenceBatch:
     return raised(batch.select(index), np.ravel(above_BF))
 
 
-def _ground_sigma_m(batch: EvidenceBatch) -> Values:
-    """(B,) standard deviation of the ground's height at the transmitter: as the receivers' own heights differ."""
+def _ground_sigma_m(batch: EvidenceBatch) -> Float[Values, " B"]:
+    """Standard deviation of the ground's height at the transmitter: as the receivers' own heights differ."""
     east, north, up = (batch.position_enu_m[..., axis] for axis in range(3))
     height_BN = up - surface_up_m(east, north, columns(batch.curvature_per_m), np.zeros_like(east))
     return np.hypot(_GROUND_SIGMA_M, np.std(height_BN, axis=1, where=batch.present))
