@@ -21,6 +21,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from heimdall.errors import InputError
+from heimdall.scenarios import check_scenario
 
 PREFIX = "HEIMDALL_"
 Accelerator = Literal["auto", "cpu", "gpu"]
@@ -117,6 +118,12 @@ class Settings(BaseSettings):
     @classmethod
     def _split_program(cls, value: object) -> object:
         return shlex.split(value) if isinstance(value, str) else value
+
+    @field_validator("evaluation_scenario")
+    @classmethod
+    def _known_scenario(cls, value: str) -> str:
+        check_scenario(value)
+        return value
 
     @field_validator("trusted_proxies")
     @classmethod

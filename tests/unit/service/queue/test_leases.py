@@ -57,6 +57,25 @@ def test_the_oldest_job_comes_first_and_a_job_put_back_keeps_its_place(store, ne
     assert claim(store) is None
 
 
+@pytest.mark.parametrize(
+    ("kind", "values", "leaves"),
+    [("evaluate", {}, True), ("export", {}, True), ("train", {"accelerator": "cpu"}, True), ("train", {}, False)],
+)
+def test_what_runs_on_the_cpu_anyway_does_not_hold_the_only_gpu(store, kind, values, leaves):
+    with store.writing() as session:
+        given = {"name": "n", "created_by": "test", "attempts_max": 3} | values
+        job_id = jobs.create(session, kind, {}, **given).id
+    gpu = Claimant("one", "a" * 16, "gpu", gpu_usable=True, beside_gpu=False)
+    beside = Claimant("one", "a" * 16, "gpu", gpu_usable=False, beside_gpu=True)
+    with store.writing() as session:  # another worker with a GPU is no reason to wait either
+        known = {"started_unix_s": 0.0, "heartbeat_unix_s": now_unix_s(), "devices": ["0"], "versions": {}}
+        session.add(Worker(name="two", accelerator="gpu", gpu_usable=True, **known))
+    assert claim(store, beside if not leaves else gpu) is None
+    job = claim(store, beside if leaves else gpu)
+    assert job.id == job_id
+    assert job.accelerator_requested == ("cpu" if leaves else "gpu")
+
+
 def test_without_the_lease_nothing_can_be_written(store, new_job):
     new_job()
     job = claim(store)
