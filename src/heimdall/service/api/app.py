@@ -34,6 +34,7 @@ from heimdall.service.queue import notifications
 from heimdall.service.queue.jobs import QueueStatistics
 from heimdall.service.queue.planning import Planner
 from heimdall.service.settings import Settings
+from heimdall.service.storage import leftovers
 from heimdall.service.storage import sessions as sessions_of
 from heimdall.service.storage.run_reader import RunFolders
 
@@ -131,6 +132,7 @@ def _lifespan(parts: Parts, health: Health) -> Any:
     async def run(_app: FastAPI) -> AsyncIterator[None]:
         if orphans := sessions_of.remove_orphans(parts.store, parts.settings):
             log.info("deleted %d folders of sessions that a crash had left without a row", orphans)
+        leftovers.clear(parts.settings, parts.artifacts)
         health.start()
         parts.mirror.start()
         parts.promoter.start()

@@ -22,6 +22,7 @@ from heimdall.service.outage import database_outage
 from heimdall.service.queue import leases
 from heimdall.service.queue.leases import Claimant
 from heimdall.service.settings import Settings
+from heimdall.service.storage import leftovers
 from heimdall.service.worker.attempt import Attempt
 from heimdall.service.worker.launch import Slot, Tools
 
@@ -89,6 +90,7 @@ class Supervisor(threading.Thread):
 
     def run(self) -> None:
         self._guarded(self._take_back)
+        self._guarded(self._clear)
         while not self._leaving.is_set() or self._attempts:
             self._round()
             self._bell.wait(self._settings.poll_s)
@@ -132,6 +134,9 @@ class Supervisor(threading.Thread):
             moved = leases.take_back(session, self._owner)
         for job_id, state in moved:
             log.warning("job %s: an earlier process of this worker held it; now %s", job_id, state)
+
+    def _clear(self) -> None:
+        leftovers.clear(self._settings, self._tools.artifacts)
 
     def _sweep(self) -> None:
         if time.monotonic() < self._sweep_s:
