@@ -40,6 +40,7 @@ class Slot:
     environment: Mapping[str, str] = field(default_factory=dict)
     gpu_memory_gb: float | None = None
     """None where it has none, or it is not known."""
+    on_gpu: bool = False
 
 
 @dataclass(frozen=True)
