@@ -22,7 +22,7 @@ from heimdall.service.api.limits import BODY_LIMIT_BYTES, BodyLimit
 from heimdall.service.api.methods import HeadAsGet
 from heimdall.service.api.parts import Parts
 from heimdall.service.api.requests import HEADER, Observed
-from heimdall.service.api.routes import jobs, locate, models, receivers, sessions, system
+from heimdall.service.api.routes import jobs, locate, models, online_receivers, receivers, sessions, system
 from heimdall.service.concurrent_locating import Locator, RateLimit
 from heimdall.service.database.store import Store
 from heimdall.service.health import metrics, probes
@@ -33,6 +33,7 @@ from heimdall.service.models.promotion import Promoter
 from heimdall.service.queue import notifications
 from heimdall.service.queue.jobs import QueueStatistics
 from heimdall.service.queue.planning import Planner
+from heimdall.service.receivers.refresher import Refresher
 from heimdall.service.settings import Settings
 from heimdall.service.storage import sessions as sessions_of
 from heimdall.service.storage.run_reader import RunFolders
@@ -79,8 +80,9 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
         app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **_CORS)
     app.add_middleware(Observed, registry=registry, prefix=PREFIX)  # the last one is the outermost
     problems.install(app)
-    for router in (jobs.router, locate.router, sessions.router, receivers.router, models.router, system.router):
-        app.include_router(router, prefix=PREFIX)
+    # Receivers by address come before `receivers/{receiver_id}`.
+    for routes in (jobs, locate, sessions, online_receivers, receivers, models, system):
+        app.include_router(routes.router, prefix=PREFIX)
     app.include_router(_health_routes(health, registry))
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's own way to change the document
     return app
@@ -103,6 +105,7 @@ def _parts(settings: Settings, store: Store, celery: Celery, statistics: QueueSt
         health=_health(settings, store, artifacts, celery, statistics),
         mirror=MlflowSync(settings, store),
         promoter=Promoter(settings, store, models, notifier),
+        refresher=Refresher(settings, store),
     )
 
 
@@ -134,10 +137,12 @@ def _lifespan(parts: Parts, health: Health) -> Any:
         health.start()
         parts.mirror.start()
         parts.promoter.start()
+        parts.refresher.start()
         yield
         health.stop()
         parts.mirror.stop()
         parts.promoter.stop()
+        parts.refresher.stop()
         parts.notifier.close()
         parts.locator.close()
 

@@ -20,6 +20,7 @@ from heimdall.service.models.model_cache import ModelCache
 from heimdall.service.models.promotion import Promoter
 from heimdall.service.queue.notifications import Notifier
 from heimdall.service.queue.planning import Planner
+from heimdall.service.receivers.refresher import Refresher
 from heimdall.service.settings import Settings
 from heimdall.service.storage.run_reader import RunFolders
 
@@ -38,6 +39,7 @@ class Parts:
     health: Health
     mirror: MlflowSync
     promoter: Promoter
+    refresher: Refresher
 
 
 def parts_of(request: Request) -> Parts:

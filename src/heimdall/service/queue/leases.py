@@ -64,11 +64,13 @@ class Claimant:
     memory_gb: float | None = None
     """That no other job of this worker was promised."""
     takes: tuple[str, ...] = EVERYTHING
+    has_device: bool = True
+    """Something to compute on is free."""
 
     @property
     def offer(self) -> Offer:
         gpus = (self.gpu_memory_gb,) if self.gpu_usable else ()
-        return Offer(self.accelerator, gpus, self.memory_gb, self.takes)
+        return Offer(self.accelerator, gpus, self.memory_gb, self.takes, has_device=self.has_device)
 
 
 def anything_queued(session: Session) -> bool:
