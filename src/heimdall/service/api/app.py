@@ -18,11 +18,12 @@ from heimdall import __version__
 from heimdall.artifacts import Artifacts, open_artifacts
 from heimdall.service.about import about
 from heimdall.service.api import problems
+from heimdall.service.api.fix_keeper import FixKeeper
 from heimdall.service.api.limits import BODY_LIMIT_BYTES, BodyLimit
 from heimdall.service.api.methods import HeadAsGet
 from heimdall.service.api.parts import Parts
 from heimdall.service.api.requests import HEADER, Observed
-from heimdall.service.api.routes import jobs, locate, models, online_receivers, receivers, sessions, system
+from heimdall.service.api.routes import fixes, jobs, locate, models, online_receivers, receivers, sessions, system
 from heimdall.service.concurrent_locating import Locator, RateLimit
 from heimdall.service.database.store import Store
 from heimdall.service.health import metrics, probes
@@ -81,7 +82,7 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
     app.add_middleware(Observed, registry=registry, prefix=PREFIX)  # the last one is the outermost
     problems.install(app)
     # Receivers by address come before `receivers/{receiver_id}`.
-    for routes in (jobs, locate, sessions, online_receivers, receivers, models, system):
+    for routes in (jobs, locate, sessions, fixes, online_receivers, receivers, models, system):
         app.include_router(routes.router, prefix=PREFIX)
     app.include_router(_health_routes(health, registry))
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's own way to change the document
@@ -92,6 +93,7 @@ def _parts(settings: Settings, store: Store, celery: Celery, statistics: QueueSt
     artifacts = open_artifacts(settings.artifact_address)
     models = ModelCache(artifacts, settings.home / "warm")
     notifier = notifications.Notifier(celery)
+    locator = Locator(settings, store, models)
     return Parts(
         settings=settings,
         store=store,
@@ -99,13 +101,14 @@ def _parts(settings: Settings, store: Store, celery: Celery, statistics: QueueSt
         folders=RunFolders(settings, artifacts),
         notifier=notifier,
         models=models,
-        locator=Locator(settings, store, models),
+        locator=locator,
         rate=RateLimit(settings.locate_per_minute),
         planner=Planner(settings),
         health=_health(settings, store, artifacts, celery, statistics),
         mirror=MlflowSync(settings, store),
         promoter=Promoter(settings, store, models, notifier),
         refresher=Refresher(settings, store),
+        fix_keeper=FixKeeper(settings, store, locator),
     )
 
 
@@ -134,15 +137,14 @@ def _lifespan(parts: Parts, health: Health) -> Any:
     async def run(_app: FastAPI) -> AsyncIterator[None]:
         if orphans := sessions_of.remove_orphans(parts.store, parts.settings):
             log.info("deleted %d folders of sessions that a crash had left without a row", orphans)
+        beside = (parts.mirror, parts.promoter, parts.refresher, parts.fix_keeper)
         health.start()
-        parts.mirror.start()
-        parts.promoter.start()
-        parts.refresher.start()
+        for thread in beside:
+            thread.start()
         yield
         health.stop()
-        parts.mirror.stop()
-        parts.promoter.stop()
-        parts.refresher.stop()
+        for thread in beside:
+            thread.stop()
         parts.notifier.close()
         parts.locator.close()
 

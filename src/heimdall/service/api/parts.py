@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from heimdall.artifacts import Artifacts
+from heimdall.service.api.fix_keeper import FixKeeper
 from heimdall.service.api.problems import ForbiddenError, UnauthenticatedError
 from heimdall.service.auth import Principal, Role, identify
 from heimdall.service.concurrent_locating import Locator, RateLimit
@@ -40,6 +41,7 @@ class Parts:
     mirror: MlflowSync
     promoter: Promoter
     refresher: Refresher
+    fix_keeper: FixKeeper
 
 
 def parts_of(request: Request) -> Parts:

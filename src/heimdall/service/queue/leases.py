@@ -73,9 +73,10 @@ class Claimant:
         return Offer(self.accelerator, gpus, self.memory_gb, self.takes, has_device=self.has_device)
 
 
-def anything_queued(session: Session) -> bool:
-    """Worth asking before `claim`, which takes SQLite's write lock."""
-    return session.scalar(select(Job.id).where(Job.state == State.QUEUED).limit(1)) is not None
+def anything_queued(session: Session, *, captures: bool = False) -> bool:
+    """Whether one waits of those that record, or of the others: worth asking before `claim` takes SQLite's write lock."""
+    query = select(Job.id).where(Job.state == State.QUEUED, Job.needs_capture == captures)
+    return session.scalar(query.limit(1)) is not None
 
 
 def claim(session: Session, claimant: Claimant, lease_s: float) -> Job | None:

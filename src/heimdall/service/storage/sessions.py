@@ -6,8 +6,10 @@ import itertools
 import math
 import secrets
 import shutil
+import tempfile
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -18,11 +20,13 @@ from sqlalchemy import delete as delete_rows
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from heimdall.artifacts import MissingArtifactError, open_artifacts
 from heimdall.errors import InputError
 from heimdall.formats.readers.read import read_observations
 from heimdall.formats.wording import frequency_text
 from heimdall.formats.writers.truth import write_truth
 from heimdall.observation import Observation, Place, Receiver, Reception
+from heimdall.runs import run_archive
 from heimdall.service.database.paging import Page, Part, newest_first
 from heimdall.service.database.store import Store, StoredSession
 from heimdall.service.errors import UnknownError
@@ -112,7 +116,7 @@ def add(
     )
     try:
         with store.writing() as session:
-            stored.name = stored.name or _distinct(session, default_name(summary))
+            stored.name = stored.name or distinct(session, default_name(summary))
             session.add(stored)
             session.flush()
             session.refresh(stored)
@@ -182,7 +186,14 @@ def search(session: Session, wanted: Wanted) -> tuple[Sequence[StoredSession], i
     return session.scalars(part).all(), total
 
 
-def _distinct(session: Session, name: str) -> str:
+def remove_files(settings: Settings, session_id: str) -> None:
+    """Here, and where other machines reach them."""
+    shutil.rmtree(folder_of(settings, session_id), ignore_errors=True)
+    if settings.carries:
+        open_artifacts(settings.artifact_address).delete(run_archive.data_key(data_name(session_id)))
+
+
+def distinct(session: Session, name: str) -> str:
     """The name, with a number where another session has it."""
     taken = set(session.scalars(select(StoredSession.name).where(StoredSession.name.startswith(name, autoescape=True))))
     others = (f"{name} ({number})" for number in itertools.count(2))
@@ -197,12 +208,26 @@ def get(session: Session, session_id: str) -> StoredSession:
 
 
 def read(settings: Settings, stored: StoredSession) -> list[Observation]:
-    folder = folder_of(settings, stored.id)
+    folder = _files_of(settings, stored.id)
     if not folder.is_dir():
         raise InputError(
             f"the files of session {stored.name} are gone from the data folder: delete it, upload it again"
         )
     return _named(stored.name, folder, read_observations(folder, limits_of(settings)))
+
+
+def _files_of(settings: Settings, session_id: str) -> Path:
+    """In this machine's data folder; brought there where a worker elsewhere recorded them."""
+    folder = folder_of(settings, session_id)
+    if folder.is_dir() or not settings.carries:
+        return folder
+    key = run_archive.data_key(data_name(session_id))
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".incoming-") as place, suppress(MissingArtifactError):
+        run_archive.unpack(open_artifacts(settings.artifact_address).fetch(key, Path(place)), Path(place))
+        with suppress(OSError):  # somebody else has brought them meanwhile
+            (Path(place) / session_id).rename(folder)
+    return folder
 
 
 def _named(name: str, folder: Path, observations: Sequence[Observation]) -> list[Observation]:
@@ -234,7 +259,7 @@ def delete(store: Store, settings: Settings, session_id: str) -> None:
     with store.writing() as session:
         get(session, session_id)
         session.execute(delete_rows(StoredSession).where(StoredSession.id == session_id))
-    shutil.rmtree(folder_of(settings, session_id), ignore_errors=True)
+    remove_files(settings, session_id)
 
 
 def remove_orphans(store: Store, settings: Settings) -> int:

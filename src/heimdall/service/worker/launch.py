@@ -37,12 +37,13 @@ TRUST = 0.6
 
 @dataclass(frozen=True)
 class Slot:
-    """A device with room for one program."""
+    """A device with room for one program, or a place for one that records receivers."""
 
     name: str
     environment: Mapping[str, str] = field(default_factory=dict)
     gpu_memory_gb: float | None = None
     """None where it has none, or it is not known."""
+    captures: bool = False
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from heimdall.service.api.parts import Operator, Parts, UsesParts, Viewer
 from heimdall.service.api.problems import documented
 from heimdall.service.api.uploading import form_of, receive_some
 from heimdall.service.database.store import StoredSession
+from heimdall.service.receivers.capture_view import RecordedView, view_recorded
 from heimdall.service.storage import sessions
 from heimdall.service.storage.sessions import Summary, Truth
 from heimdall.service.storage.uploads import Upload, receiving
@@ -38,6 +39,15 @@ class SessionView(BaseModel):
     size_bytes: int
     data: str = Field(description="How a job names it in its `data`.", examples=["sessions/0123456789abcdef"])
     summary: Summary
+    job: str | None = Field(description="The job that recorded it; null: it was uploaded.")
+    recorded: RecordedView | None = Field(description="What each receiver gave; null: it was uploaded.")
+    fix_state: str | None = Field(
+        description="Of a recording: waiting, located or failed; its fixes are in `GET /fixes`.", examples=["located"]
+    )
+    fix_problem: str | None = Field(description="Why it is not located.")
+    pinned: bool = Field(description="Never deleted for its age or size.")
+    deleted_utc: datetime | None = Field(description="In the bin since.")
+    deleted_by: str | None = Field(description="null: it was its time.")
 
 
 class SessionList(BaseModel):
@@ -114,12 +124,17 @@ def delete(session_id: SessionId, who: Operator, parts: UsesParts) -> None:
 
 
 def view_session(stored: StoredSession) -> SessionView:
-    values: dict[str, Any] = {name: getattr(stored, name) for name in ("id", "name", "created_by", "size_bytes")}
+    names = ("id", "name", "created_by", "size_bytes", "fix_state", "fix_problem", "pinned", "deleted_by")
+    values: dict[str, Any] = {name: getattr(stored, name) for name in names}
+    deleted_unix_s = stored.deleted_unix_s
     return SessionView(
         **values,
         created_utc=datetime.fromtimestamp(stored.created_unix_s, UTC),
         data=sessions.data_name(stored.id),
         summary=Summary.model_validate(stored.summary),
+        job=stored.job_id,
+        recorded=view_recorded(stored),
+        deleted_utc=None if deleted_unix_s is None else datetime.fromtimestamp(deleted_unix_s, UTC),
     )
 
 
