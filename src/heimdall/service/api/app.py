@@ -24,6 +24,7 @@ from heimdall.service.api.methods import HeadAsGet
 from heimdall.service.api.parts import Parts
 from heimdall.service.api.requests import HEADER, Observed
 from heimdall.service.api.routes import fixes, jobs, locate, models, online_receivers, receivers, sessions, system
+from heimdall.service.api.tidier import Tidier
 from heimdall.service.concurrent_locating import Locator, RateLimit
 from heimdall.service.database.store import Store
 from heimdall.service.health import metrics, probes
@@ -109,6 +110,7 @@ def _parts(settings: Settings, store: Store, celery: Celery, statistics: QueueSt
         promoter=Promoter(settings, store, models, notifier),
         refresher=Refresher(settings, store),
         fix_keeper=FixKeeper(settings, store, locator),
+        tidier=Tidier(settings, store),
     )
 
 
@@ -137,7 +139,7 @@ def _lifespan(parts: Parts, health: Health) -> Any:
     async def run(_app: FastAPI) -> AsyncIterator[None]:
         if orphans := sessions_of.remove_orphans(parts.store, parts.settings):
             log.info("deleted %d folders of sessions that a crash had left without a row", orphans)
-        beside = (parts.mirror, parts.promoter, parts.refresher, parts.fix_keeper)
+        beside = (parts.mirror, parts.promoter, parts.refresher, parts.fix_keeper, parts.tidier)
         health.start()
         for thread in beside:
             thread.start()

@@ -12,6 +12,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from heimdall.artifacts import Artifacts
 from heimdall.service.api.fix_keeper import FixKeeper
 from heimdall.service.api.problems import ForbiddenError, UnauthenticatedError
+from heimdall.service.api.tidier import Tidier
 from heimdall.service.auth import Principal, Role, identify
 from heimdall.service.concurrent_locating import Locator, RateLimit
 from heimdall.service.database.store import Store
@@ -42,6 +43,7 @@ class Parts:
     promoter: Promoter
     refresher: Refresher
     fix_keeper: FixKeeper
+    tidier: Tidier
 
 
 def parts_of(request: Request) -> Parts:

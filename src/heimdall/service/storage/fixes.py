@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import CursorResult, delete, select, update
+from sqlalchemy import CursorResult, select, update
 from sqlalchemy.orm import Session
 
 from heimdall.fix import Fix
@@ -66,10 +66,6 @@ def keep(session: Session, stored: StoredSession, fixes: Sequence[Fix], observat
 def give_up(session: Session, stored: StoredSession, why: str) -> None:
     if _conclude(session, stored, FAILED, why):
         _tell(session, stored, "warning", f"session {stored.id} is not located: {why}")
-
-
-def forget(session: Session, session_id: str) -> None:
-    session.execute(delete(StoredFix).where(StoredFix.session_id == session_id))
 
 
 def _conclude(session: Session, stored: StoredSession, state: str, why: str | None) -> bool:

@@ -28,7 +28,7 @@ from heimdall.formats.writers.truth import write_truth
 from heimdall.observation import Observation, Place, Receiver, Reception
 from heimdall.runs import run_archive
 from heimdall.service.database.paging import Page, Part, newest_first
-from heimdall.service.database.store import Store, StoredSession
+from heimdall.service.database.store import Store, StoredFix, StoredSession
 from heimdall.service.errors import UnknownError
 from heimdall.service.settings import Settings
 from heimdall.service.storage.uploads import Upload, keep, limits_of, size_of
@@ -140,8 +140,10 @@ def find(session: Session) -> Sequence[StoredSession]:
     return find_part(session, Page()).rows
 
 
-def find_part(session: Session, page: Page) -> Part[StoredSession]:
-    return newest_first(session, select(StoredSession), StoredSession, page)
+def find_part(session: Session, page: Page, *, binned: bool = False) -> Part[StoredSession]:
+    """Those in the bin, or all others."""
+    there = StoredSession.deleted_unix_s.is_(None)
+    return newest_first(session, select(StoredSession).where(~there if binned else there), StoredSession, page)
 
 
 class Sort(StrEnum):
@@ -172,7 +174,7 @@ class Wanted:
 
 def search(session: Session, wanted: Wanted) -> tuple[Sequence[StoredSession], int]:
     """The part of the list, and how many there are in all of its kind."""
-    chosen = select(StoredSession)
+    chosen = select(StoredSession).where(StoredSession.deleted_unix_s.is_(None))
     if wanted.text.strip():
         pattern = wanted.text.strip()
         chosen = chosen.where(
@@ -204,6 +206,8 @@ def get(session: Session, session_id: str) -> StoredSession:
     stored = session.get(StoredSession, session_id, populate_existing=True)
     if stored is None:
         raise UnknownError(f"no session {session_id}: `GET /api/v1/sessions` lists them")
+    if stored.deleted_unix_s is not None:
+        raise UnknownError(f"session {session_id} is in the bin: restore it first")
     return stored
 
 
@@ -254,11 +258,17 @@ def set_truth(store: Store, settings: Settings, session_id: str, truth: Place | 
         session.execute(update(StoredSession).where(StoredSession.id == session_id).values(summary=summary))
 
 
-def delete(store: Store, settings: Settings, session_id: str) -> None:
-    """The row first: files without a row are found again by `remove_orphans`, a row without files is a fault."""
+def delete(store: Store, settings: Settings, session_id: str, *, and_fixes: bool = True) -> None:
+    """For good, out of the bin or not; see `keeping.discard`.
+
+    The row first: files without a row are found again by `remove_orphans`, a row without files is a fault.
+    """
     with store.writing() as session:
-        get(session, session_id)
+        if session.get(StoredSession, session_id) is None:
+            get(session, session_id)
         session.execute(delete_rows(StoredSession).where(StoredSession.id == session_id))
+        if and_fixes:
+            session.execute(delete_rows(StoredFix).where(StoredFix.session_id == session_id))
     remove_files(settings, session_id)
 
 
