@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -63,6 +64,22 @@ class GridPosterior:
         mean = np.sum(weight * place, axis=0)
         return mean, (weight * (place - mean)).T @ (place - mean)
 
+    def spread_m2(self, mass: float, place_m: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(2, 2) the second moments about a place of what lies in the region of that mass.
+
+        The far tails of a posterior would make them many times what its regions say. Cutting them off leaves a normal
+        distribution less than it has: its share is put back, so that for one these are its own (Tallis 1963, elliptical
+        truncation: the share is P(chi2 with 4 degrees < r^2) / P(chi2 with 2 degrees < r^2)).
+        """
+        inside = np.where(self._log_density() >= self.log_threshold(mass), self.probability, 0.0)
+        east, north = np.meshgrid(self.east_m - place_m[0], self.north_m - place_m[1])
+        offset = np.stack([east.ravel(), north.ravel()], axis=-1)
+        weight = inside.ravel()[:, None] / inside.sum()
+        # A cell's own width counts where the region is no more than a few cells.
+        cell = np.stack(np.meshgrid(_sizes(self.east_m) ** 2 / 12, _sizes(self.north_m) ** 2 / 12), axis=-1)
+        within = np.sum(weight * cell.reshape(-1, 2), axis=0)
+        return ((weight * offset).T @ offset + np.diag(within)) / _kept_of_normal(mass)
+
     def region(self, probability: float, mass: float | None = None) -> Region:
         """The smallest area with the given mass, as polygons. `mass` differs from `probability` where calibration says so."""
         threshold = self.log_threshold(probability if mass is None else mass)
@@ -90,6 +107,11 @@ class GridPosterior:
     def _to_lonlat(self, place_m: NDArray[np.float64]) -> NDArray[np.float64]:
         latitude, longitude, _ = to_geodetic(self.frame, place_m, self.height_m)
         return np.stack([longitude, latitude], axis=-1)
+
+
+def _kept_of_normal(mass: float) -> float:
+    """The share of its variance that a normal distribution in the plane keeps within the ellipse of that mass."""
+    return 1 + (1 - mass) * math.log(1 - mass) / mass if mass < 1 else 1.0
 
 
 def _sizes(middle_m: NDArray[np.float64]) -> NDArray[np.float64]:

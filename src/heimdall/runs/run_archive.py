@@ -21,10 +21,13 @@ from typing import IO
 
 from heimdall.artifacts import Artifacts
 from heimdall.errors import HeimdallError
+from heimdall.files import held
 from heimdall.runs.reader import CHECKPOINT, RunReader
 
 log = logging.getLogger(__name__)
 
+LEAVING = ".leaving-"
+"""How the name of an archive begins that is on its way into the store."""
 _MARK = ".carried"
 """In a run folder: the key it was last left under, or brought from."""
 _NEWS = ("log.txt", "metrics.jsonl", "progress.json", "warnings.json", "tracking.json", "result.json")
@@ -88,7 +91,7 @@ def unpack(archive: Path, target: Path) -> None:
 
 
 def _put_archive(base: Path, paths: Iterable[Path], key: str, artifacts: Artifacts, mode: str) -> None:
-    with tempfile.NamedTemporaryFile(dir=base.parent, prefix=".leaving-") as file:
+    with tempfile.NamedTemporaryFile(dir=base.parent, prefix=LEAVING) as file, held(Path(file.name)):
         with tarfile.open(fileobj=file, mode=mode) as tar:  # type: ignore[call-overload]  # one of its many modes
             for path in paths:
                 _add(tar, path, str(path.relative_to(base)))

@@ -21,6 +21,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from heimdall.errors import InputError
+from heimdall.scenarios import check_scenario
 
 PREFIX = "HEIMDALL_"
 Accelerator = Literal["auto", "cpu", "gpu"]
@@ -100,7 +101,7 @@ class Settings(BaseSettings):
     cancel_grace_s: float = Field(3.0, ge=0, description="Time a cancelled training has before it is killed.")
     stop_grace_s: float = Field(60.0, ge=0, description="Time a paused or stopped training has to write a checkpoint.")
     disk_free_min_gb: float = Field(1.0, ge=0, description="Free disk space below which the service is not ready.")
-    upload_mb: float = Field(128.0, gt=0, description="Largest upload, and most that one unpacks to.")
+    upload_mb: float = Field(128.0, gt=0, description="Largest upload, and most that its archives unpack to.")
     model_mb: float = Field(2048.0, gt=0, description="Largest model bundle that is imported.")
     upload_s: float = Field(120.0, gt=0, description="Time an upload has to arrive.")
     upload_samples: int = Field(2**25, ge=1, description="Most samples of one uploaded recording.")
@@ -140,6 +141,12 @@ class Settings(BaseSettings):
     def _one_line(cls, value: str) -> str:
         if not value.isprintable() or not value.isascii():
             raise ValueError("a contact is plain text on one line")
+        return value
+
+    @field_validator("evaluation_scenario")
+    @classmethod
+    def _known_scenario(cls, value: str) -> str:
+        check_scenario(value)
         return value
 
     @field_validator("trusted_proxies", "capture_networks")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -97,6 +98,7 @@ def test_six_kiwis_and_two_dongles_are_added_recorded_and_locate_the_transmitter
         assert [name for name, state in states.items() if not state["usable"]] == ["R02"]
         assert states["R02"]["reason"] == "all its 4 slots are taken"
         assert states["R04"]["has_gps"] is False
+        _look_at_the_channel(client)
         job = start(client, {"kind": "record", "frequency_hz": 77_500, "bandwidth_hz": 5_000, "seconds": 20})
         air.start_worker()
         ended = until(lambda: (found := client.get(f"jobs/{job}").json())["finished_utc"] and found)
@@ -129,6 +131,21 @@ def test_six_kiwis_and_two_dongles_are_added_recorded_and_locate_the_transmitter
     assert told["recording"] == f"session {session['id']}: 7 of 8 receivers"
     assert told["fix"].startswith(f"session {session['id']}: {fix['status']}, ")
     assert _within(fix["fix"]["region_95"], TRANSMITTER)
+
+
+def _look_at_the_channel(client: TestClient) -> None:
+    """The transmitter fills 5 kHz round the centre of the 12 kHz that a KiwiSDR gives."""
+    channel = {"frequency_hz": 77_500, "bandwidth_hz": 5_000, "seconds": 2}
+    answer = client.get("receivers/online/R01/spectrum", params=channel)
+    events = [event.split("data: ")[1] for event in answer.text.strip().split("\n\n")]
+    *spectra, end = [json.loads(event) for event in events]
+    assert end == {"reason": None}
+    assert 8 <= len(spectra) <= 11
+    power_db = np.mean([each["power_db"] for each in spectra], axis=0)
+    at_hz = np.linspace(spectra[0]["low_hz"], spectra[0]["high_hz"], len(power_db)) - 77_500
+    assert np.median(power_db[abs(at_hz) < 2000]) > np.median(power_db[abs(at_hz) > 4000]) + 10
+    refused = client.get("receivers/online/R02/spectrum", params=channel)
+    assert (refused.status_code, refused.json()["detail"]) == (409, "R02: all its 4 slots are taken")
 
 
 def test_a_watch_finds_each_transmission_once_although_its_worker_is_killed(air: Site) -> None:

@@ -21,7 +21,6 @@ from heimdall.learning.data.pools import ScenePool, calibration_pool
 from heimdall.learning.data.recordings import Recorded, read_known, recorded_scenes
 from heimdall.learning.model.export import load_weights, weights_of
 from heimdall.learning.options import Processes, TrainingOptions
-from heimdall.learning.recipes import Recipe
 from heimdall.learning.run.bundling import CALIBRATION, TRAINING, export_run
 from heimdall.learning.run.checkpoint import AtomicCheckpointIO, KeepLast
 from heimdall.learning.run.gpu_record import counters, failure
@@ -30,6 +29,7 @@ from heimdall.learning.run.progress import ProgressReport
 from heimdall.learning.run.stop import StopSignal
 from heimdall.learning.run.tracking import Tracker
 from heimdall.learning.run.training_callback import TrainingCallback
+from heimdall.recipes import Recipe
 
 log = logging.getLogger(__name__)
 
@@ -149,11 +149,13 @@ class Run:
 
     def _calibrate(self, module: EvidenceModule, recorded: Recorded | None) -> None:
         self.progress.phase("calibrate", self.recipe.steps)
+        simulated, fitted = self.progress.calibration()
         device = self.options.accelerator.torch_device
         module.network.to(device).eval()
         with self.stop.interruptible():
-            pools = () if recorded is None else (recorded.held_out, recorded.training)
-            calibration = calibrate(module.network, calibration_pool(self.recipe, device), *pools)
+            held_out, trained = (None, None) if recorded is None else (recorded.held_out, recorded.training)
+            pool = calibration_pool(self.recipe, device, simulated)
+            calibration = calibrate(module.network, pool, held_out, trained, fitted)
         self.folder.write_json(CALIBRATION, calibration.to_json())
 
     def _record(self, seconds: float) -> None:

@@ -23,7 +23,17 @@ from heimdall.service.api.limits import BODY_LIMIT_BYTES, BodyLimit
 from heimdall.service.api.methods import HeadAsGet
 from heimdall.service.api.parts import Parts
 from heimdall.service.api.requests import HEADER, Observed
-from heimdall.service.api.routes import fixes, jobs, locate, models, online_receivers, receivers, sessions, system
+from heimdall.service.api.routes import (
+    catalogue,
+    fixes,
+    jobs,
+    locate,
+    models,
+    online_receivers,
+    receivers,
+    sessions,
+    system,
+)
 from heimdall.service.api.tidier import Tidier
 from heimdall.service.concurrent_locating import Locator, RateLimit
 from heimdall.service.database.store import Store
@@ -37,6 +47,7 @@ from heimdall.service.queue.jobs import QueueStatistics
 from heimdall.service.queue.planning import Planner
 from heimdall.service.receivers.refresher import Refresher
 from heimdall.service.settings import Settings
+from heimdall.service.storage import leftovers
 from heimdall.service.storage import sessions as sessions_of
 from heimdall.service.storage.run_reader import RunFolders
 
@@ -83,7 +94,7 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
     app.add_middleware(Observed, registry=registry, prefix=PREFIX)  # the last one is the outermost
     problems.install(app)
     # Receivers by address come before `receivers/{receiver_id}`.
-    for routes in (jobs, locate, sessions, fixes, online_receivers, receivers, models, system):
+    for routes in (jobs, catalogue, locate, sessions, fixes, online_receivers, receivers, models, system):
         app.include_router(routes.router, prefix=PREFIX)
     app.include_router(_health_routes(health, registry))
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's own way to change the document
@@ -139,6 +150,7 @@ def _lifespan(parts: Parts, health: Health) -> Any:
     async def run(_app: FastAPI) -> AsyncIterator[None]:
         if orphans := sessions_of.remove_orphans(parts.store, parts.settings):
             log.info("deleted %d folders of sessions that a crash had left without a row", orphans)
+        leftovers.clear(parts.settings, parts.artifacts)
         beside = (parts.mirror, parts.promoter, parts.refresher, parts.fix_keeper, parts.tidier)
         health.start()
         for thread in beside:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -56,6 +57,9 @@ class JobView(BaseModel):
     updated_utc: datetime
     started_utc: datetime | None
     finished_utc: datetime | None
+    elapsed_s: float | None = Field(
+        description="From its first start to its end, or to now; pauses count.", examples=[312.4]
+    )
     attempts: int
     attempts_max: int
     worker: str | None
@@ -146,6 +150,7 @@ def view_job(job: Job, offers: Sequence[Offer]) -> JobView:
         updated_utc=_time(job.updated_unix_s),
         started_utc=_maybe_time(job.started_unix_s),
         finished_utc=_maybe_time(job.finished_unix_s),
+        elapsed_s=elapsed_s(job),
         attempts=job.attempts,
         attempts_max=job.attempts_max,
         worker=job.worker,
@@ -157,6 +162,13 @@ def view_job(job: Job, offers: Sequence[Offer]) -> JobView:
         error=job.error,
         result=job.result,
     )
+
+
+def elapsed_s(job: Job) -> float | None:
+    """From a job's first start to its end, or to now; None before it was started."""
+    if job.started_unix_s is None:
+        return None
+    return round(max((job.finished_unix_s or time.time()) - job.started_unix_s, 0.0), 1)
 
 
 def view_progress(job: Job) -> ProgressView:

@@ -12,10 +12,13 @@ from typing import Any
 
 from sqlalchemy import JSON, BigInteger, Double, ForeignKey, Index, String, Text, create_engine, event
 from sqlalchemy.engine import URL, Connection, Dialect, Engine
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
+
+from heimdall.service.errors import ConflictError
 
 log = logging.getLogger(__name__)
 
@@ -297,14 +300,18 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
-        with self._writing.begin() as session:
-            session.connection()
-            begun_s = time.monotonic()
-            _transaction.writing = True
-            try:
-                yield session
-            finally:
-                _transaction.writing = False
+        """Raises ConflictError where another has written the same thing at the same moment."""
+        try:
+            with self._writing.begin() as session:
+                session.connection()
+                begun_s = time.monotonic()
+                _transaction.writing = True
+                try:
+                    yield session
+                finally:
+                    _transaction.writing = False
+        except IntegrityError as error:
+            raise ConflictError("someone else has just changed the same thing: look again, then repeat") from error
         held_s = time.monotonic() - begun_s
         if held_s > HELD_S:
             log.warning("a transaction held the database for %.1f s: others could not write meanwhile", held_s)

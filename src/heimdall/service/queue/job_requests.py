@@ -7,7 +7,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, FiniteFloat, StringConstraints, TypeAdapter, model_validator
 
+from heimdall.errors import InputError
+from heimdall.recipes import recipe
+from heimdall.scenarios import check_scenario
 from heimdall.service.queue.capture_requests import RecordRequest, WatchRequest
+from heimdall.service.queue.matching import ON_THE_CPU
 from heimdall.service.queue.request_base import DeviceRequest, Id, Places
 
 RecipeName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
@@ -107,6 +111,19 @@ _REQUEST: TypeAdapter[AnyRequest] = TypeAdapter(JobRequest)
 
 def read_request(document: dict[str, Any]) -> AnyRequest:
     return _REQUEST.validate_python(document)
+
+
+def check_words(request: AnyRequest) -> None:
+    """Raises InputError for a recipe, field or scenario that there is not, and for a value out of bounds.
+
+    Only of new requests: those in the queue may be from another version.
+    """
+    if isinstance(request, TrainRequest):
+        recipe(request.recipe, {key: json.dumps(value) for key, value in request.overrides.items()})
+    if isinstance(request, EvaluateRequest) and request.scenario is not None:
+        check_scenario(request.scenario)
+    if request.kind in ON_THE_CPU and request.needs.any_gpu:
+        raise InputError(f"a job of the kind {request.kind} runs on the CPU and never needs a GPU: leave that out")
 
 
 def stored_form(request: BaseModel) -> dict[str, Any]:

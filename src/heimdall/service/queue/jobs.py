@@ -184,6 +184,8 @@ def move(
 
 
 def record(session: Session, job_id: str, event: str, message: str) -> None:
+    """Whoever follows asks for ids after the last one seen: the row's lock lets the events of a job appear in that order."""
+    session.execute(select(Job.id).where(Job.id == job_id).with_for_update())
     session.add(JobEvent(job_id=job_id, type=event, message=message))
 
 

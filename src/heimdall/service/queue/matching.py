@@ -19,6 +19,8 @@ from heimdall.service.hosting import how_to_start_a_worker
 from heimdall.service.settings import Take
 
 EVERYTHING: tuple[Take, ...] = ("gpu", "cpu", "capture")
+ON_THE_CPU = ("evaluate", "export")
+"""Kinds of job that never use a GPU, wherever they run."""
 _THREE_ANNOUNCEMENTS_S = 30.0
 Gigabytes = Annotated[float, Field(gt=0, le=1e6)]
 
@@ -96,10 +98,16 @@ def _fits_device(offer: Offer) -> ColumnElement[bool]:
     return and_(true(), *conditions)
 
 
+def leaves_gpu_free() -> ColumnElement[bool]:
+    """True for the jobs that would hold a GPU for nothing."""
+    return or_(Job.kind.in_(ON_THE_CPU), func.coalesce(Job.accelerator, "") == "cpu")
+
+
 def better_elsewhere(others: Sequence[Offer], accelerator: str) -> ColumnElement[bool]:
     """For a worker without a GPU: true for the jobs that ask for one and that another worker has one for."""
     wanted = func.coalesce(Job.accelerator, accelerator) == "gpu"
-    return and_(wanted, or_(not_(true()), *(fits(other) for other in others if other.gpus_gb)))
+    there = or_(not_(true()), *(fits(other) for other in others if other.gpus_gb))
+    return and_(wanted, not_(leaves_gpu_free()), there)
 
 
 def can(job: Job, offer: Offer) -> bool:

@@ -17,6 +17,7 @@ from heimdall.service.storage.run_reader import run_folder
 
 def submit(store: Store, request: job_requests.AnyRequest, settings: Settings, created_by: str) -> Job:
     """Put a job into the queue. What it names has to be there now, rather than be missed when its turn comes."""
+    job_requests.check_words(request)
     with store.reading() as session:
         request = _checked(session, request, settings)
     provide(request, settings)

@@ -44,6 +44,7 @@ class Slot:
     gpu_memory_gb: float | None = None
     """None where it has none, or it is not known."""
     captures: bool = False
+    on_gpu: bool = False
 
 
 @dataclass(frozen=True)

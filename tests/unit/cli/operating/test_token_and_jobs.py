@@ -80,6 +80,13 @@ def test_a_job_is_submitted_shown_paused_resumed_and_cancelled(heimdall):
     assert heimdall("jobs", "pause", job["id"])[0] == 1
 
 
+def test_the_list_in_a_file_is_not_cut_and_says_who_and_when(heimdall):
+    name = "a very long name of a training that an eighty column terminal has no room for at all, whatever it does"
+    job_id = heimdall("jobs", "submit", "--name", name)[1].split()[0]
+    listed = heimdall("jobs", "list")[2]
+    assert all(word in listed for word in (job_id, name, "the command line", "started (UTC)", "elapsed"))
+
+
 def test_a_job_that_nobody_can_take_says_so_when_it_is_submitted_and_when_it_is_shown(heimdall):
     code, out, _ = heimdall("jobs", "submit", "--gpu-memory-gb", "24", "--memory-gb", "64")
     assert (code, out.split(maxsplit=1)[1].strip()[:34]) == (0, "queued, waiting: no worker runs; s")

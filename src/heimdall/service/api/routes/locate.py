@@ -84,7 +84,9 @@ class FixView(BaseModel):
     longitude_deg: float | None
     height_m: float | None = Field(description="Above the ellipsoid; null: neither given nor determined.")
     height_sigma_m: float | None = Field(description="0 where the height was given.")
-    covariance_enu_m2: list[list[float]] | None
+    covariance_enu_m2: list[list[float]] | None = Field(
+        description="Of east, north and up about the position, as the 95 % region has it."
+    )
     region_68: dict[str, Any] | None = Field(description="A GeoJSON geometry.")
     region_95: dict[str, Any] | None = Field(description="A GeoJSON geometry.")
     method: str

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import json
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from dataclasses import asdict
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Response
+from fastapi import APIRouter, Body, Query, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.params import Path as InPath
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from heimdall.service.api.parts import Operator, UsesParts, Viewer
+from heimdall.capture.spectrum import Spectrum
+from heimdall.service.api.parts import Operator, Parts, UsesParts, Viewer
 from heimdall.service.api.problems import documented
-from heimdall.service.receivers import online
+from heimdall.service.api.routes import live
+from heimdall.service.database.store import OnlineReceiver
+from heimdall.service.errors import ConflictError
+from heimdall.service.receivers import online, preview
 from heimdall.service.receivers.online import OnlineChange, OnlineFields, OnlineList, OnlineView, view_online
 
 router = APIRouter(prefix="/receivers/online", tags=["receivers"], responses=documented(401, 403, 422, 503))
@@ -36,6 +46,13 @@ class RefreshRequest(BaseModel):
     receivers: list[str] = Field(
         default_factory=list, max_length=online.MOST, description="Ids or names; all that are switched on if empty."
     )
+
+
+_SPECTRA: dict[str, Any] = {
+    "description": "Events named `spectrum` with `utc`, `low_hz`, `high_hz`, `level_dbm` and `power_db`, the power over full "
+    "scale in bins from low to high; at last `end`, with `reason` where the receiver ended it.",
+    "content": {live.MEDIA_TYPE: {"schema": {"type": "string"}}},
+}
 
 
 @router.get("", summary="List receivers by address")
@@ -72,6 +89,27 @@ def get(which: Which, who: Viewer, parts: UsesParts) -> OnlineView:
         return view_online(online.get(session, which))
 
 
+@router.get(
+    "/{which}/spectrum",
+    summary="What a receiver hears",
+    responses=documented(404, 409) | {200: _SPECTRA},
+    response_class=StreamingResponse,
+)
+async def spectrum(
+    which: Which,
+    who: Operator,
+    parts: UsesParts,
+    frequency_hz: Annotated[float, Query(gt=0, le=30e9, description="Centre of the channel.")],
+    bandwidth_hz: Annotated[float, Query(gt=0, le=20e6)] = 10_000.0,
+    seconds: Annotated[float, Query(ge=1, le=preview.MOST_S)] = 30.0,
+) -> StreamingResponse:
+    """Before recording: about five spectra a second. It takes a slot of the receiver as long as somebody listens."""
+    receiver = await run_in_threadpool(_known, parts, which)
+    found = preview.spectra(receiver, frequency_hz, bandwidth_hz, parts.settings, seconds)
+    first = await anext(found, None)  # what is wrong is said before the stream begins
+    return StreamingResponse(_told(first, found), media_type=live.MEDIA_TYPE, headers={"Cache-Control": "no-store"})
+
+
 @router.patch("/{which}", summary="Switch a receiver off or on, or change it", responses=documented(404, 413))
 def change(which: Which, change: Annotated[OnlineChange, Body()], who: Operator, parts: UsesParts) -> OnlineView:
     """What is left out stays as it is. One that is switched off is not asked and not recorded."""
@@ -84,3 +122,26 @@ def delete(which: Which, who: Operator, parts: UsesParts) -> None:
     """Its recordings stay. Jobs that would record it go on without it."""
     with parts.store.writing() as session:
         online.delete(session, which)
+
+
+def _known(parts: Parts, which: str) -> OnlineReceiver:
+    with parts.store.reading() as session:
+        return online.get(session, which)
+
+
+async def _told(first: Spectrum | None, found: AsyncGenerator[Spectrum]) -> AsyncIterator[str]:
+    reason = None
+    async with aclosing(found):
+        if first is not None:
+            yield _event("spectrum", first)
+        try:
+            async for each in found:
+                yield _event("spectrum", each)
+        except ConflictError as error:
+            reason = str(error)
+    yield f"event: end\ndata: {json.dumps({'reason': reason})}\n\n"
+
+
+def _event(name: str, spectrum: Spectrum) -> str:
+    document = asdict(spectrum) | {"utc": spectrum.utc.isoformat()}
+    return f"event: {name}\ndata: {json.dumps(document)}\n\n"
