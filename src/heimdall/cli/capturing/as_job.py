@@ -59,6 +59,8 @@ class JobReport:
 
     def part(self, part: Part) -> None:
         known = self._parts.get(part.name, {})
+        if part.stage.value == "recording":
+            self._doing["stage"] = "recording"
         self._parts[part.name] = part.to_json() | {"level_dbm": part.level_dbm}
         self.write(now=known.get("state") != part.stage.value)
 
@@ -93,6 +95,8 @@ class JobReport:
             return min(1.0, max(0.0, 1 - left_s / whole_s)), left_s
         if self._most is None:
             return None, None
+        if self.recordings >= self._most:
+            return 1.0, 0.0
         so_far_s = max((part["seconds"] for part in self._parts.values()), default=0.0)
         current = min(1.0, so_far_s / self._seconds) if self._doing["stage"] in ("asking", "recording") else 0.0
         current_s = self._seconds * (1 - current) if self._most == 1 else None

@@ -54,10 +54,18 @@ class FixKeeper(threading.Thread):
         try:
             located = self._locator.run(lambda: self._located(stored)).result()
         except InputError as error:
-            with self._store.writing() as session:
-                return fixes.give_up(session, stored, str(error))
+            return self._give_up(stored, str(error))
+        except (HeimdallError, SQLAlchemyError, OSError):
+            raise  # it may go better the next time
+        except Exception as error:  # one recording that nobody can locate must not keep the others from it
+            log.exception("session %s cannot be located", stored.id)
+            return self._give_up(stored, f"internal error: {type(error).__name__}")
         with self._store.writing() as session:
             fixes.keep(session, stored, located.fixes, located.observations)
+
+    def _give_up(self, stored: StoredSession, why: str) -> None:
+        with self._store.writing() as session:
+            fixes.give_up(session, stored, why)
 
     def _located(self, stored: StoredSession) -> LocatedSession:
         observations = sessions.read(self._settings, stored)

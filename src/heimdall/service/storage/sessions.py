@@ -140,10 +140,13 @@ def find(session: Session) -> Sequence[StoredSession]:
     return find_part(session, Page()).rows
 
 
-def find_part(session: Session, page: Page, *, binned: bool = False) -> Part[StoredSession]:
-    """Those in the bin, or all others."""
+def find_part(session: Session, page: Page, *, binned: bool = False, job_id: str | None = None) -> Part[StoredSession]:
+    """Those in the bin, or all others; of one job, if it is named."""
     there = StoredSession.deleted_unix_s.is_(None)
-    return newest_first(session, select(StoredSession).where(~there if binned else there), StoredSession, page)
+    query = select(StoredSession).where(~there if binned else there)
+    if job_id is not None:
+        query = query.where(StoredSession.job_id == job_id)
+    return newest_first(session, query, StoredSession, page)
 
 
 class Sort(StrEnum):

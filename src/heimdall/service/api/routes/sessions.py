@@ -18,6 +18,7 @@ from heimdall.service.api.parts import Operator, Parts, UsesParts, Viewer
 from heimdall.service.api.problems import documented
 from heimdall.service.api.uploading import form_of, receive_some
 from heimdall.service.database.store import StoredSession
+from heimdall.service.queue.request_base import Id
 from heimdall.service.receivers.capture_view import RecordedView, view_recorded
 from heimdall.service.storage import keeping, sessions
 from heimdall.service.storage.keeping import Usage
@@ -104,9 +105,10 @@ def find(
     parts: UsesParts,
     page: UsesPage,
     binned: Annotated[bool, Query(alias="bin", description="Those in the bin instead.")] = False,
+    job: Annotated[Id | None, Query(description="What this job recorded.")] = None,
 ) -> SessionList:
     with parts.store.reading() as session:
-        found = sessions.find_part(session, page, binned=binned)
+        found = sessions.find_part(session, page, binned=binned, job_id=job)
         used = keeping.used_by(session)
     link_next(request, response, found)
     return SessionList(sessions=[view_session(stored, used.get(stored.id, ())) for stored in found.rows])
