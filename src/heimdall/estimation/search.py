@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import partial
+from typing import Protocol
 
 import numpy as np
 
@@ -41,9 +42,15 @@ LogDensity = Callable[[Array, Array], Array]
 """Places (B, G, 2) and the blur in m, of each scene (B,) or of each place (B, G), to the log posterior density (B, G)."""
 
 
+class LogDensityAbove(Protocol):
+    """A `LogDensity`, also of places (B, G) above the height at which the transmitter is looked for."""
+
+    def __call__(self, place_BG2: Array, blur_m_B: Array, above_m_BG: Array | float = 0.0) -> Array: ...
+
+
 def log_posterior(
     batch: EvidenceBatch, model: PropagationModel, *, prior: bool = True, single: bool = True
-) -> LogDensity:
+) -> LogDensityAbove:
     """The log posterior density, up to a constant, as a function of places and blur.
 
     For numpy in single precision where it is enough (`single_precision`), which is within 1e-3 of the reference near the
@@ -56,8 +63,8 @@ def log_posterior(
     before = prior_density(batch, model)
     curvature = columns(batch.curvature_per_m)
 
-    def density(place_BG2: Array, blur_m_B: Array) -> Array:
-        distance_BGN = link_distance_m(place_BG2, batch, model)
+    def density(place_BG2: Array, blur_m_B: Array, above_m_BG: Array | float = 0.0) -> Array:
+        distance_BGN = link_distance_m(place_BG2, batch, model, above_m_BG)
         total = arrivals(distance_BGN, blur_m_B) + levels(place_BG2, distance_BGN)
         total = total + before(place_BG2) if prior else total
         on_earth_BG = on_near_side(place_BG2[..., 0], place_BG2[..., 1], curvature)

@@ -1,14 +1,17 @@
 """The likelihood of arrival times for numpy, several times as fast as `likelihood` has it, which is its reference.
 
 Lateness is reckoned from the most precise receiver's own time and then held in single precision: a part in 10^7 of it, far
-less than a clock's uncertainty where it matters, and an error of some 1e-5 in the log-likelihood. Places lie in the last axis, so
-that every step runs over long rows, in blocks that stay in the cache and without new arrays.
+less than a clock's uncertainty where it matters, and an error of some 1e-5 in the log-likelihood. Receivers come first, the most
+precise one before all others, and places last, so that every step runs over long rows, in blocks that stay in the cache and in
+memory that is used again.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,13 +34,14 @@ Double = NDArray[np.float64]
 ArrivalDensity = Callable[[Double, Double | None], Double]
 """Distances (B, G, N) and the blur in m, of each scene or place or None, to the log-likelihood (B, G)."""
 
-_BLOCK = 32_768
-"""Figures of one temporary: half a dozen of them fit into the cache of one core."""
+_BLOCK = 65_536
+"""Figures of one temporary: half a dozen of them fit into the cache."""
 _MOST_DIGITS = 37
 """Decimal digits that the exponent of single precision spans to either side."""
 _LEAST_SIGMA_S = 4e-10
 """An arrival time better than 12 cm of its way is not one of a radio network."""
 _NEVER = np.float32(-1e9)
+_TINY = np.float32(1e-20)
 
 
 def arrival_density(batch: EvidenceBatch, model: PropagationModel) -> ArrivalDensity | None:
@@ -46,160 +50,207 @@ def arrival_density(batch: EvidenceBatch, model: PropagationModel) -> ArrivalDen
         return None
     if not np.any(batch.has_arrival):
         return lambda distance_BGN, _: np.zeros(distance_BGN.shape[:2])
-    order_BC = precision_order(batch, model)[:, :EMISSION_CANDIDATES]
-    usable_BC = np.take_along_axis(batch.has_arrival, order_BC, axis=1)
     has_two_B1 = np.sum(batch.has_arrival, axis=1, keepdims=True) >= 2
-
-    terms = _Terms(batch, model, order_BC[:, :1])
+    terms = _Terms(batch, model)
 
     def density(distance_BGN: Double, blur_m_B: Double | None) -> Double:
-        scenes, places, receivers = distance_BGN.shape
-        late_NM, sigma_NM = terms.rows(np.swapaxes(distance_BGN, 1, 2), blur_m_B)
-        scene_M = np.repeat(np.arange(scenes), places)
-        value_M = np.empty(scenes * places, dtype=np.float32)
-        step = max(1, _BLOCK // (receivers * order_BC.shape[1]))
-        for start in range(0, len(value_M), step):
-            part = slice(start, start + step)
-            of_M = scene_M[part]
-            links = _Links(late_NM[:, part], sigma_NM[:, part], terms.used_NB[:, of_M], model)
-            value_M[part] = links.profile(order_BC[of_M].T, usable_BC[of_M].T)
-        return np.where(has_two_B1, value_M.reshape(scenes, places).astype(np.float64), 0.0)
+        late_NBG, sigma_NBG = terms.late_and_sigma(np.swapaxes(distance_BGN, 1, 2), blur_m_B)
+        receivers, scenes, places = late_NBG.shape
+        value_BG = np.empty((scenes, places), dtype=np.float32)
+        for part in _blocks(scenes, places, _BLOCK // (receivers * min(receivers, EMISSION_CANDIDATES))):
+            links = _Links(late_NBG[:, *part], _part(sigma_NBG, part), terms.used_NB1[:, part[0]], model)
+            value_BG[part] = links.profile()
+        return np.where(has_two_B1, value_BG.astype(np.float64), 0.0)
 
     return density
+
+
+def _blocks(scenes: int, places: int, size: int) -> Iterator[tuple[slice, slice]]:
+    """Some scenes with all places, or some places of one scene: about `size` of them together."""
+    together = max(1, size // max(1, places))
+    step = max(1, min(size, places))
+    for scene in range(0, scenes, together):
+        for place in range(0, places, step):
+            yield slice(scene, scene + together), slice(place, place + step)
+
+
+def _part(values_NBG: Single, part: tuple[slice, slice]) -> Single:
+    """One figure may stand for all places of a scene."""
+    return values_NBG[:, *part] if values_NBG.shape[2] > 1 else values_NBG[:, part[0]]
 
 
 class _Terms:
     """Lateness and its standard deviation for any places, with what does not depend on the place computed once."""
 
-    def __init__(self, batch: EvidenceBatch, model: PropagationModel, first_B1: NDArray[np.int64]) -> None:
+    def __init__(self, batch: EvidenceBatch, model: PropagationModel) -> None:
         self.model, self.bandwidth_hz_B = model, batch.bandwidth_hz
         self.slowness = model.refractive_index / SPEED_OF_LIGHT_M_S
-        self.arrival_s_BN1, self.first_B11 = batch.arrival_s[..., None], first_B1[..., None]
-        self.variance_BN1 = (link_sigma_s(batch, model) ** 2).astype(np.float32)[..., None]
-        self.used_NB = batch.has_arrival.T.astype(np.float32)
+        self.order_NB = (np.arange(len(batch)), precision_order(batch, model).T)
+        self.arrival_s_NB1 = self._ordered(batch.arrival_s)[..., None]
+        self.variance_NB1 = (self._ordered(link_sigma_s(batch, model)) ** 2).astype(np.float32)[..., None]
+        self.used_NB1 = self._ordered(batch.has_arrival)[..., None]
 
-    def rows(self, distance_BNG: Double, blur_m_B: Double | None) -> tuple[Single, Single]:
-        """Both (N, B G), the lateness against that of the first receiver."""
-        late_BNG = distance_BNG * -self.slowness
-        late_BNG += self.arrival_s_BN1
-        late_BNG -= np.take_along_axis(late_BNG, self.first_B11, axis=1)
-        return _rows(late_BNG), _rows(np.sqrt(np.maximum(self._variance(distance_BNG, blur_m_B), _LEAST_SIGMA_S**2)))
+    def _ordered(self, values: NDArray[Any]) -> NDArray[Any]:
+        """(N, B, ...) of (B, N, ...), each scene's most precise receiver first."""
+        return values[self.order_NB]
 
-    def _variance(self, distance_BNG: Double, blur_m_B: Double | None) -> Single:
-        model, variance_BNG = self.model, np.broadcast_to(self.variance_BN1, distance_BNG.shape)
+    def late_and_sigma(self, distance_BNG: Double, blur_m_B: Double | None) -> tuple[Single, Single]:
+        """Lateness against that of the first receiver (N, B, G), and its standard deviation (N, B, G or 1)."""
+        distance_NBG = self._ordered(distance_BNG)
+        variance_NBG = self._variance(distance_NBG, blur_m_B)
+        late_NBG = np.multiply(distance_NBG, -self.slowness, out=distance_NBG)
+        late_NBG += self.arrival_s_NB1
+        late_NBG = np.subtract(late_NBG, late_NBG[0], dtype=np.float64).astype(np.float32)
+        return late_NBG, np.sqrt(np.maximum(variance_NBG, np.float32(_LEAST_SIGMA_S**2)))
+
+    def _variance(self, distance_NBG: Double, blur_m_B: Double | None) -> Single:
+        model, variance_NBG = self.model, self.variance_NB1
         if blur_m_B is not None:
-            blur_BG = np.reshape(blur_m_B, (len(blur_m_B), 1, -1)) * self.slowness
-            variance_BNG = variance_BNG + (blur_BG * blur_BG).astype(np.float32)
+            blur_BG = np.reshape(blur_m_B, (len(blur_m_B), -1)) * self.slowness
+            variance_NBG = variance_NBG + (blur_BG * blur_BG).astype(np.float32)
         if model.ground_sigma_s_m or model.hop_echo is not None:
-            far_BNG = distance_BNG.astype(np.float32)
-            variance_BNG = variance_BNG + (far_BNG * np.float32(model.ground_sigma_s_m)) ** 2
+            far_NBG = distance_NBG.astype(np.float32)
+            variance_NBG = variance_NBG + (far_NBG * np.float32(model.ground_sigma_s_m)) ** 2
             if model.hop_echo is not None:
                 bandwidth_hz_B = self.bandwidth_hz_B.astype(np.float32)
-                variance_BNG = variance_BNG + echo_variance_s2(np, far_BNG, bandwidth_hz_B, model.hop_echo)
-        return variance_BNG
+                echo_BGN = echo_variance_s2(np, np.moveaxis(far_NBG, 0, -1), bandwidth_hz_B, model.hop_echo)
+                variance_NBG = variance_NBG + np.moveaxis(echo_BGN, -1, 0)
+        return variance_NBG
 
 
-def _rows(values_BNG: NDArray[np.floating]) -> Single:
-    """(N, B G) in single precision."""
-    return np.swapaxes(values_BNG, 0, 1).astype(np.float32, order="C").reshape(values_BNG.shape[1], -1)
+class _Scratch(threading.local):
+    """Arrays of one thread that are used again: fresh ones would cost more than what is computed in them."""
+
+    def __init__(self) -> None:
+        self.arrays: list[Single] = []
+
+    def take(self, count: int, shape: tuple[int, ...]) -> list[Single]:
+        size = math.prod(shape)
+        if len(self.arrays) < count or self.arrays[0].size < size:
+            self.arrays = [np.empty(max(size, _BLOCK), dtype=np.float32) for _ in range(count)]
+        return [array[:size].reshape(shape) for array in self.arrays[:count]]
+
+
+_scratch = _Scratch()
 
 
 class _Links:
-    """N links to each of M places."""
+    """N links to G places of each of B scenes.
 
-    def __init__(self, late_NM: Single, sigma_NM: Single, weight_NM: Single, model: PropagationModel) -> None:
-        self.late_NM, self.weight_NM, self.model = late_NM, weight_NM, model
-        self.inverse_NM: Single = np.reciprocal(sigma_NM)
-        ratio_NM = sigma_NM * np.float32(1 / model.excess_delay_s)
-        clear = (1 - model.blocked_probability - model.stray_probability) / math.sqrt(2 * math.pi)
-        self.clear_scale_NM: Single = self.inverse_NM * np.float32(clear)
-        self.root_NM = ratio_NM * np.float32(math.sqrt(math.pi / 2))
-        self.decay_NM = np.float32(0.5) * ratio_NM * ratio_NM
-        self.all_used = bool(np.all(weight_NM == 1))
-        # Densities lie between these two; scaled to their geometric mean, so many can be multiplied in single precision.
+    All densities are scaled to the geometric mean of the largest and the least that there are, so that many can be multiplied
+    in single precision.
+    """
+
+    def __init__(
+        self, late_NBG: Single, sigma_NBG: Single, used_NB1: NDArray[np.bool_], model: PropagationModel
+    ) -> None:
+        self.late_NBG, self.used_NB1, self.model = late_NBG, used_NB1, model
+        self.all_used = bool(np.all(used_NB1))
+        inverse_NBG: Single = np.reciprocal(sigma_NBG)
+        precision_NBG = inverse_NBG * inverse_NBG
+        self.precision_NBG = precision_NBG if self.all_used else precision_NBG * used_NB1
         least, most = model.outlier_density_per_s, 1 / _LEAST_SIGMA_S
         self.scale = 1 / math.sqrt(least * most)
         self.together = max(1, int(2 * _MOST_DIGITS / math.log10(most / least)))
+        clear = (1 - model.blocked_probability - model.stray_probability) / math.sqrt(2 * math.pi)
+        self.clear_scale_NBG: Single = inverse_NBG * np.float32(self.scale * clear)
+        self.inverse_NBG = inverse_NBG * np.float32(math.sqrt(0.5))
+        self.ratio_NBG = sigma_NBG * np.float32(math.sqrt(0.5) / model.excess_delay_s)
+        self.floor = np.float32(self.scale * model.outlier_density_per_s)
 
-    def profile(self, order_CM: NDArray[np.int64], usable_CM: NDArray[np.bool_]) -> Single:
-        """(M,) the log-likelihood at the best time of emission, less half the log information about it."""
-        emission_CM = np.take_along_axis(self.late_NM, order_CM, axis=0)
-        total_CNM, clear_CNM = self._density(emission_CM)
-        value_CM = np.where(usable_CM, self._log_sum(total_CNM), _NEVER)
-        best_1M = np.argmax(value_CM, axis=0)[None]
-        value_M = np.take_along_axis(value_CM, best_1M, axis=0)[0]
-        total_NM, clear_NM = (np.take_along_axis(each, best_1M[:, None], axis=0)[0] for each in (total_CNM, clear_CNM))
-        clear_NM = clear_NM / total_NM
-        precision_NM = self.weight_NM * self.inverse_NM * self.inverse_NM
-        for _ in range(EMISSION_ROUNDS):
-            trust_NM = clear_NM * precision_NM + np.float32(1e-6)
-            emission_M = np.sum(trust_NM * self.late_NM, axis=0) / np.sum(trust_NM, axis=0)
-            total_1NM, new_1NM = self._density(emission_M[None])
-            new_NM = new_1NM[0] / total_1NM[0]
-            new_M = self._log_sum(total_1NM)[0]
-            wins_M = new_M > value_M
-            value_M = np.where(wins_M, new_M, value_M)
-            np.copyto(clear_NM, new_NM, where=wins_M)
-        information_M = np.sum((clear_NM + np.float32(LEAST_WEIGHT)) * precision_NM, axis=0)
-        return value_M - np.float32(0.5) * np.log(np.maximum(information_M, np.float32(1e-30)))
-
-    def _log_sum(self, total_CNM: Single) -> Single:
-        """(C, M) sum of the logarithms over the links in use: a logarithm of products costs a seventh of its factors'."""
-        scaled_CNM = total_CNM * np.float32(self.scale)
+    def profile(self) -> Single:
+        """(B, G) the log-likelihood at the best time of emission, less half the log information about it."""
+        total_CNBG, clear_CNBG = self._density(self.late_NBG[:EMISSION_CANDIDATES, None])
+        value_CBG = self._log_sum(total_CNBG)
         if not self.all_used:
-            np.copyto(scaled_CNM, np.float32(1), where=self.weight_NM == 0)
-        links = scaled_CNM.shape[1]
-        parts = [
-            np.multiply.reduce(scaled_CNM[:, i : i + self.together], axis=1) for i in range(0, links, self.together)
-        ]
-        used_M = np.sum(self.weight_NM, axis=0) * np.float32(math.log(self.scale))
-        return sum((np.log(part) for part in parts[1:]), np.log(parts[0])) - used_M
+            np.copyto(value_CBG, _NEVER, where=~self.used_NB1[:EMISSION_CANDIDATES])
+        value_BG = np.maximum.reduce(value_CBG, axis=0)
+        best_C1BG = (value_CBG == value_BG).astype(np.float32)[:, None]
+        # Of candidates that are as good as each other the mean.
+        clear_NBG, total_NBG = (
+            np.add.reduce(np.multiply(each, best_C1BG, out=each), axis=0) for each in (clear_CNBG, total_CNBG)
+        )
+        clear_NBG /= total_NBG
+        for _ in range(EMISSION_ROUNDS):
+            trust_NBG = clear_NBG * self.precision_NBG
+            trust_NBG += np.float32(1e-6)
+            weight_BG = np.add.reduce(trust_NBG, axis=0)
+            trust_NBG *= self.late_NBG
+            emission_BG = np.add.reduce(trust_NBG, axis=0) / weight_BG
+            total_1NBG, new_1NBG = self._density(emission_BG[None, None])
+            new_BG = self._log_sum(total_1NBG)[0]
+            wins_BG = new_BG > value_BG
+            np.copyto(value_BG, new_BG, where=wins_BG)
+            np.copyto(clear_NBG, np.divide(new_1NBG[0], total_1NBG[0], out=new_1NBG[0]), where=wins_BG)
+        clear_NBG += np.float32(LEAST_WEIGHT)
+        information_BG = np.add.reduce(np.multiply(clear_NBG, self.precision_NBG, out=clear_NBG), axis=0)
+        return value_BG - np.float32(0.5) * np.log(np.maximum(information_BG, np.float32(1e-30)))
 
-    def _density(self, emission_CM: Single) -> tuple[Single, Single]:
-        """(C, N, M) the density of each lateness, and the part of it in clear sight; see `likelihood._LinkTerms`."""
+    def _log_sum(self, total_CNBG: Single) -> Single:
+        """(C, B, G) sum of the logarithms over the links in use: a logarithm of products costs a seventh of its factors'."""
+        if not self.all_used:
+            np.copyto(total_CNBG, np.float32(1), where=~self.used_NB1)
+        links = total_CNBG.shape[1]
+        parts = [
+            np.log(np.multiply.reduce(total_CNBG[:, i : i + self.together], axis=1))
+            for i in range(0, links, self.together)
+        ]
+        count_B1 = np.add.reduce(self.used_NB1, axis=0, dtype=np.float32)
+        return sum(parts[1:], parts[0]) - count_B1 * np.float32(math.log(self.scale))
+
+    def _density(self, emission_C1BG: Single) -> tuple[Single, Single]:
+        """(C, N, B, G) the density of each lateness, and the part of it in clear sight; see `likelihood._LinkTerms`.
+
+        Both are overwritten by the next call.
+        """
         model = self.model
-        late: Single = self.late_NM - emission_CM[:, None]
-        scaled: Single = late * self.inverse_NM
-        bell: Single = scaled * scaled
-        bell *= np.float32(-0.5)
-        np.exp(bell, out=bell)
-        clear: Single = bell * self.clear_scale_NM
-        total: Single = clear + np.float32(model.outlier_density_per_s)
+        shape = np.broadcast_shapes(emission_C1BG.shape, self.late_NBG.shape)
+        late, clear, total, *others = _scratch.take(6, shape)
+        np.subtract(self.late_NBG, emission_C1BG, out=late)
         if model.stray_probability:
-            total += _stray(late, model)
+            _stray(late, model, self.scale, out=total)
+            total += self.floor
+        else:
+            total.fill(self.floor)
+        late *= self.inverse_NBG
+        np.multiply(late, late, out=clear)
+        np.negative(clear, out=clear)
+        np.exp(clear, out=clear)
         if model.blocked_probability:
-            total += self._blocked(late, scaled, bell)
+            total += self._blocked(late, clear, *others)
+        clear *= self.clear_scale_NBG
+        total += clear
         return total, clear
 
-    def _blocked(self, late: Single, scaled: Single, bell: Single) -> Single:
-        """The exponentially modified Gaussian; overwrites what it is given."""
-        peak = 0.5 * self.model.blocked_probability / self.model.excess_delay_s
-        root = np.multiply(scaled, np.float32(-math.sqrt(math.pi / 2)), out=scaled)
-        root += self.root_NM
-        sign = np.copysign(np.float32(1), root)
-        np.abs(root, out=root)
-        square = root * root
-        square += np.float32(REN**2)
-        np.sqrt(square, out=square)
-        root *= np.float32(REN - 1)
-        square += root
-        mirrored = np.divide(bell, square, out=square)
+    def _blocked(self, scaled: Single, bell: Single, z: Single, size: Single, root: Single) -> Single:
+        """The exponentially modified Gaussian of lateness in units of sqrt(2) sigma; overwrites all but `bell`."""
+        np.subtract(self.ratio_NBG, scaled, out=z)
+        decay = np.subtract(z, scaled, out=scaled)
+        decay *= self.ratio_NBG
+        # It matters where z < 0 alone, and is below zero there.
+        np.negative(np.abs(decay, out=decay), out=decay)
+        np.exp(decay, out=decay)
+        np.multiply(z, z, out=root)
+        root *= np.float32(math.pi / REN**2)
+        root += np.float32(1)
+        np.sqrt(root, out=root)
+        np.abs(z, out=size)
+        size += _TINY
+        sign = np.divide(z, size, out=z)
+        size *= np.float32(math.sqrt(math.pi) * (1 - 1 / REN))
+        root += size
+        mirrored = np.divide(bell, root, out=root)
         mirrored *= sign
-        mirrored *= np.float32(REN * peak)
-        late *= np.float32(-1 / self.model.excess_delay_s)
-        late += self.decay_NM
-        np.minimum(late, np.float32(0), out=late)
-        np.exp(late, out=late)
         # Twice where the sign is negative, not at all where it is positive.
         np.subtract(np.float32(1), sign, out=sign)
-        sign *= np.float32(peak)
-        late *= sign
-        mirrored += late
+        decay *= sign
+        mirrored += decay
+        mirrored *= np.float32(self.scale * 0.5 * self.model.blocked_probability / self.model.excess_delay_s)
         return mirrored
 
 
-def _stray(late: Single, model: PropagationModel) -> Single:
-    stray = late * np.float32(1 / model.stray_width_s)
-    stray *= stray
-    stray += np.float32(1)
-    return np.divide(np.float32(model.stray_probability / (math.pi * model.stray_width_s)), stray, out=stray)
+def _stray(late: Single, model: PropagationModel, scale: float, out: Single) -> None:
+    np.multiply(late, np.float32(1 / model.stray_width_s), out=out)
+    out *= out
+    out += np.float32(1)
+    np.divide(np.float32(scale * model.stray_probability / (math.pi * model.stray_width_s)), out, out=out)

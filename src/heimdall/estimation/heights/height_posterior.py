@@ -109,7 +109,8 @@ class OverHeights:
     """The log posterior density of places on the ground below, summed over the heights of a profile: a `LogDensity`."""
 
     def __init__(self, batch: EvidenceBatch, model: PropagationModel, profiles: Sequence[Profile]) -> None:
-        self._batch, self._model = batch, model
+        self._batch = batch
+        self._on_ground, self._aloft = log_posterior(batch, model), log_posterior(batch, aloft(model))
         nodes = [_nodes(profile) for profile in profiles]
         self.above_BK = np.array([above for above, _, _ in nodes])
         width_BK = np.array([width for _, width, _ in nodes])
@@ -130,10 +131,9 @@ class OverHeights:
         each = []
         for node in range(self.above_BK.shape[1]):
             above_B = self.above_BK[:, node]
-            model = self._model if node == 0 else aloft(self._model)
+            density = self._on_ground if node == 0 else self._aloft
             place = place_BG2 * stretch(self._batch, above_B)[:, None, None]
-            density = log_posterior(raised(self._batch, above_B), model)
-            value = density(place, np.hypot(blur_BG, self._blur_BK[:, node, None]))
+            value = density(place, np.hypot(blur_BG, self._blur_BK[:, node, None]), above_B[:, None])
             each.append(value + self._log_prior_BK[:, node, None])
         return np.stack(each, axis=1)
 

@@ -16,7 +16,6 @@ from heimdall.estimation.heights.height import (
     Profile,
     Values,
     aloft,
-    raised,
     stretch,
 )
 from heimdall.estimation.likelihood import link_distance_m, link_sigma_s
@@ -175,10 +174,9 @@ def _log_evidence(
     covariance_BF22: Values,
 ) -> Values:
     """(B, F) log of the posterior's integral over the place, up to a constant of the scene: Laplace's approximation."""
-    many = _at_heights(batch, above_BF)
-    blur = BLUR_OF_CELL * np.ravel(width_BF) * np.ravel(rise_spread(batch, model, above_BF, place_BF2))
-    place = np.reshape(place_BF2, (-1, 1, 2)) * stretch(many, np.ravel(above_BF))[:, None, None]
-    value_BF = np.reshape(log_posterior(many, model)(place, blur), above_BF.shape)
+    blur_BF = BLUR_OF_CELL * width_BF * rise_spread(batch, model, above_BF, place_BF2)
+    place_BF2 = place_BF2 * stretch(batch, above_BF)[..., None]
+    value_BF = log_posterior(batch, model)(place_BF2, blur_BF, above_BF)
     return value_BF + 0.5 * np.log(np.linalg.det(covariance_BF22))
 
 
@@ -189,59 +187,54 @@ def _settled(
 
     Gauss-Newton with Cauchy's weights, the emission time eliminated; no step is longer than the area searched.
     """
-    many = _at_heights(batch, above_BF)
-    scale = stretch(many, np.ravel(above_BF))[:, None]
-    place_S2 = np.reshape(start_BF2, (-1, 2)) * scale
+    scale_BF1 = stretch(batch, above_BF)[..., None]
+    furthest_m = batch.half_width_m[:, None, None]
+    place_BF2 = start_BF2 * scale_BF1
     for _ in range(rounds):
-        step_S2, _ = _newton(many, model, place_S2)
-        place_S2 = place_S2 + np.clip(step_S2, -many.half_width_m[:, None], many.half_width_m[:, None])
-    _, covariance_S22 = _newton(many, model, place_S2)
-    return np.reshape(place_S2 / scale, start_BF2.shape), np.reshape(covariance_S22, (*above_BF.shape, 2, 2))
+        step_BF2, _ = _newton(batch, model, place_BF2, above_BF)
+        place_BF2 = place_BF2 + np.clip(step_BF2, -furthest_m, furthest_m)
+    _, covariance_BF22 = _newton(batch, model, place_BF2, above_BF)
+    return place_BF2 / scale_BF1, covariance_BF22
 
 
-def _newton(batch: EvidenceBatch, model: PropagationModel, place_S2: Values) -> tuple[Values, Values]:
-    """A step (S, 2) and the covariance (S, 2, 2) of S scenes."""
+def _newton(
+    batch: EvidenceBatch, model: PropagationModel, place_BF2: Values, above_BF: Values
+) -> tuple[Values, Values]:
+    """A step (B, F, 2) and the covariance (B, F, 2, 2) at each height of each scene."""
     slowness = model.refractive_index / SPEED_OF_LIGHT_M_S
     around = np.array([[0.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]]) * _STEP_M
-    distance_S5N = link_distance_m(place_S2[:, None] + around, batch, model)
-    gradient_SN2 = np.stack(
-        [(distance_S5N[:, ahead] - distance_S5N[:, ahead + 1]) * slowness / (2 * _STEP_M) for ahead in (1, 3)], axis=-1
+    place_BG2 = np.reshape(place_BF2[:, :, None] + around, (len(batch), -1, 2))
+    distance_BGN = link_distance_m(place_BG2, batch, model, np.repeat(above_BF, len(around), axis=1))
+    middle_BFN, *ways_BFN = (distance_BGN[:, start :: len(around)] for start in range(len(around)))
+    sigma_B1N = link_sigma_s(batch, model)[:, None]
+    weight_BFN = batch.has_arrival[:, None] / sigma_B1N**2
+    late_BFN = _centred(batch.arrival_s[:, None] - middle_BFN * slowness, weight_BFN)
+    weight_BFN = weight_BFN / (1 + (late_BFN / sigma_B1N / CAUCHY_TUNING) ** 2)
+    late_BFN = _centred(late_BFN, weight_BFN)
+    east_BFN, north_BFN = (
+        _centred((ahead - behind) * (slowness / (2 * _STEP_M)), weight_BFN)
+        for ahead, behind in (ways_BFN[:2], ways_BFN[2:])
     )
-    sigma_SN = link_sigma_s(batch, model)
-    weight_SN = batch.has_arrival / sigma_SN**2
-    late_SN = _centred(batch.arrival_s - distance_S5N[:, 0] * slowness, weight_SN)
-    weight_SN = weight_SN / (1 + (late_SN / sigma_SN / CAUCHY_TUNING) ** 2)
-    late_SN = _centred(late_SN, weight_SN)
-    gradient_SN2 = np.stack([_centred(gradient_SN2[..., axis], weight_SN) for axis in range(2)], axis=-1)
-    weighted_SN2 = gradient_SN2 * weight_SN[..., None]
-    information_S22 = np.swapaxes(weighted_SN2, 1, 2) @ gradient_SN2
-    information_S22 = information_S22 + np.eye(2) / batch.half_width_m[:, None, None] ** 2
-    covariance_S22 = np.linalg.inv(information_S22)
-    return np.einsum("sij,snj,sn->si", covariance_S22, weighted_SN2, late_SN), covariance_S22
+    gradient_BFN2 = np.stack([east_BFN, north_BFN], axis=-1)
+    weighted_BF2N = np.swapaxes(gradient_BFN2 * weight_BFN[..., None], -1, -2)
+    information_BF22 = weighted_BF2N @ gradient_BFN2 + np.eye(2) / batch.half_width_m[:, None, None, None] ** 2
+    covariance_BF22 = np.linalg.inv(information_BF22)
+    return (covariance_BF22 @ (weighted_BF2N @ late_BFN[..., None]))[..., 0], covariance_BF22
 
 
-def _centred(value_SN: Values, weight_SN: Values) -> Values:
-    total_S1 = np.maximum(weight_SN.sum(axis=1, keepdims=True), 1e-300)
-    return value_SN - np.sum(weight_SN * value_SN, axis=1, keepdims=True) / total_S1
+def _centred(value_BFN: Values, weight_BFN: Values) -> Values:
+    """Less its mean over the links."""
+    total_BF1 = np.maximum(weight_BFN.sum(axis=-1, keepdims=True), 1e-300)
+    return value_BFN - np.sum(weight_BFN * value_BFN, axis=-1, keepdims=True) / total_BF1
 
 
 def rise_spread(batch: EvidenceBatch, model: PropagationModel, above_BF: Values, place_BF2: Values) -> Values:
     """(B, F) how much the differences between the links' distances change with the height: their root mean square."""
-    place_S12 = np.reshape(place_BF2, (-1, 1, 2))
-    higher, lower = (
-        link_distance_m(place_S12, _at_heights(batch, above_BF + step), model)[:, 0] for step in (_STEP_M, -_STEP_M)
-    )
-    many = _at_heights(batch, above_BF)
-    weight_SN = many.has_arrival / link_sigma_s(many, model) ** 2
-    rate_SN = _centred((higher - lower) / (2 * _STEP_M), weight_SN)
-    spread_S = np.sqrt(np.sum(weight_SN * rate_SN**2, axis=1) / np.maximum(weight_SN.sum(axis=1), 1e-300))
-    return np.reshape(spread_S, above_BF.shape)
-
-
-def _at_heights(batch: EvidenceBatch, above_BF: Values) -> EvidenceBatch:
-    """Every scene at each of its heights, as scenes of their own: B times F."""
-    index = np.repeat(np.arange(len(batch)), above_BF.shape[1])
-    return raised(batch.select(index), np.ravel(above_BF))
+    higher, lower = (link_distance_m(place_BF2, batch, model, above_BF + step) for step in (_STEP_M, -_STEP_M))
+    weight_B1N = (batch.has_arrival / link_sigma_s(batch, model) ** 2)[:, None]
+    rate_BFN = _centred((higher - lower) / (2 * _STEP_M), weight_B1N)
+    square_BF, total_B1 = np.sum(weight_B1N * rate_BFN**2, axis=-1), np.maximum(weight_B1N.sum(axis=-1), 1e-300)
+    return np.asarray(np.sqrt(square_BF / total_B1))
 
 
 def _ground_sigma_m(batch: EvidenceBatch) -> Values:
