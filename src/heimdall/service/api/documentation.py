@@ -34,7 +34,7 @@ def install(app: FastAPI) -> None:
         swagger_css_url=f"{_ASSETS}/swagger-ui.css",
         swagger_favicon_url=f"{_ASSETS}/favicon.png",
         oauth2_redirect_url=None,
-        swagger_ui_parameters={"persistAuthorization": False, "docExpansion": "none", "validatorUrl": None},
+        swagger_ui_parameters={"persistAuthorization": False, "docExpansion": "list", "validatorUrl": None},
     )
     router = APIRouter(include_in_schema=False)
     router.add_api_route(PATH, lambda: page, response_class=HTMLResponse, name="docs")
