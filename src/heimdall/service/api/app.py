@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CollectorRegistry
 
 from heimdall import __version__
-from heimdall.artifacts import Artifacts, open_artifacts
+from heimdall.artifacts import open_artifacts
 from heimdall.service.about import about
 from heimdall.service.api import documentation, problems
 from heimdall.service.api.limits import BODY_LIMIT_BYTES, BodyLimit
@@ -91,6 +91,8 @@ def _parts(settings: Settings, store: Store, celery: Celery, statistics: QueueSt
     artifacts = open_artifacts(settings.artifact_address)
     models = ModelCache(artifacts, settings.home / "warm")
     notifier = notifications.Notifier(celery)
+    mirror = MlflowSync(settings, store)
+    both = probes.of_both(settings, store, artifacts, celery, statistics)
     return Parts(
         settings=settings,
         store=store,
@@ -101,8 +103,8 @@ def _parts(settings: Settings, store: Store, celery: Celery, statistics: QueueSt
         locator=Locator(settings, store, models),
         rate=RateLimit(settings.locate_per_minute),
         planner=Planner(settings),
-        health=_health(settings, store, artifacts, celery, statistics),
-        mirror=MlflowSync(settings, store),
+        health=Health([*both, *probes.of_api(store, settings.lease_s, mirror.check)]),
+        mirror=mirror,
         promoter=Promoter(settings, store, models, notifier),
     )
 
@@ -118,13 +120,6 @@ def _body_limit(settings: Settings) -> Callable[[str], int]:
         return upload_bytes if path.startswith(_UPLOADS) else BODY_LIMIT_BYTES
 
     return limit_bytes
-
-
-def _health(
-    settings: Settings, store: Store, artifacts: Artifacts, celery: Celery, statistics: QueueStatistics
-) -> Health:
-    both = probes.of_both(settings, store, artifacts, celery, statistics)
-    return Health([*both, *probes.of_api(store, settings.lease_s)])
 
 
 def _lifespan(parts: Parts, health: Health) -> Any:
