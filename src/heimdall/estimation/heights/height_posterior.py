@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from heimdall.estimation.posterior_window import frame_around, posterior_mass
 from heimdall.estimation.reach import search_radius_m
 from heimdall.estimation.search import LogDensityAbove, square_grid
 from heimdall.evidence.batch import EvidenceBatch
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 _NODES = 12
 _CLIMB_CELLS, _CLIMB_LEVELS = 7, 4
@@ -63,16 +67,16 @@ def search_heights(
     return Found(raised(batch, above_B), frame, mass_BYX, mode_B2 * scale_B[:, None], heights)
 
 
-def _likeliest(profile: Profile) -> Values:
-    """(2,) the place on the ground, or that at the median height aloft where that is the likelier."""
+def _likeliest(profile: Profile) -> Float[Values, " 2"]:
+    """The place on the ground, or that at the median height aloft where that is the likelier."""
     if profile.ground_probability >= 0.5:
         return np.asarray(profile.place_m[0])
     held = np.cumsum(profile.probability[1:])
     return np.asarray(profile.place_m[1 + int(np.searchsorted(held, 0.5 * held[-1]))])
 
 
-def _climbed(density: OverHeights, frame: WindowFrame, mass_BYX: Values) -> Values:
-    """(B, 2) the densest place, from the window's densest cell on."""
+def _climbed(density: OverHeights, frame: WindowFrame, mass_BYX: Values) -> Float[Values, "B 2"]:
+    """The densest place, from the window's densest cell on."""
     scenes, cells = mass_BYX.shape[:2]
     _, size = frame.axis(cells)
     best = np.argmax(np.reshape(mass_BYX / (size[:, :, None] * size[:, None, :]), (scenes, -1)), axis=1)
@@ -166,6 +170,6 @@ def _nodes(profile: Profile) -> tuple[Values, Values, Values]:
     )
 
 
-def _place_at(profile: Profile, above_m: Values) -> Values:
-    """(K, 2) the likeliest place at other heights of the profile."""
+def _place_at(profile: Profile, above_m: Values) -> Float[Values, "K 2"]:
+    """The likeliest place at other heights of the profile."""
     return np.stack([np.interp(above_m, profile.above_m, profile.place_m[:, axis]) for axis in range(2)], axis=-1)
