@@ -113,9 +113,10 @@ class Learned:
     ) -> list[Located]:
         begun = time.perf_counter()
         batch = concatenate([collected.evidence for collected in members])
-        mode_m, _ = find_mode(batch, log_posterior(batch, model), search_radius_m(batch, model))
-        unknown = height_profiles(members, batch, model, mode_m)
-        frame = frame_around(mode_m, batch, model, self.bundle.cells)
+        density = log_posterior(batch, model)
+        mode_m, _ = find_mode(batch, density, search_radius_m(batch, model))
+        unknown = height_profiles(members, batch, model, density, mode_m)
+        frame = frame_around(mode_m, batch, model, self.bundle.cells, density=density)
         window = read_window(batch, model, frame, self.bundle.cells)
         calibration = self.bundle.calibration
         kinds = [_kind(collected, model) for collected in members]

@@ -212,28 +212,38 @@ def _fault_density(evidence: EvidenceBatch, kind: str) -> Float[Values, " N"]:
 
 def _log_odds(evidence: EvidenceBatch, model: PropagationModel, receivers: NDArray[np.int64]) -> Values:
     """Log odds of a fault of each of these receivers, in its time, its level or both, the place found anew without it."""
-    parts = [_left_out(evidence, kind, receivers) for kind in _KINDS]
-    _, found = log_evidence(concatenate([evidence, *(without for without, _ in parts)]), model)
-    odds = np.reshape(found[1:], (len(_KINDS), -1)) + np.stack([fault for _, fault in parts]) - found[0]
+    odds, _ = _odds_of_faults(evidence, model, receivers)
     return np.asarray(np.logaddexp.reduce(odds - math.log(len(_KINDS)), axis=0))
+
+
+def _odds_of_faults(
+    evidence: EvidenceBatch, model: PropagationModel, receivers: NDArray[np.int64]
+) -> tuple[Values, Values]:
+    """Log odds (kinds, R) of each kind of fault of these receivers, and the place (kinds, R, 2) found without what is wrong.
+
+    Without times a fault of both is one of the level; what leaves the same measurements is located once.
+    """
+    parts = [_left_out(evidence, kind, receivers) for kind in _KINDS]
+    fault = np.stack([each for _, each in parts])
+    batch = concatenate([evidence, *(without for without, _ in parts)])
+    told = np.concatenate([batch.has_arrival, batch.has_level], axis=1)
+    told[1:][~np.isfinite(fault.ravel())] = told[0]
+    _, first, again = np.unique(told, axis=0, return_index=True, return_inverse=True)
+    place, value = (each[again.ravel()] for each in log_evidence(batch.select(first), model))
+    return np.reshape(value[1:], fault.shape) + fault - value[0], np.reshape(place[1:], (*fault.shape, 2))
 
 
 def fault_of(evidence: EvidenceBatch, model: PropagationModel, receiver: int) -> tuple[Fault, Values]:
     """What the receiver is wrong about, and the place (2,) without it."""
-    found, places = {}, {}
-    for kind in _KINDS:
-        without, fault = _left_out(evidence, kind, np.array([receiver]))
-        place, value = log_evidence(without, model)
-        found[kind], places[kind] = float(value[0] + fault[0]), place[0]
-    _, with_all = log_evidence(evidence, model)
-    return Fault(**{kind: value - float(with_all[0]) for kind, value in found.items()}), places["both"]
+    odds, places = _odds_of_faults(evidence, model, np.array([receiver]))
+    return Fault(*(float(each) for each in odds[:, 0])), places[_KINDS.index("both"), 0]
 
 
 def log_evidence(batch: EvidenceBatch, model: PropagationModel) -> tuple[Values, Values]:
     """The mode (B, 2), and the log of the posterior density integrated over places (B,)."""
     density = log_posterior(batch, model)
     mode, _ = find_mode(batch, density, search_radius_m(batch, model))
-    frame = frame_around(mode, batch, model, _CELLS)
+    frame = frame_around(mode, batch, model, _CELLS, density=density)
     _, size = frame.axis(_CELLS)
     log_area = (np.log(size[:, :, None]) + np.log(size[:, None, :])).reshape(len(batch), -1)
     blur_m = BLUR_OF_CELL * np.exp(0.5 * log_area) * frame.core_m[:, None]
