@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from heimdall.errors import HeimdallError, InputError
+from heimdall.files import held, sweep
+
+_TEMPORARY = ".incoming-"
 
 
 class MissingArtifactError(HeimdallError):
@@ -33,6 +36,9 @@ class Artifacts(Protocol):
     def names(self, prefix: str) -> list[str]:
         """Keys directly below a folder; empty where there is none."""
 
+    def sweep(self) -> int:
+        """Delete what a `put` has left that was killed; how many files."""
+
     def check(self) -> str:
         """What was seen to work; raises when it does not."""
 
@@ -44,12 +50,14 @@ class FolderArtifacts:
     def put(self, source: Path, key: str) -> None:
         target = self._root / key
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
+        temporary = target.with_name(f"{_TEMPORARY}{target.name}.{secrets.token_hex(8)}")
+        temporary.touch()
         try:
-            shutil.copyfile(source, temporary)
-            with temporary.open("rb") as file:
-                os.fsync(file.fileno())
-            temporary.replace(target)
+            with held(temporary):
+                shutil.copyfile(source, temporary)
+                with temporary.open("rb") as file:
+                    os.fsync(file.fileno())
+                temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -65,6 +73,9 @@ class FolderArtifacts:
     def names(self, prefix: str) -> list[str]:
         found = sorted((self._root / prefix).glob("*"))
         return [f"{prefix}/{path.name}" for path in found if path.is_file() and path.name[0] != "."]
+
+    def sweep(self) -> int:
+        return sweep(self._root, f"**/{_TEMPORARY}*")
 
     def check(self) -> str:
         self._root.mkdir(parents=True, exist_ok=True)
@@ -118,6 +129,9 @@ class RemoteArtifacts:
         except FileNotFoundError:
             return []
         return sorted(f"{prefix}/{each['name'].rsplit('/', 1)[-1]}" for each in found if each["type"] == "file")
+
+    def sweep(self) -> int:
+        return 0  # a store shows an upload only once it is whole
 
     def check(self) -> str:
         self._files.invalidate_cache()

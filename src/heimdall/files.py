@@ -1,13 +1,18 @@
-"""Files that are replaced in one step, and where a person's own lists lie."""
+"""Files that are replaced in one step, temporary ones that are cleared away after a kill, and where a person's lists lie."""
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 TEMPORARY_SUFFIX = ".tmp"
+_JUST_MADE_S = 10.0
+"""A temporary file so young may be about to be held."""
 
 
 @contextmanager
@@ -31,6 +36,39 @@ def replacing(path: Path, *, mode: int | None = None, durable: bool = False) -> 
         raise
     if durable:
         _flush(path.parent)
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Mark a temporary file or folder as in use: `sweep` leaves it as long as this process lives and does not let go."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def sweep(folder: Path, pattern: str) -> int:
+    """Delete the files and folders of that name that no living process holds; how many there were."""
+    return sum(_sweep_one(path) for path in folder.glob(pattern)) if folder.is_dir() else 0
+
+
+def _sweep_one(path: Path) -> bool:
+    try:
+        if path.is_symlink() or time.time() - path.stat().st_mtime < _JUST_MADE_S:
+            return False
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:  # gone, or another user's
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
 
 
 def replace_text(path: Path, text: str) -> None:

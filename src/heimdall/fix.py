@@ -141,7 +141,7 @@ class Fix:
     height_m: float | None = None
     """Above the ellipsoid; None where it was neither given nor can be told."""
     covariance_enu_m2: NDArray[np.float64] | None = None
-    """Shape (3, 3); the row of a height that is not estimated is zero."""
+    """Shape (3, 3), of the error of the place as the 95 % region has it; the row of a height that is not estimated is zero."""
     region_68: Region | None = None
     region_95: Region | None = None
     elapsed_ms: float = 0.0

@@ -20,8 +20,8 @@ from rich.console import Console
 from heimdall.learning.accelerator import Accelerator
 from heimdall.learning.data.simulated import simulate
 from heimdall.learning.options import TrainingOptions
-from heimdall.learning.recipes import Recipe, recipe
 from heimdall.learning.run import phases
+from heimdall.recipes import Recipe, recipe
 from heimdall.runs.writer import RunWriter
 
 STAND_IN = os.environ.get("HEIMDALL_TEST_CARD") == "cpu"

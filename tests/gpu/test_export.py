@@ -11,8 +11,8 @@ import torch
 
 from heimdall.inference.bundle import read_bundle
 from heimdall.learning.model.export import PARITY
-from heimdall.learning.recipes import Recipe
 from heimdall.learning.train import train
+from heimdall.recipes import Recipe
 
 
 @pytest.mark.slow

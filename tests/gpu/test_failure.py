@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from heimdall.errors import HeimdallError
-from heimdall.learning.recipes import Recipe
 from heimdall.learning.run.module import EvidenceModule
 from heimdall.learning.train import train
+from heimdall.recipes import Recipe
 
 LOST = "CUDA error: GPU is lost. Reboot the system to recover this GPU"
 

@@ -9,7 +9,7 @@ import torch
 
 from heimdall.benchmark.gpu_measured import peak_of_step
 from heimdall.learning.model.memory import CONTEXT_BYTES, plan_memory
-from heimdall.learning.recipes import Recipe, recipe
+from heimdall.recipes import Recipe, recipe
 
 _TOLERANCE = 0.10
 

@@ -17,10 +17,10 @@ import torch
 from lightning.pytorch import Callback, Trainer
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from heimdall.learning.recipes import Recipe
 from heimdall.learning.run.module import EvidenceModule
 from heimdall.learning.run.phases import _quiet_lightning, _trainer
 from heimdall.learning.train import train
+from heimdall.recipes import Recipe
 from heimdall.runs.writer import RunWriter
 
 Options = Callable[..., Any]

@@ -19,9 +19,9 @@ from heimdall.learning.data.pools import SceneStream, TrainingBatch, pool_size, 
 from heimdall.learning.data.simulated import draws_for, simulate
 from heimdall.learning.model.loss import negative_log_likelihood
 from heimdall.learning.model.memory import CONTEXT_BYTES, GIB, plan_memory
-from heimdall.learning.model.network import EvidenceNetwork
-from heimdall.learning.recipes import Recipe
+from heimdall.learning.model.network import EvidenceNetwork, shape_of
 from heimdall.learning.run.module import make_optimizer
+from heimdall.recipes import Recipe
 
 _WARM_UP = 3
 _LIMIT_S = 300.0
@@ -65,7 +65,7 @@ def evidence_steps(
     recipe: Recipe, device: torch.device, batch: TrainingBatch, *, fused: bool = False
 ) -> Callable[[], None]:
     """The step of a training on a batch that is there."""
-    network = EvidenceNetwork(recipe.network.shape)
+    network = EvidenceNetwork(shape_of(recipe.network))
     steps = Steps(recipe, network, device, fused=fused)
 
     def loss() -> Tensor:
@@ -77,7 +77,7 @@ def evidence_steps(
 
 def bare_steps(recipe: Recipe, device: torch.device, batch: TrainingBatch) -> Callable[[], None]:
     """The same of timm's ConvNeXt alone, with the stem that the window needs."""
-    backbone = EvidenceNetwork(recipe.network.shape).backbone
+    backbone = EvidenceNetwork(shape_of(recipe.network)).backbone
     steps = Steps(recipe, backbone, device)
     return lambda: steps.step(lambda: backbone(batch.window.maps).float().square().mean())
 
@@ -96,7 +96,7 @@ def of_recipe(recipe: Recipe, device: torch.device, effort: Effort, card_bytes: 
     bare_s = median_s(bare_steps(recipe, device, batch), device, effort.steps)
     data_s = window_s + pool_s / steps_per_pool(recipe)
     precision = recipe.gpu_precision if device.type == "cuda" else "32-true"
-    planned = plan_memory(recipe.network.shape, recipe.batch_size, precision, card_bytes, recompute=False)
+    planned = plan_memory(shape_of(recipe.network), recipe.batch_size, precision, card_bytes, recompute=False)
     return {
         "batch_size": recipe.batch_size,
         "steps_per_s": 1 / step_s,
@@ -114,7 +114,7 @@ def of_recipe(recipe: Recipe, device: torch.device, effort: Effort, card_bytes: 
 
 def peak_of_step(recipe: Recipe, device: torch.device, steps: int = 3) -> int | None:
     """Most bytes that tensors have in a training step, the optimiser's state among them; None on a CPU, which does not count."""
-    shape, batch_size = recipe.network.shape, recipe.batch_size
+    shape, batch_size = shape_of(recipe.network), recipe.batch_size
     begin_peak(device)
     network = EvidenceNetwork(shape)
     training = Steps(recipe, network, device)

@@ -22,10 +22,10 @@ from heimdall.formats.writers.sigmf_write import write_sigmf
 from heimdall.learning.data.pools import windows_of
 from heimdall.learning.data.simulated import LabelledEvidence, by_model, simulate
 from heimdall.learning.model.memory import plan_memory
-from heimdall.learning.model.network import EvidenceNetwork
-from heimdall.learning.recipes import Recipe
+from heimdall.learning.model.network import EvidenceNetwork, shape_of
 from heimdall.learning.run.module import make_optimizer
 from heimdall.locating.by_likelihood import locate
+from heimdall.recipes import Recipe
 from heimdall.simulation import SCENES_PER_DRAW
 
 _DRAWS = 6
@@ -38,7 +38,7 @@ _CHUNK = 8
 
 def step_on_cpu(recipe: Recipe, scenes: int) -> dict[str, float]:
     """Forward and backward of that many scenes in 32 bits, once to warm up and once timed."""
-    shape = recipe.network.shape
+    shape = shape_of(recipe.network)
     network = EvidenceNetwork(shape).to(memory_format=torch.channels_last)
     maps = torch.randn(scenes, shape.map_channels, shape.cells, shape.cells)
     tokens, present = torch.randn(scenes, RECEIVERS, shape.token_features), torch.ones(scenes, RECEIVERS).bool()
@@ -61,7 +61,7 @@ def step_on_cpu(recipe: Recipe, scenes: int) -> dict[str, float]:
 
 def of_recipe(recipe: Recipe, scene_core_s: float, scene_bytes: float, window_core_s: float, state: float) -> Measured:
     """`state` is the bytes of a checkpoint for each parameter, `window_core_s` that of the recipe's own window."""
-    plan = plan_memory(recipe.network.shape, 8, recipe.gpu_precision, 1, recompute=False)
+    plan = plan_memory(shape_of(recipe.network), 8, recipe.gpu_precision, 1, recompute=False)
     return Measured(
         parameters=plan.parameters,
         gradient_bytes=plan.parameter_bytes,
@@ -113,7 +113,7 @@ def gradient_exchange(recipe: Recipe) -> dict[str, float]:
         done.set_result(bucket.buffer())
         return done
 
-    shape = recipe.network.shape
+    shape = shape_of(recipe.network)
     with _group_of_one():
         network = torch.nn.parallel.DistributedDataParallel(
             EvidenceNetwork(shape).to(memory_format=torch.channels_last)
@@ -141,7 +141,7 @@ def _group_of_one() -> Iterator[None]:
 
 def checkpoint_bytes_per_parameter(recipe: Recipe) -> float:
     """Of weights and the optimiser's state as they are saved."""
-    network = EvidenceNetwork(recipe.network.shape)
+    network = EvidenceNetwork(shape_of(recipe.network))
     optimizer = make_optimizer(network, recipe)
     for parameter in network.parameters():
         parameter.grad = torch.zeros_like(parameter)

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.progress import Progress
+from rich.table import Table
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 
@@ -23,6 +24,8 @@ OnOption = Annotated[
 ]
 
 _LINE_EVERY_S = 20.0
+_NOTHING_CUT = 1000
+"""Characters: wider than any table of ours."""
 
 
 def plain_console(width: int | None = None) -> Console:
@@ -32,6 +35,11 @@ def plain_console(width: int | None = None) -> Console:
 
 console = plain_console()
 """For progress, tables and remarks; never standard output."""
+
+
+def print_table(table: Table) -> None:
+    """On a terminal as wide as that is; elsewhere, as in a file, with nothing cut."""
+    (console if console.is_terminal else plain_console(_NOTHING_CUT)).print(table)
 
 
 def print_json(document: Any) -> None:

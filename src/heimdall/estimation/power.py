@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 from heimdall.arrays import array_namespace, device_of
 from heimdall.estimation.model import PropagationModel
@@ -13,14 +14,19 @@ from heimdall.evidence.radio_map import Mapped
 from heimdall.evidence.recording import DEFAULT_LEVEL_SIGMA_DB
 from heimdall.geometry import Array
 
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
 _DECIBEL = 10 / math.log(10)
 
 LevelDensity = Callable[[Array, Array], Array]
 """Places (B, G, 2) and their distances to the receivers (B, G, N) to the log-likelihood of the powers (B, G)."""
 
 
-def level_log_likelihood(place_BG2: Array, distance_BGN: Array, batch: EvidenceBatch, model: PropagationModel) -> Array:
-    """(B, G) log-likelihood of the received powers: by the radio map of the site where there is one, else by the power law."""
+def level_log_likelihood(
+    place_BG2: Array, distance_BGN: Array, batch: EvidenceBatch, model: PropagationModel
+) -> Float[Array, "B G"]:
+    """Log-likelihood of the received powers: by the radio map of the site where there is one, else by the power law."""
     return level_density(batch, model)(place_BG2, distance_BGN)
 
 
@@ -38,8 +44,10 @@ def level_density(batch: EvidenceBatch, model: PropagationModel, dtype: Array = 
     return lambda _, distance_BGN: law.log_likelihood(distance_BGN)
 
 
-def mapped_log_likelihood(place_BG2: Array, distance_BGN: Array, batch: EvidenceBatch, mapped: Mapped) -> Array:
-    """(B, G) with the transmit power integrated out: normal around the map's mean, and so common to all receivers.
+def mapped_log_likelihood(
+    place_BG2: Array, distance_BGN: Array, batch: EvidenceBatch, mapped: Mapped
+) -> Float[Array, "B G"]:
+    """Log-likelihood with the transmit power integrated out: normal around the map's mean, and so common to all receivers.
 
     The levels are normal with covariance diag(sigma_i^2) + power_sigma^2 1 1^T (Sherman and Morrison's inverse). What a level
     is less certain by than usual widens the map's own uncertainty: the usual was in the survey.
@@ -56,8 +64,8 @@ def mapped_log_likelihood(place_BG2: Array, distance_BGN: Array, batch: Evidence
     return -0.5 * square_BG - 0.5 * xp.sum(log_variance_BGN, axis=-1) - 0.5 * xp.log(total_BG)
 
 
-def power_law_log_likelihood(distance_BGN: Array, batch: EvidenceBatch, model: PropagationModel) -> Array:
-    """(B, G) log-likelihood of the received powers, with transmit power and path-loss exponent integrated out.
+def power_law_log_likelihood(distance_BGN: Array, batch: EvidenceBatch, model: PropagationModel) -> Float[Array, "B G"]:
+    """Log-likelihood of the received powers, with transmit power and path-loss exponent integrated out.
 
     level_i = P - 10 n log10(d_i) + e_i: P flat, n normal, e normal with the shadowing, the calibration and the loss of
     blocked links; a mixture over the shadowing's standard deviation. Shadowing belongs to places: a share of its variance is
@@ -109,8 +117,8 @@ class _PowerLaw:
             return value
         return value + self._silence(decades_BNG, slope / information, information, self.silent_BN)
 
-    def _silence(self, decades_BNG: Array, slope: Array, information: Array, silent_BN: Array) -> Array:
-        """(S, B, G) that those who heard nothing had less than their limits, predicted by what the others heard.
+    def _silence(self, decades_BNG: Array, slope: Array, information: Array, silent_BN: Array) -> Float[Array, "S B G"]:
+        """That those who heard nothing had less than their limits, predicted by what the others heard.
 
         One of `deaf_probability` would have heard nothing anyway.
         """
@@ -166,8 +174,8 @@ def _regression(
 
 def _covariance(
     xp: Array, batch: EvidenceBatch, model: PropagationModel, weight_BN: Array, sigma_db: float, own_BN: Array
-) -> Array:
-    """(B, N, N) of the levels; the identity for receivers without one."""
+) -> Float[Array, "B N N"]:
+    """Covariance of the levels; the identity for receivers without one."""
     apart_BNN = xp.sqrt(
         xp.sum((batch.position_enu_m[:, :, None, :2] - batch.position_enu_m[:, None, :, :2]) ** 2, axis=-1)
     )

@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from heimdall.arrays import array_namespace, device_of
 from heimdall.estimation.model import PropagationModel
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.geometry import Array
 
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
 _LEAST_WIDTH = 0.05
 _FLAT_TO = 0.8
 """The density around the receivers has fallen to half at this many half widths, 1.6 times as far out as the furthest receiver."""
 
-_PEAK = 3 * math.sqrt(3) / (4 * math.pi**2)
-"""Of a density over the plane that falls off as 1 / (1 + r^3)."""
+_FALL = 3.5
+"""Of the density with the distance, far out: docs/explanation/search-area.md says what steeper and flatter ones do."""
+
+_PEAK = _FALL * math.sin(2 * math.pi / _FALL) / (2 * math.pi**2)
+"""Of a density over the plane that falls off as 1 / (1 + r^3.5)."""
 
 
-def log_prior(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel) -> Array:
-    """(B, G) log density per square metre of a transmitter at each place.
+def log_prior(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel) -> Float[Array, "B G"]:
+    """Log density per square metre of a transmitter at each place.
 
     With `inside_probability` a normal with the receivers' own mean and the covariance of a random convex combination of them
-    (weights uniform on the simplex: covariance / (N + 1), N at most the model's). Otherwise proportional to 1 / (1 + (r/s)^3) at
-    r from their mean: flat near them, and of those further than R, far out, a share that falls as 1 / R. It never ends: what
-    is heard may have come from further than anybody expects.
+    (weights uniform on the simplex: covariance / (N + 1), N at most the model's). Otherwise proportional to 1 / (1 + (r/s)^3.5)
+    at r from their mean: flat near them, and of those further than R, far out, a share that falls as R^-1.5. It never ends:
+    what is heard may have come from further than anybody expects.
     """
     return prior_density(batch, model)(place_BG2)
 
@@ -44,7 +51,8 @@ def prior_density(batch: EvidenceBatch, model: PropagationModel) -> Callable[[Ar
         east2_BG, north2_BG = east_BG * east_BG, north_BG * north_BG
         square_BG = (north_B1 * east2_BG - 2 * both_B1 * east_BG * north_BG + east_B1 * north2_BG) / determinant_B1
         square_far_BG = (east2_BG + north2_BG) / scale_B1**2
-        far_BG = square_far_BG * xp.sqrt(square_far_BG)
+        root_BG = xp.sqrt(square_far_BG)
+        far_BG = square_far_BG * root_BG * xp.sqrt(root_BG)
         # The sum of the two parts, neither of which is 0: the outer one falls by a power of the distance alone.
         inside_BG = xp.exp(inside_B1 - outside_B1 - 0.5 * square_BG)
         return outside_B1 + xp.log(inside_BG + 1 / (1 + far_BG))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -70,6 +71,22 @@ class GridPosterior:
         both_m2 = north_m @ self.probability @ east_m
         return mean, np.array([[of_east @ east_m**2, both_m2], [both_m2, of_north @ north_m**2]])
 
+    def spread_m2(self, mass: float, place_m: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(2, 2) the second moments about a place of what lies in the region of that mass.
+
+        The far tails of a posterior would make them many times what its regions say. Cutting them off leaves a normal
+        distribution less than it has: its share is put back, so that for one these are its own (Tallis 1963, elliptical
+        truncation: the share is P(chi2 with 4 degrees < r^2) / P(chi2 with 2 degrees < r^2)).
+        """
+        inside = np.where(self.log_density >= self.log_threshold(mass), self.probability, 0.0)
+        inside /= inside.sum() * _kept_of_normal(mass)
+        east_m, north_m = self.east_m - place_m[0], self.north_m - place_m[1]
+        # A cell's own width counts where the region is no more than a few cells.
+        east_m2 = inside.sum(axis=0) @ (east_m**2 + _sizes(self.east_m) ** 2 / 12)
+        north_m2 = inside.sum(axis=1) @ (north_m**2 + _sizes(self.north_m) ** 2 / 12)
+        both_m2 = north_m @ inside @ east_m
+        return np.array([[east_m2, both_m2], [both_m2, north_m2]])
+
     def region(self, probability: float, mass: float | None = None) -> Region:
         """The smallest area with the given mass, as polygons. `mass` differs from `probability` where calibration says so."""
         return self.regions({probability: probability if mass is None else mass})[0]
@@ -114,6 +131,11 @@ class GridPosterior:
     def _to_lonlat(self, place_m: NDArray[np.float64]) -> NDArray[np.float64]:
         latitude, longitude, _ = to_geodetic(self.frame, place_m, self.height_m)
         return np.stack([longitude, latitude], axis=-1)
+
+
+def _kept_of_normal(mass: float) -> float:
+    """The share of its variance that a normal distribution in the plane keeps within the ellipse of that mass."""
+    return 1 + (1 - mass) * math.log(1 - mass) / mass if mass < 1 else 1.0
 
 
 def _sizes(middle_m: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -9,10 +9,10 @@ from rich.console import Console
 
 from heimdall.errors import InputError
 from heimdall.learning.options import TrainingOptions
-from heimdall.learning.recipes import Recipe
 from heimdall.learning.run.phases import Run, is_first_process
 from heimdall.learning.run.stop import StopSignal
 from heimdall.learning.run.tracking import Tracker
+from heimdall.recipes import Recipe
 from heimdall.runs.writer import SilentRunWriter
 
 

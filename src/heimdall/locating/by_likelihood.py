@@ -243,7 +243,7 @@ def make_fix(
     `height` is what the arrival times tell of it; a height that was given stays as it is, and any other is unknown.
     """
     latitude, longitude, _ = (float(v) for v in to_geodetic(collected.frame, place_m, posterior.height_m))
-    covariance = _covariance(posterior, height)
+    covariance = _covariance(posterior, height, place_m, masses[1])
     region_68, region_95 = posterior.regions({0.68: masses[0], 0.95: masses[1]})
     height_m, height_sigma_m = _told_height(collected, height)
     status, advice = judge(collected, posterior, model)
@@ -275,14 +275,25 @@ def _told_height(collected: Collected, height: Height | None) -> tuple[float | N
     return (None, None) if given_m is None else (given_m, 0.0)
 
 
-def _covariance(posterior: GridPosterior, height: Height | None) -> NDArray[np.float64]:
-    """(3, 3) of east, north and up."""
+def _covariance(
+    posterior: GridPosterior, height: Height | None, place_m: NDArray[np.float64], mass: float
+) -> NDArray[np.float64]:
+    """(3, 3) of east, north and up, about the place: what the 95 % region, which has that mass, says of them."""
     covariance = np.zeros((3, 3))
-    covariance[:2, :2] = posterior.moments()[1]
+    spread_m2 = posterior.spread_m2(mass, place_m)
+    covariance[:2, :2] = spread_m2
     if height is not None:
-        covariance[2, :2] = covariance[:2, 2] = height.covariance_m2
+        whole_m2 = posterior.spread_m2(1.0, posterior.moments()[0])
+        covariance[2, :2] = covariance[:2, 2] = _correlated(np.array(height.covariance_m2), whole_m2, spread_m2)
         covariance[2, 2] = height.sigma_m**2
     return covariance
+
+
+def _correlated(
+    with_height_m2: NDArray[np.float64], whole_m2: NDArray[np.float64], spread_m2: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(2,) the covariance of place and height that leaves their correlation, when the place's is another than the whole one."""
+    return np.asarray(np.linalg.cholesky(spread_m2) @ np.linalg.solve(np.linalg.cholesky(whole_m2), with_height_m2))
 
 
 def _receiver_reports(

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,9 @@ from heimdall.locating.by_likelihood import (
 )
 from heimdall.observation import Observation
 
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
 MethodOf = Callable[[Collected, PropagationModel], str]
 """Which method is to locate an observation."""
 
@@ -44,8 +48,7 @@ MethodOf = Callable[[Collected, PropagationModel], str]
 class NetworkAnswer:
     """What the network says about B scenes: a place in m and a density, for one method."""
 
-    place_m: Array
-    """(B, 2)"""
+    place_m: Float[Array, "B 2"]
     mixture: Mixture
 
 

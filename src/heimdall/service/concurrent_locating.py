@@ -145,14 +145,14 @@ class Locator:
         return list(locate_each(observations, method, None if model is None else self._models.get(model)))
 
     def _helped(self, observations: Sequence[Observation], method: Method, model: Model | None) -> list[Located] | None:
-        """None where the helper is not free."""
-        bundle = None if model is None else self._models.path(model)
-        if bundle is not None and bundle.stat().st_size > _SHARED_BYTES:
+        """None where the helper is not free, or could not do it."""
+        if model is not None and model.size_bytes > _SHARED_BYTES:
             return None
+        bundle = None if model is None else self._models.path(model)
         help_ = self._helper.start(_locate_beside, (observations, method, bundle))
         try:
             return None if help_ is None else help_.result()
-        except BrokenProcessPool:
+        except (BrokenProcessPool, InputError):  # such as a bundle that made room for another meanwhile
             return None
 
     def _check_count(self, count: int) -> None:

@@ -21,10 +21,11 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from heimdall.errors import InputError
+from heimdall.scenarios import check_scenario
 
 PREFIX = "HEIMDALL_"
 Accelerator = Literal["auto", "cpu", "gpu"]
-Take = Literal["gpu", "cpu"]
+Take = Literal["gpu", "cpu", "capture"]
 
 
 class Settings(BaseSettings):
@@ -50,10 +51,27 @@ class Settings(BaseSettings):
     )
     standby_after_s: float = Field(90.0, gt=0, description="How long that worker is away before this one works.")
     takes: Annotated[tuple[Take, ...], NoDecode] = Field(
-        ("gpu", "cpu"),
+        ("gpu", "cpu", "capture"),
         min_length=1,
-        description="Jobs this worker takes: gpu, cpu, or both with a comma; `auto` goes anywhere.",
+        description="Jobs this worker takes, with commas: gpu, cpu, capture (records receivers); `auto` goes anywhere.",
     )
+    capture_slots: int = Field(4, ge=1, le=64, description="Recordings and watches that run at once on this worker.")
+    capture_networks: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Loopback and private networks that receivers may be in (192.168.1.0/24), with commas."
+    )
+    capture_contact: str = Field(
+        "", max_length=200, description="How operators of receivers reach you; it stands in every request to one."
+    )
+    receivers_every_s: float = Field(
+        600.0, ge=0, description="How often receivers by address are asked for their state; 0: only when somebody asks."
+    )
+    keep_recordings_days: float | None = Field(
+        None, gt=0, description="Recordings that are older go into the bin; never if unset."
+    )
+    keep_recordings_gb: float | None = Field(
+        None, gt=0, description="Most that recordings may take; the oldest beyond go into the bin. No limit if unset."
+    )
+    bin_days: float = Field(7.0, ge=0, description="How long sessions stay in the bin before they are deleted.")
     memory_gb: float | None = Field(
         None, gt=0, description="Main memory for this worker's jobs; the machine's or container's if unset."
     )
@@ -83,7 +101,7 @@ class Settings(BaseSettings):
     cancel_grace_s: float = Field(3.0, ge=0, description="Time a cancelled training has before it is killed.")
     stop_grace_s: float = Field(60.0, ge=0, description="Time a paused or stopped training has to write a checkpoint.")
     disk_free_min_gb: float = Field(1.0, ge=0, description="Free disk space below which the service is not ready.")
-    upload_mb: float = Field(128.0, gt=0, description="Largest upload, and most that one unpacks to.")
+    upload_mb: float = Field(128.0, gt=0, description="Largest upload, and most that its archives unpack to.")
     model_mb: float = Field(2048.0, gt=0, description="Largest model bundle that is imported.")
     upload_s: float = Field(120.0, gt=0, description="Time an upload has to arrive.")
     upload_samples: int = Field(2**25, ge=1, description="Most samples of one uploaded recording.")
@@ -118,14 +136,27 @@ class Settings(BaseSettings):
     def _split_program(cls, value: object) -> object:
         return shlex.split(value) if isinstance(value, str) else value
 
-    @field_validator("trusted_proxies")
+    @field_validator("capture_contact")
+    @classmethod
+    def _one_line(cls, value: str) -> str:
+        if not value.isprintable() or not value.isascii():
+            raise ValueError("a contact is plain text on one line")
+        return value
+
+    @field_validator("evaluation_scenario")
+    @classmethod
+    def _known_scenario(cls, value: str) -> str:
+        check_scenario(value)
+        return value
+
+    @field_validator("trusted_proxies", "capture_networks")
     @classmethod
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for each in value:
             ip_network(each)
         return value
 
-    @field_validator("evaluation_data", "takes", "trusted_proxies", "cors_origins", mode="before")
+    @field_validator("evaluation_data", "takes", "trusted_proxies", "cors_origins", "capture_networks", mode="before")
     @classmethod
     def _split_list(cls, value: object) -> object:
         return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from heimdall.errors import InputError
+from heimdall.scenarios import SCENARIO_SUMMARIES, check_scenario
 from heimdall.simulation.chance import Range
 from heimdall.simulation.clock import CLOCK_CLASSES, ClockLaw
 from heimdall.simulation.fault import FaultLaw
@@ -53,8 +53,7 @@ class Scenario:
 
 def scenario(name: str) -> Scenario:
     """The scenario of that name."""
-    if name not in SCENARIOS:
-        raise InputError(f"there is no scenario named {name!r}; choose one of: {', '.join(SCENARIOS)}")
+    check_scenario(name)
     return SCENARIOS[name]
 
 
@@ -62,30 +61,27 @@ def _clocks(*names: str) -> ClockLaw:
     return ClockLaw(classes=tuple(float(name in names) for name in CLOCK_CLASSES))
 
 
-def _varied(base: Scenario, name: str, summary: str, **changes: Any) -> Scenario:
-    return replace(base, name=name, summary=summary, **changes)
+def _varied(base: Scenario, name: str, **changes: Any) -> Scenario:
+    return replace(base, name=name, summary=SCENARIO_SUMMARIES[name], **changes)
 
 
-_MATCHED = Scenario("matched", "the law that the likelihood assumes")
+_MATCHED = Scenario("matched", SCENARIO_SUMMARIES["matched"])
 _WIDEBAND = _varied(
     _MATCHED,
     "wideband-1mhz",
-    "signals of 1 MHz and 30 ns clocks, with echoes and 30 % of the links blocked",
     channels=(Channel(1e6, 8192),),
     clocks=_clocks("30 ns"),
 )
 _CLEAR_SIGHT = _varied(
     _WIDEBAND,
     "clear-sight-1mhz",
-    "signals of 1 MHz and 30 ns clocks, every link in line of sight, no echo",
     medium=Medium(blocked_probability=0.0, echoes=None),
 )
-_SPARSE = _varied(_MATCHED, "sparse", "three receivers only", area=Area(receivers=(3, 3)))
-_DENSE = _varied(_MATCHED, "dense", "12 to 16 receivers", area=Area(receivers=(12, 16)))
+_SPARSE = _varied(_MATCHED, "sparse", area=Area(receivers=(3, 3)))
+_DENSE = _varied(_MATCHED, "dense", area=Area(receivers=(12, 16)))
 _URBAN_SMALL = _varied(
     _MATCHED,
     "urban-small",
-    "a town of 2 to 10 km: 25 kHz to 2 MHz, most links blocked, many echoes, correlated shadowing",
     channels=(Channel(25e3, 4096), Channel(200e3, 8192, 1.6), Channel(1e6, 8192), Channel(2e6, 8192, 1.28)),
     frequency_hz=(400e6, 3.6e9),
     area=Area(half_width_m=(1e3, 5e3), receiver_height_m=(5.0, 40.0), transmitter_height_m=(1.5, 20.0)),
@@ -105,8 +101,6 @@ _URBAN_SMALL = _varied(
 _CONTINENTAL = _varied(
     _MATCHED,
     "continental",
-    "500 to 1000 km on long wave: ground wave with absorption over ground that slows it, sky wave inside its peak, "
-    "recordings that start apart",
     channels=(Channel(1e3, 4096, 2.4), Channel(5e3, 4096, 2.4), Channel(10e3, 4096, 1.2), Channel(5e3, 8192, 4.0)),
     frequency_hz=(50e3, 300e3),
     area=Area(receivers=(3, 8), half_width_m=(250e3, 500e3), reach=1.2),
@@ -130,7 +124,6 @@ _CONTINENTAL = _varied(
 _SKY_WAVE = _varied(
     _MATCHED,
     "sky-wave",
-    "600 to 2400 km on short wave: hops by layers of unknown height, each link its own modes, ground wave near by",
     channels=(Channel(5e3, 4096, 2.4), Channel(10e3, 4096, 1.2), Channel(10e3, 8192, 1.2)),
     frequency_hz=(3e6, 24e6),
     area=Area(receivers=(4, 9), half_width_m=(300e3, 1200e3), reach=1.3),
@@ -141,39 +134,33 @@ _SKY_WAVE = _varied(
 _CLUSTERED_BLOCKING = _varied(
     _MATCHED,
     "clustered-blocking",
-    "one hill near the transmitter blocks every link across it, with delays that belong together",
     medium=Medium(blocked_probability=0.1, hill=Hill()),
 )
 _WRONG_CLOCKS = _varied(
     _MATCHED,
     "wrong-clocks",
-    "30 % of the receivers have a clock 10 to 1000 times worse than they claim",
     clocks=replace(_clocks("30 ns", "300 ns", "3 us"), wrong_probability=0.3),
 )
 _FAULTY_RECEIVER = _varied(
     _MATCHED,
     "faulty-receiver",
-    "in 80 % of the scenes one receiver is misplaced, deaf, or has lost samples",
     area=Area(receivers=(5, 8)),
     faults=FaultLaw(probability=0.8),
 )
 _UNKNOWN_NOISE = _varied(
     _MATCHED,
     "unknown-noise",
-    "noise floors differ by 5 dB, part of the channel is noisier, and the sample rate leaves little room beside it",
     channels=(Channel(12.5e3, 2048, 1.28), Channel(12.5e3, 4096, 4.0), Channel(25e3, 4096, 1.6), Channel(50e3, 8192)),
     equipment=Equipment(noise_figure_sigma_db=5.0, interference_db=(-10.0, 10.0)),
 )
 _SECOND_TRANSMITTER = _varied(
     _MATCHED,
     "second-transmitter",
-    "another signal in the channel, from another place, 3 to 15 dB weaker",
     second=SecondTransmitter(),
 )
 _WIDE_ECHOES = _varied(
     _MATCHED,
     "wide-echoes",
-    "up to six echoes, late by 15 us on average, that a signal of 50 to 400 kHz resolves",
     channels=(Channel(50e3, 8192), Channel(200e3, 8192), Channel(400e3, 8192, 1.6)),
     medium=Medium(echoes=Echoes(most=6, mean_delay_s=15e-6, loss_db=(1.0, 12.0))),
     clocks=_clocks("30 ns", "300 ns", "3 us"),
@@ -181,19 +168,16 @@ _WIDE_ECHOES = _varied(
 _ANTENNA_PATTERN = _varied(
     _MATCHED,
     "antenna-pattern",
-    "the transmitter's antenna is 10 to 25 dB weaker towards its back, the receivers' up to 10 dB",
     medium=Medium(transmitter_pattern_db=(10.0, 25.0), receiver_pattern_db=(0.0, 10.0)),
 )
 _LEVEL_ERRORS = _varied(
     _MATCHED,
     "level-errors",
-    "levels are off by 10 dB where 2 dB are claimed",
     equipment=Equipment(gain_error_db=10.0),
 )
 _ROUGH_RECEIVERS = _varied(
     _MATCHED,
     "rough-receivers",
-    "cheap hardware: 8 bits, oscillators off by parts in a million, missing and weak receivers, recordings that start apart",
     channels=(Channel(12.5e3, 4096, 1.92), Channel(25e3, 4096, 4.0), Channel(50e3, 8192, 1.28)),
     area=Area(receivers=(5, 9), missing_probability=0.2),
     medium=Medium(shadowing_correlation_m=20e3),
@@ -211,7 +195,6 @@ _ROUGH_RECEIVERS = _varied(
 _AIRBORNE = _varied(
     _MATCHED,
     "airborne",
-    "four to seven receivers 10 to 50 km apart hear a transmitter up to 25 km above them, whose height is not stated",
     channels=(Channel(50e3, 8192), Channel(200e3, 8192, 1.6)),
     area=Area(receivers=(4, 7), half_width_m=(10e3, 25e3), transmitter_height_m=(0.0, 25e3)),
     medium=Medium(exponent=(2.0, 2.2), blocked_probability=0.05, mean_excess_delay_s=1e-6, echoes=None),
@@ -220,14 +203,12 @@ _AIRBORNE = _varied(
 _NO_CLOCKS = _varied(
     _MATCHED,
     "no-clocks",
-    "no receiver has a clock to rely on: the power alone says where",
     channels=(Channel(12.5e3, 4096), Channel(25e3, 8192)),
     clocks=_clocks("none"),
 )
 _UNKNOWN_SITE = _varied(
     _NO_CLOCKS,
     "unknown-site",
-    "power alone at a site never seen: any exponent, shared shadows, summits, devices off, transmitters far outside",
     channels=(Channel(12.5e3, 2048), Channel(25e3, 4096)),
     frequency_hz=(100e6, 1e9),
     area=Area(receivers=(4, 12), half_width_m=(1e3, 30e3), reach=3.0),
@@ -268,4 +249,4 @@ SCENARIOS = {
         _AIRBORNE,
     )
 }
-"""In the order in which they are documented."""
+"""All that have a summary, in that order."""

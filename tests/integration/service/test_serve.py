@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -16,32 +18,41 @@ import pytest
 from .conftest import STANDIN, free_port
 from .test_kill import programs_of
 
+TOKEN = re.compile(r"heimdall_[\w-]{30,}")
 TRAIN = {"kind": "train", "recipe": "quick"}
 
 
-@pytest.fixture
-def serve(tmp_path):
-    port, errors = free_port(), tmp_path / "stderr"
+@contextmanager
+def serving(
+    home: Path, errors: Path, authorization: str | None = None, **more: str
+) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
+    """`heimdall serve` on a home folder, and a client with its first token or the one given."""
+    port = free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HEIMDALL_")} | {
-        "HEIMDALL_HOME": str(tmp_path / "home"),
-        "HEIMDALL_PROGRAM": f"{sys.executable} {STANDIN}",
+        "HEIMDALL_HOME": str(home),
         "HEIMDALL_PORT": str(port),
         "HEIMDALL_HEALTH_PORT": str(free_port()),
         "HEIMDALL_ACCELERATOR": "cpu",
     }
     with errors.open("wb") as file:
-        process = subprocess.Popen([sys.executable, "-m", "heimdall", "serve"], env=environment, stderr=file)
+        process = subprocess.Popen([sys.executable, "-m", "heimdall", "serve"], env=environment | more, stderr=file)
     try:
-        token = wait_for(lambda: re.search(r"heimdall_[\w-]{30,}", errors.read_text()))[0]
-        client = httpx.Client(
-            base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {token}"}, timeout=10
-        )
-        wait_for(lambda: is_up(client))
-        yield process, client, tmp_path / "home"
+        if authorization is None:
+            authorization = "Bearer " + wait_for(lambda: TOKEN.search(errors.read_text()), limit_s=120)[0]
+        client = httpx.Client(base_url=f"http://127.0.0.1:{port}", headers={"Authorization": authorization}, timeout=10)
+        wait_for(lambda: is_up(client), limit_s=120)
+        yield process, client
         client.close()
     finally:
         process.kill()
         process.wait()
+
+
+@pytest.fixture
+def serve(tmp_path):
+    home = tmp_path / "home"
+    with serving(home, tmp_path / "stderr", HEIMDALL_PROGRAM=f"{sys.executable} {STANDIN}") as (process, client):
+        yield process, client, home
 
 
 def wait_for(seen, limit_s=60.0):
@@ -108,7 +119,7 @@ def test_a_worker_that_dies_is_started_again(serve):
 
 
 def workers_of(home: Path) -> list[int]:
-    """`heimdall worker` processes on this home, their wardens aside."""
+    """`heimdall worker` processes on this home, their watchdogs aside."""
     processes = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
     return [
         process for process in processes if is_worker(process) and f"HEIMDALL_HOME={home}" in told(process, "environ")
@@ -117,7 +128,7 @@ def workers_of(home: Path) -> list[int]:
 
 def is_worker(process: int) -> bool:
     command = told(process, "cmdline")
-    return "worker" in command and "heimdall" in command and not any("warden" in part for part in command)
+    return "worker" in command and "heimdall" in command and not any("watchdog" in part for part in command)
 
 
 def told(process: int, what: str) -> list[str]:

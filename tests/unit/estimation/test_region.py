@@ -55,6 +55,24 @@ def _drawn(count: int) -> Values:
     return MODE_M + np.stack([east, north], axis=-1)
 
 
+def test_the_spread_of_a_normal_distribution_is_its_covariance() -> None:
+    along, across = np.array([np.cos(np.pi / 6), np.sin(np.pi / 6)]), np.array([-np.sin(np.pi / 6), np.cos(np.pi / 6)])
+    expected_m2 = 1500.0**2 * np.outer(along, along) + 500.0**2 * np.outer(across, across)
+    spread_m2 = _posterior(_normal).spread_m2(0.95, MODE_M)
+    assert np.allclose(spread_m2, expected_m2, rtol=0.03, atol=0.03 * 1500**2)
+
+
+def test_far_tails_do_not_make_the_spread_larger_than_the_region() -> None:
+    def tight_with_tails(east: Values, north: Values) -> Values:
+        distance_m = np.hypot(east, north)
+        return np.asarray(sum(s / w**2 * np.exp(-0.5 * (distance_m / w) ** 2) for s, w in ((0.97, 200), (0.03, 6000))))
+
+    posterior = _posterior(tight_with_tails, reach_m=20e3, cells=400)
+    reach_m = posterior.region(0.95).reach_m(50.0, 10.0)
+    assert np.sqrt(posterior.moments()[1][0, 0]) > 1.5 * reach_m
+    assert 2 < reach_m / np.sqrt(np.linalg.eigvalsh(posterior.spread_m2(0.95, np.zeros(2)))[-1]) < 3.5
+
+
 @pytest.mark.parametrize("probability", [0.5, 0.68, 0.95])
 @pytest.mark.parametrize("uneven", [False, True])
 def test_a_region_holds_the_share_of_drawn_places_that_it_states(probability: float, uneven: bool) -> None:

@@ -14,7 +14,7 @@ from heimdall.estimation.model import TERRESTRIAL
 from heimdall.estimation.posterior_window import frame_around
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.learning.data.simulated import LabelledEvidence
-from heimdall.learning.recipes import Recipe, recipe
+from heimdall.recipes import Recipe, recipe
 from heimdall.simulation import SCENES_PER_DRAW
 
 Drawn = tuple[EvidenceBatch, NDArray[np.float64]]

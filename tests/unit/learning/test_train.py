@@ -19,13 +19,13 @@ from heimdall.inference.bundle import read_bundle
 from heimdall.learning.accelerator import Accelerator
 from heimdall.learning.model.export import weights_sha256
 from heimdall.learning.options import TrainingOptions
-from heimdall.learning.recipes import Recipe
 from heimdall.learning.run import phases as training
 from heimdall.learning.run.bundling import export_run, recipe_of_run
 from heimdall.learning.run.module import EvidenceModule
 from heimdall.learning.run.stop import StoppedError
 from heimdall.learning.run.training_callback import TrainingCallback
 from heimdall.learning.train import train
+from heimdall.recipes import Recipe
 from heimdall.runs.writer import RunWriter
 
 pytestmark = pytest.mark.usefixtures("synthetic_scenes")

@@ -35,8 +35,8 @@ def gpu(
 
 def _measured(device: str, names: list[str]) -> dict[str, Any]:
     from heimdall.benchmark import gpu_measured as measure
-    from heimdall.learning.recipes import recipe
     from heimdall.learning.run.gpu_record import counters
+    from heimdall.recipes import recipe
 
     chosen = [recipe(name) for name in names]
     where, name, card_bytes = _device(device)

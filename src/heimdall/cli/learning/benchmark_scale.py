@@ -15,7 +15,7 @@ from heimdall.errors import InputError
 
 if TYPE_CHECKING:
     from heimdall.benchmark.scale_model import Assumed, Measured, StepCost
-    from heimdall.learning.recipes import Recipe
+    from heimdall.recipes import Recipe
 
 _GPUS = (1, 2, 4, 8, 16, 32, 64)
 _USEFUL = 0.5
@@ -51,8 +51,8 @@ def scale(
     """Measure steps, scenes, sessions and bytes here; tell what n GPUs and a year of receivers take, and what is assumed."""
     try:
         from heimdall.benchmark.scale_model import Assumed
-        from heimdall.learning.recipes import RECIPES
-        from heimdall.learning.recipes import recipe as recipe_named
+        from heimdall.recipes import RECIPES
+        from heimdall.recipes import recipe as recipe_named
     except ModuleNotFoundError as error:
         raise InputError(f"scaling is measured with {error.name}: pip install 'heimdall[train]'") from error
     chosen = recipe_named(recipe)

@@ -32,8 +32,8 @@ def export(
     source = checkpoint or run
     if (source is None) == (untrained is None):
         raise InputError("name a run to export, or a recipe with --untrained")
-    from heimdall.learning.recipes import recipe_with
     from heimdall.learning.run.bundling import export_run, export_untrained
+    from heimdall.recipes import recipe_with
 
     target = output if run_dir is None else run_dir / "exported.heimdall"
     if untrained is not None:

@@ -17,7 +17,7 @@ from heimdall.errors import InputError
 
 if TYPE_CHECKING:
     from heimdall.learning.cluster_layout import Cluster
-    from heimdall.learning.recipes import Recipe
+    from heimdall.recipes import Recipe
     from heimdall.runs.writer import RunWriter
 
 _GIB = 2**30
@@ -97,8 +97,8 @@ def train(
 
 def _recipe(resumed: RunWriter | None, name: str | None, changes: list[str]) -> Recipe:
     """The recipe of the run that is resumed, else the named one with its changes."""
-    from heimdall.learning.recipes import recipe_with
     from heimdall.learning.run.bundling import recipe_of_run
+    from heimdall.recipes import recipe_with
 
     stored = None if resumed is None else recipe_of_run(resumed)
     if stored is not None:

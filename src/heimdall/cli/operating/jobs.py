@@ -6,6 +6,7 @@ import json as json_module
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,7 +14,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from heimdall.cli.app import app
-from heimdall.cli.output import JsonOption, console, print_json
+from heimdall.cli.output import JsonOption, console, print_json, print_table
 from heimdall.errors import InputError
 
 if TYPE_CHECKING:
@@ -79,15 +80,21 @@ def list_(limit: Annotated[int, typer.Option(min=1)] = 20, json: JsonOption = Fa
         Column("id", min_width=16, no_wrap=True),
         "kind",
         "name",
+        "who",
         "state",
         "done",
         "device",
+        "started (UTC)",
+        "ended (UTC)",
+        "elapsed",
         "error or what it waits for",
     )
     for job, document in zip(found, documents, strict=True):
         done = f"{100 * job.fraction:.0f} %" if job.fraction is not None else ""
-        table.add_row(job.id, job.kind, job.name, job.state, done, job.accelerator_used or "", _why(job, document))
-    console.print(table)
+        device = job.accelerator_used or ""
+        told = (job.id, job.kind, job.name, job.created_by, job.state, done, device, *_times(document))
+        table.add_row(*map(Text, told), Text(_why(job, document)))
+    print_table(table)
 
 
 @jobs.command()
@@ -154,6 +161,15 @@ def _state(job: Job, document: dict[str, Any]) -> str:
 
 def _why(job: Job, document: dict[str, Any]) -> str:
     return job.error or document["waiting"] or ""
+
+
+def _times(document: dict[str, Any]) -> list[str]:
+    """Of the first start and the end, to the minute, and what lies between."""
+    moments = [
+        document[name][:16].replace("T", " ") if document[name] else "" for name in ("started_utc", "finished_utc")
+    ]
+    elapsed_s = document["elapsed_s"]
+    return [*moments, "" if elapsed_s is None else str(timedelta(seconds=round(elapsed_s)))]
 
 
 def _follow(store: Store, job_id: str, lease_s: float) -> Job:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from heimdall.estimation.posterior_window import frame_around, posterior_mass
 from heimdall.estimation.reach import search_radius_m
 from heimdall.estimation.search import LogDensityAbove, square_grid
 from heimdall.evidence.batch import EvidenceBatch
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 _NODES = 12
 _CLIMB_CELLS, _CLIMB_LEVELS = 7, 4
@@ -63,16 +67,16 @@ def search_heights(
     return Found(raised(batch, above_B), frame, mass_BYX, mode_B2 * scale_B[:, None], heights)
 
 
-def _likeliest(profile: Profile) -> Values:
-    """(2,) the place on the ground, or that at the median height aloft where that is the likelier."""
+def _likeliest(profile: Profile) -> Float[Values, " 2"]:
+    """The place on the ground, or that at the median height aloft where that is the likelier."""
     if profile.ground_probability >= 0.5:
         return np.asarray(profile.place_m[0])
     held = np.cumsum(profile.probability[1:])
     return np.asarray(profile.place_m[1 + int(np.searchsorted(held, 0.5 * held[-1]))])
 
 
-def _climbed(density: OverHeights, frame: WindowFrame, mass_BYX: Values) -> Values:
-    """(B, 2) the densest place, from the window's densest cell on."""
+def _climbed(density: OverHeights, frame: WindowFrame, mass_BYX: Values) -> Float[Values, "B 2"]:
+    """The densest place, from the window's densest cell on."""
     scenes, cells = mass_BYX.shape[:2]
     _, size = frame.axis(cells)
     best = np.argmax(np.reshape(mass_BYX / (size[:, :, None] * size[:, None, :]), (scenes, -1)), axis=1)
@@ -133,8 +137,8 @@ class OverHeights:
         top_B1G = value_BKG.max(axis=1, keepdims=True)
         return np.asarray(np.log(np.exp(value_BKG - top_B1G).sum(axis=1)) + top_B1G[:, 0])
 
-    def by_height(self, place_BG2: Values, blur_m: Values) -> Values:
-        """(B, K, G) the density at each height, its prior probability included."""
+    def by_height(self, place_BG2: Values, blur_m: Values) -> Float[Values, "B K G"]:
+        """The density at each height, its prior probability included."""
         blur_B1G = np.reshape(blur_m, (len(self.above_BK), 1, -1))
         nodes, together = self.above_BK.shape[1], max(1, _PLACES_TOGETHER // place_BG2[..., 0].size)
         parts = [self._at(self._ground, slice(0, 1), place_BG2, blur_B1G)]
@@ -142,8 +146,8 @@ class OverHeights:
             parts.append(self._at(self._lifted, slice(node, node + together), place_BG2, blur_B1G))
         return np.concatenate(parts, axis=1) + self._log_prior_BK[..., None]
 
-    def _at(self, links: Links, nodes: slice, place_BG2: Values, blur_B1G: Values) -> Values:
-        """(B, K, G) of some nodes."""
+    def _at(self, links: Links, nodes: slice, place_BG2: Values, blur_B1G: Values) -> Float[Values, "B K G"]:
+        """Of some nodes."""
         above_BK1, blur_BK1 = self.above_BK[:, nodes, None], self._blur_BK[:, nodes, None]
         place_BKG2 = place_BG2[:, None] * stretch(links.batch, above_BK1[..., 0])[..., None, None]
         blur_BKG = np.broadcast_to(np.hypot(blur_B1G, blur_BK1), place_BKG2.shape[:3])
@@ -166,6 +170,6 @@ def _nodes(profile: Profile) -> tuple[Values, Values, Values]:
     )
 
 
-def _place_at(profile: Profile, above_m: Values) -> Values:
-    """(K, 2) the likeliest place at other heights of the profile."""
+def _place_at(profile: Profile, above_m: Values) -> Float[Values, "K 2"]:
+    """The likeliest place at other heights of the profile."""
     return np.stack([np.interp(above_m, profile.above_m, profile.place_m[:, axis]) for axis in range(2)], axis=-1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,6 +24,9 @@ from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.search import LogDensityAbove, log_posterior
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.geometry import columns, surface_up_m
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 _COARSE_CELLS, _ROUGH_CELLS, _FINE_CELLS = 24, 48, 128
 _REFINEMENTS = 2
@@ -149,8 +153,8 @@ def _middles(edge_BE: Values) -> Values:
     return np.sqrt(edge_BE[:, 1:] * edge_BE[:, :-1])
 
 
-def _interpolated(edge_BE: Values, coarse: _Cells) -> Values:
-    """(B, F, 2) places in the middle of other cells, linear in the logarithm of the height."""
+def _interpolated(edge_BE: Values, coarse: _Cells) -> Float[Values, "B F 2"]:
+    """Places in the middle of other cells, linear in the logarithm of the height."""
     at_BF, known_BK = np.log(_middles(edge_BE)), np.log(coarse.above_m)
     return np.array(
         [
@@ -160,8 +164,8 @@ def _interpolated(edge_BE: Values, coarse: _Cells) -> Values:
     )
 
 
-def tempered(log_likelihood_BF: Values, prior_BF: Values) -> Values:
-    """(B, F) mass by which cells are placed: the posterior flattened, and a share of the prior."""
+def tempered(log_likelihood_BF: Values, prior_BF: Values) -> Float[Values, "B F"]:
+    """Mass by which cells are placed: the posterior flattened, and a share of the prior."""
     mass_BF = prior_BF * np.exp(_TEMPER * (log_likelihood_BF - log_likelihood_BF.max(axis=1, keepdims=True)))
     mass_BF = mass_BF / mass_BF.sum(axis=1, keepdims=True)
     return (1 - _PRIOR_SHARE) * mass_BF + _PRIOR_SHARE * prior_BF / prior_BF.sum(axis=1, keepdims=True)
@@ -182,8 +186,8 @@ def _log_evidence(
     width_BF: Values,
     place_BF2: Values,
     covariance_BF22: Values,
-) -> Values:
-    """(B, F) log of the posterior's integral over the place, up to a constant of the scene: Laplace's approximation."""
+) -> Float[Values, "B F"]:
+    """Log of the posterior's integral over the place, up to a constant of the scene: Laplace's approximation."""
     blur_BF = BLUR_OF_CELL * width_BF * rise_spread(links, above_BF, place_BF2)
     place_BF2 = place_BF2 * stretch(links.batch, above_BF)[..., None]
     value_BF = links.density(place_BF2, blur_BF, above_BF)
@@ -236,8 +240,8 @@ def _centred(value_BFN: Values, weight_BFN: Values) -> Values:
     return value_BFN - np.sum(weight_BFN * value_BFN, axis=-1, keepdims=True) / total_BF1
 
 
-def rise_spread(links: Links, above_BF: Values, place_BF2: Values) -> Values:
-    """(B, F) how much the differences between the links' distances change with the height: their root mean square."""
+def rise_spread(links: Links, above_BF: Values, place_BF2: Values) -> Float[Values, "B F"]:
+    """How much the differences between the links' distances change with the height: their root mean square."""
     batch, model = links.batch, links.model
     higher, lower = (link_distance_m(place_BF2, batch, model, above_BF + step) for step in (_STEP_M, -_STEP_M))
     weight_B1N = (batch.has_arrival / link_sigma_s(batch, model) ** 2)[:, None]
@@ -246,8 +250,8 @@ def rise_spread(links: Links, above_BF: Values, place_BF2: Values) -> Values:
     return np.asarray(np.sqrt(square_BF / total_B1))
 
 
-def _ground_sigma_m(batch: EvidenceBatch) -> Values:
-    """(B,) standard deviation of the ground's height at the transmitter: as the receivers' own heights differ."""
+def _ground_sigma_m(batch: EvidenceBatch) -> Float[Values, " B"]:
+    """Standard deviation of the ground's height at the transmitter: as the receivers' own heights differ."""
     east, north, up = (batch.position_enu_m[..., axis] for axis in range(3))
     height_BN = up - surface_up_m(east, north, columns(batch.curvature_per_m), np.zeros_like(east))
     return np.hypot(_GROUND_SIGMA_M, np.std(height_BN, axis=1, where=batch.present))

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,9 @@ from heimdall.estimation.power import level_log_likelihood
 from heimdall.estimation.reach import search_radius_m
 from heimdall.estimation.search import BLUR_OF_CELL, find_mode, log_posterior
 from heimdall.evidence.batch import EvidenceBatch, concatenate
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 Values = NDArray[np.float64]
 Chosen = NDArray[np.bool_]
@@ -65,8 +69,8 @@ class Misfit:
 
     probability: float
     """Of a misfit of the arrival times at least as large where all is as the model has it; 1 where times cannot tell."""
-    log_odds: Values
-    """(N,) log of how much better a fault of each receiver explains its measurements; -inf for those not looked at."""
+    log_odds: Float[Values, " N"]
+    """Log of how much better a fault of each receiver explains its measurements; -inf for those not looked at."""
 
     @property
     def suspects(self) -> list[int]:
@@ -136,8 +140,8 @@ def misfit_probability(evidence: EvidenceBatch, place_m: Values, model: Propagat
 
 def _misfits(
     exact: EvidenceBatch, late_SN: Values, kept_SN: Chosen, place_m: Values, model: PropagationModel
-) -> Values:
-    """(S,) what lateness costs the log-likelihood, the emission time fitted anew."""
+) -> Float[Values, " S"]:
+    """What lateness costs the log-likelihood, the emission time fitted anew."""
     count = len(late_SN)
     many = exact.select(np.zeros(2 * count, dtype=int))
     arrival_s = many.arrival_s + np.concatenate([np.zeros_like(late_SN), late_SN * kept_SN])
@@ -147,8 +151,8 @@ def _misfits(
     return np.asarray(value[:count] - value[count:])
 
 
-def _draw_late(sigma_N: Values, model: PropagationModel, rng: np.random.Generator) -> Values:
-    """(S, N) lateness as the model has it: clear, blocked, or astray."""
+def _draw_late(sigma_N: Values, model: PropagationModel, rng: np.random.Generator) -> Float[Values, "S N"]:
+    """Lateness as the model has it: clear, blocked, or astray."""
     shape = (_DRAWS, len(sigma_N))
     lot = rng.random(shape)
     blocked = lot < model.blocked_probability
@@ -165,8 +169,8 @@ def _some_of(timed: NDArray[np.int64], count: int, receivers: int, rng: np.rando
     return chosen
 
 
-def _first_sight(evidence: EvidenceBatch, place_m: Values, model: PropagationModel) -> Values:
-    """(N,) log odds of a fault of each receiver in time, level or both, the place as it is.
+def _first_sight(evidence: EvidenceBatch, place_m: Values, model: PropagationModel) -> Float[Values, " N"]:
+    """Log odds of a fault of each receiver in time, level or both, the place as it is.
 
     At one place times and levels are independent: what both lose is the sum of what each loses.
     """
@@ -201,8 +205,8 @@ def _left_out(
     return replace(many, has_arrival=has_arrival, has_level=has_level), _fault_density(evidence, kind)[receivers]
 
 
-def _fault_density(evidence: EvidenceBatch, kind: str) -> Values:
-    """(N,) log density of a wrong time, level or both; -inf for a receiver that has nothing there to be wrong about."""
+def _fault_density(evidence: EvidenceBatch, kind: str) -> Float[Values, " N"]:
+    """Log density of a wrong time, level or both; -inf for a receiver that has nothing there to be wrong about."""
     timed, leveled = np.asarray(evidence.has_arrival[0]), np.asarray(evidence.has_level[0])
     # A wrong time is anywhere in what light takes there and back across the area.
     time = -math.log(4 * float(evidence.half_width_m[0]) / SPEED_OF_LIGHT_M_S)

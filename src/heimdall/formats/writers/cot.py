@@ -68,7 +68,7 @@ def _event(fix: Fix, observation: Observation, now: datetime) -> ElementTree.Ele
 
 
 def _errors_m(fix: Fix) -> tuple[str, str]:
-    """One standard deviation: of the wider axis across, and of the height, where each is known."""
+    """One standard deviation, as Event.xsd asks: of the 95 % region along its longer axis, and of the height, where known."""
     height = _UNKNOWN if fix.height_sigma_m is None else f"{fix.height_sigma_m:.1f}"
     if fix.covariance_enu_m2 is None:
         return _UNKNOWN, height

@@ -70,9 +70,26 @@ class Answered:
         return torch.cat([posterior_of(mixture.select(p), frame.select(p), self.cells).rank(truth_m[p]) for p in parts])
 
 
+class _Told:
+    """Counts the batches that pass by in the three rounds that take the time: the answers, and two sets of regions."""
+
+    def __init__(self, report: Callable[[float], None], batches: int) -> None:
+        self._report, self._all, self._done = report, 3 * batches, 0
+
+    def __call__(self, answers: Iterable[Answered]) -> Iterator[Answered]:
+        for answer in answers:
+            yield answer
+            self._done += 1
+            self._report(self._done / self._all)
+
+
 @torch.no_grad()
 def calibrate(
-    network: Network, simulated: ScenePool, recorded: ScenePool | None = None, trained: ScenePool | None = None
+    network: Network,
+    simulated: ScenePool,
+    recorded: ScenePool | None = None,
+    trained: ScenePool | None = None,
+    report: Callable[[float], None] = lambda share: None,
 ) -> Calibration:
     """Three fits, one after the other, each for every kind of session with enough scenes and for all together: the share of
     the likelihood by the score of the truth, blur and share of the place by the median error, and the masses of the regions
@@ -80,9 +97,11 @@ def calibrate(
 
     The blend of a kind of which there are recorded scenes is fitted on those: they are what the network is for. Recorded
     scenes count for the regions as `_representative` says, where those that the network has `trained` on are given too.
+    `report` hears what share is done.
     """
     pool = simulated if recorded is None else ScenePool([*simulated.parts, *recorded.parts], simulated.cells)
-    answers = list(_answers(network, pool))
+    told = _Told(report, -(-len(pool) // _BATCH))
+    answers = list(told(_answers(network, pool)))
     kinds = _kinds(pool)
     weight = np.ones(len(pool))
     if recorded is not None and trained is not None:
@@ -99,8 +118,8 @@ def calibrate(
     ]
     return Calibration(
         regions={
-            NETWORK: _regions(answers, [answer.mixture for answer in answers], groups, weight),
-            HYBRID: _regions(answers, mixtures, groups, weight),
+            NETWORK: _regions(told(answers), [answer.mixture for answer in answers], groups, weight),
+            HYBRID: _regions(told(answers), mixtures, groups, weight),
         },
         blends={kind: Blend(*likelihood_share[kind], *place[kind]) for kind in groups},
         kinds=_medians(_errors(answers, places), every_kind),
@@ -194,7 +213,7 @@ def _missed(pool: ScenePool) -> NDArray[np.float32]:
 
 
 def _regions(
-    answers: list[Answered], mixtures: list[Mixture], groups: dict[str, Chosen], weight: NDArray[np.float64]
+    answers: Iterable[Answered], mixtures: list[Mixture], groups: dict[str, Chosen], weight: NDArray[np.float64]
 ) -> dict[str, Regions]:
     ranks = _joined(answer.rank(mixture) for answer, mixture in zip(answers, mixtures, strict=True))
     return {kind: _conformal(ranks[mine], weight[mine]) for kind, mine in groups.items()}

@@ -31,11 +31,11 @@ from heimdall.evidence.radio_map import RadioMap
 from heimdall.learning.accelerator import Accelerator, resolve
 from heimdall.learning.cluster_layout import Room
 from heimdall.learning.options import Processes, TrainingOptions
-from heimdall.learning.recipes import Recipe
 from heimdall.learning.run.checkpoint import fetch_to, open_store
 from heimdall.learning.run.phases import Run
 from heimdall.learning.run.stop import StopSignal
 from heimdall.learning.run.tracking import OFF, Tracker
+from heimdall.recipes import Recipe
 from heimdall.runs.writer import RunWriter, SilentRunWriter
 
 CHECKPOINT, TOKEN = "last.ckpt", "run-token"

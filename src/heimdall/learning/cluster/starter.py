@@ -15,11 +15,11 @@ from heimdall.errors import HeimdallError, InputError
 from heimdall.evidence.radio_map import RadioMap
 from heimdall.execution.ray_cluster import connected, load_ray, one_line
 from heimdall.learning.cluster_layout import Cluster, Room, room_on
-from heimdall.learning.recipes import Recipe
 from heimdall.learning.run.checkpoint import fetch_to, open_store
 from heimdall.learning.run.progress import ProgressReport
 from heimdall.learning.run.stop import StopSignal
 from heimdall.learning.run.tracking import Tracker
+from heimdall.recipes import Recipe
 from heimdall.runs.writer import RunWriter
 
 if TYPE_CHECKING:

@@ -22,15 +22,20 @@ from torch import Tensor
 from heimdall.inference.mixture import Mixture, from_network
 from heimdall.inference.window import Window, read_window
 from heimdall.learning.data.simulated import LabelledEvidence, by_model, draws_for, simulate
-from heimdall.learning.recipes import Recipe, ScenePlan
+from heimdall.recipes import Recipe, ScenePlan
 from heimdall.simulation import SCENES_PER_DRAW, stream
 
 AroundPool = Callable[[int], AbstractContextManager[None]]
 """Entered with a pool's number while the pool is simulated, which takes a while."""
 OnPool = Callable[[int, "ScenePool"], None]
 """Told each new pool and its number."""
+Report = Callable[[float], None]
+"""Told what share is done."""
 
 _TRAINING, _VALIDATION, _CALIBRATION = "training", "validation", "calibration"
+
+
+def _silent(share: float) -> None: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,21 +204,29 @@ def validation_pool(recipe: Recipe, device: torch.device | str = "cpu") -> Scene
     return _held_out(recipe, recipe.scenes.scenarios, _VALIDATION, recipe.scenes.validation, device)
 
 
-def calibration_pool(recipe: Recipe, device: torch.device | str = "cpu") -> ScenePool:
-    return _held_out(recipe, recipe.scenes.calibration_scenarios, _CALIBRATION, recipe.scenes.calibration, device)
+def calibration_pool(recipe: Recipe, device: torch.device | str = "cpu", report: Report = _silent) -> ScenePool:
+    scenes = recipe.scenes
+    return _held_out(recipe, scenes.calibration_scenarios, _CALIBRATION, scenes.calibration, device, report)
 
 
-def _held_out(recipe: Recipe, scenarios: dict[str, float], purpose: str, scenes: int, device: Any) -> ScenePool:
-    parts = _simulated(recipe, scenarios, purpose, range(draws_for(scenes)), device)
+def _held_out(
+    recipe: Recipe, scenarios: dict[str, float], purpose: str, scenes: int, device: Any, report: Report = _silent
+) -> ScenePool:
+    parts = _simulated(recipe, scenarios, purpose, range(draws_for(scenes)), device, report)
     return ScenePool(by_model(parts), recipe.network.cells)
 
 
 def _simulated(
-    recipe: Recipe, scenarios: dict[str, float], purpose: str, draws: Sequence[int], device: Any
+    recipe: Recipe,
+    scenarios: dict[str, float],
+    purpose: str,
+    draws: Sequence[int],
+    device: Any,
+    report: Report = _silent,
 ) -> list[LabelledEvidence]:
     cores = (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     threads = max(cores, 1) if torch.device(device).type == "cpu" else 1
-    return simulate(scenarios, recipe.seed, purpose, draws, recipe.network.cells, device, threads)
+    return simulate(scenarios, recipe.seed, purpose, draws, recipe.network.cells, device, threads, report)
 
 
 def _shared_out(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass, replace
@@ -72,15 +72,21 @@ def simulate(
     cells: int,
     device: torch.device | str = "cpu",
     threads: int = 1,
+    report: Callable[[float], None] = lambda share: None,
 ) -> list[LabelledEvidence]:
     """The labelled scenes of each draw, in the order of `draws`, a part for each propagation model that they have; what is in
     a draw depends on its number alone.
 
-    Each purpose has a stream of its own, and none is that of `heimdall simulate` and `heimdall evaluate`.
+    Each purpose has a stream of its own, and none is that of `heimdall simulate` and `heimdall evaluate`. `report` hears what
+    share is done after each draw.
     """
+    found: list[LabelledEvidence] = []
     with _workers(threads) as workers:
         drawn = workers.map(lambda index: _drawn(scenarios, seed, purpose, index, cells, device), draws)
-        return [part for parts in drawn for part in parts]
+        for done, parts in enumerate(drawn, 1):
+            found += parts
+            report(done / len(draws))
+    return found
 
 
 def by_model(parts: Sequence[LabelledEvidence]) -> list[LabelledEvidence]:

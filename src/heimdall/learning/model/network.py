@@ -16,6 +16,8 @@ from torch.nn import functional
 
 from heimdall.errors import HeimdallError
 from heimdall.inference.mixture import PARAMETERS
+from heimdall.inference.window import LOG_MASS, LOG_MASS_SCALE, MAPS, TOKENS
+from heimdall.recipes import NetworkPlan
 
 _Layer = TypeVar("_Layer", nn.Linear, nn.Conv2d)
 
@@ -42,6 +44,22 @@ class NetworkShape:
     decoder_width: int = 64
     token_width: int = 64
     drop_path: float = 0.0
+
+
+def shape_of(plan: NetworkPlan) -> NetworkShape:
+    """The network of that plan, for the maps and tokens that windows have."""
+    return NetworkShape(
+        backbone=plan.backbone,
+        cells=plan.cells,
+        map_channels=len(MAPS),
+        token_features=len(TOKENS),
+        start_channel=LOG_MASS,
+        start_scale=LOG_MASS_SCALE,
+        stem_stride=plan.stem_stride,
+        decoder_width=plan.decoder_width,
+        token_width=plan.token_width,
+        drop_path=plan.drop_path,
+    )
 
 
 class EvidenceNetwork(nn.Module):

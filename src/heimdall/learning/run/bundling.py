@@ -12,9 +12,9 @@ from heimdall.inference.calibration import Calibration
 from heimdall.learning.calibration.fit import scores_of
 from heimdall.learning.model.card import model_card
 from heimdall.learning.model.export import check_parity, to_onnx, weights_sha256
-from heimdall.learning.recipes import Recipe, recipe_from
 from heimdall.learning.run.checkpoint import read_checkpoint
 from heimdall.learning.run.module import EvidenceModule
+from heimdall.recipes import Recipe, recipe_from
 from heimdall.runs.writer import RunWriter
 
 CALIBRATION, TRAINING = "calibration.json", "training.json"

@@ -15,8 +15,8 @@ from heimdall.inference.answer import best_place, smoothing_core
 from heimdall.learning.data.pools import AroundPool, OnPool, ScenePool, SceneStream, TrainingBatch
 from heimdall.learning.model.loss import negative_log_likelihood
 from heimdall.learning.model.memory import MicroBatches
-from heimdall.learning.model.network import EvidenceNetwork
-from heimdall.learning.recipes import Recipe
+from heimdall.learning.model.network import EvidenceNetwork, shape_of
+from heimdall.recipes import Recipe
 
 
 class EvidenceModule(LightningModule):
@@ -27,7 +27,7 @@ class EvidenceModule(LightningModule):
         self.automatic_optimization = False
         self.recipe = recipe
         torch.manual_seed(recipe.seed)
-        self.network = EvidenceNetwork(recipe.network.shape, pretrained)
+        self.network = EvidenceNetwork(shape_of(recipe.network), pretrained)
         self.network.to(memory_format=torch.channels_last)
         if recipe.recompute_activations:
             self.network.recompute_activations()

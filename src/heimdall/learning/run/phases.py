@@ -21,7 +21,6 @@ from heimdall.learning.data.pools import ScenePool, calibration_pool
 from heimdall.learning.data.recordings import Recorded, read_known, recorded_scenes
 from heimdall.learning.model.export import load_weights, weights_of
 from heimdall.learning.options import Processes, TrainingOptions
-from heimdall.learning.recipes import Recipe
 from heimdall.learning.run.bundling import CALIBRATION, TRAINING, export_run
 from heimdall.learning.run.checkpoint import AtomicCheckpointIO, KeepLast
 from heimdall.learning.run.gpu_record import counters, failure
@@ -30,6 +29,8 @@ from heimdall.learning.run.progress import ProgressReport
 from heimdall.learning.run.stop import StopSignal
 from heimdall.learning.run.tracking import Tracker
 from heimdall.learning.run.training_callback import TrainingCallback
+from heimdall.recipes import Recipe
+from heimdall.runs.late_tracking import TRACKING, Tracking
 
 log = logging.getLogger(__name__)
 
@@ -66,14 +67,15 @@ class Run:
             raise
         finally:
             tracker.finish(status)
-            self._remember(tracker)  # a server that came late has given it a run by now
+            # A server that came late has given it a run by now; one that is still away is told by the service.
+            self._remember(tracker, status if tracker.behind else None)
         return bundle
 
     def _failure(self, error: RuntimeError) -> HeimdallError | None:
         return failure(error, self.folder.path, on_gpu=self.options.accelerator.used == "gpu")
 
     def _tracker(self) -> Tracker:
-        known = self.folder.read_json("tracking.json") or {}
+        known = self.folder.read_json(TRACKING) or {}
         tracker = Tracker(self.options.tracking, self.folder.path.name, known.get("run_id"))
         if known.get("run_id") is None:
             tracker.parameters(
@@ -82,8 +84,8 @@ class Run:
         self._remember(tracker)
         return tracker
 
-    def _remember(self, tracker: Tracker) -> None:
-        self.folder.write_json("tracking.json", {"run_id": tracker.run_id})
+    def _remember(self, tracker: Tracker, untold: str | None = None) -> None:
+        self.folder.write_json(TRACKING, Tracking(run_id=tracker.run_id, untold=untold).model_dump())
 
     def _bundle(self, learn: Callable[[Run, Tracker], None], tracker: Tracker) -> Path | None:
         learn(self, tracker)
@@ -149,11 +151,13 @@ class Run:
 
     def _calibrate(self, module: EvidenceModule, recorded: Recorded | None) -> None:
         self.progress.phase("calibrate", self.recipe.steps)
+        simulated, fitted = self.progress.calibration()
         device = self.options.accelerator.torch_device
         module.network.to(device).eval()
         with self.stop.interruptible():
-            pools = () if recorded is None else (recorded.held_out, recorded.training)
-            calibration = calibrate(module.network, calibration_pool(self.recipe, device), *pools)
+            held_out, trained = (None, None) if recorded is None else (recorded.held_out, recorded.training)
+            pool = calibration_pool(self.recipe, device, simulated)
+            calibration = calibrate(module.network, pool, held_out, trained, fitted)
         self.folder.write_json(CALIBRATION, calibration.to_json())
 
     def _record(self, seconds: float) -> None:

@@ -10,7 +10,8 @@ import torch
 from heimdall.learning.accelerator import Accelerator
 from heimdall.learning.data.pools import pool_size, steps_per_pool
 from heimdall.learning.model.memory import GIB, MemoryPlan, plan_memory
-from heimdall.learning.recipes import Recipe
+from heimdall.learning.model.network import shape_of
+from heimdall.recipes import Recipe
 
 _SCENE_S = 0.034
 """One core: simulate a scene, correlate it, find the likelihood's mode (measured, `matched`)."""
@@ -35,7 +36,7 @@ def plan(recipe: Recipe, accelerator: Accelerator, card_gib: float) -> dict[str,
     if accelerator.used == "gpu":
         card_bytes = torch.cuda.get_device_properties(0).total_memory
     memory = plan_memory(
-        recipe.network.shape, recipe.batch_size, recipe.gpu_precision, card_bytes, recipe.recompute_activations
+        shape_of(recipe.network), recipe.batch_size, recipe.gpu_precision, card_bytes, recipe.recompute_activations
     )
     return {
         "recipe": recipe.name,

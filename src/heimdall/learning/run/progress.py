@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from heimdall.learning.data.pools import pool_size, steps_per_pool
-from heimdall.learning.recipes import Recipe
+from heimdall.recipes import Recipe
 from heimdall.runs.writer import RunWriter
 
 _LINE_EVERY_S = 10.0
@@ -29,6 +29,8 @@ class ProgressReport:
         self._said_s = 0.0
         self._done = False
         self._bar: Progress | None = None
+        self._calibration = 0.0, 0.0
+        """The share that is done, and when it began."""
 
     @contextmanager
     def shown(self) -> Iterator[None]:
@@ -61,6 +63,20 @@ class ProgressReport:
         self._write(name, step, None, now=True)
         self._say(name, step, None)
 
+    def calibration(self) -> tuple[Callable[[float], None], Callable[[float], None]]:
+        """To be told what share is done of simulating the held-out scenes, and then of fitting to them."""
+        self._calibration = 0.0, time.monotonic()
+        simulated = 1 / _CALIBRATION_COST
+        return lambda share: self._calibrated(share * simulated), lambda share: self._calibrated(
+            simulated + share * (1 - simulated)
+        )
+
+    def _calibrated(self, share: float) -> None:
+        self._calibration = share, self._calibration[1]
+        self._write("calibrate", self.recipe.steps, None)
+        if self._bar is not None or time.monotonic() - self._said_s >= _LINE_EVERY_S:
+            self._say("calibrate", self.recipe.steps, None)
+
     def step_done(self, step: int, loss: float) -> None:
         now = time.monotonic()
         if self._last_step_s is not None:
@@ -80,6 +96,9 @@ class ProgressReport:
         """Steps, pools still to come, and the calibration; None before there is anything to go by."""
         if self._done:
             return 0.0
+        calibrated, begun_s = self._calibration
+        if calibrated:
+            return (time.monotonic() - begun_s) * (1 - calibrated) / calibrated
         if self._step_s is None or self._pool_s is None:
             return None
         per_pool, plan = steps_per_pool(self.recipe), self.recipe.scenes

@@ -9,12 +9,12 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from heimdall.learning.data.pools import ScenePool, validation_pool
-from heimdall.learning.recipes import Recipe
 from heimdall.learning.run.checkpoint import KeepLast
 from heimdall.learning.run.module import EvidenceModule, validate
 from heimdall.learning.run.progress import ProgressReport
 from heimdall.learning.run.stop import StopSignal
 from heimdall.learning.run.tracking import Tracker
+from heimdall.recipes import Recipe
 from heimdall.runs.writer import RunWriter
 
 _METRICS_EVERY = 10

@@ -10,19 +10,30 @@ from typing import Any
 from celery import Celery
 from fastapi import APIRouter, FastAPI, Response
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 from prometheus_client import CollectorRegistry
 
 from heimdall import __version__
-from heimdall.artifacts import Artifacts, open_artifacts
+from heimdall.artifacts import open_artifacts
 from heimdall.service.about import about
-from heimdall.service.api import problems
+from heimdall.service.api import documentation, problems
+from heimdall.service.api.fix_keeper import FixKeeper
 from heimdall.service.api.limits import BODY_LIMIT_BYTES, BodyLimit
 from heimdall.service.api.methods import HeadAsGet
 from heimdall.service.api.parts import Parts
 from heimdall.service.api.requests import HEADER, Observed
-from heimdall.service.api.routes import jobs, locate, models, receivers, sessions, system
+from heimdall.service.api.routes import (
+    catalogue,
+    fixes,
+    jobs,
+    locate,
+    models,
+    online_receivers,
+    receivers,
+    sessions,
+    system,
+)
+from heimdall.service.api.tidier import Tidier
 from heimdall.service.concurrent_locating import Locator, RateLimit
 from heimdall.service.database.store import Store
 from heimdall.service.health import metrics, probes
@@ -33,7 +44,9 @@ from heimdall.service.models.promotion import Promoter
 from heimdall.service.queue import notifications
 from heimdall.service.queue.jobs import QueueStatistics
 from heimdall.service.queue.planning import Planner
+from heimdall.service.receivers.refresher import Refresher
 from heimdall.service.settings import Settings
+from heimdall.service.storage import leftovers
 from heimdall.service.storage import sessions as sessions_of
 from heimdall.service.storage.run_reader import RunFolders
 
@@ -65,8 +78,9 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
         title="Heimdall",
         version=__version__,
         openapi_url=f"{PREFIX}/openapi.json",
-        docs_url=None,  # these pages come from another host; the service has to work with no network
+        docs_url=None,  # FastAPI's own pages come from another host
         redoc_url=None,
+        generate_unique_id_function=documentation.operation_id,
         lifespan=_lifespan(parts, health),
     )
     app.state.parts = parts
@@ -79,10 +93,11 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
         app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **_CORS)
     app.add_middleware(Observed, registry=registry, prefix=PREFIX)  # the last one is the outermost
     problems.install(app)
-    for router in (jobs.router, locate.router, sessions.router, receivers.router, models.router, system.router):
-        app.include_router(router, prefix=PREFIX)
+    # Receivers by address come before `receivers/{receiver_id}`.
+    for routes in (jobs, catalogue, locate, sessions, fixes, online_receivers, receivers, models, system):
+        app.include_router(routes.router, prefix=PREFIX)
     app.include_router(_health_routes(health, registry))
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's own way to change the document
+    documentation.install(app)
     return app
 
 
@@ -90,6 +105,9 @@ def _parts(settings: Settings, store: Store, celery: Celery, statistics: QueueSt
     artifacts = open_artifacts(settings.artifact_address)
     models = ModelCache(artifacts, settings.home / "warm")
     notifier = notifications.Notifier(celery)
+    locator = Locator(settings, store, models)
+    mirror = MlflowSync(settings, store)
+    both = probes.of_both(settings, store, artifacts, celery, statistics)
     return Parts(
         settings=settings,
         store=store,
@@ -97,12 +115,15 @@ def _parts(settings: Settings, store: Store, celery: Celery, statistics: QueueSt
         folders=RunFolders(settings, artifacts),
         notifier=notifier,
         models=models,
-        locator=Locator(settings, store, models),
+        locator=locator,
         rate=RateLimit(settings.locate_per_minute),
         planner=Planner(settings),
-        health=_health(settings, store, artifacts, celery, statistics),
-        mirror=MlflowSync(settings, store),
+        health=Health([*both, *probes.of_api(store, settings.lease_s, mirror.check)]),
+        mirror=mirror,
         promoter=Promoter(settings, store, models, notifier),
+        refresher=Refresher(settings, store),
+        fix_keeper=FixKeeper(settings, store, locator),
+        tidier=Tidier(settings, store),
     )
 
 
@@ -119,25 +140,20 @@ def _body_limit(settings: Settings) -> Callable[[str], int]:
     return limit_bytes
 
 
-def _health(
-    settings: Settings, store: Store, artifacts: Artifacts, celery: Celery, statistics: QueueStatistics
-) -> Health:
-    both = probes.of_both(settings, store, artifacts, celery, statistics)
-    return Health([*both, *probes.of_api(store, settings.lease_s)])
-
-
 def _lifespan(parts: Parts, health: Health) -> Any:
     @asynccontextmanager
     async def run(_app: FastAPI) -> AsyncIterator[None]:
         if orphans := sessions_of.remove_orphans(parts.store, parts.settings):
             log.info("deleted %d folders of sessions that a crash had left without a row", orphans)
+        leftovers.clear(parts.settings, parts.artifacts)
+        beside = (parts.mirror, parts.promoter, parts.refresher, parts.fix_keeper, parts.tidier)
         health.start()
-        parts.mirror.start()
-        parts.promoter.start()
+        for thread in beside:
+            thread.start()
         yield
         health.stop()
-        parts.mirror.stop()
-        parts.promoter.stop()
+        for thread in beside:
+            thread.stop()
         parts.notifier.close()
         parts.locator.close()
 
@@ -161,17 +177,3 @@ def _health_routes(health: Health, registry: CollectorRegistry) -> APIRouter:
         return Response(metrics.render(registry), media_type=metrics.CONTENT_TYPE)
 
     return router
-
-
-def _openapi(app: FastAPI) -> dict[str, Any]:
-    """FastAPI's document, with our shape of errors in place of its own."""
-    if app.openapi_schema is None:
-        document = get_openapi(
-            title=app.title, version=app.version, routes=app.routes, description="Locate transmitters; train networks."
-        )
-        schemas = document["components"]["schemas"]
-        for name in ("HTTPValidationError", "ValidationError"):
-            schemas.pop(name, None)
-        schemas["Problem"] = problems.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-        app.openapi_schema = document
-    return app.openapi_schema

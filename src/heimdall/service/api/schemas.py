@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +13,7 @@ from heimdall.runs.reader import Warned
 from heimdall.service.database.store import Job, JobEvent, Worker
 from heimdall.service.queue.jobs import State
 from heimdall.service.queue.matching import EVERYTHING, Needs, Offer, why_waiting
+from heimdall.service.receivers.capture_view import CaptureView, view_capture
 
 _EXAMPLE_ID = "0123456789abcdef"
 
@@ -26,7 +28,7 @@ class AcceleratorView(BaseModel):
 
 
 class ProgressView(BaseModel):
-    step: int | None
+    step: int | None = Field(description="Of a job that records: recordings.")
     steps_total: int | None
     fraction: float | None = Field(description="0 to 1.", examples=[0.42])
     eta_s: float | None = Field(description="Seconds left.")
@@ -55,12 +57,16 @@ class JobView(BaseModel):
     updated_utc: datetime
     started_utc: datetime | None
     finished_utc: datetime | None
+    elapsed_s: float | None = Field(
+        description="From its first start to its end, or to now; pauses count.", examples=[312.4]
+    )
     attempts: int
     attempts_max: int
     worker: str | None
     heartbeat_utc: datetime | None
     accelerator: AcceleratorView
     progress: ProgressView
+    capture: CaptureView | None = Field(description="Of a job that records: what its receivers do.")
     checkpoint: CheckpointView | None
     error: str | None
     result: dict[str, Any] | None
@@ -69,7 +75,7 @@ class JobView(BaseModel):
 class EventView(BaseModel):
     id: int
     at_utc: datetime
-    type: str = Field(description="A state, or `warning`, or `model`.", examples=["running"])
+    type: str = Field(description="A state, `warning`, `model`, `recording` or `fix`.", examples=["running"])
     message: str
 
 
@@ -144,16 +150,25 @@ def view_job(job: Job, offers: Sequence[Offer]) -> JobView:
         updated_utc=_time(job.updated_unix_s),
         started_utc=_maybe_time(job.started_unix_s),
         finished_utc=_maybe_time(job.finished_unix_s),
+        elapsed_s=elapsed_s(job),
         attempts=job.attempts,
         attempts_max=job.attempts_max,
         worker=job.worker,
         heartbeat_utc=_maybe_time(job.heartbeat_unix_s),
         accelerator=_view_accelerator(job),
         progress=view_progress(job),
+        capture=view_capture(job),
         checkpoint=_view_checkpoint(job),
         error=job.error,
         result=job.result,
     )
+
+
+def elapsed_s(job: Job) -> float | None:
+    """From a job's first start to its end, or to now; None before it was started."""
+    if job.started_unix_s is None:
+        return None
+    return round(max((job.finished_unix_s or time.time()) - job.started_unix_s, 0.0), 1)
 
 
 def view_progress(job: Job) -> ProgressView:

@@ -9,7 +9,6 @@ from typing import Any
 
 from sqlalchemy import delete as delete_rows
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from heimdall.artifacts import Artifacts, fingerprint
@@ -98,7 +97,7 @@ def import_bundle(store: Store, artifacts: Artifacts, path: Path, bundle: Bundle
             session.add(model)
             session.flush()
             session.refresh(model)
-    except IntegrityError:
+    except ConflictError:
         raise ConflictError(f"this bundle has already been imported, as model {model_id}") from None
     return model
 

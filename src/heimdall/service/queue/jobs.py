@@ -53,6 +53,7 @@ def create(
     attempts_max: int,
     accelerator: str | None = None,
     needs: Needs = Needs(),  # noqa: B008 - frozen
+    needs_capture: bool = False,
 ) -> Job:
     job = Job(
         id=secrets.token_hex(8),
@@ -66,6 +67,7 @@ def create(
         needs_gpu=needs.any_gpu,
         needs_gpu_memory_gb=needs.gpu_memory_gb,
         needs_memory_gb=needs.memory_gb,
+        needs_capture=needs_capture,
     )
     session.add(job)
     session.flush()
@@ -182,6 +184,8 @@ def move(
 
 
 def record(session: Session, job_id: str, event: str, message: str) -> None:
+    """Whoever follows asks for ids after the last one seen: the row's lock lets the events of a job appear in that order."""
+    session.execute(select(Job.id).where(Job.id == job_id).with_for_update())
     session.add(JobEvent(job_id=job_id, type=event, message=message))
 
 

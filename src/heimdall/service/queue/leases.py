@@ -17,7 +17,15 @@ from sqlalchemy.orm import Session
 
 from heimdall.service.database.store import Job, Model, now_unix_s
 from heimdall.service.queue.jobs import LEASED, State, get, move, record
-from heimdall.service.queue.matching import EVERYTHING, Offer, better_elsewhere, fits, living
+from heimdall.service.queue.matching import (
+    EVERYTHING,
+    ON_THE_CPU,
+    Offer,
+    better_elsewhere,
+    fits,
+    leaves_gpu_free,
+    living,
+)
 
 _CANDIDATES = 10
 
@@ -64,21 +72,28 @@ class Claimant:
     memory_gb: float | None = None
     """That no other job of this worker was promised."""
     takes: tuple[str, ...] = EVERYTHING
+    has_device: bool = True
+    """Something to compute on is free."""
+    beside_gpu: bool | None = None
+    """True: looks for what leaves the worker's GPU free; False: has the GPU, and leaves that to others; None: has none."""
 
     @property
     def offer(self) -> Offer:
         gpus = (self.gpu_memory_gb,) if self.gpu_usable else ()
-        return Offer(self.accelerator, gpus, self.memory_gb, self.takes)
+        return Offer(self.accelerator, gpus, self.memory_gb, self.takes, has_device=self.has_device)
 
 
-def anything_queued(session: Session) -> bool:
-    """Worth asking before `claim`, which takes SQLite's write lock."""
-    return session.scalar(select(Job.id).where(Job.state == State.QUEUED).limit(1)) is not None
+def anything_queued(session: Session, *, captures: bool = False) -> bool:
+    """Whether one waits of those that record, or of the others: worth asking before `claim` takes SQLite's write lock."""
+    query = select(Job.id).where(Job.state == State.QUEUED, Job.needs_capture == captures)
+    return session.scalar(query.limit(1)) is not None
 
 
 def claim(session: Session, claimant: Claimant, lease_s: float) -> Job | None:
     """Take the oldest job this worker can do, or None."""
     query = select(Job).where(Job.state == State.QUEUED, fits(claimant.offer))
+    if claimant.beside_gpu is not None:
+        query = query.where(leaves_gpu_free() if claimant.beside_gpu else not_(leaves_gpu_free()))
     if not claimant.gpu_usable:  # with no GPU anywhere a job that only prefers one goes on with the CPU
         others = living(session, lease_s, but=claimant.name)
         query = query.where(not_(better_elsewhere(others, claimant.accelerator)))
@@ -146,7 +161,7 @@ def _take(session: Session, job: Job, claimant: Claimant) -> bool:
         "attempts": Job.attempts + 1,
         "heartbeat_unix_s": now_unix_s(),
         "started_unix_s": func.coalesce(Job.started_unix_s, now_unix_s()),
-        "accelerator_requested": job.accelerator or claimant.accelerator,
+        "accelerator_requested": "cpu" if job.kind in ON_THE_CPU else job.accelerator or claimant.accelerator,
         "accelerator_used": None,
         "accelerator_reason": None,
     }

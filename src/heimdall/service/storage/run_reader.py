@@ -27,20 +27,27 @@ def run_folder(settings: Settings, job_id: str) -> RunReader:
     return RunReader(settings.runs / job_id)
 
 
+class _Copy:
+    """Of another machine's folder. Who waits for the store keeps only those waiting who ask for the same one."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.brought_s = float("-inf")
+
+
 class RunFolders:
     def __init__(self, settings: Settings, artifacts: Artifacts) -> None:
         self._settings = settings
         self._artifacts = artifacts
         self._lock = threading.Lock()
-        self._brought_s: OrderedDict[str, float] = OrderedDict()
+        self._copies: OrderedDict[str, _Copy] = OrderedDict()
 
     def of(self, job_id: str) -> RunReader:
         """Whichever was written to last; may be some seconds old."""
         own = run_folder(self._settings, job_id)
         if not self._settings.carries:
             return own
-        with self._lock:
-            copy = self._copy(job_id)
+        copy = self._copy(job_id)
         return copy if copy.log_unix_s() > own.log_unix_s() else own
 
     def delete(self, job_id: str) -> None:
@@ -60,19 +67,25 @@ class RunFolders:
 
     def _copy(self, job_id: str) -> RunReader:
         folder = RunReader(self._place(job_id))
-        if time.monotonic() - self._brought_s.get(job_id, float("-inf")) < _FRESH_S:
-            return folder
+        with self._lock:
+            copy = self._copies.setdefault(job_id, _Copy())
+            self._copies.move_to_end(job_id)
+            gone = [self._copies.popitem(last=False)[0] for _ in range(len(self._copies) - _KEPT)]
+        for each in gone:
+            shutil.rmtree(self._place(each), ignore_errors=True)
+        with copy.lock:
+            if time.monotonic() - copy.brought_s >= _FRESH_S:
+                self._try_to_bring(job_id, folder.path)
+                copy.brought_s = time.monotonic()
+        return folder
+
+    def _try_to_bring(self, job_id: str, target: Path) -> None:
         try:
-            self._bring(job_id, folder.path)
+            self._bring(job_id, target)
         except HeimdallError:
             pass  # nothing was left yet
         except Exception as error:
             log.warning("job %s: no news from the artifact store: %s", job_id, error)
-        self._brought_s[job_id] = time.monotonic()
-        self._brought_s.move_to_end(job_id)
-        while len(self._brought_s) > _KEPT:
-            shutil.rmtree(self._place(self._brought_s.popitem(last=False)[0]), ignore_errors=True)
-        return folder
 
     def _bring(self, job_id: str, target: Path) -> None:
         target.mkdir(parents=True, exist_ok=True)

@@ -11,12 +11,15 @@ from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
 from heimdall.errors import InputError
+from heimdall.files import held
 from heimdall.formats.readers.limits import Limits
 from heimdall.formats.readers.read import MEASUREMENT_SUFFIXES
 from heimdall.formats.readers.source import archive_files, is_archive
 from heimdall.service.errors import TooLargeError
 from heimdall.service.settings import Settings
 
+SCRATCH = "heimdall-scratch-"
+"""How the names of temporary folders begin."""
 _LONGEST_BYTES = 150
 _MEMBERS = 4096
 _PIECE_BYTES = 1 << 20
@@ -43,7 +46,7 @@ class Upload:
     def __init__(self, folder: Path, limits: Limits) -> None:
         self.folder = folder
         self.limits = limits
-        self._left_bytes = limits.total_bytes
+        self._left_bytes = self._left_unpacked_bytes = limits.total_bytes
         self._left_files = limits.members
 
     def add(self, name: str, stream: BinaryIO) -> None:
@@ -71,7 +74,7 @@ class Upload:
             given[0].rename(given[0].with_suffix(MEASUREMENT_SUFFIXES[0]))
 
     def _unpack(self, archive: Path) -> None:
-        left = Limits(self._left_bytes, self._left_files, self.limits.rows, self.limits.samples)
+        left = Limits(self._left_unpacked_bytes, self._left_files, self.limits.rows, self.limits.samples)
         packed = archive.with_name(f".{archive.name}.packed")
         archive.rename(packed)
         try:
@@ -80,7 +83,8 @@ class Upload:
             raise InputError(str(error).replace(str(packed), archive.name)) from error
         packed.unlink()
         for name, content in members.items():
-            self._count(len(content))
+            self._left_unpacked_bytes -= len(content)
+            self._left_files -= 1
             self._place(archive.name.split(".")[0], *name.split("/")).write_bytes(content)
 
     def _place(self, *parts: str) -> Path:
@@ -102,8 +106,15 @@ class Upload:
 @contextmanager
 def receiving(settings: Settings, limits: Limits | None = None) -> Iterator[Upload]:
     """A folder for one upload, which is gone at the end."""
-    with TemporaryDirectory(prefix="heimdall-upload-") as folder:
-        yield Upload(Path(folder), limits or limits_of(settings))
+    with scratch() as folder:
+        yield Upload(folder, limits or limits_of(settings))
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A temporary folder, which a later start of the service clears away if this one is killed."""
+    with TemporaryDirectory(prefix=SCRATCH) as folder, held(Path(folder)):
+        yield Path(folder)
 
 
 def harmless(name: str) -> str:

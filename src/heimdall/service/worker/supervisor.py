@@ -22,6 +22,7 @@ from heimdall.service.outage import database_outage
 from heimdall.service.queue import leases
 from heimdall.service.queue.leases import Claimant
 from heimdall.service.settings import Settings
+from heimdall.service.storage import leftovers
 from heimdall.service.worker.attempt import Attempt
 from heimdall.service.worker.launch import Slot, Tools
 
@@ -31,6 +32,9 @@ _CHORES = 4
 _ROOM_S = 30.0
 """How long nothing is started after a program found a disk full that the look at the disk may not know of."""
 _LEAVE_S = 10.0
+_CPU = "cpu"
+_BESIDE_GPU = Slot("beside the GPU", {"CUDA_VISIBLE_DEVICES": ""})
+"""For a job that runs on the CPU anyway, so that it does not keep a training from the GPU."""
 
 
 class Supervisor(threading.Thread):
@@ -69,6 +73,11 @@ class Supervisor(threading.Thread):
     def running(self) -> list[Job]:
         return [attempt.job for attempt in self._attempts]
 
+    @property
+    def uses_device(self) -> bool:
+        """A job runs that is not one that records."""
+        return any(not attempt.slot.captures for attempt in self._attempts)
+
     def ring(self) -> None:
         """There may be something to do."""
         self._bell.set()
@@ -86,6 +95,7 @@ class Supervisor(threading.Thread):
 
     def run(self) -> None:
         self._guarded(self._take_back)
+        self._guarded(self._clear)
         while not self._leaving.is_set() or self._attempts:
             self._round()
             self._bell.wait(self._settings.poll_s)
@@ -130,6 +140,9 @@ class Supervisor(threading.Thread):
         for job_id, state in moved:
             log.warning("job %s: an earlier process of this worker held it; now %s", job_id, state)
 
+    def _clear(self) -> None:
+        leftovers.clear(self._settings, self._tools.artifacts)
+
     def _sweep(self) -> None:
         if time.monotonic() < self._sweep_s:
             return
@@ -168,19 +181,21 @@ class Supervisor(threading.Thread):
         return None
 
     def _free_slots(self) -> list[Slot]:
-        slots = self._slots()
         taken = {attempt.slot.name for attempt in self._attempts}
-        free = [slot for slot in slots if slot.name not in taken]
-        return sorted(free, key=lambda slot: slot.gpu_memory_gb or 0.0) if len(self._attempts) < len(slots) else []
+        slots = self._slots()
+        computing = sum(not attempt.slot.captures for attempt in self._attempts)
+        free = [slot for slot in slots if slot.name not in taken] if computing < len(slots) else []
+        recording = [slot for slot in capture_slots(self._settings) if slot.name not in taken]
+        return sorted(free, key=lambda slot: slot.gpu_memory_gb or 0.0) + recording[:1]
 
     def _slots(self) -> list[Slot]:
         gpu = self._gpu()
         if gpu is None:
             return []  # not yet known: a job must not fall to the CPU because the worker has just begun
         if gpu.usable:
-            return gpu_slots(gpu, self._settings)
+            return [*gpu_slots(gpu, self._settings), _BESIDE_GPU]
         # The program must not look for a reason of its own where the worker, which knows the host, has a better one.
-        return [Slot("cpu", {} if gpu.reason is None else {"HEIMDALL_GPU_REASON": gpu.reason})]
+        return [Slot(_CPU, {} if gpu.reason is None else {"HEIMDALL_GPU_REASON": gpu.reason})]
 
     def _claim(self, slot: Slot) -> Job | None:
         settings = self._settings
@@ -188,13 +203,15 @@ class Supervisor(threading.Thread):
             settings.worker,
             self._owner,
             settings.accelerator,
-            gpu_usable=slot.name != "cpu",
+            gpu_usable=slot.on_gpu,
             gpu_memory_gb=slot.gpu_memory_gb,
             memory_gb=self._memory_left_gb(),
-            takes=settings.takes,
+            takes=tuple(each for each in settings.takes if (each == "capture") == slot.captures),
+            has_device=not slot.captures,
+            beside_gpu=None if slot.captures or slot.name == _CPU else slot is _BESIDE_GPU,
         )
         with self._store.reading() as session:
-            if not leases.anything_queued(session):
+            if not leases.anything_queued(session, captures=slot.captures):
                 return None
         with self._store.writing() as session:
             return leases.claim(session, claimant, self._settings.lease_s)
@@ -210,11 +227,17 @@ class Supervisor(threading.Thread):
         return gpu.reason if gpu is not None else None
 
 
+def capture_slots(settings: Settings) -> list[Slot]:
+    """For recordings, which need no device and so wait for none."""
+    count = settings.capture_slots if "capture" in settings.takes else 0
+    return [Slot(f"capture:{number}", {"CUDA_VISIBLE_DEVICES": ""}, captures=True) for number in range(count)]
+
+
 def gpu_slots(gpu: GpuState, settings: Settings) -> list[Slot]:
     # Numbers are the driver's and `nvidia-smi`'s; CUDA by itself would count the fastest card first.
     order = os.environ.get("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
     return [
-        Slot(f"gpu:{device}", {"CUDA_VISIBLE_DEVICES": device, "CUDA_DEVICE_ORDER": order}, memory)
+        Slot(f"gpu:{device}", {"CUDA_VISIBLE_DEVICES": device, "CUDA_DEVICE_ORDER": order}, memory, on_gpu=True)
         for device, memory in zip(gpu.devices, gpu_memory_gb(gpu, settings), strict=True)
     ]
 

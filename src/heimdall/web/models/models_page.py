@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from html import escape
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from fastapi import Request
 from nicegui import events, ui
@@ -17,7 +15,7 @@ from heimdall.service.auth import Role
 from heimdall.service.models import registry
 from heimdall.service.models.model_cache import get_model
 from heimdall.service.queue.submit import provide
-from heimdall.service.storage.uploads import Upload, model_limits, receiving
+from heimdall.service.storage.uploads import Upload, model_limits, receiving, scratch
 from heimdall.web import words
 from heimdall.web.layout import empty, frame, panel
 from heimdall.web.models import model_view
@@ -236,8 +234,8 @@ class ModelsPage:
     def _bundle(self, model_id: str) -> tuple[bytes, str]:
         with self._visit.parts.store.reading() as session:
             model = get_model(session, model_id)
-        with TemporaryDirectory() as folder:
-            return self._visit.parts.artifacts.fetch(model.artifact, Path(folder)).read_bytes(), model.name
+        with scratch() as folder:
+            return self._visit.parts.artifacts.fetch(model.artifact, folder).read_bytes(), model.name
 
     async def _uploaded(self, files: Sequence[FileUpload]) -> None:
         settings = self._visit.parts.settings

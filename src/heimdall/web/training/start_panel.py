@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from sqlalchemy import select
 
 from heimdall.errors import HeimdallError, InputError
+from heimdall.scenarios import SCENARIO_SUMMARIES
 from heimdall.service.auth import Role
 from heimdall.service.database.store import Worker
 from heimdall.service.models import registry
@@ -29,6 +30,7 @@ RECIPES = {
     "base": "base: hours on a GPU",
     "large": "large: days on a GPU",
 }
+_SCENARIOS = {name: name for name in SCENARIO_SUMMARIES}
 _KINDS = {"train": "Train", "fine-tune": "Fine-tune", "evaluate": "Evaluate"}
 _DEVICES = {
     "": "as the worker is set",
@@ -51,7 +53,7 @@ class StartPanel:
                 self._recipe = self._select(RECIPES, "quick", "Recipe")
                 self._model = self._select({}, None, "Model")
                 self._data = self._select({}, [], "Sessions with known transmitters", multiple=True)
-                self._scenario = self._input("Scenario, instead of sessions", "matched")
+                self._scenario = self._select(_SCENARIOS, "matched", "Scenario, instead of sessions")
                 self._scenes = self._input("Scenes", "200")
                 self._device = self._select(_DEVICES, "", "Device")
                 self._changes = self._input("Changes, such as steps=100 optimizer.lr=0.0005", "")

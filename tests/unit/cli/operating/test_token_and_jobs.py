@@ -6,10 +6,11 @@ import json
 import os
 
 import pytest
+from sqlalchemy import update
 
 from heimdall.cli import main
 from heimdall.service.auth import Role, identify
-from heimdall.service.database.store import Store
+from heimdall.service.database.store import Store, Token
 from heimdall.service.settings import load_settings
 
 
@@ -47,6 +48,23 @@ def test_a_listed_token_can_be_revoked(heimdall):
     assert json.loads(heimdall("token", "list", "--json")[1])["tokens"][0]["revoked_utc"]
 
 
+def test_a_token_may_expire(heimdall, monkeypatch):
+    code, word, _ = heimdall("token", "create", "--name", "guest", "--days", "2")
+    assert code == 0
+    (token,) = json.loads(heimdall("token", "list", "--json")[1])["tokens"]
+    assert (token["revoked_utc"], token["expires_utc"] > token["created_utc"]) == (None, True)
+    settings = load_settings()
+    store = Store(settings.database)
+    for days_ago, known in ((0, True), (3, False)):
+        with store.writing() as session:
+            session.execute(update(Token).values(revoked_unix_s=Token.revoked_unix_s - days_ago * 86_400))
+        with store.reading() as session:
+            assert (identify(session, word.strip(), settings) is not None) is known
+    store.close()
+    (token,) = json.loads(heimdall("token", "list", "--json")[1])["tokens"]
+    assert (token["expires_utc"], token["revoked_utc"] is not None) == (None, True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -78,6 +96,13 @@ def test_a_job_is_submitted_shown_paused_resumed_and_cancelled(heimdall):
     history = json.loads(heimdall("jobs", "show", job["id"], "--json")[1])["history"]
     assert [told["type"] for told in history] == ["queued", "paused", "queued", "cancelled"]
     assert heimdall("jobs", "pause", job["id"])[0] == 1
+
+
+def test_the_list_in_a_file_is_not_cut_and_says_who_and_when(heimdall):
+    name = "a very long name of a training that an eighty column terminal has no room for at all, whatever it does"
+    job_id = heimdall("jobs", "submit", "--name", name)[1].split()[0]
+    listed = heimdall("jobs", "list")[2]
+    assert all(word in listed for word in (job_id, name, "the command line", "started (UTC)", "elapsed"))
 
 
 def test_a_job_that_nobody_can_take_says_so_when_it_is_submitted_and_when_it_is_shown(heimdall):

@@ -13,8 +13,8 @@ from heimdall.inference.posterior import posterior_of
 from heimdall.inference.window import TOKENS
 from heimdall.learning.calibration.fit import calibrate, scores_of
 from heimdall.learning.data.pools import ScenePool, calibration_pool
-from heimdall.learning.model.network import EvidenceNetwork
-from heimdall.learning.recipes import Recipe, recipe_from
+from heimdall.learning.model.network import EvidenceNetwork, shape_of
+from heimdall.recipes import Recipe, recipe_from
 
 pytestmark = pytest.mark.usefixtures("synthetic_scenes")
 
@@ -41,7 +41,7 @@ def many(tiny: Recipe) -> Recipe:
 @torch.no_grad()
 def test_calibrated_regions_of_an_overconfident_network_hold_the_stated_share(many: Recipe) -> None:
     pool = calibration_pool(many)
-    network = _Overconfident(EvidenceNetwork(many.network.shape).eval())
+    network = _Overconfident(EvidenceNetwork(shape_of(many.network)).eval())
     regions = calibrate(network, pool).regions_of("network", "all")
     batch = pool.windows(torch.arange(len(pool)))
     mixture = batch.mixture(network(*batch.network_input))
@@ -52,7 +52,7 @@ def test_calibrated_regions_of_an_overconfident_network_hold_the_stated_share(ma
 
 
 def test_masses_rise_with_the_probability(many: Recipe) -> None:
-    calibration = calibrate(EvidenceNetwork(many.network.shape).eval(), calibration_pool(many))
+    calibration = calibrate(EvidenceNetwork(shape_of(many.network)).eval(), calibration_pool(many))
     for method in ("network", "hybrid"):
         regions = calibration.regions_of(method, "all")
         assert list(regions.masses) == sorted(regions.masses)
@@ -60,10 +60,10 @@ def test_masses_rise_with_the_probability(many: Recipe) -> None:
 
 def test_a_kind_with_enough_scenes_has_regions_of_its_own(many: Recipe) -> None:
     pool = calibration_pool(many)
-    calibration = calibrate(EvidenceNetwork(many.network.shape).eval(), pool)
+    calibration = calibrate(EvidenceNetwork(shape_of(many.network)).eval(), pool)
     assert set(calibration.regions["network"]) == {"all", "terrestrial, time"}
     few = calibration_pool(replace(many, scenes=replace(many.scenes, calibration=48)))
-    assert set(calibrate(EvidenceNetwork(many.network.shape).eval(), few).regions["network"]) == {"all"}
+    assert set(calibrate(EvidenceNetwork(shape_of(many.network)).eval(), few).regions["network"]) == {"all"}
 
 
 class _WrongWithoutTime(torch.nn.Module):
@@ -92,7 +92,7 @@ def _without_arrivals(pool: ScenePool) -> ScenePool:
 def test_each_kind_is_joined_with_the_likelihood_as_its_own_scenes_say(many: Recipe) -> None:
     by_time = calibration_pool(many)
     both = ScenePool([*by_time.parts, *_without_arrivals(by_time).parts], by_time.cells)
-    network = _WrongWithoutTime(EvidenceNetwork(many.network.shape).eval())
+    network = _WrongWithoutTime(EvidenceNetwork(shape_of(many.network)).eval())
     calibration = calibrate(network, both)
     assert calibration.blend_of("terrestrial, power").likelihood_share == 1.0
     alone = calibrate(network, by_time)
@@ -108,7 +108,7 @@ def test_recordings_held_out_where_it_is_hard_count_as_if_they_were_as_hard_as_a
     held_out = hard | (torch.arange(len(part)) % 4 == 0)
     recorded, trained = (ScenePool([part.select(chosen)], everything.cells) for chosen in (held_out, ~held_out))
     simulated = _without_arrivals(calibration_pool(many))
-    network = EvidenceNetwork(many.network.shape).eval()
+    network = EvidenceNetwork(shape_of(many.network)).eval()
 
     def mass(*pools: ScenePool) -> float:
         return calibrate(network, *pools).regions_of("network", "terrestrial, time").mass(0.5)
@@ -120,7 +120,7 @@ def test_recordings_held_out_where_it_is_hard_count_as_if_they_were_as_hard_as_a
 
 def test_scores_compare_the_medians_with_the_likelihoods(many: Recipe) -> None:
     pool = calibration_pool(many)
-    network = EvidenceNetwork(many.network.shape).eval()
+    network = EvidenceNetwork(shape_of(many.network)).eval()
     scores = scores_of(calibrate(network, pool))
     assert scores["network_ratio"] == pytest.approx(scores["network_median_m"] / scores["likelihood_median_m"])
     batch = pool.windows(torch.arange(len(pool)))

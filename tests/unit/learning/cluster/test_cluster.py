@@ -14,10 +14,10 @@ from heimdall.errors import InputError
 from heimdall.learning.cluster.starter import WorkerReports
 from heimdall.learning.cluster_layout import Cluster, cluster_for, room_on
 from heimdall.learning.data.pools import SceneStream
-from heimdall.learning.recipes import Recipe
 from heimdall.learning.run.checkpoint import fetch_to, open_store
 from heimdall.learning.run.progress import ProgressReport
 from heimdall.learning.run.tracking import OFF, Tracker
+from heimdall.recipes import Recipe
 from heimdall.runs.writer import RunWriter
 
 

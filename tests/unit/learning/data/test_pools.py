@@ -15,7 +15,7 @@ from heimdall.learning.data.pools import (
     turned,
     validation_pool,
 )
-from heimdall.learning.recipes import Recipe
+from heimdall.recipes import Recipe
 from heimdall.simulation import stream
 
 pytestmark = pytest.mark.usefixtures("synthetic_scenes")

@@ -13,20 +13,20 @@ from heimdall.inference.calibration import Calibration
 from heimdall.inference.network import OnnxNetwork
 from heimdall.learning.model import export
 from heimdall.learning.model.export import check_parity, load_weights, to_onnx, weights_of, weights_sha256
-from heimdall.learning.model.network import EvidenceNetwork
-from heimdall.learning.recipes import Recipe
+from heimdall.learning.model.network import EvidenceNetwork, shape_of
 from heimdall.learning.run.bundling import export_untrained
 from heimdall.learning.run.module import EvidenceModule
+from heimdall.recipes import Recipe
 
 
 @pytest.fixture(scope="module")
 def taught() -> EvidenceNetwork:
-    from heimdall.learning.recipes import recipe
+    from heimdall.recipes import recipe
 
     torch.manual_seed(0)
-    shape = recipe(
-        "quick", {"network.cells": "16", "network.decoder_width": "8", "network.token_width": "8"}
-    ).network.shape
+    shape = shape_of(
+        recipe("quick", {"network.cells": "16", "network.decoder_width": "8", "network.token_width": "8"}).network
+    )
     network = EvidenceNetwork(shape).eval()
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.05)

@@ -7,8 +7,8 @@ import torch
 
 from heimdall.errors import HeimdallError
 from heimdall.learning.model.memory import GIB, MemoryPlan, MicroBatches, plan_memory
-from heimdall.learning.model.network import EvidenceNetwork, NetworkShape
-from heimdall.learning.recipes import recipe
+from heimdall.learning.model.network import EvidenceNetwork, NetworkShape, shape_of
+from heimdall.recipes import recipe
 
 
 def _device_of(scenes: int) -> object:
@@ -61,9 +61,9 @@ BATCH = 32
 
 @pytest.fixture(scope="module")
 def shape() -> NetworkShape:
-    return recipe(
-        "quick", {"network.cells": "16", "network.decoder_width": "8", "network.token_width": "8"}
-    ).network.shape
+    return shape_of(
+        recipe("quick", {"network.cells": "16", "network.decoder_width": "8", "network.token_width": "8"}).network
+    )
 
 
 @pytest.fixture(scope="module")

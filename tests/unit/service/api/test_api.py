@@ -114,8 +114,15 @@ def test_an_unknown_job_is_404_everywhere(client, method, path):
         ({"kind": "train"}, "recipe"),
         ({"kind": "train", "recipe": "--help"}, "recipe"),
         ({"kind": "dance"}, "kind"),
+        ({"kind": "train", "recipe": "huge"}, "choose one of: quick, study, base, large"),
+        ({"kind": "train", "recipe": "quick", "overrides": {"optimizer.rl": 1}}, "steps, batch_size, seed"),
+        ({"kind": "train", "recipe": "quick", "overrides": {"steps": -5}}, "steps"),
+        ({"kind": "train", "recipe": "quick", "overrides": {"steps": 10**20}}, "steps"),
+        ({"kind": "train", "recipe": "quick", "overrides": {"scenes.scenarios.citty": 1}}, "no field"),
         ({"kind": "fine-tune", "recipe": "quick", "model": UNKNOWN}, f"no model {UNKNOWN}"),
-        ({"kind": "evaluate", "model": UNKNOWN, "scenario": "city"}, f"no model {UNKNOWN}"),
+        ({"kind": "evaluate", "model": UNKNOWN, "scenario": "sparse"}, f"no model {UNKNOWN}"),
+        ({"kind": "evaluate", "model": UNKNOWN, "scenario": "city"}, "choose one of: matched, clear-sight-1mhz"),
+        ({"kind": "evaluate", "model": UNKNOWN, "scenario": "sparse", "needs": {"gpu": True}}, "runs on the CPU"),
     ],
 )
 def test_a_wrong_request_is_422_and_says_where(client, body, told):
@@ -123,6 +130,44 @@ def test_a_wrong_request_is_422_and_says_where(client, body, told):
     assert answer.status_code == 422
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert told in answer.json()["detail"]
+
+
+def test_recipes_and_scenarios_are_listed_with_fields_defaults_and_bounds(client):
+    recipes = {each["name"]: each for each in client.get("/api/v1/recipes").json()["recipes"]}
+    assert list(recipes) == ["quick", "study", "base", "large"]
+    assert all(each["purpose"] for each in recipes.values())
+    fields = {each["name"]: each for each in recipes["large"]["fields"]}
+    rate = fields["optimizer.lr"]
+    assert (rate["type"], rate["default"], rate["minimum"], rate["open_below"]) == ("number", 1e-4, 0.0, True)
+    assert (fields["network.cells"]["minimum"], fields["network.cells"]["maximum"]) == (8, 512)
+    assert fields["network.cells"]["description"].startswith("Cells of the window")
+    scenarios = client.get("/api/v1/scenarios").json()["scenarios"]
+    assert scenarios[0] == {"name": "matched", "summary": "the law that the likelihood assumes"}
+
+
+@pytest.mark.parametrize("recipe", ["quick", "large"])
+def test_every_listed_field_is_taken_with_its_default_and_refused_beyond_its_bounds(client, recipe):
+    (told,) = [each for each in client.get("/api/v1/recipes").json()["recipes"] if each["name"] == recipe]
+    for field in told["fields"]:
+        if isinstance(field["default"], dict):
+            continue
+        for value, status in ((field["default"], 201), (field["minimum"], 422), (field["maximum"], 422)):
+            if value is None:
+                continue
+            beyond = 0 if status == 201 else 1 if value == field["maximum"] else -1
+            overrides = {field["name"]: value + beyond if beyond else value}
+            answer = client.post(JOBS, json={"kind": "train", "recipe": recipe, "overrides": overrides})
+            assert answer.status_code == status, (overrides, answer.text)
+
+
+def test_a_job_says_who_made_it_when_it_began_and_how_long_it_took(client, store):
+    job = client.post(JOBS, json=TRAIN).json()
+    assert (job["started_utc"], job["finished_utc"], job["elapsed_s"]) == (None, None, None)
+    times = {"started_unix_s": 1000.0, "finished_unix_s": 1312.4, "state": "succeeded"}
+    with store.writing() as session:
+        session.execute(update(Job).where(Job.id == job["id"]).values(**times))
+    job = client.get(f"{JOBS}/{job['id']}").json()
+    assert (job["created_by"], job["elapsed_s"], job["finished_utc"][:10]) == ("admin of the test", 312.4, "1970-01-01")
 
 
 def test_what_a_request_names_must_be_there_when_it_is_made(client, store, settings):

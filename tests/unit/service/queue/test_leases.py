@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, insert, select, update
 
-from heimdall.service.database.store import Job, Model, Worker, now_unix_s
+from heimdall.service.database.store import Job, Model, SignIn, Worker, now_unix_s
+from heimdall.service.errors import ConflictError
 from heimdall.service.queue import jobs, leases
 from heimdall.service.queue.jobs import State
 from heimdall.service.queue.leases import Bundle, Claimant, Ending, Outcome
@@ -57,6 +60,25 @@ def test_the_oldest_job_comes_first_and_a_job_put_back_keeps_its_place(store, ne
     assert claim(store) is None
 
 
+@pytest.mark.parametrize(
+    ("kind", "values", "leaves"),
+    [("evaluate", {}, True), ("export", {}, True), ("train", {"accelerator": "cpu"}, True), ("train", {}, False)],
+)
+def test_what_runs_on_the_cpu_anyway_does_not_hold_the_only_gpu(store, kind, values, leaves):
+    with store.writing() as session:
+        given = {"name": "n", "created_by": "test", "attempts_max": 3} | values
+        job_id = jobs.create(session, kind, {}, **given).id
+    gpu = Claimant("one", "a" * 16, "gpu", gpu_usable=True, beside_gpu=False)
+    beside = Claimant("one", "a" * 16, "gpu", gpu_usable=False, beside_gpu=True)
+    with store.writing() as session:  # another worker with a GPU is no reason to wait either
+        known = {"started_unix_s": 0.0, "heartbeat_unix_s": now_unix_s(), "devices": ["0"], "versions": {}}
+        session.add(Worker(name="two", accelerator="gpu", gpu_usable=True, **known))
+    assert claim(store, beside if not leaves else gpu) is None
+    job = claim(store, beside if leaves else gpu)
+    assert job.id == job_id
+    assert job.accelerator_requested == ("cpu" if leaves else "gpu")
+
+
 def test_without_the_lease_nothing_can_be_written(store, new_job):
     new_job()
     job = claim(store)
@@ -69,6 +91,35 @@ def test_without_the_lease_nothing_can_be_written(store, new_job):
         assert leases.conclude(session, job.id, job.lease, Outcome(Ending.FINISHED, "late")) is None
         assert leases.renew(session, again.id, again.lease, step=1) is State.RUNNING
         assert jobs.get(session, job.id).step == 1
+
+
+def test_events_of_a_job_appear_in_the_order_of_their_numbers(store, new_job):
+    """Who follows asks for those after the last one seen: one that appears later with a smaller number is lost."""
+    job_id = new_job()
+    written, seen = threading.Event(), []
+
+    def late():
+        with store.writing() as session:
+            jobs.record(session, job_id, "warning", "first")
+            session.flush()
+            written.set()
+            time.sleep(0.5)
+
+    other = threading.Thread(target=late)
+    other.start()
+    assert written.wait(5)
+    with store.writing() as session:
+        jobs.record(session, job_id, "warning", "second")
+    with store.reading() as session:
+        seen = [event.message for event in jobs.events(session, job_id)]
+    other.join()
+    assert seen[1:] == ["first", "second"]
+
+
+def test_two_who_insert_the_same_are_told_of_a_conflict(store):
+    values = {"sha256": "a", "token_sha256": "b", "expires_unix_s": 1.0}
+    with pytest.raises(ConflictError, match="just changed"), store.writing() as session:
+        session.execute(insert(SignIn), [values, values])
 
 
 def test_the_sweeper_leaves_a_job_with_a_heartbeat_alone(store, new_job):

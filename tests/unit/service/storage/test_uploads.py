@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 import tarfile
 import zipfile
 from pathlib import Path
@@ -55,6 +56,21 @@ def test_what_an_archive_unpacks_to_counts(upload: Upload) -> None:
     """A small file that becomes a large one."""
     upload.add("bomb.zip", zipped({"a.txt": b"\0" * 1_000_000}))
     with pytest.raises(InputError, match=r"bomb\.zip"):
+        upload.unpack()
+
+
+def test_an_archive_is_counted_packed_and_unpacked_each_by_itself(upload: Upload) -> None:
+    """Random bytes pack to no less: together they would be more than the limit."""
+    upload.add("a.zip", zipped({"a.txt": random.Random(1).randbytes(20_000)}))
+    upload.unpack()
+    assert [path.stat().st_size for path in upload.folder.rglob("a.txt")] == [20_000]
+
+
+def test_all_archives_of_an_upload_unpack_to_no_more_than_one_limit(upload: Upload) -> None:
+    """Each alone would have room."""
+    for name in ("a.zip", "b.zip"):
+        upload.add(name, zipped({"x.txt": b"\0" * 20_000}))
+    with pytest.raises(InputError, match=r"b\.zip: unpacks to more"):
         upload.unpack()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from heimdall.errors import InputError
-from heimdall.learning.recipes import RECIPES as KNOWN
+from heimdall.recipes import RECIPES as KNOWN
 from heimdall.service.queue.job_requests import EvaluateRequest, TrainRequest
 from heimdall.web.training.start_panel import RECIPES, plan_html, read_changes, read_request
 

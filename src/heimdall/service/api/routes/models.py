@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -24,10 +24,10 @@ from heimdall.service.api.uploading import form_of, receive_some
 from heimdall.service.database.store import Model
 from heimdall.service.models import registry
 from heimdall.service.models.model_cache import champion_of, get_model
-from heimdall.service.queue.job_requests import Id
+from heimdall.service.queue.request_base import Id
 from heimdall.service.queue.submit import provide
 from heimdall.service.settings import Settings
-from heimdall.service.storage.uploads import Upload, model_limits, receiving
+from heimdall.service.storage.uploads import Upload, model_limits, receiving, scratch
 
 router = APIRouter(prefix="/models", tags=["models"], responses=documented(401, 403, 422, 503))
 
@@ -145,10 +145,11 @@ def get(model_id: ModelId, who: Viewer, parts: UsesParts) -> ModelView:
 def download(model_id: ModelId, who: Viewer, parts: UsesParts) -> StreamingResponse:
     with parts.store.reading() as session:
         model = get_model(session, model_id)
-    scratch = TemporaryDirectory(prefix="heimdall-bundle-")
-    path = parts.artifacts.fetch(model.artifact, Path(scratch.name))
+    with ExitStack() as stack:
+        path = parts.artifacts.fetch(model.artifact, stack.enter_context(scratch()))
+        until_sent = stack.pop_all()
     headers = {"Content-Disposition": as_attachment(model.name), "Content-Length": str(model.size_bytes)}
-    return StreamingResponse(_pieces(path, scratch), media_type=_BUNDLE, headers=headers)
+    return StreamingResponse(_pieces(path, until_sent), media_type=_BUNDLE, headers=headers)
 
 
 @router.patch("/{model_id}", summary="Rename a model", responses=documented(404, 413))
@@ -236,8 +237,8 @@ def _import(parts: Parts, upload: Upload, who: str) -> ModelView:
         return view_model(session, parts.settings, model)
 
 
-def _pieces(path: Path, scratch: TemporaryDirectory[str]) -> Iterator[bytes]:
-    with scratch, path.open("rb") as file:
+def _pieces(path: Path, until_sent: ExitStack) -> Iterator[bytes]:
+    with until_sent, path.open("rb") as file:
         while piece := file.read(_PIECE_BYTES):
             yield piece
 

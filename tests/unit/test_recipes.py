@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from heimdall.errors import InputError
-from heimdall.learning.model.network import EvidenceNetwork
-from heimdall.learning.recipes import RECIPES, recipe, recipe_from, recipe_with
+from heimdall.learning.model.network import EvidenceNetwork, shape_of
+from heimdall.recipes import RECIPES, recipe, recipe_from, recipe_with
 from heimdall.simulation import SCENARIOS
 
 
@@ -29,7 +29,7 @@ def test_every_recipe_asks_for_scenarios_that_exist(name: str) -> None:
 def test_large_is_a_convnext_large_of_some_two_hundred_million_parameters_at_batch_32() -> None:
     large = recipe("large")
     with torch.device("meta"):
-        network = EvidenceNetwork(large.network.shape)
+        network = EvidenceNetwork(shape_of(large.network))
     assert 195e6 < sum(parameter.numel() for parameter in network.parameters()) < 210e6
     assert (large.network.backbone, large.batch_size, large.gpu_precision) == ("convnext_large", 32, "bf16-mixed")
 

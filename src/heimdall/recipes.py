@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 
 from heimdall.errors import InputError
-from heimdall.inference.window import LOG_MASS, LOG_MASS_SCALE, MAPS, TOKENS
-from heimdall.learning.model.network import NetworkShape
+from heimdall.scenarios import check_scenario
 from heimdall.validation import complaint
 
 _LEAST_AFTER_STEM = 8
+_DOCUMENTED = ConfigDict(use_attribute_docstrings=True)
 Count = Annotated[int, Field(ge=1, le=10**9)]
 """More than any machine gets through; what is beyond is a slip of the keyboard, not a training."""
 Width = Annotated[int, Field(ge=1, le=10_000)]
@@ -35,6 +35,7 @@ _MISMATCHED = (
 )
 
 
+@with_config(_DOCUMENTED)
 @dataclass(frozen=True)
 class NetworkPlan:
     """Which ConvNeXt, and how it is fitted to the window."""
@@ -56,22 +57,8 @@ class NetworkPlan:
                 f"{self.cells} cells with a stem of {self.stem_stride}: take a multiple of it, at least {_LEAST_AFTER_STEM} times"
             )
 
-    @property
-    def shape(self) -> NetworkShape:
-        return NetworkShape(
-            backbone=self.backbone,
-            cells=self.cells,
-            map_channels=len(MAPS),
-            token_features=len(TOKENS),
-            start_channel=LOG_MASS,
-            start_scale=LOG_MASS_SCALE,
-            stem_stride=self.stem_stride,
-            decoder_width=self.decoder_width,
-            token_width=self.token_width,
-            drop_path=self.drop_path,
-        )
 
-
+@with_config(_DOCUMENTED)
 @dataclass(frozen=True)
 class ScenePlan:
     """Which scenes are simulated, how many at a time, and how often each is shown."""
@@ -89,7 +76,12 @@ class ScenePlan:
     """Held-out scenes that fix the regions."""
     calibration_scenarios: dict[str, float] = field(default_factory=lambda: {"matched": 1.0})
 
+    def __post_init__(self) -> None:
+        for name in (*self.scenarios, *self.calibration_scenarios):
+            check_scenario(name)
 
+
+@with_config(_DOCUMENTED)
 @dataclass(frozen=True)
 class OptimizerPlan:
     """AdamW with a linear warm-up and a cosine to zero."""
@@ -101,6 +93,7 @@ class OptimizerPlan:
     clip_norm: Positive = 1.0
 
 
+@with_config(_DOCUMENTED)
 @dataclass(frozen=True)
 class Recipe:
     """A training, complete: the same recipe and seed give the same weights on the same kind of machine."""
@@ -185,6 +178,52 @@ def recipe(name: str, overrides: Mapping[str, str] | None = None) -> Recipe:
     return recipe_from(values)
 
 
+@dataclass(frozen=True)
+class RecipeField:
+    """One value of a recipe that may be changed, and what it may be."""
+
+    name: str
+    """With the part it belongs to, as `optimizer.lr`."""
+    type: str
+    """As JSON Schema has it."""
+    default: Any
+    minimum: float | None
+    maximum: float | None
+    open_below: bool
+    """The minimum itself is too small."""
+    open_above: bool
+    description: str
+
+
+def fields_of(chosen: Recipe) -> list[RecipeField]:
+    """All fields in their order, with the recipe's values."""
+    return list(_fields(TypeAdapter(Recipe).json_schema(), "Recipe", asdict(chosen), ""))
+
+
+def _fields(schema: dict[str, Any], part: str, values: Mapping[str, Any], prefix: str) -> Iterator[RecipeField]:
+    properties = schema["$defs"].get(part, schema)["properties"]
+    for name, value in values.items():
+        said = properties[name]
+        if "$ref" in said:
+            yield from _fields(schema, said["$ref"].rsplit("/", 1)[-1], value, f"{prefix}{name}.")
+        else:
+            yield _field(said, f"{prefix}{name}", value)
+
+
+def _field(said: Mapping[str, Any], name: str, value: Any) -> RecipeField:
+    above, below = said.get("exclusiveMinimum"), said.get("exclusiveMaximum")
+    return RecipeField(
+        name,
+        said["type"],
+        value,
+        minimum=said.get("minimum", above),
+        maximum=said.get("maximum", below),
+        open_below=above is not None,
+        open_above=below is not None,
+        description=said.get("description", ""),
+    )
+
+
 def recipe_with(name: str, changes: Sequence[str]) -> Recipe:
     """The recipe of that name with changes as they are typed: ["optimizer.lr=3e-4"]."""
     pairs = [change.partition("=") for change in changes]
@@ -207,7 +246,8 @@ def _set(values: dict[str, Any], key: str, text: str) -> None:
     for part in path:
         place = place.get(part, {}) if isinstance(place, dict) else {}
     if not isinstance(place, dict) or last not in place:
-        raise InputError(f"a recipe has no field {key!r}; see: heimdall train --recipe quick --plan --json")
+        known = ", ".join(each.name for each in fields_of(quick()))
+        raise InputError(f"a recipe has no field {key!r}; there are: {known}")
     place[last] = _parsed(text)
 
 

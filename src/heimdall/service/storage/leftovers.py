@@ -1,0 +1,26 @@
+"""What a process that was killed has left on this machine, cleared away when the next one starts."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from tempfile import gettempdir
+
+from heimdall.artifacts import Artifacts
+from heimdall.files import sweep
+from heimdall.runs.run_archive import LEAVING
+from heimdall.service.settings import Settings
+from heimdall.service.storage.uploads import SCRATCH
+
+log = logging.getLogger(__name__)
+
+
+def clear(settings: Settings, artifacts: Artifacts) -> int:
+    """Temporary files that no living process holds; how many there were."""
+    count = sweep(Path(gettempdir()), f"{SCRATCH}*") + artifacts.sweep()
+    for folder in (settings.home, settings.runs):
+        count += sweep(folder, f"{LEAVING}*")
+    count += sweep(settings.data, f"**/{LEAVING}*")
+    if count:
+        log.info("deleted %d temporary files that a crash had left", count)
+    return count
