@@ -67,8 +67,11 @@ def of_worker(settings: Settings, supervisor: Moves, gpu: KnowsGpu) -> Sequence[
     ]
 
 
-def of_api(store: Store, lease_s: float) -> Sequence[Probe]:
-    return [Probe("gpu", look_at_workers_gpu(store, lease_s))]
+def of_api(store: Store, lease_s: float, mlflow: Look) -> Sequence[Probe]:
+    return [
+        Probe("gpu", look_at_workers_gpu(store, lease_s)),
+        Probe("mlflow", mlflow, every_s=15.0, limit_s=10.0),
+    ]
 
 
 def look_at_database(store: Store, statistics: QueueStatistics, lease_s: float) -> Look:
