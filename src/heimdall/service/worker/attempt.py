@@ -249,6 +249,7 @@ class Attempt:
 
     def _conclude(self, outcome: Outcome) -> None:
         columns = self._columns()
+        launch.forget_receivers(self._folder)
         with self._tools.store.writing() as session:
             leases.renew(session, self.job.id, self._lease, **columns)
             state = leases.conclude(session, self.job.id, self._lease, outcome)

@@ -34,6 +34,8 @@ from heimdall.validation import complaint
 TRUST = 0.6
 """Part of the lease after which a program without news of it is killed; a heartbeat and a slow commit fit in the rest."""
 
+_RECEIVERS = "inputs/receivers.json"
+
 
 @dataclass(frozen=True)
 class Slot:
@@ -149,7 +151,7 @@ def _receivers(folder: RunReader, tools: Tools) -> Path:
     settings = tools.settings
     with tools.store.reading() as session:
         known = [online.listed(each) for each in online.find(session) if each.enabled]
-    path = folder.path / "inputs" / "receivers.json"
+    path = folder.path / _RECEIVERS
     listing.save(
         path,
         ReceiverList(
@@ -157,6 +159,11 @@ def _receivers(folder: RunReader, tools: Tools) -> Path:
         ),
     )
     return path
+
+
+def forget_receivers(folder: RunReader) -> None:
+    """Leave no password behind once the program has ended."""
+    (folder.path / _RECEIVERS).unlink(missing_ok=True)
 
 
 def _environment(job: Job, slot: Slot, settings: Settings, hidden: Hidden) -> dict[str, str]:
