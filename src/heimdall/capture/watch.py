@@ -13,9 +13,9 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -35,6 +35,16 @@ _NOBODY_S = 15.0
 """Pause before anybody is asked again when no receiver can be listened to."""
 _LOCATE_S = 600.0
 
+
+@dataclass(frozen=True)
+class Doing:
+    """What a watch is at: it waits until `next_utc`, `listener` listens for the signal, or all are recorded."""
+
+    stage: Literal["waiting", "listening", "recording"]
+    listener: str | None = None
+    next_utc: datetime | None = None
+
+
 Locate = Callable[[Path], Awaitable[dict[str, Any]]]
 """From a session's folder to what stands in the history of it."""
 
@@ -53,6 +63,8 @@ class Plan:
     """Receivers that listen for the signal, the first that can; all in their order where none is named."""
     most: int | None = None
     """Recordings after which it ends; None: never."""
+    until_utc: datetime | None = None
+    """No recording begins later; None: it goes on."""
 
 
 @dataclass
@@ -65,6 +77,9 @@ class Watch:
     locate: Locate
     on_change: OnChange | None = None
     say: Callable[[str], None] = lambda _: None
+    on_doing: Callable[[Doing], None] = lambda _: None
+    absent: Sequence[Part] = ()
+    """Receivers that are not asked at all, each with its reason."""
     backoff: Backoff = field(default_factory=Backoff)
 
     async def run(self) -> AsyncIterator[dict[str, Any]]:
@@ -89,7 +104,8 @@ class Watch:
         try:
             for folder in unlocated(self.plan.folder):
                 folders.put_nowait(folder)
-            async for _ in self._moments():
+            moments = self._moments()
+            while await self._comes(moments):
                 recorded = await self._record()
                 if recorded is not None:
                     recordings += 1
@@ -108,6 +124,19 @@ class Watch:
         finally:
             lines.put_nowait(None)
 
+    async def _comes(self, moments: AsyncIterator[None]) -> bool:
+        """Wait for the next moment to record; False where the end comes first."""
+        until = self.plan.until_utc
+        left_s = None if until is None else (until - datetime.now(UTC)).total_seconds()
+        try:
+            async with asyncio.timeout(left_s) as end:
+                await anext(moments)
+        except TimeoutError:
+            if not end.expired():
+                raise
+            return False
+        return True
+
     def _moments(self) -> AsyncIterator[None]:
         if self.plan.squelch is not None:
             return self._signals(self.plan.squelch)
@@ -119,9 +148,12 @@ class Watch:
         while True:
             if self.plan.cron is not None:
                 now = datetime.now(UTC)
-                await asyncio.sleep((self.plan.cron.after(now) - now).total_seconds())
+                wait_s = (self.plan.cron.after(now) - now).total_seconds()
             else:
-                await asyncio.sleep(max(0.0, due_s - loop.time()))
+                wait_s = max(0.0, due_s - loop.time())
+            self.on_doing(Doing("waiting", next_utc=datetime.now(UTC) + timedelta(seconds=wait_s)))
+            await asyncio.sleep(wait_s)
+            if self.plan.cron is None:
                 due_s = max(due_s + (self.plan.every_s or 0.0), loop.time())
             yield
 
@@ -142,13 +174,14 @@ class Watch:
                     self.say(f"{target.name} cannot listen: {error}")
                     self.backoff.failed(target.name, error.fault, str(error))
             else:
+                self.on_doing(Doing("waiting", next_utc=datetime.now(UTC) + timedelta(seconds=_NOBODY_S)))
                 await asyncio.sleep(_NOBODY_S)
                 continue
             yield
 
     def _sentinels(self) -> Iterator[Target]:
-        names = self.plan.sentinels or tuple(target.name for target in self.targets)
         by_name = {target.name: target for target in self.targets}
+        names = [name for name in self.plan.sentinels if name in by_name] or list(by_name)
         return (by_name[name] for name in names if self.backoff.left_out(name) is None)
 
     async def _until_opened(self, target: Target, squelch: Squelch) -> None:
@@ -158,6 +191,7 @@ class Watch:
             raise CaptureError(Fault.BUSY, status.fault)
         async with driver_of(known.address).open(known, self.plan.tuning, self.access) as stream:
             self.say(f"{target.name} listens")
+            self.on_doing(Doing("listening", target.name))
             async for block in stream:
                 event = squelch.hear(level_of(block, stream.format), block.count / stream.format.sample_rate_hz)
                 if event is Event.OPENED:
@@ -171,7 +205,12 @@ class Watch:
         if not asked:
             self.say("every receiver is left out for now")
             return None
-        absent = [Part(name, Stage.FAILED, reason=reason) for name, reason in waiting.items() if reason is not None]
+        absent = list(self.absent)
+        absent += [Part(name, Stage.FAILED, reason=reason) for name, reason in waiting.items() if reason is not None]
+        self.on_doing(Doing("recording"))
+        if self.on_change is not None:
+            for part in absent:
+                self.on_change(part)
         folder = self.plan.folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
         recorded = await record(
             asked, self.plan.tuning, self.plan.seconds, folder, self.access, on_change=self.on_change, absent=absent

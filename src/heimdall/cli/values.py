@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime
 
 from heimdall.errors import InputError
 from heimdall.observation import Place
@@ -22,6 +23,15 @@ def hertz(text: str) -> float:
     if not 0 < value < 1e12:
         raise InputError(f"{text!r} is no frequency: write 77500, 77.5k or 433.92M")
     return value
+
+
+def moment(text: str, option: str) -> datetime:
+    """A date and time as ISO 8601 has it, in UTC where it says no zone. Raises InputError that names the option."""
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError:
+        raise InputError(f"{option} {text}: write 2030-01-31T18:00Z") from None
+    return read if read.tzinfo is not None else read.replace(tzinfo=UTC)
 
 
 def place_of(text: str, option: str) -> Place:

@@ -110,6 +110,14 @@ class RunReader:
             return None
         return _read(path, Progress) if fresh else None
 
+    def capture(self) -> dict[str, Any] | None:
+        """What a recording said last of its receivers."""
+        try:
+            document = json.loads((self.path / "capture.json").read_bytes())
+        except (OSError, ValueError):
+            return None
+        return _finite(document) if isinstance(document, dict) else None
+
     def result(self) -> Result | None:
         return _read(self.path / "result.json", Result)
 

@@ -71,7 +71,7 @@ def mark(folder: RunReader, key: str) -> None:
 def bring(folder: RunReader, key: str, artifacts: Artifacts) -> None:
     """Replace what is in the folder by what was left under the key; waits until nothing runs there any more."""
     folder.make()
-    with _alone(folder):
+    with alone(folder):
         (folder.path / _MARK).unlink(missing_ok=True)
         _clear(folder.path)
         with tempfile.TemporaryDirectory(dir=folder.path, prefix=".incoming-") as place:
@@ -106,8 +106,13 @@ def _travelling(folder: Path) -> list[Path]:
 
 
 def _travels(path: Path) -> bool:
-    mine = path.parts[0] == "inputs" or any(part.startswith(".") for part in path.parts)
+    mine = path.parts[0] == "inputs" or _is_recording(path) or any(part.startswith(".") for part in path.parts)
     return not mine and path.suffix not in (".tmp", ".new")
+
+
+def _is_recording(path: Path) -> bool:
+    """What a job records becomes a session of its own, which travels by itself."""
+    return path.parts[0] == "recordings" and len(path.parts) > 2
 
 
 def _add(tar: tarfile.TarFile, path: Path, name: str) -> None:
@@ -136,7 +141,7 @@ def _clear(folder: Path) -> None:
 
 
 @contextmanager
-def _alone(folder: RunReader) -> Iterator[None]:
+def alone(folder: RunReader) -> Iterator[None]:
     """With the lock that every program of this folder holds as long as it lives."""
     with folder.lock.open("a") as lock:
         _acquire(lock)

@@ -25,7 +25,7 @@ from heimdall.scenarios import check_scenario
 
 PREFIX = "HEIMDALL_"
 Accelerator = Literal["auto", "cpu", "gpu"]
-Take = Literal["gpu", "cpu"]
+Take = Literal["gpu", "cpu", "capture"]
 
 
 class Settings(BaseSettings):
@@ -51,10 +51,27 @@ class Settings(BaseSettings):
     )
     standby_after_s: float = Field(90.0, gt=0, description="How long that worker is away before this one works.")
     takes: Annotated[tuple[Take, ...], NoDecode] = Field(
-        ("gpu", "cpu"),
+        ("gpu", "cpu", "capture"),
         min_length=1,
-        description="Jobs this worker takes: gpu, cpu, or both with a comma; `auto` goes anywhere.",
+        description="Jobs this worker takes, with commas: gpu, cpu, capture (records receivers); `auto` goes anywhere.",
     )
+    capture_slots: int = Field(4, ge=1, le=64, description="Recordings and watches that run at once on this worker.")
+    capture_networks: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Loopback and private networks that receivers may be in (192.168.1.0/24), with commas."
+    )
+    capture_contact: str = Field(
+        "", max_length=200, description="How operators of receivers reach you; it stands in every request to one."
+    )
+    receivers_every_s: float = Field(
+        600.0, ge=0, description="How often receivers by address are asked for their state; 0: only when somebody asks."
+    )
+    keep_recordings_days: float | None = Field(
+        None, gt=0, description="Recordings that are older go into the bin; never if unset."
+    )
+    keep_recordings_gb: float | None = Field(
+        None, gt=0, description="Most that recordings may take; the oldest beyond go into the bin. No limit if unset."
+    )
+    bin_days: float = Field(7.0, ge=0, description="How long sessions stay in the bin before they are deleted.")
     memory_gb: float | None = Field(
         None, gt=0, description="Main memory for this worker's jobs; the machine's or container's if unset."
     )
@@ -119,20 +136,27 @@ class Settings(BaseSettings):
     def _split_program(cls, value: object) -> object:
         return shlex.split(value) if isinstance(value, str) else value
 
+    @field_validator("capture_contact")
+    @classmethod
+    def _one_line(cls, value: str) -> str:
+        if not value.isprintable() or not value.isascii():
+            raise ValueError("a contact is plain text on one line")
+        return value
+
     @field_validator("evaluation_scenario")
     @classmethod
     def _known_scenario(cls, value: str) -> str:
         check_scenario(value)
         return value
 
-    @field_validator("trusted_proxies")
+    @field_validator("trusted_proxies", "capture_networks")
     @classmethod
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for each in value:
             ip_network(each)
         return value
 
-    @field_validator("evaluation_data", "takes", "trusted_proxies", "cors_origins", mode="before")
+    @field_validator("evaluation_data", "takes", "trusted_proxies", "cors_origins", "capture_networks", mode="before")
     @classmethod
     def _split_list(cls, value: object) -> object:
         return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value

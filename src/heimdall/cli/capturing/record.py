@@ -9,27 +9,30 @@ import typer
 from rich.table import Table
 
 from heimdall.cli.app import app
+from heimdall.cli.capturing.as_job import record_job
 from heimdall.cli.capturing.receivers_list import FileOption, list_path
 from heimdall.cli.output import JsonOption, console, print_json
 from heimdall.cli.values import hertz
-from heimdall.errors import HeimdallError
+from heimdall.errors import HeimdallError, InputError
 
 if TYPE_CHECKING:
     from heimdall.capture.parts import OnChange, Part, Recorded
 
 FrequencyOption = Annotated[str, typer.Option(help="Centre of the channel in Hz, with k, M or G: 77.5k.")]
 BandwidthOption = Annotated[str, typer.Option(help="Width of the channel in Hz, with k or M: 1k.")]
+RunDirOption = Annotated[Path | None, typer.Option(hidden=True, help="As a job of the service: the folder of its run.")]
 ReceiversOption = Annotated[str | None, typer.Option(help="Names with commas between; all in the list otherwise.")]
 
 
 @app.command()
 def record(
     frequency: FrequencyOption,
-    output: Annotated[Path, typer.Option(help="Folder of the session, which is made.")],
+    output: Annotated[Path | None, typer.Option(help="Folder of the session, which is made.")] = None,
     bandwidth: BandwidthOption = "10k",
     seconds: Annotated[float, typer.Option(min=1, max=3600, help="How long.")] = 30.0,
     receivers: ReceiversOption = None,
     file: FileOption = None,
+    run_dir: RunDirOption = None,
     json: JsonOption = False,
 ) -> None:
     """Record receivers of the list together; `heimdall locate SESSION` has the position then.
@@ -41,8 +44,12 @@ def record(
     from heimdall.capture.record import record_session
 
     listed = load(list_path(file))
-    targets = listed.targets(names_in(receivers))
     tuning = Tuning(hertz(frequency), hertz(bandwidth))
+    if run_dir is not None:
+        return record_job(tuning, seconds, names_in(receivers), listed, run_dir)
+    if output is None:
+        raise InputError("say where the session is to be made: --output FOLDER")
+    targets = listed.targets(names_in(receivers))
     recorded = record_session(targets, tuning, seconds, output, listed.access, on_change=None if json else tell())
     if json:
         print_json(report(recorded))

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from heimdall.cli.app import app
+from heimdall.cli.capturing.as_job import watch_job
 from heimdall.cli.capturing.receivers_list import FileOption, list_path
-from heimdall.cli.capturing.record import BandwidthOption, ReceiversOption, names_in
+from heimdall.cli.capturing.record import BandwidthOption, ReceiversOption, RunDirOption, names_in
 from heimdall.cli.output import JsonOption, console
-from heimdall.cli.values import hertz
+from heimdall.cli.values import hertz, moment
 from heimdall.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 
 @app.command()
 def watch(
-    output: Annotated[Path, typer.Option(help="Folder of the recordings and of fixes.jsonl; an earlier one goes on.")],
+    output: Annotated[
+        Path | None, typer.Option(help="Folder of the recordings and of fixes.jsonl; an earlier one goes on.")
+    ] = None,
     frequency: Annotated[str | None, typer.Option(help="Centre of the channel in Hz, with k, M or G: 77.5k.")] = None,
     bandwidth: BandwidthOption = "10k",
     seconds: Annotated[float, typer.Option(min=1, max=3600, help="Length of each recording.")] = 30.0,
@@ -47,7 +50,9 @@ def watch(
         float, typer.Option(min=0.1, help="Input: files unchanged for so many seconds are complete.")
     ] = 10.0,
     most: Annotated[int | None, typer.Option(min=1, help="End after so many recordings.")] = None,
+    until: Annotated[str | None, typer.Option(help="No recording begins after this, as 2030-01-31T18:00Z.")] = None,
     file: FileOption = None,
+    run_dir: RunDirOption = None,
     json: JsonOption = False,
 ) -> None:
     """Record, locate, repeat, until stopped; --json prints one line of JSON a recording.
@@ -62,10 +67,13 @@ def watch(
     from heimdall.capture.squelch import SquelchRule
     from heimdall.capture.watch import Plan, Watch, locate_apart
 
+    if output is None and run_dir is None:
+        raise InputError("say where the recordings are to be put: --output FOLDER")
+    folder = output or Path()
     if inbox is not None:
         if not inbox.is_dir():
             raise InputError(f"{inbox}: no such folder")
-        return asyncio.run(_run(Inbox(inbox, output, locate_apart, settle, most), json))
+        return asyncio.run(_run(Inbox(inbox, folder, locate_apart, settle, most), json))
     if frequency is None:
         raise InputError(
             "say what to record with --frequency, or name a folder that another recorder fills with --input"
@@ -75,22 +83,25 @@ def watch(
     if close_db > open_db:
         raise InputError("--close-db is above --open-db: a signal would end before it begins")
     listed = load(list_path(file))
-    targets = listed.targets(names_in(receivers))
+    names = names_in(receivers) or [each.name for each in listed.receivers]
     sentinels = tuple(names_in(sentinel))
-    strangers = set(sentinels) - {target.name for target in targets}
+    strangers = set(sentinels) - set(names)
     if strangers:
         raise InputError(f"{', '.join(sorted(strangers))} is to listen and is not among the receivers recorded")
     plan = Plan(
         tuning=Tuning(hertz(frequency), hertz(bandwidth)),
         seconds=seconds,
-        folder=output,
+        folder=folder,
         every_s=parse_duration_s(every) if every else None,
         cron=parse_cron(cron) if cron else None,
         squelch=SquelchRule(open_db, close_db, least, cool_down, level) if squelch else None,
         sentinels=sentinels,
         most=most,
+        until_utc=moment(until, "--until") if until else None,
     )
-    asyncio.run(_run(Watch(targets, plan, listed.access, locate_apart, say=console.print), json))
+    if run_dir is not None:
+        return watch_job(plan, names, listed, run_dir)
+    asyncio.run(_run(Watch(listed.targets(names), plan, listed.access, locate_apart, say=console.print), json))
 
 
 async def _run(watch: Watch | Inbox, json: bool) -> None:

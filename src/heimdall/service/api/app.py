@@ -17,11 +17,23 @@ from heimdall import __version__
 from heimdall.artifacts import open_artifacts
 from heimdall.service.about import about
 from heimdall.service.api import documentation, problems
+from heimdall.service.api.fix_keeper import FixKeeper
 from heimdall.service.api.limits import BODY_LIMIT_BYTES, BodyLimit
 from heimdall.service.api.methods import HeadAsGet
 from heimdall.service.api.parts import Parts
 from heimdall.service.api.requests import HEADER, Observed
-from heimdall.service.api.routes import catalogue, jobs, locate, models, receivers, sessions, system
+from heimdall.service.api.routes import (
+    catalogue,
+    fixes,
+    jobs,
+    locate,
+    models,
+    online_receivers,
+    receivers,
+    sessions,
+    system,
+)
+from heimdall.service.api.tidier import Tidier
 from heimdall.service.concurrent_locating import Locator, RateLimit
 from heimdall.service.database.store import Store
 from heimdall.service.health import metrics, probes
@@ -33,6 +45,7 @@ from heimdall.service.models.promotion import Promoter
 from heimdall.service.queue import notifications
 from heimdall.service.queue.jobs import QueueStatistics
 from heimdall.service.queue.planning import Planner
+from heimdall.service.receivers.refresher import Refresher
 from heimdall.service.settings import Settings
 from heimdall.service.storage import leftovers
 from heimdall.service.storage import sessions as sessions_of
@@ -81,7 +94,8 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
         app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **_CORS)
     app.add_middleware(Observed, registry=registry, prefix=PREFIX)  # the last one is the outermost
     problems.install(app)
-    for routes in (jobs, catalogue, locate, sessions, receivers, models, system):
+    # Receivers by address come before `receivers/{receiver_id}`.
+    for routes in (jobs, catalogue, locate, sessions, fixes, online_receivers, receivers, models, system):
         app.include_router(routes.router, prefix=PREFIX)
     app.include_router(_health_routes(health, registry))
     documentation.install(app)
@@ -92,6 +106,7 @@ def _parts(settings: Settings, store: Store, celery: Celery, statistics: QueueSt
     artifacts = open_artifacts(settings.artifact_address)
     models = ModelCache(artifacts, settings.home / "warm")
     notifier = notifications.Notifier(celery)
+    locator = Locator(settings, store, models)
     mirror = MlflowSync(settings, store)
     both = probes.of_both(settings, store, artifacts, celery, statistics, disk)
     return Parts(
@@ -101,12 +116,15 @@ def _parts(settings: Settings, store: Store, celery: Celery, statistics: QueueSt
         folders=RunFolders(settings, artifacts),
         notifier=notifier,
         models=models,
-        locator=Locator(settings, store, models),
+        locator=locator,
         rate=RateLimit(settings.locate_per_minute),
         planner=Planner(settings),
         health=Health([*both, *probes.of_api(store, settings.lease_s, mirror.check)]),
         mirror=mirror,
         promoter=Promoter(settings, store, models, notifier),
+        refresher=Refresher(settings, store),
+        fix_keeper=FixKeeper(settings, store, locator),
+        tidier=Tidier(settings, store),
     )
 
 
@@ -129,13 +147,14 @@ def _lifespan(parts: Parts, health: Health) -> Any:
         if orphans := sessions_of.remove_orphans(parts.store, parts.settings):
             log.info("deleted %d folders of sessions that a crash had left without a row", orphans)
         leftovers.clear(parts.settings, parts.artifacts)
+        beside = (parts.mirror, parts.promoter, parts.refresher, parts.fix_keeper, parts.tidier)
         health.start()
-        parts.mirror.start()
-        parts.promoter.start()
+        for thread in beside:
+            thread.start()
         yield
         health.stop()
-        parts.mirror.stop()
-        parts.promoter.stop()
+        for thread in beside:
+            thread.stop()
         parts.notifier.close()
         parts.locator.close()
 

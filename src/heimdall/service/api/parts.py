@@ -10,7 +10,9 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from heimdall.artifacts import Artifacts
+from heimdall.service.api.fix_keeper import FixKeeper
 from heimdall.service.api.problems import ForbiddenError, UnauthenticatedError
+from heimdall.service.api.tidier import Tidier
 from heimdall.service.auth import Principal, Role, identify
 from heimdall.service.concurrent_locating import Locator, RateLimit
 from heimdall.service.database.store import Store
@@ -20,6 +22,7 @@ from heimdall.service.models.model_cache import ModelCache
 from heimdall.service.models.promotion import Promoter
 from heimdall.service.queue.notifications import Notifier
 from heimdall.service.queue.planning import Planner
+from heimdall.service.receivers.refresher import Refresher
 from heimdall.service.settings import Settings
 from heimdall.service.storage.run_reader import RunFolders
 
@@ -38,6 +41,9 @@ class Parts:
     health: Health
     mirror: MlflowSync
     promoter: Promoter
+    refresher: Refresher
+    fix_keeper: FixKeeper
+    tidier: Tidier
 
 
 def parts_of(request: Request) -> Parts:

@@ -13,6 +13,7 @@ from heimdall.runs.reader import Warned
 from heimdall.service.database.store import Job, JobEvent, Worker
 from heimdall.service.queue.jobs import State
 from heimdall.service.queue.matching import EVERYTHING, Needs, Offer, why_waiting
+from heimdall.service.receivers.capture_view import CaptureView, view_capture
 
 _EXAMPLE_ID = "0123456789abcdef"
 
@@ -27,7 +28,7 @@ class AcceleratorView(BaseModel):
 
 
 class ProgressView(BaseModel):
-    step: int | None
+    step: int | None = Field(description="Of a job that records: recordings.")
     steps_total: int | None
     fraction: float | None = Field(description="0 to 1.", examples=[0.42])
     eta_s: float | None = Field(description="Seconds left.")
@@ -65,6 +66,7 @@ class JobView(BaseModel):
     heartbeat_utc: datetime | None
     accelerator: AcceleratorView
     progress: ProgressView
+    capture: CaptureView | None = Field(description="Of a job that records: what its receivers do.")
     checkpoint: CheckpointView | None
     error: str | None
     result: dict[str, Any] | None
@@ -73,7 +75,7 @@ class JobView(BaseModel):
 class EventView(BaseModel):
     id: int
     at_utc: datetime
-    type: str = Field(description="A state, or `warning`, or `model`.", examples=["running"])
+    type: str = Field(description="A state, `warning`, `model`, `recording` or `fix`.", examples=["running"])
     message: str
 
 
@@ -155,6 +157,7 @@ def view_job(job: Job, offers: Sequence[Offer]) -> JobView:
         heartbeat_utc=_maybe_time(job.heartbeat_unix_s),
         accelerator=_view_accelerator(job),
         progress=view_progress(job),
+        capture=view_capture(job),
         checkpoint=_view_checkpoint(job),
         error=job.error,
         result=job.result,

@@ -90,6 +90,9 @@ class Job(Base):
     needs_gpu: Mapped[bool] = mapped_column(default=False, doc="No worker without a usable GPU may take it.")
     needs_gpu_memory_gb: Mapped[float | None]
     needs_memory_gb: Mapped[float | None]
+    needs_capture: Mapped[bool] = mapped_column(
+        default=False, doc="It records receivers, beside whatever runs on devices."
+    )
     accelerator_requested: Mapped[str | None] = mapped_column(String(8))
     accelerator_used: Mapped[str | None] = mapped_column(String(8))
     accelerator_reason: Mapped[str | None] = mapped_column(PlainText)
@@ -108,6 +111,7 @@ class Job(Base):
 
     error: Mapped[str | None] = mapped_column(PlainText)
     result: Mapped[dict[str, Any] | None]
+    capture: Mapped[dict[str, Any] | None] = mapped_column(doc="What its receivers were doing when it last said so.")
 
 
 class JobEvent(Base):
@@ -169,10 +173,35 @@ class Station(Base):
     updated_unix_s: Mapped[float] = mapped_column(insert_default=now_unix_s(), onupdate=now_unix_s())
 
 
+class OnlineReceiver(Base):
+    """A receiver that an operator added by its address. Only these are ever connected to."""
+
+    __tablename__ = "online_receivers"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    name: Mapped[str] = mapped_column(PlainText, unique=True)
+    address: Mapped[str] = mapped_column(PlainText, unique=True)
+    password: Mapped[str | None] = mapped_column(PlainText)
+    latitude_deg: Mapped[float | None] = mapped_column(doc="As the operator says; goes before what it says of itself.")
+    longitude_deg: Mapped[float | None]
+    height_m: Mapped[float | None]
+    gain_db: Mapped[float | None]
+    ppm: Mapped[float]
+    enabled: Mapped[bool]
+    note: Mapped[str] = mapped_column(PlainText)
+    created_by: Mapped[str] = mapped_column(PlainText)
+    created_unix_s: Mapped[float] = mapped_column(insert_default=now_unix_s())
+    state: Mapped[dict[str, Any] | None] = mapped_column(
+        doc="What it said of itself when it was last asked, or why not."
+    )
+    asked_unix_s: Mapped[float | None]
+
+
 class StoredSession(Base):
     """Observations kept for later: files in `sessions/ID` below the data folder."""
 
     __tablename__ = "sessions"
+    __table_args__ = (Index("sessions_of_jobs", "job_id", "recording", unique=True),)
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     name: Mapped[str] = mapped_column(PlainText)
@@ -180,6 +209,34 @@ class StoredSession(Base):
     created_unix_s: Mapped[float] = mapped_column(insert_default=now_unix_s())
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     summary: Mapped[dict[str, Any]] = mapped_column(doc="What a reader found in them.")
+    job_id: Mapped[str | None] = mapped_column(String(32), doc="The job that recorded it, which may be gone.")
+    recording: Mapped[str | None] = mapped_column(PlainText, doc="Its name in the job; None: it was uploaded.")
+    recorded: Mapped[dict[str, Any] | None] = mapped_column(doc="The channel, and what each receiver gave or why not.")
+    fix_state: Mapped[str | None] = mapped_column(
+        String(16), doc="Whether its fixes are kept; None: nobody wants them."
+    )
+    fix_problem: Mapped[str | None] = mapped_column(PlainText, doc="Why it could not be located.")
+    pinned: Mapped[bool] = mapped_column(default=False, doc="Never deleted for its age or size.")
+    deleted_unix_s: Mapped[float | None] = mapped_column(doc="In the bin since.")
+    deleted_by: Mapped[str | None] = mapped_column(PlainText, doc="Who put it there; None: it was its time.")
+
+
+class StoredFix(Base):
+    """A position of a recording, kept for the history when the recording itself is gone."""
+
+    __tablename__ = "fixes"
+    __table_args__ = (Index("fixes_by_time", "at_unix_s"),)
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    session_id: Mapped[str] = mapped_column(String(32), index=True, doc="Which may be gone.")
+    job_id: Mapped[str | None] = mapped_column(String(32), index=True)
+    name: Mapped[str] = mapped_column(PlainText)
+    at_unix_s: Mapped[float] = mapped_column(doc="When the signal was received.")
+    frequency_hz: Mapped[float]
+    status: Mapped[str] = mapped_column(String(16))
+    latitude_deg: Mapped[float | None]
+    longitude_deg: Mapped[float | None]
+    document: Mapped[dict[str, Any]] = mapped_column(doc="The fix as `heimdall locate --json` writes it.")
 
 
 class Token(Base):

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, TypeAdapter, model_validator
+from pydantic import BaseModel, Field, FiniteFloat, StringConstraints, TypeAdapter, model_validator
 
 from heimdall.errors import InputError
 from heimdall.recipes import recipe
 from heimdall.scenarios import check_scenario
-from heimdall.service.queue.matching import ON_THE_CPU, Needs
-from heimdall.service.settings import Accelerator
+from heimdall.service.queue.capture_requests import RecordRequest, WatchRequest
+from heimdall.service.queue.matching import ON_THE_CPU
+from heimdall.service.queue.request_base import DeviceRequest, Id, Places
 
-Id = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
 RecipeName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 DottedKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)*$", max_length=128)]
 DataName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$")]
@@ -26,32 +23,7 @@ Workers = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,4}(:[1-9][0-9
 DataNames = Annotated[list[DataName], Field(max_length=256, description="Files or folders below the data folder.")]
 
 
-@dataclass(frozen=True)
-class Places:
-    """Where a job finds what its request only names."""
-
-    run: Path
-    training: Callable[[str], Path]
-    """The run folder of another job."""
-    data: Callable[[str], Path]
-    model: Callable[[str], Path]
-
-
-class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    name: Annotated[str, Field(max_length=120, description="For people; the recipe's or model's name if empty.")] = ""
-    accelerator: Annotated[Accelerator | None, Field(description="null: as the worker is configured.")] = None
-    needs: Annotated[Needs, Field(description="Only a worker that has this takes the job.")] = Needs()
-
-    @model_validator(mode="after")
-    def _no_gpu_on_the_cpu(self) -> _Request:
-        if self.accelerator == "cpu" and self.needs.any_gpu:
-            raise ValueError("a job for the CPU cannot need a GPU: leave out `needs` or the accelerator")
-        return self
-
-
-class TrainRequest(_Request):
+class TrainRequest(DeviceRequest):
     """Train a network from a recipe."""
 
     kind: Literal["train"]
@@ -90,7 +62,7 @@ class FineTuneRequest(TrainRequest):
         return [*super().arguments(places, accelerator), *options]
 
 
-class EvaluateRequest(_Request):
+class EvaluateRequest(DeviceRequest):
     """Measure a model against the likelihood and the bound, on a simulated scenario or on stored observations."""
 
     kind: Literal["evaluate"]
@@ -118,7 +90,7 @@ class EvaluateRequest(_Request):
         return ["evaluate", "--model", str(places.model(self.model)), "--run-dir", str(places.run), *source]
 
 
-class ExportRequest(_Request):
+class ExportRequest(DeviceRequest):
     """Make a model file from the last checkpoint of a training."""
 
     kind: Literal["export"]
@@ -132,7 +104,7 @@ class ExportRequest(_Request):
         return ["export", str(places.training(self.job)), "--run-dir", str(places.run)]
 
 
-AnyRequest = TrainRequest | FineTuneRequest | EvaluateRequest | ExportRequest
+AnyRequest = TrainRequest | FineTuneRequest | EvaluateRequest | ExportRequest | RecordRequest | WatchRequest
 JobRequest = Annotated[AnyRequest, Field(discriminator="kind", title="JobRequest")]
 _REQUEST: TypeAdapter[AnyRequest] = TypeAdapter(JobRequest)
 

@@ -53,6 +53,7 @@ def create(
     attempts_max: int,
     accelerator: str | None = None,
     needs: Needs = Needs(),  # noqa: B008 - frozen
+    needs_capture: bool = False,
 ) -> Job:
     job = Job(
         id=secrets.token_hex(8),
@@ -66,6 +67,7 @@ def create(
         needs_gpu=needs.any_gpu,
         needs_gpu_memory_gb=needs.gpu_memory_gb,
         needs_memory_gb=needs.memory_gb,
+        needs_capture=needs_capture,
     )
     session.add(job)
     session.flush()

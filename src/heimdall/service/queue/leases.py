@@ -72,18 +72,21 @@ class Claimant:
     memory_gb: float | None = None
     """That no other job of this worker was promised."""
     takes: tuple[str, ...] = EVERYTHING
+    has_device: bool = True
+    """Something to compute on is free."""
     beside_gpu: bool | None = None
     """True: looks for what leaves the worker's GPU free; False: has the GPU, and leaves that to others; None: has none."""
 
     @property
     def offer(self) -> Offer:
         gpus = (self.gpu_memory_gb,) if self.gpu_usable else ()
-        return Offer(self.accelerator, gpus, self.memory_gb, self.takes)
+        return Offer(self.accelerator, gpus, self.memory_gb, self.takes, has_device=self.has_device)
 
 
-def anything_queued(session: Session) -> bool:
-    """Worth asking before `claim`, which takes SQLite's write lock."""
-    return session.scalar(select(Job.id).where(Job.state == State.QUEUED).limit(1)) is not None
+def anything_queued(session: Session, *, captures: bool = False) -> bool:
+    """Whether one waits of those that record, or of the others: worth asking before `claim` takes SQLite's write lock."""
+    query = select(Job.id).where(Job.state == State.QUEUED, Job.needs_capture == captures)
+    return session.scalar(query.limit(1)) is not None
 
 
 def claim(session: Session, claimant: Claimant, lease_s: float) -> Job | None:

@@ -18,7 +18,7 @@ from heimdall.service.database.store import Job, Worker, now_unix_s
 from heimdall.service.hosting import how_to_start_a_worker
 from heimdall.service.settings import Take
 
-EVERYTHING: tuple[Take, ...] = ("gpu", "cpu")
+EVERYTHING: tuple[Take, ...] = ("gpu", "cpu", "capture")
 ON_THE_CPU = ("evaluate", "export")
 """Kinds of job that never use a GPU, wherever they run."""
 _THREE_ANNOUNCEMENTS_S = 30.0
@@ -53,6 +53,8 @@ class Offer:
     takes: tuple[str, ...] = EVERYTHING
     gpu_reason: str | None = None
     """Why it has no usable GPU."""
+    has_device: bool = True
+    """Has one for work that needs one, if only a processor: recordings run beside them, in places of their own."""
 
 
 def offer_of(worker: Worker) -> Offer:
@@ -61,7 +63,7 @@ def offer_of(worker: Worker) -> Offer:
         accelerator=worker.accelerator,
         gpus_gb=tuple(gpus) if worker.gpu_usable else (),
         memory_gb=worker.memory_gb,
-        takes=tuple(worker.takes) if worker.takes is not None else EVERYTHING,
+        takes=tuple(worker.takes) if worker.takes is not None else ("gpu", "cpu"),
         gpu_reason=None if worker.gpu_usable else worker.gpu_reason,
     )
 
@@ -75,6 +77,13 @@ def living(session: Session, lease_s: float, *, but: str | None = None) -> list[
 
 def fits(offer: Offer) -> ColumnElement[bool]:
     """True for the jobs that a worker with this offer may take."""
+    never = not_(true())
+    captures = Job.needs_capture if "capture" in offer.takes else never
+    computes = and_(not_(Job.needs_capture), _fits_device(offer)) if offer.has_device else never
+    return or_(captures, computes)
+
+
+def _fits_device(offer: Offer) -> ColumnElement[bool]:
     requested = func.coalesce(Job.accelerator, offer.accelerator)
     conditions: list[ColumnElement[bool]] = [_enough(Job.needs_memory_gb, offer.memory_gb)]
     if offer.gpus_gb:
@@ -102,7 +111,9 @@ def better_elsewhere(others: Sequence[Offer], accelerator: str) -> ColumnElement
 
 
 def can(job: Job, offer: Offer) -> bool:
-    return _has_gpu(job, offer) and _has_memory(job, offer) and _takes(job, offer)
+    if job.needs_capture:
+        return "capture" in offer.takes
+    return offer.has_device and _has_gpu(job, offer) and _has_memory(job, offer) and _takes(job, offer)
 
 
 def count_stranded(session: Session, lease_s: float) -> int:
@@ -138,10 +149,12 @@ def _has_memory(job: Job, offer: Offer) -> bool:
 
 def _takes(job: Job, offer: Offer) -> bool:
     requested = job.accelerator or offer.accelerator
-    return requested not in EVERYTHING or requested in offer.takes
+    return requested == "auto" or requested in offer.takes
 
 
 def _wish(job: Job) -> str:
+    if job.needs_capture:
+        return "records receivers"
     wishes = []
     if job.needs_gpu:
         wishes.append("a GPU" + (f" with {job.needs_gpu_memory_gb:g} GB" if job.needs_gpu_memory_gb else ""))
@@ -151,6 +164,8 @@ def _wish(job: Job) -> str:
 
 
 def _lack(job: Job, offers: Sequence[Offer]) -> str:
+    if job.needs_capture:
+        return "no worker takes such jobs (HEIMDALL_TAKES)"
     if not any(_has_gpu(job, offer) for offer in offers):
         sizes = [size for offer in offers for size in offer.gpus_gb]
         reasons = dict.fromkeys(offer.gpu_reason for offer in offers if offer.gpu_reason)

@@ -9,6 +9,8 @@ from heimdall.errors import InputError
 from heimdall.runs import run_archive
 from heimdall.service.database.store import Job, Model, Store
 from heimdall.service.queue import job_requests, jobs
+from heimdall.service.queue.capture_check import checked
+from heimdall.service.queue.capture_requests import RecordRequest
 from heimdall.service.settings import Settings
 from heimdall.service.storage.run_reader import run_folder
 
@@ -17,7 +19,7 @@ def submit(store: Store, request: job_requests.AnyRequest, settings: Settings, c
     """Put a job into the queue. What it names has to be there now, rather than be missed when its turn comes."""
     job_requests.check_words(request)
     with store.reading() as session:
-        _check_named(session, request, settings)
+        request = _checked(session, request, settings)
     provide(request, settings)
     with store.writing() as session:
         return enter(session, request, settings, created_by)
@@ -42,14 +44,18 @@ def enter(session: Session, request: job_requests.AnyRequest, settings: Settings
         attempts_max=settings.attempts_max,
         accelerator="gpu" if request.needs.any_gpu else request.accelerator,
         needs=request.needs,
+        needs_capture=isinstance(request, RecordRequest),
     )
 
 
-def _check_named(session: Session, request: job_requests.AnyRequest, settings: Settings) -> None:
+def _checked(session: Session, request: job_requests.AnyRequest, settings: Settings) -> job_requests.AnyRequest:
+    if isinstance(request, RecordRequest):
+        return checked(session, request, settings)
     if isinstance(request, job_requests.ExportRequest):
         _check_checkpoint(session, request.job, settings)
     if isinstance(request, job_requests.FineTuneRequest | job_requests.EvaluateRequest):
         _check_model(session, request.model)
+    return request
 
 
 def _check_checkpoint(session: Session, job_id: str, settings: Settings) -> None:

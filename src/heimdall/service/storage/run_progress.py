@@ -25,7 +25,8 @@ class RunProgress:
 
     def columns(self) -> dict[str, Any]:
         progress = self._folder.progress(self._since_unix_s)
-        return self._checkpoint() | (self._progress(progress) if progress is not None else {})
+        columns = self._checkpoint() | (self._progress(progress) if progress is not None else {})
+        return columns | ({"capture": self._folder.capture()} if self._job.needs_capture else {})
 
     def warnings(self) -> list[str]:
         """Those not yet told."""

@@ -6,8 +6,10 @@ import itertools
 import math
 import secrets
 import shutil
+import tempfile
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -18,13 +20,15 @@ from sqlalchemy import delete as delete_rows
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from heimdall.artifacts import MissingArtifactError, open_artifacts
 from heimdall.errors import InputError
 from heimdall.formats.readers.read import read_observations
 from heimdall.formats.wording import frequency_text
 from heimdall.formats.writers.truth import write_truth
 from heimdall.observation import Observation, Place, Receiver, Reception
+from heimdall.runs import run_archive
 from heimdall.service.database.paging import Page, Part, newest_first
-from heimdall.service.database.store import Store, StoredSession
+from heimdall.service.database.store import Store, StoredFix, StoredSession
 from heimdall.service.errors import UnknownError
 from heimdall.service.settings import Settings
 from heimdall.service.storage.uploads import Upload, keep, limits_of, size_of
@@ -112,7 +116,7 @@ def add(
     )
     try:
         with store.writing() as session:
-            stored.name = stored.name or _distinct(session, default_name(summary))
+            stored.name = stored.name or distinct(session, default_name(summary))
             session.add(stored)
             session.flush()
             session.refresh(stored)
@@ -136,8 +140,13 @@ def find(session: Session) -> Sequence[StoredSession]:
     return find_part(session, Page()).rows
 
 
-def find_part(session: Session, page: Page) -> Part[StoredSession]:
-    return newest_first(session, select(StoredSession), StoredSession, page)
+def find_part(session: Session, page: Page, *, binned: bool = False, job_id: str | None = None) -> Part[StoredSession]:
+    """Those in the bin, or all others; of one job, if it is named."""
+    there = StoredSession.deleted_unix_s.is_(None)
+    query = select(StoredSession).where(~there if binned else there)
+    if job_id is not None:
+        query = query.where(StoredSession.job_id == job_id)
+    return newest_first(session, query, StoredSession, page)
 
 
 class Sort(StrEnum):
@@ -168,7 +177,7 @@ class Wanted:
 
 def search(session: Session, wanted: Wanted) -> tuple[Sequence[StoredSession], int]:
     """The part of the list, and how many there are in all of its kind."""
-    chosen = select(StoredSession)
+    chosen = select(StoredSession).where(StoredSession.deleted_unix_s.is_(None))
     if wanted.text.strip():
         pattern = wanted.text.strip()
         chosen = chosen.where(
@@ -182,7 +191,14 @@ def search(session: Session, wanted: Wanted) -> tuple[Sequence[StoredSession], i
     return session.scalars(part).all(), total
 
 
-def _distinct(session: Session, name: str) -> str:
+def remove_files(settings: Settings, session_id: str) -> None:
+    """Here, and where other machines reach them."""
+    shutil.rmtree(folder_of(settings, session_id), ignore_errors=True)
+    if settings.carries:
+        open_artifacts(settings.artifact_address).delete(run_archive.data_key(data_name(session_id)))
+
+
+def distinct(session: Session, name: str) -> str:
     """The name, with a number where another session has it."""
     taken = set(session.scalars(select(StoredSession.name).where(StoredSession.name.startswith(name, autoescape=True))))
     others = (f"{name} ({number})" for number in itertools.count(2))
@@ -193,16 +209,32 @@ def get(session: Session, session_id: str) -> StoredSession:
     stored = session.get(StoredSession, session_id, populate_existing=True)
     if stored is None:
         raise UnknownError(f"no session {session_id}: `GET /api/v1/sessions` lists them")
+    if stored.deleted_unix_s is not None:
+        raise UnknownError(f"session {session_id} is in the bin: restore it first")
     return stored
 
 
 def read(settings: Settings, stored: StoredSession) -> list[Observation]:
-    folder = folder_of(settings, stored.id)
+    folder = _files_of(settings, stored.id)
     if not folder.is_dir():
         raise InputError(
             f"the files of session {stored.name} are gone from the data folder: delete it, upload it again"
         )
     return _named(stored.name, folder, read_observations(folder, limits_of(settings)))
+
+
+def _files_of(settings: Settings, session_id: str) -> Path:
+    """In this machine's data folder; brought there where a worker elsewhere recorded them."""
+    folder = folder_of(settings, session_id)
+    if folder.is_dir() or not settings.carries:
+        return folder
+    key = run_archive.data_key(data_name(session_id))
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".incoming-") as place, suppress(MissingArtifactError):
+        run_archive.unpack(open_artifacts(settings.artifact_address).fetch(key, Path(place)), Path(place))
+        with suppress(OSError):  # somebody else has brought them meanwhile
+            (Path(place) / session_id).rename(folder)
+    return folder
 
 
 def _named(name: str, folder: Path, observations: Sequence[Observation]) -> list[Observation]:
@@ -229,12 +261,18 @@ def set_truth(store: Store, settings: Settings, session_id: str, truth: Place | 
         session.execute(update(StoredSession).where(StoredSession.id == session_id).values(summary=summary))
 
 
-def delete(store: Store, settings: Settings, session_id: str) -> None:
-    """The row first: files without a row are found again by `remove_orphans`, a row without files is a fault."""
+def delete(store: Store, settings: Settings, session_id: str, *, and_fixes: bool = True) -> None:
+    """For good, out of the bin or not; see `keeping.discard`.
+
+    The row first: files without a row are found again by `remove_orphans`, a row without files is a fault.
+    """
     with store.writing() as session:
-        get(session, session_id)
+        if session.get(StoredSession, session_id) is None:
+            get(session, session_id)
         session.execute(delete_rows(StoredSession).where(StoredSession.id == session_id))
-    shutil.rmtree(folder_of(settings, session_id), ignore_errors=True)
+        if and_fixes:
+            session.execute(delete_rows(StoredFix).where(StoredFix.session_id == session_id))
+    remove_files(settings, session_id)
 
 
 def remove_orphans(store: Store, settings: Settings) -> int:

@@ -24,6 +24,7 @@ from heimdall.service.queue.leases import Bundle, Ending, Outcome
 from heimdall.service.storage.run_progress import RunProgress
 from heimdall.service.storage.run_reader import run_folder
 from heimdall.service.worker import launch
+from heimdall.service.worker.harvest import Harvest
 from heimdall.service.worker.launch import Slot, Tools
 from heimdall.service.worker.process import WatchedProcess
 from heimdall.service.worker.retrying_task import RetryingTask
@@ -52,9 +53,11 @@ class Attempt:
         self._process: WatchedProcess | None = None
         self._log_begin = 0
         self._carrier = _carrier(job, self._folder, tools)
+        self._harvest = Harvest(job, self._folder, tools) if job.needs_capture else None
         self._leaving = False
         self.out_of_room = False
         """It ended because a disk was full."""
+        self._over_s = 0.0
         self._stop_reason: str | None = None
         self._stop_deadline_s = float("inf")
         self._next: Callable[[], Outcome | None] = self._prepare
@@ -114,7 +117,11 @@ class Attempt:
         return columns | (self._carrier.columns() if self._carrier is not None else {})
 
     def _left(self, outcome: Outcome) -> bool:
-        """What another machine would need to go on is in the artifact store, where that is wanted."""
+        """What was recorded is stored, and what another machine would need to go on is where it is wanted."""
+        self._over_s = self._over_s or time.monotonic()
+        if self._harvest is not None and not self._harvest.finish() and time.monotonic() - self._over_s < _LAST_S:
+            self._next = lambda: outcome
+            return False
         if self._carrier is None or self._stop_reason == "cancelled":
             return True
         self._next = lambda: outcome
@@ -149,6 +156,11 @@ class Attempt:
         return self._begin()
 
     def _begin(self) -> Outcome | None:
+        if self._stop_reason is not None and self._harvest is not None:
+            return Outcome(Ending.STOPPED, self._stop_reason)
+        if self._harvest is not None and not self._harvest.finish():  # what a worker that was killed has left
+            self._next = self._begin
+            return None
         if self._carrier is not None:
             self._carrier.started()
         result = self._folder.result()
@@ -180,8 +192,9 @@ class Attempt:
             process.kill()
         code = process.poll()
         if code is None:
-            if self._carrier is not None:
-                self._carrier.look()
+            for follower in (self._carrier, self._harvest):
+                if follower is not None:
+                    follower.look()
             return None
         result = self._folder.result()
         return self._publish(result) if code == 0 and result is not None else self._interpret(code)

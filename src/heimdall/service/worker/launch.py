@@ -12,6 +12,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from heimdall.artifacts import Artifacts, fingerprint
+from heimdall.capture import listing
+from heimdall.capture.listing import ReceiverList
 from heimdall.errors import InputError
 from heimdall.runs import run_archive
 from heimdall.runs.reader import Result, RunReader
@@ -19,7 +21,8 @@ from heimdall.service.database.store import Job, Model, Store
 from heimdall.service.health.statistics import WorkStatistics
 from heimdall.service.queue import job_requests
 from heimdall.service.queue.leases import Bundle
-from heimdall.service.receivers import registered
+from heimdall.service.queue.request_base import Places
+from heimdall.service.receivers import online, registered
 from heimdall.service.settings import Settings
 from heimdall.service.storage import sessions
 from heimdall.service.storage.run_reader import run_folder
@@ -35,12 +38,13 @@ TRUST = 0.6
 
 @dataclass(frozen=True)
 class Slot:
-    """A device with room for one program."""
+    """A device with room for one program, or a place for one that records receivers."""
 
     name: str
     environment: Mapping[str, str] = field(default_factory=dict)
     gpu_memory_gb: float | None = None
     """None where it has none, or it is not known."""
+    captures: bool = False
     on_gpu: bool = False
 
 
@@ -60,11 +64,12 @@ class Tools:
 def command_for(job: Job, folder: RunReader, tools: Tools) -> list[str]:
     """The whole command line; brings the models and recordings it names into reach, which may take time."""
     settings = tools.settings
-    places = job_requests.Places(
+    places = Places(
         run=folder.path,
         training=lambda job_id: _training(job_id, folder, tools),
         data=lambda name: _prepare(name, folder, tools),
         model=lambda model: _fetch(model, folder, tools),
+        receivers=lambda: _receivers(folder, tools),
     )
     accelerator = job.accelerator_requested or settings.accelerator
     try:
@@ -139,6 +144,21 @@ def _prepare(name: str, folder: RunReader, tools: Tools) -> Path:
         known = registered.find(session)
     target = folder.path / "inputs" / name.replace("/", "-")
     return prepared(_recordings(name, folder, tools), target, known, sessions.ids_of(name))
+
+
+def _receivers(folder: RunReader, tools: Tools) -> Path:
+    """The list of receivers by address that are switched on, with their passwords: a file for its owner alone."""
+    settings = tools.settings
+    with tools.store.reading() as session:
+        known = [online.listed(each) for each in online.find(session) if each.enabled]
+    path = folder.path / "inputs" / "receivers.json"
+    listing.save(
+        path,
+        ReceiverList(
+            contact=settings.capture_contact, allowed_networks=settings.capture_networks, receivers=tuple(known)
+        ),
+    )
+    return path
 
 
 def _environment(job: Job, slot: Slot, settings: Settings, hidden: Hidden) -> dict[str, str]:

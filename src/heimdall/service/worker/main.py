@@ -122,7 +122,7 @@ def _assemble(settings: Settings, store: Store, owner: str) -> _Parts:
     artifacts = open_artifacts(settings.artifact_address)
     gpu: GpuWatch | NoGpuWatch | StandInWatch = StandInWatch()
     if settings.stands_in_for is None:
-        gpu = watch_gpu(settings.accelerator, idle=lambda: not supervisor.running)
+        gpu = watch_gpu(settings.accelerator, idle=lambda: not supervisor.uses_device)
     supervisor = Supervisor(
         settings, store, artifacts, owner, lambda: gpu.state, lambda: health.hindrance("disk", "artifacts")
     )

@@ -78,6 +78,11 @@ class Supervisor(threading.Thread):
     def running(self) -> list[Job]:
         return [attempt.job for attempt in self._attempts]
 
+    @property
+    def uses_device(self) -> bool:
+        """A job runs that is not one that records."""
+        return any(not attempt.slot.captures for attempt in self._attempts)
+
     def ring(self) -> None:
         """There may be something to do."""
         self._bell.set()
@@ -182,10 +187,12 @@ class Supervisor(threading.Thread):
         return None
 
     def _free_slots(self) -> list[Slot]:
-        slots = self._slots()
         taken = {attempt.slot.name for attempt in self._attempts}
-        free = [slot for slot in slots if slot.name not in taken]
-        return sorted(free, key=lambda slot: slot.gpu_memory_gb or 0.0) if len(self._attempts) < len(slots) else []
+        slots = self._slots()
+        computing = sum(not attempt.slot.captures for attempt in self._attempts)
+        free = [slot for slot in slots if slot.name not in taken] if computing < len(slots) else []
+        recording = [slot for slot in capture_slots(self._settings) if slot.name not in taken]
+        return sorted(free, key=lambda slot: slot.gpu_memory_gb or 0.0) + recording[:1]
 
     def _slots(self) -> list[Slot]:
         gpu = self._gpu()
@@ -205,11 +212,12 @@ class Supervisor(threading.Thread):
             gpu_usable=slot.on_gpu,
             gpu_memory_gb=slot.gpu_memory_gb,
             memory_gb=self._memory_left_gb(),
-            takes=settings.takes,
-            beside_gpu=None if slot.name == _CPU else slot is _BESIDE_GPU,
+            takes=tuple(each for each in settings.takes if (each == "capture") == slot.captures),
+            has_device=not slot.captures,
+            beside_gpu=None if slot.captures or slot.name == _CPU else slot is _BESIDE_GPU,
         )
         with self._store.reading() as session:
-            if not leases.anything_queued(session):
+            if not leases.anything_queued(session, captures=slot.captures):
                 return None
         with self._store.writing() as session:
             return leases.claim(session, claimant, self._settings.lease_s)
@@ -223,6 +231,12 @@ class Supervisor(threading.Thread):
     def _gpu_reason(self) -> str | None:
         gpu = self._gpu()
         return gpu.reason if gpu is not None else None
+
+
+def capture_slots(settings: Settings) -> list[Slot]:
+    """For recordings, which need no device and so wait for none."""
+    count = settings.capture_slots if "capture" in settings.takes else 0
+    return [Slot(f"capture:{number}", {"CUDA_VISIBLE_DEVICES": ""}, captures=True) for number in range(count)]
 
 
 def gpu_slots(gpu: GpuState, settings: Settings) -> list[Slot]:

@@ -11,7 +11,7 @@ from nicegui import events, ui
 
 from heimdall.service.auth import Role
 from heimdall.service.database.store import StoredSession
-from heimdall.service.storage import sessions
+from heimdall.service.storage import keeping, sessions
 from heimdall.service.storage.sessions import Sort, Summary, Wanted
 from heimdall.service.storage.uploads import receiving
 from heimdall.web import places, words
@@ -185,13 +185,15 @@ class SessionList:
         return await self._told(row, await self._visit.do(Role.OPERATOR, change))
 
     def _ask_delete(self, row: _Row) -> None:
+        days = self._visit.parts.settings.bin_days
         question = f"Delete {row.name} ({words.bytes_text(row.size_bytes)}) and its recordings?"
+        question += f" It can be restored for {days:g} days." if days else ""
         words.confirm(question, "Delete", lambda: self._delete(row))
 
     async def _delete(self, row: _Row) -> None:
         def change() -> bool:
-            parts = self._visit.parts
-            sessions.delete(parts.store, parts.settings, row.id)
+            with self._visit.parts.store.writing() as session:
+                keeping.discard(session, row.id, self._visit.who.name)
             return True
 
         await self._told(row, await self._visit.do(Role.OPERATOR, change), gone=True)

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from heimdall.service.queue.job_requests import JobRequest, Places, command_line, stored_form
+from heimdall.service.queue.job_requests import JobRequest, command_line, stored_form
+from heimdall.service.queue.request_base import Places
 
 MODEL, JOB = "0" * 16, "1" * 16
 PLACES = Places(
@@ -17,6 +18,7 @@ PLACES = Places(
     lambda job: Path("/runs") / job,
     lambda name: Path("/data") / name,
     lambda model: Path("/models") / f"{model}.heimdall",
+    lambda: Path("/runs/r/inputs/receivers.json"),
 )
 REQUEST = TypeAdapter(JobRequest)
 

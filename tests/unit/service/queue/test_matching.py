@@ -21,14 +21,16 @@ OFFERS = st.builds(
     accelerator=st.sampled_from(["auto", "cpu", "gpu"]),
     gpus_gb=st.lists(SIZES, max_size=2).map(tuple),
     memory_gb=SIZES,
-    takes=st.sampled_from([("gpu", "cpu"), ("gpu",), ("cpu",)]),
+    takes=st.sampled_from([("gpu", "cpu", "capture"), ("gpu", "cpu"), ("gpu",), ("cpu",), ("capture",)]),
+    has_device=st.booleans(),
 )
 NEEDS = st.builds(Needs, gpu=st.booleans(), gpu_memory_gb=SIZES, memory_gb=SIZES)
 
 
-def create(store, needs=Needs(), accelerator=None):  # noqa: B008 - frozen
+def create(store, needs=Needs(), accelerator=None, **given):  # noqa: B008 - frozen
     with store.writing() as session:
         values = {"name": "n", "created_by": "t", "attempts_max": 3, "accelerator": accelerator, "needs": needs}
+        values |= given
         return jobs.create(session, "train", {"recipe": "quick"}, **values).id
 
 
@@ -52,11 +54,16 @@ def claim(store, **values):
 
 
 @hypothesis_settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(offer=OFFERS, needs=NEEDS, accelerator=st.sampled_from([None, "auto", "cpu", "gpu"]))
-def test_the_database_and_python_agree_on_who_can_take_what(store, offer, needs, accelerator):
+@given(
+    offer=OFFERS,
+    needs=NEEDS,
+    accelerator=st.sampled_from([None, "auto", "cpu", "gpu"]),
+    needs_capture=st.booleans(),
+)
+def test_the_database_and_python_agree_on_who_can_take_what(store, offer, needs, accelerator, needs_capture):
     with store.writing() as session:
         session.execute(delete(Job))
-    create(store, needs, accelerator)
+    create(store, needs, accelerator, needs_capture=needs_capture)
     with store.reading() as session:
         taken = session.scalar(select(Job).where(fits(offer))) is not None
         assert taken == can(session.scalar(select(Job)), offer)

@@ -45,6 +45,27 @@ _EXAMPLES = {
         "summary": "Train where there is a GPU of 24 GB, and wait until there is",
         "value": {"kind": "train", "recipe": "quick", "needs": {"gpu_memory_gb": 24}},
     },
+    "record": {
+        "summary": "Record receivers together, and locate",
+        "value": {
+            "kind": "record",
+            "frequency_hz": 77500,
+            "bandwidth_hz": 1000,
+            "seconds": 30,
+            "receivers": ["alpha", "beta", "gamma"],
+        },
+    },
+    "watch": {
+        "summary": "Record whenever the signal is there, for a day at most",
+        "value": {
+            "kind": "watch",
+            "frequency_hz": 77500,
+            "bandwidth_hz": 1000,
+            "seconds": 20,
+            "squelch": {"open_db": 10},
+            "until_utc": "2030-01-31T18:00:00Z",
+        },
+    },
 }
 
 
@@ -55,7 +76,7 @@ def create(
     who: Operator,
     parts: UsesParts,
 ) -> JobView:
-    """It waits in the queue until a worker has a free device."""
+    """It waits in the queue until a worker has a free device, or, to record, a free place for recordings."""
     request = parts.planner.completed(request)
     job = submit(parts.store, request, parts.settings, who.name)
     with parts.store.reading() as session:

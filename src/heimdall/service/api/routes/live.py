@@ -16,11 +16,12 @@ from heimdall.service.api.schemas import EventView, JobView, ProgressView, view_
 from heimdall.service.database.store import Store
 from heimdall.service.queue import jobs
 from heimdall.service.queue.jobs import FINAL
+from heimdall.service.receivers.capture_view import CaptureView
 
 MEDIA_TYPE = "text/event-stream"
 DOCUMENTED: dict[str, Any] = {
-    "description": "Events named `progress` (a ProgressView), by a state, `warning` or `model` (an EventView), and at last "
-    "`end` (the JobView).",
+    "description": "Events named `progress` (a ProgressView), `capture` (a CaptureView, of a job that records), by a state, "
+    "`warning`, `model`, `recording` or `fix` (an EventView), and at last `end` (the JobView).",
     "content": {MEDIA_TYPE: {"schema": {"type": "string"}, "example": 'event: progress\ndata: {"step": 100}\n\n'}},
 }
 LOOK_EVERY_S = 0.5
@@ -33,6 +34,7 @@ class _Follower:
     job_id: str
     last_event: int
     progress: ProgressView | None = None
+    capture: CaptureView | None = None
     ended: bool = False
 
     def look(self) -> list[str]:
@@ -55,6 +57,9 @@ class _Follower:
         if job.progress != self.progress:
             self.progress = job.progress
             yield _message("progress", job.progress)
+        if job.capture != self.capture:
+            self.capture = job.capture
+            yield _message("capture", job.capture)
         if job.state in FINAL:
             self.ended = True
             yield _message("end", job)

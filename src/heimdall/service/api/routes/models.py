@@ -24,7 +24,7 @@ from heimdall.service.api.uploading import form_of, receive_some
 from heimdall.service.database.store import Model
 from heimdall.service.models import registry
 from heimdall.service.models.model_cache import champion_of, get_model
-from heimdall.service.queue.job_requests import Id
+from heimdall.service.queue.request_base import Id
 from heimdall.service.queue.submit import provide
 from heimdall.service.settings import Settings
 from heimdall.service.storage.uploads import Upload, model_limits, receiving, scratch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -17,7 +18,10 @@ from heimdall.service.api.parts import Operator, Parts, UsesParts, Viewer
 from heimdall.service.api.problems import documented
 from heimdall.service.api.uploading import form_of, receive_some
 from heimdall.service.database.store import StoredSession
-from heimdall.service.storage import sessions
+from heimdall.service.queue.request_base import Id
+from heimdall.service.receivers.capture_view import RecordedView, view_recorded
+from heimdall.service.storage import keeping, sessions
+from heimdall.service.storage.keeping import Usage
 from heimdall.service.storage.sessions import Summary, Truth
 from heimdall.service.storage.uploads import Upload, receiving
 
@@ -38,6 +42,19 @@ class SessionView(BaseModel):
     size_bytes: int
     data: str = Field(description="How a job names it in its `data`.", examples=["sessions/0123456789abcdef"])
     summary: Summary
+    job: str | None = Field(description="The job that recorded it; null: it was uploaded.")
+    recorded: RecordedView | None = Field(description="What each receiver gave; null: it was uploaded.")
+    fix_state: str | None = Field(
+        description="Of a recording: waiting, located or failed; its fixes are in `GET /fixes`.", examples=["located"]
+    )
+    fix_problem: str | None = Field(description="Why it is not located.")
+    pinned: bool = Field(description="Never deleted for its age or size.")
+    used_by: list[str] = Field(
+        description="What keeps it from being deleted for its age or size.",
+        examples=[["model 0123456789abcdef (quick)"]],
+    )
+    deleted_utc: datetime | None = Field(description="In the bin since.")
+    deleted_by: str | None = Field(description="null: it was its time.")
 
 
 class SessionList(BaseModel):
@@ -51,6 +68,7 @@ class SessionChange(BaseModel):
 
     name: Annotated[str, Field(min_length=1, max_length=120)] | None = None
     truth: Truth | None = Field(default=None, description="null: nobody knows where the transmitter was.")
+    pinned: bool | None = Field(default=None, description="Never delete it for its age or size.")
 
 
 @router.post(
@@ -80,17 +98,32 @@ async def create(
 
 
 @router.get("", summary="List sessions, the newest first")
-def find(request: Request, response: Response, who: Viewer, parts: UsesParts, page: UsesPage) -> SessionList:
+def find(
+    request: Request,
+    response: Response,
+    who: Viewer,
+    parts: UsesParts,
+    page: UsesPage,
+    binned: Annotated[bool, Query(alias="bin", description="Those in the bin instead.")] = False,
+    job: Annotated[Id | None, Query(description="What this job recorded.")] = None,
+) -> SessionList:
     with parts.store.reading() as session:
-        found = sessions.find_part(session, page)
+        found = sessions.find_part(session, page, binned=binned, job_id=job)
+        used = keeping.used_by(session)
     link_next(request, response, found)
-    return SessionList(sessions=[view_session(stored) for stored in found.rows])
+    return SessionList(sessions=[view_session(stored, used.get(stored.id, ())) for stored in found.rows])
+
+
+@router.get("/usage", summary="How much sessions take, and what is deleted by itself")
+def usage(who: Viewer, parts: UsesParts) -> Usage:
+    with parts.store.reading() as session:
+        return keeping.usage(session, parts.settings)
 
 
 @router.get("/{session_id}", summary="One session", responses=documented(404))
 def get(session_id: SessionId, who: Viewer, parts: UsesParts) -> SessionView:
     with parts.store.reading() as session:
-        return view_session(sessions.get(session, session_id))
+        return view_session(sessions.get(session, session_id), keeping.used_by(session).get(session_id, ()))
 
 
 @router.patch("/{session_id}", summary="Rename a session, or say where its transmitter was", responses=documented(404))
@@ -104,22 +137,45 @@ def change(
         sessions.get(session, session_id)
         if change.name is not None:
             sessions.rename(session, session_id, change.name)
-        return view_session(sessions.get(session, session_id))
+        if change.pinned is not None:
+            keeping.pin(session, session_id, change.pinned)
+        return view_session(sessions.get(session, session_id), keeping.used_by(session).get(session_id, ()))
 
 
-@router.delete("/{session_id}", status_code=204, summary="Delete a session", responses=documented(404))
-def delete(session_id: SessionId, who: Operator, parts: UsesParts) -> None:
-    """With its files. Jobs that name it and have not run fail."""
-    sessions.delete(parts.store, parts.settings, session_id)
+@router.delete("/{session_id}", status_code=204, summary="Delete a session", responses=documented(404, 409))
+def delete(
+    session_id: SessionId,
+    who: Operator,
+    parts: UsesParts,
+    forever: Annotated[bool, Query(description="With its files and fixes, past the bin or out of it.")] = False,
+) -> None:
+    """Into the bin, where it is for `HEIMDALL_BIN_DAYS`. Jobs that name it and have not run fail once it is gone for good."""
+    if forever:
+        return keeping.delete(parts.store, parts.settings, session_id)
+    with parts.store.writing() as session:
+        keeping.discard(session, session_id, who.name)
 
 
-def view_session(stored: StoredSession) -> SessionView:
-    values: dict[str, Any] = {name: getattr(stored, name) for name in ("id", "name", "created_by", "size_bytes")}
+@router.post("/{session_id}/restore", summary="Take a session out of the bin", responses=documented(404))
+def restore(session_id: SessionId, who: Operator, parts: UsesParts) -> SessionView:
+    with parts.store.writing() as session:
+        keeping.restore(session, session_id)
+        return view_session(sessions.get(session, session_id), keeping.used_by(session).get(session_id, ()))
+
+
+def view_session(stored: StoredSession, used_by: Sequence[str] = ()) -> SessionView:
+    names = ("id", "name", "created_by", "size_bytes", "fix_state", "fix_problem", "pinned", "deleted_by")
+    values: dict[str, Any] = {name: getattr(stored, name) for name in names}
+    deleted_unix_s = stored.deleted_unix_s
     return SessionView(
         **values,
         created_utc=datetime.fromtimestamp(stored.created_unix_s, UTC),
         data=sessions.data_name(stored.id),
         summary=Summary.model_validate(stored.summary),
+        job=stored.job_id,
+        recorded=view_recorded(stored),
+        used_by=list(used_by),
+        deleted_utc=None if deleted_unix_s is None else datetime.fromtimestamp(deleted_unix_s, UTC),
     )
 
 

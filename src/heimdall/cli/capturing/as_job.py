@@ -1,0 +1,190 @@
+"""`heimdall record` and `watch` as a job of the service: into a run folder, with their state for whoever looks on.
+
+Below `recordings` in the run folder each recording has a folder of its own, and `fixes.jsonl` a line for each that is complete.
+The worker takes them from there, and the service locates them. What a kill interrupts stays there, and is taken, too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Coroutine, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from heimdall.errors import HeimdallError
+
+if TYPE_CHECKING:
+    from heimdall.capture.interface import Target, Tuning
+    from heimdall.capture.listing import ReceiverList
+    from heimdall.capture.parts import Part
+    from heimdall.capture.watch import Doing, Plan
+
+RECORDINGS = "recordings"
+_TELL_EVERY_S = 1.0
+_SIGN_OF_LIFE_S = 10.0
+
+
+class StoppedError(HeimdallError):
+    """By a signal; the job can go on."""
+
+    exit_code = 75
+
+
+class JobReport:
+    """Keeps `capture.json` and the progress of a run folder as they are."""
+
+    def __init__(self, run_dir: Path, seconds: float, most: int | None, until_utc: datetime | None) -> None:
+        from heimdall.runs.writer import RunWriter
+
+        self.run = RunWriter(run_dir)
+        self.run.make()
+        self.recordings = _complete(run_dir / RECORDINGS)
+        self._seconds, self._most, self._until_utc = seconds, most, until_utc
+        self._doing: dict[str, Any] = {"stage": "asking", "listener": None, "next_utc": None}
+        self._parts: dict[str, dict[str, Any]] = {}
+        self._written_s = 0.0
+        earlier = self.run.read_json("capture.json") or {}
+        self._begun_utc = earlier.get("begun_utc") or datetime.now(UTC).isoformat()
+
+    def doing(self, doing: Doing) -> None:
+        next_utc = doing.next_utc and doing.next_utc.isoformat()
+        self._doing = {"stage": doing.stage, "listener": doing.listener, "next_utc": next_utc}
+        if doing.stage == "recording":
+            self._parts = {}
+        self.write(now=True)
+
+    def part(self, part: Part) -> None:
+        known = self._parts.get(part.name, {})
+        if part.stage.value == "recording":
+            self._doing["stage"] = "recording"
+        self._parts[part.name] = part.to_json() | {"level_dbm": part.level_dbm}
+        self.write(now=known.get("state") != part.stage.value)
+
+    def complete(self) -> None:
+        """One more recording is on the disk."""
+        self.recordings += 1
+        self.run.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        self.run.checkpoint.write_text(f"{self.recordings}\n", encoding="utf-8")
+        self.write(now=True)
+
+    def finish(self) -> None:
+        self._doing = {"stage": "done", "listener": None, "next_utc": None}
+        self.write(now=True)
+        self.run.write_json("result.json", {"scores": {"recordings": self.recordings}})
+
+    def write(self, *, now: bool = False) -> None:
+        if not now and time.monotonic() - self._written_s < _TELL_EVERY_S:
+            return
+        self._written_s = time.monotonic()
+        document = self._doing | {"begun_utc": self._begun_utc, "recordings": self.recordings}
+        self.run.write_json("capture.json", document | {"receivers": list(self._parts.values())})
+        fraction, eta_s = self._left()
+        told = {"step": self.recordings, "steps_total": self._most, "fraction": fraction, "eta_s": eta_s}
+        self.run.report_progress(now=True, **told, phase=self._doing["stage"])
+
+    def _left(self) -> tuple[float | None, float | None]:
+        """How much of it is done, and how many seconds are left, where it has an end."""
+        if self._until_utc is not None:
+            begun_utc, now = datetime.fromisoformat(self._begun_utc), datetime.now(UTC)
+            left_s = max(0.0, (self._until_utc - now).total_seconds())
+            whole_s = max(1e-3, (self._until_utc - begun_utc).total_seconds())
+            return min(1.0, max(0.0, 1 - left_s / whole_s)), left_s
+        if self._most is None:
+            return None, None
+        if self.recordings >= self._most:
+            return 1.0, 0.0
+        so_far_s = max((part["seconds"] for part in self._parts.values()), default=0.0)
+        current = min(1.0, so_far_s / self._seconds) if self._doing["stage"] in ("asking", "recording") else 0.0
+        current_s = self._seconds * (1 - current) if self._most == 1 else None
+        return min(1.0, (self.recordings + current) / self._most), current_s
+
+
+def record_job(tuning: Tuning, seconds: float, names: Sequence[str], listed: ReceiverList, run_dir: Path) -> None:
+    """Raises HeimdallError where fewer than two receivers gave anything, StoppedError where a signal stopped it."""
+    from heimdall.capture.record import record
+    from heimdall.capture.watch import HISTORY, append_line
+
+    report = JobReport(run_dir, seconds, 1, None)
+    folder = run_dir / RECORDINGS / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
+    targets, absent = _known(listed, names)
+
+    async def work() -> None:
+        for part in absent:
+            report.part(part)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        recorded = await record(targets, tuning, seconds, folder, listed.access, on_change=report.part, absent=absent)
+        if recorded.useful < 2:
+            raise HeimdallError(f"{recorded.useful} of {len(names)} receivers gave anything: at least 2 are needed")
+        append_line(folder.parent / HISTORY, {"session": folder.name})
+        report.complete()
+
+    if not report.recordings:  # an earlier start of this job was killed when it was done
+        asyncio.run(_until_stopped(work(), report))
+    report.finish()
+
+
+def watch_job(plan: Plan, names: Sequence[str], listed: ReceiverList, run_dir: Path) -> None:
+    """Raises StoppedError where a signal stopped it before its end."""
+    from dataclasses import replace
+
+    from heimdall.capture.watch import Watch
+
+    report = JobReport(run_dir, plan.seconds, plan.most, plan.until_utc)
+    left = None if plan.most is None else plan.most - report.recordings
+    targets, absent = _known(listed, names)
+    plan = replace(plan, folder=run_dir / RECORDINGS, most=left)
+
+    async def work() -> None:
+        watch = Watch(targets, plan, listed.access, _by_the_service, report.part, print, on_doing=report.doing)
+        watch.absent = absent
+        async for _ in watch.run():
+            report.complete()
+
+    if left is None or left > 0:
+        asyncio.run(_until_stopped(work(), report))
+    report.finish()
+
+
+async def _until_stopped(work: Coroutine[Any, Any, None], report: JobReport) -> None:
+    task = asyncio.create_task(work)
+    life = asyncio.create_task(_show_life(report))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        raise StoppedError("stopped: what was received is kept") from None
+    finally:
+        life.cancel()
+
+
+async def _show_life(report: JobReport) -> None:
+    while True:
+        await asyncio.sleep(_SIGN_OF_LIFE_S)
+        report.write()
+
+
+async def _by_the_service(_folder: Path) -> dict[str, Any]:
+    return {}
+
+
+def _known(listed: ReceiverList, names: Sequence[str]) -> tuple[list[Target], list[Part]]:
+    """Those that are still listed, and the others with their reason."""
+    from heimdall.capture.parts import Part, Stage
+
+    there = {each.name for each in listed.receivers}
+    absent = [Part(name, Stage.FAILED, reason="it was removed or switched off") for name in names if name not in there]
+    kept = [name for name in names if name in there]
+    return (listed.targets(kept) if kept else []), absent
+
+
+def _complete(recordings: Path) -> int:
+    from heimdall.capture.watch import history
+
+    with suppress(OSError):
+        return sum(1 for _ in history(recordings))
+    return 0

@@ -1,0 +1,72 @@
+"""Locates what workers record, as it comes, by the same door as every request; the fixes are kept for the history."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from heimdall.errors import HeimdallError, InputError
+from heimdall.service.concurrent_locating import LocatedSession, Locator
+from heimdall.service.database.store import Store, StoredSession
+from heimdall.service.errors import BusyError
+from heimdall.service.settings import Settings
+from heimdall.service.storage import fixes, sessions
+
+log = logging.getLogger(__name__)
+
+_LOOK_EVERY_S = 0.5
+_AT_ONCE = 8
+
+
+class FixKeeper(threading.Thread):
+    """What waits stands in the database, so that a restart, or another server, goes on with it."""
+
+    def __init__(self, settings: Settings, store: Store, locator: Locator) -> None:
+        super().__init__(name="fix-keeper", daemon=True)
+        self._settings = settings
+        self._store = store
+        self._locator = locator
+        self._stop_asked = threading.Event()
+
+    def run(self) -> None:
+        while not self._stop_asked.wait(_LOOK_EVERY_S):
+            try:
+                self.look()
+            except BusyError as error:
+                log.info("recordings wait to be located: %s", error)
+            except (HeimdallError, SQLAlchemyError, OSError) as error:
+                log.warning("recordings were not located: %s", str(error).splitlines()[0])
+
+    def stop(self) -> None:
+        self._stop_asked.set()
+
+    def look(self) -> None:
+        """Locate what waits. Raises BusyError where others are first."""
+        with self._store.reading() as session:
+            waiting = fixes.waiting(session, _AT_ONCE)
+        for stored in waiting:
+            if not self._stop_asked.is_set():
+                self._locate(stored)
+
+    def _locate(self, stored: StoredSession) -> None:
+        try:
+            located = self._locator.run(lambda: self._located(stored)).result()
+        except InputError as error:
+            return self._give_up(stored, str(error))
+        except (HeimdallError, SQLAlchemyError, OSError):
+            raise  # it may go better the next time
+        except Exception as error:  # one recording that nobody can locate must not keep the others from it
+            log.exception("session %s cannot be located", stored.id)
+            return self._give_up(stored, f"internal error: {type(error).__name__}")
+        with self._store.writing() as session:
+            fixes.keep(session, stored, located.fixes, located.observations)
+
+    def _give_up(self, stored: StoredSession, why: str) -> None:
+        with self._store.writing() as session:
+            fixes.give_up(session, stored, why)
+
+    def _located(self, stored: StoredSession) -> LocatedSession:
+        observations = sessions.read(self._settings, stored)
+        return self._locator.locate(observations, session_ids=[stored.id])

@@ -1,0 +1,71 @@
+"""The history: positions of what was recorded, by time and frequency."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from pydantic import AwareDatetime, BaseModel, Field
+
+from heimdall.service.api.parts import UsesParts, Viewer
+from heimdall.service.api.problems import documented
+from heimdall.service.database.store import StoredFix
+from heimdall.service.queue.request_base import Id
+from heimdall.service.storage import fixes
+from heimdall.service.storage.fixes import Wanted
+
+router = APIRouter(prefix="/fixes", tags=["fixes"], responses=documented(401, 403, 422, 503))
+
+
+class KeptFix(BaseModel):
+    """A position of a recording."""
+
+    id: str = Field(examples=["0123456789abcdef"])
+    session: str = Field(description="The recording, which may be gone.")
+    job: str | None
+    name: str = Field(description="Of the recording.")
+    at_utc: datetime = Field(description="When the signal was received.")
+    frequency_hz: float
+    status: str = Field(examples=["ok"])
+    latitude_deg: float | None
+    longitude_deg: float | None
+    fix: dict[str, Any] | None = Field(description="The whole fix with its regions, as `POST /locate` answers.")
+
+
+class History(BaseModel):
+    fixes: list[KeptFix] = Field(description="In the order of time.")
+
+
+@router.get("", summary="Positions of what was recorded, by time and frequency")
+def find(
+    who: Viewer,
+    parts: UsesParts,
+    since_utc: AwareDatetime | None = None,
+    until_utc: AwareDatetime | None = None,
+    low_hz: Annotated[float | None, Query(ge=0)] = None,
+    high_hz: Annotated[float | None, Query(ge=0)] = None,
+    job: Id | None = None,
+    session: Id | None = None,
+    limit: Annotated[int, Query(ge=1, le=fixes.MOST, description="The newest so many of what is asked for.")] = 2000,
+    regions: Annotated[bool, Query(description="With the whole fixes.")] = False,
+) -> History:
+    """They stay when the recordings are deleted for their age or size."""
+    wanted = Wanted(_unix_s(since_utc), _unix_s(until_utc), low_hz, high_hz, job, session, limit)
+    with parts.store.reading() as opened:
+        return History(fixes=[_view(each, regions) for each in fixes.find(opened, wanted)])
+
+
+def _view(kept: StoredFix, regions: bool) -> KeptFix:
+    names = ("id", "name", "frequency_hz", "status", "latitude_deg", "longitude_deg")
+    return KeptFix(
+        **{name: getattr(kept, name) for name in names},
+        session=kept.session_id,
+        job=kept.job_id,
+        at_utc=datetime.fromtimestamp(kept.at_unix_s, UTC),
+        fix=kept.document if regions else None,
+    )
+
+
+def _unix_s(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()

@@ -1,0 +1,85 @@
+"""What a job that records is doing, and what each receiver gave, for people and for the API."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from heimdall.service.database.store import Job, StoredSession
+from heimdall.service.receivers.wording import without_options
+
+
+class PartView(BaseModel):
+    """One receiver in a recording."""
+
+    name: str
+    state: str = Field(description="asking, ready, recording, done or failed.", examples=["recording"])
+    gave: str | None = Field(description="null: nothing.", examples=["iq with gps time"])
+    seconds: float = Field(description="Received so far.")
+    samples: int
+    level_dbm: float | None
+    latitude_deg: float | None
+    longitude_deg: float | None
+    reason: str | None = Field(
+        description="Why it gave nothing, or stopped early.", examples=["all its 4 slots are taken"]
+    )
+    notes: list[str]
+
+
+class CaptureView(BaseModel):
+    """What a job is doing with its receivers."""
+
+    stage: str = Field(description="asking, waiting, listening, recording or done.", examples=["listening"])
+    listener: str | None = Field(description="The receiver that listens for the signal.")
+    next_utc: datetime | None = Field(description="When the next recording begins.")
+    recordings: int = Field(description="That are complete.")
+    receivers: list[PartView] = Field(description="In the recording that runs, or the last one.")
+
+
+class RecordedView(BaseModel):
+    """How a session was recorded."""
+
+    frequency_hz: float
+    bandwidth_hz: float
+    receivers: list[PartView]
+
+
+def view_capture(job: Job) -> CaptureView | None:
+    """None of a job that records nothing, or has not begun."""
+    document = job.capture
+    if not job.needs_capture or document is None:
+        return None
+    return CaptureView(
+        stage=document.get("stage", "asking"),
+        listener=document.get("listener"),
+        next_utc=document.get("next_utc"),
+        recordings=document.get("recordings", 0),
+        receivers=[_view_part(part) for part in document.get("receivers", [])],
+    )
+
+
+def view_recorded(stored: StoredSession) -> RecordedView | None:
+    """None of a session that was uploaded."""
+    if stored.recorded is None:
+        return None
+    parts = [_view_part(part) for part in stored.recorded["receivers"]]
+    return RecordedView.model_validate({**stored.recorded, "receivers": parts})
+
+
+def _view_part(part: dict[str, Any]) -> PartView:
+    longitude_deg, latitude_deg, *_ = (part.get("geolocation") or {}).get("coordinates") or (None, None)
+    reason = part.get("reason")
+    return PartView(
+        name=part["name"],
+        state=part["state"],
+        gave=part.get("gave"),
+        seconds=part.get("seconds", 0.0),
+        samples=part.get("samples", 0),
+        level_dbm=part.get("level_dbm"),
+        latitude_deg=latitude_deg,
+        longitude_deg=longitude_deg,
+        reason=None if reason is None else without_options(reason),
+        notes=[without_options(note) for note in part.get("notes", [])],
+    )
