@@ -16,7 +16,7 @@ from heimdall.errors import InputError
 from heimdall.formats.readers.measurements import line_of, measurement_schema
 from heimdall.formats.readers.read import MEASUREMENT_SUFFIXES
 from heimdall.service.errors import TooLargeError
-from heimdall.service.queue.job_requests import Id
+from heimdall.service.queue.request_base import Id
 from heimdall.service.storage.uploads import Upload
 from heimdall.validation import complaint
 
