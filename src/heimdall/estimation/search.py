@@ -19,6 +19,9 @@ from heimdall.estimation.single_precision import arrival_density
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.geometry import Array, columns, on_near_side
 
+if TYPE_CHECKING:
+    from jaxtyping import Bool
+
 _MAP_CELLS = 64
 _RINGS, _BEARINGS = 4, 240
 """Of the map beyond the square, in the drawn-in plane."""
@@ -73,8 +76,8 @@ def log_posterior(
     return density
 
 
-def _arrivals(batch: EvidenceBatch, model: PropagationModel, distance_BGN: Array, blur_m_B: Array) -> Array:
-    return arrival_log_likelihood(distance_BGN, batch, model, blur_m_B)
+def _arrivals(batch: EvidenceBatch, model: PropagationModel, distance_BGN: Array, blur_m: Array) -> Array:
+    return arrival_log_likelihood(distance_BGN, batch, model, blur_m)
 
 
 def square_grid(center_B2: Array, half_width_m_B: Array, cells: int) -> Array:
@@ -209,8 +212,8 @@ def _best(xp: Array, value_BG: Array, preferred_BG: Array, count: int) -> Array:
     return xp.argsort(-xp.where(preferred_BG, value_BG + _AHEAD, value_BG), axis=-1, stable=True)[:, :count]
 
 
-def _stands_out(xp: Array, place_BC2: Array, value_BC: Array, size_BC: Array) -> Array:
-    """(B, C) bool: none of these places within a cell's size east and north is better."""
+def _stands_out(xp: Array, place_BC2: Array, value_BC: Array, size_BC: Array) -> Bool[Array, "B C"]:
+    """Whether none of these places within a cell's size east and north is better."""
     apart_BCC = xp.max(xp.abs(place_BC2[:, :, None] - place_BC2[:, None]), axis=-1)
     better_BCC = value_BC[:, None] > value_BC[:, :, None]
     return ~xp.any((apart_BCC <= size_BC[..., None]) & better_BCC, axis=-1)

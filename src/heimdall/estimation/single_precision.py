@@ -68,7 +68,7 @@ def arrival_density(batch: EvidenceBatch, model: PropagationModel) -> ArrivalDen
 def _blocks(scenes: int, places: int, size: int) -> Iterator[tuple[slice, slice]]:
     """Some scenes with all places, or some places of one scene: about `size` of them together."""
     together = max(1, size // max(1, places))
-    step = max(1, min(size, places))
+    step = math.ceil(places / max(1, math.ceil(places / max(1, size)))) or 1
     for scene in range(0, scenes, together):
         for place in range(0, places, step):
             yield slice(scene, scene + together), slice(place, place + step)

@@ -122,7 +122,7 @@ def needed_mass(posterior: GridPosterior, truth: Place) -> float:
     # At the posterior's own height, so that what is compared is the place on the ground below.
     geodetic = (np.array([value]) for value in (truth.latitude_deg, truth.longitude_deg, posterior.height_m))
     east, north, _ = posterior.frame.to_enu(*geodetic)[0]
-    log_density = np.log(np.maximum(posterior.density_per_m2, 1e-300))
+    log_density = posterior.log_density
     at = RegularGridInterpolator((posterior.north_m, posterior.east_m), log_density, bounds_error=False)
     level = float(at((north, east)))
     if math.isnan(level):

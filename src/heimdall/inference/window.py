@@ -7,7 +7,7 @@ network serves a harbour and a continent.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from heimdall.arrays import array_namespace
 from heimdall.constants import SPEED_OF_LIGHT_M_S
@@ -24,6 +24,9 @@ from heimdall.estimation.prior import log_prior
 from heimdall.estimation.search import BLUR_OF_CELL
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.geometry import Array
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 MAPS = ("log_mass", "density", "arrival", "doubtful_arrival", "level", "prior", "receivers", "cell_size")
 """Channels of `Window.maps`, in order."""
@@ -46,12 +49,12 @@ _DOUBT_FACTOR = 10.0
 class Window:
     """The network's input for B scenes, and the frame in which its output is meant."""
 
-    maps: Array
-    """(B, C, H, H) float32, channels as in `MAPS`; rows run north, columns east."""
-    tokens: Array
-    """(B, N, T) float32, features as in `TOKENS`."""
-    present: Array
-    """(B, N) float32: 1 for a receiver, 0 for padding."""
+    maps: Float[Array, "B C H H"]
+    """Single precision; channels as in `MAPS`; rows run north, columns east."""
+    tokens: Float[Array, "B N T"]
+    """Single precision; features as in `TOKENS`."""
+    present: Float[Array, "B N"]
+    """1 for a receiver, 0 for padding."""
     frame: WindowFrame
 
     def select(self, index: Any) -> Window:
