@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 from heimdall.arrays import array_namespace, device_of
 from heimdall.estimation.model import PropagationModel
