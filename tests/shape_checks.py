@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
-from types import FunctionType, ModuleType
-from typing import Any, Optional, get_args
+from types import FunctionType, ModuleType, NoneType
+from typing import Any, Union, get_args
 
 import jaxtyping
 from beartype import BeartypeConf, beartype
@@ -49,7 +49,7 @@ class _Finder(MetaPathFinder):
 
 
 def check_module(module: ModuleType) -> None:
-    """Its functions and methods replaced by those that check."""
+    """Its public functions and methods, and how dataclasses are made, replaced by those that check."""
     for owner in [module, *_own(module, type)]:
         for function in _own(owner, FunctionType):
             setattr(owner, function.__name__, checked(function, vars(module)))
@@ -58,7 +58,8 @@ def check_module(module: ModuleType) -> None:
 def _own(owner: Any, kind: type) -> Iterator[Any]:
     module = owner.__name__ if isinstance(owner, ModuleType) else owner.__module__
     for name, each in list(vars(owner).items()):
-        if isinstance(each, kind) and each.__module__ == module and each.__name__ == name:
+        public = not name.startswith("_") or name == "__init__"
+        if public and isinstance(each, kind) and each.__module__ == module and each.__name__ == name:
             yield each
 
 
@@ -78,7 +79,8 @@ def _hint(name: str, text: Any, names: dict[str, Any]) -> Any:
     if _says_shape(declared):
         return declared
     if axes:
-        return Optional[jaxtyping.Shaped[Any, " ".join(axes[1])]]  # noqa: UP045
+        others = [each for each in get_args(declared) if each in (NoneType, float)]
+        return Union[jaxtyping.Shaped[Any, " ".join(axes[1])], *others]
     given = name != "return"  # what is made of a batch may have other axes
     return _with_arrays(declared) if given and isinstance(declared, type) and is_dataclass(declared) else None
 

@@ -23,13 +23,13 @@ REN = 2.9110
 
 
 def link_distance_m(
-    place_BG2: Array, batch: EvidenceBatch, model: PropagationModel, above_m_BG: Array | float = 0.0
-) -> Array:
-    """(B, G, N) path length from G places to each receiver; places lie on the earth so far above the transmitter's height."""
+    place_BG2: Array, batch: EvidenceBatch, model: PropagationModel, above_m: Float[Array, " B #G"] | float = 0.0
+) -> Float[Array, "B G N"]:
+    """Path length from G places to each receiver; places lie on the earth so far above the transmitter's height."""
     xp = array_namespace(place_BG2)
     east_BG, north_BG = place_BG2[..., 0], place_BG2[..., 1]
     curvature = columns(batch.curvature_per_m)
-    up_BG = surface_up_m(east_BG, north_BG, curvature, batch.transmitter_height_m[:, None] + above_m_BG)
+    up_BG = surface_up_m(east_BG, north_BG, curvature, batch.transmitter_height_m[:, None] + above_m)
     # Places in the last axis of memory: rows of a few receivers would be slow to go over.
     place = [axis[:, None] for axis in (east_BG, north_BG, up_BG)]
     receiver = [batch.position_enu_m[:, :, axis, None] for axis in range(3)]

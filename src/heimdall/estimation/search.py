@@ -48,7 +48,7 @@ LogDensity = Callable[[Array, Array], Array]
 class LogDensityAbove(Protocol):
     """A `LogDensity`, also of places (B, G) above the height at which the transmitter is looked for."""
 
-    def __call__(self, place_BG2: Array, blur_m_B: Array, above_m_BG: Array | float = 0.0) -> Array: ...
+    def __call__(self, place_BG2: Array, blur_m: Array, above_m: Array | float = 0.0) -> Array: ...
 
 
 def log_posterior(
@@ -66,9 +66,9 @@ def log_posterior(
     before = prior_density(batch, model)
     curvature = columns(batch.curvature_per_m)
 
-    def density(place_BG2: Array, blur_m_B: Array, above_m_BG: Array | float = 0.0) -> Array:
-        distance_BGN = link_distance_m(place_BG2, batch, model, above_m_BG)
-        total = arrivals(distance_BGN, blur_m_B) + levels(place_BG2, distance_BGN)
+    def density(place_BG2: Array, blur_m: Array, above_m: Array | float = 0.0) -> Array:
+        distance_BGN = link_distance_m(place_BG2, batch, model, above_m)
+        total = arrivals(distance_BGN, blur_m) + levels(place_BG2, distance_BGN)
         total = total + before(place_BG2) if prior else total
         on_earth_BG = on_near_side(place_BG2[..., 0], place_BG2[..., 1], curvature)
         return xp.where(on_earth_BG, total, _LOWEST * xp.ones_like(total))

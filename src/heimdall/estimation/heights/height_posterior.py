@@ -137,8 +137,8 @@ class OverHeights:
         top_B1G = value_BKG.max(axis=1, keepdims=True)
         return np.asarray(np.log(np.exp(value_BKG - top_B1G).sum(axis=1)) + top_B1G[:, 0])
 
-    def by_height(self, place_BG2: Values, blur_m: Values) -> Values:
-        """(B, K, G) the density at each height, its prior probability included."""
+    def by_height(self, place_BG2: Values, blur_m: Values) -> Float[Values, "B K G"]:
+        """The density at each height, its prior probability included."""
         blur_B1G = np.reshape(blur_m, (len(self.above_BK), 1, -1))
         nodes, together = self.above_BK.shape[1], max(1, _PLACES_TOGETHER // place_BG2[..., 0].size)
         parts = [self._at(self._ground, slice(0, 1), place_BG2, blur_B1G)]
@@ -146,8 +146,8 @@ class OverHeights:
             parts.append(self._at(self._lifted, slice(node, node + together), place_BG2, blur_B1G))
         return np.concatenate(parts, axis=1) + self._log_prior_BK[..., None]
 
-    def _at(self, links: Links, nodes: slice, place_BG2: Values, blur_B1G: Values) -> Values:
-        """(B, K, G) of some nodes."""
+    def _at(self, links: Links, nodes: slice, place_BG2: Values, blur_B1G: Values) -> Float[Values, "B K G"]:
+        """Of some nodes."""
         above_BK1, blur_BK1 = self.above_BK[:, nodes, None], self._blur_BK[:, nodes, None]
         place_BKG2 = place_BG2[:, None] * stretch(links.batch, above_BK1[..., 0])[..., None, None]
         blur_BKG = np.broadcast_to(np.hypot(blur_B1G, blur_BK1), place_BKG2.shape[:3])

@@ -186,8 +186,8 @@ def _log_evidence(
     width_BF: Values,
     place_BF2: Values,
     covariance_BF22: Values,
-) -> Values:
-    """(B, F) log of the posterior's integral over the place, up to a constant of the scene: Laplace's approximation."""
+) -> Float[Values, "B F"]:
+    """Log of the posterior's integral over the place, up to a constant of the scene: Laplace's approximation."""
     blur_BF = BLUR_OF_CELL * width_BF * rise_spread(links, above_BF, place_BF2)
     place_BF2 = place_BF2 * stretch(links.batch, above_BF)[..., None]
     value_BF = links.density(place_BF2, blur_BF, above_BF)
@@ -240,8 +240,8 @@ def _centred(value_BFN: Values, weight_BFN: Values) -> Values:
     return value_BFN - np.sum(weight_BFN * value_BFN, axis=-1, keepdims=True) / total_BF1
 
 
-def rise_spread(links: Links, above_BF: Values, place_BF2: Values) -> Values:
-    """(B, F) how much the differences between the links' distances change with the height: their root mean square."""
+def rise_spread(links: Links, above_BF: Values, place_BF2: Values) -> Float[Values, "B F"]:
+    """How much the differences between the links' distances change with the height: their root mean square."""
     batch, model = links.batch, links.model
     higher, lower = (link_distance_m(place_BF2, batch, model, above_BF + step) for step in (_STEP_M, -_STEP_M))
     weight_B1N = (batch.has_arrival / link_sigma_s(batch, model) ** 2)[:, None]
