@@ -18,6 +18,7 @@ from heimdall.errors import InputError
 from heimdall.runs import run_archive
 from heimdall.runs.reader import Result, RunReader
 from heimdall.service.database.store import Job, Model, Store
+from heimdall.service.health.statistics import WorkStatistics
 from heimdall.service.queue import job_requests
 from heimdall.service.queue.leases import Bundle
 from heimdall.service.queue.request_base import Places
@@ -59,6 +60,7 @@ class Tools:
     executor: Executor
     gpu_reason: Callable[[], str | None]
     """Why this worker has no usable GPU, or None."""
+    statistics: WorkStatistics = field(default_factory=WorkStatistics)
 
 
 def command_for(job: Job, folder: RunReader, tools: Tools) -> list[str]:
