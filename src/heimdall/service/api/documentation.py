@@ -21,7 +21,7 @@ _ASSETS = "/docs-assets"
 
 def operation_id(route: APIRoute) -> str:
     """What a generated client calls it: `jobs_create`."""
-    return "_".join(dict.fromkeys([str(route.tags[0]), route.name])) if route.tags else route.name
+    return "_".join(dict.fromkeys([str(route.tags[0]).replace(" ", "_"), route.name])) if route.tags else route.name
 
 
 def install(app: FastAPI) -> None:

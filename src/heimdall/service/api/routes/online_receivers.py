@@ -23,7 +23,7 @@ from heimdall.service.errors import ConflictError
 from heimdall.service.receivers import online, preview
 from heimdall.service.receivers.online import OnlineChange, OnlineFields, OnlineList, OnlineView, view_online
 
-router = APIRouter(prefix="/receivers/online", tags=["online_receivers"], responses=documented(401, 403, 422, 503))
+router = APIRouter(prefix="/receivers/online", tags=["online receivers"], responses=documented(401, 403, 422, 503))
 
 Which = Annotated[str, InPath(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="Id or name.")]
 _EXAMPLES = {
