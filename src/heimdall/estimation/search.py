@@ -13,9 +13,9 @@ import numpy as np
 from heimdall.arrays import array_namespace, device_of
 from heimdall.estimation.likelihood import arrival_log_likelihood, link_distance_m
 from heimdall.estimation.model import PropagationModel
-from heimdall.estimation.power import level_density
+from heimdall.estimation.power import LevelDensity, level_density
 from heimdall.estimation.prior import prior_density
-from heimdall.estimation.single_precision import arrival_density
+from heimdall.estimation.single_precision import ArrivalDensity, arrival_density
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.geometry import Array, columns, on_near_side
 
@@ -60,9 +60,7 @@ def log_posterior(
     peak; `single=False` is the reference, which torch always takes.
     """
     xp = array_namespace(batch.arrival_s)
-    single = single and xp is np
-    levels = level_density(batch, model, np.float32 if single else None)
-    arrivals = (arrival_density(batch, model) if single else None) or partial(_arrivals, batch, model)
+    arrivals, levels = arrivals_of(batch, model, single=single), levels_of(batch, model, single=single)
     before = prior_density(batch, model)
     curvature = columns(batch.curvature_per_m)
 
@@ -74,6 +72,18 @@ def log_posterior(
         return xp.where(on_earth_BG, total, _LOWEST * xp.ones_like(total))
 
     return density
+
+
+def arrivals_of(batch: EvidenceBatch, model: PropagationModel, *, single: bool = True) -> ArrivalDensity:
+    """The log-likelihood of the arrival times, for numpy in single precision where it is enough."""
+    fast = arrival_density(batch, model) if single and array_namespace(batch.arrival_s) is np else None
+    return fast or partial(_arrivals, batch, model)
+
+
+def levels_of(batch: EvidenceBatch, model: PropagationModel, *, single: bool = True) -> LevelDensity:
+    """The same of the powers."""
+    fast = single and array_namespace(batch.arrival_s) is np
+    return level_density(batch, model, np.float32 if fast else None)
 
 
 def _arrivals(batch: EvidenceBatch, model: PropagationModel, distance_BGN: Array, blur_m: Array) -> Array:

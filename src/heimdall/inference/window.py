@@ -12,16 +12,10 @@ from typing import TYPE_CHECKING, Any
 from heimdall.arrays import array_namespace
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.estimation.frame import WindowFrame
-from heimdall.estimation.likelihood import (
-    arrival_log_likelihood,
-    arrival_residual_s,
-    link_distance_m,
-    link_sigma_s,
-)
+from heimdall.estimation.likelihood import arrival_residual_s, link_distance_m, link_sigma_s
 from heimdall.estimation.model import PropagationModel
-from heimdall.estimation.power import level_log_likelihood
 from heimdall.estimation.prior import log_prior
-from heimdall.estimation.search import BLUR_OF_CELL
+from heimdall.estimation.search import BLUR_OF_CELL, arrivals_of, levels_of
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.geometry import Array
 
@@ -79,9 +73,9 @@ def _maps(xp: Any, batch: EvidenceBatch, model: PropagationModel, frame: WindowF
     log_area = _log_cell_area(xp, frame, cells)
     blur_m = BLUR_OF_CELL * xp.exp(0.5 * log_area) * frame.core_m[:, None]
     distance_m = link_distance_m(place_m, batch, model)
-    arrival = arrival_log_likelihood(distance_m, batch, model, blur_m)
-    doubtful = arrival_log_likelihood(distance_m, _doubtful(batch), _doubtful_model(model), blur_m)
-    level = level_log_likelihood(place_m, distance_m, batch, model)
+    arrival = arrivals_of(batch, model)(distance_m, blur_m)
+    doubtful = arrivals_of(_doubtful(batch), _doubtful_model(model))(distance_m, blur_m)
+    level = levels_of(batch, model)(place_m, distance_m)
     prior = log_prior(place_m, batch, model)
     log_density = arrival + level + prior
     return [

@@ -9,6 +9,9 @@ with it (a Bayes factor, MacKay 2003, chapter 28). The second question names the
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -57,6 +60,9 @@ _OUTWARDS = 1.05
 _CELLS = 24
 
 
+_shared: ContextVar[dict[object, Values] | None] = ContextVar("odds of faults", default=None)
+
+
 @dataclass(frozen=True, eq=False)
 class Misfit:
     """A contradiction among the receivers of one scene."""
@@ -94,7 +100,7 @@ def find_misfit(evidence: EvidenceBatch, place_m: Values, model: PropagationMode
     contradicted = probability < _LEAST_PROBABILITY
     if not contradicted and np.max(first) <= 0:
         return None
-    candidates = np.argsort(-first, kind="stable")[:_MOST_CANDIDATES]
+    candidates = np.sort(np.argsort(-first, kind="stable")[:_MOST_CANDIDATES])
     log_odds = np.full(evidence.present.shape[1], -np.inf)
     log_odds[candidates] = _log_odds(evidence, model, candidates)
     misfit = Misfit(probability, log_odds)
@@ -212,8 +218,36 @@ def _fault_density(evidence: EvidenceBatch, kind: str) -> Float[Values, " N"]:
 
 def _log_odds(evidence: EvidenceBatch, model: PropagationModel, receivers: NDArray[np.int64]) -> Values:
     """Log odds of a fault of each of these receivers, in its time, its level or both, the place found anew without it."""
-    odds, _ = _odds_of_faults(evidence, model, receivers)
-    return np.asarray(np.logaddexp.reduce(odds - math.log(len(_KINDS)), axis=0))
+    known = _shared.get()
+    key = (model, receivers.tobytes(), *(each.tobytes() for each in _arrays(evidence)))
+    if known is not None and key in known:
+        return known[key]
+    kinds, _ = _odds_of_faults(evidence, model, receivers)
+    odds = np.asarray(np.logaddexp.reduce(kinds - math.log(len(_KINDS)), axis=0))
+    if known is not None:
+        known[key] = odds
+    return odds
+
+
+def _arrays(evidence: EvidenceBatch) -> list[NDArray[np.generic]]:
+    arrays: list[NDArray[np.generic]] = []
+
+    def noted(values: NDArray[np.generic]) -> NDArray[np.generic]:
+        arrays.append(values)
+        return values
+
+    evidence.changed(noted)
+    return arrays
+
+
+@contextmanager
+def shared_odds() -> Iterator[None]:
+    """Within it the odds of faults of the same evidence are found once: methods that are compared all ask for them."""
+    token = _shared.set({})
+    try:
+        yield
+    finally:
+        _shared.reset(token)
 
 
 def _odds_of_faults(

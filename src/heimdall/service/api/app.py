@@ -38,6 +38,7 @@ from heimdall.service.concurrent_locating import Locator, RateLimit
 from heimdall.service.database.store import Store
 from heimdall.service.health import metrics, probes
 from heimdall.service.health.monitor import Health
+from heimdall.service.health.statistics import DiskRoom
 from heimdall.service.models.mlflow_sync import MlflowSync
 from heimdall.service.models.model_cache import ModelCache
 from heimdall.service.models.promotion import Promoter
@@ -71,8 +72,8 @@ _CORS: Any = {
 def create_app(settings: Settings, store: Store) -> FastAPI:
     """The database has to be migrated already."""
     celery = notifications.make_celery(settings)
-    statistics = QueueStatistics()
-    parts = _parts(settings, store, celery, statistics)
+    statistics, disk = QueueStatistics(), DiskRoom()
+    parts = _parts(settings, store, celery, statistics, disk)
     health = parts.health
     app = FastAPI(
         title="Heimdall",
@@ -87,7 +88,7 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
     limit_bytes = _body_limit(settings)
     together_bytes = _UPLOADS_TOGETHER * limit_bytes(_MODELS[0])
     app.add_middleware(BodyLimit, limit_bytes=limit_bytes, limit_s=settings.upload_s, together_bytes=together_bytes)
-    registry = metrics.registry_of(metrics.Sources(health, lambda: statistics))
+    registry = metrics.registry_of(metrics.Sources(health, lambda: statistics, disk=disk))
     app.add_middleware(HeadAsGet)
     if settings.cors_origins:
         app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **_CORS)
@@ -101,13 +102,13 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
     return app
 
 
-def _parts(settings: Settings, store: Store, celery: Celery, statistics: QueueStatistics) -> Parts:
+def _parts(settings: Settings, store: Store, celery: Celery, statistics: QueueStatistics, disk: DiskRoom) -> Parts:
     artifacts = open_artifacts(settings.artifact_address)
     models = ModelCache(artifacts, settings.home / "warm")
     notifier = notifications.Notifier(celery)
     locator = Locator(settings, store, models)
     mirror = MlflowSync(settings, store)
-    both = probes.of_both(settings, store, artifacts, celery, statistics)
+    both = probes.of_both(settings, store, artifacts, celery, statistics, disk)
     return Parts(
         settings=settings,
         store=store,

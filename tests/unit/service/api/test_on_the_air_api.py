@@ -12,9 +12,9 @@ from heimdall.service.auth import Role, create_token
 from heimdall.service.receivers.online import OnlineFields
 
 A_SESSION = (
-    '{"id": "one", "frequency_hz": 1e6, "bandwidth_hz": 1e4, "receivers": ['
-    '{"name": "a", "latitude_deg": 50.0, "longitude_deg": 9.0, "rssi_dbm": -80.0},'
-    '{"name": "b", "latitude_deg": 50.1, "longitude_deg": 9.1, "rssi_dbm": -90.0}]}'
+    '{"id": "one", "frequency_hz": 1e6, "bandwidth_hz": 1e4, "measurements": ['
+    '{"receiver": "a", "latitude_deg": 50.0, "longitude_deg": 9.0, "rssi_dbm": -80.0},'
+    '{"receiver": "b", "latitude_deg": 50.1, "longitude_deg": 9.1, "rssi_dbm": -90.0}]}'
 )
 
 
