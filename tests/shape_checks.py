@@ -105,7 +105,7 @@ def _with_arrays(kind: type) -> Any:
     """A stand-in for a dataclass whose instances have arrays of the declared axes; None where it declares none."""
     names = vars(sys.modules[kind.__module__])
     hints = {field.name: _hint(field.name, field.type, names) for field in fields(kind)}
-    arrays = {name: hint for name, hint in hints.items() if _is_array(hint)}
+    arrays = _enough({name: hint for name, hint in hints.items() if _is_array(hint)})
     if not arrays:
         return None
 
@@ -114,3 +114,15 @@ def _with_arrays(kind: type) -> Any:
             return isinstance(value, kind) and all(isinstance(getattr(value, each), arrays[each]) for each in arrays)
 
     return Declared(kind.__name__, (), {})
+
+
+def _enough(arrays: dict[str, Any]) -> dict[str, Any]:
+    """Those that name an axis first: that the others agree with them was checked as the instance was made."""
+    seen: set[str] = set()
+    kept = {}
+    for name, hint in arrays.items():
+        axes = set(hint.dim_str.split())
+        if axes - seen:
+            kept[name] = hint
+        seen |= axes
+    return kept
