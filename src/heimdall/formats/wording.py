@@ -7,11 +7,9 @@ import re
 
 import numpy as np
 
-from heimdall.errors import InputError
 from heimdall.fix import Fix, ReceiverReport, Region, Without
 from heimdall.geometry import LocalFrame
 
-_FACTORS = {"k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9}
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -92,20 +90,6 @@ def frequency_text(frequency_hz: float) -> str:
         if frequency_hz >= factor:
             return f"{frequency_hz / factor:.7g} {unit}"
     return f"{frequency_hz:.7g} Hz"
-
-
-def hertz(text: str) -> float:
-    """77.5k, 1M, 433.92 MHz, 1.2G, or plain hertz. Raises InputError."""
-    number, factor = text.strip().removesuffix("Hz").rstrip(), 1.0
-    if number[-1:] in _FACTORS:
-        number, factor = number[:-1], _FACTORS[number[-1]]
-    try:
-        value = float(number) * factor
-    except ValueError:
-        value = 0.0
-    if not 0 < value < 1e12:
-        raise InputError(f"{text!r} is no frequency: write 77500, 77.5k or 433.92M")
-    return value
 
 
 def xml_text(text: str) -> str:

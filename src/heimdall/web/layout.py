@@ -11,14 +11,7 @@ from nicegui import ui
 from heimdall import __version__
 from heimdall.web.page_session import Visit
 
-PAGES = {
-    "Map": "/",
-    "Record": "/record",
-    "Training": "/training",
-    "Models": "/models",
-    "Receivers": "/receivers",
-    "System": "/system",
-}
+PAGES = {"Map": "/", "Training": "/training", "Models": "/models", "Receivers": "/receivers", "System": "/system"}
 _HEAD = f'<link rel="stylesheet" href="/static/page.css?v={__version__}"><script src="/static/theme.js?v={__version__}"></script>'
 
 
