@@ -33,11 +33,11 @@ def place_text(place: Place) -> str:
     return ", ".join(map(repr, known))
 
 
-def read_place(text: str) -> Place | None:
-    """None for nothing. Raises InputError for what is no place, not on the globe, or known too coarsely."""
+def read_place(text: str, coarsest_m: float = _COARSEST_M) -> Place | None:
+    """None for nothing. Raises InputError for what is no place, not on the globe, or a square wider than `coarsest_m`."""
     if not text.strip():
         return None
-    place = _from_degrees(text) or _from_utm(text) or _from_mgrs(text) or _from_other(text)
+    place = _from_degrees(text) or _from_utm(text) or _from_mgrs(text, coarsest_m) or _from_other(text, coarsest_m)
     if place is None:
         raise InputError(f"{text.strip()!r} is no place: write latitude, longitude in degrees, such as {EXAMPLES}")
     if not (abs(place.latitude_deg) <= 90 and abs(place.longitude_deg) <= 180):
@@ -95,12 +95,12 @@ def _from_utm(text: str) -> Place | None:
     return Place(latitude_deg, longitude_deg)
 
 
-def _from_mgrs(text: str) -> Place | None:
+def _from_mgrs(text: str, coarsest_m: float) -> Place | None:
     written = re.sub(r"\s+", "", text).upper()
     if not _MGRS.fullmatch(written):
         return None
     digits = len(re.search(r"\d*$", written)[0]) // 2  # type: ignore[index]  # it matches always
-    _check_fine(text, 10.0 ** (5 - digits))
+    _check_fine(text, 10.0 ** (5 - digits), coarsest_m)
     try:
         corner = mgrs.MGRS().toLatLon(written)
     except mgrs.MGRSError:
@@ -115,15 +115,15 @@ def _middle(corner: tuple[float, float], width_m: float) -> Place:
     return Place(latitude_deg + half_deg, longitude_deg + half_deg / max(0.02, math.cos(math.radians(latitude_deg))))
 
 
-def _from_other(text: str) -> Place | None:
+def _from_other(text: str, coarsest_m: float) -> Place | None:
     found = coordinates.read_place(text)
     if found is None:
         return None
     if found.form is not None and "locator" in found.form:
-        _check_fine(text, found.sigma_m * math.sqrt(12))
+        _check_fine(text, found.sigma_m * math.sqrt(12), coarsest_m)
     return found.place
 
 
-def _check_fine(text: str, width_m: float) -> None:
-    if width_m > _COARSEST_M:
+def _check_fine(text: str, width_m: float, coarsest_m: float) -> None:
+    if width_m > coarsest_m:
         raise InputError(f"{text.strip()} names a square {width_m / 1000:.0f} km wide: write more of it, or degrees")
