@@ -53,7 +53,7 @@ def notations(latitude_deg: float, longitude_deg: float) -> dict[str, str]:
         "degrees": f"{latitude_deg:.5f}, {longitude_deg:.5f}",
         "degrees and minutes": f"{_minutes(latitude_deg, 'NS')} {_minutes(longitude_deg, 'EW')}",
         "Maidenhead": _locator(latitude_deg, longitude_deg),
-        "MGRS": mgrs.MGRS().toMGRS(latitude_deg, longitude_deg),
+        "MGRS": _mgrs(latitude_deg, longitude_deg),
     }
     return found | ({"UTM": _utm(latitude_deg, longitude_deg)} if -80 <= latitude_deg < 84 else {})
 
@@ -67,6 +67,14 @@ def _minutes(angle_deg: float, sides: str) -> str:
     """Whole thousandths of a minute, carried into the degrees."""
     degrees, thousandths = divmod(round(abs(angle_deg) * 60_000), 60_000)
     return f"{degrees}° {thousandths / 1000:06.3f}′ {sides[0] if angle_deg >= 0 else sides[1]}"
+
+
+def _mgrs(latitude_deg: float, longitude_deg: float) -> str:
+    """Just south of the equator metres round to a northing that its square does not have: a metre more to the south has one."""
+    found = str(mgrs.MGRS().toMGRS(latitude_deg, longitude_deg))
+    if _from_mgrs(found, _COARSEST_M) is not None:
+        return found
+    return str(mgrs.MGRS().toMGRS(latitude_deg - _ROUNDING_DEG, longitude_deg))
 
 
 def _utm(latitude_deg: float, longitude_deg: float) -> str:
@@ -103,7 +111,7 @@ def _from_mgrs(text: str, coarsest_m: float) -> Place | None:
     _check_fine(text, 10.0 ** (5 - digits), coarsest_m)
     try:
         corner = mgrs.MGRS().toLatLon(written)
-    except mgrs.MGRSError:
+    except mgrs.core.MGRSError:
         return None
     return _middle(corner, 10.0 ** (5 - digits))
 

@@ -70,6 +70,8 @@ def test_addresses_become_a_fix_on_the_map_in_under_a_minute(open_page, served, 
     shoot(page, "record")
     print(f"from the first address to the fix: {took_s:.1f} s")
     assert took_s < 60
+    page.click("role=button[name='Region']")
+    shoot(page, "record-region", whole=False)
     place = page.get_attribute("[aria-label^='Copy degrees: ']", "aria-label").removeprefix("Copy degrees: ")
     latitude_deg, longitude_deg = map(float, place.split(", "))
     assert geodesic_distance_m(latitude_deg, longitude_deg, TRANSMITTER.latitude_deg, TRANSMITTER.longitude_deg) < 3000

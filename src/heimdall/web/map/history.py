@@ -25,6 +25,8 @@ SPANS_S = {
     "": "all time",
 }
 _MARGIN = 1.3
+_LEAST_DEG = 0.25
+"""Round each fix: one alone is shown with what is around it."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,9 @@ def history_scene(fixes: Sequence[PastFix], shown: Sequence[int], *, stay: bool 
         for index in shown
         if fixes[index].latitude_deg is not None
     ]
-    bounds = box_of(np.array(points, dtype=float), _MARGIN).to_bounds()
+    corners = np.array(points, dtype=float)
+    around = np.concatenate([corners - _LEAST_DEG, corners + _LEAST_DEG])
+    bounds = box_of(around, _MARGIN).to_bounds()
     return {"features": [], "fixes": marks, "evidence": None, "bounds": bounds, "stay": stay}
 
 

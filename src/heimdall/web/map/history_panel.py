@@ -35,10 +35,10 @@ class HistoryPanel:
         with panel("History", hint="fixes of what was recorded"):
             with ui.element("div").classes("tools"):
                 self._span = ui.select(SPANS_S, value="86400", label="Time", on_change=self.look)
-                self._low = ui.input("Lowest frequency, such as 70k")
-                self._high = ui.input("Highest frequency")
+                self._low = ui.input("From, in Hz")
+                self._high = ui.input("To, in Hz")
                 for field in (self._span, self._low, self._high):
-                    field.props("dense outlined options-dense").classes("medium")
+                    field.props("dense outlined options-dense").classes("narrow")
                 for field in (self._low, self._high):
                     field.on("keydown.enter", self.look).on("blur", self.look)
             self._count = ui.label("").classes("muted").props("role=status")

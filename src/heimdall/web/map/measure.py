@@ -31,7 +31,7 @@ class Measured:
 def measure(a: LatLon, b: LatLon) -> Measured:
     """On WGS84 (Karney 2013)."""
     mask = Geodesic.STANDARD | Geodesic.LONG_UNROLL
-    line = Geodesic.WGS84.InverseLine(*a, *b, mask)
+    line = Geodesic.WGS84.InverseLine(*a, *b, mask | Geodesic.DISTANCE_IN)
     end = line.Position(line.s13, mask)
     steps = [line.Position(line.s13 * step / _PIECES, mask) for step in range(_PIECES + 1)]
     path = [(float(each["lat2"]), float(each["lon2"])) for each in steps]

@@ -30,7 +30,8 @@ class OnlinePanel:
                 self._address = self._input("Address, such as kiwi://host:8073")
                 self._name = self._input("Name; empty: as it calls itself")
                 with ui.element("details"):
-                    ui.html("<summary>Place and password</summary>", sanitize=False)
+                    with ui.element("summary"):
+                        ui.label("Place and password")
                     with ui.element("div").classes("form"):
                         self._place = self._input("Latitude, longitude, or a locator, MGRS, UTM")
                         self._password = self._input("Password, if it asks for one")
@@ -42,10 +43,10 @@ class OnlinePanel:
     def build_list(self) -> None:
         with panel("Receivers by address"):
             with ui.element("div").classes("tools"):
-                self._near = self._input("Near, such as 50, 9 or JO40").on("keydown.enter", self._filtered)
+                self._near = self._input("Near a place").on("keydown.enter", self._filtered)
                 self._near.on("blur", self._filtered)
                 self._within = ui.number("Within, km", min=1, on_change=self._filtered).props("dense outlined")
-                self._band = self._input("Receives, such as 77.5k").on("keydown.enter", self._filtered)
+                self._band = self._input("Receives, in Hz").on("keydown.enter", self._filtered)
                 self._band.on("blur", self._filtered)
                 for field in (self._near, self._within, self._band):
                     field.classes("narrow")

@@ -87,10 +87,14 @@ class RecordPage:
             with ui.element("div").classes("tools"):
                 self._back = ui.button("Receivers", icon="cell_tower", on_click=self._show_choice)
                 self._back.props("outline dense no-caps").set_visibility(False)
+                for what in ("all", "region"):
+                    ui.button(what.capitalize(), on_click=lambda what=what: self._map.zoom_to(what)).props(
+                        "flat dense no-caps"
+                    )
                 MapTools(self._visit, self._map).build()
-            self._progress.build()
             if may:
                 self._spectrum.build()
+            self._progress.build()
 
     async def _no_pick(self, index: int) -> None:
         """There is one fix on this map."""
