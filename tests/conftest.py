@@ -21,6 +21,10 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+import shape_checks
+
+shape_checks.install()  # before anything of Heimdall is imported
+
 _FILE_EVENTS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.listdir", "os.scandir", "shutil.rmtree"}
 
 

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 from heimdall.errors import InputError
 
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+"""What a receiver is called in a list."""
 ANY = "any"
 """A web address that does not say which kind of receiver it is."""
 KIWI, RTL_TCP, OPENWEBRX, SIGMF_HTTP, SOAPY = "kiwi", "rtl_tcp", "openwebrx", "sigmf", "soapy"

@@ -11,14 +11,13 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_serializer, field_validator
 
 from heimdall.capture.access import Access, Network
-from heimdall.capture.address import parse_address
+from heimdall.capture.address import NAME, parse_address
 from heimdall.capture.interface import Target
 from heimdall.errors import InputError
 from heimdall.files import replacing, user_list
 from heimdall.observation import Place
 from heimdall.validation import complaint
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _MOST_BYTES = 1 << 24
 
 

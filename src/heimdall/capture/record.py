@@ -14,14 +14,13 @@ from heimdall.capture.drivers import driver_of, identify
 from heimdall.capture.faults import CaptureError, Fault
 from heimdall.capture.interface import Block, Gives, Status, Stream, Target, Tuning
 from heimdall.capture.parts import OnChange, Part, Recorded, Stage, place_of
+from heimdall.capture.schedule import MOST_SECONDS
 from heimdall.capture.slots import one_slot
 from heimdall.disk import is_disk_full
 from heimdall.errors import InputError
 from heimdall.formats.writers.sigmf_growing import GrowingRecording, GrowingSession
 from heimdall.observation import Place, Receiver
 
-DEFAULT_SECONDS = 30.0
-MOST_SECONDS = 3600.0
 _PATIENCE_S = 10.0
 """Receivers that are ready wait so long for the others."""
 _SAVE_EVERY_S = 2.0

@@ -1,4 +1,4 @@
-"""When to record by the clock: every so often, or by a line as cron reads it, in UTC."""
+"""How long to record, and when by the clock: every so often, or by a line as cron reads it, in UTC."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 
 from heimdall.errors import InputError
 
+DEFAULT_SECONDS = 30.0
+MOST_SECONDS = 3600.0
 _FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("day", 1, 31), ("month", 1, 12), ("weekday", 0, 7))
 _PART = re.compile(r"(?:(\*)|(\d{1,2})(?:-(\d{1,2}))?)(?:/(\d{1,2}))?")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)")

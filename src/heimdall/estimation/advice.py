@@ -52,7 +52,7 @@ def sky_wave_advice(evidence: EvidenceBatch, mode_N: NDArray[np.float64], model:
 
 def _other_places(posterior: GridPosterior) -> int:
     """Separate parts of the 95 % region besides the largest that hold a tenth of the probability each."""
-    inside = np.log(np.maximum(posterior.density_per_m2, 1e-300)) >= posterior.log_threshold(0.95)
+    inside = posterior.log_density >= posterior.log_threshold(0.95)
     if _is_one_part(inside):
         return 0
     parts, count = scipy.ndimage.label(inside)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,9 @@ from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.estimation.model import PropagationModel
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.geometry import surface_up_m
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 Values = NDArray[np.float64]
 
@@ -31,16 +35,16 @@ _HEIGHT_SIGMA_M = 30e3
 class Links:
     """What N receivers measured of a transmitter at a known place, for B scenes. An infinite variance is no measurement."""
 
-    offset_m: Values
-    """(B, N, 3) from receiver to transmitter."""
-    arrival_variance_s2: Values
-    """(B, N) of an arrival time: noise and clock."""
-    level_variance_db2: Values
-    """(B, N) of a received power: shadowing, calibration and noise."""
+    offset_m: Float[Values, "B N 3"]
+    """From receiver to transmitter."""
+    arrival_variance_s2: Float[Values, "B N"]
+    """Of an arrival time: from noise and clock."""
+    level_variance_db2: Float[Values, "B N"]
+    """Of a received power: from shadowing, calibration and noise."""
 
 
-def arrival_variance_s2(snr_N: Values, shape_T: Values, frequency_hz_T: Values) -> Values:
-    """(N,) variance of each receiver's arrival time from noise, for a Gaussian signal of unknown waveform.
+def arrival_variance_s2(snr_N: Values, shape_T: Values, frequency_hz_T: Values) -> Float[Values, " N"]:
+    """Variance of each receiver's arrival time from noise, for a Gaussian signal of unknown waveform.
 
     `shape_T` is the signal's power spectrum over the noise's at the frequencies of the record's DFT, with mean 1 over the
     channel in which `snr_N` is meant. The information about the delays is sum over f of 2 (2 pi (f - mean f))^2 A/(1+A)
@@ -64,8 +68,8 @@ def stein_sigma_s(rms_bandwidth_hz: float, time_bandwidth: float, snr_a: float, 
     return 1 / (math.pi * math.sqrt(8) * rms_bandwidth_hz * math.sqrt(time_bandwidth * effective_snr))
 
 
-def arrival_information(links: Links, slowness_s_m: float) -> Values:
-    """(B, 3, 3) information about the place in the arrival times, the time of emission unknown.
+def arrival_information(links: Links, slowness_s_m: float) -> Float[Values, "B 3 3"]:
+    """Information about the place in the arrival times, the time of emission unknown.
 
     (n/c)^2 [sum w u u' - (sum w u)(sum w u)' / sum w] with u the unit vectors and w the inverse variances. The same as of
     the time differences with their full covariance (Kaune 2012, Accuracy Studies for TDOA and TOA Localization).
@@ -75,8 +79,8 @@ def arrival_information(links: Links, slowness_s_m: float) -> Values:
     return slowness_s_m**2 * _projected(direction, weight, np.ones_like(weight)[..., None], np.zeros(1))
 
 
-def level_information(links: Links, exponent_B: Values, exponent_sigma: float = math.inf) -> Values:
-    """(B, 3, 3) information about the place in the received powers, transmit power unknown, exponent known to a prior.
+def level_information(links: Links, exponent_B: Values, exponent_sigma: float = math.inf) -> Float[Values, "B 3 3"]:
+    """Information about the place in the received powers, transmit power unknown, exponent known to a prior.
 
     (10 n / ln 10)^2 sum w u u' / d^2 with w the inverse variances in dB (Patwari et al. 2003, Relative Location Estimation
     in Wireless Sensor Networks), less what transmit power and exponent take with them.
@@ -87,14 +91,14 @@ def level_information(links: Links, exponent_B: Values, exponent_sigma: float = 
     return _projected(gradient, 1 / links.level_variance_db2, unknown, np.array([0.0, exponent_sigma**-2]))
 
 
-def position_covariance(information_B33: Values, tangent_B32: Values | None = None) -> Values:
-    """The bound on the covariance in m^2: (B, 3, 3), or (B, 2, 2) of east and north on a surface with these tangents.
+def position_covariance(information_BKK: Values, tangent_BK2: Values | None = None) -> Float[Values, "B axes axes"]:
+    """The bound on the covariance in m^2: of all K axes, or of east and north on a surface with these tangents.
 
     Infinite where the measurements leave a direction open.
     """
-    information = information_B33
-    if tangent_B32 is not None:
-        information = np.swapaxes(tangent_B32, -1, -2) @ information_B33 @ tangent_B32
+    information = information_BKK
+    if tangent_BK2 is not None:
+        information = np.swapaxes(tangent_BK2, -1, -2) @ information_BKK @ tangent_BK2
     eigenvalues = np.linalg.eigvalsh(information)
     known = eigenvalues[:, 0] > _LEAST_RATIO * np.maximum(eigenvalues[:, -1], 1e-300)
     identity = np.eye(information.shape[-1])
@@ -102,8 +106,8 @@ def position_covariance(information_B33: Values, tangent_B32: Values | None = No
     return np.where(known[:, None, None], covariance, np.inf)
 
 
-def surface_tangent(place_B2: Values, curvature_per_m_BK: Values) -> Values:
-    """(B, 3, 2) how east, north and up change as a place on the earth moves east and north."""
+def surface_tangent(place_B2: Values, curvature_per_m_BK: Values) -> Float[Values, "B 3 2"]:
+    """How east, north and up change as a place on the earth moves east and north."""
     step_m = 1.0
     curvature = list(curvature_per_m_BK.T)
     columns = []
@@ -117,15 +121,15 @@ def surface_tangent(place_B2: Values, curvature_per_m_BK: Values) -> Values:
 
 def bound_at(
     place_B2: Values, batch: EvidenceBatch, model: PropagationModel, *, height_unknown: bool = False
-) -> Values:
-    """(B, 2, 2) covariance bound in m^2 of evidence (numpy) for transmitters at `place_B2`, by the model's own figures."""
+) -> Float[Values, "B 2 2"]:
+    """Covariance bound in m^2 of evidence (numpy) for transmitters at `place_B2`, by the model's own figures."""
     return position_covariance(ground_information_at(place_B2, batch, model, height_unknown=height_unknown))
 
 
 def ground_information_at(
     place_B2: Values, batch: EvidenceBatch, model: PropagationModel, *, height_unknown: bool = False
-) -> Values:
-    """(B, 2, 2) information about the place on the earth, at the transmitter's height or along with it.
+) -> Float[Values, "B 2 2"]:
+    """Information about the place on the earth, at the transmitter's height or along with it.
 
     An unknown height is projected out by the Schur complement. Nothing is known of it but that it is within `_HEIGHT_SIGMA_M`,
     so that a height which no arrival time depends on takes nothing away.
@@ -139,8 +143,8 @@ def ground_information_at(
     return np.asarray(known - cross @ np.swapaxes(cross, -1, -2) / (information[..., 2:, 2:] + _HEIGHT_SIGMA_M**-2))
 
 
-def information_at(place_B2: Values, batch: EvidenceBatch, model: PropagationModel) -> Values:
-    """(B, 3, 3) information about the place in evidence, by the model's own figures."""
+def information_at(place_B2: Values, batch: EvidenceBatch, model: PropagationModel) -> Float[Values, "B 3 3"]:
+    """Information about the place in evidence, by the model's own figures."""
     curvature = np.asarray(batch.curvature_per_m, dtype=float)
     east, north = place_B2[:, 0], place_B2[:, 1]
     up = surface_up_m(east, north, list(curvature.T), batch.transmitter_height_m)

@@ -7,10 +7,13 @@ so along each axis the cells follow a sinh: equal near the middle, a constant ra
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from heimdall.arrays import array_namespace
 from heimdall.geometry import Array
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 _NEWTON_STEPS = 12
 
@@ -19,12 +22,12 @@ _NEWTON_STEPS = 12
 class WindowFrame:
     """B windows of H x H cells, as numpy arrays or torch tensors."""
 
-    center_m: Array
-    """(B, 2) middle of the window, m east and north."""
-    core_m: Array
-    """(B,) size of the middle cell."""
-    stretch: Array
-    """(B,) how strongly the cells grow outwards; 0 for cells of one size."""
+    center_m: Float[Array, "B 2"]
+    """Middle of the window, m east and north."""
+    core_m: Float[Array, " B"]
+    """Size of the middle cell."""
+    stretch: Float[Array, " B"]
+    """How strongly the cells grow outwards; 0 for cells of one size."""
 
     def select(self, index: Any) -> WindowFrame:
         return replace(self, **{field.name: getattr(self, field.name)[index] for field in fields(self)})
@@ -36,8 +39,8 @@ class WindowFrame:
         rate = self.stretch[:, None] * (2 / cells)
         return xp.sinh(rate * index) / rate, xp.cosh(rate * index)
 
-    def place_m(self, offset_core: Array) -> Array:
-        """(B, K, 2) places in m of offsets from the middle in units of `core_m`."""
+    def place_m(self, offset_core: Array) -> Float[Array, "B K 2"]:
+        """Places in m of offsets from the middle in units of `core_m`."""
         return self.center_m[:, None, :] + offset_core * self.core_m[:, None, None]
 
     def offset_core(self, place_m: Array) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from heimdall.arrays import array_namespace
 from heimdall.constants import SPEED_OF_LIGHT_M_S
@@ -10,6 +11,9 @@ from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.sky_wave import Explained, echo_variance_s2, explain, sky_log_likelihood
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.geometry import Array, columns, ground_distance_m, surface_up_m
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
 
 EMISSION_CANDIDATES = 4
 EMISSION_ROUNDS = 2
@@ -19,13 +23,13 @@ REN = 2.9110
 
 
 def link_distance_m(
-    place_BG2: Array, batch: EvidenceBatch, model: PropagationModel, above_m_BG: Array | float = 0.0
-) -> Array:
-    """(B, G, N) path length from G places to each receiver; places lie on the earth so far above the transmitter's height."""
+    place_BG2: Array, batch: EvidenceBatch, model: PropagationModel, above_m: Float[Array, " B #G"] | float = 0.0
+) -> Float[Array, "B G N"]:
+    """Path length from G places to each receiver; places lie on the earth so far above the transmitter's height."""
     xp = array_namespace(place_BG2)
     east_BG, north_BG = place_BG2[..., 0], place_BG2[..., 1]
     curvature = columns(batch.curvature_per_m)
-    up_BG = surface_up_m(east_BG, north_BG, curvature, batch.transmitter_height_m[:, None] + above_m_BG)
+    up_BG = surface_up_m(east_BG, north_BG, curvature, batch.transmitter_height_m[:, None] + above_m)
     # Places in the last axis of memory: rows of a few receivers would be slow to go over.
     place = [axis[:, None] for axis in (east_BG, north_BG, up_BG)]
     receiver = [batch.position_enu_m[:, :, axis, None] for axis in range(3)]
@@ -36,19 +40,22 @@ def link_distance_m(
 
 
 def arrival_log_likelihood(
-    distance_BGN: Array, batch: EvidenceBatch, model: PropagationModel, blur_m_B: Array | None = None
-) -> Array:
-    """(B, G) log-likelihood of the arrival times, with the emission time at its most likely value.
+    distance_BGN: Array,
+    batch: EvidenceBatch,
+    model: PropagationModel,
+    blur_m: Float[Array, "B ..."] | None = None,
+) -> Float[Array, "B G"]:
+    """Log-likelihood of the arrival times, with the emission time at its most likely value.
 
     max over t0 of sum_i log[(1-q) N(r_i; 0, S_i^2) + q EMG(r_i; S_i, lambda) + floor] - 1/2 log(information of t0), with
-    r_i = t_i - d_i n/c - t0. The last term makes a profile of what should be an integral. `blur_m_B`, (B,) or (B, G),
-    widens every link by what a grid cell of that size cannot tell apart. 0 where fewer than two receivers have an arrival.
+    r_i = t_i - d_i n/c - t0. The last term makes a profile of what should be an integral. `blur_m`, of each scene or each
+    place, widens every link by what a grid cell of that size cannot tell apart. 0 where fewer than two receivers have an arrival.
     """
     xp = array_namespace(distance_BGN)
     if not bool(xp.any(batch.has_arrival)):  # power alone: nothing to search for
         return xp.zeros_like(distance_BGN[..., 0])
-    residual_BGN, sigma_BGN, weight_B1N = _arrival_terms(xp, distance_BGN, batch, model, blur_m_B)
-    value_BG = _path_log_likelihood(xp, distance_BGN, residual_BGN, sigma_BGN, weight_B1N, batch, model)
+    residual_BGN, sigma_s, weight_B1N = _arrival_terms(xp, distance_BGN, batch, model, blur_m)
+    value_BG = _path_log_likelihood(xp, distance_BGN, residual_BGN, sigma_s, weight_B1N, batch, model)
     has_two_B1 = xp.sum(weight_B1N, axis=-1) > 1.5
     return xp.where(has_two_B1, value_BG, xp.zeros_like(value_BG))
 
@@ -57,26 +64,26 @@ def _path_log_likelihood(
     xp: Array,
     distance_BGN: Array,
     residual_BGN: Array,
-    sigma_BGN: Array,
+    sigma_s: Float[Array, " B #G N"],
     weight_B1N: Array,
     batch: EvidenceBatch,
     model: PropagationModel,
-) -> Array:
-    """(B, G) by the paths that the model knows: direct or along the ground, by the ionosphere, or either."""
+) -> Float[Array, "B G"]:
+    """Log-likelihood by the paths that the model knows: direct or along the ground, by the ionosphere, or either."""
     law = model.sky_wave
     if law is not None and law.ground_probability == 0:
-        return sky_log_likelihood(distance_BGN, sigma_BGN**2, batch, model)
-    _, value_BG, clear_BGN = _emission_time(xp, residual_BGN, sigma_BGN, weight_B1N, batch, model)
-    information_BG = xp.sum((clear_BGN + LEAST_WEIGHT) * weight_B1N / sigma_BGN**2, axis=-1)
+        return sky_log_likelihood(distance_BGN, sigma_s**2, batch, model)
+    _, value_BG, clear_BGN = _emission_time(xp, residual_BGN, sigma_s, weight_B1N, batch, model)
+    information_BG = xp.sum((clear_BGN + LEAST_WEIGHT) * weight_B1N / sigma_s**2, axis=-1)
     value_BG = value_BG - 0.5 * xp.log(xp.clip(information_BG, 1e-30, None))
     if law is None:
         return value_BG
-    sky_BG = sky_log_likelihood(distance_BGN, sigma_BGN**2, batch, model)
+    sky_BG = sky_log_likelihood(distance_BGN, sigma_s**2, batch, model)
     return xp.logaddexp(value_BG + math.log(law.ground_probability), sky_BG + math.log(1 - law.ground_probability))
 
 
-def arrival_residual_s(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel) -> Array:
-    """(B, G, N) how late each arrival is at each place, the emission time taken at its most likely value.
+def arrival_residual_s(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel) -> Float[Array, "B G N"]:
+    """How late each arrival is at each place, the emission time taken at its most likely value.
 
     By the most likely mode of each link where waves come by the ionosphere.
     """
@@ -87,46 +94,46 @@ def explained(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel) -
     """The most likely account of the arrival times at G places: how late each is, and by which mode it came."""
     xp = array_namespace(place_BG2)
     distance_BGN = link_distance_m(place_BG2, batch, model)
-    residual_BGN, sigma_BGN, weight_B1N = _arrival_terms(xp, distance_BGN, batch, model, None)
+    residual_BGN, sigma_s, weight_B1N = _arrival_terms(xp, distance_BGN, batch, model, None)
     law = model.sky_wave
     if law is not None and law.ground_probability == 0:
-        return explain(distance_BGN, sigma_BGN**2, batch, model)
-    emission_BG, value_BG, clear_BGN = _emission_time(xp, residual_BGN, sigma_BGN, weight_B1N, batch, model)
+        return explain(distance_BGN, sigma_s**2, batch, model)
+    emission_BG, value_BG, clear_BGN = _emission_time(xp, residual_BGN, sigma_s, weight_B1N, batch, model)
     late_s = residual_BGN - emission_BG[..., None]
     by_ground = Explained(late_s, xp.zeros_like(late_s))
     if law is None:
         return by_ground
-    information_BG = xp.sum((clear_BGN + LEAST_WEIGHT) * weight_B1N / sigma_BGN**2, axis=-1)
+    information_BG = xp.sum((clear_BGN + LEAST_WEIGHT) * weight_B1N / sigma_s**2, axis=-1)
     odds_BG = value_BG - 0.5 * xp.log(xp.clip(information_BG, 1e-30, None))
     odds_BG = odds_BG + math.log(law.ground_probability / (1 - law.ground_probability))
-    by_sky = explain(distance_BGN, sigma_BGN**2, batch, model)
-    wins = (odds_BG > sky_log_likelihood(distance_BGN, sigma_BGN**2, batch, model))[..., None]
+    by_sky = explain(distance_BGN, sigma_s**2, batch, model)
+    wins = (odds_BG > sky_log_likelihood(distance_BGN, sigma_s**2, batch, model))[..., None]
     mode = xp.where(wins, by_ground.mode, xp.astype(by_sky.mode, late_s.dtype))
     return Explained(xp.where(wins, late_s, by_sky.late_s), mode)
 
 
-def path_sigma_s(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel) -> Array:
-    """(B, G, N) standard deviation of an arrival in clear sight from each place: `link_sigma_s`, and what grows with the way."""
+def path_sigma_s(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel) -> Float[Array, "B G N"]:
+    """Standard deviation of an arrival in clear sight from each place: `link_sigma_s`, and what grows with the way."""
     xp = array_namespace(place_BG2)
     return _arrival_terms(xp, link_distance_m(place_BG2, batch, model), batch, model, None)[1]
 
 
-def link_sigma_s(batch: EvidenceBatch, model: PropagationModel) -> Array:
-    """(B, N) standard deviation of an arrival in clear sight: clock, noise, and multipath."""
+def link_sigma_s(batch: EvidenceBatch, model: PropagationModel) -> Float[Array, "B N"]:
+    """Standard deviation of an arrival in clear sight: clock, noise, and multipath."""
     xp = array_namespace(batch.arrival_s)
     echo_B1 = echo_sigma_s(batch.bandwidth_hz, model)[:, None]
     return xp.sqrt(batch.clock_sigma_s**2 + batch.arrival_sigma_s**2 + echo_B1**2)
 
 
-def precision_order(batch: EvidenceBatch, model: PropagationModel) -> Array:
-    """(B, N) the receivers' indices, the one with the most precise arrival time first, those without any last."""
+def precision_order(batch: EvidenceBatch, model: PropagationModel) -> Int[Array, "B N"]:
+    """The receivers' indices, the one with the most precise arrival time first, those without any last."""
     xp = array_namespace(batch.arrival_s)
     sigma_BN = xp.where(batch.has_arrival, link_sigma_s(batch, model), xp.ones_like(batch.arrival_s))
     return xp.argsort(sigma_BN, axis=-1, stable=True)
 
 
-def echo_sigma_s(bandwidth_hz: Array, model: PropagationModel) -> Array:
-    """(B,) standard deviation of what echoes do to the arrival of a signal of that bandwidth.
+def echo_sigma_s(bandwidth_hz: Array, model: PropagationModel) -> Float[Array, " B"]:
+    """Standard deviation of what echoes do to the arrival of a signal of that bandwidth.
 
     1 / (1/sigma + bandwidth/cycles): an echo moves the peak of a narrow signal's correlation by its gain times its delay,
     and that of a wide one only where both are in one peak.
@@ -135,7 +142,7 @@ def echo_sigma_s(bandwidth_hz: Array, model: PropagationModel) -> Array:
 
 
 def _arrival_terms(
-    xp: Array, distance_BGN: Array, batch: EvidenceBatch, model: PropagationModel, blur_m_B: Array | None
+    xp: Array, distance_BGN: Array, batch: EvidenceBatch, model: PropagationModel, blur_m: Float[Array, "B ..."] | None
 ) -> tuple[Array, Array, Array]:
     """Residuals before the emission time is taken off, their standard deviations, and 1 for receivers in use."""
     slowness = model.refractive_index / SPEED_OF_LIGHT_M_S
@@ -146,19 +153,24 @@ def _arrival_terms(
         variance_BGN = variance_BGN + (distance_BGN * model.ground_sigma_s_m) ** 2
     if model.hop_echo is not None:
         variance_BGN = variance_BGN + echo_variance_s2(xp, distance_BGN, batch.bandwidth_hz, model.hop_echo)
-    if blur_m_B is not None:
-        variance_BGN = variance_BGN + (xp.reshape(blur_m_B, (blur_m_B.shape[0], -1, 1)) * slowness) ** 2
+    if blur_m is not None:
+        variance_BGN = variance_BGN + (xp.reshape(blur_m, (blur_m.shape[0], -1, 1)) * slowness) ** 2
     return residual_BGN, xp.sqrt(variance_BGN), weight_B1N
 
 
 def _emission_time(
-    xp: Array, residual_BGN: Array, sigma_BGN: Array, weight_B1N: Array, batch: EvidenceBatch, model: PropagationModel
+    xp: Array,
+    residual_BGN: Array,
+    sigma_s: Float[Array, " B #G N"],
+    weight_B1N: Array,
+    batch: EvidenceBatch,
+    model: PropagationModel,
 ) -> tuple[Array, Array, Array]:
     """The emission time, its log-likelihood, and how surely each link is clear then.
 
     The best of the most precise receivers' own times, then improved by reweighting.
     """
-    terms = _LinkTerms(xp, sigma_BGN, model)
+    terms = _LinkTerms(xp, sigma_s, model)
 
     def value(emission_BG: Array) -> tuple[Array, Array, Array]:
         log_density_BGN, clear_BGN = terms.log_density(residual_BGN - emission_BG[..., None])
@@ -173,7 +185,7 @@ def _emission_time(
         candidate = (emission_BG, xp.where(usable_B1, value_BG, -1e9 * xp.ones_like(value_BG)), clear_BGN)
         best = candidate if best is None else _better(xp, best, candidate)
     assert best is not None
-    precision_BGN = weight_B1N / sigma_BGN**2
+    precision_BGN = weight_B1N / sigma_s**2
     for _ in range(EMISSION_ROUNDS):
         trust_BGN = best[2] * precision_BGN + 1e-6
         best = _better(xp, best, value(xp.sum(trust_BGN * residual_BGN, axis=-1) / xp.sum(trust_BGN, axis=-1)))

@@ -44,13 +44,14 @@ def open_direction(collected: Collected, posterior: GridPosterior, model: Propag
     The likelihood at the end of the search, the prior left out, is held against the best along all bearings.
     """
     middle_m, extent_m = _receivers(collected)
-    open_B = _open_bearings(collected, middle_m, extent_m, model)
-    if not np.any(open_B):
-        return None
     east, north = np.meshgrid(posterior.east_m - middle_m[0], posterior.north_m - middle_m[1])
-    distance_m, bearing = np.hypot(east, north), np.arctan2(east, north)
+    distance_m = np.hypot(east, north)
+    outside = posterior.probability * (distance_m > extent_m)
+    if outside.sum() < _LEAST_OUTSIDE or not np.any(open_B := _open_bearings(collected, middle_m, extent_m, model)):
+        return None
+    bearing = np.arctan2(east, north)
     sector = np.round(bearing / (2 * math.pi) * _BEARINGS).astype(int) % _BEARINGS
-    weight = posterior.probability * open_B[sector] * (distance_m > extent_m)
+    weight = outside * open_B[sector]
     if weight.sum() < _LEAST_OUTSIDE:
         return None
     towards = math.atan2(float(np.sum(weight * np.sin(bearing))), float(np.sum(weight * np.cos(bearing))))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from heimdall.arrays import array_namespace, device_of
 from heimdall.estimation.frame import WindowFrame, spanning
@@ -13,6 +13,9 @@ from heimdall.estimation.reach import search_radius_m
 from heimdall.estimation.search import BLUR_OF_CELL, LogDensity, log_posterior
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.geometry import Array
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 _CELLS_A_SPREAD = 4.0
 _REACH_SIGMAS = 3.0
@@ -94,8 +97,8 @@ def _radial_mass(
     return radius_BR, *rings
 
 
-def _ring_log_mass(xp: Any, value_BG: Array, radius_BR: Array) -> Array:
-    """(B, R) log of what rings hold of a density whose logarithm is known at `_ANGLES` places of each."""
+def _ring_log_mass(xp: Any, value_BG: Array, radius_BR: Array) -> Float[Array, "B R"]:
+    """Log of what rings hold of a density whose logarithm is known at `_ANGLES` places of each."""
     value_BRA = xp.reshape(value_BG, (*radius_BR.shape, _ANGLES))
     top = xp.max(value_BG, axis=-1)[:, None, None]
     return xp.log(xp.sum(xp.exp(value_BRA - top), axis=-1) + 1e-30) + 2 * xp.log(radius_BR)

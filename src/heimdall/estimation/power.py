@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 from heimdall.arrays import array_namespace, device_of
 from heimdall.estimation.model import PropagationModel
@@ -12,14 +14,19 @@ from heimdall.evidence.radio_map import Mapped
 from heimdall.evidence.recording import DEFAULT_LEVEL_SIGMA_DB
 from heimdall.geometry import Array
 
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
 _DECIBEL = 10 / math.log(10)
 
 LevelDensity = Callable[[Array, Array], Array]
 """Places (B, G, 2) and their distances to the receivers (B, G, N) to the log-likelihood of the powers (B, G)."""
 
 
-def level_log_likelihood(place_BG2: Array, distance_BGN: Array, batch: EvidenceBatch, model: PropagationModel) -> Array:
-    """(B, G) log-likelihood of the received powers: by the radio map of the site where there is one, else by the power law."""
+def level_log_likelihood(
+    place_BG2: Array, distance_BGN: Array, batch: EvidenceBatch, model: PropagationModel
+) -> Float[Array, "B G"]:
+    """Log-likelihood of the received powers: by the radio map of the site where there is one, else by the power law."""
     return level_density(batch, model)(place_BG2, distance_BGN)
 
 
@@ -37,8 +44,10 @@ def level_density(batch: EvidenceBatch, model: PropagationModel, dtype: Array = 
     return lambda _, distance_BGN: law.log_likelihood(distance_BGN)
 
 
-def mapped_log_likelihood(place_BG2: Array, distance_BGN: Array, batch: EvidenceBatch, mapped: Mapped) -> Array:
-    """(B, G) with the transmit power integrated out: normal around the map's mean, and so common to all receivers.
+def mapped_log_likelihood(
+    place_BG2: Array, distance_BGN: Array, batch: EvidenceBatch, mapped: Mapped
+) -> Float[Array, "B G"]:
+    """Log-likelihood with the transmit power integrated out: normal around the map's mean, and so common to all receivers.
 
     The levels are normal with covariance diag(sigma_i^2) + power_sigma^2 1 1^T (Sherman and Morrison's inverse). What a level
     is less certain by than usual widens the map's own uncertainty: the usual was in the survey.
@@ -55,8 +64,8 @@ def mapped_log_likelihood(place_BG2: Array, distance_BGN: Array, batch: Evidence
     return -0.5 * square_BG - 0.5 * xp.sum(log_variance_BGN, axis=-1) - 0.5 * xp.log(total_BG)
 
 
-def power_law_log_likelihood(distance_BGN: Array, batch: EvidenceBatch, model: PropagationModel) -> Array:
-    """(B, G) log-likelihood of the received powers, with transmit power and path-loss exponent integrated out.
+def power_law_log_likelihood(distance_BGN: Array, batch: EvidenceBatch, model: PropagationModel) -> Float[Array, "B G"]:
+    """Log-likelihood of the received powers, with transmit power and path-loss exponent integrated out.
 
     level_i = P - 10 n log10(d_i) + e_i: P flat, n normal, e normal with the shadowing, the calibration and the loss of
     blocked links; a mixture over the shadowing's standard deviation. Shadowing belongs to places: a share of its variance is
@@ -67,94 +76,106 @@ def power_law_log_likelihood(distance_BGN: Array, batch: EvidenceBatch, model: P
 
 
 class _PowerLaw:
-    """Receivers' covariances, factored once: only distances change from place to place."""
+    """Receivers' covariances, factored once: only distances change from place to place.
+
+    For each of S shadowings a generalised regression on log distance with a prior on its slope, integrated in closed form.
+    """
 
     def __init__(self, batch: EvidenceBatch, model: PropagationModel, dtype: Array) -> None:
         xp = array_namespace(batch.level_db)
         self.xp, self.model, self.dtype = xp, model, dtype
         weight_BN = xp.astype(batch.has_level, batch.level_db.dtype)
         self.enough_B1 = (xp.sum(weight_BN, axis=-1) > 1.5)[:, None]
-        self.level_db_BN = xp.astype(batch.level_db, dtype)
-        self.terms = [
-            _LevelTerm(xp, batch, model, weight_BN, sigma_db, share, dtype) for share, sigma_db in model.shadowing_db
-        ]
-        silent_BN = batch.silent
-        self.silent_BN = silent_BN if silent_BN is not None and bool(xp.any(silent_BN)) else None
+        self.level_db_BN1 = xp.astype(batch.level_db, dtype)[..., None]
+        self.silent_BN = batch.silent if batch.silent is not None and bool(xp.any(batch.silent)) else None
+        parts = [_regression(xp, batch, model, weight_BN, *each) for each in model.shadowing_db]
+        self.regression = _Regression(
+            *(xp.astype(xp.stack([getattr(part, f.name) for part in parts]), dtype) for f in fields(_Regression))
+        )
 
     def log_likelihood(self, distance_BGN: Array) -> Array:
         xp, model = self.xp, self.model
         # Places in the last axis: rows of a few receivers would be slow to go over.
         far_BNG = xp.clip(xp.astype(xp.matrix_transpose(distance_BGN), self.dtype), model.min_distance_m, None)
-        decades_BNG = _DECIBEL * xp.log(far_BNG)
-        values = [term.log_likelihood(self.level_db_BN, decades_BNG, self.silent_BN) for term in self.terms]
-        most_BG = values[0]
-        for value_BG in values[1:]:
-            most_BG = xp.maximum(most_BG, value_BG)
-        total_BG = most_BG + xp.log(sum(xp.exp(value_BG - most_BG) for value_BG in values))
+        value_SBG = self._by_shadowing(_DECIBEL * xp.log(far_BNG))
+        most_BG = xp.max(value_SBG, axis=0)
+        total_BG = most_BG + xp.log(xp.sum(xp.exp(value_SBG - most_BG), axis=0))
         return xp.where(self.enough_B1, xp.astype(total_BG, distance_BGN.dtype), xp.zeros_like(distance_BGN[..., 0]))
 
-
-class _LevelTerm:
-    """One shadowing's share: a generalised regression on log distance with a prior on its slope, integrated in closed form."""
-
-    def __init__(
-        self,
-        xp: Array,
-        batch: EvidenceBatch,
-        model: PropagationModel,
-        weight_BN: Array,
-        sigma_db: float,
-        share: float,
-        dtype: Array,
-    ) -> None:
-        self.xp, self.model = xp, model
-        own_BN = batch.level_sigma_db**2 + model.blocked_loss_sigma_db**2
-        self.variance_BN = sigma_db**2 + own_BN
-        factor_BNN = xp.linalg.cholesky(_covariance(xp, batch, model, weight_BN, sigma_db, own_BN))
-        # Whitened levels are W (y - P); leaving out their part along W 1 integrates over the transmit power P.
-        white_BNN = xp.linalg.inv(factor_BNN) * weight_BN[:, None]
-        along_BN = xp.sum(white_BNN, axis=-1)
-        self.power_information_B1 = xp.clip(xp.sum(along_BN**2, axis=-1), 1e-12, None)[:, None]
-        self.mean_BN = xp.sum(along_BN[..., None] * white_BNN, axis=1) / self.power_information_B1
-        self.across_BNN = white_BNN - along_BN[..., None] * self.mean_BN[:, None]
-        log_factor_B = xp.sum(xp.log(xp.linalg.diagonal(factor_BNN)), axis=-1)
-        self.norm_B1 = math.log(share) - log_factor_B[:, None] - 0.5 * xp.log(self.power_information_B1)
-        for name in ("variance_BN", "power_information_B1", "mean_BN", "across_BNN", "norm_B1"):
-            setattr(self, name, xp.astype(getattr(self, name), dtype))
-
-    def log_likelihood(self, level_db_BN: Array, decades_BNG: Array, silent_BN: Array | None) -> Array:
-        xp, prior_information = self.xp, 1 / self.model.exponent_sigma**2
-        x = xp.matmul(self.across_BNN, decades_BNG)
-        y = xp.matmul(self.across_BNN, level_db_BN[..., None]) + self.model.exponent_mean * x
-        yy, xy, xx = (xp.sum(product, axis=1) for product in (y * y, x * y, x * x))
-        information = xx + prior_information
-        value = self.norm_B1 - 0.5 * (yy - xy**2 / information) - 0.5 * xp.log(information / prior_information)
-        if silent_BN is None:
+    def _by_shadowing(self, decades_BNG: Array) -> Array:
+        xp, law, prior_information = self.xp, self.regression, 1 / self.model.exponent_sigma**2
+        # What all receivers have in common does not count, and would cost digits.
+        apart_BNG = decades_BNG - decades_BNG[:, :1]
+        information = xp.sum(xp.matmul(law.precision_BNN, apart_BNG) * apart_BNG, axis=-2)
+        # With levels y and decades x: x.y of the levels by the mean exponent, and the part of y.y that depends on the place.
+        along = xp.matmul(law.weighed_B1N, apart_BNG)[..., 0, :]
+        slope = along + self.model.exponent_mean * information
+        square = self.model.exponent_mean * (along + slope)
+        information = information + prior_information
+        value = law.norm_B1 - 0.5 * (square - slope**2 / information) - 0.5 * xp.log(information / prior_information)
+        if self.silent_BN is None:
             return value
-        return value + self._silence(level_db_BN, decades_BNG, xy / information, information, silent_BN)
+        return value + self._silence(decades_BNG, slope / information, information, self.silent_BN)
 
-    def _silence(
-        self, level_db_BN: Array, decades_BNG: Array, slope_BG: Array, information_BG: Array, silent_BN: Array
-    ) -> Array:
-        """(B, G) that those who heard nothing had less than their limits, predicted by what the others heard.
+    def _silence(self, decades_BNG: Array, slope: Array, information: Array, silent_BN: Array) -> Float[Array, "S B G"]:
+        """That those who heard nothing had less than their limits, predicted by what the others heard.
 
         One of `deaf_probability` would have heard nothing anyway.
         """
-        xp, deaf = self.xp, self.model.deaf_probability
-        corrected_BNG = level_db_BN[..., None] + self.model.exponent_mean * decades_BNG
-        mean_BN1 = self.mean_BN[..., None]
-        away_BNG = decades_BNG - xp.sum(mean_BN1 * decades_BNG, axis=1)[:, None]
-        expected_BNG = xp.sum(mean_BN1 * corrected_BNG, axis=1)[:, None] + slope_BG[:, None] * away_BNG
-        variance_BNG = self.variance_BN[..., None] + 1 / self.power_information_B1[..., None]
-        variance_BNG = variance_BNG + away_BNG**2 / information_BG[:, None]
-        below_BNG = _normal_probability(xp, (corrected_BNG - expected_BNG) / xp.sqrt(variance_BNG))
-        return xp.sum(xp.log(deaf + (1 - deaf) * below_BNG) * silent_BN[..., None], axis=1)
+        xp, law, deaf = self.xp, self.regression, self.model.deaf_probability
+        mean_decades = xp.matmul(law.mean_B1N, decades_BNG)
+        mean_db = xp.matmul(law.mean_B1N, self.level_db_BN1)
+        # Of the receivers that are silent in any scene alone.
+        silent = xp.nonzero(xp.any(silent_BN, axis=0))[0]
+        away = decades_BNG[:, silent] - mean_decades
+        above_db = self.level_db_BN1[:, silent] - mean_db + (self.model.exponent_mean - slope[..., None, :]) * away
+        variance = law.variance_BN1[..., silent, :] + away**2 / information[..., None, :]
+        below = _normal_probability(xp, above_db / xp.sqrt(variance))
+        return xp.sum(xp.log(deaf + (1 - deaf) * below) * silent_BN[:, silent, None], axis=-2)
+
+
+@dataclass(frozen=True, eq=False)
+class _Regression:
+    """Levels on log distances by one shadowing, or by several in a first axis."""
+
+    precision_BNN: Array
+    """Of the levels, with what they have in common taken out."""
+    weighed_B1N: Array
+    """That times the levels."""
+    norm_B1: Array
+    mean_B1N: Array
+    """Weights of the receivers in the mean."""
+    variance_BN1: Array
+    """Of a level against that mean where the slope is known."""
+
+
+def _regression(
+    xp: Array, batch: EvidenceBatch, model: PropagationModel, weight_BN: Array, share: float, sigma_db: float
+) -> _Regression:
+    own_BN = batch.level_sigma_db**2 + model.blocked_loss_sigma_db**2
+    factor_BNN = xp.linalg.cholesky(_covariance(xp, batch, model, weight_BN, sigma_db, own_BN))
+    # Whitened levels are W (y - P); leaving out their part along W 1 integrates over the transmit power P.
+    white_BNN = xp.linalg.inv(factor_BNN) * weight_BN[:, None]
+    along_BN = xp.sum(white_BNN, axis=-1)
+    power_information_B1 = xp.clip(xp.sum(along_BN**2, axis=-1), 1e-12, None)[:, None]
+    mean_BN = xp.sum(along_BN[..., None] * white_BNN, axis=1) / power_information_B1
+    across_BNN = white_BNN - along_BN[..., None] * mean_BN[:, None]
+    white_level_BN = xp.matmul(across_BNN, batch.level_db[..., None])
+    log_factor_B1 = xp.sum(xp.log(xp.linalg.diagonal(factor_BNN)), axis=-1)[:, None]
+    norm_B1 = math.log(share) - log_factor_B1 - 0.5 * xp.log(power_information_B1)
+    return _Regression(
+        precision_BNN=xp.matmul(xp.matrix_transpose(across_BNN), across_BNN),
+        weighed_B1N=xp.matmul(xp.matrix_transpose(white_level_BN), across_BNN),
+        norm_B1=norm_B1 - 0.5 * xp.sum(white_level_BN**2, axis=1),
+        mean_B1N=mean_BN[:, None],
+        variance_BN1=(sigma_db**2 + own_BN + 1 / power_information_B1)[..., None],
+    )
 
 
 def _covariance(
     xp: Array, batch: EvidenceBatch, model: PropagationModel, weight_BN: Array, sigma_db: float, own_BN: Array
-) -> Array:
-    """(B, N, N) of the levels; the identity for receivers without one."""
+) -> Float[Array, "B N N"]:
+    """Covariance of the levels; the identity for receivers without one."""
     apart_BNN = xp.sqrt(
         xp.sum((batch.position_enu_m[:, :, None, :2] - batch.position_enu_m[:, None, :, :2]) ** 2, axis=-1)
     )

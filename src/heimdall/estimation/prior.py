@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from heimdall.arrays import array_namespace, device_of
 from heimdall.estimation.model import PropagationModel
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.geometry import Array
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 _LEAST_WIDTH = 0.05
 _FLAT_TO = 0.8
@@ -21,8 +25,8 @@ _PEAK = _FALL * math.sin(2 * math.pi / _FALL) / (2 * math.pi**2)
 """Of a density over the plane that falls off as 1 / (1 + r^3.5)."""
 
 
-def log_prior(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel) -> Array:
-    """(B, G) log density per square metre of a transmitter at each place.
+def log_prior(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel) -> Float[Array, "B G"]:
+    """Log density per square metre of a transmitter at each place.
 
     With `inside_probability` a normal with the receivers' own mean and the covariance of a random convex combination of them
     (weights uniform on the simplex: covariance / (N + 1), N at most the model's). Otherwise proportional to 1 / (1 + (r/s)^3.5)

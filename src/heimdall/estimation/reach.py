@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,9 @@ from heimdall.arrays import array_namespace
 from heimdall.estimation.model import PropagationModel
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.geometry import Array
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 _HORIZON_M_PER_ROOT_M = 4124.0
 """sqrt(2 * 4/3 * earth's radius): with the 4/3 earth of a standard atmosphere (ITU-R P.834) a station h metres up sees
@@ -21,8 +25,8 @@ _FURTHEST_M = 5_000_000.0
 """Beyond, a place in the tangent plane of the local frame is no longer a place on the earth."""
 
 
-def search_radius_m(batch: EvidenceBatch, model: PropagationModel) -> Array:
-    """(B,) radius around the frame's origin that a transmitter is searched in.
+def search_radius_m(batch: EvidenceBatch, model: PropagationModel) -> Float[Array, " B"]:
+    """Radius around the frame's origin that a transmitter is searched in.
 
     The furthest receiver plus `range_m` of the model's band, or the radio horizon of a transmitter as high as it is known to
     be; never less than twice the half width.

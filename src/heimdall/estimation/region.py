@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from contourpy import FillType, contour_generator
@@ -36,9 +38,14 @@ class GridPosterior:
     """(rows,) cell middles."""
     probability: NDArray[np.float64]
 
-    @property
+    @cached_property
     def density_per_m2(self) -> NDArray[np.float64]:
         return self.probability / (_sizes(self.north_m)[:, None] * _sizes(self.east_m))
+
+    @cached_property
+    def log_density(self) -> NDArray[np.float64]:
+        """Per square metre; finite where there is nothing, too."""
+        return np.log(np.maximum(self.density_per_m2, 1e-300))
 
     @property
     def reach_m(self) -> float:
@@ -58,11 +65,11 @@ class GridPosterior:
 
     def moments(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean (2,) in m in the local frame, and covariance (2, 2)."""
-        east, north = np.meshgrid(self.east_m, self.north_m)
-        place = np.stack([east.ravel(), north.ravel()], axis=-1)
-        weight = self.probability.ravel()[:, None]
-        mean = np.sum(weight * place, axis=0)
-        return mean, (weight * (place - mean)).T @ (place - mean)
+        of_east, of_north = self.probability.sum(axis=0), self.probability.sum(axis=1)
+        mean = np.array([of_east @ self.east_m, of_north @ self.north_m])
+        east_m, north_m = self.east_m - mean[0], self.north_m - mean[1]
+        both_m2 = north_m @ self.probability @ east_m
+        return mean, np.array([[of_east @ east_m**2, both_m2], [both_m2, of_north @ north_m**2]])
 
     def spread_m2(self, mass: float, place_m: NDArray[np.float64]) -> NDArray[np.float64]:
         """(2, 2) the second moments about a place of what lies in the region of that mass.
@@ -71,38 +78,55 @@ class GridPosterior:
         distribution less than it has: its share is put back, so that for one these are its own (Tallis 1963, elliptical
         truncation: the share is P(chi2 with 4 degrees < r^2) / P(chi2 with 2 degrees < r^2)).
         """
-        inside = np.where(self._log_density() >= self.log_threshold(mass), self.probability, 0.0)
-        east, north = np.meshgrid(self.east_m - place_m[0], self.north_m - place_m[1])
-        offset = np.stack([east.ravel(), north.ravel()], axis=-1)
-        weight = inside.ravel()[:, None] / inside.sum()
+        inside = np.where(self.log_density >= self.log_threshold(mass), self.probability, 0.0)
+        inside /= inside.sum() * _kept_of_normal(mass)
+        east_m, north_m = self.east_m - place_m[0], self.north_m - place_m[1]
         # A cell's own width counts where the region is no more than a few cells.
-        cell = np.stack(np.meshgrid(_sizes(self.east_m) ** 2 / 12, _sizes(self.north_m) ** 2 / 12), axis=-1)
-        within = np.sum(weight * cell.reshape(-1, 2), axis=0)
-        return ((weight * offset).T @ offset + np.diag(within)) / _kept_of_normal(mass)
+        east_m2 = inside.sum(axis=0) @ (east_m**2 + _sizes(self.east_m) ** 2 / 12)
+        north_m2 = inside.sum(axis=1) @ (north_m**2 + _sizes(self.north_m) ** 2 / 12)
+        both_m2 = north_m @ inside @ east_m
+        return np.array([[east_m2, both_m2], [both_m2, north_m2]])
 
     def region(self, probability: float, mass: float | None = None) -> Region:
         """The smallest area with the given mass, as polygons. `mass` differs from `probability` where calibration says so."""
-        threshold = self.log_threshold(probability if mass is None else mass)
+        return self.regions({probability: probability if mass is None else mass})[0]
+
+    def regions(self, mass_of: Mapping[float, float]) -> tuple[Region, ...]:
+        """A region for each probability with the mass that calibration gives it."""
+        outlines = {probability: self._outlines(mass) for probability, mass in mass_of.items()}
+        points = [ring for polygons in outlines.values() for rings in polygons for ring in rings]
+        # All at once: a conversion of few points takes as long as one of many.
+        lonlat = self._to_lonlat(np.concatenate([np.zeros((0, 2)), *points]))
+        rings = iter(np.split(lonlat, np.cumsum([len(ring) for ring in points])[:-1]))
+        return tuple(
+            Region(probability, tuple(tuple(next(rings) for _ in polygon) for polygon in polygons))
+            for probability, polygons in outlines.items()
+        )
+
+    def _outlines(self, mass: float) -> list[list[NDArray[np.float64]]]:
+        """Polygons of rings of places (points, 2) in m around the smallest area with the mass."""
+        threshold = self.log_threshold(mass)
         floor = threshold - _LOG_FLOOR
         # A rim below the threshold closes every contour inside the picture.
-        height = np.pad(np.maximum(self._log_density(), floor), 1, constant_values=floor)
+        height = np.pad(np.maximum(self.log_density, floor), 1, constant_values=floor)
         lines = contour_generator(_rimmed(self.east_m), _rimmed(self.north_m), height, fill_type=FillType.OuterOffset)
-        polygons = tuple(
-            tuple(self._to_lonlat(points[start:stop]) for start, stop in itertools.pairwise(offsets))
+        return [
+            [points[start:stop] for start, stop in itertools.pairwise(offsets)]
             for points, offsets in zip(*lines.filled(threshold, np.inf), strict=True)
-        )
-        return Region(probability, polygons)
+        ]
 
     def log_threshold(self, mass: float) -> float:
         """The log density above which the cells hold the mass, interpolated so that regions grow smoothly."""
-        log_density = self._log_density().ravel()
+        held, log_density = self._ranked
+        return min(float(np.interp(mass, held, log_density)), float(log_density[0]) - 1e-3)
+
+    @cached_property
+    def _ranked(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The mass held down to the middle of each cell, and the cells' log densities, the densest first."""
+        log_density = self.log_density.ravel()
         order = np.argsort(log_density)[::-1]
         held = self.probability.ravel()[order]
-        middle = np.cumsum(held) - 0.5 * held
-        return min(float(np.interp(mass, middle, log_density[order])), float(log_density[order[0]]) - 1e-3)
-
-    def _log_density(self) -> NDArray[np.float64]:
-        return np.log(np.maximum(self.density_per_m2, 1e-300))
+        return np.cumsum(held) - 0.5 * held, log_density[order]
 
     def _to_lonlat(self, place_m: NDArray[np.float64]) -> NDArray[np.float64]:
         latitude, longitude, _ = to_geodetic(self.frame, place_m, self.height_m)

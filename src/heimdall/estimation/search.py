@@ -6,18 +6,21 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from heimdall.arrays import array_namespace, device_of
 from heimdall.estimation.likelihood import arrival_log_likelihood, link_distance_m
 from heimdall.estimation.model import PropagationModel
-from heimdall.estimation.power import level_density
+from heimdall.estimation.power import LevelDensity, level_density
 from heimdall.estimation.prior import prior_density
-from heimdall.estimation.single_precision import arrival_density
+from heimdall.estimation.single_precision import ArrivalDensity, arrival_density
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.geometry import Array, columns, on_near_side
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool
 
 _MAP_CELLS = 64
 _RINGS, _BEARINGS = 4, 240
@@ -45,7 +48,7 @@ LogDensity = Callable[[Array, Array], Array]
 class LogDensityAbove(Protocol):
     """A `LogDensity`, also of places (B, G) above the height at which the transmitter is looked for."""
 
-    def __call__(self, place_BG2: Array, blur_m_B: Array, above_m_BG: Array | float = 0.0) -> Array: ...
+    def __call__(self, place_BG2: Array, blur_m: Array, above_m: Array | float = 0.0) -> Array: ...
 
 
 def log_posterior(
@@ -57,15 +60,13 @@ def log_posterior(
     peak; `single=False` is the reference, which torch always takes.
     """
     xp = array_namespace(batch.arrival_s)
-    single = single and xp is np
-    levels = level_density(batch, model, np.float32 if single else None)
-    arrivals = (arrival_density(batch, model) if single else None) or partial(_arrivals, batch, model)
+    arrivals, levels = arrivals_of(batch, model, single=single), levels_of(batch, model, single=single)
     before = prior_density(batch, model)
     curvature = columns(batch.curvature_per_m)
 
-    def density(place_BG2: Array, blur_m_B: Array, above_m_BG: Array | float = 0.0) -> Array:
-        distance_BGN = link_distance_m(place_BG2, batch, model, above_m_BG)
-        total = arrivals(distance_BGN, blur_m_B) + levels(place_BG2, distance_BGN)
+    def density(place_BG2: Array, blur_m: Array, above_m: Array | float = 0.0) -> Array:
+        distance_BGN = link_distance_m(place_BG2, batch, model, above_m)
+        total = arrivals(distance_BGN, blur_m) + levels(place_BG2, distance_BGN)
         total = total + before(place_BG2) if prior else total
         on_earth_BG = on_near_side(place_BG2[..., 0], place_BG2[..., 1], curvature)
         return xp.where(on_earth_BG, total, _LOWEST * xp.ones_like(total))
@@ -73,8 +74,20 @@ def log_posterior(
     return density
 
 
-def _arrivals(batch: EvidenceBatch, model: PropagationModel, distance_BGN: Array, blur_m_B: Array) -> Array:
-    return arrival_log_likelihood(distance_BGN, batch, model, blur_m_B)
+def arrivals_of(batch: EvidenceBatch, model: PropagationModel, *, single: bool = True) -> ArrivalDensity:
+    """The log-likelihood of the arrival times, for numpy in single precision where it is enough."""
+    fast = arrival_density(batch, model) if single and array_namespace(batch.arrival_s) is np else None
+    return fast or partial(_arrivals, batch, model)
+
+
+def levels_of(batch: EvidenceBatch, model: PropagationModel, *, single: bool = True) -> LevelDensity:
+    """The same of the powers."""
+    fast = single and array_namespace(batch.arrival_s) is np
+    return level_density(batch, model, np.float32 if fast else None)
+
+
+def _arrivals(batch: EvidenceBatch, model: PropagationModel, distance_BGN: Array, blur_m: Array) -> Array:
+    return arrival_log_likelihood(distance_BGN, batch, model, blur_m)
 
 
 def square_grid(center_B2: Array, half_width_m_B: Array, cells: int) -> Array:
@@ -209,8 +222,8 @@ def _best(xp: Array, value_BG: Array, preferred_BG: Array, count: int) -> Array:
     return xp.argsort(-xp.where(preferred_BG, value_BG + _AHEAD, value_BG), axis=-1, stable=True)[:, :count]
 
 
-def _stands_out(xp: Array, place_BC2: Array, value_BC: Array, size_BC: Array) -> Array:
-    """(B, C) bool: none of these places within a cell's size east and north is better."""
+def _stands_out(xp: Array, place_BC2: Array, value_BC: Array, size_BC: Array) -> Bool[Array, "B C"]:
+    """Whether none of these places within a cell's size east and north is better."""
     apart_BCC = xp.max(xp.abs(place_BC2[:, :, None] - place_BC2[:, None]), axis=-1)
     better_BCC = value_BC[:, None] > value_BC[:, :, None]
     return ~xp.any((apart_BCC <= size_BC[..., None]) & better_BCC, axis=-1)

@@ -53,12 +53,12 @@ def arrival_density(batch: EvidenceBatch, model: PropagationModel) -> ArrivalDen
     has_two_B1 = np.sum(batch.has_arrival, axis=1, keepdims=True) >= 2
     terms = _Terms(batch, model)
 
-    def density(distance_BGN: Double, blur_m_B: Double | None) -> Double:
-        late_NBG, sigma_NBG = terms.late_and_sigma(np.swapaxes(distance_BGN, 1, 2), blur_m_B)
+    def density(distance_BGN: Double, blur_m: Double | None) -> Double:
+        late_NBG, sigma_s = terms.late_and_sigma(np.swapaxes(distance_BGN, 1, 2), blur_m)
         receivers, scenes, places = late_NBG.shape
         value_BG = np.empty((scenes, places), dtype=np.float32)
         for part in _blocks(scenes, places, _BLOCK // (receivers * min(receivers, EMISSION_CANDIDATES))):
-            links = _Links(late_NBG[:, *part], _part(sigma_NBG, part), terms.used_NB1[:, part[0]], model)
+            links = _Links(late_NBG[:, *part], _part(sigma_s, part), terms.used_NB1[:, part[0]], model)
             value_BG[part] = links.profile()
         return np.where(has_two_B1, value_BG.astype(np.float64), 0.0)
 
@@ -68,7 +68,7 @@ def arrival_density(batch: EvidenceBatch, model: PropagationModel) -> ArrivalDen
 def _blocks(scenes: int, places: int, size: int) -> Iterator[tuple[slice, slice]]:
     """Some scenes with all places, or some places of one scene: about `size` of them together."""
     together = max(1, size // max(1, places))
-    step = max(1, min(size, places))
+    step = math.ceil(places / max(1, math.ceil(places / max(1, size)))) or 1
     for scene in range(0, scenes, together):
         for place in range(0, places, step):
             yield slice(scene, scene + together), slice(place, place + step)
@@ -94,19 +94,19 @@ class _Terms:
         """(N, B, ...) of (B, N, ...), each scene's most precise receiver first."""
         return values[self.order_NB]
 
-    def late_and_sigma(self, distance_BNG: Double, blur_m_B: Double | None) -> tuple[Single, Single]:
+    def late_and_sigma(self, distance_BNG: Double, blur_m: Double | None) -> tuple[Single, Single]:
         """Lateness against that of the first receiver (N, B, G), and its standard deviation (N, B, G or 1)."""
         distance_NBG = self._ordered(distance_BNG)
-        variance_NBG = self._variance(distance_NBG, blur_m_B)
+        variance_NBG = self._variance(distance_NBG, blur_m)
         late_NBG = np.multiply(distance_NBG, -self.slowness, out=distance_NBG)
         late_NBG += self.arrival_s_NB1
         late_NBG = np.subtract(late_NBG, late_NBG[0], dtype=np.float64).astype(np.float32)
         return late_NBG, np.sqrt(np.maximum(variance_NBG, np.float32(_LEAST_SIGMA_S**2)))
 
-    def _variance(self, distance_NBG: Double, blur_m_B: Double | None) -> Single:
+    def _variance(self, distance_NBG: Double, blur_m: Double | None) -> Single:
         model, variance_NBG = self.model, self.variance_NB1
-        if blur_m_B is not None:
-            blur_BG = np.reshape(blur_m_B, (len(blur_m_B), -1)) * self.slowness
+        if blur_m is not None:
+            blur_BG = np.reshape(blur_m, (len(blur_m), -1)) * self.slowness
             variance_NBG = variance_NBG + (blur_BG * blur_BG).astype(np.float32)
         if model.ground_sigma_s_m or model.hop_echo is not None:
             far_NBG = distance_NBG.astype(np.float32)
@@ -141,12 +141,10 @@ class _Links:
     in single precision.
     """
 
-    def __init__(
-        self, late_NBG: Single, sigma_NBG: Single, used_NB1: NDArray[np.bool_], model: PropagationModel
-    ) -> None:
+    def __init__(self, late_NBG: Single, sigma_s: Single, used_NB1: NDArray[np.bool_], model: PropagationModel) -> None:
         self.late_NBG, self.used_NB1, self.model = late_NBG, used_NB1, model
         self.all_used = bool(np.all(used_NB1))
-        inverse_NBG: Single = np.reciprocal(sigma_NBG)
+        inverse_NBG: Single = np.reciprocal(sigma_s)
         precision_NBG = inverse_NBG * inverse_NBG
         self.precision_NBG = precision_NBG if self.all_used else precision_NBG * used_NB1
         least, most = model.outlier_density_per_s, 1 / _LEAST_SIGMA_S
@@ -155,7 +153,7 @@ class _Links:
         clear = (1 - model.blocked_probability - model.stray_probability) / math.sqrt(2 * math.pi)
         self.clear_scale_NBG: Single = inverse_NBG * np.float32(self.scale * clear)
         self.inverse_NBG = inverse_NBG * np.float32(math.sqrt(0.5))
-        self.ratio_NBG = sigma_NBG * np.float32(math.sqrt(0.5) / model.excess_delay_s)
+        self.ratio_NBG = sigma_s * np.float32(math.sqrt(0.5) / model.excess_delay_s)
         self.floor = np.float32(self.scale * model.outlier_density_per_s)
 
     def profile(self) -> Single:

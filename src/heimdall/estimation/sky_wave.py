@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from heimdall.arrays import array_namespace
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.estimation.model import HopEcho, PropagationModel, SkyWave
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.geometry import Array, hop_path
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Shaped
 
 _REFERENCES = 2
 """Receivers whose own times, by each mode, are tried as the time of emission."""
@@ -26,23 +30,26 @@ _LEAST_LOG = -1e9
 class Explained:
     """The most likely account of the arrival times at each place."""
 
-    late_s: Array
-    """(B, G, N) against the most likely mode of each link."""
-    mode: Array
-    """(B, G, N) index: 0 is the ground wave, then the model's modes in order."""
+    late_s: Float[Array, "B G N"]
+    """How late, against the most likely mode of each link."""
+    mode: Shaped[Array, "B G N"]
+    """Index: 0 is the ground wave, then the model's modes in order."""
 
 
 def sky_log_likelihood(
-    distance_BGN: Array, variance_BGN: Array, batch: EvidenceBatch, model: PropagationModel
-) -> Array:
-    """(B, G) log-likelihood of the arrival times, given the ground distances and what clocks, noise and blur add.
+    distance_BGN: Array,
+    variance_s2: Float[Array, " B #G N"],
+    batch: EvidenceBatch,
+    model: PropagationModel,
+) -> Float[Array, "B G"]:
+    """Log-likelihood of the arrival times, given the ground distances and what clocks, noise and blur add.
 
     log mean over layer heights of max over t0 of sum_i log[sum_m p_m(d_i) N(t_i - t0; P_m(d_i)/c, S_im^2) + floor]
     - 1/2 log(information of t0): for each height the links choose their modes independently.
     """
     xp = array_namespace(distance_BGN)
     total_BG: Array | None = None
-    for links in _nodes(xp, distance_BGN, variance_BGN, batch, model):
+    for links in _nodes(xp, distance_BGN, variance_s2, batch, model):
         _, log_density_BG, information_BG = links.emission_time()
         value_BG = log_density_BG - 0.5 * xp.log(information_BG)
         total_BG = value_BG if total_BG is None else xp.logaddexp(total_BG, value_BG)
@@ -51,11 +58,16 @@ def sky_log_likelihood(
     return xp.astype(total_BG, distance_BGN.dtype) - math.log(len(model.sky_wave.f_heights_m))
 
 
-def explain(distance_BGN: Array, variance_BGN: Array, batch: EvidenceBatch, model: PropagationModel) -> Explained:
+def explain(
+    distance_BGN: Array,
+    variance_s2: Float[Array, " B #G N"],
+    batch: EvidenceBatch,
+    model: PropagationModel,
+) -> Explained:
     """How each link's time is accounted for by the layer height that fits best."""
     xp = array_namespace(distance_BGN)
     best: tuple[Array, Array, Array] | None = None
-    for links in _nodes(xp, distance_BGN, variance_BGN, batch, model):
+    for links in _nodes(xp, distance_BGN, variance_s2, batch, model):
         emission_BG, value_BG, _ = links.emission_time()
         late_s, mode = links.most_likely(emission_BG)
         if best is None:
@@ -68,8 +80,8 @@ def explain(distance_BGN: Array, variance_BGN: Array, batch: EvidenceBatch, mode
     return Explained(xp.astype(best[1], distance_BGN.dtype), best[2])
 
 
-def echo_variance_s2(xp: Array, distance_BGN: Array, bandwidth_hz_B: Array, echo: HopEcho) -> Array:
-    """(B, G, N) of a long wave's arrival time from the first sky wave inside its peak.
+def echo_variance_s2(xp: Array, distance_BGN: Array, bandwidth_hz_B: Array, echo: HopEcho) -> Float[Array, "B G N"]:
+    """Variance of a long wave's arrival time from the first sky wave inside its peak.
 
     A weak echo of amplitude a, delay d and any phase moves the peak of a signal too narrow to tell the two apart by
     a d cos(phase); a wider signal sees only what is within its resolution, as on land.
@@ -83,19 +95,23 @@ def echo_variance_s2(xp: Array, distance_BGN: Array, bandwidth_hz_B: Array, echo
 
 
 def _nodes(
-    xp: Array, distance_BGN: Array, variance_BGN: Array, batch: EvidenceBatch, model: PropagationModel
+    xp: Array,
+    distance_BGN: Array,
+    variance_s2: Float[Array, " B #G N"],
+    batch: EvidenceBatch,
+    model: PropagationModel,
 ) -> list[_Links]:
     """The links of each layer height."""
     law = model.sky_wave
     assert law is not None
-    fixed = [_ground(xp, distance_BGN, variance_BGN, law, model)]
-    fixed += [_hop(xp, distance_BGN, variance_BGN, law, mode, law.e_height_m) for mode in law.modes if mode[0] == "E"]
+    fixed = [_ground(xp, distance_BGN, variance_s2, law, model)]
+    fixed += [_hop(xp, distance_BGN, variance_s2, law, mode, law.e_height_m) for mode in law.modes if mode[0] == "E"]
     return [
         _Links(
             xp,
             batch,
             model,
-            fixed + [_hop(xp, distance_BGN, variance_BGN, law, mode, height_m) for mode in law.modes if mode[0] == "F"],
+            fixed + [_hop(xp, distance_BGN, variance_s2, law, mode, height_m) for mode in law.modes if mode[0] == "F"],
         )
         for height_m in law.f_heights_m
     ]
@@ -112,20 +128,31 @@ class _Mode:
     """Of being the strongest, not yet against those of the others."""
 
 
-def _ground(xp: Array, distance_BGN: Array, variance_BGN: Array, law: SkyWave, model: PropagationModel) -> _Mode:
+def _ground(
+    xp: Array,
+    distance_BGN: Array,
+    variance_s2: Float[Array, " B #G N"],
+    law: SkyWave,
+    model: PropagationModel,
+) -> _Mode:
     level_db = _ground_level_db(xp, distance_BGN, law.frequency_hz)
     delay_s = distance_BGN * (model.refractive_index / SPEED_OF_LIGHT_M_S)
     odds = 10 ** (level_db / law.odds_db) + law.least_odds * xp.exp(-distance_BGN / _GROUND_REACH_M)
-    return _Mode(delay_s, 1 / xp.sqrt(variance_BGN), odds)
+    return _Mode(delay_s, 1 / xp.sqrt(variance_s2), odds)
 
 
 def _hop(
-    xp: Array, distance_BGN: Array, variance_BGN: Array, law: SkyWave, mode: tuple[str, int], height_m: float
+    xp: Array,
+    distance_BGN: Array,
+    variance_s2: Float[Array, " B #G N"],
+    law: SkyWave,
+    mode: tuple[str, int],
+    height_m: float,
 ) -> _Mode:
     layer, hops = mode
     path_m, secant, rise = hop_path(distance_BGN, height_m, hops)
     scatter_s = 2 * math.sqrt(hops) * law.scatter_m["EF".index(layer)] / SPEED_OF_LIGHT_M_S
-    variance = variance_BGN + (scatter_s / secant) ** 2 + law.interference_s**2
+    variance = variance_s2 + (scatter_s / secant) ** 2 + law.interference_s**2
     absorbed_db = min(law.absorption_db * (7e6 / law.frequency_hz) ** 2, 6.0) * hops
     level_db = -absorbed_db * xp.clip(secant, None, _STEEPEST_SECANT) - law.reflection_db * (hops - 1)
     odds = (path_m * 1e-6) ** (-20 / law.odds_db) * 10 ** (level_db / law.odds_db)
@@ -179,8 +206,8 @@ class _Links:
         self.precision = [xp.astype(mode.precision, xp.float32) for mode in modes]
         self.scale = [xp.astype(mode.odds * mode.precision * share, xp.float32) for mode in modes]
 
-    def log_density(self, emission_BG: Array) -> Array:
-        """(B, G) of all arrival times."""
+    def log_density(self, emission_BG: Array) -> Float[Array, "B G"]:
+        """Log density of all arrival times."""
         xp = self.xp
         total = self.floor
         for own_s, precision, scale in zip(self.own_s, self.precision, self.scale, strict=True):

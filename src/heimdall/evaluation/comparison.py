@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import RegularGridInterpolator
 
 from heimdall.errors import InputError
+from heimdall.estimation.integrity.consistency import shared_odds
 from heimdall.estimation.region import GridPosterior
 from heimdall.geometry import LocalFrame
 from heimdall.locating.by_likelihood import Located
@@ -85,10 +86,11 @@ def chunks(cases: Iterable[Case]) -> Iterator[list[Case]]:
 def compare(cases: Sequence[Case], methods: Sequence[Method]) -> Comparison:
     """Locate these cases with every method, all at once."""
     observations = [case.observation for case in cases]
-    answers = {
-        method.name: [_judged(*pair) for pair in zip(method.locate_each(observations), observations, strict=True)]
-        for method in methods
-    }
+    with shared_odds():
+        answers = {
+            method.name: [_judged(*pair) for pair in zip(method.locate_each(observations), observations, strict=True)]
+            for method in methods
+        }
     return Comparison([case.label for case in cases], answers)
 
 
@@ -122,7 +124,7 @@ def needed_mass(posterior: GridPosterior, truth: Place) -> float:
     # At the posterior's own height, so that what is compared is the place on the ground below.
     geodetic = (np.array([value]) for value in (truth.latitude_deg, truth.longitude_deg, posterior.height_m))
     east, north, _ = posterior.frame.to_enu(*geodetic)[0]
-    log_density = np.log(np.maximum(posterior.density_per_m2, 1e-300))
+    log_density = posterior.log_density
     at = RegularGridInterpolator((posterior.north_m, posterior.east_m), log_density, bounds_error=False)
     level = float(at((north, east)))
     if math.isnan(level):

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from heimdall.arrays import array_namespace, device_of
 from heimdall.evidence.correlation import PairPeaks
 from heimdall.evidence.spectrum import ChannelSpectrum
 from heimdall.geometry import Array
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
 
 _ROUNDS = 8
 _OUTLIER_SIGMAS = 4.0
@@ -55,8 +59,8 @@ def _pair_variance(xp: Array, peaks: PairPeaks, spectrum: ChannelSpectrum) -> Ar
     return (1 - peaks.coherence_BPK[..., 0]) / (samples_B1 * peaks.curvature_BPK[..., 0])
 
 
-def _incidence(xp: Array, peaks: PairPeaks, present_BN: Array) -> Array:
-    """(P, N): +1 for a pair's first receiver, -1 for its second."""
+def _incidence(xp: Array, peaks: PairPeaks, present_BN: Array) -> Float[Array, "P N"]:
+    """+1 for a pair's first receiver, -1 for its second."""
     receiver_N = xp.arange(present_BN.shape[1], device=device_of(present_BN))
     dtype = peaks.delay_s_BPK.dtype
     return xp.astype(peaks.first_P[:, None] == receiver_N, dtype) - xp.astype(
@@ -74,8 +78,8 @@ def _solve(xp: Array, incidence_PN: Array, weight_BP: Array, delay_BP: Array) ->
     return xp.linalg.solve(normal_BNN + ridge, right_BN[..., None])[..., 0]
 
 
-def _connected(xp: Array, believed_BP: Array, touches_PN: Array, weight_BP: Array) -> Array:
-    """(B, N) bool: reached from the receiver with the most weight through believed pairs."""
+def _connected(xp: Array, believed_BP: Array, touches_PN: Array, weight_BP: Array) -> Bool[Array, "B N"]:
+    """Whether each receiver is reached from the receiver with the most weight through believed pairs."""
     believed = xp.astype(believed_BP, touches_PN.dtype)
     strength_BN = xp.matmul(weight_BP * believed, touches_PN)
     receiver_N = xp.arange(touches_PN.shape[1], device=device_of(touches_PN))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from heimdall.arrays import array_namespace, device_of
 from heimdall.evidence.radio_map import Mapped, joined
 from heimdall.geometry import Array
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
 
 _SCENE_FIELDS = ("bandwidth_hz", "curvature_per_m", "transmitter_height_m", "half_width_m")
 
@@ -21,37 +24,35 @@ class EvidenceBatch:
     places are in the scene's own local frame. A figure is only meaningful where its mask says so.
     """
 
-    position_enu_m: Array
-    """(B, N, 3) receivers, in m east, north, up."""
-    present: Array
-    """(B, N) bool."""
-    arrival_s: Array
-    """(B, N) arrival times; any origin, the same for all receivers of a scene."""
-    arrival_sigma_s: Array
-    """(B, N) standard deviation of the arrival time from noise and the receiver's place."""
-    clock_sigma_s: Array
-    """(B, N) standard deviation of the receiver's clock, as claimed."""
-    has_arrival: Array
-    """(B, N) bool: the arrival time is usable: measured, and by a clock that can carry it."""
-    level_db: Array
-    """(B, N) received power in dB, any origin that is common to the scene."""
-    level_sigma_db: Array
-    """(B, N) standard deviation of the level beyond shadowing: calibration, noise and the receiver's place."""
-    has_level: Array
-    """(B, N) bool."""
-    snr: Array
-    """(B, N) linear signal-to-noise ratio in the channel, 0 where unknown."""
-    bandwidth_hz: Array
-    """(B,) width of the channel."""
-    curvature_per_m: Array
-    """(B, 3) curvature of the earth, see `heimdall.geometry.earth_curvature_per_m`; (B, 2) for a sphere, 0 for a plane."""
-    transmitter_height_m: Array
-    """(B,) height above the ellipsoid at which the transmitter is looked for."""
-    half_width_m: Array
-    """(B,) half the width of the square, centred on the frame's origin, that is searched."""
+    position_enu_m: Float[Array, "B N 3"]
+    """Receivers, in m east, north, up."""
+    present: Bool[Array, "B N"]
+    arrival_s: Float[Array, "B N"]
+    """Arrival times; any origin, the same for all receivers of a scene."""
+    arrival_sigma_s: Float[Array, "B N"]
+    """Standard deviation of the arrival time from noise and the receiver's place."""
+    clock_sigma_s: Float[Array, "B N"]
+    """Standard deviation of the receiver's clock, as claimed."""
+    has_arrival: Bool[Array, "B N"]
+    """The arrival time is usable: measured, and by a clock that can carry it."""
+    level_db: Float[Array, "B N"]
+    """Received power in dB, any origin that is common to the scene."""
+    level_sigma_db: Float[Array, "B N"]
+    """Standard deviation of the level beyond shadowing: calibration, noise and the receiver's place."""
+    has_level: Bool[Array, "B N"]
+    snr: Float[Array, "B N"]
+    """Linear signal-to-noise ratio in the channel, 0 where unknown."""
+    bandwidth_hz: Float[Array, " B"]
+    """Width of the channel."""
+    curvature_per_m: Float[Array, "B coefficients"]
+    """Curvature of the earth, see `heimdall.geometry.earth_curvature_per_m`; two for a sphere, 0 for a plane."""
+    transmitter_height_m: Float[Array, " B"]
+    """Height above the ellipsoid at which the transmitter is looked for."""
+    half_width_m: Float[Array, " B"]
+    """Half the width of the square, centred on the frame's origin, that is searched."""
 
-    silent: Array | None = None
-    """(B, N) bool: listened and heard nothing, so that the level lies below `level_db`; None where nobody knows of any."""
+    silent: Bool[Array, "B N"] | None = None
+    """Listened and heard nothing, so that the level lies below `level_db`; None where nobody knows of any."""
     mapped: Mapped | None = None
     """What a radio map knows about the receivers."""
 

@@ -223,7 +223,7 @@ def max_offset_hz(frequency_hz: float) -> float:
 
 
 def _spread(
-    evidence: EvidenceBatch, heard: list[int], receptions: Sequence[Reception], position_N3: NDArray[np.float64]
+    evidence: EvidenceBatch, heard: list[int], receptions: Sequence[Reception], position_M3: NDArray[np.float64]
 ) -> EvidenceBatch:
     """The evidence of those with IQ laid among all receptions; the others are present without a measurement."""
     total = len(receptions)
@@ -240,7 +240,7 @@ def _spread(
     wide["clock_sigma_s"][0, others] = [min(_clock_sigma_s(receptions[index]), 1.0) for index in others]
     wide["level_sigma_db"][0, others] = [_level_sigma_db(receptions[index]) for index in others]
     wide["silent"] = None if evidence.silent is None else laid(evidence.silent)
-    return replace(evidence, position_enu_m=position_N3[None], present=np.ones((1, total), dtype=bool), **wide)
+    return replace(evidence, position_enu_m=position_M3[None], present=np.ones((1, total), dtype=bool), **wide)
 
 
 def _reason(reception: Reception, evidence: EvidenceBatch, place: int, half_width_m: float) -> str | None:

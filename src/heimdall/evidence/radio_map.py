@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from heimdall.arrays import array_namespace, device_of
 from heimdall.geometry import Array, LocalFrame
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
 
 _SAME_PLACE_M = 100.0
 
@@ -100,10 +103,10 @@ class Mapped:
     """The receivers of B scenes in one radio map."""
 
     radio_map: RadioMap
-    row: Array
-    """(B, N) int, which row of its tables each receiver has."""
-    origin_m: Array
-    """(B, 2) east and north of the scene's frame in the map's. Over a site the two frames are parallel enough."""
+    row: Int[Array, "B N"]
+    """Which row of its tables each receiver has."""
+    origin_m: Float[Array, "B 2"]
+    """East and north of the scene's frame in the map's. Over a site the two frames are parallel enough."""
 
     def __getitem__(self, index: Any) -> Mapped:
         return replace(self, row=self.row[index], origin_m=self.origin_m[index])

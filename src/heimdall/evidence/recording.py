@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from heimdall.arrays import array_namespace
 from heimdall.constants import SPEED_OF_LIGHT_M_S
@@ -12,6 +13,9 @@ from heimdall.evidence.batch import EvidenceBatch
 from heimdall.evidence.correlation import PairPeaks, pair_peaks
 from heimdall.evidence.spectrum import ChannelSpectrum, channel_spectrum
 from heimdall.geometry import Array
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
 
 DEFAULT_LEVEL_SIGMA_DB = 2.0
 """Calibration of a receiver's level when nobody states it."""
@@ -25,21 +29,21 @@ _SKY_DELAY_S = ((300e3, 0.2e-3), (3e6, 1e-3), (30e6, 4e-3))
 
 @dataclass(frozen=True, eq=False)
 class Recordings:
-    """IQ of B scenes with N receivers over T samples, and what is known of the receivers. See `EvidenceBatch` for shapes."""
+    """IQ of B scenes with N receivers over T samples, and what is known of the receivers. See `EvidenceBatch`."""
 
     samples_BNT: Array
     sample_rate_hz: float
     bandwidth_hz: float
-    start_s: Array
-    """(B, N) time of the first sample by the receiver's clock, on an axis common to the scene."""
-    position_enu_m: Array
-    present: Array
-    clock_sigma_s: Array
-    """(B, N); infinite for a receiver without a clock."""
-    level_sigma_db: Array
-    curvature_per_m: Array
-    transmitter_height_m: Array
-    half_width_m: Array
+    start_s: Float[Array, "B N"]
+    """Time of the first sample by the receiver's clock, on an axis common to the scene."""
+    position_enu_m: Float[Array, "B N 3"]
+    present: Bool[Array, "B N"]
+    clock_sigma_s: Float[Array, "B N"]
+    """Infinite for a receiver without a clock."""
+    level_sigma_db: Float[Array, "B N"]
+    curvature_per_m: Float[Array, "B coefficients"]
+    transmitter_height_m: Float[Array, " B"]
+    half_width_m: Float[Array, " B"]
     max_offset_hz: float = 45.0
     """Largest difference of carrier offset between two receivers."""
     max_detour_s: float = _EXTRA_DELAY_S
@@ -96,8 +100,8 @@ def evidence_and_peaks(recordings: Recordings) -> tuple[EvidenceBatch, PairPeaks
     return evidence, peaks
 
 
-def clock_carries_time(xp: Array, clock_sigma_s_BN: Array, half_width_m_B: Array) -> Array:
-    """(B, N) bool: the clock is good to a quarter of the area searched; a worse one says nothing about where."""
+def clock_carries_time(xp: Array, clock_sigma_s_BN: Array, half_width_m_B: Array) -> Bool[Array, "B N"]:
+    """Whether the clock is good to a quarter of the area searched; a worse one says nothing about where."""
     return clock_sigma_s_BN * SPEED_OF_LIGHT_M_S < 0.25 * half_width_m_B[:, None]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,9 @@ from heimdall.evidence.arrival import reconcile
 from heimdall.evidence.correlation import pair_peaks
 from heimdall.evidence.reference_channel import Channel, Match, Samples, Stream, cut
 from heimdall.evidence.spectrum import channel_spectrum
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 Values = NDArray[np.float64]
 
@@ -89,8 +93,8 @@ def signal_to_noise(stream: Stream, channel: Channel) -> float:
     return float(channel_spectrum(piece, np.ones((1, 1), dtype=bool), rate_hz, channel.width_hz).snr_BN[0, 0])
 
 
-def tilts(segments_KNM: Samples, rate_hz: float, width_hz: float) -> Values:
-    """(N,) slope of half the logarithm of the power over the angular frequency, in s, against the mean of all.
+def tilts(segments_KNM: Samples, rate_hz: float, width_hz: float) -> Float[Values, " N"]:
+    """Slope of half the logarithm of the power over the angular frequency, in s, against the mean of all.
 
     An echo multiplies the spectrum by 1 + z, z of random phase: to first order its real part tilts the spectrum and its
     imaginary part delays it, and both have one law. So the tilts tell how much echoes move the delays, which nothing else does.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -12,8 +13,13 @@ from pydantic import TypeAdapter, ValidationError
 from heimdall.correction import Correction
 from heimdall.errors import InputError
 
-_DOCUMENT: TypeAdapter[dict[str, dict[str, Correction]]] = TypeAdapter(dict[str, dict[str, Correction]])
 _KEY = "receivers"
+
+
+@cache
+def _document() -> TypeAdapter[dict[str, dict[str, Correction]]]:
+    """Made when a file is read: it takes as long as locating a row."""
+    return TypeAdapter(dict[str, dict[str, Correction]])
 
 
 def corrections_text(corrections: Mapping[str, Correction]) -> str:
@@ -25,7 +31,7 @@ def corrections_text(corrections: Mapping[str, Correction]) -> str:
 def read_corrections(path: Path) -> dict[str, Correction]:
     """By the receiver's name. Raises InputError for a file that is none that `heimdall receivers calibrate` wrote."""
     try:
-        document = _DOCUMENT.validate_json(path.read_bytes())
+        document = _document().validate_json(path.read_bytes())
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from error
     except ValidationError as error:

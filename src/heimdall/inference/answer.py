@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from heimdall.arrays import array_namespace
 from heimdall.geometry import Array
 from heimdall.inference.mixture import Mixture
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 _CANDIDATES = 48
 _ROUNDS = 6
@@ -23,8 +26,8 @@ def smoothing_core(cells: int, blur: Array | float = SMOOTHING) -> Array | float
     return blur * cells / _REFERENCE_CELLS
 
 
-def best_place(mixture: Mixture, smoothing: Array | float) -> Array:
-    """(B, 2) the highest point of the mixture blurred by `smoothing`, (B,) or one for all, in units of `core_m` from the
+def best_place(mixture: Mixture, smoothing: Array | float) -> Float[Array, "B 2"]:
+    """The highest point of the mixture blurred by `smoothing`, (B,) or one for all, in units of `core_m` from the
     window's middle.
 
     The strongest components and the window's middle compete; the winner climbs to its peak by mean shift.
@@ -40,8 +43,8 @@ def best_place(mixture: Mixture, smoothing: Array | float) -> Array:
     return place[:, 0]
 
 
-def joined_place(peak: Array, share: Array | float, cells: int) -> Array:
-    """(B, 2) between the likelihood's mode, the window's middle, and the peak of the network's density.
+def joined_place(peak: Array, share: Array | float, cells: int) -> Float[Array, "B 2"]:
+    """Between the likelihood's mode, the window's middle, and the peak of the network's density.
 
     `share` of the way, (B, 1) or one for all, where both mean the same peak, all of it where they do not.
     """

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from heimdall.arrays import array_namespace
 from heimdall.estimation.frame import WindowFrame
 from heimdall.geometry import Array
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 PARAMETERS = 6
 """Per cell: log weight, offset east and north, and the Cholesky factor (ee, ne, nn), the last five in cell sizes."""
@@ -18,18 +21,18 @@ PARAMETERS = 6
 class Mixture:
     """B densities of K components over the plane, in units of the frame's `core_m` from the frame's middle."""
 
-    log_weight: Array
-    """(B, K), together with `log_background` normalised."""
-    mean: Array
-    """(B, K, 2) east, north."""
-    cholesky: Array
-    """(B, K, 3) lower factor of the covariance: ee, ne, nn; ee and nn are positive."""
-    log_background: Array
-    """(B,) log weight of the broad component."""
-    background_mean: Array
-    """(B, 2) its middle: the middle of the searched square."""
-    background_sigma: Array
-    """(B,) its standard deviation: half the width of the searched square."""
+    log_weight: Float[Array, "B K"]
+    """Normalised together with `log_background`."""
+    mean: Float[Array, "B K 2"]
+    """East, north."""
+    cholesky: Float[Array, "B K 3"]
+    """Lower factor of the covariance: ee, ne, nn; ee and nn are positive."""
+    log_background: Float[Array, " B"]
+    """Log weight of the broad component."""
+    background_mean: Float[Array, "B 2"]
+    """Its middle: the middle of the searched square."""
+    background_sigma: Float[Array, " B"]
+    """Its standard deviation: half the width of the searched square."""
 
     def select(self, index: Any) -> Mixture:
         return replace(self, **{field.name: getattr(self, field.name)[index] for field in fields(self)})

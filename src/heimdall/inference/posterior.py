@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from heimdall.arrays import array_namespace
 from heimdall.estimation.frame import WindowFrame
 from heimdall.geometry import Array
 from heimdall.inference.mixture import Mixture
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 _LEAST_CELLS = 48
 _COMPONENTS = 96
@@ -23,8 +26,8 @@ class WindowPosterior:
     mass: Array
     """(B, cells, cells), north in the slow axis; sums to 1 a scene."""
 
-    def rank(self, place_m: Array) -> Array:
-        """(B,) how much probability lies where the density is higher than at `place_m` (B, 2); 1 outside the window.
+    def rank(self, place_m: Array) -> Float[Array, " B"]:
+        """How much probability lies where the density is higher than at `place_m` (B, 2); 1 outside the window.
 
         The place is inside the smallest region of mass m just when this is at most m. Between the middles of cells the
         logarithm of the density is taken to be linear, as it is where regions are drawn.
@@ -70,8 +73,8 @@ def _position(xp: Any, middle: Array, value: Array) -> tuple[Array, Array]:
     return low, xp.clip((value - left) / (right - left), 0.0, 1.0)
 
 
-def _between(xp: Any, grid: Array, row: tuple[Array, Array], column: tuple[Array, Array]) -> Array:
-    """(B,) bilinear interpolation of a (B, H, H) grid."""
+def _between(xp: Any, grid: Array, row: tuple[Array, Array], column: tuple[Array, Array]) -> Float[Array, " B"]:
+    """Bilinear interpolation of a (B, H, H) grid."""
     cells = grid.shape[-1]
     flat = xp.reshape(grid, (grid.shape[0], -1))
     (south, up), (west, right) = row, column

@@ -7,23 +7,20 @@ network serves a harbour and a continent.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from heimdall.arrays import array_namespace
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.estimation.frame import WindowFrame
-from heimdall.estimation.likelihood import (
-    arrival_log_likelihood,
-    arrival_residual_s,
-    link_distance_m,
-    link_sigma_s,
-)
+from heimdall.estimation.likelihood import arrival_residual_s, link_distance_m, link_sigma_s
 from heimdall.estimation.model import PropagationModel
-from heimdall.estimation.power import level_log_likelihood
 from heimdall.estimation.prior import log_prior
-from heimdall.estimation.search import BLUR_OF_CELL
+from heimdall.estimation.search import BLUR_OF_CELL, arrivals_of, levels_of
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.geometry import Array
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 MAPS = ("log_mass", "density", "arrival", "doubtful_arrival", "level", "prior", "receivers", "cell_size")
 """Channels of `Window.maps`, in order."""
@@ -46,12 +43,12 @@ _DOUBT_FACTOR = 10.0
 class Window:
     """The network's input for B scenes, and the frame in which its output is meant."""
 
-    maps: Array
-    """(B, C, H, H) float32, channels as in `MAPS`; rows run north, columns east."""
-    tokens: Array
-    """(B, N, T) float32, features as in `TOKENS`."""
-    present: Array
-    """(B, N) float32: 1 for a receiver, 0 for padding."""
+    maps: Float[Array, "B C H H"]
+    """Single precision; channels as in `MAPS`; rows run north, columns east."""
+    tokens: Float[Array, "B N T"]
+    """Single precision; features as in `TOKENS`."""
+    present: Float[Array, "B N"]
+    """1 for a receiver, 0 for padding."""
     frame: WindowFrame
 
     def select(self, index: Any) -> Window:
@@ -76,9 +73,9 @@ def _maps(xp: Any, batch: EvidenceBatch, model: PropagationModel, frame: WindowF
     log_area = _log_cell_area(xp, frame, cells)
     blur_m = BLUR_OF_CELL * xp.exp(0.5 * log_area) * frame.core_m[:, None]
     distance_m = link_distance_m(place_m, batch, model)
-    arrival = arrival_log_likelihood(distance_m, batch, model, blur_m)
-    doubtful = arrival_log_likelihood(distance_m, _doubtful(batch), _doubtful_model(model), blur_m)
-    level = level_log_likelihood(place_m, distance_m, batch, model)
+    arrival = arrivals_of(batch, model)(distance_m, blur_m)
+    doubtful = arrivals_of(_doubtful(batch), _doubtful_model(model))(distance_m, blur_m)
+    level = levels_of(batch, model)(place_m, distance_m)
     prior = log_prior(place_m, batch, model)
     log_density = arrival + level + prior
     return [

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import scipy
@@ -23,6 +23,9 @@ from heimdall.geometry import ground_distance_m, surface_up_m
 from heimdall.locating import by_likelihood
 from heimdall.locating.by_likelihood import CELLS, Located, make_fix
 from heimdall.observation import Observation
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 METHOD = "least-squares"
 Loss = Literal["huber", "soft_l1"]
@@ -42,10 +45,10 @@ _DECIBEL = 10 / math.log(10)
 class Solution:
     """The best of all starts."""
 
-    place_m: Values
-    """(2,) east and north at the known height, or (3,) with the height above the ellipsoid, in the local frame."""
-    covariance_m2: Values
-    """(2, 2) or (3, 3), from the curvature at the solution and the residuals that are left."""
+    place_m: Float[Values, " axes"]
+    """East and north at the known height, or with the height above the ellipsoid, in the local frame."""
+    covariance_m2: Float[Values, "axes axes"]
+    """From the curvature at the solution and the residuals that are left."""
     cost: float
 
 

@@ -15,14 +15,14 @@ from heimdall.estimation.advice import judge, sky_wave_advice
 from heimdall.estimation.frame import WindowFrame
 from heimdall.estimation.heights.height import Height, Profile, is_unknown
 from heimdall.estimation.heights.height_posterior import Found, search_heights
-from heimdall.estimation.heights.height_profile import profiles
+from heimdall.estimation.heights.height_profile import Links, profiles
 from heimdall.estimation.integrity.status_check import Again, checked
 from heimdall.estimation.likelihood import explained
 from heimdall.estimation.model import PropagationModel, model_of
 from heimdall.estimation.posterior_window import frame_around, posterior_mass
 from heimdall.estimation.reach import search_radius_m
 from heimdall.estimation.region import GridPosterior, Shares, to_geodetic
-from heimdall.estimation.search import find_mode, log_posterior
+from heimdall.estimation.search import LogDensityAbove, find_mode, log_posterior
 from heimdall.evidence.batch import EvidenceBatch, concatenate
 from heimdall.evidence.collect import Collected, collect
 from heimdall.fix import Fix, ReceiverReport, Status, check_against
@@ -137,7 +137,7 @@ def locate_by_likelihood(members: Sequence[Collected], model: PropagationModel) 
     batch = concatenate([collected.evidence for collected in members])
     density = log_posterior(batch, model)
     mode_B2, _ = find_mode(batch, density, search_radius_m(batch, model))
-    unknown = height_profiles(members, batch, model, mode_B2)
+    unknown = height_profiles(members, batch, model, density, mode_B2)
     found_ms = (time.perf_counter() - begun) * 1e3 / len(members)
     moved = [index for index, profile in unknown.items() if profile.matters]
     still = [index for index in range(len(members)) if index not in moved]
@@ -145,10 +145,12 @@ def locate_by_likelihood(members: Sequence[Collected], model: PropagationModel) 
     for chosen, search in ((still, _search_place), (moved, search_heights)):
         if chosen:
             begun = time.perf_counter()
-            part = batch.select(np.array(chosen))
+            whole = len(chosen) == len(batch)
+            part = batch if whole else batch.select(np.array(chosen))
             shares = [systematic_shares(part, index, model) for index in range(len(part))]
             least_spread_m = np.array([min((sigma for _, sigma in each), default=0.0) for each in shares])
-            found = search(part, model, mode_B2[chosen], CELLS, least_spread_m)
+            part_density = density if whole else log_posterior(part, model)
+            found = search(part, model, part_density, mode_B2[chosen], CELLS, least_spread_m)
             searched_ms = found_ms + (time.perf_counter() - begun) * 1e3 / len(chosen)
             for place, index in enumerate(chosen):
                 height = found.heights[place] or (unknown[index].height if index in unknown else None)
@@ -157,25 +159,34 @@ def locate_by_likelihood(members: Sequence[Collected], model: PropagationModel) 
 
 
 def height_profiles(
-    members: Sequence[Collected], batch: EvidenceBatch, model: PropagationModel, mode_B2: NDArray[np.float64]
+    members: Sequence[Collected],
+    batch: EvidenceBatch,
+    model: PropagationModel,
+    density: LogDensityAbove,
+    mode_B2: NDArray[np.float64],
 ) -> dict[int, Profile]:
     """What is known of the heights that are to be estimated, by the member's index."""
     unknown = [index for index, collected in enumerate(members) if is_unknown(collected, model)]
     if not unknown:
         return {}
-    return dict(zip(unknown, profiles(batch.select(np.array(unknown)), model, mode_B2[unknown]), strict=True))
+    ground = Links(batch, model, density)
+    if len(unknown) < len(batch):
+        part = batch.select(np.array(unknown))
+        ground = Links(part, model, log_posterior(part, model))
+    return dict(zip(unknown, profiles(ground, ground.lifted(), mode_B2[unknown]), strict=True))
 
 
 def _search_place(
     batch: EvidenceBatch,
     model: PropagationModel,
+    density: LogDensityAbove,
     mode_B2: NDArray[np.float64],
     cells: int,
     spread_m: NDArray[np.float64],
 ) -> Found:
     """The posterior at the heights that the batch has."""
-    frame = frame_around(mode_B2, batch, model, cells, spread_m)
-    mass = posterior_mass(batch, log_posterior(batch, model), frame, cells, search_radius_m(batch, model))
+    frame = frame_around(mode_B2, batch, model, cells, spread_m, density)
+    mass = posterior_mass(batch, density, frame, cells, search_radius_m(batch, model))
     return Found(batch, frame, mass, mode_B2, [None] * len(batch))
 
 
@@ -233,7 +244,7 @@ def make_fix(
     """
     latitude, longitude, _ = (float(v) for v in to_geodetic(collected.frame, place_m, posterior.height_m))
     covariance = _covariance(posterior, height, place_m, masses[1])
-    region_68, region_95 = posterior.region(0.68, masses[0]), posterior.region(0.95, masses[1])
+    region_68, region_95 = posterior.regions({0.68: masses[0], 0.95: masses[1]})
     height_m, height_sigma_m = _told_height(collected, height)
     status, advice = judge(collected, posterior, model)
     account = explained(np.asarray(place_m, dtype=float)[None, None], collected.evidence, model)

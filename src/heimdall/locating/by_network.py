@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,9 @@ from heimdall.locating.by_likelihood import (
 )
 from heimdall.observation import Observation
 
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
 MethodOf = Callable[[Collected, PropagationModel], str]
 """Which method is to locate an observation."""
 
@@ -44,8 +48,7 @@ MethodOf = Callable[[Collected, PropagationModel], str]
 class NetworkAnswer:
     """What the network says about B scenes: a place in m and a density, for one method."""
 
-    place_m: Array
-    """(B, 2)"""
+    place_m: Float[Array, "B 2"]
     mixture: Mixture
 
 
@@ -110,9 +113,10 @@ class Learned:
     ) -> list[Located]:
         begun = time.perf_counter()
         batch = concatenate([collected.evidence for collected in members])
-        mode_m, _ = find_mode(batch, log_posterior(batch, model), search_radius_m(batch, model))
-        unknown = height_profiles(members, batch, model, mode_m)
-        frame = frame_around(mode_m, batch, model, self.bundle.cells)
+        density = log_posterior(batch, model)
+        mode_m, _ = find_mode(batch, density, search_radius_m(batch, model))
+        unknown = height_profiles(members, batch, model, density, mode_m)
+        frame = frame_around(mode_m, batch, model, self.bundle.cells, density=density)
         window = read_window(batch, model, frame, self.bundle.cells)
         calibration = self.bundle.calibration
         kinds = [_kind(collected, model) for collected in members]

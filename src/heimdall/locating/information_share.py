@@ -27,20 +27,33 @@ class Contributions:
 
 def contributions(located: Located) -> Contributions | None:
     """None for a fix without a position."""
+    place, collected = _place(located), located.collected
+    if place is None or collected is None:
+        return None
+    model = model_of(collected)
+    shares = _shares(place, collected.evidence, model, is_unknown(collected, model))
+    return Contributions(_by_reception(collected, shares), bound_m(located))
+
+
+def bound_m(located: Located) -> float | None:
+    """Root mean square error that no unbiased estimator can be below at that place; None where the bound does not exist."""
+    place, collected = _place(located), located.collected
+    if place is None or collected is None:
+        return None
+    model = model_of(collected)
+    unknown = is_unknown(collected, model)
+    variance_m2 = float(np.trace(bound_at(place, collected.evidence, model, height_unknown=unknown)[0]))
+    return float(np.sqrt(variance_m2)) if np.isfinite(variance_m2) else None
+
+
+def _place(located: Located) -> NDArray[np.float64] | None:
+    """(1, 2) in the frame of the evidence."""
     fix, collected = located.fix, located.collected
     if collected is None or fix.latitude_deg is None or fix.longitude_deg is None:
         return None
     height_m = float(collected.evidence.transmitter_height_m[0])
     geodetic = (np.array([value]) for value in (fix.latitude_deg, fix.longitude_deg, height_m))
-    place = collected.frame.to_enu(*geodetic)[:, :2]
-    model = model_of(collected)
-    evidence = collected.evidence
-    height_unknown = is_unknown(collected, model)
-    variance_m2 = float(np.trace(bound_at(place, evidence, model, height_unknown=height_unknown)[0]))
-    shares = _shares(place, evidence, model, height_unknown)
-    return Contributions(
-        _by_reception(collected, shares), float(np.sqrt(variance_m2)) if np.isfinite(variance_m2) else None
-    )
+    return np.asarray(collected.frame.to_enu(*geodetic)[:, :2])
 
 
 def _shares(

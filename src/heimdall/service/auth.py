@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import ip_address
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.orm import Session
 
 from heimdall.errors import InputError
@@ -18,6 +18,7 @@ from heimdall.service.database.store import Store, Token, now_unix_s
 from heimdall.service.settings import Settings
 
 _PREFIX = "heimdall_"
+_DAY_S = 86_400.0
 
 
 class Role(StrEnum):
@@ -42,12 +43,15 @@ class Principal:
     """Of the token: two may have one name."""
 
 
-def create_token(session: Session, name: str, role: Role) -> str:
-    """The new token in clear: shown once, kept nowhere."""
+def create_token(session: Session, name: str, role: Role, days: float | None = None) -> str:
+    """The new token in clear: shown once, kept nowhere. It is good for so many days, or until it is revoked."""
     if not name.strip():
         raise InputError("a token needs a name, such as the person or program that will use it")
     word = _PREFIX + secrets.token_urlsafe(32)
-    session.add(Token(id=secrets.token_hex(8), name=name.strip(), role=role, sha256=hash_of(word)))
+    token = Token(id=secrets.token_hex(8), name=name.strip(), role=role, sha256=hash_of(word))
+    if days is not None:
+        token.revoked_unix_s = session.scalars(select(now_unix_s())).one() + days * _DAY_S
+    session.add(token)
     return word
 
 
@@ -59,9 +63,7 @@ def revoke_token(session: Session, token_id: str) -> None:
     token = session.scalar(select(Token).where(Token.id == token_id))
     if token is None:
         raise InputError(f"no token {token_id}: `heimdall token list` shows them")
-    session.execute(
-        update(Token).where(Token.id == token_id, Token.revoked_unix_s.is_(None)).values(revoked_unix_s=now_unix_s())
-    )
+    session.execute(update(Token).where(Token.id == token_id, _is_good()).values(revoked_unix_s=now_unix_s()))
 
 
 def identify(session: Session, word: str, settings: Settings) -> Principal | None:
@@ -72,8 +74,12 @@ def identify(session: Session, word: str, settings: Settings) -> Principal | Non
 def identify_hash(session: Session, sha256: str, settings: Settings) -> Principal | None:
     if settings.admin_token and hmac.compare_digest(sha256, hash_of(settings.admin_token.get_secret_value())):
         return Principal("configured admin", Role.ADMIN)
-    token = session.scalar(select(Token).where(Token.sha256 == sha256, Token.revoked_unix_s.is_(None)))
+    token = session.scalar(select(Token).where(Token.sha256 == sha256, _is_good()))
     return Principal(token.name, Role(token.role), token.id) if token is not None else None
+
+
+def _is_good() -> ColumnElement[bool]:
+    return or_(Token.revoked_unix_s.is_(None), Token.revoked_unix_s > now_unix_s())
 
 
 def first_token(store: Store, settings: Settings) -> str | None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from heimdall.simulation.chance import Chance
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
 
 CLOCK_SIGMA_S = (30e-9, 300e-9, 3e-6, 1e-3)
 """Standard deviations of the classes of clocks."""
@@ -32,12 +36,12 @@ class ClockLaw:
 
 @dataclass(frozen=True, eq=False)
 class Clocks:
-    clock_class: Tensor
-    """(B,) index into `CLOCK_CLASSES`."""
-    claimed_sigma_s: Tensor
-    """(B, N), infinite for no clock."""
-    offset_s: Tensor
-    """(B, N), what the receiver's stamps are ahead of the common time by; double precision."""
+    clock_class: Int[Tensor, " B"]
+    """Index into `CLOCK_CLASSES`."""
+    claimed_sigma_s: Float[Tensor, "B N"]
+    """Infinite for no clock."""
+    offset_s: Float[Tensor, "B N"]
+    """What the receiver's stamps are ahead of the common time by; double precision."""
 
 
 def draw_clocks(law: ClockLaw, scenes: int, receivers: int, chance: Chance) -> Clocks:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from heimdall.simulation.chance import Chance, Range
 from heimdall.simulation.layout import Layout, raise_to
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
 
 SOUND, MISPLACED, DEAF, SLIPPED = 0, 1, 2, 3
 """Kinds of fault; a slipped receiver lost samples before its first stamp."""
@@ -35,8 +39,8 @@ class Faults:
 
     kind: Tensor
     """One of the kinds of fault."""
-    claimed_enu_m: Tensor
-    """(B, N, 3) where the owner says the receiver is."""
+    claimed_enu_m: Float[Tensor, "B N 3"]
+    """Where the owner says the receiver is."""
     slip_s: Tensor
     """Added to the delay."""
     loss_db: Tensor
@@ -56,8 +60,8 @@ def draw_faults(law: FaultLaw, layout: Layout, duration_s: float, chance: Chance
     )
 
 
-def _one_of(present: Tensor, chance: Chance) -> Tensor:
-    """(B, N) bool with one True a scene, at a receiver that is present."""
+def _one_of(present: Tensor, chance: Chance) -> Bool[Tensor, "B N"]:
+    """True for one receiver a scene, one that is present."""
     lot = chance.uniform((0.0, 1.0), *present.shape).masked_fill(~present, -1.0)
     return torch.nn.functional.one_hot(lot.argmax(-1), present.shape[1]).bool()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -11,6 +12,9 @@ from heimdall.constants import REFRACTIVE_INDEX_AIR, SPEED_OF_LIGHT_M_S
 from heimdall.geometry import hop_path
 from heimdall.simulation.chance import Chance, Range
 from heimdall.simulation.layout import Layout
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 MODES = (("E", 1), ("E", 2), ("F", 1), ("F", 2), ("F", 3))
 """Layer and number of hops of the sky waves of a link; the ground wave comes before them."""
@@ -75,8 +79,8 @@ def sky_paths(
     return torch.stack(delays, dim=-1), torch.stack(levels, dim=-1).float() + fading_db
 
 
-def _tilt_m(law: Ionosphere, layout: Layout, chance: Chance) -> Tensor:
-    """(B, N) how much higher the F layer is at each link's midpoint than above the frame's origin."""
+def _tilt_m(law: Ionosphere, layout: Layout, chance: Chance) -> Float[Tensor, "B N"]:
+    """How much higher the F layer is at each link's midpoint than above the frame's origin."""
     slope = law.f_tilt * chance.normal(len(layout.present), 1, 2)
     middle_m = 0.5 * (layout.receiver_enu_m + layout.transmitter_enu_m[:, None])[..., :2]
     return (middle_m * slope).sum(-1).clamp(-60e3, 60e3)

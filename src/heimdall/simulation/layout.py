@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from heimdall.geometry import columns, earth_curvature_per_m, surface_up_m
 from heimdall.simulation.chance import Chance, Range
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
 
 _OUTSIDE_TRIES = 40
 
@@ -36,24 +40,20 @@ class Area:
 class Layout:
     """B drawn scenes of N receivers, in each scene's local frame of east, north, up."""
 
-    half_width_m: Tensor
-    """(B,)"""
-    latitude_deg: Tensor
-    """(B,) of the frame's origin, double precision."""
-    longitude_deg: Tensor
-    """(B,) of the frame's origin, double precision."""
-    curvature_per_m: Tensor
-    """(B, 3), see `heimdall.geometry.earth_curvature_per_m`."""
-    receiver_enu_m: Tensor
-    """(B, N, 3)"""
-    present: Tensor
-    """(B, N) bool"""
-    transmitter_enu_m: Tensor
-    """(B, 3)"""
-    transmitter_height_m: Tensor
-    """(B,) above the ellipsoid."""
-    inside: Tensor
-    """(B,) bool: the transmitter is in the hull of the receivers that are present."""
+    half_width_m: Float[Tensor, " B"]
+    latitude_deg: Float[Tensor, " B"]
+    """Of the frame's origin, double precision."""
+    longitude_deg: Float[Tensor, " B"]
+    """Of the frame's origin, double precision."""
+    curvature_per_m: Float[Tensor, "B 3"]
+    """See `heimdall.geometry.earth_curvature_per_m`."""
+    receiver_enu_m: Float[Tensor, "B N 3"]
+    present: Bool[Tensor, "B N"]
+    transmitter_enu_m: Float[Tensor, "B 3"]
+    transmitter_height_m: Float[Tensor, " B"]
+    """Above the ellipsoid."""
+    inside: Bool[Tensor, " B"]
+    """The transmitter is in the hull of the receivers that are present."""
 
 
 def place(area: Area, scenes: int, receivers: int, chance: Chance) -> Layout:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -12,6 +13,9 @@ from heimdall.geometry import columns, ground_distance_m, hop_path
 from heimdall.simulation.chance import Chance, Range
 from heimdall.simulation.ionosphere import Ionosphere, sky_paths
 from heimdall.simulation.layout import Layout
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
 
 
 @dataclass(frozen=True)
@@ -93,10 +97,9 @@ class Links:
     """(B, N, paths) delays after the first path; the first is 0, and with an ionosphere others may be less."""
     path_gain: Tensor
     """(B, N, paths) complex amplitudes against the first path, whose magnitude is 1."""
-    exponent: Tensor
-    """(B,) of the path loss."""
-    shadowing_sigma_db: Tensor
-    """(B,)"""
+    exponent: Float[Tensor, " B"]
+    """Of the path loss."""
+    shadowing_sigma_db: Float[Tensor, " B"]
 
 
 def propagate(medium: Medium, layout: Layout, frequency_hz: Tensor, chance: Chance) -> Links:
@@ -175,8 +178,8 @@ def _blocking(medium: Medium, layout: Layout, chance: Chance) -> tuple[Tensor, T
     return alone | behind, delay_s + hill_delay_s, loss_db + hill_loss_db
 
 
-def _behind(hill: Hill, layout: Layout, chance: Chance) -> Tensor:
-    """(B, N) bool: the disc of the hill stands on the way from the transmitter."""
+def _behind(hill: Hill, layout: Layout, chance: Chance) -> Bool[Tensor, "B N"]:
+    """The disc of the hill stands on the way from the transmitter."""
     scenes = len(layout.present)
     distance_m = chance.uniform(hill.distance, scenes, 1) * layout.half_width_m[:, None]
     radius_m = chance.uniform(hill.radius, scenes, 1) * distance_m
@@ -209,8 +212,8 @@ def _pattern_loss_db(medium: Medium, layout: Layout, chance: Chance) -> Tensor |
     return sent_db + chance.uniform(medium.receiver_pattern_db, scenes, receivers) * (1 - heard.cos()) / 2
 
 
-def _shadowing(medium: Medium, layout: Layout, chance: Chance) -> Tensor:
-    """(B, N) of unit variance; correlated between receivers that are near each other."""
+def _shadowing(medium: Medium, layout: Layout, chance: Chance) -> Float[Tensor, "B N"]:
+    """Of unit variance; correlated between receivers that are near each other."""
     independent = chance.normal(*layout.present.shape)
     length_m: Tensor | float = medium.shadowing_correlation_m
     if medium.shadowing_correlation is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -18,6 +19,9 @@ from heimdall.simulation.scenarios import Scenario, SecondTransmitter
 from heimdall.simulation.spectrum import buffer_length, mean_power, paths_response
 from heimdall.simulation.waveform import Channel, waveform_spectrum
 
+if TYPE_CHECKING:
+    from jaxtyping import Complex, Float, Int
+
 
 @dataclass(frozen=True, eq=False)
 class Cast:
@@ -26,8 +30,7 @@ class Cast:
     scenario: Scenario
     channel: Channel
     layout: Layout
-    frequency_hz: Tensor
-    """(B,)"""
+    frequency_hz: Float[Tensor, " B"]
     clocks: Clocks
     receivers: Receivers
     faults: Faults
@@ -35,19 +38,19 @@ class Cast:
     reference: Reference | None = None
 
     @property
-    def delay_s(self) -> Tensor:
-        """(B, N) from emission to the stamp of the first path's arrival."""
+    def delay_s(self) -> Float[Tensor, "B N"]:
+        """From emission to the stamp of the first path's arrival."""
         return self.links.delay_s + self.receivers.delay_s + self.clocks.offset_s + self.faults.slip_s
 
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    samples: Tensor
-    """(B, N, T) complex64."""
-    snr_db: Tensor
-    """(B, N) of the transmitter alone, in the channel, over the recording."""
-    waveform: Tensor
-    """(B,) kind."""
+    samples: Complex[Tensor, "B N T"]
+    """In single precision."""
+    snr_db: Float[Tensor, "B N"]
+    """Of the transmitter alone, in the channel, over the recording."""
+    waveform: Int[Tensor, " B"]
+    """One of the kinds in `heimdall.simulation.waveform`."""
 
 
 def record(cast: Cast, chance: Chance) -> Recording:
@@ -62,8 +65,8 @@ def record(cast: Cast, chance: Chance) -> Recording:
     return Recording(_digitise(samples, cast, chance), 10 * snr.log10(), waveform)
 
 
-def _heard_reference(cast: Cast, reference: Reference, chance: Chance) -> Tensor:
-    """(B, N, T) of the reference alone."""
+def _heard_reference(cast: Cast, reference: Reference, chance: Chance) -> Float[Tensor, "B N T"]:
+    """Of the reference alone."""
     law = reference.law
     rate_hz, count = cast.channel.sample_rate_hz, cast.channel.sample_count
     channel = Channel(law.bandwidth_hz, count, rate_hz / law.bandwidth_hz)

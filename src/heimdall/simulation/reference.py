@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from heimdall.simulation.chance import Chance, Range
 from heimdall.simulation.layout import Area, Layout, place, raise_to
 from heimdall.simulation.propagation import Echoes, Links, Medium, propagate
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 
 def _from_a_mast() -> Medium:
@@ -37,8 +41,7 @@ class ReferenceLaw:
 @dataclass(frozen=True, eq=False)
 class Reference:
     law: ReferenceLaw
-    place_enu_m: Tensor
-    """(B, 3)"""
+    place_enu_m: Float[Tensor, "B 3"]
     links: Links
 
 

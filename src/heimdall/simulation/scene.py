@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Complex, Float, Int
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,62 +20,59 @@ class SceneBatch:
     samples are zero and the other fields finite.
     """
 
-    receiver_enu_m: Tensor
-    """(B, N, 3) where the receivers claim to be."""
-    present: Tensor
-    """(B, N) bool."""
-    transmitter_enu_m: Tensor
-    """(B, 3) the truth."""
-    samples: Tensor
-    """(B, N, T) complex64 at `sample_rate_hz`, centred on the channel."""
+    receiver_enu_m: Float[Tensor, "B N 3"]
+    """Where the receivers claim to be."""
+    present: Bool[Tensor, "B N"]
+    transmitter_enu_m: Float[Tensor, "B 3"]
+    """The truth."""
+    samples: Complex[Tensor, "B N T"]
+    """In single precision, at `sample_rate_hz`, centred on the channel."""
     sample_rate_hz: float
     bandwidth_hz: float
-    start_s: Tensor
-    """(B, N) stamp of the first sample by the receiver's own clock, on an axis common to the scene."""
-    clock_sigma_s: Tensor
-    """(B, N) as claimed; infinite for a receiver without a clock to rely on."""
-    level_sigma_db: Tensor
-    """(B, N) as claimed."""
-    half_width_m: Tensor
-    """(B,) half the side of the square, centred on the frame's origin, that every transmitter is drawn from."""
-    frequency_hz: Tensor
-    """(B,) carrier."""
-    curvature_per_m: Tensor
-    """(B, 3) of the earth, see `heimdall.geometry.earth_curvature_per_m`."""
-    latitude_deg: Tensor
-    """(B,) of the frame's origin."""
-    longitude_deg: Tensor
-    """(B,) of the frame's origin."""
+    start_s: Float[Tensor, "B N"]
+    """Stamp of the first sample by the receiver's own clock, on an axis common to the scene."""
+    clock_sigma_s: Float[Tensor, "B N"]
+    """As claimed; infinite for a receiver without a clock to rely on."""
+    level_sigma_db: Float[Tensor, "B N"]
+    """As claimed."""
+    half_width_m: Float[Tensor, " B"]
+    """Half the side of the square, centred on the frame's origin, that every transmitter is drawn from."""
+    frequency_hz: Float[Tensor, " B"]
+    """Of the carrier."""
+    curvature_per_m: Float[Tensor, "B 3"]
+    """Of the earth, see `heimdall.geometry.earth_curvature_per_m`."""
+    latitude_deg: Float[Tensor, " B"]
+    """Of the frame's origin."""
+    longitude_deg: Float[Tensor, " B"]
+    """Of the frame's origin."""
 
     # From here on: labels, which no estimator may read.
-    receiver_true_enu_m: Tensor
-    """(B, N, 3) differs from the claim where a receiver is misplaced."""
-    transmitter_height_m: Tensor
-    """(B,) above the ellipsoid."""
-    clock_offset_s: Tensor
-    """(B, N) what the stamps are ahead of the common time by."""
-    excess_delay_s: Tensor
-    """(B, N) of the first path, beyond the straight one."""
-    delay_s: Tensor
-    """(B, N) from emission to the stamp at which the first path arrives: distance / c + excess + clock + slip."""
-    blocked: Tensor
-    """(B, N) bool: no line of sight."""
-    snr_db: Tensor
-    """(B, N) signal of all paths over noise, in the channel, over the recording."""
-    gain: Tensor
-    """(B, N) linear amplitude gain of the receiver: its decibels are the error of its level."""
-    fault: Tensor
-    """(B, N) one of the kinds in `heimdall.simulation.fault`; 0 is sound."""
-    clock_class: Tensor
-    """(B,) index into `heimdall.simulation.clock.CLOCK_CLASSES`."""
-    inside: Tensor
-    """(B,) bool: the transmitter is within the hull of the receivers."""
-    path_loss_exponent: Tensor
-    """(B,)"""
-    shadowing_sigma_db: Tensor
-    """(B,)"""
-    waveform: Tensor
-    """(B,) one of the kinds in `heimdall.simulation.waveform`."""
+    receiver_true_enu_m: Float[Tensor, "B N 3"]
+    """Differs from the claim where a receiver is misplaced."""
+    transmitter_height_m: Float[Tensor, " B"]
+    """Above the ellipsoid."""
+    clock_offset_s: Float[Tensor, "B N"]
+    """What the stamps are ahead of the common time by."""
+    excess_delay_s: Float[Tensor, "B N"]
+    """Of the first path, beyond the straight one."""
+    delay_s: Float[Tensor, "B N"]
+    """From emission to the stamp at which the first path arrives: distance / c + excess + clock + slip."""
+    blocked: Bool[Tensor, "B N"]
+    """No line of sight."""
+    snr_db: Float[Tensor, "B N"]
+    """Signal of all paths over noise, in the channel, over the recording."""
+    gain: Float[Tensor, "B N"]
+    """Linear amplitude gain of the receiver: its decibels are the error of its level."""
+    fault: Int[Tensor, "B N"]
+    """One of the kinds in `heimdall.simulation.fault`; 0 is sound."""
+    clock_class: Int[Tensor, " B"]
+    """Index into `heimdall.simulation.clock.CLOCK_CLASSES`."""
+    inside: Bool[Tensor, " B"]
+    """The transmitter is within the hull of the receivers."""
+    path_loss_exponent: Float[Tensor, " B"]
+    shadowing_sigma_db: Float[Tensor, " B"]
+    waveform: Int[Tensor, " B"]
+    """One of the kinds in `heimdall.simulation.waveform`."""
 
     # Known to everybody again: a station for clocks, where the scenario has one.
     reference_enu_m: Tensor | None = None
@@ -85,8 +85,7 @@ class SceneBatch:
         return int(self.present.shape[0])
 
     @property
-    def faulty(self) -> Tensor:
-        """(B, N) bool."""
+    def faulty(self) -> Bool[Tensor, "B N"]:
         return self.fault > 0
 
     def select(self, index: Any) -> SceneBatch:

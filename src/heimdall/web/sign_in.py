@@ -93,8 +93,8 @@ class Entry:
         who = self._owner(hash_of(token))
         if who is None:
             self._wrong.count(address)
-            log.warning("signing in was refused from %s: the token is unknown or revoked", address)
-            return _form(target, "This token is unknown or revoked.", 401)
+            log.warning("signing in was refused from %s: the token is unknown, revoked or expired", address)
+            return _form(target, "This token is unknown, revoked or expired.", 401)
         with self.parts.store.writing() as session:
             word = sign_ins.begin(session, token)
         log.info("%s (%s) signed in from %s", who.name, who.role, address)

@@ -82,3 +82,14 @@ def test_the_keyboard_skips_the_bar_and_sees_where_it_is(open_page):
     for _ in range(10):
         assert page.evaluate(ring), page.evaluate("document.activeElement.outerHTML.slice(0, 200)")
         page.keyboard.press("Tab")
+
+
+def test_the_description_of_the_api_is_shown_and_tried_from_this_machine_alone(open_page, served):
+    page = open_page(sign_in=False)
+    page.goto(f"{served.address}/docs")
+    page.wait_for_selector(".opblock-summary")
+    assert page.locator(".opblock").count() > 40
+    page.locator("#operations-health-health_alive .opblock-summary-control").click()
+    page.get_by_role("button", name="Try it out").click()
+    page.get_by_role("button", name="Execute").click()
+    page.wait_for_selector('.live-responses-table:has-text("200")')

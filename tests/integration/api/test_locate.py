@@ -8,6 +8,7 @@ import json
 import tarfile
 import threading
 import zipfile
+from decimal import Decimal
 from xml.etree import ElementTree
 
 import pytest
@@ -16,9 +17,9 @@ from starlette.responses import PlainTextResponse
 
 from heimdall.service.api.limits import BodyLimit
 from heimdall.service.auth import Role
-from heimdall.service.concurrent_locating import Deadline
+from heimdall.service.concurrent_locating import Deadline, Locator
 
-from .conftest import TRUTH
+from .conftest import RECEIVERS, TRUTH
 
 MEASUREMENTS = "m.jsonl"
 
@@ -59,6 +60,56 @@ def test_each_form_is_what_it_says(client, measurements):
     assert ElementTree.fromstring(send(client, content, format="cot").content).tag == "event"
     assert send(client, content, format="png").content.startswith(b"\x89PNG")
     assert b"<html" in send(client, content, format="html").content
+
+
+def test_an_answer_says_what_was_heard_when_and_where_and_how_well_it_could_be_known(client, measurements):
+    (fix,) = send(client, measurements()).json()["fixes"]
+    assert fix["frequency_hz"] == 150e6
+    assert fix["time_utc"] is None
+    assert {each["name"]: (each["latitude_deg"], each["longitude_deg"]) for each in fix["receivers"]} == RECEIVERS
+    assert 1 < fix["bound_m"] < 500
+
+
+def test_measurements_may_be_sent_as_json(client, measurements):
+    row = json.loads(measurements().splitlines()[0])
+    sent = client.post("locate", json={"observations": [row]})
+    assert sent.status_code == 200
+    (fix,), (same,) = sent.json()["fixes"], send(client, measurements()).json()["fixes"]
+    assert fix["latitude_deg"] == same["latitude_deg"]
+
+
+def test_arrival_times_in_json_keep_the_digits_that_a_float_has_not(client, measurements):
+    row = json.loads(measurements().splitlines()[0])
+    text = json.dumps(row)
+    for each in row["measurements"]:
+        text = text.replace(f'"toa_s": {each["toa_s"]}', f'"toa_s": {1_700_000_000 + Decimal(each["toa_s"]):.12f}')
+    body = f'{{"observations": [{text}]}}'
+    fix = client.post("locate", content=body, headers={"Content-Type": "application/json"}).json()["fixes"][0]
+    assert fix["latitude_deg"] == pytest.approx(
+        send(client, measurements()).json()["fixes"][0]["latitude_deg"], abs=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("{", "not JSON"),
+        ("[]", "body is wrong"),
+        ('{"observation": []}', "observation"),
+        ('{"observations": [{}]}', "observations.jsonl line 1"),
+        ('{"sessions": ["x"]}', "sessions.0"),
+        ("{}", "nothing to locate"),
+    ],
+)
+def test_a_wrong_json_body_is_one_line(client, body, said):
+    answer = client.post("locate", content=body, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, said in answer.json()["detail"]) == (422, True), answer.text
+
+
+def test_a_picture_of_many_fixes_is_refused_before_they_are_located(client, measurements, monkeypatch):
+    monkeypatch.setattr(Locator, "locate", lambda *_, **__: pytest.fail("located"))
+    answer = send(client, measurements(3), format="png")
+    assert (answer.status_code, "one fix, not 3" in answer.json()["detail"]) == (422, True)
 
 
 def test_archives_are_read_by_their_content(client, measurements):

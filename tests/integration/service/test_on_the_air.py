@@ -106,6 +106,8 @@ def test_six_kiwis_and_two_dongles_are_added_recorded_and_locate_the_transmitter
         assert ended["capture"]["stage"] == "done"
         (fix,) = until(lambda: client.get("fixes", params={"job": job, "regions": True}).json()["fixes"])
         (session,) = client.get("sessions").json()["sessions"]
+        assert {"capture", "recording", "fix", "end"} <= set(_streamed(client, job))
+        assert list(air.settings.runs.glob("*/inputs/receivers.json")) == [], "it holds passwords"
         events = [(event["type"], event["message"]) for event in client.get(f"jobs/{job}/history").json()]
 
     assert (session["job"], session["id"], session["fix_state"]) == (job, fix["session"], "located")
@@ -131,6 +133,11 @@ def test_six_kiwis_and_two_dongles_are_added_recorded_and_locate_the_transmitter
     assert told["recording"] == f"session {session['id']}: 7 of 8 receivers"
     assert told["fix"].startswith(f"session {session['id']}: {fix['status']}, ")
     assert _within(fix["fix"]["region_95"], TRANSMITTER)
+
+
+def _streamed(client: TestClient, job: str) -> list[str]:
+    lines = client.get(f"jobs/{job}/events").text.splitlines()
+    return [line.removeprefix("event: ") for line in lines if line.startswith("event: ")]
 
 
 def _look_at_the_channel(client: TestClient) -> None:

@@ -9,7 +9,9 @@ import pytest
 
 from heimdall.service.api import create_app
 from heimdall.service.health import metrics
+from heimdall.service.health.load import look
 from heimdall.service.health.monitor import Degraded, Health, Probe
+from heimdall.service.health.statistics import WorkStatistics
 from heimdall.service.queue.jobs import State
 from heimdall.service.reference import settings_table
 from heimdall.service.settings import Settings
@@ -32,6 +34,9 @@ def test_every_route_is_in_the_document(settings, store):
         assert last in ROUTES or f"`/{last.rsplit('/', 1)[1]}`" in ROUTES, path
 
 
+BUSY = look(with_gpu=False)
+
+
 @pytest.mark.parametrize("state", State)
 def test_every_state_is_in_the_document(state):
     assert f"`{state}`" in JOBS
@@ -43,6 +48,8 @@ def test_every_metric_is_in_the_document():
 
     probe = Probe("gpu", look)
     probe.look()
-    text = metrics.render(metrics.registry_of(metrics.Sources(Health([probe])))).decode()
+    text = metrics.render(
+        metrics.registry_of(metrics.Sources(Health([probe]), work=WorkStatistics(), load=lambda: BUSY))
+    ).decode()
     for name in re.findall(r"^# TYPE (\w+)", text, re.MULTILINE):
         assert f"`{name}" in HEALTH, name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -24,6 +25,9 @@ app.add_typer(tokens, name="token")
 def create(
     name: Annotated[str, typer.Option(help="The person or program that will use it.")],
     role: Annotated[str, typer.Option(help="viewer, operator or admin.")] = "viewer",
+    days: Annotated[
+        float | None, typer.Option(min=1e-3, max=36_500, help="It expires after so many days; if not given, never.")
+    ] = None,
     json_: JsonOption = False,
 ) -> None:
     """Make a token and print it: it is shown this once."""
@@ -32,7 +36,7 @@ def create(
     if role not in list(Role):
         raise InputError(f"--role is {role!r}: choose {', '.join(Role)}")
     with _store() as store, store.writing() as session:
-        word = create_token(session, name, Role(role))
+        word = create_token(session, name, Role(role), days)
     print_json({"token": word, "name": name, "role": role}) if json_ else typer.echo(word)
 
 
@@ -44,12 +48,12 @@ def list_(json_: JsonOption = False) -> None:
     with _store() as store, store.reading() as session:
         found = [
             {"id": token.id, "name": token.name, "role": token.role, "created_utc": _utc(token.created_unix_s)}
-            | {"revoked_utc": _utc(token.revoked_unix_s)}
+            | _end(token.revoked_unix_s)
             for token in list_tokens(session)
         ]
     if json_:
         return print_json({"tokens": found})
-    table = Table("id", "name", "role", "created", "revoked")
+    table = Table("id", "name", "role", "created", "revoked or expired", "expires")
     for token in found:
         table.add_row(*(value or "" for value in token.values()))
     console.print(table)
@@ -62,6 +66,12 @@ def revoke(token_id: Annotated[str, typer.Argument(help="As `heimdall token list
 
     with _store() as store, store.writing() as session:
         revoke_token(session, token_id)
+
+
+def _end(revoked_unix_s: float | None) -> dict[str, str | None]:
+    is_over = revoked_unix_s is not None and revoked_unix_s <= time.time()
+    end = _utc(revoked_unix_s)
+    return {"revoked_utc": end if is_over else None, "expires_utc": None if is_over else end}
 
 
 def _store() -> AbstractContextManager[Store]:

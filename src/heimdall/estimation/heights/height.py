@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,9 @@ from numpy.typing import NDArray
 from heimdall.estimation.model import AIRBORNE, PropagationModel
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.evidence.collect import Collected
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 Values = NDArray[np.float64]
 
@@ -36,16 +40,15 @@ _MATTERS = 0.5
 class Profile:
     """What one scene's arrival times say about the height. F heights above the receivers' mean, the ground (0) first."""
 
-    above_m: Values
-    """(F,)"""
-    edge_m: Values
-    """(F,) of the cells that those aloft stand for."""
-    prior: Values
-    """(F,) probability of each cell; sums to 1."""
-    probability: Values
-    """(F,) after the measurements; sums to 1."""
-    place_m: Values
-    """(F, 2) the likeliest place at each height, as east and north on the ground below."""
+    above_m: Float[Values, " F"]
+    edge_m: Float[Values, " F"]
+    """Of the cells that those aloft stand for."""
+    prior: Float[Values, " F"]
+    """Probability of each cell; sums to 1."""
+    probability: Float[Values, " F"]
+    """After the measurements; sums to 1."""
+    place_m: Float[Values, "F 2"]
+    """The likeliest place at each height, as east and north on the ground below."""
     shift: float
     """How far the heights move the place, in standard deviations, root mean square."""
     ground_m: float

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,9 +21,12 @@ from heimdall.estimation.heights.height import (
 )
 from heimdall.estimation.likelihood import link_distance_m, link_sigma_s
 from heimdall.estimation.model import PropagationModel
-from heimdall.estimation.search import log_posterior
+from heimdall.estimation.search import LogDensityAbove, log_posterior
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.geometry import columns, surface_up_m
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 _COARSE_CELLS, _ROUGH_CELLS, _FINE_CELLS = 24, 48, 128
 _REFINEMENTS = 2
@@ -36,17 +40,31 @@ _GROUND_SIGMA_M = 100.0
 """How far the ground at the transmitter may lie above or below the receivers' mean, at least."""
 
 
-def profiles(batch: EvidenceBatch, model: PropagationModel, mode_B2: Values, *, fine: bool = False) -> list[Profile]:
+@dataclass(frozen=True, eq=False)
+class Links:
+    """Scenes under one model of their links, with the log posterior density that follows."""
+
+    batch: EvidenceBatch
+    model: PropagationModel
+    density: LogDensityAbove
+
+    def lifted(self) -> Links:
+        """The same scenes with links to a transmitter aloft."""
+        model = aloft(self.model)
+        return Links(self.batch, model, log_posterior(self.batch, model))
+
+
+def profiles(ground: Links, lifted: Links, mode_B2: Values, *, fine: bool = False) -> list[Profile]:
     """How likely each height is, with the place at its likeliest there (Laplace's approximation), for every scene.
 
     `mode_B2` is the likeliest place on the ground. A cell of height is blurred by what it does to the differences of the
     distances; with `fine` the cells are made small where the transmitter may be.
     """
-    scenes = len(batch)
+    batch, scenes = ground.batch, len(ground.batch)
     ground_B1 = np.zeros((scenes, 1))
-    _, covariance_B122 = _settled(batch, model, ground_B1, mode_B2[:, None], 0)
-    ground_log_B1 = _log_evidence(batch, model, ground_B1, ground_B1, mode_B2[:, None], covariance_B122)
-    cells, log_BF = (_fine if fine else _rough)(batch, aloft(model), mode_B2)
+    _, covariance_B122 = _settled(ground, ground_B1, mode_B2[:, None], 0)
+    ground_log_B1 = _log_evidence(ground, ground_B1, ground_B1, mode_B2[:, None], covariance_B122)
+    cells, log_BF = (_fine if fine else _rough)(lifted, mode_B2)
     log_BF = np.concatenate([ground_log_B1 + math.log(1 - ALOFT_PROBABILITY), log_BF], axis=1)
     probability_BF = np.exp(log_BF - log_BF.max(axis=1, keepdims=True))
     probability_BF /= probability_BF.sum(axis=1, keepdims=True)
@@ -89,48 +107,45 @@ class _Cells:
         return ALOFT_PROBABILITY * np.diff(np.log(self.edge_BE), axis=1) / math.log(HIGHEST_M / LOWEST_M)
 
 
-def _coarse(batch: EvidenceBatch, model: PropagationModel, mode_B2: Values) -> tuple[_Cells, Values]:
+def _coarse(links: Links, mode_B2: Values) -> tuple[_Cells, Values]:
     """Few cells, and the log of prior times evidence (B, F) of each; places as they follow from the ground's mode."""
-    edge_BE = np.tile(np.geomspace(LOWEST_M, HIGHEST_M, _COARSE_CELLS + 1), (len(batch), 1))
+    edge_BE = np.tile(np.geomspace(LOWEST_M, HIGHEST_M, _COARSE_CELLS + 1), (len(links.batch), 1))
     start_BF2 = np.repeat(mode_B2[:, None], _COARSE_CELLS, axis=1)
-    return _weighed(batch, model, edge_BE, start_BF2, _ROUNDS)
+    return _weighed(links, edge_BE, start_BF2, _ROUNDS)
 
 
-def _rough(batch: EvidenceBatch, model: PropagationModel, mode_B2: Values) -> tuple[_Cells, Values]:
+def _rough(links: Links, mode_B2: Values) -> tuple[_Cells, Values]:
     """Enough to see whether the height matters: a narrow peak would drown in the blur of coarse cells."""
-    cells, log_BF = _coarse(batch, model, mode_B2)
-    return _refined(batch, model, cells, log_BF, _ROUGH_CELLS)
+    cells, log_BF = _coarse(links, mode_B2)
+    return _refined(links, cells, log_BF, _ROUGH_CELLS)
 
 
-def _refined(
-    batch: EvidenceBatch, model: PropagationModel, cells: _Cells, log_BF: Values, count: int
-) -> tuple[_Cells, Values]:
+def _refined(links: Links, cells: _Cells, log_BF: Values, count: int) -> tuple[_Cells, Values]:
     """So many cells instead, small where the transmitter may be."""
     mass_BF = tempered(log_BF - np.log(cells.prior), cells.prior)
     edge_BE = quantiles(cells.edge_BE, mass_BF, count)
-    return _weighed(batch, model, edge_BE, _interpolated(edge_BE, cells), 1)
+    return _weighed(links, edge_BE, _interpolated(edge_BE, cells), 1)
 
 
-def _fine(batch: EvidenceBatch, model: PropagationModel, mode_B2: Values) -> tuple[_Cells, Values]:
+def _fine(links: Links, mode_B2: Values) -> tuple[_Cells, Values]:
     """Many cells, small where the transmitter may be; places as they follow from the ground's mode or, where better, from
     the middle of the receivers."""
+    batch = links.batch
     present_BN1 = batch.present[..., None]
     middle_B2 = np.sum(batch.position_enu_m[..., :2] * present_BN1, axis=1) / present_BN1.sum(axis=1)
-    (cells, log_BF), (other, other_BF) = (_coarse(batch, model, start_B2) for start_B2 in (mode_B2, middle_B2))
+    (cells, log_BF), (other, other_BF) = (_coarse(links, start_B2) for start_B2 in (mode_B2, middle_B2))
     place_BF2 = np.where((log_BF >= other_BF)[..., None], cells.place_BF2, other.place_BF2)
     cells, log_BF = replace(cells, place_BF2=place_BF2), np.maximum(log_BF, other_BF)
     for _ in range(_REFINEMENTS):
-        cells, log_BF = _refined(batch, model, cells, log_BF, _FINE_CELLS)
+        cells, log_BF = _refined(links, cells, log_BF, _FINE_CELLS)
     return cells, log_BF
 
 
-def _weighed(
-    batch: EvidenceBatch, model: PropagationModel, edge_BE: Values, start_BF2: Values, rounds: int
-) -> tuple[_Cells, Values]:
+def _weighed(links: Links, edge_BE: Values, start_BF2: Values, rounds: int) -> tuple[_Cells, Values]:
     above_BF = _middles(edge_BE)
-    place_BF2, covariance_BF22 = _settled(batch, model, above_BF, start_BF2, rounds)
+    place_BF2, covariance_BF22 = _settled(links, above_BF, start_BF2, rounds)
     cells = _Cells(edge_BE, place_BF2)
-    log_BF = _log_evidence(batch, model, above_BF, cells.width_m, place_BF2, covariance_BF22)
+    log_BF = _log_evidence(links, above_BF, cells.width_m, place_BF2, covariance_BF22)
     return cells, log_BF + np.log(cells.prior)
 
 
@@ -138,8 +153,8 @@ def _middles(edge_BE: Values) -> Values:
     return np.sqrt(edge_BE[:, 1:] * edge_BE[:, :-1])
 
 
-def _interpolated(edge_BE: Values, coarse: _Cells) -> Values:
-    """(B, F, 2) places in the middle of other cells, linear in the logarithm of the height."""
+def _interpolated(edge_BE: Values, coarse: _Cells) -> Float[Values, "B F 2"]:
+    """Places in the middle of other cells, linear in the logarithm of the height."""
     at_BF, known_BK = np.log(_middles(edge_BE)), np.log(coarse.above_m)
     return np.array(
         [
@@ -149,8 +164,8 @@ def _interpolated(edge_BE: Values, coarse: _Cells) -> Values:
     )
 
 
-def tempered(log_likelihood_BF: Values, prior_BF: Values) -> Values:
-    """(B, F) mass by which cells are placed: the posterior flattened, and a share of the prior."""
+def tempered(log_likelihood_BF: Values, prior_BF: Values) -> Float[Values, "B F"]:
+    """Mass by which cells are placed: the posterior flattened, and a share of the prior."""
     mass_BF = prior_BF * np.exp(_TEMPER * (log_likelihood_BF - log_likelihood_BF.max(axis=1, keepdims=True)))
     mass_BF = mass_BF / mass_BF.sum(axis=1, keepdims=True)
     return (1 - _PRIOR_SHARE) * mass_BF + _PRIOR_SHARE * prior_BF / prior_BF.sum(axis=1, keepdims=True)
@@ -166,41 +181,38 @@ def quantiles(edge_BE: Values, mass_BF: Values, count: int) -> Values:
 
 
 def _log_evidence(
-    batch: EvidenceBatch,
-    model: PropagationModel,
+    links: Links,
     above_BF: Values,
     width_BF: Values,
     place_BF2: Values,
     covariance_BF22: Values,
-) -> Values:
-    """(B, F) log of the posterior's integral over the place, up to a constant of the scene: Laplace's approximation."""
-    blur_BF = BLUR_OF_CELL * width_BF * rise_spread(batch, model, above_BF, place_BF2)
-    place_BF2 = place_BF2 * stretch(batch, above_BF)[..., None]
-    value_BF = log_posterior(batch, model)(place_BF2, blur_BF, above_BF)
+) -> Float[Values, "B F"]:
+    """Log of the posterior's integral over the place, up to a constant of the scene: Laplace's approximation."""
+    blur_BF = BLUR_OF_CELL * width_BF * rise_spread(links, above_BF, place_BF2)
+    place_BF2 = place_BF2 * stretch(links.batch, above_BF)[..., None]
+    value_BF = links.density(place_BF2, blur_BF, above_BF)
     return value_BF + 0.5 * np.log(np.linalg.det(covariance_BF22))
 
 
-def _settled(
-    batch: EvidenceBatch, model: PropagationModel, above_BF: Values, start_BF2: Values, rounds: int
-) -> tuple[Values, Values]:
+def _settled(links: Links, above_BF: Values, start_BF2: Values, rounds: int) -> tuple[Values, Values]:
     """The place that the arrival times fit best at each height, and its covariance (B, F, 2, 2).
 
     Gauss-Newton with Cauchy's weights, the emission time eliminated; no step is longer than the area searched.
     """
+    batch = links.batch
     scale_BF1 = stretch(batch, above_BF)[..., None]
     furthest_m = batch.half_width_m[:, None, None]
     place_BF2 = start_BF2 * scale_BF1
     for _ in range(rounds):
-        step_BF2, _ = _newton(batch, model, place_BF2, above_BF)
+        step_BF2, _ = _newton(links, place_BF2, above_BF)
         place_BF2 = place_BF2 + np.clip(step_BF2, -furthest_m, furthest_m)
-    _, covariance_BF22 = _newton(batch, model, place_BF2, above_BF)
+    _, covariance_BF22 = _newton(links, place_BF2, above_BF)
     return place_BF2 / scale_BF1, covariance_BF22
 
 
-def _newton(
-    batch: EvidenceBatch, model: PropagationModel, place_BF2: Values, above_BF: Values
-) -> tuple[Values, Values]:
+def _newton(links: Links, place_BF2: Values, above_BF: Values) -> tuple[Values, Values]:
     """A step (B, F, 2) and the covariance (B, F, 2, 2) at each height of each scene."""
+    batch, model = links.batch, links.model
     slowness = model.refractive_index / SPEED_OF_LIGHT_M_S
     around = np.array([[0.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]]) * _STEP_M
     place_BG2 = np.reshape(place_BF2[:, :, None] + around, (len(batch), -1, 2))
@@ -228,8 +240,9 @@ def _centred(value_BFN: Values, weight_BFN: Values) -> Values:
     return value_BFN - np.sum(weight_BFN * value_BFN, axis=-1, keepdims=True) / total_BF1
 
 
-def rise_spread(batch: EvidenceBatch, model: PropagationModel, above_BF: Values, place_BF2: Values) -> Values:
-    """(B, F) how much the differences between the links' distances change with the height: their root mean square."""
+def rise_spread(links: Links, above_BF: Values, place_BF2: Values) -> Float[Values, "B F"]:
+    """How much the differences between the links' distances change with the height: their root mean square."""
+    batch, model = links.batch, links.model
     higher, lower = (link_distance_m(place_BF2, batch, model, above_BF + step) for step in (_STEP_M, -_STEP_M))
     weight_B1N = (batch.has_arrival / link_sigma_s(batch, model) ** 2)[:, None]
     rate_BFN = _centred((higher - lower) / (2 * _STEP_M), weight_B1N)
@@ -237,8 +250,8 @@ def rise_spread(batch: EvidenceBatch, model: PropagationModel, above_BF: Values,
     return np.asarray(np.sqrt(square_BF / total_B1))
 
 
-def _ground_sigma_m(batch: EvidenceBatch) -> Values:
-    """(B,) standard deviation of the ground's height at the transmitter: as the receivers' own heights differ."""
+def _ground_sigma_m(batch: EvidenceBatch) -> Float[Values, " B"]:
+    """Standard deviation of the ground's height at the transmitter: as the receivers' own heights differ."""
     east, north, up = (batch.position_enu_m[..., axis] for axis in range(3))
     height_BN = up - surface_up_m(east, north, columns(batch.curvature_per_m), np.zeros_like(east))
     return np.hypot(_GROUND_SIGMA_M, np.std(height_BN, axis=1, where=batch.present))

@@ -9,7 +9,11 @@ with it (a Bayes factor, MacKay 2003, chapter 28). The second question names the
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +31,9 @@ from heimdall.estimation.power import level_log_likelihood
 from heimdall.estimation.reach import search_radius_m
 from heimdall.estimation.search import BLUR_OF_CELL, find_mode, log_posterior
 from heimdall.evidence.batch import EvidenceBatch, concatenate
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 Values = NDArray[np.float64]
 Chosen = NDArray[np.bool_]
@@ -53,14 +60,17 @@ _OUTWARDS = 1.05
 _CELLS = 24
 
 
+_shared: ContextVar[dict[object, Values] | None] = ContextVar("odds of faults", default=None)
+
+
 @dataclass(frozen=True, eq=False)
 class Misfit:
     """A contradiction among the receivers of one scene."""
 
     probability: float
     """Of a misfit of the arrival times at least as large where all is as the model has it; 1 where times cannot tell."""
-    log_odds: Values
-    """(N,) log of how much better a fault of each receiver explains its measurements; -inf for those not looked at."""
+    log_odds: Float[Values, " N"]
+    """Log of how much better a fault of each receiver explains its measurements; -inf for those not looked at."""
 
     @property
     def suspects(self) -> list[int]:
@@ -90,7 +100,7 @@ def find_misfit(evidence: EvidenceBatch, place_m: Values, model: PropagationMode
     contradicted = probability < _LEAST_PROBABILITY
     if not contradicted and np.max(first) <= 0:
         return None
-    candidates = np.argsort(-first, kind="stable")[:_MOST_CANDIDATES]
+    candidates = np.sort(np.argsort(-first, kind="stable")[:_MOST_CANDIDATES])
     log_odds = np.full(evidence.present.shape[1], -np.inf)
     log_odds[candidates] = _log_odds(evidence, model, candidates)
     misfit = Misfit(probability, log_odds)
@@ -130,8 +140,8 @@ def misfit_probability(evidence: EvidenceBatch, place_m: Values, model: Propagat
 
 def _misfits(
     exact: EvidenceBatch, late_SN: Values, kept_SN: Chosen, place_m: Values, model: PropagationModel
-) -> Values:
-    """(S,) what lateness costs the log-likelihood, the emission time fitted anew."""
+) -> Float[Values, " S"]:
+    """What lateness costs the log-likelihood, the emission time fitted anew."""
     count = len(late_SN)
     many = exact.select(np.zeros(2 * count, dtype=int))
     arrival_s = many.arrival_s + np.concatenate([np.zeros_like(late_SN), late_SN * kept_SN])
@@ -141,8 +151,8 @@ def _misfits(
     return np.asarray(value[:count] - value[count:])
 
 
-def _draw_late(sigma_N: Values, model: PropagationModel, rng: np.random.Generator) -> Values:
-    """(S, N) lateness as the model has it: clear, blocked, or astray."""
+def _draw_late(sigma_N: Values, model: PropagationModel, rng: np.random.Generator) -> Float[Values, "S N"]:
+    """Lateness as the model has it: clear, blocked, or astray."""
     shape = (_DRAWS, len(sigma_N))
     lot = rng.random(shape)
     blocked = lot < model.blocked_probability
@@ -159,8 +169,8 @@ def _some_of(timed: NDArray[np.int64], count: int, receivers: int, rng: np.rando
     return chosen
 
 
-def _first_sight(evidence: EvidenceBatch, place_m: Values, model: PropagationModel) -> Values:
-    """(N,) log odds of a fault of each receiver in time, level or both, the place as it is.
+def _first_sight(evidence: EvidenceBatch, place_m: Values, model: PropagationModel) -> Float[Values, " N"]:
+    """Log odds of a fault of each receiver in time, level or both, the place as it is.
 
     At one place times and levels are independent: what both lose is the sum of what each loses.
     """
@@ -195,8 +205,8 @@ def _left_out(
     return replace(many, has_arrival=has_arrival, has_level=has_level), _fault_density(evidence, kind)[receivers]
 
 
-def _fault_density(evidence: EvidenceBatch, kind: str) -> Values:
-    """(N,) log density of a wrong time, level or both; -inf for a receiver that has nothing there to be wrong about."""
+def _fault_density(evidence: EvidenceBatch, kind: str) -> Float[Values, " N"]:
+    """Log density of a wrong time, level or both; -inf for a receiver that has nothing there to be wrong about."""
     timed, leveled = np.asarray(evidence.has_arrival[0]), np.asarray(evidence.has_level[0])
     # A wrong time is anywhere in what light takes there and back across the area.
     time = -math.log(4 * float(evidence.half_width_m[0]) / SPEED_OF_LIGHT_M_S)
@@ -208,28 +218,66 @@ def _fault_density(evidence: EvidenceBatch, kind: str) -> Values:
 
 def _log_odds(evidence: EvidenceBatch, model: PropagationModel, receivers: NDArray[np.int64]) -> Values:
     """Log odds of a fault of each of these receivers, in its time, its level or both, the place found anew without it."""
+    known = _shared.get()
+    key = (model, receivers.tobytes(), *(each.tobytes() for each in _arrays(evidence)))
+    if known is not None and key in known:
+        return known[key]
+    kinds, _ = _odds_of_faults(evidence, model, receivers)
+    odds = np.asarray(np.logaddexp.reduce(kinds - math.log(len(_KINDS)), axis=0))
+    if known is not None:
+        known[key] = odds
+    return odds
+
+
+def _arrays(evidence: EvidenceBatch) -> list[NDArray[np.generic]]:
+    arrays: list[NDArray[np.generic]] = []
+
+    def noted(values: NDArray[np.generic]) -> NDArray[np.generic]:
+        arrays.append(values)
+        return values
+
+    evidence.changed(noted)
+    return arrays
+
+
+@contextmanager
+def shared_odds() -> Iterator[None]:
+    """Within it the odds of faults of the same evidence are found once: methods that are compared all ask for them."""
+    token = _shared.set({})
+    try:
+        yield
+    finally:
+        _shared.reset(token)
+
+
+def _odds_of_faults(
+    evidence: EvidenceBatch, model: PropagationModel, receivers: NDArray[np.int64]
+) -> tuple[Values, Values]:
+    """Log odds (kinds, R) of each kind of fault of these receivers, and the place (kinds, R, 2) found without what is wrong.
+
+    Without times a fault of both is one of the level; what leaves the same measurements is located once.
+    """
     parts = [_left_out(evidence, kind, receivers) for kind in _KINDS]
-    _, found = log_evidence(concatenate([evidence, *(without for without, _ in parts)]), model)
-    odds = np.reshape(found[1:], (len(_KINDS), -1)) + np.stack([fault for _, fault in parts]) - found[0]
-    return np.asarray(np.logaddexp.reduce(odds - math.log(len(_KINDS)), axis=0))
+    fault = np.stack([each for _, each in parts])
+    batch = concatenate([evidence, *(without for without, _ in parts)])
+    told = np.concatenate([batch.has_arrival, batch.has_level], axis=1)
+    told[1:][~np.isfinite(fault.ravel())] = told[0]
+    _, first, again = np.unique(told, axis=0, return_index=True, return_inverse=True)
+    place, value = (each[again.ravel()] for each in log_evidence(batch.select(first), model))
+    return np.reshape(value[1:], fault.shape) + fault - value[0], np.reshape(place[1:], (*fault.shape, 2))
 
 
 def fault_of(evidence: EvidenceBatch, model: PropagationModel, receiver: int) -> tuple[Fault, Values]:
     """What the receiver is wrong about, and the place (2,) without it."""
-    found, places = {}, {}
-    for kind in _KINDS:
-        without, fault = _left_out(evidence, kind, np.array([receiver]))
-        place, value = log_evidence(without, model)
-        found[kind], places[kind] = float(value[0] + fault[0]), place[0]
-    _, with_all = log_evidence(evidence, model)
-    return Fault(**{kind: value - float(with_all[0]) for kind, value in found.items()}), places["both"]
+    odds, places = _odds_of_faults(evidence, model, np.array([receiver]))
+    return Fault(*(float(each) for each in odds[:, 0])), places[_KINDS.index("both"), 0]
 
 
 def log_evidence(batch: EvidenceBatch, model: PropagationModel) -> tuple[Values, Values]:
     """The mode (B, 2), and the log of the posterior density integrated over places (B,)."""
     density = log_posterior(batch, model)
     mode, _ = find_mode(batch, density, search_radius_m(batch, model))
-    frame = frame_around(mode, batch, model, _CELLS)
+    frame = frame_around(mode, batch, model, _CELLS, density=density)
     _, size = frame.axis(_CELLS)
     log_area = (np.log(size[:, :, None]) + np.log(size[:, None, :])).reshape(len(batch), -1)
     blur_m = BLUR_OF_CELL * np.exp(0.5 * log_area) * frame.core_m[:, None]

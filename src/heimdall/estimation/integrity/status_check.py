@@ -93,9 +93,8 @@ def _qualified(fix: Fix, collected: Collected, posterior: GridPosterior) -> Fix:
 
 def _region_radius_m(posterior: GridPosterior) -> float:
     """Of the circle that is as large as the 95 % region."""
-    density = np.maximum(posterior.density_per_m2, 1e-300)
-    inside = np.log(density) >= posterior.log_threshold(0.95)
-    area_m2 = np.sum(posterior.probability[inside] / density[inside])
+    inside = posterior.log_density >= posterior.log_threshold(0.95)
+    area_m2 = np.sum(posterior.probability[inside] / posterior.density_per_m2[inside])
     return math.sqrt(float(area_m2) / math.pi)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,9 @@ from heimdall.estimation.likelihood import arrival_residual_s, link_distance_m, 
 from heimdall.estimation.model import model_of
 from heimdall.evidence.collect import collect
 from heimdall.observation import Observation
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 Values = NDArray[np.float64]
 _ROUNDS = 10
@@ -200,8 +204,8 @@ def _groups(heard_JN: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.asarray(connected_components(together_NN > 0, directed=False)[1], dtype=np.int64)
 
 
-def _same(group_N: NDArray[np.int64]) -> Values:
-    """(N, N) the matrix that takes the mean of each receiver's group."""
+def _same(group_N: NDArray[np.int64]) -> Float[Values, "N N"]:
+    """The matrix that takes the mean of each receiver's group."""
     same_NN = group_N[:, None] == group_N
     return np.asarray(same_NN / same_NN.sum(axis=1, keepdims=True))
 

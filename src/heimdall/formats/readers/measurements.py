@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import ROUND_FLOOR, Decimal, InvalidOperation
 from typing import Annotated, Any
@@ -85,9 +85,14 @@ class _Table(_Row):
         )
 
 
-def measurement_schema() -> dict[str, Any]:
+def measurement_schema(ref_template: str = "#/$defs/{model}") -> dict[str, Any]:
     """The JSON schema of one line, for whoever writes such files."""
-    return _Table.model_json_schema()
+    return _Table.model_json_schema(ref_template=ref_template)
+
+
+def line_of(row: Mapping[str, Any]) -> bytes:
+    """The line of a file for a row whose numbers were read as `Decimal`: arrival times keep all their digits."""
+    return json.dumps(row, default=str).encode() + b"\n"
 
 
 def read_measurements(name: str, content: bytes, limits: Limits | None = None) -> list[Observation]:

@@ -30,6 +30,7 @@ from heimdall.learning.run.stop import StopSignal
 from heimdall.learning.run.tracking import Tracker
 from heimdall.learning.run.training_callback import TrainingCallback
 from heimdall.recipes import Recipe
+from heimdall.runs.late_tracking import TRACKING, Tracking
 
 log = logging.getLogger(__name__)
 
@@ -66,14 +67,15 @@ class Run:
             raise
         finally:
             tracker.finish(status)
-            self._remember(tracker)  # a server that came late has given it a run by now
+            # A server that came late has given it a run by now; one that is still away is told by the service.
+            self._remember(tracker, status if tracker.behind else None)
         return bundle
 
     def _failure(self, error: RuntimeError) -> HeimdallError | None:
         return failure(error, self.folder.path, on_gpu=self.options.accelerator.used == "gpu")
 
     def _tracker(self) -> Tracker:
-        known = self.folder.read_json("tracking.json") or {}
+        known = self.folder.read_json(TRACKING) or {}
         tracker = Tracker(self.options.tracking, self.folder.path.name, known.get("run_id"))
         if known.get("run_id") is None:
             tracker.parameters(
@@ -82,8 +84,8 @@ class Run:
         self._remember(tracker)
         return tracker
 
-    def _remember(self, tracker: Tracker) -> None:
-        self.folder.write_json("tracking.json", {"run_id": tracker.run_id})
+    def _remember(self, tracker: Tracker, untold: str | None = None) -> None:
+        self.folder.write_json(TRACKING, Tracking(run_id=tracker.run_id, untold=untold).model_dump())
 
     def _bundle(self, learn: Callable[[Run, Tracker], None], tracker: Tracker) -> Path | None:
         learn(self, tracker)

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from heimdall.runs.late_tracking import experiment_of
+
 log = logging.getLogger(__name__)
 
-EXPERIMENT = "heimdall"
 OFF = "off"
 _REACH_TIMEOUT_S = 3.0
 _AGAIN_S = 60.0
@@ -47,9 +48,7 @@ class Tracker:
 
         client = MlflowClient(self._address)
         if self.run_id is None:
-            found = client.get_experiment_by_name(EXPERIMENT)
-            experiment = found.experiment_id if found else client.create_experiment(EXPERIMENT)
-            self.run_id = client.create_run(experiment, run_name=self._run_name).info.run_id
+            self.run_id = client.create_run(experiment_of(client), run_name=self._run_name).info.run_id
         else:
             client.update_run(self.run_id, status="RUNNING")
         self._client = client
@@ -74,6 +73,11 @@ class Tracker:
             self._client.log_batch(self.run_id, metrics=metrics)
 
         self._tell(log_them)
+
+    @property
+    def behind(self) -> bool:
+        """Something was not told."""
+        return bool(self._waiting)
 
     def finish(self, status: str) -> None:
         """FINISHED, FAILED or KILLED."""

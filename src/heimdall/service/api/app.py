@@ -10,14 +10,13 @@ from typing import Any
 from celery import Celery
 from fastapi import APIRouter, FastAPI, Response
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 from prometheus_client import CollectorRegistry
 
 from heimdall import __version__
-from heimdall.artifacts import Artifacts, open_artifacts
+from heimdall.artifacts import open_artifacts
 from heimdall.service.about import about
-from heimdall.service.api import problems
+from heimdall.service.api import documentation, problems
 from heimdall.service.api.fix_keeper import FixKeeper
 from heimdall.service.api.limits import BODY_LIMIT_BYTES, BodyLimit
 from heimdall.service.api.methods import HeadAsGet
@@ -39,6 +38,7 @@ from heimdall.service.concurrent_locating import Locator, RateLimit
 from heimdall.service.database.store import Store
 from heimdall.service.health import metrics, probes
 from heimdall.service.health.monitor import Health
+from heimdall.service.health.statistics import DiskRoom
 from heimdall.service.models.mlflow_sync import MlflowSync
 from heimdall.service.models.model_cache import ModelCache
 from heimdall.service.models.promotion import Promoter
@@ -72,22 +72,23 @@ _CORS: Any = {
 def create_app(settings: Settings, store: Store) -> FastAPI:
     """The database has to be migrated already."""
     celery = notifications.make_celery(settings)
-    statistics = QueueStatistics()
-    parts = _parts(settings, store, celery, statistics)
+    statistics, disk = QueueStatistics(), DiskRoom()
+    parts = _parts(settings, store, celery, statistics, disk)
     health = parts.health
     app = FastAPI(
         title="Heimdall",
         version=__version__,
         openapi_url=f"{PREFIX}/openapi.json",
-        docs_url=None,  # these pages come from another host; the service has to work with no network
+        docs_url=None,  # FastAPI's own pages come from another host
         redoc_url=None,
+        generate_unique_id_function=documentation.operation_id,
         lifespan=_lifespan(parts, health),
     )
     app.state.parts = parts
     limit_bytes = _body_limit(settings)
     together_bytes = _UPLOADS_TOGETHER * limit_bytes(_MODELS[0])
     app.add_middleware(BodyLimit, limit_bytes=limit_bytes, limit_s=settings.upload_s, together_bytes=together_bytes)
-    registry = metrics.registry_of(metrics.Sources(health, lambda: statistics))
+    registry = metrics.registry_of(metrics.Sources(health, lambda: statistics, disk=disk))
     app.add_middleware(HeadAsGet)
     if settings.cors_origins:
         app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **_CORS)
@@ -97,15 +98,17 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
     for routes in (jobs, catalogue, locate, sessions, fixes, online_receivers, receivers, models, system):
         app.include_router(routes.router, prefix=PREFIX)
     app.include_router(_health_routes(health, registry))
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's own way to change the document
+    documentation.install(app)
     return app
 
 
-def _parts(settings: Settings, store: Store, celery: Celery, statistics: QueueStatistics) -> Parts:
+def _parts(settings: Settings, store: Store, celery: Celery, statistics: QueueStatistics, disk: DiskRoom) -> Parts:
     artifacts = open_artifacts(settings.artifact_address)
     models = ModelCache(artifacts, settings.home / "warm")
     notifier = notifications.Notifier(celery)
     locator = Locator(settings, store, models)
+    mirror = MlflowSync(settings, store)
+    both = probes.of_both(settings, store, artifacts, celery, statistics, disk)
     return Parts(
         settings=settings,
         store=store,
@@ -116,8 +119,8 @@ def _parts(settings: Settings, store: Store, celery: Celery, statistics: QueueSt
         locator=locator,
         rate=RateLimit(settings.locate_per_minute),
         planner=Planner(settings),
-        health=_health(settings, store, artifacts, celery, statistics),
-        mirror=MlflowSync(settings, store),
+        health=Health([*both, *probes.of_api(store, settings.lease_s, mirror.check)]),
+        mirror=mirror,
         promoter=Promoter(settings, store, models, notifier),
         refresher=Refresher(settings, store),
         fix_keeper=FixKeeper(settings, store, locator),
@@ -136,13 +139,6 @@ def _body_limit(settings: Settings) -> Callable[[str], int]:
         return upload_bytes if path.startswith(_UPLOADS) else BODY_LIMIT_BYTES
 
     return limit_bytes
-
-
-def _health(
-    settings: Settings, store: Store, artifacts: Artifacts, celery: Celery, statistics: QueueStatistics
-) -> Health:
-    both = probes.of_both(settings, store, artifacts, celery, statistics)
-    return Health([*both, *probes.of_api(store, settings.lease_s)])
 
 
 def _lifespan(parts: Parts, health: Health) -> Any:
@@ -182,17 +178,3 @@ def _health_routes(health: Health, registry: CollectorRegistry) -> APIRouter:
         return Response(metrics.render(registry), media_type=metrics.CONTENT_TYPE)
 
     return router
-
-
-def _openapi(app: FastAPI) -> dict[str, Any]:
-    """FastAPI's document, with our shape of errors in place of its own."""
-    if app.openapi_schema is None:
-        document = get_openapi(
-            title=app.title, version=app.version, routes=app.routes, description="Locate transmitters; train networks."
-        )
-        schemas = document["components"]["schemas"]
-        for name in ("HTTPValidationError", "ValidationError"):
-            schemas.pop(name, None)
-        schemas["Problem"] = problems.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-        app.openapi_schema = document
-    return app.openapi_schema

@@ -64,7 +64,9 @@ def _require(needed: Role) -> Callable[..., Principal]:
         with parts.store.reading() as session:
             principal = identify(session, given.credentials, parts.settings)
         if principal is None:
-            raise UnauthenticatedError("the token is unknown or revoked: `heimdall token create` makes a new one")
+            raise UnauthenticatedError(
+                "the token is unknown, revoked or expired: `heimdall token create` makes a new one"
+            )
         request.state.who = principal.name
         if not principal.role.covers(needed):
             raise ForbiddenError(

@@ -2,24 +2,100 @@
 
 from __future__ import annotations
 
+import io
+import json
+from decimal import Decimal
 from typing import Any
 
 from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.datastructures import UploadFile
 
 from heimdall.errors import InputError
+from heimdall.formats.readers.measurements import line_of, measurement_schema
+from heimdall.formats.readers.read import MEASUREMENT_SUFFIXES
+from heimdall.service.errors import TooLargeError
+from heimdall.service.queue.request_base import Id
 from heimdall.service.storage.uploads import Upload
+from heimdall.validation import complaint
 
 FIELD = "files"
 _MOST_FIELDS = 16
+_JSON = "application/json"
+_DOCUMENT_BYTES = 16_000_000
+"""Read in memory; the most observations that a request may locate take a quarter of it."""
 
 
-def form_of(description: str, *, required: bool = True) -> dict[str, Any]:
-    """For a route's `openapi_extra`: the route reads the form itself, after its other checks."""
+class Document(BaseModel):
+    """What to locate, as JSON."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    observations: list[dict[str, Any]] = Field(default_factory=list)
+    sessions: list[Id] = Field(default_factory=list, max_length=100)
+
+
+def measurement_schemas() -> dict[str, Any]:
+    """Of a row of measurements, for the components of the API's document."""
+    row = measurement_schema(_COMPONENT)
+    parts = row.pop("$defs", {})
+    return {_NAMES.format(model=name): schema for name, schema in (parts | {"Row": row}).items()}
+
+
+_NAMES = "Measured{model}"
+_COMPONENT = f"#/components/schemas/{_NAMES}"
+DOCUMENT_SCHEMA = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "observations": {
+            "type": "array",
+            "items": {"$ref": _COMPONENT.format(model="Row")},
+            "description": "Rows as in the lines of a measurement file.",
+        },
+        "sessions": {
+            "type": "array",
+            "items": {"type": "string", "pattern": "^[0-9a-f]{16}$"},
+            "maxItems": 100,
+            "description": "Ids of stored sessions.",
+        },
+    },
+}
+
+
+def form_of(description: str, *, required: bool = True, document: dict[str, Any] | None = None) -> dict[str, Any]:
+    """For a route's `openapi_extra`: the route reads the form, or the document, itself, after its other checks."""
     files = {"type": "array", "items": {"type": "string", "format": "binary"}, "description": description}
     schema = {"type": "object", "properties": {FIELD: files}, "required": [FIELD] if required else []}
-    return {"requestBody": {"required": required, "content": {"multipart/form-data": {"schema": schema}}}}
+    content = {"multipart/form-data": {"schema": schema}}
+    if document is not None:
+        content[_JSON] = {"schema": document}
+    return {"requestBody": {"required": required, "content": content}}
+
+
+async def receive(request: Request, upload: Upload) -> tuple[int, list[str]]:
+    """Put what was sent into the upload, files or a document: how many files, and the stored sessions it names."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _JSON:
+        return await receive_files(request, upload), []
+    body = await request.body()
+    document = await run_in_threadpool(_document, body)
+    if not document.observations:
+        return 0, document.sessions
+    lines = b"".join(map(line_of, document.observations))
+    await run_in_threadpool(upload.add, f"observations{MEASUREMENT_SUFFIXES[0]}", io.BytesIO(lines))
+    return 1, document.sessions
+
+
+def _document(body: bytes) -> Document:
+    if len(body) > _DOCUMENT_BYTES:
+        raise TooLargeError(f"a JSON body may have {_DOCUMENT_BYTES / 1e6:g} MB: send a measurement file instead")
+    try:
+        return Document.model_validate(json.loads(body, parse_float=Decimal))
+    except ValidationError as error:
+        raise InputError(f"the body is wrong: {complaint(error)}") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"the body is not JSON: {error}") from error
 
 
 async def receive_files(request: Request, upload: Upload) -> int:

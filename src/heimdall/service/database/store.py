@@ -249,7 +249,9 @@ class Token(Base):
     role: Mapped[str] = mapped_column(String(16))
     sha256: Mapped[str] = mapped_column(String(64), unique=True)
     created_unix_s: Mapped[float] = mapped_column(insert_default=now_unix_s())
-    revoked_unix_s: Mapped[float | None]
+    revoked_unix_s: Mapped[float | None] = mapped_column(
+        doc="From then on it is not taken; one that expires says so here."
+    )
 
 
 class SignIn(Base):

@@ -15,6 +15,7 @@ from heimdall.errors import HeimdallError
 from heimdall.service.database.store import Store, Worker, now_unix_s
 from heimdall.service.health.gpu import GpuState, describe
 from heimdall.service.health.monitor import Degraded, Look, Probe
+from heimdall.service.health.statistics import DiskRoom
 from heimdall.service.hosting import how_to_start_a_worker
 from heimdall.service.queue import notifications
 from heimdall.service.queue.jobs import QueueStatistics, count_queue
@@ -44,9 +45,10 @@ def of_both(
     artifacts: Artifacts,
     app: Celery,
     statistics: QueueStatistics,
+    disk: DiskRoom,
     worker: str | None = None,
 ) -> Sequence[Probe]:
-    """`statistics` is kept up to date; `worker` is the one that must answer, None: any."""
+    """`statistics` and `disk` are kept up to date; `worker` is the one that must answer, None: any."""
     return [
         Probe("database", look_at_database(store, statistics, settings.lease_s)),
         Probe("broker", notifications.look_at_broker(app, settings.broker_folder if settings.broker is None else None)),
@@ -55,7 +57,7 @@ def of_both(
             notifications.look_at_workers(app, worker) if worker else _wished(notifications.look_at_workers(app)),
         ),
         Probe("artifacts", artifacts.check, every_s=15.0),
-        Probe("disk", look_at_disk(settings.home, settings.disk_free_min_gb)),
+        Probe("disk", look_at_disk(settings.home, settings.disk_free_min_gb, disk)),
     ]
 
 
@@ -67,8 +69,11 @@ def of_worker(settings: Settings, supervisor: Moves, gpu: KnowsGpu) -> Sequence[
     ]
 
 
-def of_api(store: Store, lease_s: float) -> Sequence[Probe]:
-    return [Probe("gpu", look_at_workers_gpu(store, lease_s))]
+def of_api(store: Store, lease_s: float, mlflow: Look) -> Sequence[Probe]:
+    return [
+        Probe("gpu", look_at_workers_gpu(store, lease_s)),
+        Probe("mlflow", mlflow, every_s=15.0, limit_s=10.0),
+    ]
 
 
 def look_at_database(store: Store, statistics: QueueStatistics, lease_s: float) -> Look:
@@ -81,10 +86,12 @@ def look_at_database(store: Store, statistics: QueueStatistics, lease_s: float) 
     return look
 
 
-def look_at_disk(folder: Path, free_min_gb: float) -> Look:
+def look_at_disk(folder: Path, free_min_gb: float, room: DiskRoom) -> Look:
     def look() -> str:
         folder.mkdir(parents=True, exist_ok=True)
-        free_gb = shutil.disk_usage(folder).free / 1e9
+        usage = shutil.disk_usage(folder)
+        room.free_bytes, room.total_bytes = usage.free, usage.total
+        free_gb = usage.free / 1e9
         if free_gb < free_min_gb:
             raise HeimdallError(f"{free_gb:.2f} GB free at {folder}, {free_min_gb:g} GB wanted: delete old runs")
         return f"{free_gb:.1f} GB free at {folder}"

@@ -18,8 +18,10 @@ from urllib.parse import urlsplit
 
 from heimdall.doctor.program import ProgramOutput, run_program
 from heimdall.errors import HeimdallError
+from heimdall.runs.late_tracking import experiment_of, read_tracking, tell_later, untold
 from heimdall.service.database.migrate import opened
 from heimdall.service.database.store import Model, Store
+from heimdall.service.health.monitor import Degraded
 from heimdall.service.models import registry
 from heimdall.service.models.model_cache import CHAMPION, champion_of
 from heimdall.service.settings import Settings, load_settings
@@ -34,7 +36,8 @@ _LIMIT_S = 180.0
 _LOOK_EVERY_S = 5.0
 _AGAIN_S = 120.0
 _REACH_S = 3.0
-Seen = tuple[tuple[str, ...], str | None]
+Seen = tuple[tuple[str, ...], str | None, tuple[str, ...]]
+"""Ids of the models, of the champion, and of the trainings that MLflow has not heard the end of."""
 
 
 class MlflowSync(threading.Thread):
@@ -47,7 +50,8 @@ class MlflowSync(threading.Thread):
         self._settings = settings
         self._store = store
         self._run = run
-        self._done: Seen | None = ((), None)
+        self._done: Seen | None = ((), None, ())
+        self._failed = False
         self._stop_asked = threading.Event()
         self.said = "nothing to send to MLflow yet"
 
@@ -61,7 +65,7 @@ class MlflowSync(threading.Thread):
 
     def look(self) -> bool:
         """Mirror if something is new; False where that failed."""
-        seen = _seen(self._store)
+        seen = self._seen()
         if seen is None or seen == self._done:
             return True
         answer = self._run([sys.executable, "-m", "heimdall.service.models.mlflow_sync"], _LIMIT_S)
@@ -70,18 +74,28 @@ class MlflowSync(threading.Thread):
         self.said = lines[-1] if lines else f"exit {answer.code}"
         log.log(logging.INFO if worked else logging.WARNING, "mlflow: %s", self.said)
         self._done = seen if worked else self._done
+        self._failed = not worked
         return worked
 
+    def check(self) -> str:
+        """For whoever asks about health. Raises Degraded while MLflow is away: nothing waits for it."""
+        try:
+            _check_reachable(self._settings.mlflow_address)
+        except HeimdallError as error:
+            raise Degraded(f"{error}; models and figures are told to it later") from error
+        if self._failed:
+            raise Degraded(f"models and figures are told to it later: {self.said}")
+        return self.said
 
-def _seen(store: Store) -> Seen | None:
-    try:
-        with store.reading() as session:
-            champion = champion_of(session)
-            models = tuple(sorted(model.id for model in registry.find(session)))
-    except Exception as error:  # whatever the database has: the next look may find it well again
-        log.debug("no look at the models: %s", error)
-        return None
-    return models, None if champion is None else champion.id
+    def _seen(self) -> Seen | None:
+        try:
+            with self._store.reading() as session:
+                champion = champion_of(session)
+                models = tuple(sorted(model.id for model in registry.find(session)))
+        except Exception as error:  # whatever the database has: the next look may find it well again
+            log.debug("no look at the models: %s", error)
+            return None
+        return models, None if champion is None else champion.id, untold(self._settings.runs)
 
 
 def mirror(settings: Settings, store: Store) -> str:
@@ -102,8 +116,9 @@ def mirror(settings: Settings, store: Store) -> str:
             versions[model.id] = _create(client, settings, model)
     if champion is not None:
         client.set_registered_model_alias(REGISTERED, CHAMPION, versions[champion.id])
+    told = tell_later(client, settings.runs)
     words = "no champion" if champion is None else f"champion is version {versions[champion.id]}"
-    return f"{len(models)} models of {REGISTERED}, {words}"
+    return f"{len(models)} models of {REGISTERED}, {words}" + (f"; told of {told} trainings" if told else "")
 
 
 def _versions(client: Any) -> dict[str, str]:
@@ -112,28 +127,39 @@ def _versions(client: Any) -> dict[str, str]:
 
 
 def _create(client: Any, settings: Settings, model: Model) -> str:
-    """Its source is where the bundle is downloaded: MLflow takes no folder that it does not own."""
+    """Its source is a run: MLflow takes neither a folder that it does not own nor the address of another server."""
     host = "localhost" if settings.host in ("0.0.0.0", "::") else settings.host
+    bundle = f"http://{host}:{settings.port}/api/v1/models/{model.id}/bundle"
+    run_id = _mlflow_run(client, settings, model) or _run_for(client, model)
     version = client.create_model_version(
         name=REGISTERED,
-        source=f"http://{host}:{settings.port}/api/v1/models/{model.id}/bundle",
-        run_id=_mlflow_run(settings, model),
-        tags={_ID: model.id, "sha256": model.sha256, "name": model.name},
+        source=f"runs:/{run_id}/{model.name}",
+        run_id=run_id,
+        tags={_ID: model.id, "sha256": model.sha256, "name": model.name, "bundle": bundle},
         description=f"{model.name}, {json.dumps(model.scores)}",
     )
     return str(version.version)
 
 
-def _mlflow_run(settings: Settings, model: Model) -> str | None:
-    """The run that the training told its metrics to."""
-    if model.job_id is None:
-        return None
+def _mlflow_run(client: Any, settings: Settings, model: Model) -> str | None:
+    """The run that the training told its metrics to; None where this MLflow has none."""
+    from mlflow.exceptions import MlflowException
+
+    run_id = None if model.job_id is None else read_tracking(run_folder(settings, model.job_id)).run_id
     try:
-        document = json.loads((run_folder(settings, model.job_id).path / "tracking.json").read_bytes())
-    except (OSError, ValueError):
+        return None if run_id is None else client.get_run(run_id).info.run_id
+    except MlflowException:
         return None
-    run_id = document.get("run_id") if isinstance(document, dict) else None
-    return run_id if isinstance(run_id, str) else None
+
+
+def _run_for(client: Any, model: Model) -> str:
+    """A run for a model that comes from elsewhere."""
+    run = client.create_run(experiment_of(client), run_name=model.name, tags={_ID: model.id})
+    for name, score in model.scores.items():
+        if isinstance(score, int | float):
+            client.log_metric(run.info.run_id, name, float(score))
+    client.set_terminated(run.info.run_id)
+    return str(run.info.run_id)
 
 
 def _check_reachable(address: str) -> None:

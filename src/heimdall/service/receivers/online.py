@@ -15,10 +15,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from heimdall.capture.access import Access
-from heimdall.capture.address import SOAPY, parse_address
+from heimdall.capture.address import NAME, SOAPY, parse_address
 from heimdall.capture.faults import Fault
 from heimdall.capture.interface import Target
-from heimdall.capture.listing import NAME, ListedReceiver, ReceiverList, free_name
+from heimdall.capture.listing import ListedReceiver, ReceiverList, free_name
 from heimdall.capture.probing import Probed, probe_all
 from heimdall.errors import InputError
 from heimdall.observation import Place

@@ -21,6 +21,7 @@ from heimdall.formats.readers.read import read_observations
 from heimdall.formats.readers.sigmf import BANDWIDTH_KEY, FREQUENCY_KEY
 from heimdall.formats.readers.sigmf_accounts import RECEIVERS_KEY
 from heimdall.formats.readers.source import COLLECTION_SUFFIX
+from heimdall.formats.wording import frequency_text
 from heimdall.runs import run_archive
 from heimdall.service.database.store import Job, JobEvent, Store, StoredSession
 from heimdall.service.settings import Settings
@@ -59,7 +60,7 @@ def store_recording(store: Store, settings: Settings, artifacts: Artifacts, job:
     _keep(settings, artifacts, stored, path)
     try:
         with store.writing() as session:
-            stored.name = job.name if job.arguments.get("name") else sessions.distinct(session, stored.name)
+            stored.name = sessions.distinct(session, stored.name)
             session.add(stored)
             session.add(JobEvent(job_id=job.id, type="recording", message=_told(stored)))
     except IntegrityError:
@@ -81,7 +82,7 @@ def _of(job_id: str) -> Any:
 def _row(job: Job, path: Path, summary: sessions.Summary) -> StoredSession:
     return StoredSession(
         id=secrets.token_hex(8),
-        name=sessions.default_name(summary),
+        name=_name(job, summary),
         created_by=job.created_by,
         size_bytes=size_of(path),
         summary=summary.model_dump(mode="json"),
@@ -91,6 +92,15 @@ def _row(job: Job, path: Path, summary: sessions.Summary) -> StoredSession:
         fix_state=WAITING,
         pinned=False,
     )
+
+
+def _name(job: Job, summary: sessions.Summary) -> str:
+    """What people called the job, else the frequency; and when it was recorded."""
+    usual = sessions.default_name(summary)
+    nameless = f"{job.kind} {frequency_text(job.arguments.get('frequency_hz', summary.frequency_hz[0]))}"
+    if job.name == nameless or summary.first_utc is None:
+        return usual
+    return f"{job.name}, {summary.first_utc:%Y-%m-%d %H:%M}"
 
 
 def _recorded(path: Path) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from heimdall.errors import HeimdallError
 from heimdall.runs import run_archive
 from heimdall.runs.reader import Result, RunReader
 from heimdall.service.database.store import Job
+from heimdall.service.health.statistics import LEASE_LOST
 from heimdall.service.queue import leases
 from heimdall.service.queue.jobs import State, record
 from heimdall.service.queue.leases import Bundle, Ending, Outcome
@@ -66,7 +67,7 @@ class Attempt:
         state = self._keep_lease()
         if state is None:
             log.error("job %s: the lease is gone and another worker may have the job: stopping", self.job.id)
-            return not self._gone()
+            return not self._lost()
         if state is State.CANCELLING:
             self._ask_stop("cancelled", self._tools.settings.cancel_grace_s)
         elif state is State.PAUSING:
@@ -110,7 +111,10 @@ class Attempt:
         return state
 
     def _columns(self) -> dict[str, Any]:
-        return self._news.columns() | (self._carrier.columns() if self._carrier is not None else {})
+        columns = self._news.columns()
+        if columns.get("step") is not None:
+            self._tools.statistics.step(self.job.id, columns["step"])
+        return columns | (self._carrier.columns() if self._carrier is not None else {})
 
     def _left(self, outcome: Outcome) -> bool:
         """What was recorded is stored, and what another machine would need to go on is where it is wanted."""
@@ -240,6 +244,13 @@ class Attempt:
     def _hindered(self, what: str, error: BaseException) -> Outcome:
         return self._no_room() if disk.is_disk_full(error) else Outcome(Ending.LOST, f"{what}: {error}")
 
+    def _lost(self) -> bool:
+        """As `_gone`, of an attempt whose job may be another's by now."""
+        if not self._gone():
+            return False
+        self._tools.statistics.end(self.job.id, self.job.kind, LEASE_LOST)
+        return True
+
     def _gone(self) -> bool:
         """Kill the program; True once it is."""
         if self._process is None or self._process.poll() is not None:
@@ -249,11 +260,14 @@ class Attempt:
 
     def _conclude(self, outcome: Outcome) -> None:
         columns = self._columns()
+        launch.forget_receivers(self._folder)
         with self._tools.store.writing() as session:
             leases.renew(session, self.job.id, self._lease, **columns)
             state = leases.conclude(session, self.job.id, self._lease, outcome)
         if self._carrier is not None:
             self._carrier.told(state is not None)
+        how = LEASE_LOST if state is None else outcome.ending.value
+        self._tools.statistics.end(self.job.id, self.job.kind, how)
         log.info("job %s: %s (%s)", self.job.id, state or "held by another", outcome.message)
 
 

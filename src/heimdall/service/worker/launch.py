@@ -18,6 +18,7 @@ from heimdall.errors import InputError
 from heimdall.runs import run_archive
 from heimdall.runs.reader import Result, RunReader
 from heimdall.service.database.store import Job, Model, Store
+from heimdall.service.health.statistics import WorkStatistics
 from heimdall.service.queue import job_requests
 from heimdall.service.queue.leases import Bundle
 from heimdall.service.queue.request_base import Places
@@ -33,6 +34,8 @@ from heimdall.validation import complaint
 
 TRUST = 0.6
 """Part of the lease after which a program without news of it is killed; a heartbeat and a slow commit fit in the rest."""
+
+_RECEIVERS = "inputs/receivers.json"
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class Tools:
     executor: Executor
     gpu_reason: Callable[[], str | None]
     """Why this worker has no usable GPU, or None."""
+    statistics: WorkStatistics = field(default_factory=WorkStatistics)
 
 
 def command_for(job: Job, folder: RunReader, tools: Tools) -> list[str]:
@@ -149,7 +153,7 @@ def _receivers(folder: RunReader, tools: Tools) -> Path:
     settings = tools.settings
     with tools.store.reading() as session:
         known = [online.listed(each) for each in online.find(session) if each.enabled]
-    path = folder.path / "inputs" / "receivers.json"
+    path = folder.path / _RECEIVERS
     listing.save(
         path,
         ReceiverList(
@@ -157,6 +161,11 @@ def _receivers(folder: RunReader, tools: Tools) -> Path:
         ),
     )
     return path
+
+
+def forget_receivers(folder: RunReader) -> None:
+    """Leave no password behind once the program has ended."""
+    (folder.path / _RECEIVERS).unlink(missing_ok=True)
 
 
 def _environment(job: Job, slot: Slot, settings: Settings, hidden: Hidden) -> dict[str, str]:

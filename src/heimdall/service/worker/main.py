@@ -23,6 +23,7 @@ from heimdall.service.health import metrics, probes
 from heimdall.service.health.gpu import GpuWatch, NoGpuWatch, watch_gpu
 from heimdall.service.health.monitor import Health, Probe
 from heimdall.service.health.server import HealthServer
+from heimdall.service.health.statistics import DiskRoom
 from heimdall.service.queue import notifications
 from heimdall.service.queue.jobs import QueueStatistics
 from heimdall.service.settings import Settings
@@ -126,10 +127,11 @@ def _assemble(settings: Settings, store: Store, owner: str) -> _Parts:
         settings, store, artifacts, owner, lambda: gpu.state, lambda: health.hindrance("disk", "artifacts")
     )
     app = notifications.make_celery(settings, supervisor.ring)
-    statistics = QueueStatistics()
+    statistics, disk = QueueStatistics(), DiskRoom()
+    announcer = WorkerHeartbeat(settings, store, lambda: gpu.state)
     health = Health(
         [
-            *probes.of_both(settings, store, artifacts, app, statistics, settings.worker),
+            *probes.of_both(settings, store, artifacts, app, statistics, disk, settings.worker),
             *probes.of_worker(settings, supervisor, gpu),
             Probe("secrets", look_at_secrets(settings), every_s=60.0),
         ]
@@ -138,10 +140,11 @@ def _assemble(settings: Settings, store: Store, owner: str) -> _Parts:
         settings.health_host,
         settings.health_port,
         health,
-        metrics.Sources(health, lambda: statistics, lambda: supervisor.running),
+        metrics.Sources(
+            health, lambda: statistics, lambda: supervisor.running, disk, supervisor.statistics, announcer.load
+        ),
         lambda: supervisor.stuck_s < probes.STUCK_AFTER_S,
     )
-    announcer = WorkerHeartbeat(settings, store, lambda: gpu.state)
     back = ReturnWatch(store, settings.stands_in_for, end_this_process) if settings.stands_in_for else None
     return _Parts(app, supervisor, gpu, health, server, announcer, back)
 

@@ -18,6 +18,7 @@ from heimdall.artifacts import Artifacts
 from heimdall.service.database.store import Job, Store
 from heimdall.service.health.gpu import GpuState
 from heimdall.service.health.load import memory_limit_gb
+from heimdall.service.health.statistics import WorkStatistics
 from heimdall.service.outage import database_outage
 from heimdall.service.queue import leases
 from heimdall.service.queue.leases import Claimant
@@ -68,6 +69,10 @@ class Supervisor(threading.Thread):
     def stuck_s(self) -> float:
         """Since the last round began."""
         return time.monotonic() - self._round_s
+
+    @property
+    def statistics(self) -> WorkStatistics:
+        return self._tools.statistics
 
     @property
     def running(self) -> list[Job]:
@@ -163,6 +168,7 @@ class Supervisor(threading.Thread):
         while (taken := self._take_one()) is not None:
             slot, job = taken
             log.info("job %s: %s on %s, attempt %d", job.id, job.kind, slot.name, job.attempts)
+            self._tools.statistics.started[job.kind] += 1
             self._attempts.append(Attempt(job, slot, self._tools))
 
     def _is_hindered(self) -> bool:

@@ -14,7 +14,7 @@ from heimdall.service.about import versions
 from heimdall.service.database.store import Store, Worker, now_unix_s
 from heimdall.service.health import doctor_report
 from heimdall.service.health.gpu import UNKNOWN, GpuState
-from heimdall.service.health.load import LoadWatch
+from heimdall.service.health.load import Load, LoadWatch
 from heimdall.service.outage import database_outage
 from heimdall.service.settings import Settings
 from heimdall.service.worker.supervisor import gpu_memory_gb, memory_gb
@@ -33,6 +33,10 @@ class WorkerHeartbeat(threading.Thread):
         self._examined_s = float("-inf")
         self._examination: dict[str, Any] | None = None
         self._stop_asked = threading.Event()
+
+    def load(self) -> Load | None:
+        """Of this machine, as last seen."""
+        return self._load.last
 
     def run(self) -> None:
         self._load.start()

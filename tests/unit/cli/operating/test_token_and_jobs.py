@@ -6,10 +6,11 @@ import json
 import os
 
 import pytest
+from sqlalchemy import update
 
 from heimdall.cli import main
 from heimdall.service.auth import Role, identify
-from heimdall.service.database.store import Store
+from heimdall.service.database.store import Store, Token
 from heimdall.service.settings import load_settings
 
 
@@ -45,6 +46,23 @@ def test_a_listed_token_can_be_revoked(heimdall):
     assert (token["name"], token["role"], token["revoked_utc"]) == ("anna", "viewer", None)
     assert heimdall("token", "revoke", token["id"])[0] == 0
     assert json.loads(heimdall("token", "list", "--json")[1])["tokens"][0]["revoked_utc"]
+
+
+def test_a_token_may_expire(heimdall, monkeypatch):
+    code, word, _ = heimdall("token", "create", "--name", "guest", "--days", "2")
+    assert code == 0
+    (token,) = json.loads(heimdall("token", "list", "--json")[1])["tokens"]
+    assert (token["revoked_utc"], token["expires_utc"] > token["created_utc"]) == (None, True)
+    settings = load_settings()
+    store = Store(settings.database)
+    for days_ago, known in ((0, True), (3, False)):
+        with store.writing() as session:
+            session.execute(update(Token).values(revoked_unix_s=Token.revoked_unix_s - days_ago * 86_400))
+        with store.reading() as session:
+            assert (identify(session, word.strip(), settings) is not None) is known
+    store.close()
+    (token,) = json.loads(heimdall("token", "list", "--json")[1])["tokens"]
+    assert (token["expires_utc"], token["revoked_utc"] is not None) == (None, True)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from heimdall.estimation.integrity import consistency
 from heimdall.estimation.integrity.consistency import find_misfit, misfit_probability
 from heimdall.estimation.integrity.misplacement import coarseness, corrections
 from heimdall.estimation.model import model_of
@@ -130,6 +131,37 @@ def test_three_times_say_that_they_cannot_check_each_other(make_observation: Mak
 def test_other_methods_are_checked_as_well(make_observation: MakeObservation) -> None:
     wrong = shifted(make_observation(SIX), 2, toa_s=80e-6)
     assert next(by_least_squares.locate_each([wrong])).fix.status is Status.INCONSISTENT
+
+
+def test_methods_that_are_compared_find_the_odds_of_the_same_evidence_once(
+    make_observation: MakeObservation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evidence = collect(shifted(make_observation(SIX), 2, toa_s=80e-6)).evidence
+    searched = []
+    log_evidence = consistency.log_evidence
+    monkeypatch.setattr(
+        consistency, "log_evidence", lambda *asked: (searched.append(len(asked[0])), log_evidence(*asked))[1]
+    )
+    place, model = np.zeros(2), model_of(collect(make_observation(SIX)))
+    with consistency.shared_odds():
+        misfits = [find_misfit(replace(evidence), place, model) for _ in range(2)]
+    misfits.append(find_misfit(evidence, place, model))
+    assert len(searched) == 2
+    assert all(np.array_equal(misfit.log_odds, misfits[0].log_odds) for misfit in misfits if misfit and misfits[0])
+
+
+def test_without_times_each_receiver_is_left_out_once(
+    make_observation: MakeObservation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evidence = collect(shifted(make_observation(SIX), 4, rssi_dbm=-60.0)).evidence
+    evidence = replace(evidence, has_arrival=np.zeros_like(evidence.has_arrival))
+    searched = []
+    log_evidence = consistency.log_evidence
+    monkeypatch.setattr(
+        consistency, "log_evidence", lambda *asked: (searched.append(len(asked[0])), log_evidence(*asked))[1]
+    )
+    assert find_misfit(evidence, np.zeros(2), model_of(collect(make_observation(SIX)))) is not None
+    assert searched == [1 + len(SIX)]
 
 
 def test_the_probability_of_a_misfit_falls_with_the_fault(make_observation: MakeObservation) -> None:

@@ -15,6 +15,7 @@ from heimdall.service.health import metrics, probes
 from heimdall.service.health.gpu import GpuState, GpuWatch, NoGpuWatch
 from heimdall.service.health.monitor import FIRST_ANSWER_S, Degraded, Health, Probe, Status
 from heimdall.service.health.server import HealthServer
+from heimdall.service.health.statistics import DiskRoom
 from heimdall.service.queue.jobs import QueueStatistics
 
 
@@ -210,6 +211,6 @@ def test_a_taken_port_is_told_in_one_line(serve):
 
 
 def test_a_full_disk_is_told_with_how_much_is_free(tmp_path):
-    assert "GB free" in probes.look_at_disk(tmp_path, 0.0)()
+    assert "GB free" in probes.look_at_disk(tmp_path, 0.0, DiskRoom())()
     with pytest.raises(HeimdallError, match="delete old runs"):
-        probes.look_at_disk(tmp_path, 1e9)()
+        probes.look_at_disk(tmp_path, 1e9, DiskRoom())()

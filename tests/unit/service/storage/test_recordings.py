@@ -81,6 +81,15 @@ def test_a_recording_becomes_a_session_that_waits_to_be_located(store, settings,
     assert flaws["full"] == "all its 4 slots are taken"
 
 
+def test_a_recording_is_called_as_its_job_was(store, settings, job, run, keep):
+    job.name = "pirate"
+    keep(put(run, "20260101T000000Z"))
+    keep(put(run, "20260101T000001Z"))
+    with store.reading() as session:
+        names = sorted(stored.name for stored in recordings.of_job(session, job.id))
+    assert names == ["pirate, 2026-01-01 00:00", "pirate, 2026-01-01 00:00 (2)"]
+
+
 def test_a_kill_between_the_row_and_the_end_of_the_folder_doubles_nothing(store, job, run, keep):
     keep(put(run, "20260101T000000Z"))
     again = put(run, "20260101T000000Z")

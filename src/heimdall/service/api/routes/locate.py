@@ -10,15 +10,15 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 
 from heimdall.errors import HeimdallError, InputError
 from heimdall.locating import Method
 from heimdall.observation import Observation
+from heimdall.service.api.fix_views import FixesView, fixes_document
 from heimdall.service.api.parts import Parts, UsesParts, Viewer
 from heimdall.service.api.problems import documented
-from heimdall.service.api.uploading import form_of, receive_files
+from heimdall.service.api.uploading import DOCUMENT_SCHEMA, form_of, receive
 from heimdall.service.concurrent_locating import Deadline, LocatedSession
 from heimdall.service.database.store import StoredSession
 from heimdall.service.queue.request_base import Id
@@ -52,55 +52,6 @@ MEDIA_TYPES = {
 }
 
 
-class ReceiverView(BaseModel):
-    name: str
-    used: bool
-    reason: str | None
-    residual_m: float | None = Field(description="How late its signal came, as a length.")
-    correction: str | None = Field(None, description="What calibration had found of it and was taken off.")
-
-
-class TruthView(BaseModel):
-    latitude_deg: float
-    longitude_deg: float
-    error_m: float
-    inside_68: bool
-    inside_95: bool
-
-
-class WithoutView(BaseModel):
-    receiver: str = Field(description="The one that is most likely wrong, and left out here.")
-    status: str
-    latitude_deg: float | None
-    longitude_deg: float | None
-    reach_m: float | None = Field(description="From that place to the furthest point of its 95 % region.")
-
-
-class FixView(BaseModel):
-    id: str
-    status: str = Field(description="ok, power-only, ambiguous, inconsistent or insufficient.", examples=["ok"])
-    advice: str
-    latitude_deg: float | None
-    longitude_deg: float | None
-    height_m: float | None = Field(description="Above the ellipsoid; null: neither given nor determined.")
-    height_sigma_m: float | None = Field(description="0 where the height was given.")
-    covariance_enu_m2: list[list[float]] | None = Field(
-        description="Of east, north and up about the position, as the 95 % region has it."
-    )
-    region_68: dict[str, Any] | None = Field(description="A GeoJSON geometry.")
-    region_95: dict[str, Any] | None = Field(description="A GeoJSON geometry.")
-    method: str
-    elapsed_ms: float
-    receivers: list[ReceiverView]
-    truth: TruthView | None
-    without: WithoutView | None = Field(description="Where the status is inconsistent: the fix without that receiver.")
-
-
-class FixesView(BaseModel):
-    fixes: list[FixView]
-    model: str | None = Field(description="Id of the model that was asked; null: none was.")
-
-
 _OTHER_FORMS: dict[str, Any] = {
     media: {"schema": {"type": "string"} | ({"format": "binary"} if form is Form.PNG else {})}
     for form, media in MEDIA_TYPES.items()
@@ -114,7 +65,7 @@ _FILES = "A SigMF session (its files, or an archive), KiwiSDR *_iq.wav with thei
     summary="Locate what was recorded or measured",
     response_model=FixesView,
     responses={200: {"description": "The fixes, in the form asked for.", "content": _OTHER_FORMS}},
-    openapi_extra=form_of(_FILES, required=False),
+    openapi_extra=form_of(_FILES, required=False, document=DOCUMENT_SCHEMA),
 )
 async def locate(
     request: Request,
@@ -128,21 +79,28 @@ async def locate(
     form: Annotated[Form, Query(alias="format")] = Form.JSON,
     corrections: Annotated[bool, Query(description="Take off what calibration found of registered receivers.")] = True,
 ) -> Response:
-    """Send files, or name stored sessions, or both. Nothing that is sent is kept."""
+    """Send files, or measurements as JSON, or name stored sessions. Nothing that is sent is kept."""
     parts.rate.check(who.id or who.name)
     parts.locator.check_room()
     stored = _stored(parts, session or [])
     with receiving(parts.settings) as upload:
-        count = await receive_files(request, upload)
+        count, named = await receive(request, upload)
+        stored += _stored(parts, named)
         if not count and not stored:
-            raise InputError("nothing to locate: send files in the field `files`, or name a `session`")
+            raise InputError(
+                "nothing to locate: send files in the field `files`, or `observations` as JSON, or name a `session`"
+            )
 
         deadline = parts.locator.deadline()
 
         def work() -> bytes:
             observations = _observations(parts, stored, upload if count else None, deadline)
+            if form is Form.PNG and len(observations) != 1:
+                raise InputError(
+                    f"a picture holds one fix, not {len(observations)}: ask for `html`, or send one observation"
+                )
             answer = parts.locator.locate(
-                observations, method, model, deadline, corrected=corrections, session_ids=session or []
+                observations, method, model, deadline, corrected=corrections, session_ids=[each.id for each in stored]
             )
             return _written(answer, form)
 
@@ -185,9 +143,7 @@ def _observations(
 
 def _written(answer: LocatedSession, form: Form) -> bytes:
     if form is Form.JSON:
-        model = None if answer.model is None else answer.model.id
-        document = {"fixes": [fix.to_json() for fix in answer.fixes], "model": model}
-        return json.dumps(document, allow_nan=False).encode()
+        return json.dumps(fixes_document(answer), allow_nan=False).encode()
     try:
         return answer.to_bytes(f".{form}")
     except HeimdallError as error:  # such as a form that cannot say that there is no position
