@@ -152,6 +152,7 @@ def test_a_watch_is_cancelled(open_page, served):
 def test_measuring_and_searching_on_the_map(open_page, served, shoot):
     page = open_page()
     page.goto(served.address)
+    page.wait_for_selector(".list .row, .list .empty")  # from now on it hears what is typed
     for text, shown in (("JO40", "50.5"), ("50, 9", "50.00000, 9.00000"), ("32UNA0077340354", "50.01")):
         page.fill("[aria-label='Go to a place']", text)
         page.keyboard.press("Enter")
