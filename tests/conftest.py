@@ -197,8 +197,8 @@ class Served:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A service of its own for each module, with a small frozen evaluation."""
+def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A service of its own for each module, with a small frozen evaluation and the settings in its `SETTINGS`."""
     home = tmp_path_factory.mktemp("served")
     port, said = _free_port(), home / "said"
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("HEIMDALL_", "MLFLOW_"))}
@@ -208,7 +208,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         "HEIMDALL_HEALTH_PORT": str(_free_port()),
         "HEIMDALL_EVALUATION_COUNT": "16",
         "HEIMDALL_LOCATE_S": "600",
-    }
+    } | getattr(request.module, "SETTINGS", {})
     with said.open("wb") as file:
         process = subprocess.Popen([sys.executable, "-m", "heimdall", "serve"], env=environment, stderr=file, cwd=home)
     try:

@@ -1,4 +1,4 @@
-"""What people type after an option, as numbers and places."""
+"""What people type after an option, as times and places."""
 
 from __future__ import annotations
 
@@ -7,22 +7,6 @@ from datetime import UTC, datetime
 
 from heimdall.errors import InputError
 from heimdall.observation import Place
-
-_FACTORS = {"k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9}
-
-
-def hertz(text: str) -> float:
-    """77.5k, 1M, 433.92M, 1.2G, or plain hertz. Raises InputError."""
-    number, factor = text.strip(), 1.0
-    if number[-1:] in _FACTORS:
-        number, factor = number[:-1], _FACTORS[number[-1]]
-    try:
-        value = float(number) * factor
-    except ValueError:
-        value = 0.0
-    if not 0 < value < 1e12:
-        raise InputError(f"{text!r} is no frequency: write 77500, 77.5k or 433.92M")
-    return value
 
 
 def moment(text: str, option: str) -> datetime:

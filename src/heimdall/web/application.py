@@ -19,6 +19,7 @@ from heimdall.web.map import map_page
 from heimdall.web.map.tile_file import tile_routes
 from heimdall.web.models import models_page
 from heimdall.web.receivers import receivers_page
+from heimdall.web.record import record_page
 from heimdall.web.sign_in import Entry
 from heimdall.web.system import system_page
 from heimdall.web.training import training_page
@@ -51,7 +52,7 @@ def install(app: FastAPI) -> None:
     entry = Entry(parts)
     app.include_router(entry.routes(), include_in_schema=False)
     add_catch_all(app)
-    for module in (map_page, training_page, models_page, receivers_page, system_page):
+    for module in (map_page, record_page, training_page, models_page, receivers_page, system_page):
         module.register(entry)
     if parts.settings.tile_file is not None:
         signed_in = [Depends(entry.check_signed_in)]

@@ -11,7 +11,14 @@ from nicegui import ui
 from heimdall import __version__
 from heimdall.web.page_session import Visit
 
-PAGES = {"Map": "/", "Training": "/training", "Models": "/models", "Receivers": "/receivers", "System": "/system"}
+PAGES = {
+    "Map": "/",
+    "Record": "/record",
+    "Receivers": "/receivers",
+    "Training": "/training",
+    "Models": "/models",
+    "System": "/system",
+}
 _HEAD = f'<link rel="stylesheet" href="/static/page.css?v={__version__}"><script src="/static/theme.js?v={__version__}"></script>'
 
 

@@ -33,11 +33,11 @@ def place_text(place: Place) -> str:
     return ", ".join(map(repr, known))
 
 
-def read_place(text: str) -> Place | None:
-    """None for nothing. Raises InputError for what is no place, not on the globe, or known too coarsely."""
+def read_place(text: str, coarsest_m: float = _COARSEST_M) -> Place | None:
+    """None for nothing. Raises InputError for what is no place, not on the globe, or a square wider than `coarsest_m`."""
     if not text.strip():
         return None
-    place = _from_degrees(text) or _from_utm(text) or _from_mgrs(text) or _from_other(text)
+    place = _from_degrees(text) or _from_utm(text) or _from_mgrs(text, coarsest_m) or _from_other(text, coarsest_m)
     if place is None:
         raise InputError(f"{text.strip()!r} is no place: write latitude, longitude in degrees, such as {EXAMPLES}")
     if not (abs(place.latitude_deg) <= 90 and abs(place.longitude_deg) <= 180):
@@ -53,7 +53,7 @@ def notations(latitude_deg: float, longitude_deg: float) -> dict[str, str]:
         "degrees": f"{latitude_deg:.5f}, {longitude_deg:.5f}",
         "degrees and minutes": f"{_minutes(latitude_deg, 'NS')} {_minutes(longitude_deg, 'EW')}",
         "Maidenhead": _locator(latitude_deg, longitude_deg),
-        "MGRS": mgrs.MGRS().toMGRS(latitude_deg, longitude_deg),
+        "MGRS": _mgrs(latitude_deg, longitude_deg),
     }
     return found | ({"UTM": _utm(latitude_deg, longitude_deg)} if -80 <= latitude_deg < 84 else {})
 
@@ -67,6 +67,14 @@ def _minutes(angle_deg: float, sides: str) -> str:
     """Whole thousandths of a minute, carried into the degrees."""
     degrees, thousandths = divmod(round(abs(angle_deg) * 60_000), 60_000)
     return f"{degrees}° {thousandths / 1000:06.3f}′ {sides[0] if angle_deg >= 0 else sides[1]}"
+
+
+def _mgrs(latitude_deg: float, longitude_deg: float) -> str:
+    """Just south of the equator metres round to a northing that its square does not have: a metre more to the south has one."""
+    found = str(mgrs.MGRS().toMGRS(latitude_deg, longitude_deg))
+    if _from_mgrs(found, _COARSEST_M) is not None:
+        return found
+    return str(mgrs.MGRS().toMGRS(latitude_deg - _ROUNDING_DEG, longitude_deg))
 
 
 def _utm(latitude_deg: float, longitude_deg: float) -> str:
@@ -95,15 +103,15 @@ def _from_utm(text: str) -> Place | None:
     return Place(latitude_deg, longitude_deg)
 
 
-def _from_mgrs(text: str) -> Place | None:
+def _from_mgrs(text: str, coarsest_m: float) -> Place | None:
     written = re.sub(r"\s+", "", text).upper()
     if not _MGRS.fullmatch(written):
         return None
     digits = len(re.search(r"\d*$", written)[0]) // 2  # type: ignore[index]  # it matches always
-    _check_fine(text, 10.0 ** (5 - digits))
+    _check_fine(text, 10.0 ** (5 - digits), coarsest_m)
     try:
         corner = mgrs.MGRS().toLatLon(written)
-    except mgrs.MGRSError:
+    except mgrs.core.MGRSError:
         return None
     return _middle(corner, 10.0 ** (5 - digits))
 
@@ -115,15 +123,15 @@ def _middle(corner: tuple[float, float], width_m: float) -> Place:
     return Place(latitude_deg + half_deg, longitude_deg + half_deg / max(0.02, math.cos(math.radians(latitude_deg))))
 
 
-def _from_other(text: str) -> Place | None:
+def _from_other(text: str, coarsest_m: float) -> Place | None:
     found = coordinates.read_place(text)
     if found is None:
         return None
     if found.form is not None and "locator" in found.form:
-        _check_fine(text, found.sigma_m * math.sqrt(12))
+        _check_fine(text, found.sigma_m * math.sqrt(12), coarsest_m)
     return found.place
 
 
-def _check_fine(text: str, width_m: float) -> None:
-    if width_m > _COARSEST_M:
+def _check_fine(text: str, width_m: float, coarsest_m: float) -> None:
+    if width_m > coarsest_m:
         raise InputError(f"{text.strip()} names a square {width_m / 1000:.0f} km wide: write more of it, or degrees")

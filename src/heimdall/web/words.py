@@ -27,8 +27,8 @@ def about_session(summary: Summary) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def count(number: int, noun: str, nouns: str = "") -> str:
+    return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"
 
 
 def duration_text(seconds: float) -> str:

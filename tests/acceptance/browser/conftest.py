@@ -26,7 +26,7 @@ DESKTOP = {"width": 1280, "height": 860}
 PHONE = {"width": 390, "height": 844}
 _PATIENCE_MS = 60_000
 DRAWN = '.fix-map[data-drawn*="estimate"]'
-PAGES = ("/", "/training", "/models", "/receivers", "/system")
+PAGES = ("/", "/record", "/training", "/models", "/receivers", "/system")
 
 
 @pytest.fixture(scope="module")

@@ -90,3 +90,10 @@ def test_a_letter_that_may_mean_a_half_of_the_globe_is_asked_about() -> None:
     with pytest.raises(InputError, match="band"):
         places.read_place("33S 300000 6000000")
     assert places.read_place("33S 300000 4000000") is not None
+
+
+def test_a_place_just_south_of_the_equator_has_a_grid_reference_that_is_read_back() -> None:
+    """Its northing rounds to 10,000,000, which no square of that band has."""
+    read = places.read_place(places.notations(-1e-9, 0.0)["MGRS"])
+    assert read is not None
+    assert (read.latitude_deg, read.longitude_deg) == pytest.approx((0.0, 0.0), abs=5e-5)

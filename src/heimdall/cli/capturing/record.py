@@ -12,8 +12,8 @@ from heimdall.cli.app import app
 from heimdall.cli.capturing.as_job import record_job
 from heimdall.cli.capturing.receivers_list import FileOption, list_path
 from heimdall.cli.output import JsonOption, console, print_json
-from heimdall.cli.values import hertz
 from heimdall.errors import HeimdallError, InputError
+from heimdall.formats.quantities import hertz
 
 if TYPE_CHECKING:
     from heimdall.capture.parts import OnChange, Part, Recorded

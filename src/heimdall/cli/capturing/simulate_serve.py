@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from heimdall.cli.output import console, print_json
-from heimdall.cli.values import hertz
 from heimdall.errors import InputError
+from heimdall.formats.quantities import hertz
 
 if TYPE_CHECKING:
     from heimdall.rehearsal.network import Played

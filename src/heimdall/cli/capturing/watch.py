@@ -15,8 +15,9 @@ from heimdall.cli.capturing.as_job import watch_job
 from heimdall.cli.capturing.receivers_list import FileOption, list_path
 from heimdall.cli.capturing.record import BandwidthOption, ReceiversOption, RunDirOption, names_in
 from heimdall.cli.output import JsonOption, console
-from heimdall.cli.values import hertz, moment
+from heimdall.cli.values import moment
 from heimdall.errors import InputError
+from heimdall.formats.quantities import hertz
 
 if TYPE_CHECKING:
     from heimdall.capture.inbox import Inbox

@@ -11,8 +11,8 @@ from rich.table import Table
 from heimdall.cli.locating.receivers import receivers
 from heimdall.cli.locating.transmitters import TransmittersOption
 from heimdall.cli.output import JsonOption, console, print_json
-from heimdall.cli.values import hertz
 from heimdall.errors import HeimdallError, InputError
+from heimdall.formats.quantities import hertz
 
 if TYPE_CHECKING:
     from heimdall.estimation.clocks.synchronise import Synchronised

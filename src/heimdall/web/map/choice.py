@@ -24,9 +24,13 @@ class Choice:
     """All observations of the session at once, instead of one."""
     corrected: bool = True
     """With the corrections of registered receivers taken off."""
+    history: bool = False
+    """The fixes of what was recorded, instead of a session."""
 
     @property
     def address(self) -> str:
+        if self.history:
+            return "/?history=on"
         if self.session is None:
             return "/"
         rest = {"fix": _ALL if self.every else str(self.index + 1)} if self.index or self.every else {}
@@ -53,4 +57,5 @@ class Choice:
             method,
             fix == _ALL,
             query.get("corrections") != "off",
+            query.get("history") == "on",
         )

@@ -39,7 +39,7 @@ def show(answer: LocatedSession, details: Details) -> None:
             ui.label(sentence(fix.advice)).classes("advice")
         ui.html(_figures(details.figures), sanitize=False)
         if fix.latitude_deg is not None and fix.longitude_deg is not None:
-            _places(fix.latitude_deg, fix.longitude_deg)
+            show_places(fix.latitude_deg, fix.longitude_deg)
         if observation.notes:
             ui.html(
                 "".join(f"<p class='muted'>{escape(sentence(note))}</p>" for note in observation.notes), sanitize=False
@@ -48,7 +48,7 @@ def show(answer: LocatedSession, details: Details) -> None:
         ui.html(_table(details.rows) + _SHARE_HELP, sanitize=False)
 
 
-def _places(latitude_deg: float, longitude_deg: float) -> None:
+def show_places(latitude_deg: float, longitude_deg: float) -> None:
     """The position in every notation, copied by a click."""
     with ui.element("div").classes("places").props('role=group aria-label="Position, to be copied"'):
         for name, text in places.notations(latitude_deg, longitude_deg).items():

@@ -4,6 +4,7 @@ import { loadResource } from "../../static/utils/resources.js";
 import { Evidence } from "/static/map/evidence.js";
 import { drawFixes } from "/static/map/fixes.js";
 import { drawGraticule } from "/static/map/graticule.js";
+import { drawMeasure, drawSearched } from "/static/map/measure.js";
 import { Legend, inOrder, layerOf, text } from "/static/map/marks.js";
 import { Ground, loadWorld, nameCities } from "/static/map/world.js";
 
@@ -21,8 +22,8 @@ function colorOf(name) {
 
 export default {
   template: '<div class="fix-map" role="region" aria-label="Map"></div>',
-  props: { scene: Object, tiles: Object, evidence: Boolean, resourcePath: String },
-  emits: ["pick"],
+  props: { scene: Object, tiles: Object, evidence: Boolean, measured: Object, resourcePath: String },
+  emits: ["pick", "receiver", "place"],
   async mounted() {
     await this.$nextTick();
     await loadResource(`${window.path_prefix}${this.resourcePath}/leaflet/leaflet.css`);
@@ -37,6 +38,9 @@ export default {
     this.pictures = L.layerGroup().addTo(map);
     this.shapes = L.layerGroup().addTo(map);
     this.cities = L.layerGroup().addTo(map);
+    this.measure = L.layerGroup().addTo(map);
+    this.searched = L.layerGroup().addTo(map);
+    map.on("click", ({ latlng }) => this.$emit("place", [latlng.lat, latlng.lng]));
     this.legend = new Legend().addTo(map);
     map.on("moveend", () => this.drawSurroundings());
     map.on("dragstart zoomstart", () => {
@@ -66,6 +70,9 @@ export default {
     evidence() {
       this.drawPictures();
     },
+    measured() {
+      if (this.map) drawMeasure(this.measure, this.measured);
+    },
   },
   methods: {
     addGround() {
@@ -77,11 +84,11 @@ export default {
       if (!this.map) return;
       this.shapes.clearLayers();
       const features = inOrder(this.scene.features);
-      for (const feature of features) this.shapes.addLayer(layerOf(feature));
+      for (const feature of features) this.shapes.addLayer(layerOf(feature, (name) => this.$emit("receiver", name)));
       const fixes = this.scene.fixes || [];
       drawFixes(this.map, this.shapes, fixes, (index) => this.$emit("pick", index));
       this.drawPictures();
-      this.zoomTo("all");
+      if (!this.scene.stay) this.zoomTo("all");
       this.drawSurroundings();
       this.$el.dataset.drawn = [...features.map((feature) => feature.properties.kind), ...fixes.map(() => "fix")].join(" ");
     },
@@ -99,6 +106,15 @@ export default {
     markedPlaces() {
       const points = this.scene.features.filter((feature) => feature.geometry.type === "Point");
       return points.map(({ geometry: { coordinates: [longitude, latitude] } }) => [latitude, longitude]);
+    },
+    goTo(place) {
+      if (!this.map) return;
+      this.fitted = null;
+      drawSearched(this.searched, place);
+      this.map.setView([place.latitude, place.longitude], Math.max(this.map.getZoom(), place.zoom), { animate: false });
+    },
+    forget() {
+      this.searched?.clearLayers();
     },
     zoomTo(what) {
       if (!this.map) return;

@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
 
 from fastapi import Request
 from nicegui import events, ui
-from nicegui.elements.upload_files import FileUpload
 
 from heimdall.errors import HeimdallError
 from heimdall.locating import Method
 from heimdall.service.auth import Role
 from heimdall.service.concurrent_locating import Deadline
-from heimdall.service.database.store import StoredSession
 from heimdall.service.receivers import registered
-from heimdall.service.storage import sessions
-from heimdall.service.storage.uploads import Upload, harmless, receiving
+from heimdall.service.storage.uploads import harmless
 from heimdall.web.layout import frame, panel
 from heimdall.web.map import fix_panel
 from heimdall.web.map.choice import METHODS, Choice
 from heimdall.web.map.fix_map import FixMap
 from heimdall.web.map.fix_view import EMPTY, Scene, stations_scene
+from heimdall.web.map.history_panel import HistoryPanel
+from heimdall.web.map.map_tools import MapTools
 from heimdall.web.map.session_fixes import Shown, locate_chosen
 from heimdall.web.map.session_list import LOOK_EVERY_S, SessionList
 from heimdall.web.map.tile_file import tile_address
+from heimdall.web.map.upload_panel import UploadPanel
 from heimdall.web.page_session import Latest, Visit, arrive
 from heimdall.web.sign_in import Entry, to_sign_in
-from heimdall.web.uploader import Uploader
 
 _START = "Upload recordings or measurements, or pick a session: the estimate and its regions appear here."
 _FORMS = {"geojson": "GeoJSON", "kml": "KML", "cot": "CoT", "png": "PNG", "html": "Report"}
@@ -64,11 +63,15 @@ class MapPage:
     def build(self) -> None:
         settings = self._visit.parts.settings
         with ui.element("aside").classes("side").props('aria-label="Sessions"'):
-            self._build_upload()
+            UploadPanel(self._visit, self._pick).build()
             self.sessions.build()
+            with panel("History"):
+                ui.label("Fixes of all recordings, by time and frequency.").classes("muted")
+                ui.button("Show the history", on_click=self._show_history).props("outline no-caps").classes("go")
         with ui.element("div").classes("main"):
             with ui.element("div").classes("map-box"):
                 self._map = FixMap(tile_address(settings), settings.tile_credit, self._pick_fix)
+                self._history = HistoryPanel(self._visit, self._map, self._pick)
                 self._hint = ui.label(_START).classes("map-hint")
                 self._busy = ui.element("div").classes("map-busy").props("role=status")
                 with self._busy:
@@ -77,6 +80,7 @@ class MapPage:
                 self._busy.set_visibility(False)
             with ui.element("div").classes("tools"):
                 self._build_tools()
+                MapTools(self._visit, self._map).build()
             self._details = ui.element("div").classes("details")
 
     async def open(self) -> None:
@@ -92,18 +96,6 @@ class MapPage:
             self._method.set_value(choice.method.value)
             await self.open()
 
-    def _build_upload(self) -> None:
-        if not self._visit.may(Role.OPERATOR):
-            return
-        limit = self._visit.parts.settings.upload_mb
-        with panel("Upload"):
-            label, name = "Choose files or drop them here", "Upload recordings"
-            Uploader(self._visit, label, name, self._uploaded, limit * 1e6, multiple=True)
-            ui.label(
-                "A SigMF session, KiwiSDR *_iq.wav with their .txt, a measurement file, or an archive; "
-                f"together at most {limit:g} MB."
-            ).classes("muted")
-
     def _build_tools(self) -> None:
         self._method = ui.select(
             {each.value: name for each, name in METHODS.items()}, value=self._choice.method.value, label="Method"
@@ -117,7 +109,6 @@ class MapPage:
             button = ui.button(what.capitalize(), on_click=lambda what=what: self._map.zoom_to(what))
             button.props("flat dense no-caps").tooltip(hint)
         self._stepper = ui.element("div").classes("stepper")
-        ui.space()
         self._downloads = ui.element("div").classes("downloads")
         with self._downloads:
             self._buttons = {
@@ -129,24 +120,6 @@ class MapPage:
             ui.button("Copy link", icon="link", on_click=self._copy_link).props("flat dense no-caps")
         self._downloads.set_visibility(False)
 
-    async def _uploaded(self, files: Sequence[FileUpload]) -> None:
-        stored: StoredSession | None = None
-        with receiving(self._visit.parts.settings) as upload:
-            try:
-                for file in files:
-                    await file.save(upload.room_for(file.name, file.size()))
-                stored = await self._visit.do(Role.OPERATOR, self._store, upload)
-            except HeimdallError as error:
-                self._visit.complain(str(error))
-        if stored is not None:
-            ui.notify(f"Stored as {stored.name}", type="positive", position="bottom")
-            await self._pick(stored.id)
-
-    def _store(self, upload: Upload) -> StoredSession:
-        parts = self._visit.parts
-        summary = sessions.prepare(upload)
-        return sessions.add(parts.store, parts.settings, upload, summary, name="", created_by=self._visit.who.name)
-
     async def _choose(self, choice: Choice) -> None:
         if choice != self._choice:
             ui.navigate.history.push(choice.address)
@@ -154,9 +127,14 @@ class MapPage:
         await self.open()
 
     async def _pick(self, session_id: str) -> None:
-        await self._choose(replace(self._choice, session=session_id, index=0, every=False))
+        await self._choose(replace(self._choice, session=session_id, index=0, every=False, history=False))
+
+    async def _show_history(self) -> None:
+        await self._choose(Choice(method=self._choice.method, history=True))
 
     async def _pick_fix(self, index: int) -> None:
+        if self._choice.history:
+            return await self._history.picked(index)
         await self._choose(replace(self._choice, index=index, every=False))
 
     async def _show_every(self) -> None:
@@ -177,6 +155,8 @@ class MapPage:
         self._deadline.abandon()
         self._shown, choice, is_latest = None, self._choice, self._latest.begin()
         self._deadline = deadline = self._visit.parts.locator.deadline()
+        if choice.history:
+            return await self._draw_history()
         if choice.session is None:
             return await self._show_stations()
         self._busy.set_visibility(True)
@@ -214,6 +194,13 @@ class MapPage:
         if is_latest():
             self._busy.set_visibility(False)
             self._draw_nothing(scene or EMPTY)
+
+    async def _draw_history(self) -> None:
+        self._draw_nothing()
+        self._busy.set_visibility(False)
+        self._hint.set_visibility(False)
+        with self._details:
+            await self._history.build()
 
     def _draw_nothing(self, scene: Scene = EMPTY) -> None:
         self._map.show(scene)

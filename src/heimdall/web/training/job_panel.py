@@ -14,15 +14,15 @@ from heimdall.runs.reader import Warned
 from heimdall.service.auth import Role
 from heimdall.service.database.store import Job, Model, Worker
 from heimdall.service.queue import jobs
-from heimdall.service.queue.jobs import FINAL, State
+from heimdall.service.queue.jobs import State
 from heimdall.service.queue.matching import living, why_waiting
 from heimdall.web import words
 from heimdall.web.chart import Curve, line_chart
 from heimdall.web.layout import empty, panel
 from heimdall.web.page_session import Visit, sentence
+from heimdall.web.training.job_buttons import JobButtons
 
 _LOG_BYTES = 8000
-Change = Callable[..., Job]
 
 _EVALUATED = {
     "median_m": "median, m",
@@ -51,9 +51,8 @@ class Look:
 class JobPanel:
     def __init__(self, visit: Visit, deleted: Callable[[], Awaitable[None]]) -> None:
         self._visit = visit
-        self._deleted = deleted
         self._job_id: str | None = None
-        self._buttons_for: tuple[str, str] | None = None
+        self._buttons = JobButtons(visit, self.look, deleted)
 
     def build(self) -> None:
         with panel("") as self._nothing:
@@ -63,7 +62,7 @@ class JobPanel:
             self._warnings = ui.html("", sanitize=False).props("aria-live=polite")
             self._bar = ui.linear_progress(0, show_value=False, size="10px").props('rounded aria-label="Progress"')
             self._figures = ui.html("", sanitize=False)
-            self._buttons = ui.element("div").classes("buttons")
+            self._buttons.build()
         with ui.element("div").classes("halves") as self._curves:
             with panel("Loss"):
                 self._loss = ui.html("", sanitize=False)
@@ -111,52 +110,7 @@ class JobPanel:
         self._error.set_content(_chart_html(error_chart(seen.metrics), "Drawn from the first validation on."))
         self._curves.set_visibility(job.kind in ("train", "fine-tune"))
         self._log.set_content(f'<div class="log"><pre>{escape(seen.log) or "Nothing yet."}</pre></div>')
-        if self._buttons_for != (job.id, job.state):
-            self._buttons_for = (job.id, job.state)
-            self._draw_buttons(job, seen.model)
-
-    def _draw_buttons(self, job: Job, model: str | None) -> None:
-        self._buttons.clear()
-        state = State(job.state)
-        with self._buttons:
-            if self._visit.may(Role.OPERATOR):
-                self._button("Pause", "pause", jobs.pause, state in (State.QUEUED, State.RUNNING))
-                self._button("Resume", "play_arrow", jobs.resume, state in (State.PAUSED, State.FAILED))
-                active = state not in FINAL and state is not State.CANCELLING
-                self._button("Cancel", "close", jobs.cancel, active)
-            if self._visit.may(Role.ADMIN) and state in (*FINAL, State.PAUSED):
-                ui.button("Delete", icon="delete", on_click=self._delete).props("flat dense no-caps")
-            if model is not None:
-                ui.button("Model", icon="hub", on_click=lambda: ui.navigate.to(f"/models?model={model}")).props(
-                    "outline dense no-caps"
-                )
-
-    def _button(self, name: str, icon: str, change: Change, shown: bool) -> None:
-        if shown:
-            ui.button(name, icon=icon, on_click=lambda: self._change(change)).props("outline dense no-caps")
-
-    async def _change(self, change: Change) -> None:
-        def apply() -> str:
-            parts = self._visit.parts
-            assert self._job_id is not None
-            with parts.store.writing() as session:
-                job = change(session, self._job_id, self._visit.who.name)
-            parts.notifier.notify(job.id)
-            return job.id
-
-        await self.look(await self._visit.do(Role.OPERATOR, apply) or self._job_id)
-
-    async def _delete(self) -> None:
-        def apply() -> bool:
-            parts = self._visit.parts
-            assert self._job_id is not None
-            with parts.store.writing() as session:
-                jobs.delete(session, self._job_id)
-            parts.folders.delete(self._job_id)
-            return True
-
-        if await self._visit.do(Role.ADMIN, apply):
-            await self._deleted()
+        self._buttons.draw(job, seen.model)
 
 
 def title_html(job: Job) -> str:

@@ -70,7 +70,7 @@ class TrainingPage:
         found = await self._visit.do(Role.VIEWER, self._find)
         if found is None:
             return
-        rows = [_row(job) for job in found]
+        rows = [job_row(job) for job in found]
         if self._job_id is None and found:
             self._job_id = found[0].id
         if rows != self._rows:
@@ -105,17 +105,17 @@ class TrainingPage:
         with ui.element("div").classes("row current" if current else "row"):
             pick = ui.element("button").classes("pick")
             with pick.props(f"type=button aria-pressed={'true' if current else 'false'}"):
-                ui.html(_row_html(row), sanitize=False)
+                ui.html(job_row_html(row), sanitize=False)
             pick.on("click", lambda: self.choose(row.id))
 
 
-def _row(job: Job) -> _Row:
+def job_row(job: Job) -> _Row:
     percent = None if job.fraction is None else round(100 * job.fraction)
     left = "" if job.eta_s is None else f"{words.duration_text(job.eta_s)} left"
     return _Row(job.id, job.name, job.kind, job.state, percent, left)
 
 
-def _row_html(row: _Row) -> str:
+def job_row_html(row: _Row) -> str:
     about = " · ".join(
         part for part in (row.kind, f"{row.percent} %" if row.percent is not None else "", row.left) if part
     )

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from heimdall.cli import main
-from heimdall.cli.values import hertz
 from heimdall.errors import InputError
+from heimdall.formats.quantities import hertz
 
 
 @pytest.fixture(autouse=True)

@@ -13,6 +13,7 @@ CHOICES = [
     Choice("a1", index=3),
     Choice("a1", every=True),
     Choice("a1", 2, Method.LIKELIHOOD, corrected=False),
+    Choice(history=True),
 ]
 
 

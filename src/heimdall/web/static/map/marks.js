@@ -17,14 +17,15 @@ export function text(value) {
 function title(properties) {
   if (properties.kind === "estimate") return "Estimate";
   if (properties.kind === "truth") return "Truth";
+  if (properties.title) return properties.title;
   const reason = properties.used === false ? `: not used, ${properties.reason || "no reason given"}` : "";
   return `${properties.name}, clock ${properties.clock}${reason}`;
 }
 
-function mark(feature) {
+function mark(feature, pick) {
   const [longitude, latitude] = feature.geometry.coordinates;
   const { kind, used, name } = feature.properties;
-  const classes = `mark mark-${kind}${used === false ? " unused" : ""}`;
+  const classes = `mark mark-${kind}${used === false ? " unused" : ""}${feature.properties.chosen ? " chosen" : ""}`;
   const icon = L.divIcon({ className: classes, html: MARKS[kind], iconSize: [24, 24] });
   const marker = L.marker([latitude, longitude], {
     icon,
@@ -35,8 +36,9 @@ function mark(feature) {
   // Leaflet names only pictures; these marks are drawn, so their name has to be said.
   marker.on("add", () => {
     marker.getElement().setAttribute("aria-label", title(feature.properties));
-    marker.getElement().setAttribute("role", "img");
+    marker.getElement().setAttribute("role", feature.properties.title ? "button" : "img");
   });
+  if (kind === "receiver") marker.on("click", () => pick(name)).on("keypress", ({ originalEvent: { key } }) => key === "Enter" && pick(name));
   if (kind === "receiver") marker.bindTooltip(text(name), { permanent: true, direction: "right", offset: [8, 0], className: "mark-name" });
   else marker.bindTooltip(title(feature.properties), { direction: "top", offset: [0, -8] });
   return marker;
@@ -55,8 +57,8 @@ export function inOrder(features) {
   );
 }
 
-export function layerOf(feature) {
-  return feature.properties.kind === "region" ? region(feature) : mark(feature);
+export function layerOf(feature, pick) {
+  return feature.properties.kind === "region" ? region(feature) : mark(feature, pick);
 }
 
 // What is on the map now, each sign with its meaning.
@@ -70,8 +72,10 @@ export const Legend = L.Control.extend({
   show(features, evidence, fixes) {
     const kinds = new Set(features.map(({ properties: { kind, probability, used } }) =>
       kind === "region" ? `region-${Math.round(probability * 100)}` : used === false ? "unused" : kind));
+    if (features.some(({ properties: { chosen } }) => chosen)) kinds.add("chosen");
     const rows = [
       ["receiver", `<b class="mark mark-receiver">${MARKS.receiver}</b>`, "receiver"],
+      ["chosen", `<b class="mark mark-receiver chosen">${MARKS.receiver}</b>`, "receiver, to be recorded"],
       ["unused", `<b class="mark mark-receiver unused">${MARKS.receiver}</b>`, "receiver, not used"],
       ["estimate", `<b class="mark mark-estimate">${MARKS.estimate}</b>`, "estimate"],
       ["truth", `<b class="mark mark-truth">${MARKS.truth}</b>`, "truth"],

@@ -1,0 +1,1 @@
+"""Recording receivers by address, and the fix of what they heard."""
