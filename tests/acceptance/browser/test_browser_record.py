@@ -161,13 +161,14 @@ def test_measuring_and_searching_on_the_map(open_page, served, shoot):
     page.keyboard.press("Enter")
     page.wait_for_selector(".complaint >> text=is no place")
     page.click(".complaint button")
-    page.click("[aria-label='Measure']")
+    page.get_by_text("Measure", exact=True).click()
     box = page.locator(".fix-map").bounding_box()
     for x in (0.4, 0.7):
         page.mouse.click(box["x"] + x * box["width"], box["y"] + 0.6 * box["height"])
         page.wait_for_timeout(400)
     told = page.locator(".measure-label").last.text_content()
     assert re.fullmatch(r"[\d,.]+ k?m, bearing (89|90)\.\d°, back (269|270)\.\d°", told), told
+    assert page.locator(".map-hint").is_hidden()
     shoot(page, "map-measure")
 
 

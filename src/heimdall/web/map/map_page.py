@@ -80,7 +80,7 @@ class MapPage:
                 self._busy.set_visibility(False)
             with ui.element("div").classes("tools"):
                 self._build_tools()
-                MapTools(self._visit, self._map).build()
+                MapTools(self._visit, self._map, self._hint).build()
             self._details = ui.element("div").classes("details")
 
     async def open(self) -> None:

@@ -16,15 +16,17 @@ _ZOOM = 9
 
 
 class MapTools:
-    def __init__(self, visit: Visit, fix_map: FixMap) -> None:
+    def __init__(self, visit: Visit, fix_map: FixMap, hint: ui.element | None = None) -> None:
+        """`hint` lies on the map until one of them is used."""
         self._visit = visit
         self._map = fix_map
+        self._hint = hint
 
     def build(self) -> None:
         self._search = ui.input(placeholder="Degrees, locator, MGRS, UTM").classes("place-search")
         self._search.props('dense outlined clearable aria-label="Go to a place"')
         self._search.on("keydown.enter", self._go).on("clear", self._map.forget_place)
-        measure = ui.switch("Measure", on_change=lambda event: self._map.measure(bool(event.value)))
+        measure = ui.switch("Measure", on_change=lambda event: self._measure(bool(event.value)))
         measure.tooltip("Click two places: their distance, and the bearing from the first to the second and back")
 
     def _go(self) -> None:
@@ -34,5 +36,14 @@ class MapTools:
             return self._visit.complain(str(error))
         if place is None:
             return self._map.forget_place()
+        self._uncover()
         at = place.latitude_deg, place.longitude_deg
         self._map.go_to(at, notations(*at)["degrees"], _ZOOM)
+
+    def _measure(self, on: bool) -> None:
+        self._uncover()
+        self._map.measure(on)
+
+    def _uncover(self) -> None:
+        if self._hint is not None:
+            self._hint.set_visibility(False)
