@@ -63,7 +63,7 @@ def test_a_token_becomes_a_cookie_that_scripts_cannot_read(client, entry, word):
 def test_a_wrong_token_is_told_and_sets_nothing(client):
     answer = client.post("/sign-in", data={"token": "heimdall_wrong"})
     assert answer.status_code == 401
-    assert "unknown or revoked" in answer.text
+    assert "unknown, revoked or expired" in answer.text
     assert "set-cookie" not in answer.headers
 
 

@@ -345,7 +345,7 @@ def test_health_ready_and_metrics_need_no_token(app):
         assert client.get("/health").json()["status"] == "ok"
         ready = client.get("/ready")
         names = [dependency["name"] for dependency in ready.json()["dependencies"]]
-        assert names == ["database", "broker", "celery", "artifacts", "disk", "gpu"]
+        assert names == ["database", "broker", "celery", "artifacts", "disk", "gpu", "mlflow"]
         assert "heimdall_build_info" in client.get("/metrics").text
 
 
