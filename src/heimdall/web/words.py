@@ -10,7 +10,7 @@ from nicegui import ui
 from pydantic import ValidationError
 
 from heimdall.formats.wording import frequency_text
-from heimdall.service.storage.sessions import Summary
+from heimdall.service.storage.session_summary import Summary
 
 
 def about_session(summary: Summary) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from heimdall.errors import InputError
-from heimdall.estimation.clocks.clock_fit import ClockFit, fit_clock
+from heimdall.estimation.clocks.clock_fit import fit_clock
 from heimdall.estimation.clocks.clock_path import MAST_ECHO_SIGMA_S, path_to
+from heimdall.estimation.clocks.clock_report import Clock, ClockReport, Clocks
 from heimdall.evidence.reference_channel import Channel, Match, Stream, match
 from heimdall.evidence.reference_track import Track, signal_to_noise, track
 from heimdall.observation import Observation, Reception
@@ -30,59 +30,6 @@ _HUBS = 3
 _MISMATCH_SIGMAS = 5.0
 _PRIOR_COUNT = 2.0
 """How many receivers' tilts the assumption about masts is worth."""
-Values = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class ClockReport:
-    """What the reference says of one receiver's clock; None where it says nothing."""
-
-    receiver: str
-    synchronised: bool
-    """Its time is the reference's now."""
-    reason: str | None = None
-    distance_m: float | None = None
-    """From the reference."""
-    snr_db: float | None = None
-    offset_s: float | None = None
-    """What its first sample's stamp was ahead of the hub's clock by."""
-    drift_ppm: float | None = None
-    """Of its sampling against the hub's."""
-    carrier_ppm: float | None = None
-    """Of its tuning against the hub's: the same oscillator drifts alike."""
-    residual_s: float | None = None
-    """Root mean square of what offset and drift leave of the readings."""
-    readings: int = 0
-    clock_sigma_s: float | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Clock:
-    """One receiver's time on the hub's: the hub's time at its own time u is `match`'s minus what `fit` finds, plus the paths'."""
-
-    match: Match
-    fit: ClockFit
-    path_s: float
-    """How much longer than to the hub the reference takes to it."""
-    sigma_s: float
-
-    def hub_time_s(self, own_s: Values) -> Values:
-        """Both since the recordings' first samples."""
-        predicted = self.match.offset_s + self.match.rate * own_s
-        return np.asarray(predicted - self.fit(predicted) + self.path_s)
-
-
-@dataclass(frozen=True, eq=False)
-class Clocks:
-    """What a reference says about the receptions of one observation, by their index."""
-
-    transmitter: KnownTransmitter
-    hub: int | None
-    hub_sigma_s: float
-    found: Mapping[int, Clock]
-    reports: tuple[ClockReport, ...]
-    refused: str | None = None
-    """Why the reference gives nobody a clock."""
 
 
 def channel_in(observation: Observation, transmitter: KnownTransmitter) -> Channel:

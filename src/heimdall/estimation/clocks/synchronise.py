@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from heimdall.errors import InputError
 from heimdall.estimation.clocks.clock_path import path_to
-from heimdall.estimation.clocks.clock_reference import LEAST_SNR, MOST_OFFSET_S, Clock, Clocks, channel_in, find_clocks
+from heimdall.estimation.clocks.clock_reference import LEAST_SNR, MOST_OFFSET_S, channel_in, find_clocks
+from heimdall.estimation.clocks.clock_report import Clock, Clocks
 from heimdall.evidence.carrier import shifted
 from heimdall.evidence.reference_channel import Stream
 from heimdall.evidence.reference_track import signal_to_noise

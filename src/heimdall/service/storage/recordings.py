@@ -26,6 +26,7 @@ from heimdall.runs import run_archive
 from heimdall.service.database.store import Job, JobEvent, Store, StoredSession
 from heimdall.service.settings import Settings
 from heimdall.service.storage import sessions
+from heimdall.service.storage.session_summary import Summary, default_name, summarise
 from heimdall.service.storage.uploads import limits_of, size_of
 
 FOLDER = "recordings"
@@ -52,7 +53,7 @@ def store_recording(store: Store, settings: Settings, artifacts: Artifacts, job:
         shutil.rmtree(path, ignore_errors=True)
         return None
     try:
-        summary = sessions.summarise(read_observations(path, limits_of(settings)))
+        summary = summarise(read_observations(path, limits_of(settings)))
     except InputError as error:
         _refuse(store, job, path, str(error).replace(f"{path.parent}/", ""))
         return None
@@ -79,7 +80,7 @@ def _of(job_id: str) -> Any:
     return select(StoredSession).where(StoredSession.job_id == job_id)
 
 
-def _row(job: Job, path: Path, summary: sessions.Summary) -> StoredSession:
+def _row(job: Job, path: Path, summary: Summary) -> StoredSession:
     return StoredSession(
         id=secrets.token_hex(8),
         name=_name(job, summary),
@@ -94,9 +95,9 @@ def _row(job: Job, path: Path, summary: sessions.Summary) -> StoredSession:
     )
 
 
-def _name(job: Job, summary: sessions.Summary) -> str:
+def _name(job: Job, summary: Summary) -> str:
     """What people called the job, else the frequency; and when it was recorded."""
-    usual = sessions.default_name(summary)
+    usual = default_name(summary)
     nameless = f"{job.kind} {frequency_text(job.arguments.get('frequency_hz', summary.frequency_hz[0]))}"
     if job.name == nameless or summary.first_utc is None:
         return usual

@@ -12,7 +12,8 @@ from nicegui import events, ui
 from heimdall.service.auth import Role
 from heimdall.service.database.store import StoredSession
 from heimdall.service.storage import keeping, sessions
-from heimdall.service.storage.sessions import Sort, Summary, Wanted
+from heimdall.service.storage.session_summary import Summary
+from heimdall.service.storage.sessions import Sort, Wanted
 from heimdall.service.storage.uploads import receiving
 from heimdall.web import places, words
 from heimdall.web.layout import empty, panel

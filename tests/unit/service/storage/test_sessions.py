@@ -16,6 +16,7 @@ from heimdall.formats.writers.truth import write_truth
 from heimdall.observation import Place
 from heimdall.service.errors import UnknownError
 from heimdall.service.storage import sessions
+from heimdall.service.storage.session_summary import Summary
 from heimdall.service.storage.uploads import receiving
 
 from ..observed import RECEIVERS, table
@@ -42,7 +43,7 @@ def again(store, session_id: str):
 
 def test_what_was_stored_is_read_again(settings, store, stored):
     kept = stored({"m.jsonl": table(3)}, name="three")
-    summary = sessions.Summary.model_validate(again(store, kept.id).summary)
+    summary = Summary.model_validate(again(store, kept.id).summary)
     assert (kept.name, summary.observations, summary.with_truth, summary.carries) == ("three", 3, 0, ["times"])
     assert [receiver.name for receiver in summary.receivers] == list(RECEIVERS)
     assert [observation.id for observation in sessions.read(settings, kept)] == ["m0", "m1", "m2"]
@@ -58,7 +59,7 @@ def test_a_truth_said_later_is_what_every_reader_finds(settings, store, stored, 
     kept = stored({"m.jsonl": table(2)})
     sessions.set_truth(store, settings, kept.id, truth)
     assert [observation.truth for observation in sessions.read(settings, kept)] == [truth, truth]
-    assert sessions.Summary.model_validate(again(store, kept.id).summary).truth.latitude_deg == truth.latitude_deg
+    assert Summary.model_validate(again(store, kept.id).summary).truth.latitude_deg == truth.latitude_deg
     sessions.set_truth(store, settings, kept.id, None)
     assert [observation.truth for observation in sessions.read(settings, kept)] == [None, None]
 

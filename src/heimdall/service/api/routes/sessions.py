@@ -22,7 +22,7 @@ from heimdall.service.queue.request_base import Id
 from heimdall.service.receivers.capture_view import RecordedView, view_recorded
 from heimdall.service.storage import keeping, sessions
 from heimdall.service.storage.keeping import Usage
-from heimdall.service.storage.sessions import Summary, Truth
+from heimdall.service.storage.session_summary import Summary, Truth
 from heimdall.service.storage.uploads import Upload, receiving
 
 router = APIRouter(prefix="/sessions", tags=["sessions"], responses=documented(401, 403, 422, 503))
