@@ -98,7 +98,9 @@ def no_export(monkeypatch: pytest.MonkeyPatch) -> None:
 def scenes_of_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same scenes for every device: a card draws others from the same seed."""
 
-    def simulated(scenarios: Any, seed: int, purpose: str, draws: Any, cells: int, device: Any, threads: int) -> Any:
-        return [part.to(device) for part in simulate(scenarios, seed, purpose, draws, cells, "cpu", threads)]
+    def simulated(
+        scenarios: Any, seed: int, purpose: str, draws: Any, cells: int, device: Any, threads: int, report: Any
+    ) -> Any:
+        return [part.to(device) for part in simulate(scenarios, seed, purpose, draws, cells, "cpu", threads, report)]
 
     monkeypatch.setattr("heimdall.learning.data.pools.simulate", simulated)
