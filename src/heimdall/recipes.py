@@ -106,7 +106,8 @@ class Recipe:
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
     gpu_precision: str = "bf16-mixed"
     """On a GPU; a CPU trains in 32 bits."""
-    checkpoint_every_s: Positive = 20.0
+    checkpoint_every_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 20.0
+    """0: after every step."""
     validate_every: Count = 200
     """Steps between two looks at the validation scenes."""
     recompute_activations: bool = False

@@ -91,7 +91,7 @@ def test_with_nothing_configured_a_job_sent_to_the_api_runs_to_a_model(serve):
 
 def test_told_to_stop_it_checkpoints_and_leaves_nothing_running(serve):
     process, client, home = serve
-    job_id = submit(client, steps=1000, step_s=0.05)
+    job_id = submit(client, steps=1000)
     wait_for(lambda: programs_of(job_id))
     time.sleep(0.3)
     process.send_signal(signal.SIGTERM)
@@ -102,7 +102,7 @@ def test_told_to_stop_it_checkpoints_and_leaves_nothing_running(serve):
 
 def test_killed_it_leaves_nothing_running(serve):
     process, client, home = serve
-    job_id = submit(client, steps=1000, step_s=0.05)
+    job_id = submit(client, steps=1000)
     wait_for(lambda: programs_of(job_id))
     process.kill()
     process.wait()
@@ -111,7 +111,7 @@ def test_killed_it_leaves_nothing_running(serve):
 
 def test_a_worker_that_dies_is_started_again(serve):
     _, client, home = serve
-    job_id = submit(client, steps=30, step_s=0.1)
+    job_id = submit(client, steps=200)
     wait_for(lambda: programs_of(job_id))
     for worker in workers_of(home):
         os.kill(worker, signal.SIGKILL)
