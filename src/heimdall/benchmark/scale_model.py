@@ -125,7 +125,7 @@ def _step(
     windows_alone_s = schedule.validation * measured.window_core_s / assumed.gpu_speedup
     validation_s = validation_flops / (assumed.gpu_tflops * 1e12 * assumed.utilisation) + windows_alone_s
     checkpoint_s = measured.checkpoint_bytes / (assumed.store_gb_s * 1e9)
-    alone_s = validation_s / schedule.validate_every + checkpoint_s * busy_s / schedule.checkpoint_every_s
+    alone_s = validation_s / schedule.validate_every + checkpoint_s * busy_s / max(schedule.checkpoint_every_s, busy_s)
     return compute_s, windows_s, simulation_s, exposed_s, alone_s
 
 
