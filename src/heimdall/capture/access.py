@@ -72,8 +72,7 @@ async def connect(address: Address, access: Access) -> socket.socket:
         where = found[0][4][0] if found else address.host
         raise CaptureError(
             Fault.PRIVATE,
-            f"{where} is a loopback or private address, and nobody allowed its network: "
-            f"add it with --allow-network {network_of(str(where))}",
+            f"{where} is a loopback or private address, and nobody allowed its network, {network_of(str(where))}",
         )
     return await _first_to_answer(address, allowed, access)
 

@@ -79,7 +79,7 @@ def _web_address(text: str, scheme: str, rest: str) -> Address:
     except ValueError as error:
         raise _wrong(text, str(error)) from None
     if parts.username is not None or parts.password is not None:
-        raise _wrong(text, "a password does not belong into an address: give it with --password")
+        raise _wrong(text, "a password does not belong in an address: give it apart")
     if not _HOST.fullmatch(host):
         raise _wrong(text, "it names no host")
     if port == 0:

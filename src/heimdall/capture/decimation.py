@@ -15,7 +15,7 @@ _RATES_HZ = (240_000, 960_000, 1_200_000, 1_920_000, 2_400_000)
 _USABLE = 0.8
 """Share of the rate that a receiver's own filter leaves flat."""
 _LEAST_OUT_HZ = 12_000.0
-_OVERSAMPLING = 1.6
+OVERSAMPLING = 1.6
 """Least rate kept, in bandwidths."""
 _TAPS_PER_STEP = 12
 _ATTENUATION_BETA = 7.0
@@ -46,7 +46,7 @@ def cut_of(tuning: Tuning) -> Cut:
     if bandwidth_hz > _USABLE * rate_hz:
         widest_mhz = _USABLE * rate_hz / 1e6
         raise CaptureError(Fault.TUNING, f"a dongle gives {widest_mhz:g} MHz, not {bandwidth_hz / 1e6:g} MHz")
-    most = max(1, int(rate_hz / max(_LEAST_OUT_HZ, _OVERSAMPLING * bandwidth_hz)))
+    most = max(1, int(rate_hz / max(_LEAST_OUT_HZ, OVERSAMPLING * bandwidth_hz)))
     factor = next(each for each in range(most, 0, -1) if rate_hz % each == 0)
     if factor == 1 or bandwidth_hz > _USABLE * rate_hz / 2:
         return Cut(rate_hz, tuning.frequency_hz, 1)

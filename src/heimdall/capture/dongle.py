@@ -21,6 +21,6 @@ def dongle_status(target: Target, title: str, program: str) -> Status:
         title=title,
         place=target.place,
         position_sigma_m=target.position_sigma_m,
-        fault=None if target.place else f"{program} does not say where it is: give its place with --position",
+        fault=None if target.place else f"{program} does not say where it is: give its place",
         notes=("it has no clock of its own: its recordings carry power, and time only by a reference transmitter",),
     )

@@ -8,8 +8,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from heimdall.capture import LEAST_RECEIVERS
 from heimdall.capture.faults import CaptureError, Fault
 from heimdall.capture.interface import Gives, Status, Target
+from heimdall.errors import HeimdallError
 from heimdall.formats.writers.sigmf_write import point_json
 from heimdall.observation import Place
 
@@ -77,6 +79,13 @@ class Recorded:
             1 for part in self.parts if part.samples or (part.gives is Gives.LEVEL and part.level_dbm is not None)
         )
 
+    def check(self) -> None:
+        """Raises HeimdallError where too few receivers gave anything."""
+        if self.useful < LEAST_RECEIVERS:
+            raise HeimdallError(
+                f"{self.useful} of {len(self.parts)} receivers gave anything: at least {LEAST_RECEIVERS} are needed"
+            )
+
 
 OnChange = Callable[[Part], None]
 
@@ -85,9 +94,9 @@ def place_of(target: Target, status: Status) -> Place:
     """Where a receiver is. Raises CaptureError where nobody can say."""
     place = target.place or status.place
     if place is None:
-        raise CaptureError(Fault.PLACE, "it does not say where it is: give its place with --position")
+        raise CaptureError(Fault.PLACE, "it does not say where it is: give its place")
     if (place.latitude_deg, place.longitude_deg) == (0.0, 0.0):
-        raise CaptureError(Fault.PLACE, "it says that it is at 0, 0, where nobody is: give its place with --position")
+        raise CaptureError(Fault.PLACE, "it says that it is at 0, 0, where nobody is: give its place")
     if not (abs(place.latitude_deg) <= 90 and abs(place.longitude_deg) <= 180):
-        raise CaptureError(Fault.PLACE, "it says a place that is none on earth: give its place with --position")
+        raise CaptureError(Fault.PLACE, "it says a place that is none on earth: give its place")
     return place

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from heimdall.capture.address import KIWI, OPENWEBRX, RTL_TCP
-from heimdall.capture.decimation import cut_of
+from heimdall.capture.decimation import OVERSAMPLING, cut_of
 from heimdall.capture.interface import Tuning
 
 _KIWI_HZ = 20_250.0
 """The faster of the two rates that KiwiSDRs are set to."""
-_OVERSAMPLING = 1.6
 
 
 def samples_per_s(kind: str, tuning: Tuning) -> float:
@@ -20,7 +19,7 @@ def samples_per_s(kind: str, tuning: Tuning) -> float:
     if kind == RTL_TCP:
         cut = cut_of(tuning)
         return cut.rate_hz / cut.factor
-    return max(_KIWI_HZ, _OVERSAMPLING * tuning.bandwidth_hz)
+    return max(_KIWI_HZ, OVERSAMPLING * tuning.bandwidth_hz)
 
 
 def bytes_per_s(kind: str, tuning: Tuning) -> float:

@@ -8,8 +8,8 @@ _FACTORS = {"k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9}
 
 
 def hertz(text: str) -> float:
-    """77.5k, 1M, 433.92M, 1.2G, or plain hertz. Raises InputError."""
-    number, factor = text.strip(), 1.0
+    """77.5k, 1M, 433.92 MHz, 1.2G, or plain hertz. Raises InputError."""
+    number, factor = text.strip().removesuffix("Hz").rstrip(), 1.0
     if number[-1:] in _FACTORS:
         number, factor = number[:-1], _FACTORS[number[-1]]
     try:

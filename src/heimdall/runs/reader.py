@@ -14,6 +14,8 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from heimdall.runs import CAPTURE
+
 CHECKPOINT = Path("checkpoints/last.ckpt")
 LOG_PAGE_BYTES = 64 * 1024
 
@@ -113,7 +115,7 @@ class RunReader:
     def capture(self) -> dict[str, Any] | None:
         """What a recording said last of its receivers."""
         try:
-            document = json.loads((self.path / "capture.json").read_bytes())
+            document = json.loads((self.path / CAPTURE).read_bytes())
         except (OSError, ValueError):
             return None
         return _finite(document) if isinstance(document, dict) else None

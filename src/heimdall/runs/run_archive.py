@@ -22,6 +22,7 @@ from typing import IO
 from heimdall.artifacts import Artifacts
 from heimdall.errors import HeimdallError
 from heimdall.files import held
+from heimdall.runs import RECORDINGS
 from heimdall.runs.reader import CHECKPOINT, RunReader
 
 log = logging.getLogger(__name__)
@@ -112,7 +113,7 @@ def _travels(path: Path) -> bool:
 
 def _is_recording(path: Path) -> bool:
     """What a job records becomes a session of its own, which travels by itself."""
-    return path.parts[0] == "recordings" and len(path.parts) > 2
+    return path.parts[0] == RECORDINGS and len(path.parts) > 2
 
 
 def _add(tar: tarfile.TarFile, path: Path, name: str) -> None:

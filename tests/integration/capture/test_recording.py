@@ -76,7 +76,7 @@ def test_stamps_give_the_true_rate_and_all_recordings_share_their_span(rehearse:
 REFUSALS = [
     (Trouble.BUSY, Fault.BUSY, "all its 4 slots are taken"),
     (Trouble.OFFLINE, Fault.BUSY, "taken it offline"),
-    (Trouble.PASSWORD, Fault.BUSY, "add it with --password"),
+    (Trouble.PASSWORD, Fault.BUSY, "it wants a password: give it"),
     (Trouble.TIME_LIMIT, Fault.TIME_LIMIT, "has used its 60 minutes of today"),
     (Trouble.REDIRECT, Fault.REDIRECT, "http://kiwisdr.example.com:8073, which is not followed"),
     (Trouble.PAGE, Fault.NO_RECEIVER, "not a KiwiSDR's"),

@@ -81,8 +81,8 @@ def test_a_network_that_was_allowed_is_reached_and_no_other() -> None:
     assert not LOOPBACK.allows("192.168.1.1")
 
 
-def test_a_name_that_leads_into_a_private_network_is_refused_and_the_option_named() -> None:
-    with pytest.raises(CaptureError, match=r"--allow-network 127\.0\.0\.0/8") as refused:
+def test_a_name_that_leads_into_a_private_network_is_refused_and_the_network_named() -> None:
+    with pytest.raises(CaptureError, match=r"nobody allowed its network, 127\.0\.0\.0/8") as refused:
         asyncio.run(connect(parse_address("kiwi://localhost:9"), Access()))
     assert refused.value.fault is Fault.PRIVATE
 

@@ -45,6 +45,10 @@ def look(warnings=(), load=None, **values) -> Look:
     return Look(job(**values), [], list(warnings), "", None, load)
 
 
+def warned(seen: Look) -> str:
+    return warnings_html(seen.job, seen.warnings, seen.waiting)
+
+
 def model(scores=None, **values) -> ModelView:
     usual = {
         "id": "a" * 16,
@@ -60,18 +64,14 @@ def model(scores=None, **values) -> ModelView:
 
 
 def test_the_error_comes_first_and_each_warning_once():
-    told = warnings_html(
-        look([Warned(code="c", message="slow"), Warned(code="c", message="slow")], error="out of memory")
-    )
+    told = warned(look([Warned(code="c", message="slow"), Warned(code="c", message="slow")], error="out of memory"))
     assert told.index("Out of memory") < told.index("slow")
     assert told.count("slow") == 1
 
 
 def test_the_fallback_to_the_cpu_is_told_even_if_the_program_says_nothing():
-    assert "no driver" in warnings_html(look(accelerator_used="cpu", accelerator_reason="no driver"))
-    assert (
-        warnings_html(look(accelerator_used="cpu", accelerator_reason="no driver", accelerator_requested="cpu")) == ""
-    )
+    assert "no driver" in warned(look(accelerator_used="cpu", accelerator_reason="no driver"))
+    assert warned(look(accelerator_used="cpu", accelerator_reason="no driver", accelerator_requested="cpu")) == ""
 
 
 def test_progress_says_step_device_memory_and_temperature():
@@ -104,7 +104,7 @@ def test_curves_are_drawn_from_what_the_program_logged():
     "html",
     [
         title_html(job(name=EVIL)),
-        warnings_html(look(error=EVIL)),
+        warned(look(error=EVIL)),
         figures_html(look(phase=EVIL, device=EVIL)),
         figures_html(look(result={"scores": {f"{EVIL}/median_m": 1.0}})),
         model_view.record_html(model(record={EVIL: EVIL})),

@@ -203,7 +203,7 @@ def _fault(told: dict[str, str], users: int | None, slots: int | None, target: T
     if told.get("offline") == "yes" or told.get("status") == "offline":
         return "its operator has taken it offline"
     if told.get("auth") == "password" and not target.password:
-        return "it wants a password: add it with --password"
+        return "it wants a password: give it"
     if users is not None and slots and users >= slots:
         return f"all its {slots} slots are taken"
     return None

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heimdall.errors import HeimdallError
+from heimdall.runs import CAPTURE, RECORDINGS
 
 if TYPE_CHECKING:
     from heimdall.capture.interface import Target, Tuning
@@ -23,9 +24,8 @@ if TYPE_CHECKING:
     from heimdall.capture.parts import Part
     from heimdall.capture.watch import Doing, Plan
 
-RECORDINGS = "recordings"
 _TELL_EVERY_S = 1.0
-_SIGN_OF_LIFE_S = 10.0
+_HEARTBEAT_S = 10.0
 
 
 class StoppedError(HeimdallError):
@@ -47,7 +47,7 @@ class JobReport:
         self._doing: dict[str, Any] = {"stage": "asking", "listener": None, "next_utc": None}
         self._parts: dict[str, dict[str, Any]] = {}
         self._written_s = 0.0
-        earlier = self.run.read_json("capture.json") or {}
+        earlier = self.run.read_json(CAPTURE) or {}
         self._begun_utc = earlier.get("begun_utc") or datetime.now(UTC).isoformat()
 
     def doing(self, doing: Doing) -> None:
@@ -81,7 +81,7 @@ class JobReport:
             return
         self._written_s = time.monotonic()
         document = self._doing | {"begun_utc": self._begun_utc, "recordings": self.recordings}
-        self.run.write_json("capture.json", document | {"receivers": list(self._parts.values())})
+        self.run.write_json(CAPTURE, document | {"receivers": list(self._parts.values())})
         fraction, eta_s = self._left()
         told = {"step": self.recordings, "steps_total": self._most, "fraction": fraction, "eta_s": eta_s}
         self.run.report_progress(now=True, **told, phase=self._doing["stage"])
@@ -117,8 +117,7 @@ def record_job(tuning: Tuning, seconds: float, names: Sequence[str], listed: Rec
             report.part(part)
         folder.parent.mkdir(parents=True, exist_ok=True)
         recorded = await record(targets, tuning, seconds, folder, listed.access, on_change=report.part, absent=absent)
-        if recorded.useful < 2:
-            raise HeimdallError(f"{recorded.useful} of {len(names)} receivers gave anything: at least 2 are needed")
+        recorded.check()
         append_line(folder.parent / HISTORY, {"session": folder.name})
         report.complete()
 
@@ -151,7 +150,7 @@ def watch_job(plan: Plan, names: Sequence[str], listed: ReceiverList, run_dir: P
 
 async def _until_stopped(work: Coroutine[Any, Any, None], report: JobReport) -> None:
     task = asyncio.create_task(work)
-    life = asyncio.create_task(_show_life(report))
+    heartbeat = asyncio.create_task(_heartbeat(report))
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     try:
@@ -159,12 +158,12 @@ async def _until_stopped(work: Coroutine[Any, Any, None], report: JobReport) -> 
     except asyncio.CancelledError:
         raise StoppedError("stopped: what was received is kept") from None
     finally:
-        life.cancel()
+        heartbeat.cancel()
 
 
-async def _show_life(report: JobReport) -> None:
+async def _heartbeat(report: JobReport) -> None:
     while True:
-        await asyncio.sleep(_SIGN_OF_LIFE_S)
+        await asyncio.sleep(_HEARTBEAT_S)
         report.write()
 
 

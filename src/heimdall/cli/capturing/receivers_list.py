@@ -56,6 +56,7 @@ def add(
     json: JsonOption = False,
 ) -> None:
     """Add a receiver by its address, after a look at it."""
+    from heimdall.capture.faults import Fault
     from heimdall.capture.listing import ListedReceiver, free_name, load, save, with_receiver
     from heimdall.capture.probing import Probed, probe_all
 
@@ -68,7 +69,8 @@ def add(
     else:
         (probed,) = probe_all([given.target()], listed.access)
         if probed.status is None:
-            raise HeimdallError(f"not added: {probed.reason}")
+            allow = "; --allow-network allows it" if probed.fault is Fault.PRIVATE else ""
+            raise HeimdallError(f"not added: {probed.reason}{allow}")
     title = (probed.status.tdoa_name or probed.status.title) if probed.status else ""
     chosen = name or free_name(listed, title or probed.target.address.host or probed.target.address.kind)
     given = given.model_copy(update={"name": chosen, "address": str(probed.target.address)})

@@ -12,7 +12,7 @@ from heimdall.cli.app import app
 from heimdall.cli.capturing.as_job import record_job
 from heimdall.cli.capturing.receivers_list import FileOption, list_path
 from heimdall.cli.output import JsonOption, console, print_json
-from heimdall.errors import HeimdallError, InputError
+from heimdall.errors import InputError
 from heimdall.formats.quantities import hertz
 
 if TYPE_CHECKING:
@@ -55,8 +55,7 @@ def record(
         print_json(report(recorded))
     else:
         show(recorded)
-    if recorded.useful < 2:
-        raise HeimdallError(f"{recorded.useful} of {len(targets)} receivers gave anything: at least 2 are needed")
+    recorded.check()
 
 
 def report(recorded: Recorded) -> dict[str, object]:

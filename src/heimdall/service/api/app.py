@@ -17,11 +17,12 @@ from heimdall import __version__
 from heimdall.artifacts import open_artifacts
 from heimdall.service.about import about
 from heimdall.service.api import documentation, problems
-from heimdall.service.api.fix_keeper import FixKeeper
 from heimdall.service.api.limits import BODY_LIMIT_BYTES, BodyLimit
 from heimdall.service.api.methods import HeadAsGet
 from heimdall.service.api.parts import Parts
+from heimdall.service.api.recording_locator import RecordingLocator
 from heimdall.service.api.requests import HEADER, Observed
+from heimdall.service.api.retention_task import RetentionTask
 from heimdall.service.api.routes import (
     catalogue,
     fixes,
@@ -33,7 +34,6 @@ from heimdall.service.api.routes import (
     sessions,
     system,
 )
-from heimdall.service.api.tidier import Tidier
 from heimdall.service.concurrent_locating import Locator, RateLimit
 from heimdall.service.database.store import Store
 from heimdall.service.health import metrics, probes
@@ -123,8 +123,8 @@ def _parts(settings: Settings, store: Store, celery: Celery, statistics: QueueSt
         mirror=mirror,
         promoter=Promoter(settings, store, models, notifier),
         refresher=Refresher(settings, store),
-        fix_keeper=FixKeeper(settings, store, locator),
-        tidier=Tidier(settings, store),
+        recording_locator=RecordingLocator(settings, store, locator),
+        retention=RetentionTask(settings, store),
     )
 
 
@@ -147,7 +147,7 @@ def _lifespan(parts: Parts, health: Health) -> Any:
         if orphans := sessions_of.remove_orphans(parts.store, parts.settings):
             log.info("deleted %d folders of sessions that a crash had left without a row", orphans)
         leftovers.clear(parts.settings, parts.artifacts)
-        beside = (parts.mirror, parts.promoter, parts.refresher, parts.fix_keeper, parts.tidier)
+        beside = (parts.mirror, parts.promoter, parts.refresher, parts.recording_locator, parts.retention)
         health.start()
         for thread in beside:
             thread.start()

@@ -10,9 +10,9 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from heimdall.artifacts import Artifacts
-from heimdall.service.api.fix_keeper import FixKeeper
 from heimdall.service.api.problems import ForbiddenError, UnauthenticatedError
-from heimdall.service.api.tidier import Tidier
+from heimdall.service.api.recording_locator import RecordingLocator
+from heimdall.service.api.retention_task import RetentionTask
 from heimdall.service.auth import Principal, Role, identify
 from heimdall.service.concurrent_locating import Locator, RateLimit
 from heimdall.service.database.store import Store
@@ -42,8 +42,8 @@ class Parts:
     mirror: MlflowSync
     promoter: Promoter
     refresher: Refresher
-    fix_keeper: FixKeeper
-    tidier: Tidier
+    recording_locator: RecordingLocator
+    retention: RetentionTask
 
 
 def parts_of(request: Request) -> Parts:

@@ -32,8 +32,10 @@ class Document(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    observations: list[dict[str, Any]] = Field(default_factory=list)
-    sessions: list[Id] = Field(default_factory=list, max_length=100)
+    observations: list[dict[str, Any]] = Field(
+        default_factory=list, description="Rows as in the lines of a measurement file."
+    )
+    sessions: list[Id] = Field(default_factory=list, max_length=100, description="Ids of stored sessions.")
 
 
 def measurement_schemas() -> dict[str, Any]:
@@ -45,23 +47,15 @@ def measurement_schemas() -> dict[str, Any]:
 
 _NAMES = "Measured{model}"
 _COMPONENT = f"#/components/schemas/{_NAMES}"
-DOCUMENT_SCHEMA = {
-    "type": "object",
-    "additionalProperties": False,
-    "properties": {
-        "observations": {
-            "type": "array",
-            "items": {"$ref": _COMPONENT.format(model="Row")},
-            "description": "Rows as in the lines of a measurement file.",
-        },
-        "sessions": {
-            "type": "array",
-            "items": {"type": "string", "pattern": "^[0-9a-f]{16}$"},
-            "maxItems": 100,
-            "description": "Ids of stored sessions.",
-        },
-    },
-}
+
+
+def _document_schema() -> dict[str, Any]:
+    schema = Document.model_json_schema()
+    schema["properties"]["observations"]["items"] = {"$ref": _COMPONENT.format(model="Row")}
+    return schema
+
+
+DOCUMENT_SCHEMA = _document_schema()
 
 
 def form_of(description: str, *, required: bool = True, document: dict[str, Any] | None = None) -> dict[str, Any]:

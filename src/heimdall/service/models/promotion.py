@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import logging
-import threading
 
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from heimdall.errors import HeimdallError
 from heimdall.service.database.store import Alias, Job, Store
 from heimdall.service.errors import ConflictError
 from heimdall.service.models import registry
 from heimdall.service.models.model_cache import ModelCache, get_model
 from heimdall.service.models.registry import Promotion
+from heimdall.service.periodic import Periodic
 from heimdall.service.queue.jobs import FINAL, State
 from heimdall.service.queue.notifications import Notifier
 from heimdall.service.queue.submit import provide
@@ -24,26 +22,13 @@ log = logging.getLogger(__name__)
 _LOOK_EVERY_S = 3.0
 
 
-class Promoter(threading.Thread):
-    """What waits stands in the database, so that a restart, or another server, goes on with it."""
-
+class Promoter(Periodic):
     def __init__(self, settings: Settings, store: Store, models: ModelCache, notifier: Notifier) -> None:
-        super().__init__(name="promoter", daemon=True)
+        super().__init__("promotions that wait", _LOOK_EVERY_S)
         self._settings = settings
         self._store = store
         self._models = models
         self._notifier = notifier
-        self._stop_asked = threading.Event()
-
-    def run(self) -> None:
-        while not self._stop_asked.wait(_LOOK_EVERY_S):
-            try:
-                self.look()
-            except (HeimdallError, SQLAlchemyError) as error:
-                log.warning("the promotion that waits was not looked at: %s", str(error).splitlines()[0])
-
-    def stop(self) -> None:
-        self._stop_asked.set()
 
     def ask(self, model_id: str, who: str) -> Promotion:
         """Promote, or start the evaluations that come first and let the model wait for them. Raises ConflictError."""

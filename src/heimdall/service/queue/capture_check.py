@@ -9,6 +9,7 @@ from typing import TypeVar
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from heimdall.capture import LEAST_RECEIVERS
 from heimdall.capture.address import parse_address
 from heimdall.capture.faults import CaptureError
 from heimdall.capture.interface import Tuning
@@ -20,7 +21,6 @@ from heimdall.service.queue.capture_requests import MOST_RECEIVERS, RecordReques
 from heimdall.service.settings import Settings
 
 _Request = TypeVar("_Request", bound=RecordRequest)
-_LEAST = 2
 
 
 def checked(session: Session, request: _Request, settings: Settings) -> _Request:
@@ -52,15 +52,15 @@ def _check_receivers(chosen: Sequence[OnlineReceiver]) -> None:
     off = [each.name for each in chosen if not each.enabled]
     if off:
         raise InputError(f"{', '.join(off)} is switched off: switch it on, or leave it out")
-    if len(chosen) < _LEAST:
-        raise InputError(f"{len(chosen)} of at least {_LEAST} receivers: add more by their addresses")
+    if len(chosen) < LEAST_RECEIVERS:
+        raise InputError(f"{len(chosen)} of at least {LEAST_RECEIVERS} receivers: add more by their addresses")
     if len(chosen) > MOST_RECEIVERS:
         raise InputError(f"{len(chosen)} receivers are more than the {MOST_RECEIVERS} of one recording: name fewer")
 
 
 def _check_channel(chosen: Sequence[OnlineReceiver], request: RecordRequest) -> None:
     able = [each for each in chosen if _receives(each, request.frequency_hz)]
-    if len(able) < _LEAST:
+    if len(able) < LEAST_RECEIVERS:
         deaf = ", ".join(each.name for each in chosen if each not in able)
         raise InputError(f"{request.frequency_hz / 1e6:.6g} MHz is outside the band of {deaf}: {len(able)} are left")
 

@@ -14,6 +14,7 @@ from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
 from heimdall.errors import HeimdallError, InputError
+from heimdall.service.database.events import record
 from heimdall.service.database.paging import Page, Part, newest_first
 from heimdall.service.database.store import Job, JobEvent, now_unix_s
 from heimdall.service.queue.matching import Needs, count_stranded
@@ -181,12 +182,6 @@ def move(
         return False
     record(session, job_id, end, message)
     return True
-
-
-def record(session: Session, job_id: str, event: str, message: str) -> None:
-    """Whoever follows asks for ids after the last one seen: the row's lock lets the events of a job appear in that order."""
-    session.execute(select(Job.id).where(Job.id == job_id).with_for_update())
-    session.add(JobEvent(job_id=job_id, type=event, message=message))
 
 
 def _require(session: Session, job_id: str, allowed: Collection[State], what: str) -> bool:

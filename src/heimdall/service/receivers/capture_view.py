@@ -8,7 +8,6 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from heimdall.service.database.store import Job, StoredSession
-from heimdall.service.receivers.wording import without_options
 
 
 class PartView(BaseModel):
@@ -70,7 +69,6 @@ def view_recorded(stored: StoredSession) -> RecordedView | None:
 
 def _view_part(part: dict[str, Any]) -> PartView:
     longitude_deg, latitude_deg, *_ = (part.get("geolocation") or {}).get("coordinates") or (None, None)
-    reason = part.get("reason")
     return PartView(
         name=part["name"],
         state=part["state"],
@@ -80,6 +78,6 @@ def _view_part(part: dict[str, Any]) -> PartView:
         level_dbm=part.get("level_dbm"),
         latitude_deg=latitude_deg,
         longitude_deg=longitude_deg,
-        reason=None if reason is None else without_options(reason),
-        notes=[without_options(note) for note in part.get("notes", [])],
+        reason=part.get("reason"),
+        notes=part.get("notes", []),
     )

@@ -11,7 +11,6 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from sqlalchemy import delete as delete_rows
 from sqlalchemy import select, update
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from heimdall.capture.access import Access
@@ -24,60 +23,51 @@ from heimdall.errors import InputError
 from heimdall.observation import Place
 from heimdall.service.database.store import OnlineReceiver, Store, now_unix_s
 from heimdall.service.errors import ConflictError, UnknownError
-from heimdall.service.receivers.wording import without_options
 from heimdall.service.settings import Settings
 
 MOST = 500
 """Receivers that an installation may list."""
-_Latitude = Annotated[float | None, Field(ge=-90, le=90)]
-_Longitude = Annotated[float | None, Field(ge=-180, le=180)]
-_Height = Annotated[float | None, Field(ge=-1000, le=100_000)]
-_Gain = Annotated[float | None, Field(ge=-50, le=150, description="Of the tuner; null leaves it to the driver.")]
-_Ppm = Annotated[float, Field(gt=-1000, lt=1000, description="Known error of the oscillator in parts per million.")]
-_Note = Annotated[str, Field(max_length=2000)]
-_Password = Annotated[SecretStr | None, Field(max_length=200, description="What the receiver asks for.")]
 
 
-class _Placed(BaseModel):
-    """A place goes before what the receiver says of itself."""
+class _Described(BaseModel):
+    """What an operator says of a receiver. A place goes before what it says of itself."""
 
     model_config = ConfigDict(extra="forbid")
 
+    password: Annotated[SecretStr | None, Field(max_length=200, description="What the receiver asks for.")] = None
+    latitude_deg: Annotated[float | None, Field(ge=-90, le=90)] = None
+    longitude_deg: Annotated[float | None, Field(ge=-180, le=180)] = None
+    height_m: Annotated[float | None, Field(ge=-1000, le=100_000)] = None
+    gain_db: Annotated[
+        float | None, Field(ge=-50, le=150, description="Of the tuner; null leaves it to the driver.")
+    ] = None
+    ppm: Annotated[
+        float, Field(gt=-1000, lt=1000, description="Known error of the oscillator in parts per million.")
+    ] = 0.0
+    note: Annotated[str, Field(max_length=2000)] = ""
+
     @model_validator(mode="after")
     def _whole_place(self) -> Self:
-        if (getattr(self, "latitude_deg", None) is None) != (getattr(self, "longitude_deg", None) is None):
+        given = {"latitude_deg", "longitude_deg"} & self.model_fields_set
+        if len(given) == 1 or (self.latitude_deg is None) != (self.longitude_deg is None):
             raise ValueError("a position needs latitude_deg and longitude_deg")
         return self
 
 
-class OnlineFields(_Placed):
+class OnlineFields(_Described):
     """A receiver to be added."""
 
     address: Annotated[str, Field(min_length=1, max_length=500, examples=["kiwi://kiwi.example.org:8073"])]
     name: Annotated[
         str, Field(pattern=f"^({NAME.pattern})?$", description="Made of what it calls itself if empty.")
     ] = ""
-    password: _Password = None
-    latitude_deg: _Latitude = None
-    longitude_deg: _Longitude = None
-    height_m: _Height = None
-    gain_db: _Gain = None
-    ppm: _Ppm = 0.0
-    note: _Note = ""
     unchecked: Annotated[bool, Field(description="Add it although it does not answer.")] = False
 
 
-class OnlineChange(_Placed):
+class OnlineChange(_Described):
     """What is left out stays as it is; recordings know a receiver by its name, which therefore stays."""
 
     enabled: bool = True
-    password: _Password = None
-    latitude_deg: _Latitude = None
-    longitude_deg: _Longitude = None
-    height_m: _Height = None
-    gain_db: _Gain = None
-    ppm: _Ppm = 0.0
-    note: _Note = ""
 
 
 class ReceiverState(BaseModel):
@@ -152,26 +142,25 @@ def get(session: Session, which: str) -> OnlineReceiver:
 def add(store: Store, settings: Settings, fields: OnlineFields, who: str) -> OnlineReceiver:
     """Ask a receiver for its state, and list it. It may take ten seconds and more: never within a transaction.
 
-    Raises InputError for a wrong address, for one that may not be reached and, unless `unchecked`, for one that does not answer.
+    Raises InputError for a wrong address, for one that may not be reached and, unless `unchecked`, for one that does not answer;
+    ConflictError for one that is listed already.
     """
     given = _row(fields, who)
     with store.reading() as session:
         _check_new(session, given)
     probed = _asked([given], access_of(settings))[0]
     if probed.status is None and (not fields.unchecked or probed.fault is Fault.PRIVATE):
-        raise InputError(f"not added: {without_options(probed.reason or '')}")
+        allow = "; HEIMDALL_CAPTURE_NETWORKS allows it" if probed.fault is Fault.PRIVATE else ""
+        raise InputError(f"not added: {probed.reason}{allow}")
     given.address = str(probed.target.address)
     given.state = _state_of(probed).model_dump(mode="json")
-    try:
-        with store.writing() as session:
-            _check_new(session, given)
-            given.name = given.name or _free_name(session, probed)
-            given.asked_unix_s = session.scalar(select(now_unix_s()))
-            session.add(given)
-            session.flush()
-            session.refresh(given)
-    except IntegrityError:
-        raise ConflictError("another receiver was added by this name or address in the same moment") from None
+    with store.writing() as session:
+        _check_new(session, given)
+        given.name = given.name or _free_name(session, probed)
+        given.asked_unix_s = session.scalar(select(now_unix_s()))
+        session.add(given)
+        session.flush()
+        session.refresh(given)
     return given
 
 
@@ -277,12 +266,11 @@ def _asked(receivers: Sequence[OnlineReceiver], access: Access) -> list[Probed]:
 
 def _state_of(probed: Probed) -> ReceiverState:
     status = probed.status
-    reason = probed.problem and without_options(probed.problem)
     if status is None:
-        return ReceiverState(usable=False, reason=reason, fault=probed.fault and probed.fault.value)
+        return ReceiverState(usable=False, reason=probed.problem, fault=probed.fault and probed.fault.value)
     return ReceiverState(
         usable=probed.problem is None,
-        reason=reason,
+        reason=probed.problem,
         gives=status.gives.value,
         title=status.title,
         **({} if status.place is None else vars(status.place)),
@@ -295,5 +283,5 @@ def _state_of(probed: Probed) -> ReceiverState:
         antenna=status.antenna,
         band_hz=status.band_hz,
         software=status.software,
-        notes=[without_options(note) for note in status.notes],
+        notes=list(status.notes),
     )

@@ -12,7 +12,6 @@ from heimdall.errors import InputError
 from heimdall.service.database.store import OnlineReceiver
 from heimdall.service.errors import ConflictError
 from heimdall.service.receivers.online import access_of, target_of
-from heimdall.service.receivers.wording import without_options
 from heimdall.service.settings import Settings
 
 MOST_S = 120.0
@@ -33,4 +32,4 @@ async def spectra(
         ):
             yield each
     except CaptureError as error:
-        raise ConflictError(f"{receiver.name}: {without_options(str(error))}") from None
+        raise ConflictError(f"{receiver.name}: {error}") from None

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from heimdall.fix import Fix
 from heimdall.observation import Observation
-from heimdall.service.database.store import Job, JobEvent, StoredFix, StoredSession
+from heimdall.service.database.events import record
+from heimdall.service.database.store import Job, StoredFix, StoredSession
 from heimdall.service.storage.recordings import FAILED, LOCATED, WAITING
 
 MOST = 10_000
@@ -100,4 +101,4 @@ def _told(stored: StoredSession, fix: Fix) -> str:
 def _tell(session: Session, stored: StoredSession, event: str, message: str) -> None:
     """To whoever follows the job, if it is still there."""
     if stored.job_id is not None and session.get(Job, stored.job_id) is not None:
-        session.add(JobEvent(job_id=stored.job_id, type=event, message=message))
+        record(session, stored.job_id, event, message)

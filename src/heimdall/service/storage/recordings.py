@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from heimdall.artifacts import Artifacts
@@ -22,15 +21,15 @@ from heimdall.formats.readers.sigmf import BANDWIDTH_KEY, FREQUENCY_KEY
 from heimdall.formats.readers.sigmf_accounts import RECEIVERS_KEY
 from heimdall.formats.readers.source import COLLECTION_SUFFIX
 from heimdall.formats.wording import frequency_text
-from heimdall.runs import run_archive
-from heimdall.service.database.store import Job, JobEvent, Store, StoredSession
+from heimdall.runs import RECORDINGS, run_archive
+from heimdall.service.database.events import record
+from heimdall.service.database.store import Job, Store, StoredSession
+from heimdall.service.errors import ConflictError
 from heimdall.service.settings import Settings
 from heimdall.service.storage import sessions
 from heimdall.service.storage.session_summary import Summary, default_name, summarise
 from heimdall.service.storage.uploads import limits_of, size_of
 
-FOLDER = "recordings"
-"""In a run folder."""
 WAITING, LOCATED, FAILED = "waiting", "located", "failed"
 """Of a session whose fixes are wanted: `fix_state`."""
 _REFUSED = ".refused"
@@ -39,7 +38,7 @@ _REFUSED = ".refused"
 
 def found(run: Path, *, running: bool) -> list[Path]:
     """Recordings of a run folder that are to be stored; while its program runs, those that are complete."""
-    folder = run / FOLDER
+    folder = run / RECORDINGS
     there = sorted(path.parent for path in folder.glob(f"*/*{COLLECTION_SUFFIX}"))
     complete = {line.get("session") for line in history(folder)} if running and there else set()
     return [path for path in there if not (path / _REFUSED).exists() and (not running or path.name in complete)]
@@ -63,8 +62,8 @@ def store_recording(store: Store, settings: Settings, artifacts: Artifacts, job:
         with store.writing() as session:
             stored.name = sessions.distinct(session, stored.name)
             session.add(stored)
-            session.add(JobEvent(job_id=job.id, type="recording", message=_told(stored)))
-    except IntegrityError:
+            record(session, job.id, "recording", _told(stored))
+    except ConflictError:  # another worker has stored it in the same moment
         sessions.remove_files(settings, stored.id)
         return None
     shutil.rmtree(path, ignore_errors=True)
@@ -139,7 +138,7 @@ def _refuse(store: Store, job: Job, path: Path, why: str) -> None:
     (path / _REFUSED).write_text(f"{why}\n", encoding="utf-8")
     message = f"{path.name} stays in the run folder, since it is no session that can be located: {why}"
     with store.writing() as session:
-        session.add(JobEvent(job_id=job.id, type="warning", message=message))
+        record(session, job.id, "warning", message)
 
 
 def _told(stored: StoredSession) -> str:

@@ -163,11 +163,12 @@ def distinct(session: Session, name: str) -> str:
     return name if name not in taken else next(each for each in others if each not in taken)
 
 
-def get(session: Session, session_id: str) -> StoredSession:
+def get(session: Session, session_id: str, *, or_binned: bool = False) -> StoredSession:
+    """Raises UnknownError for one that is gone, or in the bin."""
     stored = session.get(StoredSession, session_id, populate_existing=True)
     if stored is None:
         raise UnknownError(f"no session {session_id}: `GET /api/v1/sessions` lists them")
-    if stored.deleted_unix_s is not None:
+    if stored.deleted_unix_s is not None and not or_binned:
         raise UnknownError(f"session {session_id} is in the bin: restore it first")
     return stored
 
@@ -220,13 +221,12 @@ def set_truth(store: Store, settings: Settings, session_id: str, truth: Place | 
 
 
 def delete(store: Store, settings: Settings, session_id: str, *, and_fixes: bool = True) -> None:
-    """For good, out of the bin or not; see `keeping.discard`.
+    """For good, out of the bin or not; see `retention.discard`.
 
     The row first: files without a row are found again by `remove_orphans`, a row without files is a fault.
     """
     with store.writing() as session:
-        if session.get(StoredSession, session_id) is None:
-            get(session, session_id)
+        get(session, session_id, or_binned=True)
         session.execute(delete_rows(StoredSession).where(StoredSession.id == session_id))
         if and_fixes:
             session.execute(delete_rows(StoredFix).where(StoredFix.session_id == session_id))

@@ -16,17 +16,18 @@ from heimdall import disk
 from heimdall.errors import HeimdallError
 from heimdall.runs import run_archive
 from heimdall.runs.reader import Result, RunReader
+from heimdall.service.database.events import record
 from heimdall.service.database.store import Job
 from heimdall.service.health.statistics import LEASE_LOST
 from heimdall.service.queue import leases
-from heimdall.service.queue.jobs import State, record
+from heimdall.service.queue.jobs import State
 from heimdall.service.queue.leases import Bundle, Ending, Outcome
 from heimdall.service.storage.run_progress import RunProgress
 from heimdall.service.storage.run_reader import run_folder
 from heimdall.service.worker import launch
-from heimdall.service.worker.harvest import Harvest
 from heimdall.service.worker.launch import Slot, Tools
 from heimdall.service.worker.process import WatchedProcess
+from heimdall.service.worker.recording_importer import RecordingImporter
 from heimdall.service.worker.retrying_task import RetryingTask
 from heimdall.service.worker.run_uploader import RunUploader
 from heimdall.service.worker.watchdog import KILLED, LET_GO, STOPPED
@@ -53,7 +54,7 @@ class Attempt:
         self._process: WatchedProcess | None = None
         self._log_begin = 0
         self._carrier = _carrier(job, self._folder, tools)
-        self._harvest = Harvest(job, self._folder, tools) if job.needs_capture else None
+        self._importer = RecordingImporter(job, self._folder, tools) if job.needs_capture else None
         self._leaving = False
         self.out_of_room = False
         """It ended because a disk was full."""
@@ -119,7 +120,7 @@ class Attempt:
     def _left(self, outcome: Outcome) -> bool:
         """What was recorded is stored, and what another machine would need to go on is where it is wanted."""
         self._over_s = self._over_s or time.monotonic()
-        if self._harvest is not None and not self._harvest.finish() and time.monotonic() - self._over_s < _LAST_S:
+        if self._importer is not None and not self._importer.finish() and time.monotonic() - self._over_s < _LAST_S:
             self._next = lambda: outcome
             return False
         if self._carrier is None or self._stop_reason == "cancelled":
@@ -156,9 +157,9 @@ class Attempt:
         return self._begin()
 
     def _begin(self) -> Outcome | None:
-        if self._stop_reason is not None and self._harvest is not None:
+        if self._stop_reason is not None and self._importer is not None:
             return Outcome(Ending.STOPPED, self._stop_reason)
-        if self._harvest is not None and not self._harvest.finish():  # what a worker that was killed has left
+        if self._importer is not None and not self._importer.finish():  # what a worker that was killed has left
             self._next = self._begin
             return None
         if self._carrier is not None:
@@ -192,7 +193,7 @@ class Attempt:
             process.kill()
         code = process.poll()
         if code is None:
-            for follower in (self._carrier, self._harvest):
+            for follower in (self._carrier, self._importer):
                 if follower is not None:
                     follower.look()
             return None

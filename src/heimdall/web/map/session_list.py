@@ -11,7 +11,7 @@ from nicegui import events, ui
 
 from heimdall.service.auth import Role
 from heimdall.service.database.store import StoredSession
-from heimdall.service.storage import keeping, sessions
+from heimdall.service.storage import retention, sessions
 from heimdall.service.storage.session_summary import Summary
 from heimdall.service.storage.sessions import Sort, Wanted
 from heimdall.service.storage.uploads import receiving
@@ -194,7 +194,7 @@ class SessionList:
     async def _delete(self, row: _Row) -> None:
         def change() -> bool:
             with self._visit.parts.store.writing() as session:
-                keeping.discard(session, row.id, self._visit.who.name)
+                retention.discard(session, row.id, self._visit.who.name)
             return True
 
         await self._told(row, await self._visit.do(Role.OPERATOR, change), gone=True)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from nicegui import ui
-from pydantic import ValidationError
 
+from heimdall.capture import LEAST_RECEIVERS
 from heimdall.errors import InputError
 from heimdall.formats.quantities import hertz
 from heimdall.service.queue import job_requests
-from heimdall.web import words
+from heimdall.web.job_request import as_request
 
 ONCE, EVERY, CRON, SIGNAL = "once", "every", "cron", "signal"
 _OCCASIONS = {
@@ -20,7 +20,6 @@ _OCCASIONS = {
     CRON: "by a cron line",
     SIGNAL: "when the signal is there",
 }
-LEAST_RECEIVERS = 2
 
 
 class ChannelForm:
@@ -83,7 +82,4 @@ def read_request(document: dict[str, Any]) -> job_requests.AnyRequest:
     """Raises InputError that names the first field which is wrong."""
     if len(document["receivers"]) < LEAST_RECEIVERS:
         raise InputError("choose at least two receivers, on the map or in the list: one alone locates nothing")
-    try:
-        return job_requests.read_request(document)
-    except ValidationError as error:
-        raise InputError(words.validation_text(error, skip=1)) from error
+    return as_request(document)

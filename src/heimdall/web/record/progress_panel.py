@@ -18,7 +18,7 @@ from heimdall.web.map import fix_panel
 from heimdall.web.page_session import Visit, sentence
 from heimdall.web.record.recorded_view import figures_html, fix_title, parts_html
 from heimdall.web.training.job_buttons import JobButtons
-from heimdall.web.training.job_panel import Look, title_html, warnings_html
+from heimdall.web.training.job_panel import title_html, warnings_html
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class ProgressPanel:
             return
         job = seen.job
         self._title.set_content(title_html(job))
-        self._warnings.set_content(warnings_html(Look(job, [], seen.warnings, "", None, None, seen.waiting)))
+        self._warnings.set_content(warnings_html(job, seen.warnings, seen.waiting))
         self._bar.set_value(job.fraction or 0.0)
         self._figures.set_content(figures_html(job, seen.capture))
         self._parts.set_content(parts_html(seen.capture.receivers if seen.capture else []))

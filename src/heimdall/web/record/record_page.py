@@ -14,7 +14,7 @@ from heimdall.service.queue.notifications import queue_of
 from heimdall.service.queue.submit import submit
 from heimdall.service.receivers import online
 from heimdall.service.receivers.online import OnlineView, view_online
-from heimdall.web.layout import empty, frame, panel
+from heimdall.web.layout import frame, panel
 from heimdall.web.map.fix_map import FixMap
 from heimdall.web.map.map_tools import MapTools
 from heimdall.web.map.tile_file import tile_address
@@ -26,7 +26,7 @@ from heimdall.web.record.receiver_choice import ReceiverChoice
 from heimdall.web.record.recorded_view import fix_scene
 from heimdall.web.record.spectrum_panel import SpectrumPanel
 from heimdall.web.sign_in import Entry, to_sign_in
-from heimdall.web.training.training_page import job_row, job_row_html
+from heimdall.web.training.job_list import JobList
 
 LOOK_EVERY_S = 1.0
 _KINDS = ("record", "watch")
@@ -62,7 +62,7 @@ class RecordPage:
         self._spectrum = SpectrumPanel(visit, self._form.channel)
         self._progress = ProgressPanel(visit, self.choose, self._forget)
         self._receivers: list[OnlineView] | None = None
-        self._rows: object = None
+        self._list = JobList(self.choose, ("None yet", "Recordings and watches appear here."))
         self._mapped: str | None = None
         """The fix that was put on the map."""
 
@@ -79,7 +79,7 @@ class RecordPage:
             with panel("Receivers"):
                 self._choice.build()
             with panel("Recordings"):
-                self._list = ui.element("div").classes("list")
+                self._list.build()
         with ui.element("div").classes("stack"):
             with ui.element("div").classes("map-box"):
                 self._map = FixMap(tile_address(settings), settings.tile_credit, self._no_pick)
@@ -110,7 +110,7 @@ class RecordPage:
             self._show_spectrum(found.receivers)
             if self._mapped is None:
                 self._show_choice()
-        self._draw_list(found.jobs)
+        self._list.show(found.jobs, self._job_id)
         self._progress.draw(found.seen)
         self._map_fix(found.seen)
 
@@ -169,20 +169,3 @@ class RecordPage:
         ui.navigate.history.replace("/record")
         self._show_choice()
         await self.look()
-
-    def _draw_list(self, found: list[Job]) -> None:
-        rows = [job_row(job) for job in found]
-        if (rows, self._job_id) == self._rows:
-            return
-        self._rows = (rows, self._job_id)
-        self._list.clear()
-        with self._list:
-            if not rows:
-                empty("None yet", "Recordings and watches stand here.")
-            for row in rows:
-                current = row.id == self._job_id
-                with ui.element("div").classes("row current" if current else "row"):
-                    pick = ui.element("button").classes("pick")
-                    with pick.props(f"type=button aria-pressed={'true' if current else 'false'}"):
-                        ui.html(job_row_html(row), sanitize=False)
-                    pick.on("click", lambda row=row: self.choose(row.id))

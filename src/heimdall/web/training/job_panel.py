@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -21,6 +21,7 @@ from heimdall.web.chart import Curve, line_chart
 from heimdall.web.layout import empty, panel
 from heimdall.web.page_session import Visit, sentence
 from heimdall.web.training.job_buttons import JobButtons
+from heimdall.web.training.job_list import TONES
 
 _LOG_BYTES = 8000
 
@@ -103,7 +104,7 @@ class JobPanel:
     def _draw(self, seen: Look) -> None:
         job = seen.job
         self._title.set_content(title_html(job))
-        self._warnings.set_content(warnings_html(seen))
+        self._warnings.set_content(warnings_html(job, seen.warnings, seen.waiting))
         self._bar.set_value(job.fraction or 0.0)
         self._figures.set_content(figures_html(seen))
         self._loss.set_content(_chart_html(loss_chart(seen.metrics), "The loss is drawn from the first steps on."))
@@ -114,14 +115,13 @@ class JobPanel:
 
 
 def title_html(job: Job) -> str:
-    tone = {State.SUCCEEDED: "good", State.FAILED: "bad", State.RUNNING: "busy"}.get(State(job.state), "")
+    tone = TONES.get(State(job.state), "")
     return f'<h2>{escape(job.name)} <span class="chip {tone}" data-state="{job.state}">{escape(job.state)}</span></h2>'
 
 
-def warnings_html(seen: Look) -> str:
+def warnings_html(job: Job, warnings: Sequence[Warned], waiting: str | None) -> str:
     """Errors first, then what the program and the worker warn of; each once."""
-    job = seen.job
-    told = [each.message for each in seen.warnings] + ([seen.waiting] if seen.waiting else [])
+    told = [each.message for each in warnings] + ([waiting] if waiting else [])
     if job.accelerator_used == "cpu" and job.accelerator_reason and job.accelerator_requested != "cpu" and not told:
         told.append(f"it runs on the CPU: {job.accelerator_reason}")
     error = f'<p class="notice bad" role="alert">{escape(sentence(job.error))}</p>' if job.error else ""

@@ -8,7 +8,6 @@ from html import escape
 from typing import Any
 
 from nicegui import run, ui
-from pydantic import ValidationError
 from sqlalchemy import select
 
 from heimdall.errors import HeimdallError, InputError
@@ -21,6 +20,7 @@ from heimdall.service.queue import job_requests
 from heimdall.service.queue.submit import submit
 from heimdall.service.storage import sessions
 from heimdall.web import words
+from heimdall.web.job_request import as_request
 from heimdall.web.layout import panel
 from heimdall.web.page_session import Visit, sentence
 
@@ -148,10 +148,7 @@ def read_request(document: dict[str, Any]) -> job_requests.AnyRequest:
     """Raises InputError that names the first field which is wrong."""
     if document["kind"] != "train" and not document.get("model"):
         raise InputError("there is no model yet: train one first, or import one on the page Models")
-    try:
-        return job_requests.read_request(document)
-    except ValidationError as error:
-        raise InputError(words.validation_text(error, skip=1)) from error
+    return as_request(document)
 
 
 def read_changes(text: str) -> dict[str, Any]:

@@ -89,7 +89,13 @@ def test_a_call_that_is_wrong_is_one_line_and_leaves_nothing(
 
 
 def test_frequencies_have_units() -> None:
-    assert [hertz(text) for text in ("77500", "77.5k", "433.92M", "1.2G")] == [77_500, 77_500, 433.92e6, 1.2e9]
-    for text in ("", "k", "-1k", "nan", "1e99", "1 kHz"):
+    assert [hertz(text) for text in ("77500", "77.5k", "77.5 kHz", "433.92MHz", "1.2G")] == [
+        77_500,
+        77_500,
+        77_500,
+        433.92e6,
+        1.2e9,
+    ]
+    for text in ("", "k", "-1k", "nan", "1e99", "1 kilo", "Hz"):
         with pytest.raises(InputError):
             hertz(text)

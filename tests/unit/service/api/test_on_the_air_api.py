@@ -46,7 +46,7 @@ def test_only_an_operator_adds_asks_and_changes_receivers(client_of):
         assert answer.status_code == 403
     refused = operator.post("receivers/online", json=fields)
     assert refused.status_code == 422
-    assert "HEIMDALL_CAPTURE_NETWORKS=127.0.0.0/8 allows it" in refused.json()["detail"]
+    assert "its network, 127.0.0.0/8; HEIMDALL_CAPTURE_NETWORKS allows it" in refused.json()["detail"]
     for answer in (operator.get("receivers/online/a"), operator.patch("receivers/online/a", json={"enabled": False})):
         assert answer.status_code == 404
         assert answer.json()["detail"].startswith("no receiver by address is called a")

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import func, insert, select, update
 
+from heimdall.service.database.events import record
 from heimdall.service.database.store import Job, Model, SignIn, Worker, now_unix_s
 from heimdall.service.errors import ConflictError
 from heimdall.service.queue import jobs, leases
@@ -100,7 +101,7 @@ def test_events_of_a_job_appear_in_the_order_of_their_numbers(store, new_job):
 
     def late():
         with store.writing() as session:
-            jobs.record(session, job_id, "warning", "first")
+            record(session, job_id, "warning", "first")
             session.flush()
             written.set()
             time.sleep(0.5)
@@ -109,7 +110,7 @@ def test_events_of_a_job_appear_in_the_order_of_their_numbers(store, new_job):
     other.start()
     assert written.wait(5)
     with store.writing() as session:
-        jobs.record(session, job_id, "warning", "second")
+        record(session, job_id, "warning", "second")
     with store.reading() as session:
         seen = [event.message for event in jobs.events(session, job_id)]
     other.join()

@@ -11,6 +11,7 @@ from heimdall.artifacts import open_artifacts
 from heimdall.capture.watch import HISTORY, append_line
 from heimdall.formats.writers.sigmf_growing import GrowingSession
 from heimdall.observation import Receiver
+from heimdall.runs import RECORDINGS
 from heimdall.service.queue import jobs
 from heimdall.service.storage import recordings, sessions
 from heimdall.service.storage.recordings import found, store_recording
@@ -39,7 +40,7 @@ def keep(store, settings, job):
 
 def put(run, name, *, complete=True, readable=True):
     """A recording of two receivers, and a third one that was full."""
-    folder = run / recordings.FOLDER / name
+    folder = run / RECORDINGS / name
     growing = GrowingSession(folder, name, 77_500.0, 1000.0)
     chance = np.random.default_rng(1)
     parts = [{"name": "full", "state": "failed", "gave": None, "reason": "all its 4 slots are taken", "notes": []}]

@@ -30,7 +30,9 @@ class KeptFix(BaseModel):
     status: str = Field(examples=["ok"])
     latitude_deg: float | None
     longitude_deg: float | None
-    fix: dict[str, Any] | None = Field(description="The whole fix with its regions, as `POST /locate` answers.")
+    fix: dict[str, Any] | None = Field(
+        description="The whole fix with its regions, as `heimdall locate --json` writes it."
+    )
 
 
 class History(BaseModel):

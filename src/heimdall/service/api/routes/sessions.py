@@ -20,8 +20,8 @@ from heimdall.service.api.uploading import form_of, receive_some
 from heimdall.service.database.store import StoredSession
 from heimdall.service.queue.request_base import Id
 from heimdall.service.receivers.capture_view import RecordedView, view_recorded
-from heimdall.service.storage import keeping, sessions
-from heimdall.service.storage.keeping import Usage
+from heimdall.service.storage import retention, sessions
+from heimdall.service.storage.retention import Usage
 from heimdall.service.storage.session_summary import Summary, Truth
 from heimdall.service.storage.uploads import Upload, receiving
 
@@ -109,7 +109,7 @@ def find(
 ) -> SessionList:
     with parts.store.reading() as session:
         found = sessions.find_part(session, page, binned=binned, job_id=job)
-        used = keeping.used_by(session)
+        used = retention.used_by(session)
     link_next(request, response, found)
     return SessionList(sessions=[view_session(stored, used.get(stored.id, ())) for stored in found.rows])
 
@@ -117,13 +117,13 @@ def find(
 @router.get("/usage", summary="How much sessions take, and what is deleted by itself")
 def usage(who: Viewer, parts: UsesParts) -> Usage:
     with parts.store.reading() as session:
-        return keeping.usage(session, parts.settings)
+        return retention.usage(session, parts.settings)
 
 
 @router.get("/{session_id}", summary="One session", responses=documented(404))
 def get(session_id: SessionId, who: Viewer, parts: UsesParts) -> SessionView:
     with parts.store.reading() as session:
-        return view_session(sessions.get(session, session_id), keeping.used_by(session).get(session_id, ()))
+        return view_session(sessions.get(session, session_id), retention.used_by(session).get(session_id, ()))
 
 
 @router.patch("/{session_id}", summary="Rename a session, or say where its transmitter was", responses=documented(404))
@@ -138,8 +138,8 @@ def change(
         if change.name is not None:
             sessions.rename(session, session_id, change.name)
         if change.pinned is not None:
-            keeping.pin(session, session_id, change.pinned)
-        return view_session(sessions.get(session, session_id), keeping.used_by(session).get(session_id, ()))
+            retention.pin(session, session_id, change.pinned)
+        return view_session(sessions.get(session, session_id), retention.used_by(session).get(session_id, ()))
 
 
 @router.delete("/{session_id}", status_code=204, summary="Delete a session", responses=documented(404, 409))
@@ -151,16 +151,16 @@ def delete(
 ) -> None:
     """Into the bin, where it is for `HEIMDALL_BIN_DAYS`. Jobs that name it and have not run fail once it is gone for good."""
     if forever:
-        return keeping.delete(parts.store, parts.settings, session_id)
+        return retention.delete(parts.store, parts.settings, session_id)
     with parts.store.writing() as session:
-        keeping.discard(session, session_id, who.name)
+        retention.discard(session, session_id, who.name)
 
 
 @router.post("/{session_id}/restore", summary="Take a session out of the bin", responses=documented(404))
 def restore(session_id: SessionId, who: Operator, parts: UsesParts) -> SessionView:
     with parts.store.writing() as session:
-        keeping.restore(session, session_id)
-        return view_session(sessions.get(session, session_id), keeping.used_by(session).get(session_id, ()))
+        retention.restore(session, session_id)
+        return view_session(sessions.get(session, session_id), retention.used_by(session).get(session_id, ()))
 
 
 def view_session(stored: StoredSession, used_by: Sequence[str] = ()) -> SessionView:

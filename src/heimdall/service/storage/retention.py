@@ -15,7 +15,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from heimdall.service.database.store import Job, Model, Station, Store, StoredSession, now_unix_s
-from heimdall.service.errors import ConflictError, UnknownError
+from heimdall.service.errors import ConflictError
 from heimdall.service.settings import Settings
 from heimdall.service.storage import sessions
 from heimdall.service.storage.recordings import WAITING
@@ -52,16 +52,13 @@ def discard(session: Session, session_id: str, who: str) -> None:
 def delete(store: Store, settings: Settings, session_id: str) -> None:
     """Delete a session for good, with its files and fixes. Raises ConflictError for one that is pinned."""
     with store.reading() as session:
-        stored = session.get(StoredSession, session_id)
-        _check_free(stored or sessions.get(session, session_id))
+        _check_free(sessions.get(session, session_id, or_binned=True))
     sessions.delete(store, settings, session_id)
 
 
 def restore(session: Session, session_id: str) -> None:
     """Take a session out of the bin again."""
-    stored = session.get(StoredSession, session_id, populate_existing=True)
-    if stored is None:
-        raise UnknownError(f"no session {session_id}: it was deleted for good")
+    stored = sessions.get(session, session_id, or_binned=True)
     stored.deleted_unix_s = stored.deleted_by = None
     session.flush()
 
@@ -101,14 +98,15 @@ def usage(session: Session, settings: Settings) -> Usage:
     )
 
 
-def tidy(store: Store, settings: Settings) -> tuple[int, int]:
+def apply(store: Store, settings: Settings) -> tuple[int, int]:
     """Put recordings into the bin whose time is over or that are too many, and empty the bin; how many of each."""
-    with store.writing() as session:
-        now = _now(session)
-        outdated = _outdated(session, settings, now)
-        _to_bin(session, outdated, None)
     with store.reading() as session:
-        over = _over(session, settings, now)
+        outdated = _outdated(session, settings, _now(session))
+    if outdated:
+        with store.writing() as session:
+            _to_bin(session, outdated, None)
+    with store.reading() as session:
+        over = _over(session, settings, _now(session))
     for stored in over:
         sessions.delete(store, settings, stored.id, and_fixes=stored.deleted_by is not None)
     return len(outdated), len(over)
@@ -121,6 +119,8 @@ def _check_free(stored: StoredSession) -> None:
 
 def _outdated(session: Session, settings: Settings, now: float) -> list[str]:
     """Recordings that have to go, the oldest first."""
+    if settings.keep_recordings_days is None and settings.keep_recordings_gb is None:
+        return []
     recorded = sorted(
         (each for each in sessions.find(session) if each.recorded is not None), key=lambda each: each.created_unix_s
     )
@@ -138,8 +138,11 @@ def _outdated(session: Session, settings: Settings, now: float) -> list[str]:
 
 def _over(session: Session, settings: Settings, now: float) -> list[StoredSession]:
     """What leaves the bin for good: for its age there, or because what put itself there takes as much again as may be kept."""
+    there = binned(session)
+    if not there:
+        return []
     used = used_by(session)
-    there = [each for each in reversed(binned(session)) if each.id not in used]
+    there = [each for each in reversed(there) if each.id not in used]
     left_bytes = sum(each.size_bytes for each in there if each.deleted_by is None)
     over = []
     for each in there:
@@ -161,7 +164,8 @@ def _is_much(size_bytes: int, settings: Settings) -> bool:
 
 
 def _to_bin(session: Session, session_ids: Sequence[str], who: str | None) -> None:
-    chosen = update(StoredSession).where(StoredSession.id.in_(session_ids))
+    # One that was pinned a moment ago stays.
+    chosen = update(StoredSession).where(StoredSession.id.in_(session_ids), StoredSession.pinned.is_(False))
     session.execute(chosen.values(deleted_unix_s=now_unix_s(), deleted_by=who))
 
 

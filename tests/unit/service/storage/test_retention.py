@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 from heimdall.service.database.store import Model, Station, StoredFix, StoredSession
 from heimdall.service.errors import ConflictError, UnknownError
 from heimdall.service.queue import jobs
-from heimdall.service.storage import fixes, keeping, sessions
+from heimdall.service.storage import fixes, retention, sessions
 
 DAY_S = 86_400.0
 RECORDED = {"frequency_hz": 77_500.0, "bandwidth_hz": 1000.0, "receivers": []}
@@ -25,7 +25,7 @@ def put(store, settings):
         (folder / "samples").write_bytes(b"1")
         given = {"recorded": RECORDED, "fix_state": "located", "summary": {}, "created_by": "t", "name": f"s{number}"}
         with store.writing() as session:
-            now = keeping._now(session)
+            now = retention._now(session)
             session.add(
                 StoredSession(
                     id=session_id, size_bytes=size_bytes, created_unix_s=now - days * DAY_S, **(given | values)
@@ -53,15 +53,15 @@ def kept_fixes(store):
 def test_what_is_put_into_the_bin_is_gone_until_it_is_restored(store, settings, put):
     session_id = put(1)
     with store.writing() as session:
-        keeping.discard(session, session_id, "op")
+        retention.discard(session, session_id, "op")
         with pytest.raises(UnknownError, match="is in the bin: restore it first"):
             sessions.get(session, session_id)
-        assert [each.deleted_by for each in keeping.binned(session)] == ["op"]
+        assert [each.deleted_by for each in retention.binned(session)] == ["op"]
         assert sessions.search(session, sessions.Wanted()) == ([], 0)
     assert (names(store), kept_fixes(store)) == ([], 0)
-    assert keeping.tidy(store, settings) == (0, 0)
+    assert retention.apply(store, settings) == (0, 0)
     with store.writing() as session:
-        keeping.restore(session, session_id)
+        retention.restore(session, session_id)
     assert (names(store), kept_fixes(store)) == (["s1"], 1)
     assert sessions.folder_of(settings, session_id).is_dir()
 
@@ -70,16 +70,16 @@ def test_the_bin_is_emptied_after_its_days_and_what_a_person_deleted_takes_its_f
     by_hand, by_itself = put(1), put(2, days=20.0)
     aged = settings.model_copy(update={"keep_recordings_days": 10.0})
     with store.writing() as session:
-        keeping.discard(session, by_hand, "op")
-    assert keeping.tidy(store, aged) == (1, 0)
+        retention.discard(session, by_hand, "op")
+    assert retention.apply(store, aged) == (1, 0)
     with store.writing() as session:
         later = update(StoredSession).values(deleted_unix_s=StoredSession.deleted_unix_s - 8 * DAY_S)
         session.execute(later)
-    assert keeping.tidy(store, aged) == (0, 2)
+    assert retention.apply(store, aged) == (0, 2)
     for each in (by_hand, by_itself):
         assert not sessions.folder_of(settings, each).exists()
-        with store.writing() as session, pytest.raises(UnknownError, match="deleted for good"):
-            keeping.restore(session, each)
+        with store.writing() as session, pytest.raises(UnknownError, match="no session"):
+            retention.restore(session, each)
     with store.reading() as session:
         assert [each.session_id for each in session.scalars(select(StoredFix))] == [by_itself]
 
@@ -89,15 +89,15 @@ def test_the_oldest_recordings_go_first_where_they_are_too_many_and_uploads_neve
         put(number, days=days, size_bytes=400_000)
     put(4, days=400.0, size_bytes=10_000_000, recorded=None, fix_state=None)
     small = settings.model_copy(update={"keep_recordings_gb": 0.0009, "keep_recordings_days": 365.0})
-    assert keeping.tidy(store, small) == (1, 0)
+    assert retention.apply(store, small) == (1, 0)
     assert names(store) == ["s2", "s3", "s4"]
     with store.reading() as session:
-        told = keeping.usage(session, small)
+        told = retention.usage(session, small)
     assert (told.recordings.count, told.recordings.size_bytes, told.bin.size_bytes) == (2, 800_000, 400_000)
     assert told.sessions.count == 3
     # As much again may lie in the bin; what a person put there does not count.
     tighter = small.model_copy(update={"keep_recordings_gb": 0.0003})
-    assert keeping.tidy(store, tighter) == (2, 3)
+    assert retention.apply(store, tighter) == (2, 3)
     assert names(store) == ["s4"]
 
 
@@ -105,7 +105,7 @@ def test_what_is_pinned_waits_to_be_located_or_is_in_use_stays(store, settings, 
     ids = {name: put(number, days=99.0, name=name) for number, name in enumerate(("pin", "job", "model", "fit", "old"))}
     put(9, days=99.0, name="waits", fix_state="waiting")
     with store.writing() as session:
-        keeping.pin(session, ids["pin"], True)
+        retention.pin(session, ids["pin"], True)
         data = {name: {"data": [sessions.data_name(each)]} for name, each in ids.items()}
         jobs.create(session, "fine-tune", data["job"], name="j", created_by="t", attempts_max=1)
         record = {"job": "x", "arguments": data["model"]}
@@ -122,15 +122,15 @@ def test_what_is_pinned_waits_to_be_located_or_is_in_use_stays(store, settings, 
             )
         )
     aged = settings.model_copy(update={"keep_recordings_days": 1.0})
-    assert keeping.tidy(store, aged) == (1, 0)
+    assert retention.apply(store, aged) == (1, 0)
     assert names(store) == ["fit", "job", "model", "pin", "waits"]
     with store.reading() as session:
-        assert keeping.usage(session, aged).protected.count == 4
-        assert keeping.used_by(session)[ids["fit"]] == ["the correction of HB9"]
+        assert retention.usage(session, aged).protected.count == 4
+        assert retention.used_by(session)[ids["fit"]] == ["the correction of HB9"]
     with store.writing() as session, pytest.raises(ConflictError, match="pin is pinned: unpin it"):
-        keeping.discard(session, ids["pin"], "op")
+        retention.discard(session, ids["pin"], "op")
     with pytest.raises(ConflictError, match="unpin it"):
-        keeping.delete(store, settings, ids["pin"])
+        retention.delete(store, settings, ids["pin"])
 
 
 def test_the_history_is_asked_by_time_and_frequency(store, put):

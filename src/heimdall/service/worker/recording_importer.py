@@ -16,7 +16,7 @@ from heimdall.service.worker.retrying_task import RetryingTask
 log = logging.getLogger(__name__)
 
 
-class Harvest:
+class RecordingImporter:
     def __init__(self, job: Job, folder: RunReader, tools: Tools) -> None:
         self._job = job
         self._folder = folder

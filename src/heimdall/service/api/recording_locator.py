@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -11,6 +10,7 @@ from heimdall.errors import HeimdallError, InputError
 from heimdall.service.concurrent_locating import LocatedSession, Locator
 from heimdall.service.database.store import Store, StoredSession
 from heimdall.service.errors import BusyError
+from heimdall.service.periodic import Periodic
 from heimdall.service.settings import Settings
 from heimdall.service.storage import fixes, sessions
 
@@ -20,35 +20,23 @@ _LOOK_EVERY_S = 0.5
 _AT_ONCE = 8
 
 
-class FixKeeper(threading.Thread):
-    """What waits stands in the database, so that a restart, or another server, goes on with it."""
-
+class RecordingLocator(Periodic):
     def __init__(self, settings: Settings, store: Store, locator: Locator) -> None:
-        super().__init__(name="fix-keeper", daemon=True)
+        super().__init__("locating recordings", _LOOK_EVERY_S)
         self._settings = settings
         self._store = store
         self._locator = locator
-        self._stop_asked = threading.Event()
-
-    def run(self) -> None:
-        while not self._stop_asked.wait(_LOOK_EVERY_S):
-            try:
-                self.look()
-            except BusyError as error:
-                log.info("recordings wait to be located: %s", error)
-            except (HeimdallError, SQLAlchemyError, OSError) as error:
-                log.warning("recordings were not located: %s", str(error).splitlines()[0])
-
-    def stop(self) -> None:
-        self._stop_asked.set()
 
     def look(self) -> None:
-        """Locate what waits. Raises BusyError where others are first."""
+        """Locate what waits, unless others are first."""
         with self._store.reading() as session:
             waiting = fixes.waiting(session, _AT_ONCE)
-        for stored in waiting:
-            if not self._stop_asked.is_set():
-                self._locate(stored)
+        try:
+            for stored in waiting:
+                if not self._stop_asked.is_set():
+                    self._locate(stored)
+        except BusyError as error:
+            log.info("recordings wait to be located: %s", error)
 
     def _locate(self, stored: StoredSession) -> None:
         try:
