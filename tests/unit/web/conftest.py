@@ -1,0 +1,129 @@
+"""The pages as NiceGUI's simulated user sees them: no browser, and so no layout and no JavaScript; one site for all tests."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+
+import httpx
+import pytest
+from nicegui import ui
+from nicegui.functions.download import download
+from nicegui.functions.navigate import Navigate
+from nicegui.functions.notify import notify
+from nicegui.testing import User, UserInteraction
+from sqlalchemy import delete as delete_rows
+
+from heimdall.service.api import create_app
+from heimdall.service.api.parts import Parts
+from heimdall.service.auth import Role, create_token
+from heimdall.service.database.migrate import migrate
+from heimdall.service.database.store import Job, Store, StoredFix, StoredSession
+from heimdall.service.settings import Settings
+from heimdall.service.storage import sessions
+from heimdall.service.storage.uploads import receiving
+from heimdall.web import install
+from heimdall.web.map import example_session
+
+_PATIENCE = 80
+"""Looks of a tenth of a second, on a busy machine."""
+
+
+class Visitor:
+    """A simulated user who finds things by the names that a screen reader says."""
+
+    def __init__(self, user: User) -> None:
+        self.user = user
+
+    async def open(self, path: str) -> None:
+        await self.user.open(path)
+
+    async def sees(self, text: str) -> None:
+        await self.user.should_see(text, retries=_PATIENCE)
+
+    async def sees_no(self, text: str) -> None:
+        await self.user.should_not_see(text, retries=_PATIENCE)
+
+    async def press(self, name: str) -> None:
+        """The first button, menu item or tick box of this name."""
+        UserInteraction(self.user, {self.named(name)[0]}, name).click()
+        await asyncio.sleep(0)
+
+    def named(self, name: str) -> list[ui.element]:
+        found = []
+        for kind in (ui.button, ui.menu_item, ui.checkbox):
+            with suppress(AssertionError):
+                found += sorted(self.user.find(kind=kind).elements, key=lambda each: each.id)
+        names = {
+            each: {each.props.get("aria-label"), getattr(each, "text", None), _label(each)} - {None} for each in found
+        }
+        exact = [each for each in found if name in names[each]]
+        return exact or [each for each in found if any(said.startswith(name) for said in names[each])]
+
+    async def taken(self) -> httpx.Response:
+        """The file that is downloaded next."""
+        return await self.user.download.next(timeout=10)
+
+
+def _label(element: ui.element) -> str | None:
+    """Of a menu item, which holds its text in a section."""
+    texts = [each.props.get("innerHTML") or getattr(each, "text", None) for each in element.descendants()]
+    return next((str(text) for text in texts if text), None)
+
+
+class Site:
+    def __init__(self, parts: Parts, loop: asyncio.AbstractEventLoop, transport: httpx.ASGITransport) -> None:
+        self.parts = parts
+        self._loop = loop
+        self._transport = transport
+
+    def visit(self, look: Callable[[Visitor], Awaitable[None]], role: Role = Role.OPERATOR) -> None:
+        """Let somebody of a role look at the pages."""
+        with self.parts.store.writing() as session:
+            word = create_token(session, role, role)
+
+        async def signed_in() -> None:
+            async with httpx.AsyncClient(transport=self._transport, base_url="http://127.0.0.1") as client:
+                assert (await client.get("/sign-in", params={"token": word})).status_code == 303
+                await look(Visitor(User(client)))
+
+        self._loop.run_until_complete(signed_in())
+
+    def put_session(self, name: str) -> str:
+        """A stored session: the example, under a name of its own."""
+        settings = self.parts.settings
+        with receiving(settings) as upload:
+            example_session.put_example(upload)
+            summary = sessions.prepare(upload)
+            return sessions.add(self.parts.store, settings, upload, summary, name=name, created_by="t").id
+
+
+@pytest.fixture(scope="session")
+def _running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    settings = Settings(home=tmp_path_factory.mktemp("site"), accelerator="cpu")
+    store = Store(settings.database)
+    migrate(store)
+    app = create_app(settings, store)
+    install(app)
+    loop = asyncio.new_event_loop()
+    os.environ["NICEGUI_USER_SIMULATION"] = "true"
+    lifespan = app.router.lifespan_context(app)
+    loop.run_until_complete(lifespan.__aenter__())
+    yield Site(app.state.parts, loop, httpx.ASGITransport(app))
+    with suppress(asyncio.CancelledError):
+        loop.run_until_complete(lifespan.__aexit__(None, None, None))
+    loop.close()
+    del os.environ["NICEGUI_USER_SIMULATION"]
+    ui.navigate, ui.notify, ui.download = Navigate(), notify, download
+    store.close()
+
+
+@pytest.fixture
+def site(_running: Site) -> Site:
+    """With nothing in it."""
+    with _running.parts.store.writing() as session:
+        for table in (StoredFix, StoredSession, Job):
+            session.execute(delete_rows(table))
+    return _running
