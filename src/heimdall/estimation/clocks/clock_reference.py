@@ -25,7 +25,7 @@ LEAST_SNR = 2.0
 """Linear, in its channel: a hub hears the reference clearly."""
 _CLEAR_SNR = 4.0
 """Who hears something this strong that nobody else hears, hears another station."""
-_MOST_SIGMA_S = 10e-6
+MOST_SIGMA_S = 10e-6
 _HUBS = 3
 _MISMATCH_SIGMAS = 5.0
 _PRIOR_COUNT = 2.0
@@ -100,7 +100,8 @@ class _Search:
         kept = {index: clock for index, clock in found.items() if index not in self.anchors}
         if not kept:
             return replace(self._refused("it gives no receiver a clock, see receivers"), reports=tuple(reports))
-        return Clocks(self.transmitter, hub, self._hub_sigma_s(hub, echo_s[hub]), kept, tuple(reports))
+        start_s = self.receptions[hub].start_s
+        return Clocks(self.transmitter, hub, self._hub_sigma_s(hub, echo_s[hub]), kept, tuple(reports), start_s)
 
     @property
     def _frequency(self) -> str:
@@ -170,7 +171,7 @@ class _Search:
             sigma_s = math.hypot(
                 fit.sigma_s(span), echo_s[index], self.paths[index].sigma_s, self._anchored_s(hub, echo_s)
             )
-            if sigma_s > _MOST_SIGMA_S:
+            if sigma_s > MOST_SIGMA_S:
                 reasons[index] = (
                     f"it hears {self.transmitter.name} too weakly: its clock would be known to {sigma_s:.1g} s"
                 )
@@ -264,7 +265,7 @@ class _Search:
             )
             for index, each in enumerate(self.receptions)
         )
-        return Clocks(self.transmitter, None, math.inf, {}, reports, why)
+        return Clocks(self.transmitter, None, math.inf, {}, reports, refused=why)
 
 
 def _stream(reception: Reception) -> Stream:

@@ -96,10 +96,10 @@ def test_the_list_and_one_job_say_what_is_recorded(heimdall, receivers):
     training_id = submitted(heimdall, "--recipe", "quick")["id"]
     with opened(load_settings()) as store, store.writing() as session:
         session.execute(update(Job).where(Job.id == job_id).values(capture=CAPTURE, state="running"))
-    _, listed, _ = heimdall("jobs", "list")
+    _, _, listed = heimdall("jobs", "list")
     row = next(line for line in listed.splitlines() if job_id in line)
     assert "listening to beta, 3 recordings" in row
     assert "recording" not in next(line for line in listed.splitlines() if training_id in line)
-    _, shown, _ = heimdall("jobs", "show", job_id)
+    _, _, shown = heimdall("jobs", "show", job_id)
     assert "capture: listening to beta, 3 recordings" in shown
     assert "  alpha: recording, 12 s of iq with gps time" in shown
