@@ -115,7 +115,7 @@ def watch(
     json: JsonOption = False,
 ) -> int:
     """Record and locate again and again, by the clock or when the signal is there, until it is cancelled or has its number."""
-    from heimdall.capture.schedule import parse_duration_s
+    from heimdall.capture.recording.schedule import parse_duration_s
 
     rule = {"open_db": open_db, "close_db": close_db, "level_dbm": level, "least_s": least, "cool_down_s": cool_down}
     document = _channel("watch", frequency, bandwidth, seconds, receivers, name) | {

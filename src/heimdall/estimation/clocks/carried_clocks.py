@@ -11,7 +11,7 @@ from heimdall.errors import InputError
 from heimdall.estimation.clocks.clock_reference import MOST_SIGMA_S
 from heimdall.estimation.clocks.clock_report import Clock, ClockReport, Clocks
 from heimdall.estimation.clocks.synchronise import Band, Synchronised, applied
-from heimdall.evidence.carrier import OSCILLATORS
+from heimdall.evidence.iq.carrier import OSCILLATORS
 from heimdall.observation import Observation, Reception
 
 _WARM_UP_S = 1200.0
