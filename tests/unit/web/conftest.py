@@ -51,6 +51,17 @@ class Visitor:
         UserInteraction(self.user, {self.named(name)[0]}, name).click()
         await asyncio.sleep(0)
 
+    async def type(self, label: str, text: str) -> None:
+        """Into the first field whose label begins so, and leave it."""
+        fields = sorted(self.user.find(kind=ui.input).elements, key=lambda each: each.id)
+        said = {
+            each: (each.props.get("label"), each.props.get("aria-label"), each.props.get("placeholder"))
+            for each in fields
+        }
+        field = next(each for each in fields if any((name or "").startswith(label) for name in said[each]))
+        UserInteraction(self.user, {field}, label).clear().type(text).trigger("blur")
+        await asyncio.sleep(0)
+
     def named(self, name: str) -> list[ui.element]:
         found = []
         for kind in (ui.button, ui.menu_item, ui.checkbox):

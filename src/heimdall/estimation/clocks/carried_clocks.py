@@ -95,12 +95,17 @@ class _Carried:
         return replace(later, sigma_s=self._sigma_s(clock, later, given, reception))
 
     def _sigma_s(self, clock: Clock, later: Clock, given: Reception, reception: Reception) -> float:
-        """The law's where it is used now, with what the oscillators may have moved since; the rest is as it was."""
+        """The law's where it is used now, with what the oscillators may have moved since; the rest is as it was.
+
+        A match takes the drift from the carrier, the law what the readings add to it: with one oscillator for both, all of that is
+        error.
+        """
         was, now = _span(clock, given), _span(later, reception)
         rest_s2 = max(0.0, clock.sigma_s**2 - clock.fit.sigma_s(was) ** 2)
         beyond_s = float(np.max(later.fit.beyond_s(now)))
         warmed_s = 0.5 * OSCILLATORS[clock.match.oscillator] / _WARM_UP_S * beyond_s**2
-        return math.hypot(math.sqrt(rest_s2), later.fit.sigma_s(now), warmed_s)
+        added_s = float(np.abs(np.diff(later.fit(now))[0] / np.diff(now)[0])) * beyond_s
+        return math.hypot(math.sqrt(rest_s2), later.fit.sigma_s(now), warmed_s, added_s)
 
     @property
     def _apart_s(self) -> float:

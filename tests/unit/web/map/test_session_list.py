@@ -98,3 +98,18 @@ def test_a_viewer_takes_away_and_changes_nothing(site):
         assert not [name for name in ("Delete", "Pin", "Rename …") if visitor.named(name)]
 
     site.visit(look, Role.VIEWER)
+
+
+def test_a_page_learns_of_what_others_store_and_finds_it_by_name(site):
+    async def look(visitor):
+        await visitor.open("/")
+        await visitor.sees("No session yet")
+        site.put_session("Утро")
+        site.put_session("evening")
+        await visitor.sees("Утро")
+        await visitor.type("Search", "утро")
+        await visitor.sees_no("evening")
+        await visitor.type("Search", "no such name")
+        await visitor.sees("None found")
+
+    site.visit(look)
