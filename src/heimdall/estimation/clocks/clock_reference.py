@@ -13,7 +13,7 @@ from heimdall.estimation.clocks.clock_fit import fit_clock
 from heimdall.estimation.clocks.clock_path import MAST_ECHO_SIGMA_S, path_to
 from heimdall.estimation.clocks.clock_report import Clock, ClockReport, Clocks
 from heimdall.evidence.iq.reference_channel import Channel, Match, Stream, match
-from heimdall.evidence.iq.reference_track import Track, signal_to_noise, track
+from heimdall.evidence.iq.reference_track import Track, signal_to_noise, together, track
 from heimdall.observation import Observation, Reception
 from heimdall.transmitter import KnownTransmitter
 
@@ -88,9 +88,16 @@ class _Search:
                 f"no receiver hears what {self._name(hub)} hears at {self._frequency}: {self.transmitter.name} is too weak, or "
                 "their start times are further apart than is searched"
             )
-        found_track = track([self.streams[index] for index in self.heard], *self._in_order(matches, hub), self.channel)
+        streams = [self.streams[index] for index in self.heard]
+        shared = together(streams, *self._in_order(matches, hub), self.channel)
+        if not shared:
+            return self._refused(f"no recording overlaps with {self._name(hub)}'s")
+        apart = [index for index in matches if self.heard.index(index) not in shared]
+        matches = {index: each for index, each in matches.items() if index not in apart}
+        found_track = track(streams, *self._in_order(matches, hub), self.channel)
         echo_s = self._echo_sigmas(found_track, {hub, *matches})
         found, reasons = self._fits(found_track, hub, matches, echo_s)
+        reasons |= dict.fromkeys(apart, "hardly any of its recording was made at the same time as the others'")
         wrong = self._contradiction(hub, found, echo_s[hub])
         if wrong is not None:
             return self._refused(wrong)

@@ -72,6 +72,20 @@ def test_receivers_with_gps_find_a_station_that_is_not_where_the_list_says() -> 
     assert wrong.observation.receptions[2].receiver.clock_sigma_s is None
 
 
+def test_recordings_that_do_not_overlap_each_other_are_no_internal_error() -> None:
+    """Each overlaps the hub's, and not each other: one of them is left out with its reason."""
+    heard = [heard_by(index) for index in range(4)]
+    part = round(0.4 * len(heard[1].samples))
+    later_s = (len(heard[2].samples) - part) / heard[2].sample_rate_hz
+    heard[1] = replace(heard[1], samples=heard[1].samples[:part])
+    heard[2] = replace(heard[2], samples=heard[2].samples[-part:], start_s=heard[2].start_s + later_s)
+    found = synchronise(observation_of(heard), MAST, 0.05)
+    assert found.clocks.refused is None
+    reasons = [report.reason or "" for report in found.clocks.reports]
+    assert sum("at the same time as the others" in reason for reason in reasons) == 1
+    assert found.count == 3
+
+
 def test_a_sky_wave_is_no_reference() -> None:
     """Its delay is not known."""
     medium = MAST.model_copy(update={"frequency_hz": 1.0e6, "latitude_deg": 55.0})

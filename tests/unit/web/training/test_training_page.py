@@ -30,6 +30,6 @@ def test_a_wrong_change_is_said_before_the_click(site):
     async def look(visitor):
         await visitor.open("/training")
         await visitor.type("Changes", "stpes=5")
-        await visitor.sees("stpes")
+        await visitor.sees("A recipe has no field")
 
     site.visit(look)
