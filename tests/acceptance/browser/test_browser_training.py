@@ -80,6 +80,14 @@ def test_a_training_is_paused_resumed_and_cancelled(training):
     page.wait_for_selector('[data-state="cancelled"]', state="hidden")
 
 
+def test_a_wrong_change_is_said_before_the_click_and_after(training):
+    page = training
+    page.wait_for_selector(".plan dl")
+    page.fill("input[aria-label^=Changes]", "stpes=5")
+    page.keyboard.press("Tab")
+    page.wait_for_selector(".plan .warn-text >> text=stpes")
+
+
 def test_models_compete_and_a_broken_one_is_refused_with_the_reason(open_page, served, shoot, make_bundle, tmp_path):
     page = open_page()
     page.goto(f"{served.address}/models")

@@ -97,7 +97,7 @@ class _Carried:
     def _sigma_s(self, clock: Clock, later: Clock, given: Reception, reception: Reception) -> float:
         """The law's where it is used now, with what the oscillators may have moved since; the rest is as it was.
 
-        A match has the drift from the carrier, the law what readings add to it: with one oscillator for both, all of that is error.
+        A match has the drift of the carrier, the law what readings add to it: with one oscillator for both, that is error.
         """
         was, now = _span(clock, given), _span(later, reception)
         rest_s2 = max(0.0, clock.sigma_s**2 - clock.fit.sigma_s(was) ** 2)

@@ -24,12 +24,3 @@ def test_jobs_that_record_are_not_in_the_list_of_trainings(site):
         await visitor.sees_no("a training")
 
     site.visit(look)
-
-
-def test_a_wrong_change_is_said_before_the_click(site):
-    async def look(visitor):
-        await visitor.open("/training")
-        await visitor.type("Changes", "stpes=5")
-        await visitor.sees("A recipe has no field")
-
-    site.visit(look)
