@@ -15,7 +15,8 @@ from heimdall.cli.app import app
 from heimdall.cli.output import JsonOption, console, print_json, print_table
 
 if TYPE_CHECKING:
-    from heimdall.service.database.store import Job, Store
+    from heimdall.service.database.store import Store
+    from heimdall.service.database.tables import Job
     from heimdall.service.settings import Settings
 
 WHO = "the command line"

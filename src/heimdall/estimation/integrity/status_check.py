@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from heimdall.estimation.integrity.fault_odds import FaultOdds
 from heimdall.estimation.integrity.suspicion import ModelOf, suspect
 from heimdall.estimation.reach import carried_m, furthest_timed
 from heimdall.estimation.region import GridPosterior
-from heimdall.evidence.collect import Collected, redescribed
+from heimdall.evidence.collect import Collected
+from heimdall.evidence.redescribe import redescribed
 from heimdall.fix import Fix, Status, Without
 from heimdall.formats.wording import frequency_text, length_text, without_text
 
@@ -23,6 +25,8 @@ class Again:
 
     model_of: ModelOf
     locate: Callable[[Collected], Fix]
+    odds: FaultOdds | None = None
+    """What other methods that are compared have found already."""
 
 
 def checked(fix: Fix, collected: Collected, posterior: GridPosterior | None, again: Again) -> Fix:
@@ -33,7 +37,7 @@ def checked(fix: Fix, collected: Collected, posterior: GridPosterior | None, aga
     if fix.latitude_deg is None or fix.longitude_deg is None or posterior is None:
         return fix
     place_m = _place_m(fix, collected)
-    found = suspect(collected, place_m, again.model_of(collected), again.model_of)
+    found = suspect(collected, place_m, again.model_of(collected), again.model_of, again.odds)
     if found is not None:
         without = again.locate(redescribed(collected, {found.reception: None}))
         name = collected.observation.receptions[found.reception].receiver.name

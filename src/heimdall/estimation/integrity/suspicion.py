@@ -10,19 +10,14 @@ from numpy.typing import NDArray
 
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.estimation.heights.height import LOWEST_M
-from heimdall.estimation.integrity.consistency import (
-    Fault,
-    Misfit,
-    fault_of,
-    find_misfit,
-    late_against_others,
-    log_evidence,
-)
+from heimdall.estimation.integrity.consistency import Misfit, find_misfit
+from heimdall.estimation.integrity.fault_odds import Fault, FaultOdds, fault_of, late_against_others, log_evidence
 from heimdall.estimation.integrity.misplacement import Correction, back_among, coarseness, standing_apart
 from heimdall.estimation.likelihood.arrival_times import link_distance_m
 from heimdall.estimation.model import PropagationModel
 from heimdall.evidence.batch import EvidenceBatch
-from heimdall.evidence.collect import Collected, redescribed
+from heimdall.evidence.collect import Collected
+from heimdall.evidence.redescribe import redescribed
 from heimdall.observation import Receiver
 
 ModelOf = Callable[[Collected], PropagationModel]
@@ -40,7 +35,11 @@ class Suspicion:
 
 
 def suspect(
-    collected: Collected, place_m: NDArray[np.float64], model: PropagationModel, model_of: ModelOf
+    collected: Collected,
+    place_m: NDArray[np.float64],
+    model: PropagationModel,
+    model_of: ModelOf,
+    odds: FaultOdds | None = None,
 ) -> Suspicion | None:
     """The receiver that contradicts the others, given the fix (2,); None where nobody does."""
     sound = [index for index, each in enumerate(collected.observation.receptions) if each.flaw is None]
@@ -48,7 +47,7 @@ def suspect(
         return None
     if (misplaced := _misplaced(collected, sound, model, model_of)) is not None:
         return misplaced
-    misfit = find_misfit(collected.evidence, place_m, model, 3 if _is_aloft(collected) else 2)
+    misfit = find_misfit(collected.evidence, place_m, model, 3 if _is_aloft(collected) else 2, odds)
     return None if misfit is None else _suspicion(collected, sound, misfit, model, model_of)
 
 

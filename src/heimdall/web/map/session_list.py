@@ -9,7 +9,7 @@ from dataclasses import replace
 from nicegui import events, ui
 
 from heimdall.service.auth import Role
-from heimdall.service.database.store import StoredSession
+from heimdall.service.database.tables import StoredSession
 from heimdall.service.storage import retention, sessions
 from heimdall.service.storage.retention import Amount
 from heimdall.service.storage.sessions import Sort, Wanted

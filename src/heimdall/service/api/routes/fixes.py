@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from heimdall.service.api.attachments import attachment
 from heimdall.service.api.parts import UsesParts, Viewer
 from heimdall.service.api.problems import documented
-from heimdall.service.database.store import StoredFix
+from heimdall.service.database.tables import StoredFix
 from heimdall.service.queue.request_base import Id
 from heimdall.service.storage import fix_files, fixes
 from heimdall.service.storage.fixes import Wanted
