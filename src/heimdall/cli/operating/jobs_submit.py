@@ -30,7 +30,8 @@ from heimdall.errors import InputError
 from heimdall.formats.quantities import hertz
 
 if TYPE_CHECKING:
-    from heimdall.service.database.store import Job, Store
+    from heimdall.service.database.store import Store
+    from heimdall.service.database.tables import Job
     from heimdall.service.settings import Settings
 
 _LOOK_EVERY_S = 0.5

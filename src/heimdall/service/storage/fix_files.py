@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from heimdall.service.database.store import StoredFix
+from heimdall.service.database.tables import StoredFix
 
 _COLUMNS = ("time_utc", "name", "frequency_hz", "status", "latitude_deg", "longitude_deg", "session", "advice")
 

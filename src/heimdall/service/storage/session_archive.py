@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from zipfile import ZipFile, ZipInfo
 
-from heimdall.service.database.store import StoredSession
+from heimdall.service.database.tables import StoredSession
 from heimdall.service.settings import Settings
 from heimdall.service.storage.sessions import files_of
 from heimdall.service.storage.uploads import harmless

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from nicegui import ui
 
 from heimdall.service.auth import Role
-from heimdall.service.database.store import StoredSession
+from heimdall.service.database.tables import StoredSession
 from heimdall.service.storage import retention
 from heimdall.web import words
 from heimdall.web.layout import empty

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from heimdall.service.database.store import StoredSession
+from heimdall.service.database.tables import StoredSession
 from heimdall.service.storage.session_summary import Summary
 from heimdall.web import words
 

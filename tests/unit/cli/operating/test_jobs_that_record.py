@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from heimdall.cli import main
 from heimdall.service.database.migrate import opened
-from heimdall.service.database.store import Job, OnlineReceiver
+from heimdall.service.database.tables import Job, OnlineReceiver
 from heimdall.service.settings import load_settings
 
 PART = {"name": "alpha", "state": "recording", "gave": "iq with gps time", "seconds": 12.0, "reason": None}

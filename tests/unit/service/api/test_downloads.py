@@ -15,7 +15,7 @@ from heimdall.artifacts import open_artifacts
 from heimdall.service.api import create_app
 from heimdall.service.api.attachments import content_disposition
 from heimdall.service.auth import Role, create_token
-from heimdall.service.database.store import Model, StoredFix
+from heimdall.service.database.tables import Model, StoredFix
 from heimdall.service.storage import sessions
 from heimdall.service.storage.uploads import harmless
 
