@@ -21,7 +21,7 @@ class Trouble(StrEnum):
     TIME_LIMIT = "time-limit"
     REDIRECT = "redirect"
     PAGE = "page"
-    """Its address holds a page that is no receiver's."""
+    """Its address holds a page of something else than a receiver."""
     SILENT = "silent"
     SLOW = "slow"
     """Two seconds pass before it answers anything."""

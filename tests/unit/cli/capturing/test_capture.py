@@ -51,12 +51,12 @@ def test_what_does_not_answer_is_not_added(monkeypatch: pytest.MonkeyPatch, own_
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["receivers", "add", "nonsense://x"], "is no address of a receiver"),
+        (["receivers", "add", "nonsense://x"], "is not the address of a receiver"),
         (["receivers", "add", "kiwi://x", "--position", "here"], "give latitude and longitude in degrees"),
         (["receivers", "add", "kiwi://x", "--unchecked", "--position", "95,200"], "not on the globe"),
         (["receivers", "add", "kiwi://x", "--unchecked", "--position", "1,2,3,4"], "give latitude and longitude"),
         (["receivers", "add", "kiwi://x", "--unchecked", "--position", "1,2,nan"], "not on the globe"),
-        (["receivers", "add", "kiwi://x", "--allow-network", "home"], "is no network"),
+        (["receivers", "add", "kiwi://x", "--allow-network", "home"], "is not a network"),
         (["receivers", "add", "kiwi://x", "--ppm", "5000"], "ppm"),
         (["receivers", "add", "kiwi://x", "--name", "a b"], "name"),
         (["receivers", "check", "kiwi://x:8073"], "heimdall receivers probe ADDRESS"),
@@ -65,7 +65,7 @@ def test_what_does_not_answer_is_not_added(monkeypatch: pytest.MonkeyPatch, own_
         (["record", "--frequency", "loud", "--output", "out"], "is no frequency"),
         (["watch", "--output", "out"], "say what to record"),
         (["watch", "--output", "out", "--frequency", "1M"], "one of --every, --cron and --squelch"),
-        (["watch", "--output", "out", "--frequency", "1M", "--every", "1x"], "is no duration"),
+        (["watch", "--output", "out", "--frequency", "1M", "--every", "1x"], "is not a duration"),
         (["watch", "--output", "out", "--frequency", "1M", "--squelch", "--close-db", "20"], "end before it begins"),
         (["watch", "--output", "out", "--frequency", "1M", "--squelch", "--sentinel", "x"], "not among the receivers"),
         (["watch", "--output", "out", "--input", "nowhere"], "no such folder"),
