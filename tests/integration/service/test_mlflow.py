@@ -24,7 +24,7 @@ from heimdall.service.settings import Settings
 pytest.importorskip("flask", reason="pip install 'heimdall[tracking]'")
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
-_PATIENCE_S = 240.0
+_PATIENCE_S = 900.0
 
 
 def free_port() -> int:
