@@ -45,5 +45,5 @@ def parse_trouble(text: str) -> tuple[str, Trouble]:
     """`NAME=TROUBLE`."""
     name, _, trouble = text.partition("=")
     if not name or trouble not in list(Trouble):
-        raise InputError(f"{text!r} is no fault: write NAME=FAULT with one of {', '.join(Trouble)}")
+        raise InputError(f"{text!r} is not a fault: write NAME=FAULT with one of {', '.join(Trouble)}")
     return name, Trouble(trouble)
