@@ -20,6 +20,7 @@ from heimdall.evidence.batch import EvidenceBatch, concatenate
 from heimdall.evidence.collect import half_width_around, max_offset_hz
 from heimdall.evidence.recording import Recordings, evidence_from_recordings, max_detour_s
 from heimdall.geometry import columns, surface_up_m
+from heimdall.learning.data.on_processor import as_arrays, as_tensors, pays
 from heimdall.simulation import SCENES_PER_DRAW, SceneBatch, draw, scenario, stream
 
 
@@ -202,8 +203,11 @@ def _single(evidence: EvidenceBatch) -> EvidenceBatch:
 
 def labelled(evidence: EvidenceBatch, truth_m: Tensor, model: PropagationModel, cells: int) -> LabelledEvidence:
     """Find the likelihood's mode of each scene and the window around it."""
-    mode_m, _ = find_mode(evidence, log_posterior(evidence, model), search_radius_m(evidence, model))
-    return LabelledEvidence(evidence, model, truth_m, frame_around(mode_m, evidence, model, cells))
+    batch = as_arrays(evidence) if pays(truth_m.device, model) else evidence
+    density = log_posterior(batch, model)
+    mode_m, _ = find_mode(batch, density, search_radius_m(batch, model))
+    frame = frame_around(mode_m, batch, model, cells, density=density)
+    return LabelledEvidence(evidence, model, truth_m, as_tensors(frame))
 
 
 def joined(parts: Sequence[LabelledEvidence]) -> LabelledEvidence:
