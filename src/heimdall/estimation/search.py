@@ -34,6 +34,9 @@ _PEAKS = 5
 _ZOOM_CELLS = 9
 _ZOOM_LEVELS = 8
 _ZOOM_FACTOR = 0.3
+_TELLING_LEVELS = 3
+_BEHIND = 20.0
+"""After so many levels a maximum so far below the best in the log density is given up."""
 BLUR_OF_CELL = 0.35
 """How far the likelihood is blurred to stand for a cell, in widths of the cell."""
 _LEAST_CELL_M = 0.05
@@ -245,10 +248,21 @@ def _highest_near(xp: Array, padded: Array) -> Array:
 def _climb(xp: Array, place_BK2: Array, size_BK: Array, density: LogDensity) -> tuple[Array, Array]:
     """Follow K maxima at once through shrinking grids, each its own; the last ones are not blurred."""
     half_BK = 1.5 * size_BK
-    for _ in range(_ZOOM_LEVELS - 1):
-        place_BK2, _ = _best_around(xp, place_BK2, half_BK, _ZOOM_CELLS, density)
+    for level in range(_ZOOM_LEVELS - 1):
+        place_BK2, value_BK = _best_around(xp, place_BK2, half_BK, _ZOOM_CELLS, density)
         half_BK = xp.clip(half_BK * _ZOOM_FACTOR, _ZOOM_CELLS * _LEAST_CELL_M, None)
+        if level + 1 == _TELLING_LEVELS:
+            place_BK2, half_BK = _leaders(xp, place_BK2, half_BK, value_BK)
     return _best_around(xp, place_BK2, half_BK, _ZOOM_CELLS, density, blur_of_cell=0.0)
+
+
+def _leaders(xp: Array, place_BK2: Array, half_BK: Array, value_BK: Array) -> tuple[Array, Array]:
+    """Those that may still be the best: not far below it, and not on another's way; as many as any scene has."""
+    best_B1 = xp.max(value_BK, axis=-1)[:, None]
+    leads_BK = (value_BK > best_B1 - _BEHIND) & _stands_out(xp, place_BK2, value_BK, half_BK)
+    most = int(xp.max(xp.sum(xp.astype(leads_BK, xp.int64), axis=-1)))
+    index_BK = _best(xp, value_BK, leads_BK, most)
+    return _take_places(xp, place_BK2, index_BK), xp.take_along_axis(half_BK, index_BK, axis=-1)
 
 
 def _best_around(
