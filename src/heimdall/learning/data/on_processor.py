@@ -16,9 +16,9 @@ from heimdall.estimation.model import PropagationModel
 Record = TypeVar("Record")
 
 
-def pays(device: torch.device, model: PropagationModel) -> bool:
-    """Whether arrays are the faster ones: neither on a card, nor for waves by the ionosphere."""
-    return device.type == "cpu" and model.sky_wave is None
+def pays(device: torch.device, model: PropagationModel | None = None) -> bool:
+    """Whether arrays are the faster ones: not on a card, nor for the likelihood of waves by the ionosphere."""
+    return device.type == "cpu" and (model is None or model.sky_wave is None)
 
 
 def as_arrays(record: Record) -> Record:

@@ -45,7 +45,7 @@ def test_a_processor_finds_with_arrays_what_tensors_say(monkeypatch: pytest.Monk
     (part,) = simulate({"matched": 1.0}, 1, "training", [0], 16)
     window = windows_of(part, 16).window
     for module in (simulated, pools):
-        monkeypatch.setattr(module, "pays", lambda device, model: False)
+        monkeypatch.setattr(module, "pays", lambda device, model=None: False)
     (reference,) = simulate({"matched": 1.0}, 1, "training", [0], 16)
     apart = (part.frame.center_m - reference.frame.center_m).norm(dim=1) / reference.frame.core_m
     assert float(apart.quantile(0.9)) < 0.1
