@@ -14,8 +14,8 @@ import sigmf
 from numpy.typing import NDArray
 
 from heimdall.errors import InputError
-from heimdall.formats.readers.sigmf import EPOCH, TRANSMITTER_HEIGHT_KEY, TRUTH_KEY
-from heimdall.formats.readers.sigmf_metadata import CLOCK_KEY, LEVEL_KEY, POSITION_KEY, RECEIVER_KEY
+from heimdall.formats.readers.sigmf.metadata import CLOCK_KEY, LEVEL_KEY, POSITION_KEY, RECEIVER_KEY
+from heimdall.formats.readers.sigmf.session import EPOCH, TRANSMITTER_HEIGHT_KEY, TRUTH_KEY
 from heimdall.formats.readers.source import COLLECTION_SUFFIX, META_SUFFIX
 from heimdall.observation import Observation, Receiver, Reception
 

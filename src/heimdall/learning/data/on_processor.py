@@ -1,5 +1,5 @@
 """Evidence as numpy arrays where training runs on a processor: there the likelihood in single precision, which is also what
-`heimdall locate` takes, costs a fraction of what it does on tensors (`heimdall.estimation.single_precision`).
+`heimdall locate` takes, costs a fraction of what it does on tensors (`heimdall.estimation.likelihood.single_precision`).
 """
 
 from __future__ import annotations
