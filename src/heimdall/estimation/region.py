@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from contourpy import FillType, contour_generator
@@ -142,11 +143,12 @@ def _kept_of_normal(mass: float) -> float:
 
 
 def _sizes(middle_m: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Cell sizes from cell middles."""
-    return np.gradient(middle_m)
+    """Cell sizes from cell middles, as `np.gradient` has them in several times the time."""
+    between = np.diff(middle_m)
+    return np.concatenate([between[:1], 0.5 * (between[1:] + between[:-1]), between[-1:]])
 
 
-def _span(inside: NDArray[np.bool_]) -> slice:
+def _span(inside: Any) -> slice:
     """Of an axis with one more cell at both ends, from the cell before the first that is inside to that after the last."""
     found = np.flatnonzero(inside)
     return slice(int(found[0]), int(found[-1]) + 3)

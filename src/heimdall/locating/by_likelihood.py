@@ -16,8 +16,9 @@ from heimdall.estimation.frame import WindowFrame
 from heimdall.estimation.heights.height import Height, Profile, is_unknown
 from heimdall.estimation.heights.height_posterior import Found, search_heights
 from heimdall.estimation.heights.height_profile import Links, profiles
-from heimdall.estimation.integrity.status_check import Again, checked
+from heimdall.estimation.integrity.status_check import Again, agreements, checked
 from heimdall.estimation.likelihood.arrival_times import explained
+from heimdall.estimation.likelihood.sky_wave import Explained
 from heimdall.estimation.model import PropagationModel, model_of
 from heimdall.estimation.posterior_window import frame_around, posterior_mass
 from heimdall.estimation.reach import search_radius_m
@@ -82,12 +83,16 @@ def _locate_chunk(observations: Sequence[Observation], locate_group: LocateGroup
         groups.setdefault(model, []).append((index, collected, time.perf_counter() - begun))
     for model, members in groups.items():
         located = locate_group([collected for _, collected, _ in members], model)
-        for (index, collected, collect_s), result in zip(members, located, strict=True):
+        begun = time.perf_counter()
+        # At the height that was found, if one was.
+        found = [result.collected or collected for (_, collected, _), result in zip(members, located, strict=True)]
+        agree = agreements([result.fix for result in located], found, model)
+        look_s = (time.perf_counter() - begun) / len(members)
+        for (index, _, collect_s), result, collected, agrees in zip(members, located, found, agree, strict=True):
             begun = time.perf_counter()
-            # At the height that was found, if one was.
-            collected = result.collected or collected
-            fix = checked(result.fix, collected, result.posterior, Again(model_of, _locate_alone))
-            elapsed_ms = fix.elapsed_ms + (collect_s + time.perf_counter() - begun) * 1e3
+            again = Again(model_of, _locate_alone)
+            fix = checked(result.fix, collected, result.posterior, again, agree=agrees)
+            elapsed_ms = fix.elapsed_ms + (collect_s + look_s + time.perf_counter() - begun) * 1e3
             results[index] = replace(result, fix=replace(fix, elapsed_ms=elapsed_ms), collected=collected)
     return [_with_corrections(results[index], observation) for index, observation in enumerate(observations)]
 
@@ -151,10 +156,15 @@ def locate_by_likelihood(members: Sequence[Collected], model: PropagationModel) 
             least_spread_m = np.array([min((sigma for _, sigma in each), default=0.0) for each in shares])
             part_density = density if whole else log_posterior(part, model)
             found = search(part, model, part_density, mode_B2[chosen], CELLS, least_spread_m)
+            account = explained(found.mode_B2[:, None], found.batch, model)
             searched_ms = found_ms + (time.perf_counter() - begun) * 1e3 / len(chosen)
             for place, index in enumerate(chosen):
                 height = found.heights[place] or (unknown[index].height if index in unknown else None)
-                results[index] = _conclude(members[index], found, shares[place], place, height, model, searched_ms)
+                own = np.s_[place : place + 1, :, : members[index].evidence.present.shape[1]]
+                told = Explained(account.late_s[own], account.mode[own])
+                results[index] = _conclude(
+                    members[index], found, shares[place], place, told, height, model, searched_ms
+                )
     return [results[index] for index in range(len(members))]
 
 
@@ -205,6 +215,7 @@ def _conclude(
     found: Found,
     shares: Shares,
     index: int,
+    account: Explained,
     height: Height | None,
     model: PropagationModel,
     searched_ms: float,
@@ -213,7 +224,7 @@ def _conclude(
     evidence = replace(collected.evidence, transmitter_height_m=found.batch.transmitter_height_m[index : index + 1])
     collected = replace(collected, evidence=evidence)
     posterior = grid_posterior(collected, found.batch, found.frame, found.mass_BYX, index).blurred(shares)
-    fix = make_fix(collected, posterior, found.mode_B2[index], METHOD, model, height=height)
+    fix = make_fix(collected, posterior, found.mode_B2[index], METHOD, model, height=height, account=account)
     elapsed_ms = searched_ms + (time.perf_counter() - begun) * 1e3
     return Located(replace(fix, elapsed_ms=elapsed_ms), posterior, collected=collected)
 
@@ -237,17 +248,20 @@ def make_fix(
     model: PropagationModel,
     masses: tuple[float, float] = (0.68, 0.95),
     height: Height | None = None,
+    account: Explained | None = None,
 ) -> Fix:
     """The fix of one observation at `place_m`, with the posterior's regions at the given masses.
 
-    `height` is what the arrival times tell of it; a height that was given stays as it is, and any other is unknown.
+    `height` is what the arrival times tell of it; a height that was given stays as it is, and any other is unknown. `account`
+    is that of the arrival times at the place, where it is known already.
     """
     latitude, longitude, _ = (float(v) for v in to_geodetic(collected.frame, place_m, posterior.height_m))
     covariance = _covariance(posterior, height, place_m, masses[1])
     region_68, region_95 = posterior.regions({0.68: masses[0], 0.95: masses[1]})
     height_m, height_sigma_m = _told_height(collected, height)
     status, advice = judge(collected, posterior, model)
-    account = explained(np.asarray(place_m, dtype=float)[None, None], collected.evidence, model)
+    if account is None:
+        account = explained(np.asarray(place_m, dtype=float)[None, None], collected.evidence, model)
     told = (advice, "" if height is None else height.advice)
     advice = "; ".join(filter(None, (*told, sky_wave_advice(collected.evidence, account.mode[0, 0], model))))
     return Fix(

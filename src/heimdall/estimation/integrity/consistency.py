@@ -19,13 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heimdall.constants import SPEED_OF_LIGHT_M_S
+from heimdall.estimation.integrity.first_look import KINDS, fault_density, misfit_and_odds
 from heimdall.estimation.likelihood.arrival_times import (
     arrival_log_likelihood,
     arrival_residual_s,
     link_distance_m,
     path_sigma_s,
 )
-from heimdall.estimation.likelihood.power import level_log_likelihood
 from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.posterior_window import frame_around
 from heimdall.estimation.reach import search_radius_m
@@ -48,13 +48,8 @@ _LEAST_LOG_ODDS_BY_LEVEL = 6.0
 """The same with fewer than three arrival times: at a real site levels stray further than the model's shadowing (on the POWDER
 campus a fifth of the fixes by power would be contradicted at 3)."""
 _DRAWS = 1000
-_KINDS = ("time", "level", "both")
 _MOST_CANDIDATES = 8
 """Receivers that are left out in turn, the most suspicious at first sight."""
-_LEVEL_FAULT_DB = 80.0
-"""A faulty level is anywhere in a range of this width."""
-_LEVEL_CONSTANT = 0.5 * math.log(2 * math.pi)
-"""What the likelihood of levels leaves out for each of them."""
 _NEAR_THE_EDGE = 0.9
 _OUTWARDS = 1.05
 _CELLS = 24
@@ -96,7 +91,7 @@ def find_misfit(evidence: EvidenceBatch, place_m: Values, model: PropagationMode
     if int(np.sum(evidence.has_arrival | evidence.has_level)) < 3 or _cut_off(evidence, place_m, model):
         return None
     probability = misfit_probability(evidence, place_m, model, fitted)
-    first = _first_sight(evidence, place_m, model)
+    first = misfit_and_odds(evidence, place_m[None], model)[1][0]
     contradicted = probability < _LEAST_PROBABILITY
     if not contradicted and np.max(first) <= 0:
         return None
@@ -169,24 +164,6 @@ def _some_of(timed: NDArray[np.int64], count: int, receivers: int, rng: np.rando
     return chosen
 
 
-def _first_sight(evidence: EvidenceBatch, place_m: Values, model: PropagationModel) -> Float[Values, " N"]:
-    """Log odds of a fault of each receiver in time, level or both, the place as it is.
-
-    At one place times and levels are independent: what both lose is the sum of what each loses.
-    """
-    one_out, _ = _left_out(evidence, "both")
-    batch = concatenate([evidence, one_out])
-    place_BG2 = np.broadcast_to(place_m, (len(batch), 1, 2))
-    distance_m = link_distance_m(place_BG2, batch, model)
-    odds = np.zeros(evidence.present.shape[1])
-    for kind, value in (
-        ("time", arrival_log_likelihood(distance_m, batch, model)[:, 0]),
-        ("level", level_log_likelihood(place_BG2, distance_m, batch, model)[:, 0]),
-    ):
-        odds = odds + np.maximum(value[1:] - value[0] + _fault_density(evidence, kind), 0.0)
-    return odds
-
-
 def _density_at(batch: EvidenceBatch, place_m: Values, model: PropagationModel) -> Values:
     places = np.broadcast_to(place_m, (len(batch), 1, 2))
     return np.asarray(log_posterior(batch, model)(places, np.zeros(len(batch)))[:, 0])
@@ -202,18 +179,7 @@ def _left_out(
     many = evidence.select(np.zeros(len(receivers), dtype=int))
     has_arrival = many.has_arrival & (others | (kind == "level"))
     has_level = many.has_level & (others | (kind == "time"))
-    return replace(many, has_arrival=has_arrival, has_level=has_level), _fault_density(evidence, kind)[receivers]
-
-
-def _fault_density(evidence: EvidenceBatch, kind: str) -> Float[Values, " N"]:
-    """Log density of a wrong time, level or both; -inf for a receiver that has nothing there to be wrong about."""
-    timed, leveled = np.asarray(evidence.has_arrival[0]), np.asarray(evidence.has_level[0])
-    # A wrong time is anywhere in what light takes there and back across the area.
-    time = -math.log(4 * float(evidence.half_width_m[0]) / SPEED_OF_LIGHT_M_S)
-    level = _LEVEL_CONSTANT - math.log(_LEVEL_FAULT_DB)
-    if kind == "both":
-        return np.where(timed | leveled, timed * time + leveled * level, -np.inf)
-    return np.where(timed, time, -np.inf) if kind == "time" else np.where(leveled, level, -np.inf)
+    return replace(many, has_arrival=has_arrival, has_level=has_level), fault_density(evidence, kind)[0, receivers]
 
 
 def _log_odds(evidence: EvidenceBatch, model: PropagationModel, receivers: NDArray[np.int64]) -> Values:
@@ -223,7 +189,7 @@ def _log_odds(evidence: EvidenceBatch, model: PropagationModel, receivers: NDArr
     if known is not None and key in known:
         return known[key]
     kinds, _ = _odds_of_faults(evidence, model, receivers)
-    odds = np.asarray(np.logaddexp.reduce(kinds - math.log(len(_KINDS)), axis=0))
+    odds = np.asarray(np.logaddexp.reduce(kinds - math.log(len(KINDS)), axis=0))
     if known is not None:
         known[key] = odds
     return odds
@@ -257,7 +223,7 @@ def _odds_of_faults(
 
     Without times a fault of both is one of the level; what leaves the same measurements is located once.
     """
-    parts = [_left_out(evidence, kind, receivers) for kind in _KINDS]
+    parts = [_left_out(evidence, kind, receivers) for kind in KINDS]
     fault = np.stack([each for _, each in parts])
     batch = concatenate([evidence, *(without for without, _ in parts)])
     told = np.concatenate([batch.has_arrival, batch.has_level], axis=1)
@@ -270,7 +236,7 @@ def _odds_of_faults(
 def fault_of(evidence: EvidenceBatch, model: PropagationModel, receiver: int) -> tuple[Fault, Values]:
     """What the receiver is wrong about, and the place (2,) without it."""
     odds, places = _odds_of_faults(evidence, model, np.array([receiver]))
-    return Fault(*(float(each) for each in odds[:, 0])), places[_KINDS.index("both"), 0]
+    return Fault(*(float(each) for each in odds[:, 0])), places[KINDS.index("both"), 0]
 
 
 def log_evidence(batch: EvidenceBatch, model: PropagationModel) -> tuple[Values, Values]:
