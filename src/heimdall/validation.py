@@ -38,7 +38,8 @@ def complaint(error: ValidationError, skip: int = 0) -> str:
     first = error.errors(include_url=False)[0]
     field = ".".join(str(part) for part in first["loc"][skip:])
     why = str(first["msg"]).removeprefix("Value error, ")
-    return f"{field}: {why}" if field else why
+    # A field's name may be a key from outside, with any character in it.
+    return " ".join((f"{field}: {why}" if field else why).splitlines())
 
 
 def vet(observation: Observation) -> Observation:

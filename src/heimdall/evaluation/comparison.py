@@ -6,13 +6,14 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import RegularGridInterpolator
 
 from heimdall.errors import InputError
-from heimdall.estimation.integrity.consistency import shared_odds
+from heimdall.estimation.integrity.fault_odds import FaultOdds
 from heimdall.estimation.region import GridPosterior
 from heimdall.geometry import LocalFrame
 from heimdall.locating.by_likelihood import Located
@@ -46,12 +47,18 @@ class Case:
     label: Label
 
 
+class LocateEach(Protocol):
+    """Locates every observation; `odds` has what other methods found of the same ones."""
+
+    def __call__(self, observations: Sequence[Observation], *, odds: FaultOdds) -> Iterable[Located]: ...
+
+
 @dataclass(frozen=True, eq=False)
 class Method:
     """A way to locate, under the name that the table gives it."""
 
     name: str
-    locate_each: Callable[[Sequence[Observation]], Iterable[Located]]
+    locate_each: LocateEach
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +92,13 @@ def chunks(cases: Iterable[Case]) -> Iterator[list[Case]]:
 
 def compare(cases: Sequence[Case], methods: Sequence[Method]) -> Comparison:
     """Locate these cases with every method, all at once."""
-    observations = [case.observation for case in cases]
-    with shared_odds():
-        answers = {
-            method.name: [_judged(*pair) for pair in zip(method.locate_each(observations), observations, strict=True)]
-            for method in methods
-        }
+    observations, odds = [case.observation for case in cases], FaultOdds()
+    answers = {
+        method.name: [
+            _judged(*pair) for pair in zip(method.locate_each(observations, odds=odds), observations, strict=True)
+        ]
+        for method in methods
+    }
     return Comparison([case.label for case in cases], answers)
 
 

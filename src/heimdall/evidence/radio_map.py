@@ -6,15 +6,19 @@ level is known up to a remainder, and so is the level of a receiver itself; a po
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from heimdall.arrays import array_namespace, device_of
+from heimdall.evidence.radio_map_header import RadioMapHeader
 from heimdall.geometry import Array, LocalFrame
+from heimdall.validation import complaint
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -70,24 +74,26 @@ class RadioMap:
         return np.stack([self.correction_db, self.sigma_db]).astype("<f4").tobytes()
 
     @classmethod
-    def read(cls, header: Mapping[str, Any], content: bytes) -> RadioMap:
-        """The inverse of `header` and `content`. Raises ValueError, TypeError or KeyError where they are not of one map."""
-        receivers = tuple(str(name) for name in header["receivers"])
-        shape = (2, len(receivers) + 1, *(int(length) for length in header["raster"]))
-        correction, sigma = np.frombuffer(content, "<f4").reshape(shape).astype(np.float32)
-        offset_db = np.array(header["offset_db"], dtype=float)
-        place_m = np.array([[np.nan, np.nan] if each is None else each for each in header["place_m"]], dtype=float)
-        exponent, power = float(header["exponent"]), float(header["power_sigma_db"])
-        corner = [float(header[name]) for name in ("west_m", "south_m", "step_m")]
-        frame = LocalFrame(**{name: float(value) for name, value in header["frame"].items()})
-        if not (len(offset_db) == shape[1] and place_m.shape == (len(receivers), 2) and min(shape) > 1):
-            raise ValueError("the radio map's tables do not belong together")
-        if not (np.isfinite([*offset_db, exponent, *corner]).all() and np.isfinite(correction).all()):
-            raise ValueError("the radio map holds values that are not finite")
-        if not (power > 0 and corner[2] > 0 and (sigma > 0).all() and np.isfinite(sigma).all()):
-            raise ValueError("the radio map's spreads and step have to be positive")
-        west_m, south_m, step_m = corner
-        return cls(frame, west_m, south_m, step_m, receivers, place_m, offset_db, exponent, power, correction, sigma)
+    def read(cls, header: Mapping[str, Any] | RadioMapHeader, content: bytes) -> RadioMap:
+        """The inverse of `header` and `content`. Raises ValueError where they are not of one map."""
+        try:
+            stated = RadioMapHeader.model_validate(header)
+        except ValidationError as error:
+            raise ValueError(f"radio map: {complaint(error)}") from error
+        correction_db, sigma_db = _rasters(content, (len(stated.receivers) + 1, *stated.raster))
+        return cls(
+            frame=LocalFrame(stated.frame.latitude_deg, stated.frame.longitude_deg),
+            west_m=stated.west_m,
+            south_m=stated.south_m,
+            step_m=stated.step_m,
+            receivers=stated.receivers,
+            place_m=np.array([(np.nan, np.nan) if each is None else each for each in stated.place_m]),
+            offset_db=np.array(stated.offset_db),
+            exponent=stated.exponent,
+            power_sigma_db=stated.power_sigma_db,
+            correction_db=correction_db,
+            sigma_db=sigma_db,
+        )
 
     def rows_of(self, names: Sequence[str], place_m: NDArray[np.float64]) -> NDArray[np.int64]:
         """(N,) the row of each receiver at `place_m` (N, 2) in the map's frame; the last one where it is not the map's."""
@@ -96,6 +102,16 @@ class RadioMap:
         stored_m = np.concatenate([self.place_m, np.full((1, 2), np.nan)])[rows]
         moved = np.linalg.norm(place_m - stored_m, axis=-1) > _SAME_PLACE_M
         return np.where(moved, len(known), rows)
+
+
+def _rasters(content: bytes, shape: tuple[int, ...]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Correction and standard deviation. Raises ValueError where they are none of that shape."""
+    if len(content) != 2 * 4 * math.prod(shape):
+        raise ValueError("radio map: its rasters are not of the size that it states")
+    correction, sigma = np.frombuffer(content, "<f4").reshape(2, *shape).astype(np.float32)
+    if not (np.isfinite(correction).all() and np.isfinite(sigma).all() and (sigma > 0).all()):
+        raise ValueError("radio map: its corrections have to be finite, its standard deviations finite and positive")
+    return correction, sigma
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,25 +7,24 @@ import json
 import zipfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from heimdall.errors import InputError
 from heimdall.evidence.radio_map import RadioMap
+from heimdall.evidence.radio_map_header import RadioMapHeader
 from heimdall.files import replacing
 from heimdall.inference.calibration import Calibration
-from heimdall.inference.window import MAPS, TOKENS
+from heimdall.inference.manifest import FORMAT, FORMAT_VERSION, Channels, Manifest
+from heimdall.validation import complaint
 
-FORMAT = "heimdall-bundle"
-FORMAT_VERSION = 3
-"""Counts up whenever networks are shown something else than before: 3 since levels count by their stated uncertainty and the
-search, the prior and the power law reach beyond twice the receivers' extent."""
 NETWORK, MANIFEST, CARD, RADIO_MAP = "model.onnx", "manifest.json", "MODEL_CARD.md", "radio_map.f32"
 SUFFIX = ".heimdall"
 _MEMBERS = (NETWORK, MANIFEST, CARD)
 _MOST_BYTES = {NETWORK: 2**31, MANIFEST: 2**22, CARD: 2**22, RADIO_MAP: 2**26}
-_MOST_CELLS = 512
 _OLD_ENOUGH = (1980, 1, 1, 0, 0, 0)
 """A member's time stamp: equal contents make equal files."""
 
@@ -44,7 +43,6 @@ class Bundle:
     training: dict[str, Any]
     """Recipe, accelerator requested, used and why, steps, seconds, and the SHA-256 of the weights."""
     card: str
-    channels: dict[str, list[str]] = field(default_factory=lambda: {"maps": list(MAPS), "tokens": list(TOKENS)})
     radio_map: RadioMap | None = None
     """Of the site that the network was fine-tuned on."""
 
@@ -61,7 +59,7 @@ class Bundle:
             "name": self.name,
             "sha256": hashes,
             "grid": {"cells": self.cells},
-            "channels": self.channels,
+            "channels": Channels().model_dump(mode="json"),
             "calibration": self.calibration.to_json(),
             "scores": self.scores,
             "training": self.training,
@@ -88,7 +86,7 @@ def read_bundle(path: Path) -> Bundle:
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
         raise InputError(f"{path}: not a model bundle ({error})") from error
     for name, content in members.items():
-        if _sha256(content) != manifest["sha256"].get(name):
+        if _sha256(content) != manifest.sha256.get(name):
             raise InputError(f"{path}: {name} is not what the manifest says (SHA-256 differs): get the file again")
     return _bundle(path, manifest, members)
 
@@ -101,48 +99,37 @@ def _check_members(path: Path, archive: zipfile.ZipFile) -> None:
         raise InputError(f"{path}: a member is larger than any bundle's can be")
 
 
-def _manifest(path: Path, content: bytes) -> dict[str, Any]:
+def _manifest(path: Path, content: bytes) -> Manifest:
     try:
-        manifest = json.loads(content)
-    except ValueError as error:
-        raise InputError(f"{path}: {MANIFEST} is not JSON ({error})") from error
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise InputError(f"{path}: {MANIFEST} does not describe a model bundle")
-    if manifest.get("format_version") != FORMAT_VERSION:
-        raise InputError(
-            f"{path}: bundle format {manifest.get('format_version')}, this program reads {FORMAT_VERSION}: train the model again"
-        )
-    if not isinstance(manifest.get("sha256"), dict):
-        raise InputError(f"{path}: {MANIFEST} has no hashes")
-    return manifest
+        return Manifest.model_validate_json(content)
+    except ValidationError as error:
+        raise InputError(f"{path}: {MANIFEST}: {complaint(error)}") from error
 
 
-def _bundle(path: Path, manifest: Mapping[str, Any], members: Mapping[str, bytes]) -> Bundle:
+def _bundle(path: Path, manifest: Manifest, members: Mapping[str, bytes]) -> Bundle:
     try:
-        bundle = Bundle(
-            name=str(manifest["name"]),
+        return Bundle(
+            name=manifest.name,
             network=members[NETWORK],
-            cells=_cells(manifest["grid"]["cells"]),
-            calibration=Calibration.from_json(manifest["calibration"]),
-            scores={str(name): float(score) for name, score in manifest["scores"].items()},
-            training=dict(manifest["training"]),
+            cells=manifest.grid.cells,
+            calibration=manifest.calibration,
+            scores=manifest.scores,
+            training=manifest.training,
             card=members[CARD].decode(),
-            channels=dict(manifest["channels"]),
-            radio_map=RadioMap.read(manifest["radio_map"], members[RADIO_MAP]) if RADIO_MAP in members else None,
+            radio_map=_radio_map(manifest.radio_map, members.get(RADIO_MAP)),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"{path}: {MANIFEST} is incomplete or wrong ({error!r})") from error
-    if bundle.channels != {"maps": list(MAPS), "tokens": list(TOKENS)}:
-        raise InputError(
-            f"{path}: the network reads other channels than this version of heimdall makes; train it again"
-        )
-    return bundle
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: {CARD} is not text in UTF-8 ({error})") from error
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
-def _cells(value: object) -> int:
-    if not isinstance(value, int) or not 0 < value <= _MOST_CELLS:
-        raise ValueError(f"a window of {value!r} cells; 1 to {_MOST_CELLS} are possible")
-    return value
+def _radio_map(header: RadioMapHeader | None, content: bytes | None) -> RadioMap | None:
+    if header is None and content is None:
+        return None
+    if header is None or content is None:
+        raise ValueError(f"{MANIFEST} and {RADIO_MAP} have to describe a radio map together, and one of them does not")
+    return RadioMap.read(header, content)
 
 
 def _sha256(content: bytes) -> str:

@@ -92,7 +92,7 @@ class Calibration:
         try:
             calibration = TypeAdapter(cls).validate_python(document)
         except ValidationError as error:
-            raise ValueError(f"calibration {complaint(error)}") from error
+            raise ValueError(complaint(error)) from error
         # Defaults are for a network that was never calibrated; a part that a file lacks must not become one.
         if json.loads(json.dumps(calibration.to_json())) != json.loads(json.dumps(document)):
             raise ValueError("the calibration has not the parts that this version of heimdall writes")

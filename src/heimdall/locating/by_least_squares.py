@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.errors import InputError
+from heimdall.estimation.integrity.fault_odds import FaultOdds
 from heimdall.estimation.likelihood.arrival_times import link_sigma_s
 from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.region import GridPosterior
@@ -21,7 +22,8 @@ from heimdall.evidence.batch import EvidenceBatch
 from heimdall.evidence.collect import Collected
 from heimdall.geometry import ground_distance_m, surface_up_m
 from heimdall.locating import by_likelihood
-from heimdall.locating.by_likelihood import CELLS, Located, make_fix
+from heimdall.locating.by_likelihood import CELLS, Located
+from heimdall.locating.posterior_fix import make_fix
 from heimdall.observation import Observation
 
 if TYPE_CHECKING:
@@ -52,13 +54,15 @@ class Solution:
     cost: float
 
 
-def locate_each(observations: Sequence[Observation], loss: Loss = "huber") -> Iterator[Located]:
+def locate_each(
+    observations: Sequence[Observation], loss: Loss = "huber", odds: FaultOdds | None = None
+) -> Iterator[Located]:
     """Locate one after the other, in the order given; too few receivers give a fix with status `insufficient`."""
 
     def one_by_one(members: Sequence[Collected], model: PropagationModel) -> list[Located]:
         return [_timed(collected, model, loss) for collected in members]
 
-    for located in by_likelihood.locate_each(observations, one_by_one):
+    for located in by_likelihood.locate_each(observations, one_by_one, odds):
         yield replace(located, fix=replace(located.fix, method=METHOD))
 
 

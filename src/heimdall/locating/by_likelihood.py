@@ -9,24 +9,23 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.errors import InputError
-from heimdall.estimation.advice import judge, sky_wave_advice
-from heimdall.estimation.frame import WindowFrame
 from heimdall.estimation.heights.height import Height, Profile, is_unknown
 from heimdall.estimation.heights.height_posterior import Found, search_heights
 from heimdall.estimation.heights.height_profile import Links, profiles
+from heimdall.estimation.integrity.fault_odds import FaultOdds
 from heimdall.estimation.integrity.status_check import Again, agreements, checked
 from heimdall.estimation.likelihood.arrival_times import explained
 from heimdall.estimation.likelihood.sky_wave import Explained
 from heimdall.estimation.model import PropagationModel, model_of
 from heimdall.estimation.posterior_window import frame_around, posterior_mass
 from heimdall.estimation.reach import search_radius_m
-from heimdall.estimation.region import GridPosterior, Shares, to_geodetic
+from heimdall.estimation.region import GridPosterior, Shares
 from heimdall.estimation.search import LogDensityAbove, find_mode, log_posterior
 from heimdall.evidence.batch import EvidenceBatch, concatenate
 from heimdall.evidence.collect import Collected, collect
-from heimdall.fix import Fix, ReceiverReport, Status, check_against
+from heimdall.fix import Fix, ReceiverReport, Status
+from heimdall.locating.posterior_fix import grid_posterior, make_fix
 from heimdall.observation import Observation
 
 METHOD = "likelihood"
@@ -60,13 +59,20 @@ def locate(observations: Sequence[Observation]) -> list[Located]:
     return list(locate_each(observations))
 
 
-def locate_each(observations: Sequence[Observation], locate_group: LocateGroup | None = None) -> Iterator[Located]:
-    """Like `locate`, chunk by chunk as they are ready; `locate_group` may be another method than the likelihood."""
+def locate_each(
+    observations: Sequence[Observation], locate_group: LocateGroup | None = None, odds: FaultOdds | None = None
+) -> Iterator[Located]:
+    """Like `locate`, chunk by chunk as they are ready; `locate_group` may be another method than the likelihood.
+
+    `odds` are shared by methods that locate the same observations.
+    """
     for start in range(0, len(observations), _CHUNK):
-        yield from _locate_chunk(observations[start : start + _CHUNK], locate_group or locate_by_likelihood)
+        yield from _locate_chunk(observations[start : start + _CHUNK], locate_group or locate_by_likelihood, odds)
 
 
-def _locate_chunk(observations: Sequence[Observation], locate_group: LocateGroup) -> list[Located]:
+def _locate_chunk(
+    observations: Sequence[Observation], locate_group: LocateGroup, odds: FaultOdds | None
+) -> list[Located]:
     results: dict[int, Located] = {}
     groups: dict[PropagationModel, list[tuple[int, Collected, float]]] = {}
     for index, observation in enumerate(observations):
@@ -90,7 +96,7 @@ def _locate_chunk(observations: Sequence[Observation], locate_group: LocateGroup
         look_s = (time.perf_counter() - begun) / len(members)
         for (index, _, collect_s), result, collected, agrees in zip(members, located, found, agree, strict=True):
             begun = time.perf_counter()
-            again = Again(model_of, _locate_alone)
+            again = Again(model_of, _locate_alone, odds)
             fix = checked(result.fix, collected, result.posterior, again, agree=agrees)
             elapsed_ms = fix.elapsed_ms + (collect_s + look_s + time.perf_counter() - begun) * 1e3
             results[index] = replace(result, fix=replace(fix, elapsed_ms=elapsed_ms), collected=collected)
@@ -227,99 +233,3 @@ def _conclude(
     fix = make_fix(collected, posterior, found.mode_B2[index], METHOD, model, height=height, account=account)
     elapsed_ms = searched_ms + (time.perf_counter() - begun) * 1e3
     return Located(replace(fix, elapsed_ms=elapsed_ms), posterior, collected=collected)
-
-
-def grid_posterior(
-    collected: Collected, batch: EvidenceBatch, frame: WindowFrame, mass_BYX: NDArray[np.float64], index: int
-) -> GridPosterior:
-    """One scene's posterior with the places of its cells."""
-    middle, _ = frame.select(slice(index, index + 1)).axis(mass_BYX.shape[-1])
-    offset_m = np.asarray(middle[0], dtype=float) * float(frame.core_m[index])
-    east_m, north_m = (float(frame.center_m[index, axis]) + offset_m for axis in range(2))
-    height_m = float(batch.transmitter_height_m[index])
-    return GridPosterior(collected.frame, height_m, east_m, north_m, np.asarray(mass_BYX[index], dtype=float))
-
-
-def make_fix(
-    collected: Collected,
-    posterior: GridPosterior,
-    place_m: NDArray[np.float64],
-    method: str,
-    model: PropagationModel,
-    masses: tuple[float, float] = (0.68, 0.95),
-    height: Height | None = None,
-    account: Explained | None = None,
-) -> Fix:
-    """The fix of one observation at `place_m`, with the posterior's regions at the given masses.
-
-    `height` is what the arrival times tell of it; a height that was given stays as it is, and any other is unknown. `account`
-    is that of the arrival times at the place, where it is known already.
-    """
-    latitude, longitude, _ = (float(v) for v in to_geodetic(collected.frame, place_m, posterior.height_m))
-    covariance = _covariance(posterior, height, place_m, masses[1])
-    region_68, region_95 = posterior.regions({0.68: masses[0], 0.95: masses[1]})
-    height_m, height_sigma_m = _told_height(collected, height)
-    status, advice = judge(collected, posterior, model)
-    if account is None:
-        account = explained(np.asarray(place_m, dtype=float)[None, None], collected.evidence, model)
-    told = (advice, "" if height is None else height.advice)
-    advice = "; ".join(filter(None, (*told, sky_wave_advice(collected.evidence, account.mode[0, 0], model))))
-    return Fix(
-        id=collected.observation.id,
-        status=status,
-        advice=advice,
-        method=method,
-        receivers=_receiver_reports(collected, account.late_s[0, 0], model),
-        latitude_deg=latitude,
-        longitude_deg=longitude,
-        height_m=height_m,
-        height_sigma_m=height_sigma_m,
-        covariance_enu_m2=covariance,
-        region_68=region_68,
-        region_95=region_95,
-        truth=check_against(collected.observation.truth, latitude, longitude, region_68, region_95),
-    )
-
-
-def _told_height(collected: Collected, height: Height | None) -> tuple[float | None, float | None]:
-    """The height above the ellipsoid and its standard deviation, as found or as given."""
-    if height is not None:
-        return height.height_m, height.sigma_m
-    given_m = collected.observation.transmitter_height_m
-    return (None, None) if given_m is None else (given_m, 0.0)
-
-
-def _covariance(
-    posterior: GridPosterior, height: Height | None, place_m: NDArray[np.float64], mass: float
-) -> NDArray[np.float64]:
-    """(3, 3) of east, north and up, about the place: what the 95 % region, which has that mass, says of them."""
-    covariance = np.zeros((3, 3))
-    spread_m2 = posterior.spread_m2(mass, place_m)
-    covariance[:2, :2] = spread_m2
-    if height is not None:
-        whole_m2 = posterior.spread_m2(1.0, posterior.moments()[0])
-        covariance[2, :2] = covariance[:2, 2] = _correlated(np.array(height.covariance_m2), whole_m2, spread_m2)
-        covariance[2, 2] = height.sigma_m**2
-    return covariance
-
-
-def _correlated(
-    with_height_m2: NDArray[np.float64], whole_m2: NDArray[np.float64], spread_m2: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """(2,) the covariance of place and height that leaves their correlation, when the place's is another than the whole one."""
-    return np.asarray(np.linalg.cholesky(spread_m2) @ np.linalg.solve(np.linalg.cholesky(whole_m2), with_height_m2))
-
-
-def _receiver_reports(
-    collected: Collected, late_s: NDArray[np.float64], model: PropagationModel
-) -> tuple[ReceiverReport, ...]:
-    evidence = collected.evidence
-    usable = iter(range(evidence.present.shape[1]))
-    reports = []
-    for reception, reason in zip(collected.observation.receptions, collected.reasons, strict=True):
-        place = None if reception.flaw is not None else next(usable)
-        timed = place is not None and bool(evidence.has_arrival[0, place])
-        used = place is not None and (timed or bool(evidence.has_level[0, place]))
-        residual_m = float(late_s[place]) * SPEED_OF_LIGHT_M_S / model.refractive_index if timed else None
-        reports.append(ReceiverReport(reception.receiver.name, used, reason, residual_m))
-    return tuple(reports)

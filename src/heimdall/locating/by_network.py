@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heimdall.estimation.heights.height import Profile
+from heimdall.estimation.integrity.fault_odds import FaultOdds
 from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.posterior_window import frame_around
 from heimdall.estimation.reach import search_radius_m
@@ -27,14 +28,8 @@ from heimdall.inference.mixture import Mixture, from_network
 from heimdall.inference.network import OnnxNetwork
 from heimdall.inference.posterior import posterior_of
 from heimdall.inference.window import LOG_MASS, LOG_MASS_SCALE, Window, read_window
-from heimdall.locating.by_likelihood import (
-    Located,
-    grid_posterior,
-    height_profiles,
-    locate_by_likelihood,
-    locate_each,
-    make_fix,
-)
+from heimdall.locating.by_likelihood import Located, height_profiles, locate_by_likelihood, locate_each
+from heimdall.locating.posterior_fix import grid_posterior, make_fix
 from heimdall.observation import Observation
 
 if TYPE_CHECKING:
@@ -79,12 +74,16 @@ class Learned:
 
         return self._locate(observations, best)
 
-    def locate_by(self, observations: Sequence[Observation], method: str) -> Iterator[Located]:
+    def locate_by(
+        self, observations: Sequence[Observation], method: str, odds: FaultOdds | None = None
+    ) -> Iterator[Located]:
         """Locate every observation by one method, "network" or "hybrid", whatever its held-out scenes say."""
-        return self._locate(observations, lambda collected, model: method)
+        return self._locate(observations, lambda collected, model: method, odds)
 
-    def _locate(self, observations: Sequence[Observation], method_of: MethodOf) -> Iterator[Located]:
-        return locate_each(observations, lambda members, model: self._locate_group(members, model, method_of))
+    def _locate(
+        self, observations: Sequence[Observation], method_of: MethodOf, odds: FaultOdds | None = None
+    ) -> Iterator[Located]:
+        return locate_each(observations, lambda members, model: self._locate_group(members, model, method_of), odds)
 
     def _locate_group(
         self, members: Sequence[Collected], model: PropagationModel, method_of: MethodOf

@@ -14,7 +14,8 @@ from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.orm import Session
 
 from heimdall.errors import InputError
-from heimdall.service.database.store import Store, Token, now_unix_s
+from heimdall.service.database.store import Store
+from heimdall.service.database.tables import Token, now_unix_s
 from heimdall.service.settings import Settings
 
 _PREFIX = "heimdall_"

@@ -23,7 +23,8 @@ from heimdall.locating.by_network import Learned
 from heimdall.locating.evidence_map import evidence_maps
 from heimdall.locating.method import locate_each
 from heimdall.observation import Observation
-from heimdall.service.database.store import Model, Station, Store
+from heimdall.service.database.store import Store
+from heimdall.service.database.tables import Model, Station
 from heimdall.service.errors import BusyError, TooLargeError, TooOftenError
 from heimdall.service.models.model_cache import THREADS, ModelCache, champion_of, get_model
 from heimdall.service.receivers import registered

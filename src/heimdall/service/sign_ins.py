@@ -8,7 +8,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from heimdall.service.auth import hash_of
-from heimdall.service.database.store import SignIn, now_unix_s
+from heimdall.service.database.tables import SignIn, now_unix_s
 
 KEEP_S = 30 * 24 * 3600
 

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import update
 
 from heimdall.service.auth import Role
-from heimdall.service.database.store import Job
+from heimdall.service.database.tables import Job
 from heimdall.service.models.registry import DECIDING
 
 from .conftest import RECEIVERS, TRUTH

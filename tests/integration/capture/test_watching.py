@@ -16,7 +16,8 @@ from heimdall.capture.recording.parts import Part
 from heimdall.capture.recording.record import record
 from heimdall.capture.watching.backoff import Backoff
 from heimdall.capture.watching.squelch import SquelchRule
-from heimdall.capture.watching.watch import HISTORY, Plan, Watch, append_line, history, unlocated
+from heimdall.capture.watching.watch import Plan, Watch
+from heimdall.capture.watching.watch_history import HISTORY, append_line, history, unlocated
 from heimdall.rehearsal.troubles import Trouble
 
 Rehearse = Callable[..., Any]

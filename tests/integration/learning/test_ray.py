@@ -39,7 +39,7 @@ _CHANGES = {
 }
 _RAY = str(Path(sys.executable).with_name("ray"))
 _MARK = "HEIMDALL_TEST_NODE"
-_PATIENCE_S = 240.0
+_PATIENCE_S = 900.0
 
 
 def _environment(**more: str) -> dict[str, str]:

@@ -18,7 +18,8 @@ import fsspec
 import pytest
 
 from heimdall.service.database.migrate import migrate
-from heimdall.service.database.store import Job, Store
+from heimdall.service.database.store import Store
+from heimdall.service.database.tables import Job
 from heimdall.service.queue import jobs
 from heimdall.service.queue.jobs import State
 from heimdall.service.settings import Settings

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from heimdall.service.database.store import Model
+from heimdall.service.database.tables import Model
 from heimdall.service.queue.jobs import State
 
 STEPS = 40

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from heimdall.service.database.migrate import migrate
-from heimdall.service.database.store import Alias, Model, Store
+from heimdall.service.database.store import Store
+from heimdall.service.database.tables import Alias, Model
 from heimdall.service.health.monitor import Degraded
 from heimdall.service.models.mlflow_sync import REGISTERED, MlflowSync, mirror
 from heimdall.service.settings import Settings
@@ -23,7 +24,7 @@ from heimdall.service.settings import Settings
 pytest.importorskip("flask", reason="pip install 'heimdall[tracking]'")
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
-_PATIENCE_S = 240.0
+_PATIENCE_S = 900.0
 
 
 def free_port() -> int:

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from heimdall.artifacts import open_artifacts
 from heimdall.errors import HeimdallError
 from heimdall.runs import run_archive
-from heimdall.service.database.store import Model
+from heimdall.service.database.tables import Model
 from heimdall.service.queue.jobs import State
 from heimdall.service.storage.run_reader import RunFolders
 

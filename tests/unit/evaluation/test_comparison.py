@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from heimdall.errors import InputError
+from heimdall.estimation.integrity.fault_odds import FaultOdds
 from heimdall.estimation.region import GridPosterior, to_geodetic
 from heimdall.evaluation.comparison import (
     Case,
@@ -129,9 +130,9 @@ def test_a_fix_that_failed_is_infinitely_far_off(make_observation: MakeObservati
     assert answer.covered == (False, False, False)
 
 
-def _calibrated(observations: Sequence[Observation]) -> Iterator[Located]:
+def _calibrated(observations: Sequence[Observation], odds: FaultOdds) -> Iterator[Located]:
     """The likelihood with regions of nearly twice the mass."""
-    return (replace(located, mass=lambda p: min(1.0, 1.8 * p)) for located in locate_each(observations))
+    return (replace(located, mass=lambda p: min(1.0, 1.8 * p)) for located in locate_each(observations, odds=odds))
 
 
 def test_calibration_shifts_which_region_holds_the_truth(make_observation: MakeObservation) -> None:

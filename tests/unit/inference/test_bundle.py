@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import zipfile
 from pathlib import Path
@@ -12,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heimdall.errors import InputError
-from heimdall.inference.bundle import CARD, FORMAT_VERSION, MANIFEST, NETWORK, Bundle, read_bundle
+from heimdall.inference.bundle import CARD, MANIFEST, NETWORK, RADIO_MAP, Bundle, read_bundle
 from heimdall.inference.calibration import Calibration
+from heimdall.inference.manifest import FORMAT_VERSION
 
 
 def _bundle() -> Bundle:
@@ -67,6 +69,37 @@ def test_channels_that_this_version_does_not_make_are_refused(path: Path) -> Non
     manifest = _bundle().manifest() | {"channels": {"maps": ["arrival"], "tokens": []}}
     with pytest.raises(InputError, match="other channels"):
         read_bundle(_rewritten(path, manifest=json.dumps(manifest).encode()))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "complaint"),
+    [
+        ("grid", {"cells": 0}, "grid.cells: Input should be greater than or equal to 1"),
+        ("grid", {"cells": True}, "grid.cells: Input should be a valid integer"),
+        ("name", 7, "name: Input should be a valid string"),
+        ("scores", {"hybrid_ratio": float("inf")}, "scores.hybrid_ratio: Input should be a finite number"),
+        ("scores", {"a\nb": "good"}, "scores.a b: Input should be a valid number"),
+        ("sha256", {NETWORK: "abc"}, "sha256.model.onnx: String should match pattern"),
+        ("training", [], "training: Input should be an object"),
+        ("calibration", {"scenes": -1}, "calibration: scenes: Input should be greater than or equal to 0"),
+        ("radio_map", {"step_m": -1.0}, "radio_map.frame: Field required"),
+        ("format", "zip", "it does not describe a model bundle"),
+    ],
+)
+def test_a_wrong_field_is_named_in_one_line(path: Path, field: str, value: object, complaint: str) -> None:
+    manifest = _bundle().manifest() | {field: value}
+    with pytest.raises(InputError) as caught:
+        read_bundle(_rewritten(path, manifest=json.dumps(manifest).encode()))
+    assert str(caught.value).startswith(f"{path}: {MANIFEST}: {complaint}")
+    assert "\n" not in str(caught.value)
+
+
+def test_rasters_of_a_radio_map_that_the_manifest_does_not_describe_are_refused(path: Path) -> None:
+    rasters = b"\0" * 64
+    manifest = _bundle().manifest()
+    manifest["sha256"][RADIO_MAP] = hashlib.sha256(rasters).hexdigest()
+    with pytest.raises(InputError, match="describe a radio map together"):
+        read_bundle(_rewritten(path, manifest=json.dumps(manifest).encode(), **{RADIO_MAP: rasters}))
 
 
 def test_an_additional_member_is_refused(path: Path) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from heimdall.errors import InputError
 from heimdall.service import auth
 from heimdall.service.auth import Principal, Role
-from heimdall.service.database.store import Token
+from heimdall.service.database.tables import Token
 from heimdall.service.settings import Settings
 
 

@@ -14,7 +14,7 @@ from heimdall.locating import Method
 from heimdall.locating.method import locate_each
 from heimdall.service import concurrent_locating
 from heimdall.service.concurrent_locating import Deadline, Locator, RateLimit
-from heimdall.service.database.store import Alias
+from heimdall.service.database.tables import Alias
 from heimdall.service.errors import BusyError, TooLargeError, TooOftenError, UnknownError
 from heimdall.service.models import registry
 from heimdall.service.models.model_cache import CHAMPION, ModelCache

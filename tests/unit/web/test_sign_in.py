@@ -15,7 +15,8 @@ from heimdall.service.api import create_app
 from heimdall.service.api.problems import UnauthenticatedError
 from heimdall.service.auth import Role, create_token, identify, list_tokens, revoke_token
 from heimdall.service.database.migrate import migrate
-from heimdall.service.database.store import SignIn, Store, now_unix_s
+from heimdall.service.database.store import Store
+from heimdall.service.database.tables import SignIn, now_unix_s
 from heimdall.service.settings import Settings
 from heimdall.web.sign_in import COOKIE, TRIES_PER_MINUTE, Entry, local_path
 

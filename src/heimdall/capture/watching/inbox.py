@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from heimdall.capture.watching.watch import HISTORY, Locate, append_line, history
+from heimdall.capture.watching.watch import Locate
+from heimdall.capture.watching.watch_history import HISTORY, append_line, history
 
 _PLACES_SUFFIX = ".txt"
 """Positions of receivers; they belong to every recording of their folder."""

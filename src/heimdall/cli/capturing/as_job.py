@@ -106,7 +106,7 @@ class JobReport:
 def record_job(tuning: Tuning, seconds: float, names: Sequence[str], listed: ReceiverList, run_dir: Path) -> None:
     """Raises HeimdallError where fewer than two receivers gave anything, StoppedError where a signal stopped it."""
     from heimdall.capture.recording.record import record
-    from heimdall.capture.watching.watch import HISTORY, append_line
+    from heimdall.capture.watching.watch_history import HISTORY, append_line
 
     report = JobReport(run_dir, seconds, 1, None)
     folder = run_dir / RECORDINGS / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
@@ -182,7 +182,7 @@ def _known(listed: ReceiverList, names: Sequence[str]) -> tuple[list[Target], li
 
 
 def _complete(recordings: Path) -> int:
-    from heimdall.capture.watching.watch import history
+    from heimdall.capture.watching.watch_history import history
 
     with suppress(OSError):
         return sum(1 for _ in history(recordings))

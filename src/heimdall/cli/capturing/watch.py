@@ -66,7 +66,8 @@ def watch(
     from heimdall.capture.recording.schedule import parse_cron, parse_duration_s
     from heimdall.capture.watching.inbox import Inbox
     from heimdall.capture.watching.squelch import SquelchRule
-    from heimdall.capture.watching.watch import Plan, Watch, locate_apart
+    from heimdall.capture.watching.watch import Plan, Watch
+    from heimdall.capture.watching.watch_history import locate_apart
 
     if output is None and run_dir is None:
         raise InputError("say where the recordings are to be put: --output FOLDER")

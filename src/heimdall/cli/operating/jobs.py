@@ -18,7 +18,8 @@ from heimdall.cli.output import JsonOption, console, print_json, print_table
 from heimdall.errors import InputError
 
 if TYPE_CHECKING:
-    from heimdall.service.database.store import Job, Store
+    from heimdall.service.database.store import Store
+    from heimdall.service.database.tables import Job
     from heimdall.service.settings import Settings
 
 _LOOK_EVERY_S = 0.5

@@ -8,18 +8,14 @@ with it (a Bayes factor, MacKay 2003, chapter 28). The second question names the
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from heimdall.constants import SPEED_OF_LIGHT_M_S
-from heimdall.estimation.integrity.first_look import KINDS, fault_density, misfit_and_odds
+from heimdall.estimation.integrity.fault_odds import Chosen, FaultOdds, Values
+from heimdall.estimation.integrity.first_look import misfit_and_odds
 from heimdall.estimation.likelihood.arrival_times import (
     arrival_log_likelihood,
     arrival_residual_s,
@@ -27,16 +23,11 @@ from heimdall.estimation.likelihood.arrival_times import (
     path_sigma_s,
 )
 from heimdall.estimation.model import PropagationModel
-from heimdall.estimation.posterior_window import frame_around
-from heimdall.estimation.reach import search_radius_m
-from heimdall.estimation.search import BLUR_OF_CELL, find_mode, log_posterior
-from heimdall.evidence.batch import EvidenceBatch, concatenate
+from heimdall.estimation.search import log_posterior
+from heimdall.evidence.batch import EvidenceBatch
 
 if TYPE_CHECKING:
     from jaxtyping import Float
-
-Values = NDArray[np.float64]
-Chosen = NDArray[np.bool_]
 
 FEWEST_TIMES = 4
 """Three arrival times fit some place whatever they are."""
@@ -52,10 +43,6 @@ _MOST_CANDIDATES = 8
 """Receivers that are left out in turn, the most suspicious at first sight."""
 _NEAR_THE_EDGE = 0.9
 _OUTWARDS = 1.05
-_CELLS = 24
-
-
-_shared: ContextVar[dict[object, Values] | None] = ContextVar("odds of faults", default=None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,19 +61,17 @@ class Misfit:
         return [int(index) for index in order if np.isfinite(self.log_odds[index])]
 
 
-@dataclass(frozen=True)
-class Fault:
-    """What a receiver is to be wrong about for the rest to fit: log odds of each kind of fault."""
-
-    time: float
-    level: float
-    both: float
-
-
-def find_misfit(evidence: EvidenceBatch, place_m: Values, model: PropagationModel, fitted: int = 2) -> Misfit | None:
+def find_misfit(
+    evidence: EvidenceBatch,
+    place_m: Values,
+    model: PropagationModel,
+    fitted: int = 2,
+    odds: FaultOdds | None = None,
+) -> Misfit | None:
     """None where the receivers of one scene (a numpy batch of one) agree at the fix (2,), as nearly all do, at little cost.
 
-    `fitted` is how many coordinates of the place the arrival times had to fit: 3 where the height was found from them.
+    `fitted` is how many coordinates of the place the arrival times had to fit: 3 where the height was found from them. `odds`
+    keeps what was found for who asks again.
     """
     if int(np.sum(evidence.has_arrival | evidence.has_level)) < 3 or _cut_off(evidence, place_m, model):
         return None
@@ -96,12 +81,12 @@ def find_misfit(evidence: EvidenceBatch, place_m: Values, model: PropagationMode
     if not contradicted and np.max(first) <= 0:
         return None
     candidates = np.sort(np.argsort(-first, kind="stable")[:_MOST_CANDIDATES])
-    log_odds = np.full(evidence.present.shape[1], -np.inf)
-    log_odds[candidates] = _log_odds(evidence, model, candidates)
-    misfit = Misfit(probability, log_odds)
+    found = np.full(evidence.present.shape[1], -np.inf)
+    found[candidates] = (odds or FaultOdds()).of(evidence, model, candidates)
+    misfit = Misfit(probability, found)
     by_level = int(np.sum(evidence.has_arrival)) < FEWEST_TIMES - 1
     least = _LEAST_LOG_ODDS_BY_LEVEL if by_level else _LEAST_LOG_ODDS
-    return misfit if contradicted or float(np.max(log_odds)) > least else None
+    return misfit if contradicted or float(np.max(found)) > least else None
 
 
 def _cut_off(evidence: EvidenceBatch, place_m: Values, model: PropagationModel) -> bool:
@@ -167,98 +152,3 @@ def _some_of(timed: NDArray[np.int64], count: int, receivers: int, rng: np.rando
 def _density_at(batch: EvidenceBatch, place_m: Values, model: PropagationModel) -> Values:
     places = np.broadcast_to(place_m, (len(batch), 1, 2))
     return np.asarray(log_posterior(batch, model)(places, np.zeros(len(batch)))[:, 0])
-
-
-def _left_out(
-    evidence: EvidenceBatch, kind: str, receivers: NDArray[np.int64] | None = None
-) -> tuple[EvidenceBatch, Values]:
-    """One scene for each receiver without its time, level or both, and the log density of a fault of those."""
-    count = evidence.present.shape[1]
-    receivers = np.arange(count) if receivers is None else receivers
-    others = np.arange(count) != receivers[:, None]
-    many = evidence.select(np.zeros(len(receivers), dtype=int))
-    has_arrival = many.has_arrival & (others | (kind == "level"))
-    has_level = many.has_level & (others | (kind == "time"))
-    return replace(many, has_arrival=has_arrival, has_level=has_level), fault_density(evidence, kind)[0, receivers]
-
-
-def _log_odds(evidence: EvidenceBatch, model: PropagationModel, receivers: NDArray[np.int64]) -> Values:
-    """Log odds of a fault of each of these receivers, in its time, its level or both, the place found anew without it."""
-    known = _shared.get()
-    key = (model, receivers.tobytes(), *(each.tobytes() for each in _arrays(evidence)))
-    if known is not None and key in known:
-        return known[key]
-    kinds, _ = _odds_of_faults(evidence, model, receivers)
-    odds = np.asarray(np.logaddexp.reduce(kinds - math.log(len(KINDS)), axis=0))
-    if known is not None:
-        known[key] = odds
-    return odds
-
-
-def _arrays(evidence: EvidenceBatch) -> list[NDArray[np.generic]]:
-    arrays: list[NDArray[np.generic]] = []
-
-    def noted(values: NDArray[np.generic]) -> NDArray[np.generic]:
-        arrays.append(values)
-        return values
-
-    evidence.changed(noted)
-    return arrays
-
-
-@contextmanager
-def shared_odds() -> Iterator[None]:
-    """Within it the odds of faults of the same evidence are found once: methods that are compared all ask for them."""
-    token = _shared.set({})
-    try:
-        yield
-    finally:
-        _shared.reset(token)
-
-
-def _odds_of_faults(
-    evidence: EvidenceBatch, model: PropagationModel, receivers: NDArray[np.int64]
-) -> tuple[Values, Values]:
-    """Log odds (kinds, R) of each kind of fault of these receivers, and the place (kinds, R, 2) found without what is wrong.
-
-    Without times a fault of both is one of the level; what leaves the same measurements is located once.
-    """
-    parts = [_left_out(evidence, kind, receivers) for kind in KINDS]
-    fault = np.stack([each for _, each in parts])
-    batch = concatenate([evidence, *(without for without, _ in parts)])
-    told = np.concatenate([batch.has_arrival, batch.has_level], axis=1)
-    told[1:][~np.isfinite(fault.ravel())] = told[0]
-    _, first, again = np.unique(told, axis=0, return_index=True, return_inverse=True)
-    place, value = (each[again.ravel()] for each in log_evidence(batch.select(first), model))
-    return np.reshape(value[1:], fault.shape) + fault - value[0], np.reshape(place[1:], (*fault.shape, 2))
-
-
-def fault_of(evidence: EvidenceBatch, model: PropagationModel, receiver: int) -> tuple[Fault, Values]:
-    """What the receiver is wrong about, and the place (2,) without it."""
-    odds, places = _odds_of_faults(evidence, model, np.array([receiver]))
-    return Fault(*(float(each) for each in odds[:, 0])), places[KINDS.index("both"), 0]
-
-
-def log_evidence(batch: EvidenceBatch, model: PropagationModel) -> tuple[Values, Values]:
-    """The mode (B, 2), and the log of the posterior density integrated over places (B,)."""
-    density = log_posterior(batch, model)
-    mode, _ = find_mode(batch, density, search_radius_m(batch, model))
-    frame = frame_around(mode, batch, model, _CELLS, density=density)
-    _, size = frame.axis(_CELLS)
-    log_area = (np.log(size[:, :, None]) + np.log(size[:, None, :])).reshape(len(batch), -1)
-    blur_m = BLUR_OF_CELL * np.exp(0.5 * log_area) * frame.core_m[:, None]
-    value = density(frame.cell_middles_m(_CELLS), blur_m) + log_area
-    top = np.max(value, axis=1)
-    return mode, top + np.log(np.sum(np.exp(value - top[:, None]), axis=1)) + 2 * np.log(frame.core_m)
-
-
-def late_against_others(
-    alone: EvidenceBatch, model: PropagationModel, place: Values, distance_m: Values, column: int
-) -> float:
-    """How late the receiver `column`, which `alone` leaves out, is at a place (1, 1, 2) by the others' time of emission, in s."""
-    emitted_s = alone.arrival_s[0] - distance_m * model.refractive_index / SPEED_OF_LIGHT_M_S
-    others = np.asarray(alone.has_arrival[0])
-    if int(np.sum(others)) == 1:
-        return float(emitted_s[column] - emitted_s[others][0])
-    late_N = arrival_residual_s(place, alone, model)[0, 0]
-    return float(emitted_s[column] - np.median((emitted_s - late_N)[others]))

@@ -2,42 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from heimdall.constants import SPEED_OF_LIGHT_M_S
+from heimdall.estimation.integrity.fault_odds import Values, fault_density
 from heimdall.estimation.likelihood.arrival_times import arrival_log_likelihood, arrival_residual_s, link_distance_m
 from heimdall.estimation.likelihood.power import level_log_likelihood
 from heimdall.estimation.model import PropagationModel
 from heimdall.evidence.batch import EvidenceBatch
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float
+    from jaxtyping import Bool
 
-Values = NDArray[np.float64]
-
-KINDS = ("time", "level", "both")
-_LEVEL_FAULT_DB = 80.0
-"""A faulty level is anywhere in a range of this width."""
-_LEVEL_CONSTANT = 0.5 * math.log(2 * math.pi)
-"""What the likelihood of levels leaves out for each of them."""
 _MOST_FIGURES = 1 << 21
 """Of the levels' covariances of all that is compared at once."""
-
-
-def fault_density(evidence: EvidenceBatch, kind: str) -> Float[Values, "B N"]:
-    """Log density of a wrong time, level or both; -inf for a receiver that has nothing there to be wrong about."""
-    timed, leveled = np.asarray(evidence.has_arrival), np.asarray(evidence.has_level)
-    # A wrong time is anywhere in what light takes there and back across the area.
-    time_B1 = -np.log(4 * evidence.half_width_m[:, None] / SPEED_OF_LIGHT_M_S)
-    level = _LEVEL_CONSTANT - math.log(_LEVEL_FAULT_DB)
-    if kind == "both":
-        return np.where(timed | leveled, timed * time_B1 + leveled * level, -np.inf)
-    return np.where(timed, time_B1, -np.inf) if kind == "time" else np.where(leveled, level, -np.inf)
 
 
 def in_plain_agreement(

@@ -9,13 +9,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from heimdall.estimation.integrity.fault_odds import FaultOdds
 from heimdall.estimation.integrity.first_look import in_plain_agreement
 from heimdall.estimation.integrity.suspicion import ModelOf, coordinates_fitted, suspect
 from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.reach import carried_m, furthest_timed
 from heimdall.estimation.region import GridPosterior
 from heimdall.evidence.batch import concatenate
-from heimdall.evidence.collect import Collected, redescribed
+from heimdall.evidence.collect import Collected
+from heimdall.evidence.redescribe import redescribed
 from heimdall.fix import Fix, Status, Without
 from heimdall.formats.wording import frequency_text, length_text, without_text
 
@@ -26,6 +28,8 @@ class Again:
 
     model_of: ModelOf
     locate: Callable[[Collected], Fix]
+    odds: FaultOdds | None = None
+    """What other methods that are compared have found already."""
 
 
 def agreements(fixes: Sequence[Fix], collected: Sequence[Collected], model: PropagationModel) -> list[bool]:
@@ -54,7 +58,7 @@ def checked(
     if fix.latitude_deg is None or fix.longitude_deg is None or posterior is None:
         return fix
     place_m = _place_m(fix, collected)
-    found = suspect(collected, place_m, again.model_of(collected), again.model_of, agree=agree)
+    found = suspect(collected, place_m, again.model_of(collected), again.model_of, again.odds, agree=agree)
     if found is not None:
         without = again.locate(redescribed(collected, {found.reception: None}))
         name = collected.observation.receptions[found.reception].receiver.name

@@ -10,19 +10,14 @@ from numpy.typing import NDArray
 
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.estimation.heights.height import LOWEST_M
-from heimdall.estimation.integrity.consistency import (
-    Fault,
-    Misfit,
-    fault_of,
-    find_misfit,
-    late_against_others,
-    log_evidence,
-)
+from heimdall.estimation.integrity.consistency import Misfit, find_misfit
+from heimdall.estimation.integrity.fault_odds import Fault, FaultOdds, fault_of, late_against_others, log_evidence
 from heimdall.estimation.integrity.misplacement import Correction, back_among, coarseness, standing_apart
 from heimdall.estimation.likelihood.arrival_times import link_distance_m
 from heimdall.estimation.model import PropagationModel
 from heimdall.evidence.batch import EvidenceBatch
-from heimdall.evidence.collect import Collected, redescribed
+from heimdall.evidence.collect import Collected
+from heimdall.evidence.redescribe import redescribed
 from heimdall.observation import Receiver
 
 ModelOf = Callable[[Collected], PropagationModel]
@@ -44,6 +39,7 @@ def suspect(
     place_m: NDArray[np.float64],
     model: PropagationModel,
     model_of: ModelOf,
+    odds: FaultOdds | None = None,
     *,
     agree: bool = False,
 ) -> Suspicion | None:
@@ -56,7 +52,7 @@ def suspect(
         return None
     if (misplaced := _misplaced(collected, sound, model, model_of)) is not None:
         return misplaced
-    misfit = None if agree else find_misfit(collected.evidence, place_m, model, coordinates_fitted(collected))
+    misfit = None if agree else find_misfit(collected.evidence, place_m, model, coordinates_fitted(collected), odds)
     return None if misfit is None else _suspicion(collected, sound, misfit, model, model_of)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heimdall.errors import InputError
-from heimdall.estimation.integrity.consistency import late_against_others
+from heimdall.estimation.integrity.fault_odds import late_against_others
 from heimdall.estimation.likelihood.arrival_times import link_distance_m, link_sigma_s
 from heimdall.estimation.model import PropagationModel, model_of
 from heimdall.estimation.reach import search_radius_m

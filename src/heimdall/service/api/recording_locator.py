@@ -8,7 +8,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from heimdall.errors import HeimdallError, InputError
 from heimdall.service.concurrent_locating import LocatedSession, Locator
-from heimdall.service.database.store import Store, StoredSession
+from heimdall.service.database.store import Store
+from heimdall.service.database.tables import StoredSession
 from heimdall.service.errors import BusyError
 from heimdall.service.periodic import Periodic
 from heimdall.service.settings import Settings

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from heimdall.runs.reader import Warned
-from heimdall.service.database.store import Job, JobEvent, Worker
+from heimdall.service.database.tables import Job, JobEvent, Worker
 from heimdall.service.queue.jobs import State
 from heimdall.service.queue.matching import EVERYTHING, Needs, Offer, why_waiting
 from heimdall.service.receivers.capture_view import CaptureView, view_capture

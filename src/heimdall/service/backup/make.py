@@ -21,7 +21,8 @@ from heimdall.runs.reader import CHECKPOINT
 from heimdall.service.backup import archive, rows
 from heimdall.service.backup.archive import ArchiveWriter
 from heimdall.service.database.migrate import opened
-from heimdall.service.database.store import Job, Model, Store
+from heimdall.service.database.store import Store
+from heimdall.service.database.tables import Job, Model
 from heimdall.service.settings import Settings
 
 DATABASE, MLFLOW_DATABASE = "database", "mlflow-database"

@@ -31,7 +31,7 @@ from heimdall.service.backup.make import (
     mlflow_database,
 )
 from heimdall.service.database.migrate import VERSION_TABLE, alembic_config, opened
-from heimdall.service.database.store import Job, Model, Worker, now_unix_s
+from heimdall.service.database.tables import Job, Model, Worker, now_unix_s
 from heimdall.service.settings import Settings
 
 ADMIN_TOKEN = "admin_token"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from heimdall.service.database.store import Job, JobEvent
+from heimdall.service.database.tables import Job, JobEvent
 
 
 def record(session: Session, job_id: str, event: str, message: str) -> None:

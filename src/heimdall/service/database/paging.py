@@ -11,7 +11,7 @@ from sqlalchemy import Select, and_, or_
 from sqlalchemy.orm import Session
 
 from heimdall.errors import InputError
-from heimdall.service.database.store import Job, Model, Station, StoredSession
+from heimdall.service.database.tables import Job, Model, Station, StoredSession
 
 T = TypeVar("T")
 Dated = TypeVar("Dated", Job, Model, StoredSession)

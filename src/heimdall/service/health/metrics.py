@@ -10,7 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from heimdall import __version__
-from heimdall.service.database.store import Job
+from heimdall.service.database.tables import Job
 from heimdall.service.health.load import Load
 from heimdall.service.health.monitor import Health, Status
 from heimdall.service.health.statistics import DiskRoom, WorkStatistics

@@ -12,7 +12,8 @@ from sqlalchemy import select, text
 
 from heimdall.artifacts import Artifacts
 from heimdall.errors import HeimdallError
-from heimdall.service.database.store import Store, Worker, now_unix_s
+from heimdall.service.database.store import Store
+from heimdall.service.database.tables import Worker, now_unix_s
 from heimdall.service.health.gpu import GpuState, describe
 from heimdall.service.health.monitor import Degraded, Look, Probe
 from heimdall.service.health.statistics import DiskRoom

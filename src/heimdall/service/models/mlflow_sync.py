@@ -20,7 +20,8 @@ from heimdall.doctor.program import ProgramOutput, run_program
 from heimdall.errors import HeimdallError
 from heimdall.runs.late_tracking import experiment_of, read_tracking, tell_later, untold
 from heimdall.service.database.migrate import opened
-from heimdall.service.database.store import Model, Store
+from heimdall.service.database.store import Store
+from heimdall.service.database.tables import Model
 from heimdall.service.health.monitor import Degraded
 from heimdall.service.models import registry
 from heimdall.service.models.model_cache import CHAMPION, champion_of

@@ -13,7 +13,7 @@ from heimdall.artifacts import Artifacts
 from heimdall.errors import InputError
 from heimdall.files import held, sweep
 from heimdall.locating.by_network import Learned
-from heimdall.service.database.store import Alias, Model
+from heimdall.service.database.tables import Alias, Model
 from heimdall.service.errors import UnknownError
 
 CHAMPION = "champion"

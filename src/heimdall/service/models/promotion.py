@@ -6,7 +6,8 @@ import logging
 
 from sqlalchemy.orm import Session
 
-from heimdall.service.database.store import Alias, Job, Store
+from heimdall.service.database.store import Store
+from heimdall.service.database.tables import Alias, Job
 from heimdall.service.errors import ConflictError
 from heimdall.service.models import registry
 from heimdall.service.models.model_cache import ModelCache, get_model

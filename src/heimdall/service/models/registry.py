@@ -16,7 +16,8 @@ from heimdall.errors import InputError
 from heimdall.inference.bundle import SUFFIX, Bundle
 from heimdall.locating.by_network import Learned
 from heimdall.service.database.paging import Page, Part, newest_first
-from heimdall.service.database.store import Alias, Job, Model, Store, now_unix_s
+from heimdall.service.database.store import Store
+from heimdall.service.database.tables import Alias, Job, Model, now_unix_s
 from heimdall.service.errors import ConflictError
 from heimdall.service.models.model_cache import CHAMPION, champion_of, get_model
 from heimdall.service.queue import job_requests

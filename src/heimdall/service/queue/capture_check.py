@@ -16,7 +16,7 @@ from heimdall.capture.network.address import parse_address
 from heimdall.capture.recording.schedule import parse_cron
 from heimdall.capture.recording.sizes import bytes_per_s, samples_per_s
 from heimdall.errors import InputError
-from heimdall.service.database.store import OnlineReceiver
+from heimdall.service.database.tables import OnlineReceiver
 from heimdall.service.queue.capture_requests import MOST_RECEIVERS, RecordRequest, WatchRequest
 from heimdall.service.settings import Settings
 

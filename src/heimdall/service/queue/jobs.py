@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from heimdall.errors import HeimdallError, InputError
 from heimdall.service.database.events import record
 from heimdall.service.database.paging import Page, Part, newest_first
-from heimdall.service.database.store import Job, JobEvent, now_unix_s
+from heimdall.service.database.tables import Job, JobEvent, now_unix_s
 from heimdall.service.queue.matching import Needs, count_stranded
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import func, not_, select, update
 from sqlalchemy.orm import Session
 
 from heimdall.service.database.events import record
-from heimdall.service.database.store import Job, Model, now_unix_s
+from heimdall.service.database.tables import Job, Model, now_unix_s
 from heimdall.service.queue.jobs import LEASED, State, get, move
 from heimdall.service.queue.matching import (
     EVERYTHING,

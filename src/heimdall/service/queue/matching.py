@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import ColumnElement, and_, func, not_, or_, select, true
 from sqlalchemy.orm import Session
 
-from heimdall.service.database.store import Job, Worker, now_unix_s
+from heimdall.service.database.tables import Job, Worker, now_unix_s
 from heimdall.service.hosting import how_to_start_a_worker
 from heimdall.service.settings import Take
 

@@ -11,7 +11,7 @@ from typing import Any
 from celery import Celery
 
 from heimdall.errors import HeimdallError
-from heimdall.service.database.store import Job
+from heimdall.service.database.tables import Job
 from heimdall.service.hosting import how_to_start_a_worker
 from heimdall.service.queue import filesystem_broker
 from heimdall.service.settings import Settings

@@ -7,7 +7,8 @@ from sqlalchemy.orm import Session
 from heimdall.artifacts import open_artifacts
 from heimdall.errors import InputError
 from heimdall.runs import run_archive
-from heimdall.service.database.store import Job, Model, Store
+from heimdall.service.database.store import Store
+from heimdall.service.database.tables import Job, Model
 from heimdall.service.queue import job_requests, jobs
 from heimdall.service.queue.capture_check import checked
 from heimdall.service.queue.capture_requests import RecordRequest

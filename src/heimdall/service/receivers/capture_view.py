@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from heimdall.service.database.store import Job, StoredSession
+from heimdall.service.database.tables import Job, StoredSession
 
 
 class PartView(BaseModel):

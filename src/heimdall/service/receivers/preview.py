@@ -9,7 +9,7 @@ from heimdall.capture.interface import Tuning
 from heimdall.capture.spectrum import Spectrum
 from heimdall.capture.spectrum import spectra as spectra_of
 from heimdall.errors import InputError
-from heimdall.service.database.store import OnlineReceiver
+from heimdall.service.database.tables import OnlineReceiver
 from heimdall.service.errors import ConflictError
 from heimdall.service.receivers.online import access_of, target_of
 from heimdall.service.settings import Settings

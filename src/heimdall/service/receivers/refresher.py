@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
-from heimdall.service.database.store import Store, now_unix_s
+from heimdall.service.database.store import Store
+from heimdall.service.database.tables import now_unix_s
 from heimdall.service.periodic import Periodic
 from heimdall.service.receivers import online
 from heimdall.service.settings import Settings

@@ -18,7 +18,7 @@ from heimdall import correction
 from heimdall.correction import taken_off
 from heimdall.observation import Observation, Receiver, Reception
 from heimdall.service.database.paging import Page, Part, by_name
-from heimdall.service.database.store import Station
+from heimdall.service.database.tables import Station
 from heimdall.service.errors import ConflictError, UnknownError
 from heimdall.validation import place_flaw, vet
 

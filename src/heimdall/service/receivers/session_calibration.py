@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 from heimdall.errors import InputError
 from heimdall.estimation.receivers.receiver_bias import Bias, SiteBiases, site_biases
 from heimdall.observation import Observation, Receiver
-from heimdall.service.database.store import Station, Store, StoredSession
+from heimdall.service.database.store import Store
+from heimdall.service.database.tables import Station, StoredSession
 from heimdall.service.errors import ConflictError
 from heimdall.service.receivers import registered
 from heimdall.service.receivers.registered import Correction, Residual, StationFields

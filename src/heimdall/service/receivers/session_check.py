@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from heimdall.errors import InputError
 from heimdall.estimation.receivers.receiver_check import ReceiverCheck, check_receivers, evenly
-from heimdall.service.database.store import Station, StoredSession
+from heimdall.service.database.tables import Station, StoredSession
 from heimdall.service.receivers import registered
 from heimdall.service.settings import Settings
 from heimdall.service.storage import sessions

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from heimdall.fix import Fix
 from heimdall.observation import Observation
 from heimdall.service.database.events import record
-from heimdall.service.database.store import Job, StoredFix, StoredSession
+from heimdall.service.database.tables import Job, StoredFix, StoredSession
 from heimdall.service.storage.recordings import FAILED, LOCATED, WAITING
 
 MOST = 10_000

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from heimdall.artifacts import Artifacts
-from heimdall.capture.watching.watch import history
+from heimdall.capture.watching.watch_history import history
 from heimdall.errors import InputError
 from heimdall.formats.readers.read import read_observations
 from heimdall.formats.readers.sigmf.accounts import RECEIVERS_KEY
@@ -23,7 +23,8 @@ from heimdall.formats.readers.source import COLLECTION_SUFFIX
 from heimdall.formats.wording import frequency_text
 from heimdall.runs import RECORDINGS, run_archive
 from heimdall.service.database.events import record
-from heimdall.service.database.store import Job, Store, StoredSession
+from heimdall.service.database.store import Store
+from heimdall.service.database.tables import Job, StoredSession
 from heimdall.service.errors import ConflictError
 from heimdall.service.settings import Settings
 from heimdall.service.storage import sessions

@@ -14,7 +14,8 @@ from pydantic import BaseModel, Field
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from heimdall.service.database.store import Job, Model, Station, Store, StoredSession, now_unix_s
+from heimdall.service.database.store import Store
+from heimdall.service.database.tables import Job, Model, Station, StoredSession, now_unix_s
 from heimdall.service.errors import ConflictError
 from heimdall.service.settings import Settings
 from heimdall.service.storage import sessions

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from heimdall.runs.reader import CHECKPOINT, Progress, RunReader
-from heimdall.service.database.store import Job
+from heimdall.service.database.tables import Job
 
 log = logging.getLogger(__name__)
 

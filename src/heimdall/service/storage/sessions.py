@@ -24,7 +24,8 @@ from heimdall.formats.writers.truth import write_truth
 from heimdall.observation import Observation, Place
 from heimdall.runs import run_archive
 from heimdall.service.database.paging import Page, Part, newest_first
-from heimdall.service.database.store import Store, StoredFix, StoredSession
+from heimdall.service.database.store import Store
+from heimdall.service.database.tables import StoredFix, StoredSession
 from heimdall.service.errors import UnknownError
 from heimdall.service.settings import Settings
 from heimdall.service.storage.session_summary import Summary, Truth, default_name, summarise

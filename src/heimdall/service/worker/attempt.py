@@ -17,7 +17,7 @@ from heimdall.errors import HeimdallError
 from heimdall.runs import run_archive
 from heimdall.runs.reader import Result, RunReader
 from heimdall.service.database.events import record
-from heimdall.service.database.store import Job
+from heimdall.service.database.tables import Job
 from heimdall.service.health.statistics import LEASE_LOST
 from heimdall.service.queue import leases
 from heimdall.service.queue.jobs import State

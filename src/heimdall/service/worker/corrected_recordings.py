@@ -12,7 +12,7 @@ from heimdall.formats.readers.measurements import measurements_text
 from heimdall.formats.readers.read import iterate_observations
 from heimdall.formats.writers.sigmf_write import write_sigmf
 from heimdall.observation import Observation
-from heimdall.service.database.store import Station
+from heimdall.service.database.tables import Station
 from heimdall.service.receivers import registered
 
 

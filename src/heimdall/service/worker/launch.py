@@ -17,7 +17,8 @@ from heimdall.capture.listing import ReceiverList
 from heimdall.errors import InputError
 from heimdall.runs import run_archive
 from heimdall.runs.reader import Result, RunReader
-from heimdall.service.database.store import Job, Model, Store
+from heimdall.service.database.store import Store
+from heimdall.service.database.tables import Job, Model
 from heimdall.service.health.statistics import WorkStatistics
 from heimdall.service.queue import job_requests
 from heimdall.service.queue.leases import Bundle

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from heimdall.runs import run_archive
 from heimdall.runs.reader import RunReader
-from heimdall.service.database.store import Job
+from heimdall.service.database.tables import Job
 from heimdall.service.storage import recordings
 from heimdall.service.worker.launch import Tools
 from heimdall.service.worker.retrying_task import RetryingTask

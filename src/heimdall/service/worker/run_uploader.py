@@ -11,7 +11,7 @@ from typing import Any
 from heimdall.artifacts import Artifacts
 from heimdall.runs import run_archive
 from heimdall.runs.reader import RunReader
-from heimdall.service.database.store import Job
+from heimdall.service.database.tables import Job
 from heimdall.service.worker.retrying_task import RetryingTask
 
 log = logging.getLogger(__name__)

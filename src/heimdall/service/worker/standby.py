@@ -25,7 +25,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from heimdall.errors import HeimdallError, InputError
 from heimdall.service import logs
-from heimdall.service.database.store import Store, Worker, now_unix_s
+from heimdall.service.database.store import Store
+from heimdall.service.database.tables import Worker, now_unix_s
 from heimdall.service.health.gpu import UNKNOWN, GpuState
 from heimdall.service.hosting import LOOK_AT_TRAINING
 from heimdall.service.settings import Settings, load_settings

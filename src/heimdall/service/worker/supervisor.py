@@ -15,7 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from sqlalchemy.exc import SQLAlchemyError
 
 from heimdall.artifacts import Artifacts
-from heimdall.service.database.store import Job, Store
+from heimdall.service.database.store import Store
+from heimdall.service.database.tables import Job
 from heimdall.service.health.gpu import GpuState
 from heimdall.service.health.load import memory_limit_gb
 from heimdall.service.health.statistics import WorkStatistics

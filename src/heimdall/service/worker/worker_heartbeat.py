@@ -11,7 +11,8 @@ from sqlalchemy import delete, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from heimdall.service.about import versions
-from heimdall.service.database.store import Store, Worker, now_unix_s
+from heimdall.service.database.store import Store
+from heimdall.service.database.tables import Worker, now_unix_s
 from heimdall.service.health import doctor_report
 from heimdall.service.health.gpu import UNKNOWN, GpuState
 from heimdall.service.health.load import Load, LoadWatch

@@ -27,7 +27,7 @@ from heimdall.locating.by_likelihood import Located
 from heimdall.locating.information_share import Contributions, contributions
 from heimdall.observation import ClockClass, Observation, Receiver
 from heimdall.service.concurrent_locating import LocatedSession
-from heimdall.service.database.store import Station
+from heimdall.service.database.tables import Station
 from heimdall.web.map.evidence_grid import box_of, evidence_grid
 
 Scene = dict[str, Any]

@@ -12,7 +12,7 @@ import numpy as np
 from heimdall.errors import InputError
 from heimdall.formats.quantities import hertz
 from heimdall.formats.wording import coordinates_text, frequency_text
-from heimdall.service.database.store import StoredFix
+from heimdall.service.database.tables import StoredFix
 from heimdall.service.storage.fixes import Wanted
 from heimdall.web.map.evidence_grid import box_of
 from heimdall.web.map.fix_view import EMPTY, Scene

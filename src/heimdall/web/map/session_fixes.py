@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from heimdall.observation import Observation
 from heimdall.service.api.parts import Parts
 from heimdall.service.concurrent_locating import Deadline, LocatedSession
-from heimdall.service.database.store import StoredSession
+from heimdall.service.database.tables import StoredSession
 from heimdall.service.storage import sessions
 from heimdall.web.map import fix_panel
 from heimdall.web.map.choice import Choice

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from nicegui import events, ui
 
 from heimdall.service.auth import Role
-from heimdall.service.database.store import StoredSession
+from heimdall.service.database.tables import StoredSession
 from heimdall.service.storage import retention, sessions
 from heimdall.service.storage.session_summary import Summary
 from heimdall.service.storage.sessions import Sort, Wanted

@@ -9,7 +9,7 @@ from nicegui.elements.upload_files import FileUpload
 
 from heimdall.errors import HeimdallError
 from heimdall.service.auth import Role
-from heimdall.service.database.store import StoredSession
+from heimdall.service.database.tables import StoredSession
 from heimdall.service.storage import sessions
 from heimdall.service.storage.uploads import Upload, receiving
 from heimdall.web.layout import panel

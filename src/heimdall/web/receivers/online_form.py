@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from heimdall.errors import InputError
 from heimdall.observation import Place
-from heimdall.service.receivers.online import OnlineChange, OnlineFields, OnlineView
+from heimdall.service.receivers.online_schemas import OnlineChange, OnlineFields, OnlineView
 from heimdall.web.page_session import Visit
 from heimdall.web.places import place_text, read_place
 from heimdall.web.words import dialog_named, validation_text

@@ -7,7 +7,7 @@ from nicegui import ui
 from heimdall.errors import InputError
 from heimdall.service.auth import Role
 from heimdall.service.receivers import online
-from heimdall.service.receivers.online import OnlineChange, OnlineView, view_online
+from heimdall.service.receivers.online_schemas import OnlineChange, OnlineView, view_online
 from heimdall.web import words
 from heimdall.web.layout import empty, panel
 from heimdall.web.page_session import Visit

@@ -10,7 +10,7 @@ from heimdall.formats.quantities import hertz
 from heimdall.formats.wording import frequency_text, length_text
 from heimdall.geometry import geodesic_distance_m
 from heimdall.observation import Place
-from heimdall.service.receivers.online import OnlineView, ReceiverState
+from heimdall.service.receivers.online_schemas import OnlineView, ReceiverState
 from heimdall.web import words
 from heimdall.web.page_session import sentence
 from heimdall.web.places import read_place

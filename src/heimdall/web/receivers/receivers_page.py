@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from heimdall.errors import InputError
 from heimdall.service.auth import Role
-from heimdall.service.database.store import Station, StoredSession
+from heimdall.service.database.tables import Station, StoredSession
 from heimdall.service.receivers import registered, session_calibration, session_check
 from heimdall.service.receivers.registered import StationFields, StationList
 from heimdall.service.receivers.session_calibration import Calibration

@@ -6,7 +6,7 @@ from html import escape
 
 from heimdall.estimation.receivers.receiver_check import figures_of
 from heimdall.observation import ClockClass
-from heimdall.service.database.store import Station
+from heimdall.service.database.tables import Station
 from heimdall.service.receivers import registered, session_check
 from heimdall.service.receivers.registered import Correction
 from heimdall.service.receivers.session_calibration import Calibration

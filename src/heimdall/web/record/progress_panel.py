@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from nicegui import ui
 
 from heimdall.runs.reader import Warned
-from heimdall.service.database.store import Job, StoredFix, StoredSession
+from heimdall.service.database.tables import Job, StoredFix, StoredSession
 from heimdall.service.queue import jobs
 from heimdall.service.queue.matching import living, why_waiting
 from heimdall.service.receivers.capture_view import CaptureView, view_capture

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from nicegui import ui
 
-from heimdall.service.receivers.online import OnlineView
+from heimdall.service.receivers.online_schemas import OnlineView
 from heimdall.web import words
 from heimdall.web.layout import empty
 from heimdall.web.map.evidence_grid import box_of

@@ -8,12 +8,12 @@ from fastapi import Request
 from nicegui import ui
 
 from heimdall.service.auth import Role
-from heimdall.service.database.store import Job
+from heimdall.service.database.tables import Job
 from heimdall.service.queue import jobs
 from heimdall.service.queue.notifications import queue_of
 from heimdall.service.queue.submit import submit
 from heimdall.service.receivers import online
-from heimdall.service.receivers.online import OnlineView, view_online
+from heimdall.service.receivers.online_schemas import OnlineView, view_online
 from heimdall.web.layout import frame, panel
 from heimdall.web.map.fix_map import FixMap
 from heimdall.web.map.map_tools import MapTools

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from heimdall.formats.wording import coordinates_text, frequency_text
-from heimdall.service.database.store import Job, StoredFix
+from heimdall.service.database.tables import Job, StoredFix
 from heimdall.service.queue import jobs
 from heimdall.service.receivers.capture_view import CaptureView, PartView
 from heimdall.web import words

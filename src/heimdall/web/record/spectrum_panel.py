@@ -13,7 +13,7 @@ from heimdall.capture.spectrum import Spectrum
 from heimdall.errors import HeimdallError
 from heimdall.formats.wording import frequency_text
 from heimdall.service.auth import Role
-from heimdall.service.database.store import OnlineReceiver
+from heimdall.service.database.tables import OnlineReceiver
 from heimdall.service.receivers import online, preview
 from heimdall.web.layout import panel
 from heimdall.web.page_session import Visit

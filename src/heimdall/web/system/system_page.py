@@ -13,7 +13,7 @@ from sqlalchemy import select
 from heimdall.service.about import versions
 from heimdall.service.api.routes.system import examine_here
 from heimdall.service.auth import Role
-from heimdall.service.database.store import Worker
+from heimdall.service.database.tables import Worker
 from heimdall.service.health.monitor import Readiness
 from heimdall.service.queue import jobs
 from heimdall.web import words

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from nicegui import ui
 
 from heimdall.service.auth import Role
-from heimdall.service.database.store import Job
+from heimdall.service.database.tables import Job
 from heimdall.service.queue import jobs
 from heimdall.service.queue.jobs import FINAL, State
 from heimdall.service.queue.notifications import queue_of

@@ -8,7 +8,7 @@ from html import escape
 
 from nicegui import ui
 
-from heimdall.service.database.store import Job
+from heimdall.service.database.tables import Job
 from heimdall.service.queue.jobs import State
 from heimdall.web import words
 from heimdall.web.layout import empty

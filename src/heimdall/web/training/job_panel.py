@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from heimdall.runs.reader import Warned
 from heimdall.service.auth import Role
-from heimdall.service.database.store import Job, Model, Worker
+from heimdall.service.database.tables import Job, Model, Worker
 from heimdall.service.queue import jobs
 from heimdall.service.queue.jobs import State
 from heimdall.service.queue.matching import living, why_waiting

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from heimdall.errors import HeimdallError, InputError
 from heimdall.scenarios import SCENARIO_SUMMARIES
 from heimdall.service.auth import Role
-from heimdall.service.database.store import Worker
+from heimdall.service.database.tables import Worker
 from heimdall.service.models import registry
 from heimdall.service.models.model_cache import champion_of
 from heimdall.service.queue import job_requests

@@ -6,7 +6,7 @@ from fastapi import Request
 from nicegui import ui
 
 from heimdall.service.auth import Role
-from heimdall.service.database.store import Job
+from heimdall.service.database.tables import Job
 from heimdall.service.queue import jobs
 from heimdall.web.layout import frame, panel
 from heimdall.web.page_session import Visit, arrive

@@ -10,7 +10,8 @@ from sqlalchemy import update
 
 from heimdall.cli import main
 from heimdall.service.auth import Role, identify
-from heimdall.service.database.store import Store, Token
+from heimdall.service.database.store import Store
+from heimdall.service.database.tables import Token
 from heimdall.service.settings import load_settings
 
 

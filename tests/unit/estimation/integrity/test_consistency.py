@@ -6,11 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from heimdall.estimation.integrity import consistency
+from heimdall.estimation.integrity import fault_odds
 from heimdall.estimation.integrity.consistency import find_misfit, misfit_probability
+from heimdall.estimation.integrity.fault_odds import FaultOdds
 from heimdall.estimation.integrity.misplacement import coarseness, corrections
 from heimdall.estimation.model import model_of
-from heimdall.evidence.collect import collect, redescribed
+from heimdall.evidence.collect import collect
+from heimdall.evidence.redescribe import redescribed
 from heimdall.fix import Fix, Status
 from heimdall.locating import by_least_squares
 from heimdall.locating.by_likelihood import locate
@@ -138,13 +140,12 @@ def test_methods_that_are_compared_find_the_odds_of_the_same_evidence_once(
 ) -> None:
     evidence = collect(shifted(make_observation(SIX), 2, toa_s=80e-6)).evidence
     searched = []
-    log_evidence = consistency.log_evidence
+    log_evidence = fault_odds.log_evidence
     monkeypatch.setattr(
-        consistency, "log_evidence", lambda *asked: (searched.append(len(asked[0])), log_evidence(*asked))[1]
+        fault_odds, "log_evidence", lambda *asked: (searched.append(len(asked[0])), log_evidence(*asked))[1]
     )
-    place, model = np.zeros(2), model_of(collect(make_observation(SIX)))
-    with consistency.shared_odds():
-        misfits = [find_misfit(replace(evidence), place, model) for _ in range(2)]
+    place, model, odds = np.zeros(2), model_of(collect(make_observation(SIX))), FaultOdds()
+    misfits = [find_misfit(replace(evidence), place, model, odds=odds) for _ in range(2)]
     misfits.append(find_misfit(evidence, place, model))
     assert len(searched) == 2
     assert all(np.array_equal(misfit.log_odds, misfits[0].log_odds) for misfit in misfits if misfit and misfits[0])
@@ -156,9 +157,9 @@ def test_without_times_each_receiver_is_left_out_once(
     evidence = collect(shifted(make_observation(SIX), 4, rssi_dbm=-60.0)).evidence
     evidence = replace(evidence, has_arrival=np.zeros_like(evidence.has_arrival))
     searched = []
-    log_evidence = consistency.log_evidence
+    log_evidence = fault_odds.log_evidence
     monkeypatch.setattr(
-        consistency, "log_evidence", lambda *asked: (searched.append(len(asked[0])), log_evidence(*asked))[1]
+        fault_odds, "log_evidence", lambda *asked: (searched.append(len(asked[0])), log_evidence(*asked))[1]
     )
     assert find_misfit(evidence, np.zeros(2), model_of(collect(make_observation(SIX)))) is not None
     assert searched == [1 + len(SIX)]

@@ -14,7 +14,7 @@ from sqlalchemy import update
 from heimdall.service.api import create_app
 from heimdall.service.api.limits import BODY_LIMIT_BYTES
 from heimdall.service.auth import Role, create_token
-from heimdall.service.database.store import Job, Model, Worker, now_unix_s
+from heimdall.service.database.tables import Job, Model, Worker, now_unix_s
 from heimdall.service.queue import jobs, leases
 from heimdall.service.queue.jobs import State
 from heimdall.service.queue.leases import Claimant, Ending, Outcome

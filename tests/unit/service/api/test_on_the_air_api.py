@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 
 from heimdall.service.api import create_app
 from heimdall.service.auth import Role, create_token
-from heimdall.service.receivers.online import OnlineFields
+from heimdall.service.receivers.online_schemas import OnlineFields
 
 A_SESSION = (
     '{"id": "one", "frequency_hz": 1e6, "bandwidth_hz": 1e4, "measurements": ['

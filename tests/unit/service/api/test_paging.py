@@ -7,7 +7,7 @@ from fastapi.testclient import TestClient
 
 from heimdall.service.api import create_app
 from heimdall.service.auth import Role, create_token
-from heimdall.service.database.store import Job, Model, Station, StoredSession
+from heimdall.service.database.tables import Job, Model, Station, StoredSession
 
 EVERY_DATABASE = True
 API = "/api/v1"

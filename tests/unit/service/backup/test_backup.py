@@ -21,7 +21,8 @@ from heimdall.service.backup.archive import MANIFEST, verify
 from heimdall.service.backup.make import back_up
 from heimdall.service.backup.restore import restore
 from heimdall.service.database.migrate import VERSION_TABLE, opened
-from heimdall.service.database.store import Base, Job, JobEvent, Model, Store, Worker
+from heimdall.service.database.store import Store
+from heimdall.service.database.tables import Base, Job, JobEvent, Model, Worker
 from heimdall.service.queue import jobs
 from heimdall.service.queue.jobs import State
 from heimdall.service.settings import Settings

@@ -11,7 +11,8 @@ from sqlalchemy import inspect, text
 
 from heimdall.errors import HeimdallError
 from heimdall.service.database.migrate import VERSION_TABLE, main, migrate
-from heimdall.service.database.store import Base, Store
+from heimdall.service.database.store import Store
+from heimdall.service.database.tables import Base
 
 EVERY_DATABASE = True
 
@@ -57,7 +58,7 @@ def test_the_databases_clock_is_the_clock_of_the_world(store):
 
     from sqlalchemy import select
 
-    from heimdall.service.database.store import now_unix_s
+    from heimdall.service.database.tables import now_unix_s
 
     with store.reading() as session:
         assert session.scalar(select(now_unix_s())) == pytest.approx(time.time(), abs=5.0)

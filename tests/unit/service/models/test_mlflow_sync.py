@@ -6,7 +6,7 @@ import pytest
 
 from heimdall.doctor.program import ProgramOutput
 from heimdall.errors import HeimdallError
-from heimdall.service.database.store import Alias, Model
+from heimdall.service.database.tables import Alias, Model
 from heimdall.service.models.mlflow_sync import REGISTERED, MlflowSync, mirror
 
 

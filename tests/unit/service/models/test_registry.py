@@ -10,7 +10,7 @@ from sqlalchemy import update
 from heimdall.artifacts import open_artifacts
 from heimdall.errors import InputError
 from heimdall.inference.bundle import MANIFEST
-from heimdall.service.database.store import Alias, Job
+from heimdall.service.database.tables import Alias, Job
 from heimdall.service.errors import ConflictError
 from heimdall.service.models import registry
 from heimdall.service.models.model_cache import champion_of

@@ -10,7 +10,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from heimdall.errors import InputError
-from heimdall.service.database.store import OnlineReceiver
+from heimdall.service.database.tables import OnlineReceiver
 from heimdall.service.queue import leases
 from heimdall.service.queue.job_requests import JobRequest, command_line, stored_form
 from heimdall.service.queue.leases import Claimant

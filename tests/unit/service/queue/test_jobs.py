@@ -8,7 +8,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlalchemy import update
 
-from heimdall.service.database.store import Job
+from heimdall.service.database.tables import Job
 from heimdall.service.queue import jobs
 from heimdall.service.queue.jobs import JobConflictError, State, UnknownJobError
 

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import func, insert, select, update
 
 from heimdall.service.database.events import record
-from heimdall.service.database.store import Job, Model, SignIn, Worker, now_unix_s
+from heimdall.service.database.tables import Job, Model, SignIn, Worker, now_unix_s
 from heimdall.service.errors import ConflictError
 from heimdall.service.queue import jobs, leases
 from heimdall.service.queue.jobs import State

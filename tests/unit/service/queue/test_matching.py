@@ -7,7 +7,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, select
 
-from heimdall.service.database.store import Job, Worker, now_unix_s
+from heimdall.service.database.tables import Job, Worker, now_unix_s
 from heimdall.service.queue import jobs, leases
 from heimdall.service.queue.leases import Claimant
 from heimdall.service.queue.matching import Needs, Offer, can, count_stranded, fits, living, why_waiting

@@ -13,7 +13,7 @@ import heimdall.capture
 from heimdall.errors import InputError
 from heimdall.service.errors import ConflictError, UnknownError
 from heimdall.service.receivers import online
-from heimdall.service.receivers.online import OnlineChange, OnlineFields, view_online
+from heimdall.service.receivers.online_schemas import OnlineChange, OnlineFields, view_online
 from heimdall.service.receivers.refresher import Refresher
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select, update
 
-from heimdall.service.database.store import Model, Station, StoredFix, StoredSession
+from heimdall.service.database.tables import Model, Station, StoredFix, StoredSession
 from heimdall.service.errors import ConflictError, UnknownError
 from heimdall.service.queue import jobs
 from heimdall.service.storage import fixes, retention, sessions

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from heimdall.service import hosting
-from heimdall.service.database.store import Job, Store, Worker, now_unix_s
+from heimdall.service.database.store import Store
+from heimdall.service.database.tables import Job, Worker, now_unix_s
 from heimdall.service.health.gpu import UNKNOWN, watch_gpu
 from heimdall.service.health.probes import look_at_gpu
 from heimdall.service.queue.matching import Offer, why_waiting

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from heimdall.errors import InputError
-from heimdall.service.receivers.online import OnlineView, ReceiverState
+from heimdall.service.receivers.online_schemas import OnlineView, ReceiverState
 from heimdall.web.receivers.online_form import read_change, read_new
 from heimdall.web.receivers.online_view import is_usable, read_filter, receiver_html, state_words
 

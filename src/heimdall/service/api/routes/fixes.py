@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from heimdall.service.api.parts import UsesParts, Viewer
 from heimdall.service.api.problems import documented
-from heimdall.service.database.store import StoredFix
+from heimdall.service.database.tables import StoredFix
 from heimdall.service.queue.request_base import Id
 from heimdall.service.storage import fixes
 from heimdall.service.storage.fixes import Wanted

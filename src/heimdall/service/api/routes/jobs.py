@@ -24,7 +24,7 @@ from heimdall.service.api.schemas import (
     view_event,
     view_job,
 )
-from heimdall.service.database.store import Job
+from heimdall.service.database.tables import Job
 from heimdall.service.queue import job_requests, jobs
 from heimdall.service.queue.jobs import State
 from heimdall.service.queue.matching import living

@@ -20,7 +20,7 @@ from heimdall.service.api.parts import Parts, UsesParts, Viewer
 from heimdall.service.api.problems import documented
 from heimdall.service.api.uploading import DOCUMENT_SCHEMA, form_of, receive
 from heimdall.service.concurrent_locating import Deadline, LocatedSession
-from heimdall.service.database.store import StoredSession
+from heimdall.service.database.tables import StoredSession
 from heimdall.service.queue.request_base import Id
 from heimdall.service.storage import sessions
 from heimdall.service.storage.uploads import Upload, receiving

@@ -21,7 +21,7 @@ from heimdall.service.api.paged import UsesPage, link_next
 from heimdall.service.api.parts import Admin, Operator, Parts, UsesParts, Viewer
 from heimdall.service.api.problems import documented
 from heimdall.service.api.uploading import form_of, receive_some
-from heimdall.service.database.store import Model
+from heimdall.service.database.tables import Model
 from heimdall.service.models import registry
 from heimdall.service.models.model_cache import champion_of, get_model
 from heimdall.service.queue.request_base import Id

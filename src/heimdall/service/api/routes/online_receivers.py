@@ -18,10 +18,10 @@ from heimdall.capture.spectrum import Spectrum
 from heimdall.service.api.parts import Operator, Parts, UsesParts, Viewer
 from heimdall.service.api.problems import documented
 from heimdall.service.api.routes import live
-from heimdall.service.database.store import OnlineReceiver
+from heimdall.service.database.tables import OnlineReceiver
 from heimdall.service.errors import ConflictError
 from heimdall.service.receivers import online, preview
-from heimdall.service.receivers.online import OnlineChange, OnlineFields, OnlineList, OnlineView, view_online
+from heimdall.service.receivers.online_schemas import OnlineChange, OnlineFields, OnlineList, OnlineView, view_online
 
 router = APIRouter(prefix="/receivers/online", tags=["online receivers"], responses=documented(401, 403, 422, 503))
 

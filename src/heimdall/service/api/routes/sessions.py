@@ -17,7 +17,7 @@ from heimdall.service.api.paged import UsesPage, link_next
 from heimdall.service.api.parts import Operator, Parts, UsesParts, Viewer
 from heimdall.service.api.problems import documented
 from heimdall.service.api.uploading import form_of, receive_some
-from heimdall.service.database.store import StoredSession
+from heimdall.service.database.tables import StoredSession
 from heimdall.service.queue.request_base import Id
 from heimdall.service.receivers.capture_view import RecordedView, view_recorded
 from heimdall.service.storage import retention, sessions

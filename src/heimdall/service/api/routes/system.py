@@ -19,7 +19,7 @@ from heimdall.service.api.schemas import (
     view_examination,
     view_worker,
 )
-from heimdall.service.database.store import Worker
+from heimdall.service.database.tables import Worker
 from heimdall.service.health import doctor_report
 from heimdall.service.queue import jobs
 from heimdall.service.queue.jobs import State

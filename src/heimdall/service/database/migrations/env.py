@@ -3,7 +3,7 @@
 from alembic import context
 
 from heimdall.service.database.migrate import VERSION_TABLE
-from heimdall.service.database.store import Base
+from heimdall.service.database.tables import Base
 
 connection = context.config.attributes["connection"]
 context.configure(

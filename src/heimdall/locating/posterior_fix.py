@@ -1,0 +1,114 @@
+"""From a posterior to a fix: place, covariance, regions, advice, and what each receiver gave."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heimdall.constants import SPEED_OF_LIGHT_M_S
+from heimdall.estimation.advice import judge, sky_wave_advice
+from heimdall.estimation.frame import WindowFrame
+from heimdall.estimation.heights.height import Height
+from heimdall.estimation.likelihood.arrival_times import explained
+from heimdall.estimation.likelihood.sky_wave import Explained
+from heimdall.estimation.model import PropagationModel
+from heimdall.estimation.region import GridPosterior, to_geodetic
+from heimdall.evidence.batch import EvidenceBatch
+from heimdall.evidence.collect import Collected
+from heimdall.fix import Fix, ReceiverReport, check_against
+
+
+def grid_posterior(
+    collected: Collected, batch: EvidenceBatch, frame: WindowFrame, mass_BYX: NDArray[np.float64], index: int
+) -> GridPosterior:
+    """One scene's posterior with the places of its cells."""
+    middle, _ = frame.select(slice(index, index + 1)).axis(mass_BYX.shape[-1])
+    offset_m = np.asarray(middle[0], dtype=float) * float(frame.core_m[index])
+    east_m, north_m = (float(frame.center_m[index, axis]) + offset_m for axis in range(2))
+    height_m = float(batch.transmitter_height_m[index])
+    return GridPosterior(collected.frame, height_m, east_m, north_m, np.asarray(mass_BYX[index], dtype=float))
+
+
+def make_fix(
+    collected: Collected,
+    posterior: GridPosterior,
+    place_m: NDArray[np.float64],
+    method: str,
+    model: PropagationModel,
+    masses: tuple[float, float] = (0.68, 0.95),
+    height: Height | None = None,
+    account: Explained | None = None,
+) -> Fix:
+    """The fix of one observation at `place_m`, with the posterior's regions at the given masses.
+
+    `height` is what the arrival times tell of it; a height that was given stays as it is, and any other is unknown. `account`
+    is that of the arrival times at the place, where it is known already.
+    """
+    latitude, longitude, _ = (float(v) for v in to_geodetic(collected.frame, place_m, posterior.height_m))
+    covariance = _covariance(posterior, height, place_m, masses[1])
+    region_68, region_95 = posterior.regions({0.68: masses[0], 0.95: masses[1]})
+    height_m, height_sigma_m = _told_height(collected, height)
+    status, advice = judge(collected, posterior, model)
+    if account is None:
+        account = explained(np.asarray(place_m, dtype=float)[None, None], collected.evidence, model)
+    told = (advice, "" if height is None else height.advice)
+    advice = "; ".join(filter(None, (*told, sky_wave_advice(collected.evidence, account.mode[0, 0], model))))
+    return Fix(
+        id=collected.observation.id,
+        status=status,
+        advice=advice,
+        method=method,
+        receivers=_receiver_reports(collected, account.late_s[0, 0], model),
+        latitude_deg=latitude,
+        longitude_deg=longitude,
+        height_m=height_m,
+        height_sigma_m=height_sigma_m,
+        covariance_enu_m2=covariance,
+        region_68=region_68,
+        region_95=region_95,
+        truth=check_against(collected.observation.truth, latitude, longitude, region_68, region_95),
+    )
+
+
+def _told_height(collected: Collected, height: Height | None) -> tuple[float | None, float | None]:
+    """The height above the ellipsoid and its standard deviation, as found or as given."""
+    if height is not None:
+        return height.height_m, height.sigma_m
+    given_m = collected.observation.transmitter_height_m
+    return (None, None) if given_m is None else (given_m, 0.0)
+
+
+def _covariance(
+    posterior: GridPosterior, height: Height | None, place_m: NDArray[np.float64], mass: float
+) -> NDArray[np.float64]:
+    """(3, 3) of east, north and up, about the place: what the 95 % region, which has that mass, says of them."""
+    covariance = np.zeros((3, 3))
+    spread_m2 = posterior.spread_m2(mass, place_m)
+    covariance[:2, :2] = spread_m2
+    if height is not None:
+        whole_m2 = posterior.spread_m2(1.0, posterior.moments()[0])
+        covariance[2, :2] = covariance[:2, 2] = _correlated(np.array(height.covariance_m2), whole_m2, spread_m2)
+        covariance[2, 2] = height.sigma_m**2
+    return covariance
+
+
+def _correlated(
+    with_height_m2: NDArray[np.float64], whole_m2: NDArray[np.float64], spread_m2: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(2,) the covariance of place and height that leaves their correlation, when the place's is another than the whole one."""
+    return np.asarray(np.linalg.cholesky(spread_m2) @ np.linalg.solve(np.linalg.cholesky(whole_m2), with_height_m2))
+
+
+def _receiver_reports(
+    collected: Collected, late_s: NDArray[np.float64], model: PropagationModel
+) -> tuple[ReceiverReport, ...]:
+    evidence = collected.evidence
+    usable = iter(range(evidence.present.shape[1]))
+    reports = []
+    for reception, reason in zip(collected.observation.receptions, collected.reasons, strict=True):
+        place = None if reception.flaw is not None else next(usable)
+        timed = place is not None and bool(evidence.has_arrival[0, place])
+        used = place is not None and (timed or bool(evidence.has_level[0, place]))
+        residual_m = float(late_s[place]) * SPEED_OF_LIGHT_M_S / model.refractive_index if timed else None
+        reports.append(ReceiverReport(reception.receiver.name, used, reason, residual_m))
+    return tuple(reports)
