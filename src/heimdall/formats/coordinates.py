@@ -18,10 +18,23 @@ _UNIFORM = 1 / math.sqrt(12)
 _NUMBER = r"[-+]?\d{1,6}(?:\.\d*)?"
 _BRACKET = re.compile(rf"\[\s*({_NUMBER})\s*,\s*({_NUMBER})\s*(?:,\s*({_NUMBER})\s*)?\]")
 _GEOJSON = re.compile(rf"['\"]coordinates['\"]\s*:\s*{_BRACKET.pattern}")
+_SIGN = r"\s*(?:[°º'′:]|[NSEWO]\b)"
+# Whole degrees that another number follows are those of a place with minutes.
 _LABELLED = re.compile(
-    rf"\b(lat|lon|lng|long|latitude|longitude)\b['\"]?\s*[:=]?\s*['\"]?({_NUMBER})(?![\d.]*\s*(?:[°º'′:]|[NSEWO]\b))",
+    r"\b(lat|lon|lng|long|latitude|longitude)\b['\"]?\s*[:=]?\s*['\"]?"
+    rf"([-+]?\d{{1,6}}\.\d*(?![\d.]*{_SIGN})|[-+]?\d{{1,3}},\d+(?!\d*{_SIGN})|[-+]?\d{{1,6}}(?!\d|[.,]\d|[ \t]+\d|{_SIGN}))",
     re.IGNORECASE,
 )
+_WRITTEN = (
+    (re.compile("[\u2212\u2013\u2012\u2010\u2011](?=\\d)"), "-"),
+    (re.compile(r"(?<=\d)\s*deg(?:rees?)?\b\.?", re.IGNORECASE), "°"),
+    (re.compile(r"(?<=\d)\s*min(?:utes?)?\b\.?", re.IGNORECASE), "′"),
+    (re.compile(r"(?<=\d)\s*sec(?:onds?)?\b\.?", re.IGNORECASE), "″"),
+    (re.compile(r"\b([NS])o[ru]th\b|\b([EW])[ae]st\b", re.IGNORECASE), r"\1\2"),
+    (re.compile(r"(?<![\d.,])(\d{1,3}),(\d+)(?=\s*[°º]?\s*[NSEWnsew]\b)"), r"\1.\2"),
+)
+"""Signs and words that stand for plainer ones: a typographic minus, "deg", "North", a decimal comma before a hemisphere."""
+_REMARK = re.compile(r"(?:^|\s)(?:#|//).*$", re.MULTILINE)
 _LABEL = re.compile(r"\b(?:lat(?:itude)?|lon(?:g|gitude)?|lng)\b[\s:=.]*", re.IGNORECASE)
 _BARE = re.compile(rf"({_NUMBER})\s*°?\s*[,;/\s]\s*({_NUMBER})\s*°?\s*(?:[,;\s]\s*({_NUMBER})\s*m?\s*)?")
 _DECIMAL_COMMA = re.compile(r"([-+]?\d{1,3}),(\d{2,})\s*[;\s]\s*([-+]?\d{1,3}),(\d{2,})")
@@ -67,6 +80,8 @@ def read_place(text: str) -> WrittenPlace | None:
         _from_bare,
         _from_locator,
     )
+    for sign, plain in _WRITTEN:
+        text = sign.sub(plain, text)
     return next((found for reading in readings if (found := reading(text)) is not None), None)
 
 
@@ -107,7 +122,9 @@ def _from_bracket(text: str) -> WrittenPlace | None:
 def _from_labels(text: str) -> WrittenPlace | None:
     named = {name[:3].lower(): value for name, value in _LABELLED.findall(text)}
     latitude, longitude = named.get("lat"), named.get("lon", named.get("lng"))
-    return _plain(latitude, longitude, form="named numbers") if latitude and longitude else None
+    if not latitude or not longitude:
+        return None
+    return _plain(latitude.replace(",", "."), longitude.replace(",", "."), form="named numbers")
 
 
 def _from_degrees(text: str) -> WrittenPlace | None:
@@ -148,7 +165,7 @@ def _angle(parts: list[str | None]) -> tuple[float, float] | None:
 
 def _from_bare(text: str) -> WrittenPlace | None:
     """Nothing but numbers: two, or three with a height."""
-    stripped = text.strip().removeprefix("geo:").strip("()[]{}\"' \t\r\n")
+    stripped = _REMARK.sub("", text).strip().removeprefix("geo:").strip("()[]{}\"' \t\r\n")
     if found := _DECIMAL_COMMA.fullmatch(stripped):
         return _plain(f"{found[1]}.{found[2]}", f"{found[3]}.{found[4]}", form="numbers with a decimal comma")
     found = _BARE.fullmatch(stripped)
