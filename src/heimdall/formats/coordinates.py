@@ -12,6 +12,7 @@ from heimdall.observation import Place
 
 _DEGREE_M = 111_320.0
 """Length of a degree of the equator; a degree of latitude is at most 0.3 % longer."""
+_LEAST_ROUNDING_M = 1.0
 _UNIFORM = 1 / math.sqrt(12)
 """Standard deviation of a value that is rounded to steps of 1."""
 
@@ -64,6 +65,19 @@ def rounding_sigma_m(*coordinates: str) -> float:
     """
     steps = [step for text in coordinates if (step := _step(text)) is not None]
     return min(steps) * _DEGREE_M * _UNIFORM if steps else math.inf
+
+
+def place_sigma_m(stated_m: float | None, latitude_deg: float, longitude_deg: float) -> float | None:
+    """How well a receiver's place is known: as stated, else by the decimals it is given with; None where it is exact.
+
+    Below a metre a rounding does not matter to any clock.
+    """
+    if stated_m == 0:
+        return None
+    if stated_m is not None or not (math.isfinite(latitude_deg) and math.isfinite(longitude_deg)):
+        return stated_m
+    rounded_m = rounding_sigma_m(repr(latitude_deg), repr(longitude_deg))
+    return rounded_m if rounded_m > _LEAST_ROUNDING_M else None
 
 
 def read_place(text: str) -> WrittenPlace | None:
