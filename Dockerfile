@@ -27,11 +27,11 @@ RUN groupadd --gid 10001 heimdall \
  && python3 -m venv /opt/heimdall
 
 
-# One requirements file an extra: the dependency layers below then change with them, not with every edit of pyproject.toml.
+# For a torch that has no lock file: the layer below then changes with these lines, not with every edit of pyproject.toml.
 FROM base AS requirements
 WORKDIR /requirements
 COPY pyproject.toml docker/requirements.py ./
-RUN python requirements.py pyproject.toml
+RUN python requirements.py pyproject.toml train > train.txt
 
 
 FROM base AS secrets
@@ -45,7 +45,9 @@ LABEL org.opencontainers.image.title="heimdall-secrets" org.opencontainers.image
 
 FROM base AS wheel
 WORKDIR /source
-RUN --mount=type=cache,target=/var/cache/pip pip install "hatchling>=1.27"
+RUN --mount=type=cache,target=/var/cache/pip \
+    --mount=type=bind,source=docker/lock/wheel.txt,target=/lock.txt \
+    pip install --require-hashes --requirement /lock.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY src src
 # The commit, as it is told or as .git in the context names it; an unpacked archive has none.
@@ -57,11 +59,9 @@ RUN pip wheel --no-deps --no-build-isolation --wheel-dir /wheel .
 
 FROM base AS serve-dependencies
 ARG PIP_INDEX_URL
-COPY constraints.txt /opt/heimdall/constraints.txt
 RUN --mount=type=cache,target=/var/cache/pip \
-    --mount=type=bind,from=requirements,source=/requirements/serve.txt,target=/requirements.txt \
-    pip install --constraint /opt/heimdall/constraints.txt \
-      --requirement /requirements.txt
+    --mount=type=bind,source=docker/lock/serve.txt,target=/lock.txt \
+    pip install --require-hashes --requirement /lock.txt
 
 
 FROM serve-dependencies AS training-dependencies
@@ -73,20 +73,25 @@ ARG TORCH_VERSION=2.10.0
 ARG TORCH_BUILD=
 ARG TORCH_INDEX_URL=https://download.pytorch.org/whl
 RUN --mount=type=cache,target=/var/cache/pip \
+    --mount=type=bind,source=docker/lock,target=/lock \
+    --mount=type=bind,source=constraints.txt,target=/constraints.txt \
     --mount=type=bind,from=requirements,source=/requirements/train.txt,target=/requirements.txt \
-    echo "torch==$TORCH_VERSION${TORCH_BUILD:++$TORCH_BUILD}" > /opt/heimdall/constraints-torch.txt \
- && pip install --constraint /opt/heimdall/constraints.txt --constraint /opt/heimdall/constraints-torch.txt \
-      ${TORCH_BUILD:+--extra-index-url "$TORCH_INDEX_URL/$TORCH_BUILD"} --requirement /requirements.txt
+    if [ -f "/lock/training-$TORCH_VERSION${TORCH_BUILD:++$TORCH_BUILD}.txt" ]; then \
+      pip install --require-hashes --requirement "/lock/training-$TORCH_VERSION.txt"; \
+    else \
+      echo "torch $TORCH_VERSION $TORCH_BUILD has no lock file (make lock): its files are not checked against hashes" >&2; \
+      pip install --constraint /constraints.txt ${TORCH_BUILD:+--extra-index-url "$TORCH_INDEX_URL/$TORCH_BUILD"} \
+        --requirement /requirements.txt "torch==$TORCH_VERSION${TORCH_BUILD:++$TORCH_BUILD}"; \
+    fi
 
 
 FROM base AS mlflow
 ARG PIP_INDEX_URL
 # Its job runners (for evaluations of language models) would take 1.2 GB for nothing.
 ENV MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false
-COPY constraints.txt /opt/heimdall/constraints.txt
 RUN --mount=type=cache,target=/var/cache/pip \
-    --mount=type=bind,from=requirements,source=/requirements/tracking.txt,target=/requirements.txt \
-    pip install --constraint /opt/heimdall/constraints.txt --requirement /requirements.txt
+    --mount=type=bind,source=docker/lock/mlflow.txt,target=/lock.txt \
+    pip install --require-hashes --requirement /lock.txt
 COPY --chmod=0755 docker/healthcheck.py docker/mlflow-server /opt/heimdall/bin/
 RUN install -d -o heimdall -g heimdall -m 0750 /var/lib/mlflow
 USER heimdall

@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SOURCES := src tests docs/hooks
 
-.PHONY: demo check docs test test-gpu lint clean
+.PHONY: demo check docs lock test test-gpu lint clean
 
 $(STAMP): pyproject.toml constraints.txt constraints-torch.txt
 	$(PYTHON) -m venv $(VENV)
@@ -29,6 +29,10 @@ check: lint
 # The documentation as a site, for `python3 -m http.server --directory out/site`; it needs nothing from the network.
 docs: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# What the images install, with hashes, after a change of constraints.txt or of a dependency.
+lock: $(STAMP)
+	PATH=$(BIN):$$PATH $(BIN)/python docker/lock.py
 
 # There is one Docker engine, so its tests run alone; the others two files at a time.
 test: lint

@@ -1,15 +1,15 @@
-"""Write NAME.txt for every extra NAME of a pyproject.toml, with the project's own dependencies: `requirements.py FILE`."""
+"""Print what an extra of a pyproject.toml needs, with the project's own dependencies: `requirements.py FILE EXTRA`."""
 
 import sys
 import tomllib
 from pathlib import Path
 
 
-def main(pyproject: Path) -> None:
+def requirements(pyproject: Path, extra: str) -> list[str]:
     project = tomllib.loads(pyproject.read_text())["project"]
-    for extra, requirements in project["optional-dependencies"].items():
-        own = [] if extra == "tracking" else project["dependencies"]
-        Path(f"{extra}.txt").write_text("".join(f"{line}\n" for line in [*own, *requirements]))
+    own = [] if extra == "tracking" else project["dependencies"]  # the tracking server has nothing of the project
+    return [*own, *project["optional-dependencies"][extra]]
 
 
-main(Path(sys.argv[1]))
+if __name__ == "__main__":
+    print("\n".join(requirements(Path(sys.argv[1]), sys.argv[2])))

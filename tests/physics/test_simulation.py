@@ -9,10 +9,10 @@ import torch
 from heimdall.constants import REFRACTIVE_INDEX_AIR, SPEED_OF_LIGHT_M_S
 from heimdall.estimation.model import TERRESTRIAL
 from heimdall.simulation import Scenario, SceneBatch, draw, scenario, stream
-from heimdall.simulation.chance import Chance
-from heimdall.simulation.clock import CLOCK_CLASSES, ClockLaw
-from heimdall.simulation.propagation import Echoes, _echoes
-from heimdall.simulation.waveform import Channel
+from heimdall.simulation.physics.clock import CLOCK_CLASSES, ClockLaw
+from heimdall.simulation.physics.propagation import Echoes, _echoes
+from heimdall.simulation.physics.waveform import Channel
+from heimdall.simulation.random_streams import Chance
 
 CHANNELS = (Channel(12.5e3, 4096), Channel(10e3, 4096, 1.28), Channel(1e6, 32768), Channel(2e6, 65536, 1.6))
 

@@ -12,9 +12,9 @@ import pytest
 from jaxtyping import Float, TypeCheckError
 
 import shape_checks
-from heimdall.estimation.likelihood import arrival_log_likelihood, link_distance_m
+from heimdall.estimation.likelihood.arrival_times import arrival_log_likelihood, link_distance_m
+from heimdall.estimation.likelihood.power import level_log_likelihood
 from heimdall.estimation.model import TERRESTRIAL
-from heimdall.estimation.power import level_log_likelihood
 from heimdall.evidence.batch import EvidenceBatch
 
 from .conftest import MakeEvidence, ToTorch

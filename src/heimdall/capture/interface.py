@@ -14,9 +14,9 @@ from typing import ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from heimdall.capture.access import Access
-from heimdall.capture.address import Address
-from heimdall.formats.readers.sigmf_data import samples_of
+from heimdall.capture.network.access import Access
+from heimdall.capture.network.address import Address
+from heimdall.formats.readers.sigmf.data import samples_of
 from heimdall.observation import Place
 
 

@@ -10,9 +10,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_serializer, field_validator
 
-from heimdall.capture.access import Access, Network
-from heimdall.capture.address import NAME, parse_address
 from heimdall.capture.interface import Target
+from heimdall.capture.network.access import Access, Network
+from heimdall.capture.network.address import NAME, parse_address
 from heimdall.errors import InputError
 from heimdall.files import replacing, user_list
 from heimdall.observation import Place

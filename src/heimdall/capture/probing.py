@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from heimdall.capture.access import Access
 from heimdall.capture.drivers import identify
 from heimdall.capture.faults import CaptureError, Fault
 from heimdall.capture.interface import Status, Target
+from heimdall.capture.network.access import Access
 from heimdall.formats.writers.sigmf_write import point_json
 
 _AT_ONCE = 64

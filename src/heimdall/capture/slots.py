@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from heimdall.capture.address import Address
 from heimdall.capture.faults import CaptureError, Fault
+from heimdall.capture.network.address import Address
 
 
 @contextmanager

@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from heimdall.capture.access import Access
 from heimdall.capture.drivers import driver_of, identify
 from heimdall.capture.faults import CaptureError, Fault
 from heimdall.capture.interface import Gives, Stream, Target, Tuning
+from heimdall.capture.network.access import Access
 from heimdall.capture.slots import one_slot
 
 BINS = 256

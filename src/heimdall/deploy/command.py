@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from heimdall.deploy.choice import Choice, Request, choose
+from heimdall.deploy.compose.dotenv import read_values
+from heimdall.deploy.compose.engine import Engine, open_engine
+from heimdall.deploy.compose.memory_limits import memory_limits
 from heimdall.deploy.diagnosis import look_at_host
-from heimdall.deploy.dotenv import read_values
-from heimdall.deploy.engine import Engine, open_engine
-from heimdall.deploy.limits import memory_limits
 from heimdall.deploy.start import Outcome, Starter
 from heimdall.deploy.trial import WAYS, Trial, Way, try_way
 from heimdall.errors import InputError

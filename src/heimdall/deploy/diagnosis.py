@@ -8,7 +8,7 @@ from pathlib import Path
 from heimdall.deploy.choice import HostView
 from heimdall.doctor import Report, examine, torch_release_for
 from heimdall.doctor.facts import Facts
-from heimdall.doctor.facts.versions import as_numbers
+from heimdall.doctor.facts.driver.versions import as_numbers
 from heimdall.doctor.facts.wheels import DRIVER_FOR_CUDA
 from heimdall.doctor.host import Host
 

@@ -6,7 +6,7 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from heimdall.deploy.engine import Engine
+from heimdall.deploy.compose.engine import Engine
 from heimdall.deploy.note import make_folder
 
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from heimdall.deploy.engine import Engine, EngineReply
+from heimdall.deploy.compose.engine import Engine, EngineReply
 
 Way = Literal["cpu", "gpu", "gpu-ids", "gpu-cdi"]
 """The services of docker/accelerators.yml."""

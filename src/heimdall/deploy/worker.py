@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from heimdall.deploy.engine import Engine, EngineReply
+from heimdall.deploy.compose.engine import Engine, EngineReply
 from heimdall.deploy.trial import why
 
 TRAINING = "training"

@@ -4,7 +4,7 @@ Nothing here makes a CUDA context in the calling process, and nothing here raise
 """
 
 from heimdall.doctor.examination import accelerator_reason, examine, glance
-from heimdall.doctor.facts.docker import DockerGpuSupport, docker_gpu_support
+from heimdall.doctor.facts.containers.docker import DockerGpuSupport, docker_gpu_support
 from heimdall.doctor.facts.wheels import torch_release_for
 from heimdall.doctor.finding import Finding, Report
 from heimdall.doctor.symptoms import explain

@@ -70,7 +70,7 @@ class PropagationModel:
     """How arrival times and powers stray from distance alone.
 
     An arrival is late by an exponential excess delay with probability `blocked_probability`, and otherwise off by the
-    clock, by noise and by what echoes do to it (`heimdall.estimation.likelihood.echo_sigma_s`). Power falls with a
+    clock, by noise and by what echoes do to it (`heimdall.estimation.likelihood.arrival_times.echo_sigma_s`). Power falls with a
     log-distance law whose exponent is normal and whose shadowing is one of `shadowing_db`, partly common to neighbours.
     """
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from heimdall.arrays import array_namespace, device_of
-from heimdall.estimation.likelihood import arrival_log_likelihood, link_distance_m
+from heimdall.estimation.likelihood.arrival_times import arrival_log_likelihood, link_distance_m
+from heimdall.estimation.likelihood.power import LevelDensity, level_density
+from heimdall.estimation.likelihood.single_precision import ArrivalDensity, arrival_density
 from heimdall.estimation.model import PropagationModel
-from heimdall.estimation.power import LevelDensity, level_density
 from heimdall.estimation.prior import prior_density
-from heimdall.estimation.single_precision import ArrivalDensity, arrival_density
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.geometry import Array, columns, on_near_side
 

@@ -18,7 +18,7 @@ from heimdall.estimation.cramer_rao import (
 )
 from heimdall.evaluation.comparison import Case, Label, truth_inside
 from heimdall.simulation import SCENES_PER_DRAW, Scenario, SceneBatch, scenes, to_observation
-from heimdall.simulation.clock import CLOCK_CLASSES
+from heimdall.simulation.physics.clock import CLOCK_CLASSES
 
 Values = NDArray[np.float64]
 _SMOOTHING_BINS = 24

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from heimdall.constants import AIRBORNE_HEIGHT_M, SPEED_OF_LIGHT_M_S
 from heimdall.errors import InputError
-from heimdall.evidence.alignment import recorded_apart
 from heimdall.evidence.batch import EvidenceBatch
-from heimdall.evidence.carrier import Carrier
-from heimdall.evidence.copies import copied
+from heimdall.evidence.iq.alignment import recorded_apart
+from heimdall.evidence.iq.carrier import Carrier
+from heimdall.evidence.iq.copies import copied
+from heimdall.evidence.iq.recording import DEFAULT_LEVEL_SIGMA_DB, clock_carries_time
+from heimdall.evidence.iq.sampled import Session, evidence_from_samples
 from heimdall.evidence.numbers import TABLE_ARRIVAL_SIGMA_S, with_numbers
 from heimdall.evidence.placement import with_place_errors
-from heimdall.evidence.recording import DEFAULT_LEVEL_SIGMA_DB, clock_carries_time
-from heimdall.evidence.sampled import Session, evidence_from_samples
 from heimdall.geometry import LocalFrame
 from heimdall.observation import Observation, Receiver, Reception
 

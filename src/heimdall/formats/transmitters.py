@@ -165,7 +165,7 @@ def _csv(transmitters: Sequence[KnownTransmitter]) -> str:
 
 
 def _from_geojson(name: str, content: bytes) -> tuple[KnownTransmitter, ...]:
-    from heimdall.formats.readers.sigmf_metadata import load_json  # its schema takes half a second to load
+    from heimdall.formats.readers.sigmf.metadata import load_json  # its schema takes half a second to load
 
     try:
         features = load_json(content)["features"]
@@ -178,7 +178,7 @@ def _from_geojson(name: str, content: bytes) -> tuple[KnownTransmitter, ...]:
 
 
 def _feature(where: str, feature: Mapping[str, Any]) -> KnownTransmitter:
-    from heimdall.formats.readers.sigmf_metadata import point
+    from heimdall.formats.readers.sigmf.metadata import point
 
     place = point(feature.get("geometry"))
     if place is None:

@@ -22,6 +22,8 @@ LIKELIHOOD, NETWORK, HYBRID = "likelihood", "network", "hybrid"
 ALL = "all"
 """Kind under which the figures over all kinds stand."""
 Share = Annotated[float, Field(ge=0, le=1)]
+Mass = Annotated[float, Field(ge=0, le=1 + 1e-5)]
+"""Of a posterior in single precision, as bundles of earlier versions hold it: all of it may be a rounding more than 1."""
 PROBABILITIES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.68, 0.75, 0.8, 0.85, 0.9, 0.95, 0.975, 0.99)
 
 
@@ -29,14 +31,14 @@ PROBABILITIES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.68, 0.75, 0.8, 0.85, 0.9,
 class Regions:
     """Which mass of the posterior holds the truth how often: `masses[i]` in `PROBABILITIES[i]` of the scenes."""
 
-    masses: tuple[Share, ...] = PROBABILITIES
+    masses: tuple[Mass, ...] = PROBABILITIES
 
     def __post_init__(self) -> None:
         if len(self.masses) != len(PROBABILITIES) or any(a > b for a, b in pairwise(self.masses)):
             raise ValueError(f"the masses of regions are {len(PROBABILITIES)} numbers that do not fall")
 
     def mass(self, probability: float) -> float:
-        return float(np.interp(probability, (0.0, *PROBABILITIES, 1.0), (0.0, *self.masses, 1.0)))
+        return min(float(np.interp(probability, (0.0, *PROBABILITIES, 1.0), (0.0, *self.masses, 1.0))), 1.0)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from heimdall.arrays import array_namespace
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.estimation.frame import WindowFrame
-from heimdall.estimation.likelihood import arrival_residual_s, link_distance_m, link_sigma_s
+from heimdall.estimation.likelihood.arrival_times import arrival_residual_s, link_distance_m, link_sigma_s
 from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.prior import log_prior
 from heimdall.estimation.search import BLUR_OF_CELL, arrivals_of, levels_of

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.errors import InputError
-from heimdall.estimation.likelihood import link_sigma_s
+from heimdall.estimation.likelihood.arrival_times import link_sigma_s
 from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.region import GridPosterior
 from heimdall.evidence.batch import EvidenceBatch

@@ -17,7 +17,7 @@ from heimdall.estimation.heights.height import Height, Profile, is_unknown
 from heimdall.estimation.heights.height_posterior import Found, search_heights
 from heimdall.estimation.heights.height_profile import Links, profiles
 from heimdall.estimation.integrity.status_check import Again, checked
-from heimdall.estimation.likelihood import explained
+from heimdall.estimation.likelihood.arrival_times import explained
 from heimdall.estimation.model import PropagationModel, model_of
 from heimdall.estimation.posterior_window import frame_around, posterior_mass
 from heimdall.estimation.reach import search_radius_m

@@ -16,8 +16,8 @@ from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from heimdall.capture.kiwi_protocol import NO_GPS_AGE_S, SAMPLES_PER_FRAME, SoundFrame, sound_message
-from heimdall.formats.readers.gps_time import WEEK_S, second_of_week
+from heimdall.capture.drivers.kiwi_protocol import NO_GPS_AGE_S, SAMPLES_PER_FRAME, SoundFrame, sound_message
+from heimdall.formats.readers.kiwisdr.gps_time import WEEK_S, second_of_week
 from heimdall.rehearsal.pace import Pace
 from heimdall.rehearsal.stage import Site, Stage, oscillator_error
 from heimdall.rehearsal.troubles import PASSWORD, TROUBLE_AFTER_S, Trouble

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from heimdall.capture.address import KIWI, RTL_TCP, Address
+from heimdall.capture.network.address import KIWI, RTL_TCP, Address
 from heimdall.observation import Place
 from heimdall.rehearsal.kiwi_server import KiwiServer
 from heimdall.rehearsal.pace import Pace

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from heimdall.capture.rtl_protocol import COMMAND, GREETING, MAGIC, Command
+from heimdall.capture.drivers.rtl_protocol import COMMAND, GREETING, MAGIC, Command
 from heimdall.rehearsal.pace import Pace
 from heimdall.rehearsal.stage import Site, Stage, dongle_error
 from heimdall.rehearsal.troubles import TROUBLE_AFTER_S, Trouble

@@ -87,9 +87,9 @@ def _distance_m(place: Place, other: Place) -> float:
 def draw_stage(scenario_name: str, seed: int, receivers: int, bandwidth_hz: float | None = None) -> Stage:
     """The first scene of a seed with so many receivers, all of them present. Needs torch, as all simulation does."""
     from heimdall import simulation
-    from heimdall.simulation.chance import Chance
     from heimdall.simulation.drawing import draw_cast
-    from heimdall.simulation.waveform import Channel
+    from heimdall.simulation.physics.waveform import Channel
+    from heimdall.simulation.random_streams import Chance
 
     if receivers < 1:
         raise InputError("a rehearsal needs a receiver")

@@ -1,8 +1,8 @@
 """Simulated scenes: endless, seeded, in batches, on any device that torch knows."""
 
-from heimdall.simulation.chance import stream
 from heimdall.simulation.drawing import SCENES_PER_DRAW, draw, scenes
 from heimdall.simulation.observe import to_observation
+from heimdall.simulation.random_streams import stream
 from heimdall.simulation.scenarios import SCENARIOS, Scenario, scenario
 from heimdall.simulation.scene import SceneBatch
 

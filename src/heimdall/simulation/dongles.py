@@ -7,16 +7,16 @@ from dataclasses import replace
 import torch
 
 from heimdall.geometry import LocalFrame
-from heimdall.simulation.chance import Chance, stream
-from heimdall.simulation.clock import CLOCK_CLASSES, ClockLaw, draw_clocks
 from heimdall.simulation.drawing import batch_of, draw_cast
-from heimdall.simulation.layout import Area
-from heimdall.simulation.receiver import Equipment
+from heimdall.simulation.physics.clock import CLOCK_CLASSES, ClockLaw, draw_clocks
+from heimdall.simulation.physics.layout import Area
+from heimdall.simulation.physics.receiver import Equipment
+from heimdall.simulation.physics.reference import ReferenceLaw
+from heimdall.simulation.physics.waveform import Channel
+from heimdall.simulation.random_streams import Chance, stream
 from heimdall.simulation.recording import record
-from heimdall.simulation.reference import ReferenceLaw
 from heimdall.simulation.scenarios import SCENARIOS, Scenario
 from heimdall.simulation.scene import SceneBatch
-from heimdall.simulation.waveform import Channel
 from heimdall.transmitter import Kind, KnownTransmitter
 
 OSCILLATOR_PPM = 2.0

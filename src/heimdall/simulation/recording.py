@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from heimdall.simulation.chance import Chance
-from heimdall.simulation.clock import Clocks
-from heimdall.simulation.fault import Faults
-from heimdall.simulation.layout import Layout, place
-from heimdall.simulation.propagation import Links, propagate
-from heimdall.simulation.receiver import Receivers, detune, noise, quantise, stretch
-from heimdall.simulation.reference import Reference
+from heimdall.simulation.physics.clock import Clocks
+from heimdall.simulation.physics.fault import Faults
+from heimdall.simulation.physics.layout import Layout, place
+from heimdall.simulation.physics.linear_phase import buffer_length, mean_power, paths_response
+from heimdall.simulation.physics.propagation import Links, propagate
+from heimdall.simulation.physics.receiver import Receivers, detune, noise, quantise, stretch
+from heimdall.simulation.physics.reference import Reference
+from heimdall.simulation.physics.waveform import Channel, waveform_spectrum
+from heimdall.simulation.random_streams import Chance
 from heimdall.simulation.scenarios import Scenario, SecondTransmitter
-from heimdall.simulation.spectrum import buffer_length, mean_power, paths_response
-from heimdall.simulation.waveform import Channel, waveform_spectrum
 
 if TYPE_CHECKING:
     from jaxtyping import Complex, Float, Int
@@ -50,7 +50,7 @@ class Recording:
     snr_db: Float[Tensor, "B N"]
     """Of the transmitter alone, in the channel, over the recording."""
     waveform: Int[Tensor, " B"]
-    """One of the kinds in `heimdall.simulation.waveform`."""
+    """One of the kinds in `heimdall.simulation.physics.waveform`."""
 
 
 def record(cast: Cast, chance: Chance) -> Recording:

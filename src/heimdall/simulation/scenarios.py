@@ -6,15 +6,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from heimdall.scenarios import SCENARIO_SUMMARIES, check_scenario
-from heimdall.simulation.chance import Range
-from heimdall.simulation.clock import CLOCK_CLASSES, ClockLaw
-from heimdall.simulation.fault import FaultLaw
-from heimdall.simulation.ionosphere import Ionosphere
-from heimdall.simulation.layout import Area
-from heimdall.simulation.propagation import Echoes, Hill, Medium
-from heimdall.simulation.receiver import Equipment
-from heimdall.simulation.reference import ReferenceLaw
-from heimdall.simulation.waveform import Channel, Modulation
+from heimdall.simulation.physics.clock import CLOCK_CLASSES, ClockLaw
+from heimdall.simulation.physics.fault import FaultLaw
+from heimdall.simulation.physics.ionosphere import Ionosphere
+from heimdall.simulation.physics.layout import Area
+from heimdall.simulation.physics.propagation import Echoes, Hill, Medium
+from heimdall.simulation.physics.receiver import Equipment
+from heimdall.simulation.physics.reference import ReferenceLaw
+from heimdall.simulation.physics.waveform import Channel, Modulation
+from heimdall.simulation.random_streams import Range
 
 
 @dataclass(frozen=True)

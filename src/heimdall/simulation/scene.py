@@ -64,15 +64,15 @@ class SceneBatch:
     gain: Float[Tensor, "B N"]
     """Linear amplitude gain of the receiver: its decibels are the error of its level."""
     fault: Int[Tensor, "B N"]
-    """One of the kinds in `heimdall.simulation.fault`; 0 is sound."""
+    """One of the kinds in `heimdall.simulation.physics.fault`; 0 is sound."""
     clock_class: Int[Tensor, " B"]
-    """Index into `heimdall.simulation.clock.CLOCK_CLASSES`."""
+    """Index into `heimdall.simulation.physics.clock.CLOCK_CLASSES`."""
     inside: Bool[Tensor, " B"]
     """The transmitter is within the hull of the receivers."""
     path_loss_exponent: Float[Tensor, " B"]
     shadowing_sigma_db: Float[Tensor, " B"]
     waveform: Int[Tensor, " B"]
-    """One of the kinds in `heimdall.simulation.waveform`."""
+    """One of the kinds in `heimdall.simulation.physics.waveform`."""
 
     # Known to everybody again: a station for clocks, where the scenario has one.
     reference_enu_m: Tensor | None = None

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from heimdall.capture.access import Access
 from heimdall.capture.interface import Target, Tuning
-from heimdall.capture.parts import Part, Recorded
-from heimdall.capture.record import record
+from heimdall.capture.network.access import Access
+from heimdall.capture.recording.parts import Part, Recorded
+from heimdall.capture.recording.record import record
 from heimdall.constants import REFRACTIVE_INDEX_AIR, SPEED_OF_LIGHT_M_S
 from heimdall.geometry import geodesic_distance_m
 from heimdall.observation import Place

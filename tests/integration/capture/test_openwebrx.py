@@ -14,12 +14,12 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
-from heimdall.capture.address import parse_address
 from heimdall.capture.faults import Fault
 from heimdall.capture.interface import Gives, Target, Tuning
-from heimdall.capture.parts import Recorded, Stage
+from heimdall.capture.network.address import parse_address
 from heimdall.capture.probing import probe_many
-from heimdall.capture.record import record
+from heimdall.capture.recording.parts import Recorded, Stage
+from heimdall.capture.recording.record import record
 from heimdall.formats.readers.read import read_observations
 
 from .scene import ACCESS

@@ -13,11 +13,11 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
-from heimdall.capture.access import Access
-from heimdall.capture.address import parse_address
 from heimdall.capture.drivers import driver_of
 from heimdall.capture.faults import CaptureError, Fault
 from heimdall.capture.interface import Gives, Target, Tuning
+from heimdall.capture.network.access import Access
+from heimdall.capture.network.address import parse_address
 from heimdall.capture.probing import Probed, probe_many
 from heimdall.rehearsal.kiwi_server import KiwiServer
 from heimdall.rehearsal.troubles import Trouble

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from heimdall.capture.address import parse_address
 from heimdall.capture.faults import Fault
-from heimdall.capture.inbox import Inbox
 from heimdall.capture.interface import Target, Tuning
-from heimdall.capture.parts import Recorded, Stage
-from heimdall.capture.record import record
+from heimdall.capture.network.address import parse_address
+from heimdall.capture.recording.parts import Recorded, Stage
+from heimdall.capture.recording.record import record
+from heimdall.capture.watching.inbox import Inbox
 from heimdall.formats.readers.read import read_observations
 
 from .scene import ACCESS

@@ -17,8 +17,8 @@ from sigmf import sigmffile
 
 from heimdall.capture.faults import Fault
 from heimdall.capture.interface import Gives
-from heimdall.capture.parts import Stage
-from heimdall.capture.record import record
+from heimdall.capture.recording.parts import Stage
+from heimdall.capture.recording.record import record
 from heimdall.errors import InputError
 from heimdall.formats.readers.read import read_observations
 from heimdall.geometry import geodesic_distance_m
@@ -240,7 +240,7 @@ import asyncio, sys
 sys.path.insert(0, {here!r})
 from scene import ACCESS, make_stage, target_of
 from heimdall.capture.interface import Tuning
-from heimdall.capture.record import record
+from heimdall.capture.recording.record import record
 from heimdall.rehearsal.network import network
 from heimdall.rehearsal.pace import Pace
 from pathlib import Path

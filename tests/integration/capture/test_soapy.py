@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from heimdall.capture.address import parse_address
 from heimdall.capture.faults import Fault
 from heimdall.capture.interface import Target, Tuning
-from heimdall.capture.parts import Part, Stage
-from heimdall.capture.record import record_session
+from heimdall.capture.network.address import parse_address
+from heimdall.capture.recording.parts import Part, Stage
+from heimdall.capture.recording.record import record_session
 from heimdall.observation import Place
 
 from .scene import ACCESS

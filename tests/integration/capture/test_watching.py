@@ -10,13 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from heimdall.capture.backoff import Backoff
 from heimdall.capture.faults import Fault
 from heimdall.capture.interface import Target
-from heimdall.capture.parts import Part
-from heimdall.capture.record import record
-from heimdall.capture.squelch import SquelchRule
-from heimdall.capture.watch import HISTORY, Plan, Watch, append_line, history, unlocated
+from heimdall.capture.recording.parts import Part
+from heimdall.capture.recording.record import record
+from heimdall.capture.watching.backoff import Backoff
+from heimdall.capture.watching.squelch import SquelchRule
+from heimdall.capture.watching.watch import HISTORY, Plan, Watch, append_line, history, unlocated
 from heimdall.rehearsal.troubles import Trouble
 
 Rehearse = Callable[..., Any]

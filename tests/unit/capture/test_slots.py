@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from heimdall.capture.address import parse_address
 from heimdall.capture.faults import CaptureError, Fault
+from heimdall.capture.network.address import parse_address
 from heimdall.capture.slots import one_slot
 
 KIWI = parse_address("kiwi://kiwi.example.org:8073")

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from heimdall.deploy.choice import Choice, HostView
-from heimdall.deploy.engine import Engine, EngineReply
+from heimdall.deploy.compose.engine import Engine, EngineReply
+from heimdall.deploy.compose.ports import check_ports
 from heimdall.deploy.lock import one_at_a_time
-from heimdall.deploy.ports import check_ports
 from heimdall.deploy.start import UNDECIDED, Outcome, Starter
 from heimdall.deploy.worker import gpu_trouble, running_jobs
 from heimdall.errors import HeimdallError
@@ -153,11 +153,11 @@ def test_a_port_that_somebody_has_ends_it_before_the_build_and_names_the_variabl
         project = {"services": {"training": {"ports": [entry]}, "api": {"ports": []}}}
         engine = make_engine(tmp_path, Script({}), commands, {})
         monkeypatch.setattr(FakeEngine, "compose", lambda *_, **__: EngineReply(0, json.dumps(project)))
-        monkeypatch.setattr("heimdall.deploy.ports._published_by_us", lambda engine: set())
+        monkeypatch.setattr("heimdall.deploy.compose.ports._published_by_us", lambda engine: set())
         with pytest.raises(HeimdallError, match=f"port {number} .* training .* HEIMDALL_HEALTH_PORT"):
             Starter(engine, HOST, [], 1.0).start(Choice("cpu", None, ""))
         check_ports(engine, ["api"])
-        monkeypatch.setattr("heimdall.deploy.ports._published_by_us", lambda engine: {number})
+        monkeypatch.setattr("heimdall.deploy.compose.ports._published_by_us", lambda engine: {number})
         check_ports(engine, [])
     assert commands == []
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from heimdall.deploy.engine import Engine, EngineReply
+from heimdall.deploy.compose.engine import Engine, EngineReply
 from heimdall.deploy.trial import Way, try_way, why
 
 RUNC = (

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from heimdall.doctor.facts import kernels
+from heimdall.doctor.facts.driver import kernels
 from heimdall.doctor.host import Host
 
 GENERIC = "6.8.0-60-generic"

@@ -98,7 +98,7 @@ MESSAGES = [
     ("modprobe: FATAL: Module nvidia not found in directory /lib/modules/6.8.0-60-generic", "module_not_loaded"),
     ("kernel: Loading of unsigned module is rejected", "secure_boot_refuses_module"),
     (
-        "NVRM: The NVIDIA GPU 0000:01:00.0 (PCI ID: 10de:2d04) installed in this system is not supported by the NVIDIA 550.163.01 driver release.",
+        "NVRM: The NVIDIA GPU 0000:01:00.0 installed in this system is not supported by the NVIDIA 550.163.01 driver release.",
         "card_not_started",
     ),
     (

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from heimdall.doctor.facts import wheels
-from heimdall.doctor.facts.distribution import distribution
+from heimdall.doctor.facts.driver.distribution import distribution
 from heimdall.doctor.finding import LISTED_BY, is_safe
 from heimdall.doctor.host import Host
 

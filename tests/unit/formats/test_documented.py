@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from heimdall.formats.readers import measurements, positions, read, sigmf, sigmf_metadata
+from heimdall.formats.readers import measurements, positions, read
+from heimdall.formats.readers.sigmf import metadata as sigmf_metadata
+from heimdall.formats.readers.sigmf import session as sigmf
 from heimdall.formats.writers import write
 
 TEXT = (Path(__file__).resolve().parents[3] / "docs" / "reference" / "formats.md").read_text(encoding="utf-8")

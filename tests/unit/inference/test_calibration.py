@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from heimdall.estimation.model import LOCAL, TERRESTRIAL
-from heimdall.inference.calibration import PROBABILITIES, Blend, Calibration, Regions, kind_of, pooled
+from heimdall.inference.calibration import ALL, HYBRID, PROBABILITIES, Blend, Calibration, Regions, kind_of, pooled
 from heimdall.inference.mixture import Mixture
 
 _KINDS = {"terrestrial, time": {"likelihood": 900.0, "network": 950.0, "hybrid": 880.0, "scenes": 100.0}}
@@ -103,3 +103,10 @@ def test_a_calibration_that_lacks_a_part_is_refused_in_one_line(part: str) -> No
 def test_a_blend_that_lacks_a_part_is_refused() -> None:
     with pytest.raises(ValueError, match="parts that this version"):
         Calibration.from_json(Calibration().to_json() | {"blends": {"all": {"blur": 1.0}}})
+
+
+def test_a_mass_that_rounding_has_carried_above_1_is_all_of_it() -> None:
+    masses = (*PROBABILITIES[:-1], 1.0000001192092896)
+    written = Calibration(regions={HYBRID: {ALL: Regions(masses)}})
+    read = Calibration.from_json(json.loads(json.dumps(written.to_json())))
+    assert read.regions_of(HYBRID, ALL).mass(0.99) == 1.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from heimdall.estimation.frame import spanning
@@ -53,3 +55,14 @@ def test_a_place_outside_the_window_is_in_no_region() -> None:
     mixture, _ = _scenes(2)
     frame = spanning(np.zeros((2, 2)), np.ones(2), np.full(2, 30.0), 24)
     np.testing.assert_array_equal(posterior_of(mixture, frame, 24).rank(np.array([[500.0, 0], [0, -500.0]])), [1, 1])
+
+
+def test_no_rank_is_above_1_in_single_precision() -> None:
+    mixture, _ = _scenes(2)
+    frame = spanning(np.zeros((2, 2)), np.full(2, 0.8), np.full(2, 14.0), 24)
+    posterior = posterior_of(mixture, frame, 24)
+    falling = np.exp(-np.linspace(0, 30, posterior.mass.shape[-1]))
+    mass = np.broadcast_to(np.outer(falling, falling) / falling.sum() ** 2, posterior.mass.shape)
+    rounded = replace(posterior, mass=(mass * (1 + 1e-6)).astype(np.float32))
+    assert (rounded.mass.sum(axis=(1, 2)) > 1).all()
+    np.testing.assert_array_equal(rounded.rank(np.full((2, 2), 13.9)), [1, 1])

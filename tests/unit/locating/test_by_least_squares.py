@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.errors import InputError
-from heimdall.estimation.likelihood import link_sigma_s
+from heimdall.estimation.likelihood.arrival_times import link_sigma_s
 from heimdall.estimation.model import TERRESTRIAL
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.evidence.collect import collect

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from heimdall.simulation import SceneBatch, draw, scenario, scenes, stream
-from heimdall.simulation.waveform import Channel
+from heimdall.simulation.physics.waveform import Channel
 
 SMALL = replace(scenario("matched"), channels=(Channel(12.5e3, 512), Channel(25e3, 1024)))
 

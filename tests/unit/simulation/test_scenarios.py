@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from heimdall.errors import InputError
 from heimdall.simulation import SCENARIOS, draw, scenario, stream
-from heimdall.simulation.chance import Chance
-from heimdall.simulation.clock import CLOCK_CLASSES
 from heimdall.simulation.drawing import draw_cast
-from heimdall.simulation.spectrum import COLUMNS
+from heimdall.simulation.physics.clock import CLOCK_CLASSES
+from heimdall.simulation.physics.linear_phase import COLUMNS
+from heimdall.simulation.random_streams import Chance
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "reference" / "simulation.md"
 NAMES = st.sampled_from(sorted(SCENARIOS))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from heimdall.capture.access import Access
-from heimdall.capture.address import ANY, Address
 from heimdall.capture.drivers.kiwisdr import KiwiSdr
 from heimdall.capture.drivers.openwebrx import OpenWebRx
 from heimdall.capture.drivers.rtl_tcp import RtlTcp
@@ -13,6 +11,8 @@ from heimdall.capture.drivers.sigmf_http import SigmfHttp
 from heimdall.capture.drivers.soapy import Soapy
 from heimdall.capture.faults import CaptureError, Fault
 from heimdall.capture.interface import Driver, Status, Target
+from heimdall.capture.network.access import Access
+from heimdall.capture.network.address import ANY, Address
 
 DRIVERS: dict[str, Driver] = {
     driver.kind: driver for driver in (KiwiSdr(), RtlTcp(), OpenWebRx(), SigmfHttp(), Soapy())

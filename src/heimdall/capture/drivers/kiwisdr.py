@@ -11,11 +11,7 @@ from urllib.parse import quote
 import numpy as np
 from websockets.asyncio.client import ClientConnection
 
-from heimdall.capture.access import Access, redirect_fault
-from heimdall.capture.faults import CaptureError, Fault, plain
-from heimdall.capture.fetching import fetch
-from heimdall.capture.interface import Block, Gives, Status, StreamFormat, Target, Tuning
-from heimdall.capture.kiwi_protocol import (
+from heimdall.capture.drivers.kiwi_protocol import (
     NotKiwiError,
     SoundFrame,
     decoded,
@@ -24,9 +20,13 @@ from heimdall.capture.kiwi_protocol import (
     parse_sound,
     parse_status,
 )
-from heimdall.capture.websocket import close_socket, open_socket, receive, send
-from heimdall.formats.readers.gps_time import week_begin_utc_s
-from heimdall.formats.readers.stamps import NOT_RECENT_AGE_S
+from heimdall.capture.faults import CaptureError, Fault, plain
+from heimdall.capture.interface import Block, Gives, Status, StreamFormat, Target, Tuning
+from heimdall.capture.network.access import Access, redirect_fault
+from heimdall.capture.network.fetching import fetch
+from heimdall.capture.network.websocket import close_socket, open_socket, receive, send
+from heimdall.formats.readers.kiwisdr.gps_time import week_begin_utc_s
+from heimdall.formats.readers.kiwisdr.stamps import NOT_RECENT_AGE_S
 
 _HALF_RATE_HZ = 6000.0
 _MOST_PASSBAND_HZ = 5900.0

@@ -14,13 +14,13 @@ from typing import Any, ClassVar
 
 from websockets.asyncio.client import ClientConnection
 
-from heimdall.capture.access import Access
 from heimdall.capture.faults import CaptureError, Fault, plain
-from heimdall.capture.fetching import fetch
 from heimdall.capture.interface import Block, Gives, Status, StreamFormat, Target, Tuning
-from heimdall.capture.websocket import close_socket, open_socket, receive, send
+from heimdall.capture.network.access import Access
+from heimdall.capture.network.fetching import fetch
+from heimdall.capture.network.websocket import close_socket, open_socket, receive, send
 from heimdall.formats.coordinates import rounding_sigma_m
-from heimdall.formats.readers.sigmf_metadata import number
+from heimdall.formats.readers.sigmf.metadata import number
 from heimdall.observation import Place
 
 _LEVEL_SIGMA_DB = 10.0

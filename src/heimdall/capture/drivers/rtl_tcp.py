@@ -8,13 +8,13 @@ import time
 from collections.abc import AsyncIterator
 from typing import ClassVar
 
-from heimdall.capture.access import Access, connect
-from heimdall.capture.decimation import Cut, QuarterDecimator, cut_of
-from heimdall.capture.dongle import BLOCK_S, LEVEL_SIGMA_DB, dongle_status, gain_db
+from heimdall.capture.drivers.decimation import Cut, QuarterDecimator, cut_of
+from heimdall.capture.drivers.dongle import BLOCK_S, LEVEL_SIGMA_DB, dongle_status, gain_db
+from heimdall.capture.drivers.rtl_protocol import GREETING, MAGIC, TUNERS, Command, command
 from heimdall.capture.faults import CaptureError, Fault
 from heimdall.capture.interface import Block, Gives, Status, StreamFormat, Target, Tuning
-from heimdall.capture.rtl_protocol import GREETING, MAGIC, TUNERS, Command, command
-from heimdall.formats.readers.sigmf_data import samples_of
+from heimdall.capture.network.access import Access, connect
+from heimdall.formats.readers.sigmf.data import samples_of
 
 
 class RtlTcp:

@@ -11,14 +11,14 @@ from typing import ClassVar
 from sigmf.error import SigMFError
 from sigmf.sigmffile import dtype_info
 
-from heimdall.capture.access import Access
-from heimdall.capture.address import Address
 from heimdall.capture.faults import CaptureError, Fault, plain
-from heimdall.capture.fetching import fetch, pieces
 from heimdall.capture.interface import Block, Gives, Status, StreamFormat, Target, Tuning
+from heimdall.capture.network.access import Access
+from heimdall.capture.network.address import Address
+from heimdall.capture.network.fetching import fetch, pieces
 from heimdall.formats.readers.limits import Limits
-from heimdall.formats.readers.sigmf_metadata import UnreadableRecordingError, read_metadata
-from heimdall.formats.readers.sigmf_recording import SigmfRecording, parse_recording
+from heimdall.formats.readers.sigmf.metadata import UnreadableRecordingError, read_metadata
+from heimdall.formats.readers.sigmf.recording import SigmfRecording, parse_recording
 from heimdall.formats.readers.source import DATA_SUFFIX, META_SUFFIX
 
 _MOST_META = 1 << 22

@@ -10,11 +10,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from heimdall.capture.access import Access
-from heimdall.capture.decimation import QuarterDecimator, cut_of
-from heimdall.capture.dongle import BLOCK_S, LEVEL_SIGMA_DB, dongle_status, gain_db
+from heimdall.capture.drivers.decimation import QuarterDecimator, cut_of
+from heimdall.capture.drivers.dongle import BLOCK_S, LEVEL_SIGMA_DB, dongle_status, gain_db
 from heimdall.capture.faults import CaptureError, Fault
 from heimdall.capture.interface import Block, Gives, Status, StreamFormat, Target, Tuning
+from heimdall.capture.network.access import Access
 
 _WAIT_US = 200_000
 _OVERFLOW = -4

@@ -21,8 +21,8 @@ from heimdall.runs import CAPTURE, RECORDINGS
 if TYPE_CHECKING:
     from heimdall.capture.interface import Target, Tuning
     from heimdall.capture.listing import ReceiverList
-    from heimdall.capture.parts import Part
-    from heimdall.capture.watch import Doing, Plan
+    from heimdall.capture.recording.parts import Part
+    from heimdall.capture.watching.watch import Doing, Plan
 
 _TELL_EVERY_S = 1.0
 _HEARTBEAT_S = 10.0
@@ -105,8 +105,8 @@ class JobReport:
 
 def record_job(tuning: Tuning, seconds: float, names: Sequence[str], listed: ReceiverList, run_dir: Path) -> None:
     """Raises HeimdallError where fewer than two receivers gave anything, StoppedError where a signal stopped it."""
-    from heimdall.capture.record import record
-    from heimdall.capture.watch import HISTORY, append_line
+    from heimdall.capture.recording.record import record
+    from heimdall.capture.watching.watch import HISTORY, append_line
 
     report = JobReport(run_dir, seconds, 1, None)
     folder = run_dir / RECORDINGS / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
@@ -130,7 +130,7 @@ def watch_job(plan: Plan, names: Sequence[str], listed: ReceiverList, run_dir: P
     """Raises StoppedError where a signal stopped it before its end."""
     from dataclasses import replace
 
-    from heimdall.capture.watch import Watch
+    from heimdall.capture.watching.watch import Watch
 
     report = JobReport(run_dir, plan.seconds, plan.most, plan.until_utc)
     left = None if plan.most is None else plan.most - report.recordings
@@ -173,7 +173,7 @@ async def _by_the_service(_folder: Path) -> dict[str, Any]:
 
 def _known(listed: ReceiverList, names: Sequence[str]) -> tuple[list[Target], list[Part]]:
     """Those that are still listed, and the others with their reason."""
-    from heimdall.capture.parts import Part, Stage
+    from heimdall.capture.recording.parts import Part, Stage
 
     there = {each.name for each in listed.receivers}
     absent = [Part(name, Stage.FAILED, reason="it was removed or switched off") for name in names if name not in there]
@@ -182,7 +182,7 @@ def _known(listed: ReceiverList, names: Sequence[str]) -> tuple[list[Target], li
 
 
 def _complete(recordings: Path) -> int:
-    from heimdall.capture.watch import history
+    from heimdall.capture.watching.watch import history
 
     with suppress(OSError):
         return sum(1 for _ in history(recordings))

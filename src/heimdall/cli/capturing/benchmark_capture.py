@@ -30,8 +30,8 @@ def capture(
     as_json: JsonOption = False,
 ) -> None:
     """Ask and record simulated KiwiSDRs, which another process plays; the processor time is that of this one alone."""
-    from heimdall.capture.address import parse_address
     from heimdall.capture.interface import Target
+    from heimdall.capture.network.address import parse_address
 
     with _rehearsal(max(asked, recorded)) as played:
         targets = [Target(each["name"], parse_address(each["address"])) for each in played["receivers"]]
@@ -62,7 +62,7 @@ def _ask(targets: list[Target]) -> float:
 
 def _record(targets: list[Target], played: dict[str, Any], seconds: float) -> tuple[float, float]:
     from heimdall.capture.interface import Tuning
-    from heimdall.capture.record import record_session
+    from heimdall.capture.recording.record import record_session
 
     tuning = Tuning(played["frequency_hz"], played["bandwidth_hz"])
     with tempfile.TemporaryDirectory() as folder:
@@ -77,7 +77,7 @@ def _record(targets: list[Target], played: dict[str, Any], seconds: float) -> tu
 def _access() -> Any:
     import ipaddress
 
-    from heimdall.capture.access import Access
+    from heimdall.capture.network.access import Access
 
     return Access((ipaddress.ip_network("127.0.0.0/8"),))
 

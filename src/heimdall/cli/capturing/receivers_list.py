@@ -140,8 +140,8 @@ def _report(listed: ReceiverList, which: list[str], *, ask: bool, json: bool) ->
 
 
 def _target(listed: ReceiverList, which: str) -> Target:
-    from heimdall.capture.address import parse_address
     from heimdall.capture.interface import Target
+    from heimdall.capture.network.address import parse_address
 
     if "://" in which or (":" in which and all(which != each.name for each in listed.receivers)):
         return Target(which, parse_address(which))

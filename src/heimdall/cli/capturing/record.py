@@ -16,7 +16,7 @@ from heimdall.errors import InputError
 from heimdall.formats.quantities import hertz
 
 if TYPE_CHECKING:
-    from heimdall.capture.parts import OnChange, Part, Recorded
+    from heimdall.capture.recording.parts import OnChange, Part, Recorded
 
 FrequencyOption = Annotated[str, typer.Option(help="Centre of the channel in Hz, with k, M or G: 77.5k.")]
 BandwidthOption = Annotated[str, typer.Option(help="Width of the channel in Hz, with k or M: 1k.")]
@@ -41,7 +41,7 @@ def record(
     """
     from heimdall.capture.interface import Tuning
     from heimdall.capture.listing import load
-    from heimdall.capture.record import record_session
+    from heimdall.capture.recording.record import record_session
 
     listed = load(list_path(file))
     tuning = Tuning(hertz(frequency), hertz(bandwidth))

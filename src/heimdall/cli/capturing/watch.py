@@ -20,8 +20,8 @@ from heimdall.errors import InputError
 from heimdall.formats.quantities import hertz
 
 if TYPE_CHECKING:
-    from heimdall.capture.inbox import Inbox
-    from heimdall.capture.watch import Watch
+    from heimdall.capture.watching.inbox import Inbox
+    from heimdall.capture.watching.watch import Watch
 
 
 @app.command()
@@ -61,12 +61,12 @@ def watch(
     With --squelch one receiver listens; when it hears a signal all are recorded. Killed and started again on the same folder, it
     first locates what was recorded and not yet located.
     """
-    from heimdall.capture.inbox import Inbox
     from heimdall.capture.interface import Tuning
     from heimdall.capture.listing import load
-    from heimdall.capture.schedule import parse_cron, parse_duration_s
-    from heimdall.capture.squelch import SquelchRule
-    from heimdall.capture.watch import Plan, Watch, locate_apart
+    from heimdall.capture.recording.schedule import parse_cron, parse_duration_s
+    from heimdall.capture.watching.inbox import Inbox
+    from heimdall.capture.watching.squelch import SquelchRule
+    from heimdall.capture.watching.watch import Plan, Watch, locate_apart
 
     if output is None and run_dir is None:
         raise InputError("say where the recordings are to be put: --output FOLDER")

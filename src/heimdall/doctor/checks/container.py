@@ -8,11 +8,12 @@ from dataclasses import replace
 
 from heimdall.doctor.checks.driver import ON_HOST
 from heimdall.doctor.checks.mismatch import check_mismatch
-from heimdall.doctor.facts import Facts, nvml
-from heimdall.doctor.facts.cdi import CdiSpec, describers, missing_paths, read_specs
-from heimdall.doctor.facts.docker import GPU_DEVICE, all_cdi_folders
-from heimdall.doctor.facts.training import CONTAINER
-from heimdall.doctor.facts.versions import agree
+from heimdall.doctor.facts import Facts
+from heimdall.doctor.facts.containers.cdi import CdiSpec, describers, missing_paths, read_specs
+from heimdall.doctor.facts.containers.docker import GPU_DEVICE, all_cdi_folders
+from heimdall.doctor.facts.containers.training import CONTAINER
+from heimdall.doctor.facts.driver import nvml
+from heimdall.doctor.facts.driver.versions import agree
 from heimdall.doctor.finding import Finding, Way
 from heimdall.doctor.repair import system
 from heimdall.doctor.symptoms import explain

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from heimdall.doctor.checks.driver import DOCTOR_ON_HOST, on_host
-from heimdall.doctor.facts import Facts, hardware, nvml, proof, versions
+from heimdall.doctor.facts import Facts, hardware, proof
+from heimdall.doctor.facts.driver import nvml, versions
 from heimdall.doctor.finding import Finding, Status, Way
 from heimdall.doctor.repair import drivers
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from heimdall.doctor.facts import Facts, packages, versions
+from heimdall.doctor.facts import Facts
+from heimdall.doctor.facts.driver import packages, versions
 from heimdall.doctor.finding import Finding, Way
 from heimdall.doctor.repair import drivers, modules, system
 from heimdall.doctor.repair.system import REBOOT

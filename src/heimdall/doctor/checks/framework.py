@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from heimdall.doctor.checks.driver import DOCTOR_ON_HOST, ON_HOST
-from heimdall.doctor.facts import Facts, proof, versions, wheels
-from heimdall.doctor.facts.training import CONTAINER
+from heimdall.doctor.facts import Facts, proof, wheels
+from heimdall.doctor.facts.containers.training import CONTAINER
+from heimdall.doctor.facts.driver import versions
 from heimdall.doctor.finding import Finding, Way
 from heimdall.doctor.repair import drivers
 from heimdall.doctor.repair.system import REBOOT

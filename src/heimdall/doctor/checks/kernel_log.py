@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from heimdall.doctor.checks.driver import blacklist, on_host
-from heimdall.doctor.facts import Facts, nvml, packages, versions
+from heimdall.doctor.facts import Facts
+from heimdall.doctor.facts.driver import nvml, packages, versions
 from heimdall.doctor.finding import Finding, Status, Way
 from heimdall.doctor.repair import drivers, modules, system
 from heimdall.doctor.repair.system import REBOOT

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from heimdall.doctor.checks.driver import DOCTOR_ON_HOST, on_host
-from heimdall.doctor.facts import Facts, hardware, kernels, packages, versions
+from heimdall.doctor.facts import Facts, hardware
+from heimdall.doctor.facts.driver import kernels, packages, versions
 from heimdall.doctor.finding import Finding, Way
 from heimdall.doctor.repair import modules, system
 from heimdall.doctor.repair.system import LOAD, REBOOT

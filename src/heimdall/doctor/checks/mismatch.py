@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from heimdall.doctor.checks.driver import DOCTOR_ON_HOST, ON_HOST
 from heimdall.doctor.checks.loading import kernel_that_has_it
-from heimdall.doctor.facts import Facts, hardware, nvml, packages, versions
-from heimdall.doctor.facts.distribution import has_systemd
-from heimdall.doctor.facts.docker import boot_time_s
+from heimdall.doctor.facts import Facts, hardware
+from heimdall.doctor.facts.containers.docker import boot_time_s
+from heimdall.doctor.facts.driver import nvml, packages, versions
+from heimdall.doctor.facts.driver.distribution import has_systemd
 from heimdall.doctor.finding import Confidence, Finding, Status, Way
 from heimdall.doctor.repair import modules, system
 from heimdall.doctor.repair.system import LOAD, REBOOT

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from heimdall.doctor.facts import Facts, hardware, nvml
+from heimdall.doctor.facts import Facts, hardware
+from heimdall.doctor.facts.driver import nvml
 from heimdall.doctor.finding import Finding, Status
 
 OTHERS_READ_WRITE = 0o006

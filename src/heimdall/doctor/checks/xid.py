@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 
 from heimdall.doctor.checks.driver import on_host
-from heimdall.doctor.facts import Facts, nvml
+from heimdall.doctor.facts import Facts
+from heimdall.doctor.facts.driver import nvml
 from heimdall.doctor.finding import Finding
 
 FALLEN = re.compile(

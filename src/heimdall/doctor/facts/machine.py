@@ -6,19 +6,10 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
-from heimdall.doctor.facts import (
-    distribution,
-    docker,
-    hardware,
-    kernels,
-    nvml,
-    packages,
-    proof,
-    training,
-    versions,
-    wheels,
-)
+from heimdall.doctor.facts import hardware, proof, wheels
 from heimdall.doctor.facts.cards import Generation, of_capability
+from heimdall.doctor.facts.containers import docker, training
+from heimdall.doctor.facts.driver import distribution, kernels, nvml, packages, versions
 from heimdall.doctor.host import Host
 from heimdall.doctor.program import ProgramOutput
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from heimdall.doctor.facts.cards import of_capability
-from heimdall.doctor.facts.versions import as_numbers
+from heimdall.doctor.facts.driver.versions import as_numbers
 from heimdall.doctor.host import Host
 
 CURRENT_TORCH = "2.14.1"

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 
-from heimdall.doctor.facts import Facts, packages
+from heimdall.doctor.facts import Facts
 from heimdall.doctor.facts.cards import Generation
-from heimdall.doctor.facts.distribution import has_repository, is_proxmox
+from heimdall.doctor.facts.driver import packages
+from heimdall.doctor.facts.driver.distribution import has_repository, is_proxmox
 from heimdall.doctor.repair.system import APT_UPDATE, Commands
 
 BRANCH = 580

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from heimdall.doctor.facts import Facts, packages, versions
-from heimdall.doctor.facts.distribution import has_repository, is_proxmox
+from heimdall.doctor.facts import Facts
+from heimdall.doctor.facts.driver import packages, versions
+from heimdall.doctor.facts.driver.distribution import has_repository, is_proxmox
 from heimdall.doctor.repair import drivers
 from heimdall.doctor.repair.system import APT_UPDATE, Commands
 

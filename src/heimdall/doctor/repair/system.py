@@ -6,7 +6,7 @@ A remark stands where the distribution has no command for it, or where it is not
 from __future__ import annotations
 
 from heimdall.doctor.facts import Facts
-from heimdall.doctor.facts.distribution import has_systemd, is_proxmox
+from heimdall.doctor.facts.driver.distribution import has_systemd, is_proxmox
 from heimdall.doctor.finding import Way
 
 Commands = tuple[str, ...]

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from heimdall.constants import SPEED_OF_LIGHT_M_S
-from heimdall.estimation.likelihood import echo_sigma_s
+from heimdall.estimation.likelihood.arrival_times import echo_sigma_s
+from heimdall.estimation.likelihood.sky_wave import echo_variance_s2
 from heimdall.estimation.model import AIRBORNE, LONG_WAVE_MAX_HZ, MEDIUM_WAVE_MAX_HZ, PropagationModel, model_for
 from heimdall.estimation.reach import carried_m
-from heimdall.estimation.sky_wave import echo_variance_s2
 from heimdall.geometry import LocalFrame, geodesic_distance_m
 from heimdall.observation import Receiver
 from heimdall.transmitter import KnownTransmitter

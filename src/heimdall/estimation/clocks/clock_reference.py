@@ -12,8 +12,8 @@ from heimdall.errors import InputError
 from heimdall.estimation.clocks.clock_fit import fit_clock
 from heimdall.estimation.clocks.clock_path import MAST_ECHO_SIGMA_S, path_to
 from heimdall.estimation.clocks.clock_report import Clock, ClockReport, Clocks
-from heimdall.evidence.reference_channel import Channel, Match, Stream, match
-from heimdall.evidence.reference_track import Track, signal_to_noise, track
+from heimdall.evidence.iq.reference_channel import Channel, Match, Stream, match
+from heimdall.evidence.iq.reference_track import Track, signal_to_noise, track
 from heimdall.observation import Observation, Reception
 from heimdall.transmitter import KnownTransmitter
 

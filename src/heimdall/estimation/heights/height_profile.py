@@ -19,7 +19,7 @@ from heimdall.estimation.heights.height import (
     aloft,
     stretch,
 )
-from heimdall.estimation.likelihood import link_distance_m, link_sigma_s
+from heimdall.estimation.likelihood.arrival_times import link_distance_m, link_sigma_s
 from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.search import LogDensityAbove, log_posterior
 from heimdall.evidence.batch import EvidenceBatch

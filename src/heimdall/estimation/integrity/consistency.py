@@ -19,15 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heimdall.constants import SPEED_OF_LIGHT_M_S
-from heimdall.estimation.likelihood import (
+from heimdall.estimation.likelihood.arrival_times import (
     arrival_log_likelihood,
     arrival_residual_s,
     link_distance_m,
     path_sigma_s,
 )
+from heimdall.estimation.likelihood.power import level_log_likelihood
 from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.posterior_window import frame_around
-from heimdall.estimation.power import level_log_likelihood
 from heimdall.estimation.reach import search_radius_m
 from heimdall.estimation.search import BLUR_OF_CELL, find_mode, log_posterior
 from heimdall.evidence.batch import EvidenceBatch, concatenate

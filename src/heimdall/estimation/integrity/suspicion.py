@@ -19,7 +19,7 @@ from heimdall.estimation.integrity.consistency import (
     log_evidence,
 )
 from heimdall.estimation.integrity.misplacement import Correction, back_among, coarseness, standing_apart
-from heimdall.estimation.likelihood import link_distance_m
+from heimdall.estimation.likelihood.arrival_times import link_distance_m
 from heimdall.estimation.model import PropagationModel
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.evidence.collect import Collected, redescribed

@@ -13,7 +13,7 @@ from scipy.sparse.csgraph import connected_components
 from heimdall.constants import CAUCHY_TUNING
 from heimdall.correction import Correction
 from heimdall.errors import InputError
-from heimdall.estimation.likelihood import arrival_residual_s, link_distance_m, link_sigma_s
+from heimdall.estimation.likelihood.arrival_times import arrival_residual_s, link_distance_m, link_sigma_s
 from heimdall.estimation.model import model_of
 from heimdall.evidence.collect import collect
 from heimdall.observation import Observation

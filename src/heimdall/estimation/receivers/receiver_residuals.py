@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from heimdall.errors import InputError
 from heimdall.estimation.integrity.consistency import late_against_others
-from heimdall.estimation.likelihood import link_distance_m, link_sigma_s
+from heimdall.estimation.likelihood.arrival_times import link_distance_m, link_sigma_s
 from heimdall.estimation.model import PropagationModel, model_of
 from heimdall.estimation.reach import search_radius_m
 from heimdall.estimation.search import find_mode, log_posterior

@@ -8,8 +8,8 @@ from os import PathLike
 from pathlib import Path
 
 from heimdall.errors import InputError
-from heimdall.formats.readers.kiwisdr import SUFFIX as WAV_SUFFIX
-from heimdall.formats.readers.kiwisdr import is_kiwisdr, read_kiwisdr
+from heimdall.formats.readers.kiwisdr.session import SUFFIX as WAV_SUFFIX
+from heimdall.formats.readers.kiwisdr.session import is_kiwisdr, read_kiwisdr
 from heimdall.formats.readers.limits import Files, Limits, names_ending
 from heimdall.formats.readers.measurements import iterate_measurements
 from heimdall.formats.readers.positions import positions_beside
@@ -168,13 +168,13 @@ def _bare_recordings(name: str, files: Files, limits: Limits) -> Iterator[Observ
 
 
 def _read_collection(path: str, files: Files, limits: Limits) -> Observation:
-    from heimdall.formats.readers.sigmf import read_collection  # its library takes a while to load
+    from heimdall.formats.readers.sigmf.session import read_collection  # its library takes a while to load
 
     return read_collection(path, files, limits)
 
 
 def _read_recordings(name: str, files: Files, limits: Limits) -> Observation:
-    from heimdall.formats.readers.sigmf import read_recordings  # its library takes a while to load
+    from heimdall.formats.readers.sigmf.session import read_recordings  # its library takes a while to load
 
     return read_recordings(name, files, limits)
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from heimdall.errors import InputError
 from heimdall.files import replace_text
-from heimdall.formats.readers.kiwisdr import SUFFIX as WAV_SUFFIX
+from heimdall.formats.readers.kiwisdr.session import SUFFIX as WAV_SUFFIX
 from heimdall.formats.readers.limits import Limits
 from heimdall.formats.readers.positions import TRUTH_NAME
 from heimdall.formats.readers.read import MEASUREMENT_SUFFIXES
-from heimdall.formats.readers.sigmf import TRUTH_KEY
+from heimdall.formats.readers.sigmf.session import TRUTH_KEY
 from heimdall.formats.readers.source import COLLECTION_SUFFIX, META_SUFFIX, FolderFiles, plain_name
 from heimdall.formats.writers.sigmf_write import point_json
 from heimdall.observation import Place

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cholesky, solve_triangular
 from scipy.spatial.distance import cdist
 
-from heimdall.estimation.likelihood import link_distance_m
+from heimdall.estimation.likelihood.arrival_times import link_distance_m
 from heimdall.estimation.model import model_of
 from heimdall.evidence.collect import Collected
 from heimdall.evidence.mapping import names_of, origin_in

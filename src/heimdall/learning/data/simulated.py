@@ -18,7 +18,7 @@ from heimdall.estimation.reach import search_radius_m
 from heimdall.estimation.search import find_mode, log_posterior
 from heimdall.evidence.batch import EvidenceBatch, concatenate
 from heimdall.evidence.collect import half_width_around, max_offset_hz
-from heimdall.evidence.recording import Recordings, evidence_from_recordings, max_detour_s
+from heimdall.evidence.iq.recording import Recordings, evidence_from_recordings, max_detour_s
 from heimdall.geometry import columns, surface_up_m
 from heimdall.simulation import SCENES_PER_DRAW, SceneBatch, draw, scenario, stream
 

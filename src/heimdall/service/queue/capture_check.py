@@ -10,11 +10,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from heimdall.capture import LEAST_RECEIVERS
-from heimdall.capture.address import parse_address
 from heimdall.capture.faults import CaptureError
 from heimdall.capture.interface import Tuning
-from heimdall.capture.schedule import parse_cron
-from heimdall.capture.sizes import bytes_per_s, samples_per_s
+from heimdall.capture.network.address import parse_address
+from heimdall.capture.recording.schedule import parse_cron
+from heimdall.capture.recording.sizes import bytes_per_s, samples_per_s
 from heimdall.errors import InputError
 from heimdall.service.database.store import OnlineReceiver
 from heimdall.service.queue.capture_requests import MOST_RECEIVERS, RecordRequest, WatchRequest

@@ -6,8 +6,8 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
-from heimdall.capture.address import NAME
-from heimdall.capture.schedule import DEFAULT_SECONDS, MOST_SECONDS, parse_cron
+from heimdall.capture.network.address import NAME
+from heimdall.capture.recording.schedule import DEFAULT_SECONDS, MOST_SECONDS, parse_cron
 from heimdall.errors import InputError
 from heimdall.formats.wording import frequency_text
 from heimdall.service.queue.matching import Needs

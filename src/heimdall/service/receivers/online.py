@@ -13,11 +13,11 @@ from sqlalchemy import delete as delete_rows
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from heimdall.capture.access import Access
-from heimdall.capture.address import NAME, SOAPY, parse_address
 from heimdall.capture.faults import Fault
 from heimdall.capture.interface import Target
 from heimdall.capture.listing import ListedReceiver, ReceiverList, free_name
+from heimdall.capture.network.access import Access
+from heimdall.capture.network.address import NAME, SOAPY, parse_address
 from heimdall.capture.probing import Probed, probe_all
 from heimdall.errors import InputError
 from heimdall.observation import Place

@@ -14,11 +14,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from heimdall.artifacts import Artifacts
-from heimdall.capture.watch import history
+from heimdall.capture.watching.watch import history
 from heimdall.errors import InputError
 from heimdall.formats.readers.read import read_observations
-from heimdall.formats.readers.sigmf import BANDWIDTH_KEY, FREQUENCY_KEY
-from heimdall.formats.readers.sigmf_accounts import RECEIVERS_KEY
+from heimdall.formats.readers.sigmf.accounts import RECEIVERS_KEY
+from heimdall.formats.readers.sigmf.session import BANDWIDTH_KEY, FREQUENCY_KEY
 from heimdall.formats.readers.source import COLLECTION_SUFFIX
 from heimdall.formats.wording import frequency_text
 from heimdall.runs import RECORDINGS, run_archive

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from scipy.stats import multivariate_normal
 
 from heimdall.errors import InputError
-from heimdall.estimation.likelihood import link_distance_m
+from heimdall.estimation.likelihood.arrival_times import link_distance_m
+from heimdall.estimation.likelihood.power import level_log_likelihood, mapped_log_likelihood
 from heimdall.estimation.model import LOCAL
-from heimdall.estimation.power import level_log_likelihood, mapped_log_likelihood
 from heimdall.evidence.batch import concatenate
 from heimdall.evidence.collect import Collected, collect
 from heimdall.evidence.mapping import mapped

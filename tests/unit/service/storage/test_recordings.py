@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from heimdall.artifacts import open_artifacts
-from heimdall.capture.watch import HISTORY, append_line
+from heimdall.capture.watching.watch import HISTORY, append_line
 from heimdall.formats.writers.sigmf_growing import GrowingSession
 from heimdall.observation import Receiver
 from heimdall.runs import RECORDINGS

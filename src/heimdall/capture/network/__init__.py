@@ -1,0 +1,1 @@
+"""Reaching receivers by address: which networks may be reached, and how bytes are fetched from them."""

@@ -1,0 +1,1 @@
+"""Waiting for a signal, and for the files of another recorder."""

@@ -1,0 +1,1 @@
+"""KiwiSDR recordings, with the GPS stamps between their samples, as observations."""

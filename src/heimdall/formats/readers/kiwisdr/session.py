@@ -1,0 +1,152 @@
+"""Sessions of KiwiSDR recordings: `<UTC>_<frequency in Hz>_<station>_iq.wav`, each with `<station>.txt` for its position."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from heimdall.errors import InputError
+from heimdall.formats.readers.channel import occupied_channel
+from heimdall.formats.readers.kiwisdr.gps_time import week_begin_utc_s
+from heimdall.formats.readers.kiwisdr.stamps import BrokenRecordingError
+from heimdall.formats.readers.kiwisdr.wav import KiwiRecording, parse_kiwi_wav
+from heimdall.formats.readers.limits import Files, names_ending
+from heimdall.formats.readers.positions import Positions
+from heimdall.formats.readers.takes import Heard, Take, Together, sessions_of
+from heimdall.observation import Observation, Reception
+from heimdall.validation import vet
+
+SUFFIX = ".wav"
+_NAME = re.compile(r"(?P<utc>\d{8}T\d{6})Z_(?P<frequency_hz>\d{1,12})(?:_(?P<station>.+))?_iq\.wav", re.IGNORECASE)
+_NAMING = "name it <UTC, as 20200813T065220Z>_<frequency in Hz>_<station>_iq.wav"
+_STAMPS_WITHIN = 4096
+"""Bytes within which a KiwiSDR recording has its first stamp."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_PASSBAND_HZ = 10_000.0
+"""What the receiver's filter leaves of the 12 kHz recorded, taken where nothing stands out in them."""
+
+
+@dataclass(frozen=True)
+class _Title:
+    """What a file's name says."""
+
+    path: str
+    station: str
+    frequency_hz: float | None = None
+    named_utc: datetime | None = None
+    flaw: str | None = None
+
+
+def is_kiwisdr(files: Files) -> bool:
+    """A folder whose WAV files are a KiwiSDR's, by a name or by the stamps in one of them."""
+    names = list(names_ending(files, SUFFIX))
+    return any(_NAME.fullmatch(name) for name in names) or any(
+        b"kiwi" in files[name][:_STAMPS_WITHIN] for name in names
+    )
+
+
+def read_kiwisdr(name: str, files: Files, positions: Positions | None = None) -> list[Observation]:
+    """An observation for each span of time that receivers share, of all WAV files of a folder.
+
+    A file that is broken, or whose name does not say what it is, becomes a flagged reception without samples.
+    Raises InputError where no name says what was recorded, or where names say different frequencies.
+    """
+    titles = [_title(path) for path in names_ending(files, SUFFIX)]
+    frequency_hz = _one_frequency_hz(name, titles)
+    together = sessions_of([_take(title, files) for title in titles])
+    positions = positions or Positions(files)
+    several = len(together) > 1
+    return [
+        _observation(f"{name}-{_label(session)}" if several else name, frequency_hz, session, positions)
+        for session in together
+    ]
+
+
+def _title(path: str) -> _Title:
+    found = _NAME.fullmatch(path)
+    try:
+        named_utc = datetime.strptime(found["utc"], "%Y%m%dT%H%M%S").replace(tzinfo=UTC) if found else None
+    except ValueError:
+        named_utc = None
+    stem = path[: -len(SUFFIX)]
+    if found is None or named_utc is None:
+        return _Title(path, stem, flaw=f"its name does not say what was recorded: {_NAMING}")
+    if not found["station"]:
+        return _Title(path, stem, float(found["frequency_hz"]), named_utc, f"its name has no station: {_NAMING}")
+    return _Title(path, found["station"], float(found["frequency_hz"]), named_utc)
+
+
+def _one_frequency_hz(name: str, titles: Sequence[_Title]) -> float:
+    frequencies_hz = sorted({title.frequency_hz for title in titles if title.frequency_hz is not None})
+    if len(frequencies_hz) > 1:
+        several = ", ".join(f"{frequency_hz:.0f}" for frequency_hz in frequencies_hz)
+        raise InputError(f"{name}: recordings at {several} Hz: put those of one frequency into one folder")
+    if not frequencies_hz:
+        raise InputError(f"{name}: {titles[0].path} and the others do not say what was recorded; {_NAMING}")
+    return frequencies_hz[0]
+
+
+def _take(title: _Title, files: Files) -> Take:
+    if title.flaw is not None or title.named_utc is None:
+        return Take(title.path, title.station, title.named_utc, flaw=title.flaw)
+    try:
+        recording = parse_kiwi_wav(files[title.path])
+    except BrokenRecordingError as error:
+        return Take(title.path, title.station, title.named_utc, flaw=str(error))
+    missing = recording.missing_bytes
+    notes = (f"{title.path} ends {missing} bytes early; what is there is used",) if missing else ()
+    return Take(title.path, title.station, title.named_utc, _heard(recording, title.named_utc), notes=notes)
+
+
+def _heard(recording: KiwiRecording, named_utc: datetime) -> Heard:
+    """The stamps count from the beginning of a GPS week; which one, the name says."""
+    begin_s = week_begin_utc_s(recording.start_s, (named_utc - _EPOCH).total_seconds())
+    whole_s = math.floor(recording.start_s)
+    start_utc = _EPOCH + timedelta(seconds=begin_s + whole_s)
+    return Heard(
+        recording.samples, recording.sample_rate_hz, start_utc, recording.start_s - whole_s, recording.clock_sigma_s
+    )
+
+
+def _label(session: Together) -> str:
+    """The UTC from which on all have recorded: what tells the sessions of one folder apart."""
+    starts = [take.heard.start_utc for take in session.takes if take.heard is not None and take.flaw is None]
+    return max(starts).strftime("%Y%m%dT%H%M%SZ")
+
+
+def _observation(name: str, frequency_hz: float, session: Together, positions: Positions) -> Observation:
+    origin = min((take.heard.start_utc for take in session.takes if take.heard and not take.flaw), default=None)
+    placed = [_reception(take, positions, origin) for take in session.takes]
+    receptions = tuple(reception for reception, _ in placed)
+    channel = occupied_channel(receptions, _PASSBAND_HZ)
+    return vet(
+        Observation(
+            id=name,
+            frequency_hz=frequency_hz,
+            bandwidth_hz=channel.bandwidth_hz,
+            receptions=receptions,
+            time_utc=origin or next((take.named_utc for take in session.takes if take.named_utc), None),
+            truth=positions.truth(),
+            notes=(channel.note, *(note for _, notes in placed for note in notes), *session.notes),
+        )
+    )
+
+
+def _reception(take: Take, positions: Positions, origin: datetime | None) -> tuple[Reception, tuple[str, ...]]:
+    receiver, flaw, notes = positions.receiver(take.station)
+    flaw = take.flaw or flaw
+    if take.heard is None or origin is None:
+        return Reception(receiver, flaw=flaw), notes
+    return (
+        Reception(
+            replace(receiver, clock_sigma_s=take.heard.clock_sigma_s),
+            samples=take.heard.samples,
+            sample_rate_hz=take.heard.sample_rate_hz,
+            start_s=(take.heard.start_utc - origin).total_seconds() + take.heard.start_rest_s,
+            flaw=flaw,
+        ),
+        notes,
+    )

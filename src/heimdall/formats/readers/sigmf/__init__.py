@@ -1,0 +1,1 @@
+"""SigMF sessions and recordings as observations."""

@@ -1,0 +1,302 @@
+"""One SigMF recording: samples as complex baseband, and what its metadata say of the receiver."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import sigmf
+from numpy.typing import NDArray
+from sigmf.error import SigMFError
+from sigmf.sigmffile import dtype_info
+
+from heimdall.formats.coordinates import place_sigma_m
+from heimdall.formats.readers.limits import Limits
+from heimdall.formats.readers.sigmf.data import complex_samples
+from heimdall.formats.readers.sigmf.metadata import (
+    CLOCK_KEY,
+    LEVEL_KEY,
+    POSITION_KEY,
+    RECEIVER_KEY,
+    UnreadableRecordingError,
+    number,
+    parse_utc,
+    point,
+    text,
+    written_sigma_s,
+)
+from heimdall.observation import Place
+
+_OTHER_TYPES = ("cf32_le", "ci16_le", "cf64_le", "ci8", "cu8", "cf32_be", "ci16_be", "cf64_be")
+"""What data mostly are that are not what their label says, the likeliest first."""
+_SANE = (1e-18, 1e18)
+"""Magnitudes that a receiver may show; floats of wrongly typed bytes are spread far beyond."""
+_WITHIN = 1.01
+"""Edges may lie this much outside the recording by rounding."""
+
+
+@dataclass(frozen=True, eq=False)
+class SigmfRecording:
+    """What one recording says; None where it says nothing."""
+
+    receiver: str
+    place: Place | None
+    frequency_hz: float | None
+    bandwidth_hz: float | None
+    """From the edges of its annotations, made symmetric about the centre."""
+    start_utc: datetime | None
+    """Whole second of the first sample; `start_rest_s` is what follows."""
+    start_rest_s: float
+    clock_sigma_s: float | None
+    level_sigma_db: float | None
+    position_sigma_m: float | None
+    sample_rate_hz: float | None
+    samples: NDArray[np.complex64] | None
+    flaw: str | None = None
+    notes: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Captures that follow each other without a gap: the first of them, and the samples they hold, by index."""
+
+    capture: Mapping[str, Any]
+    first: int
+    last: int
+
+
+def dataset_name(document: Mapping[str, Any]) -> str | None:
+    """The file that holds the samples where it is not the one of the recording's own name."""
+    return text(document["global"].get(sigmf.DATASET_KEY))
+
+
+def parse_recording(name: str, document: dict[str, Any], data: bytes | None, limits: Limits) -> SigmfRecording:
+    """The longest run of captures of a recording. Samples that cannot be used are left out, with the reason in `flaw`."""
+    about = document["global"]
+    samples, flaw = None, None
+    notes: list[str] = []
+    run = _Run(document["captures"][0] if document["captures"] else {}, 0, 0)
+    rate_hz = number(about.get(sigmf.SAMPLE_RATE_KEY))
+    try:
+        stored = _stored(document, data, limits)
+        run, notes = _longest_run(name, document["captures"], len(stored), rate_hz)
+        samples = stored[run.first : run.last]
+    except UnreadableRecordingError as error:
+        flaw = str(error)
+    start_utc, start_rest_s = parse_utc(run.capture.get(sigmf.DATETIME_KEY))
+    frequency_hz = number(run.capture.get(sigmf.FREQUENCY_KEY))
+    clock_sigma_s, clock_notes = _clock(name, about, run.capture)
+    place = point(run.capture.get(sigmf.GEOLOCATION_KEY) or about.get(sigmf.GEOLOCATION_KEY))
+    bandwidth_hz, edge_notes = _bandwidth_hz(name, document["annotations"], frequency_hz, rate_hz)
+    return SigmfRecording(
+        receiver=text(about.get(RECEIVER_KEY)) or name,
+        place=place,
+        frequency_hz=frequency_hz,
+        bandwidth_hz=bandwidth_hz,
+        start_utc=start_utc,
+        start_rest_s=start_rest_s,
+        clock_sigma_s=clock_sigma_s,
+        level_sigma_db=number(about.get(LEVEL_KEY)),
+        position_sigma_m=_place_sigma_m(number(about.get(POSITION_KEY)), place),
+        sample_rate_hz=rate_hz,
+        samples=samples,
+        flaw=flaw,
+        notes=(*notes, *clock_notes, *edge_notes),
+    )
+
+
+def _place_sigma_m(stated_m: float | None, place: Place | None) -> float | None:
+    return stated_m if place is None else place_sigma_m(stated_m, place.latitude_deg, place.longitude_deg)
+
+
+def _clock(name: str, about: Mapping[str, Any], capture: Mapping[str, Any]) -> tuple[float | None, list[str]]:
+    """The clock's uncertainty, None without a start time, and a note where that was not said on purpose.
+
+    A time that is written with fewer digits than the clock has is no better than its last digit.
+    """
+    if CLOCK_KEY not in about:
+        return None, [f"{name} does not state {CLOCK_KEY}: it is taken to have no clock"]
+    sigma_s = number(about[CLOCK_KEY])
+    if sigma_s is None and about[CLOCK_KEY] is not None:
+        return None, [f"{name}: its {CLOCK_KEY} is not a number: it is taken to have no clock"]
+    if sigma_s is not None and parse_utc(capture.get(sigmf.DATETIME_KEY))[0] is None:
+        return None, [f"{name} has no readable core:datetime: its clock cannot be used"]
+    written_s = written_sigma_s(capture.get(sigmf.DATETIME_KEY))
+    if sigma_s is None or not written_s > sigma_s:
+        return sigma_s, []
+    why = (
+        f"{name}: its core:datetime is written to {written_s * math.sqrt(12):.1g} s, more coarsely than its clock runs"
+    )
+    return math.hypot(sigma_s, written_s), [f"{why}: its arrival time is taken to be no better than that"]
+
+
+def _bandwidth_hz(
+    name: str, annotations: Sequence[Mapping[str, Any]], frequency_hz: float | None, rate_hz: float | None
+) -> tuple[float | None, list[str]]:
+    """Twice the furthest edge from the centre. Edges far from it and near zero are offsets from it, as many write them."""
+    center_hz = frequency_hz or 0.0
+    most_hz = 0.5 * _WITHIN * rate_hz if rate_hz is not None and rate_hz > 0 else math.inf
+    reach_hz, notes = 0.0, dict[str, None]()
+    for annotation in annotations:
+        stated = (number(annotation.get(key)) for key in (sigmf.FREQ_LOWER_EDGE_KEY, sigmf.FREQ_UPPER_EDGE_KEY))
+        edges = [edge for edge in stated if edge is not None]
+        from_center = max((abs(edge - center_hz) for edge in edges), default=0.0)
+        from_zero = max((abs(edge) for edge in edges), default=0.0)
+        if from_center <= most_hz:
+            reach_hz = max(reach_hz, from_center)
+        elif from_zero <= most_hz:
+            reach_hz = max(reach_hz, from_zero)
+            notes[f"{name}: the edges of its annotations are read as offsets from the centre"] = None
+        else:
+            notes[f"{name}: the edges of its annotations lie outside what it recorded, and are not used"] = None
+    return (2 * reach_hz if 0 < reach_hz < math.inf else None), list(notes)
+
+
+def _stored(document: Mapping[str, Any], data: bytes | None, limits: Limits) -> NDArray[np.complex64]:
+    """All samples of the data file; integers come out between -1 and 1."""
+    if data is None:
+        dataset = dataset_name(document)
+        raise UnreadableRecordingError(
+            "its data file is missing" if dataset is None else f"its samples are in {dataset}, which is not beside it"
+        )
+    info = _layout(document)
+    headers = [int(capture.get(sigmf.HEADER_BYTES_KEY) or 0) for capture in document["captures"]]
+    trailing = int(document["global"].get(sigmf.TRAILING_BYTES_KEY) or 0)
+    count = max(0, len(data) - sum(headers) - trailing) // info["sample_size"]
+    stated = _stated_count(document)
+    if count < stated:
+        raise UnreadableRecordingError(
+            f"its data end after {count} samples where its metadata say {stated}{_as_another(data, stated, document)}"
+        )
+    if count > limits.samples:
+        raise UnreadableRecordingError(f"it has {count} samples, more than the {limits.samples} allowed")
+    digest = document["global"].get(sigmf.SHA512_KEY)
+    if digest is not None and digest.lower() != hashlib.sha512(data).hexdigest():
+        raise UnreadableRecordingError("its data do not match their SHA-512: the file is damaged")
+    starts = [int(capture[sigmf.SAMPLE_START_KEY]) for capture in document["captures"]]
+    samples = complex_samples(_without_headers(data, headers, starts, info["sample_size"]), info, count)
+    if not _is_sane(samples):
+        raise UnreadableRecordingError(f"its samples make no sense as {info_name(document)}{_as_sane(data, document)}")
+    return samples
+
+
+def info_name(document: Mapping[str, Any]) -> str:
+    return str(document["global"][sigmf.DATATYPE_KEY])
+
+
+def _without_headers(data: bytes, headers: Sequence[int], starts: Sequence[int], size: int) -> bytes:
+    """The row of samples without the bytes that stand before each capture's."""
+    if not any(headers):
+        return data
+    ends = [*starts[1:], (len(data) - sum(headers)) // size]
+    pieces, place = [data[headers[0] : headers[0]]], 0
+    pieces.append(data[headers[0] : headers[0] + starts[0] * size])
+    place = starts[0] * size
+    for header, start, end in zip(headers, starts, ends, strict=True):
+        place += header
+        pieces.append(data[place : place + (end - start) * size])
+        place += (end - start) * size
+    return b"".join(pieces)
+
+
+def _layout(document: Mapping[str, Any]) -> dict[str, Any]:
+    """How a sample lies in the data file: the library's description of the data type."""
+    about = document["global"]
+    if about.get(sigmf.NUM_CHANNELS_KEY, 1) != 1:
+        raise UnreadableRecordingError("it has several channels: give each receiver its own recording")
+    if about.get(sigmf.OFFSET_KEY):
+        raise UnreadableRecordingError("its data file is not a plain row of samples: core:offset is not supported")
+    datatype = about[sigmf.DATATYPE_KEY]
+    if not datatype.startswith("c"):
+        raise UnreadableRecordingError(f"its samples are real ({datatype}), complex ones are needed")
+    try:
+        return dict(dtype_info(datatype))
+    except SigMFError as error:
+        raise UnreadableRecordingError(f"its data type {datatype} is unknown") from error
+
+
+def _stated_count(document: Mapping[str, Any]) -> int:
+    """How many samples there must be for the captures and annotations to lie within them."""
+    segments = [*document["captures"], *document["annotations"]]
+    ends = [int(segment[sigmf.SAMPLE_START_KEY]) + int(segment.get(sigmf.SAMPLE_COUNT_KEY, 0)) for segment in segments]
+    return max(ends, default=0)
+
+
+def _as_another(data: bytes, stated: int, document: Mapping[str, Any]) -> str:
+    """The data type by which there would be as many samples as stated, where they make no sense as they are labelled."""
+    info = _layout(document)
+    if not info["is_fixedpoint"] and _is_sane(complex_samples(data, info, len(data) // info["sample_size"])):
+        return ""
+    fitting = [each for each in _OTHER_TYPES if stated and len(data) == stated * dtype_info(each)["sample_size"]]
+    return f": is it {fitting[0]}?" if fitting and fitting[0] != info_name(document) else ""
+
+
+def _as_sane(data: bytes, document: Mapping[str, Any]) -> str:
+    """The first data type of floats by which the samples make sense, else the likeliest of integers."""
+    for datatype in _OTHER_TYPES:
+        info = dtype_info(datatype)
+        count = min(len(data) // info["sample_size"], 65536)
+        if (
+            datatype != info_name(document)
+            and not info["is_fixedpoint"]
+            and _is_sane(complex_samples(data, info, count))
+        ):
+            return f": is it {datatype}?"
+    return ": is it ci16_le?"
+
+
+def _is_sane(samples: NDArray[np.complex64]) -> bool:
+    """Most magnitudes that are not zero are such as receivers show; few samples say nothing."""
+    size = np.abs(samples[:65536].view(np.float32))
+    size = size[size > 0]
+    if len(size) < 64:
+        return True
+    with np.errstate(invalid="ignore"):
+        return bool(np.mean((size > _SANE[0]) & (size < _SANE[1])) > 0.9) or bool(np.mean(np.isnan(size)) > 0.5)
+
+
+def _longest_run(
+    name: str, captures: Sequence[Mapping[str, Any]], count: int, rate_hz: float | None
+) -> tuple[_Run, list[str]]:
+    """The longest run of captures that follow each other in time at one frequency, and a note where there are several.
+
+    One that says when it began counts before one that does not.
+    """
+    if not captures:
+        return _Run({}, 0, count), []
+    starts = [*(int(capture[sigmf.SAMPLE_START_KEY]) for capture in captures), count]
+    runs: list[_Run] = []
+    for capture, (first, last) in zip(captures, pairwise(starts), strict=True):
+        if runs and _follows(runs[-1], capture, rate_hz):
+            runs[-1] = _Run(runs[-1].capture, runs[-1].first, last)
+        else:
+            runs.append(_Run(capture, first, last))
+    timed = [run for run in runs if parse_utc(run.capture.get(sigmf.DATETIME_KEY))[0] is not None]
+    longest = max(timed or runs, key=lambda run: run.last - run.first)
+    if len(captures) == 1:
+        return longest, []
+    if len(runs) == 1:
+        return longest, [f"{name}: its {len(captures)} captures follow each other and are joined"]
+    when = text(longest.capture.get(sigmf.DATETIME_KEY)) or f"sample {longest.first}"
+    length = longest.last - longest.first
+    return longest, [f"{name} has {len(captures)} captures; the longest, {length} samples from {when}, is used"]
+
+
+def _follows(run: _Run, capture: Mapping[str, Any], rate_hz: float | None) -> bool:
+    """Whether a capture begins where a run ends, to half a sample, at the same frequency."""
+    frequency_hz = capture.get(sigmf.FREQUENCY_KEY)
+    if rate_hz is None or not rate_hz > 0 or frequency_hz not in (None, run.capture.get(sigmf.FREQUENCY_KEY)):
+        return False
+    (before, before_rest_s), (after, after_rest_s) = (
+        parse_utc(each.get(sigmf.DATETIME_KEY)) for each in (run.capture, capture)
+    )
+    if before is None or after is None:
+        return False
+    elapsed_s = (after - before).total_seconds() + after_rest_s - before_rest_s
+    return abs(elapsed_s * rate_hz - (int(capture[sigmf.SAMPLE_START_KEY]) - run.first)) <= 0.5

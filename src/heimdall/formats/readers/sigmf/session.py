@@ -1,0 +1,225 @@
+"""A SigMF session: one collection whose streams are the receivers' recordings, or a folder of recordings."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from statistics import median_low
+from typing import Any
+
+from heimdall.errors import InputError
+from heimdall.formats.readers.channel import occupied_channel
+from heimdall.formats.readers.limits import Files, Limits, names_ending
+from heimdall.formats.readers.sigmf.accounts import RECEIVERS_KEY, receptions_without_samples, remarks
+from heimdall.formats.readers.sigmf.metadata import (
+    UnreadableRecordingError,
+    load_json,
+    number,
+    point,
+    read_metadata,
+    text,
+    unknown_key,
+)
+from heimdall.formats.readers.sigmf.recording import SigmfRecording, dataset_name, parse_recording
+from heimdall.formats.readers.source import COLLECTION_SUFFIX, DATA_SUFFIX, META_SUFFIX
+from heimdall.observation import Observation, Place, Receiver, Reception
+from heimdall.validation import vet
+
+TRUTH_KEY = "heimdall:truth"
+TRANSMITTER_HEIGHT_KEY = "heimdall:transmitter_height_m"
+FREQUENCY_KEY = "heimdall:frequency_hz"
+BANDWIDTH_KEY = "heimdall:bandwidth_hz"
+_OWN_KEYS = (TRUTH_KEY, TRANSMITTER_HEIGHT_KEY, FREQUENCY_KEY, BANDWIDTH_KEY, RECEIVERS_KEY)
+_ALIKE = 1.5
+"""Channels that differ by no more than this are one, drawn by different hands."""
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""Stands for the time of a session that has none."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Stream:
+    """One recording of a session: its name, and what it says or why it cannot be read."""
+
+    name: str
+    recording: SigmfRecording | None
+    flaw: str | None
+    notes: tuple[str, ...] = ()
+
+
+def read_collection(path: str, files: Files, limits: Limits) -> Observation:
+    """The session of one collection; streams are looked for beside it first, then anywhere among the files.
+
+    Raises InputError for a collection that is no collection; a stream that cannot be read becomes a flagged reception.
+    """
+    about = _collection(path, files[path])
+    folder = path.rpartition("/")[0]
+    streams = [_listed_stream(stream, folder, files, limits) for stream in about.get("core:streams") or []]
+    session = path.rpartition("/")[2].removesuffix(COLLECTION_SUFFIX)
+    return _observation(session, streams, about)
+
+
+def read_recordings(session: str, files: Files, limits: Limits) -> Observation:
+    """All recordings among the files as one session: a folder without a collection."""
+    streams = [_stream(path, files, limits) for path in names_ending(files, META_SUFFIX)]
+    return _observation(session, streams, {})
+
+
+def _collection(path: str, content: bytes) -> Mapping[str, Any]:
+    try:
+        document = load_json(content)
+    except UnreadableRecordingError as error:
+        raise InputError(f"{path}: {error}") from error
+    about = document.get("collection") if isinstance(document, dict) else None
+    if not isinstance(about, dict) or not isinstance(about.get("core:streams") or [], list):
+        raise InputError(
+            f'{path}: it is not a SigMF collection; {{"collection": {{"core:streams": [...]}}}} is expected'
+        )
+    return about
+
+
+def _listed_stream(stream: object, folder: str, files: Files, limits: Limits) -> _Stream:
+    name = text(stream.get("name")) if isinstance(stream, dict) else text(stream)
+    if not name:
+        return _Stream("unnamed", None, "the collection does not name it")
+    path = _find(f"{name}{META_SUFFIX}", folder, files)
+    if path is None:
+        return _Stream(name, None, f"its recording {name}{META_SUFFIX} is missing")
+    found = _stream(path, files, limits)
+    digest = stream.get("hash") if isinstance(stream, dict) else None
+    if digest is not None and str(digest).lower() != hashlib.sha512(files[path]).hexdigest():
+        return replace(found, notes=(*found.notes, f"{path} was changed after its collection was made"))
+    return found
+
+
+def _find(name: str, folder: str, files: Files) -> str | None:
+    """The file beside the collection, or the only one of that name anywhere: archives keep each recording in a folder."""
+    beside = f"{folder}/{name}" if folder else name
+    if beside in files:
+        return beside
+    elsewhere = [path for path in files if path.endswith(f"/{name}")]
+    return elsewhere[0] if len(elsewhere) == 1 else None
+
+
+def _stream(path: str, files: Files, limits: Limits) -> _Stream:
+    folder, _, file_name = path.rpartition("/")
+    name = file_name[: -len(META_SUFFIX)]
+    try:
+        document, notes = read_metadata(name, files[path])
+    except UnreadableRecordingError as error:
+        return _Stream(name, None, str(error))
+    dataset = dataset_name(document)
+    data_path = f"{path[: -len(META_SUFFIX)]}{DATA_SUFFIX}" if dataset is None else _beside(dataset, folder)
+    recording = parse_recording(name, document, files.get(data_path), limits)
+    return _Stream(name, recording, recording.flaw, (*notes, *recording.notes))
+
+
+def _beside(dataset: str, folder: str) -> str:
+    """The file of that name in the recording's folder; a name that leads elsewhere is nowhere."""
+    if "/" in dataset or "\\" in dataset or dataset in ("", ".", ".."):
+        return ""
+    return f"{folder}/{dataset}" if folder else dataset
+
+
+def _observation(session: str, streams: Sequence[_Stream], about: Mapping[str, Any]) -> Observation:
+    recordings = [stream.recording for stream in streams if stream.recording is not None]
+    frequency_hz = _frequency_hz(session, streams, about)
+    starts = [recording.start_utc for recording in recordings if recording.start_utc is not None]
+    origin = min(starts, default=EPOCH)
+    heard = [_reception(stream, frequency_hz, origin) for stream in streams]
+    recorded = {reception.receiver.name for reception in heard}
+    receptions = (*heard, *receptions_without_samples(about, recorded))
+    bandwidth_hz, notes = _bandwidth_hz(recordings, receptions, about)
+    return vet(
+        Observation(
+            id=session,
+            frequency_hz=frequency_hz,
+            bandwidth_hz=bandwidth_hz,
+            receptions=receptions,
+            time_utc=origin,
+            transmitter_height_m=number(about.get(TRANSMITTER_HEIGHT_KEY)),
+            truth=point(about.get(TRUTH_KEY)),
+            notes=(*notes, *_unknown(about), *(note for stream in streams for note in stream.notes), *remarks(about)),
+        )
+    )
+
+
+def _frequency_hz(session: str, streams: Sequence[_Stream], about: Mapping[str, Any]) -> float:
+    """The frequency most recordings have; where there are none, that of the session."""
+    stated = [stream.recording.frequency_hz for stream in streams if stream.recording is not None]
+    known = [frequency_hz for frequency_hz in stated if frequency_hz is not None and 0 < frequency_hz < math.inf]
+    if known:
+        return Counter(known).most_common(1)[0][0]
+    of_session = number(about.get(FREQUENCY_KEY))
+    if of_session is not None and 0 < of_session < math.inf:
+        return of_session
+    flaws = "; ".join(f"{stream.name}: {stream.flaw}" for stream in streams if stream.flaw)
+    raise InputError(f"{session}: no recording in it has a core:frequency{f' ({flaws})' if flaws else ''}")
+
+
+def _unknown(about: Mapping[str, Any]) -> list[str]:
+    keys = [key for key in about if key.startswith("heimdall:") and key not in _OWN_KEYS]
+    return [f"collection: {unknown_key(key, _OWN_KEYS)}" for key in keys]
+
+
+def _bandwidth_hz(
+    recordings: Iterable[SigmfRecording], receptions: Sequence[Reception], about: Mapping[str, Any]
+) -> tuple[float, tuple[str, ...]]:
+    """The channel that the annotations or the session state, else what the signal fills; and a note that says so."""
+    stated = [recording.bandwidth_hz for recording in recordings if recording.bandwidth_hz is not None]
+    of_session = number(about.get(BANDWIDTH_KEY))
+    if not stated and of_session is not None and 0 < of_session < math.inf:
+        return of_session, ()
+    if stated:
+        return _agreed(stated)
+    channel = occupied_channel(receptions)
+    return channel.bandwidth_hz, (f"no annotation states the channel: {channel.note}",)
+
+
+def _agreed(stated_hz: Sequence[float]) -> tuple[float, tuple[str, ...]]:
+    """What most recordings state: one that annotates all it recorded does not widen the channel of the others."""
+    channel_hz = median_low(stated_hz)
+    if max(stated_hz) <= _ALIKE * min(stated_hz):
+        return max(stated_hz), ()
+    span = f"{min(stated_hz):.6g} to {max(stated_hz):.6g} Hz"
+    return channel_hz, (
+        f"annotations state channels of {span}: {channel_hz:.6g} Hz is taken; --bandwidth sets another",
+    )
+
+
+def _reception(stream: _Stream, frequency_hz: float, origin: datetime) -> Reception:
+    recording = stream.recording
+    if recording is None:
+        return Reception(Receiver(stream.name, math.nan, math.nan), flaw=stream.flaw)
+    place = recording.place or Place(math.nan, math.nan)
+    start_s = recording.start_rest_s
+    if recording.start_utc is not None:
+        start_s += (recording.start_utc - origin).total_seconds()
+    return Reception(
+        Receiver(
+            recording.receiver,
+            place.latitude_deg,
+            place.longitude_deg,
+            place.height_m or 0.0,
+            recording.clock_sigma_s,
+            recording.level_sigma_db,
+            recording.position_sigma_m,
+        ),
+        samples=recording.samples,
+        sample_rate_hz=recording.sample_rate_hz,
+        start_s=start_s,
+        flaw=stream.flaw or _disagreement(recording, frequency_hz),
+    )
+
+
+def _disagreement(recording: SigmfRecording, frequency_hz: float) -> str | None:
+    if recording.place is None:
+        return "no position: its metadata have no core:geolocation with a GeoJSON Point"
+    if recording.frequency_hz is None:
+        return "its first capture has no core:frequency"
+    if recording.frequency_hz != frequency_hz:
+        return f"it listened at {recording.frequency_hz:.12g} Hz, the others at {frequency_hz:.12g} Hz"
+    return None

@@ -1,0 +1,268 @@
+"""A folder of KiwiSDR recordings becomes one observation."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from heimdall.constants import SPEED_OF_LIGHT_M_S
+from heimdall.errors import InputError
+from heimdall.formats.readers.kiwisdr.session import read_kiwisdr
+from heimdall.geometry import geodesic_distance_m
+from heimdall.observation import Observation
+
+CHUNKS = 40
+PLACES = {"alpha": "d.alpha = struct('coord', [46.5,8.8], 'port', 8073);", "beta": "[51.5, -3.6, 120]"}
+
+
+def _read(name: str, session: dict[str, bytes]) -> Observation:
+    (observation,) = read_kiwisdr(name, session)
+    return observation
+
+
+def _noise(seed: int = 1) -> NDArray[np.complex64]:
+    """Noise of 12 kHz at level 30 with a signal of 2 kHz and 1000 times its density."""
+    rng = np.random.default_rng(seed)
+    count = CHUNKS * 512
+    noise, wide = (rng.normal(size=count) + 1j * rng.normal(size=count) for _ in range(2))
+    spectrum = np.fft.fft(wide) * (np.abs(np.fft.fftfreq(count, 1 / 12001)) < 1000)
+    return np.asarray(np.round(30 * noise + 950 * np.fft.ifft(spectrum)), dtype=np.complex64)
+
+
+def _stamps_ns(start_s: float) -> NDArray[np.int64]:
+    return np.round(start_s * 1e9 + np.arange(CHUNKS) * 512e9 / 12001.1).astype(np.int64)
+
+
+@pytest.fixture
+def session(kiwi_wav: Any) -> dict[str, bytes]:
+    """Two receivers, 1.25 s apart in their start, with their positions."""
+    return {
+        "20200813T065220Z_77500_alpha_iq.wav": kiwi_wav(_noise(), _stamps_ns(370_358.5)),
+        "20200813T065221Z_77500_beta_iq.wav": kiwi_wav(_noise(), _stamps_ns(370_359.75)),
+        **{f"{name}.txt": text.encode() for name, text in PLACES.items()},
+    }
+
+
+def test_names_positions_and_times_come_together(session: dict[str, bytes]) -> None:
+    """Frequency and stations come from the names, places from the text files, times from the stamps."""
+    observation = _read("dcf77", session)
+    alpha, beta = (reception.receiver for reception in observation.receptions)
+    assert (observation.id, observation.frequency_hz) == ("dcf77", 77500)
+    assert (alpha.name, alpha.latitude_deg, alpha.longitude_deg, alpha.height_m) == ("alpha", 46.5, 8.8, 0)
+    assert (beta.name, beta.latitude_deg, beta.longitude_deg, beta.height_m) == ("beta", 51.5, -3.6, 120)
+    assert all(reception.flaw is None for reception in observation.receptions)
+
+
+def test_recordings_that_start_apart_are_placed_by_their_stamps(session: dict[str, bytes]) -> None:
+    """GPS seconds become UTC (18 leap seconds in 2020), and starts keep their difference to 10 ns."""
+    observation = _read("dcf77", session)
+    assert observation.time_utc is not None
+    assert observation.time_utc.isoformat() == "2020-08-13T06:52:20+00:00"
+    first, second = (reception.start_s for reception in observation.receptions)
+    assert first == pytest.approx(0.5 + 512 / 12001.1, abs=1e-8)
+    assert second - first == pytest.approx(1.25, abs=1e-8)
+
+
+def test_the_channel_is_what_the_signal_fills(session: dict[str, bytes]) -> None:
+    """A signal of 2 kHz in 12 kHz of noise makes a channel of 2 kHz, to the width of a bin on both sides."""
+    assert _read("dcf77", session).bandwidth_hz == pytest.approx(2000, abs=120)
+
+
+def test_a_receiver_without_a_position_is_flagged(session: dict[str, bytes]) -> None:
+    """The flaw says which file to write."""
+    del session["beta.txt"]
+    flaws = [reception.flaw for reception in _read("dcf77", session).receptions]
+    assert flaws == [None, "no position: write [latitude, longitude] into beta.txt"]
+
+
+def test_a_broken_recording_is_flagged_and_the_others_are_used(session: dict[str, bytes]) -> None:
+    """A file cut within its first second becomes a flagged receiver, its neighbour stays."""
+    name = "20200813T065220Z_77500_alpha_iq.wav"
+    session[name] = session[name][:4000]
+    alpha, beta = _read("dcf77", session).receptions
+    assert alpha.flaw is not None
+    assert "GPS stamps" in alpha.flaw
+    assert beta.flaw is None
+
+
+def test_a_truncated_recording_is_used_and_said(session: dict[str, bytes]) -> None:
+    """What is complete of a truncated file is used, and a note names the file."""
+    name = "20200813T065220Z_77500_alpha_iq.wav"
+    session[name] = session[name][:72_000]
+    observation = _read("dcf77", session)
+    assert observation.receptions[0].flaw is None
+    assert any(note.startswith(f"{name} ends") for note in observation.notes)
+
+
+def test_a_transmitter_file_is_the_truth(session: dict[str, bytes]) -> None:
+    """`transmitter.txt` beside the recordings holds the known place."""
+    session["transmitter.txt"] = b"[50.0155, 9.0108]"
+    truth = _read("dcf77", session).truth
+    assert truth is not None
+    assert (truth.latitude_deg, truth.longitude_deg, truth.height_m) == (50.0155, 9.0108, None)
+
+
+def test_one_receiver_is_refused(session: dict[str, bytes]) -> None:
+    """A single recording locates nothing."""
+    del session["20200813T065221Z_77500_beta_iq.wav"]
+    with pytest.raises(InputError, match="at least 2"):
+        _read("dcf77", session)
+
+
+def test_two_frequencies_are_refused(session: dict[str, bytes]) -> None:
+    """Recordings of different frequencies are not one transmission."""
+    session["20200813T065221Z_60000_beta_iq.wav"] = session.pop("20200813T065221Z_77500_beta_iq.wav")
+    with pytest.raises(InputError, match="60000, 77500 Hz"):
+        _read("dcf77", session)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "gamma_iq.wav",
+        "20209913T065221Z_77500_gamma_iq.wav",
+        "20200813T065221Z_lw_gamma_iq.wav",
+        "temp_gamma.wav",
+        "20200813T065220Z_camp_rx0_gamma.wav",
+        "20200813T065220Z_77500_iq.wav",
+    ],
+)
+def test_a_name_that_says_nothing_costs_its_file_and_not_the_session(session: dict[str, bytes], name: str) -> None:
+    """The others are used; this one is named, with how to name it."""
+    session[name] = session["20200813T065221Z_77500_beta_iq.wav"]
+    flaws = {reception.receiver.name: reception.flaw for reception in _read("dcf77", session).receptions}
+    assert (flaws["alpha"], flaws["beta"]) == (None, None)
+    assert "<station>" in str(flaws[name.removesuffix(".wav")])
+
+
+def test_a_folder_in_which_no_name_says_anything_is_refused(session: dict[str, bytes]) -> None:
+    """The error shows how to name the files."""
+    recordings = [content for name, content in session.items() if name.endswith(".wav")]
+    with pytest.raises(InputError, match="<station>"):
+        read_kiwisdr("x", {f"temp_{index}.wav": content for index, content in enumerate(recordings)})
+
+
+@pytest.fixture
+def make_take(kiwi_wav: Any) -> Any:
+    """A function that writes a recording of a station, so many seconds after 2020-08-13 06:52:20 UTC."""
+
+    def make(station: str, late_s: float) -> dict[str, bytes]:
+        begin = datetime(2020, 8, 13, 6, 52, 20) + timedelta(seconds=late_s)
+        stamps_ns = _stamps_ns((370_358.5 + late_s) % 604_800)
+        return {f"{begin:%Y%m%dT%H%M%S}Z_77500_{station}_iq.wav": kiwi_wav(_noise(), stamps_ns)}
+
+    return make
+
+
+def test_a_station_of_another_day_is_flagged_and_the_others_are_used(session: dict[str, bytes], make_take: Any) -> None:
+    session |= make_take("gamma", 86_400.0) | {"gamma.txt": b"[50.1, 4.2]"}
+    alpha, beta, gamma = _read("dcf77", session).receptions
+    assert (alpha.flaw, beta.flaw) == (None, None)
+    assert gamma.flaw == "recorded at another time, 2020-08-14T06:52:21Z: no other receiver recorded then"
+
+
+def test_takes_hours_apart_are_a_session_for_each_span_that_receivers_share(make_take: Any) -> None:
+    """Two stations recorded twice, a third one once alone: two sessions, and its take is named."""
+    files = {f"{name}.txt": f"[{latitude}, 8.5]".encode() for name, latitude in (("a", 46.1), ("b", 47.2), ("c", 48.3))}
+    for station, late_s in (("a", 0), ("b", 0.3), ("c", 0.1), ("a", 5400), ("b", 5400.2), ("c", 9000), ("a", 20_000)):
+        files |= make_take(station, late_s)
+    first, second = read_kiwisdr("night", files)
+    assert (first.id, second.id) == ("night-20200813T065220Z", "night-20200813T082220Z")
+    assert [(each.receiver.name, each.flaw) for each in first.receptions] == [("a", None), ("b", None), ("c", None)]
+    names = {each.receiver.name: each.flaw for each in second.receptions}
+    assert (names["a"], names["b"]) == (None, None)
+    assert "recorded at another time" in str(names["c"])
+    assert any("T122540Z_77500_a_iq.wav is not used: recorded at another time" in note for note in second.notes)
+
+
+def test_a_recording_that_its_recorder_split_is_joined(make_take: Any) -> None:
+    """The parts of one station come together with their gap, to the sample, and a note says so."""
+    files = {"a.txt": b"[46.1, 8.5]", "b.txt": b"[47.2, 8.5]"} | make_take("b", 0.4)
+    length_s = CHUNKS * 512 / 12001.1
+    files |= make_take("a", 0.0) | make_take("a", length_s)
+    observation = _read("x", files)
+    a, b = observation.receptions
+    assert a.samples is not None
+    assert b.samples is not None
+    assert len(a.samples) == 2 * CHUNKS * 512 - 512
+    assert len(a.samples) > len(b.samples)
+    assert np.count_nonzero(a.samples) > 0.97 * (len(a.samples) - 512)
+    assert any("they are one recording" in note for note in observation.notes)
+
+
+def test_takes_that_nobody_shares_are_all_named(make_take: Any) -> None:
+    files = {"a.txt": b"[46.1, 8.5]", "b.txt": b"[47.2, 8.5]"} | make_take("a", 0.0) | make_take("b", 600.0)
+    assert all("recorded at another time" in str(each.flaw) for each in _read("x", files).receptions)
+
+
+@pytest.mark.parametrize("size", [0xFFFFFFF8, 0xFFFFFFFF, 0x7FFFFFFF])
+def test_a_size_that_was_never_filled_in_is_no_loss(session: dict[str, bytes], size: int) -> None:
+    name = "20200813T065220Z_77500_alpha_iq.wav"
+    session[name] = session[name][:4] + size.to_bytes(4, "little") + session[name][8:]
+    assert not any("early" in note for note in _read("dcf77", session).notes)
+
+
+def test_a_position_as_people_write_it_is_read_and_said(session: dict[str, bytes]) -> None:
+    session["beta.txt"] = "51°30'00\"N 3°36'02\"W".encode()
+    observation = _read("dcf77", session)
+    receiver = observation.receptions[1].receiver
+    assert (receiver.latitude_deg, receiver.longitude_deg) == pytest.approx((51.5, -3.60056), abs=1e-5)
+    assert any(note.startswith("beta.txt is read as degrees") for note in observation.notes)
+
+
+def test_a_rounded_position_says_how_exactly_it_is_given(session: dict[str, bytes]) -> None:
+    session["beta.txt"] = b"d.beta = struct('coord', [52.000000,-4.000000]);"
+    observation = _read("dcf77", session)
+    assert observation.receptions[1].receiver.position_sigma_m == pytest.approx(32_135, rel=0.01)
+    assert any("the position of beta is rounded to about 32 km" in note for note in observation.notes)
+
+
+def test_a_position_that_cannot_be_read_says_what_to_write(session: dict[str, bytes]) -> None:
+    session["beta.txt"] = b"in the shed"
+    flaw = _read("dcf77", session).receptions[1].flaw
+    assert flaw == "no position: beta.txt holds none that can be read; write [latitude, longitude] in degrees into it"
+
+
+@pytest.mark.real
+def test_real_delays_are_near_the_truth(real_data: Path) -> None:
+    """Correlating the DCF77 recordings by their own stamps gives the delays of the known transmitter within 15 us."""
+    folder = real_data / "kiwisdr_dcf77"
+    observation = _read("dcf77", {path.name: path.read_bytes() for path in folder.iterdir()})
+    assert [reception.flaw for reception in observation.receptions] == [None, None, None]
+    assert 700 < observation.bandwidth_hz < 1400
+    envelopes = [_envelope(reception, begin_s=1.0, count=20 * 12_000) for reception in observation.receptions]
+    distances_m = [
+        geodesic_distance_m(50.0155, 9.0108, reception.receiver.latitude_deg, reception.receiver.longitude_deg)
+        for reception in observation.receptions
+    ]
+    for first, second in ((0, 1), (0, 2), (1, 2)):
+        expected_s = (distances_m[first] - distances_m[second]) / SPEED_OF_LIGHT_M_S
+        assert _delay_s(envelopes[first], envelopes[second]) == pytest.approx(expected_s, abs=15e-6)
+
+
+def _envelope(reception: Any, begin_s: float, count: int) -> NDArray[np.complex128]:
+    """Samples at 12 kHz from a common instant: oversampled by 8, then linearly interpolated."""
+    size = len(reception.samples)
+    spectrum = np.fft.fft(reception.samples.astype(complex))
+    fine = np.fft.ifft(np.concatenate([spectrum[: size // 2], np.zeros(7 * size), spectrum[size // 2 :]]))
+    time_s = begin_s + np.arange(count) / 12_000
+    place = (time_s - reception.start_s) * reception.sample_rate_hz * 8
+    return np.interp(place, np.arange(len(fine)), fine)
+
+
+def _delay_s(first: NDArray[np.complex128], second: NDArray[np.complex128]) -> float:
+    """How much later the first is, by the peak of the complex correlation on a grid of 2 us within 3 ms."""
+    count = len(first)
+    cross = np.fft.fft(first) * np.conj(np.fft.fft(second))
+    frequency = np.fft.fftfreq(count, 1 / 12_000)
+    inside = np.abs(frequency) < 600
+    lags_s = np.arange(-3e-3, 3e-3, 2e-6)
+    turns = np.exp(2j * np.pi * np.outer(lags_s, np.linspace(-600, 600, 121)))
+    bins = np.digitize(frequency[inside], np.linspace(-605, 605, 122)) - 1
+    binned = np.bincount(bins, cross[inside].real, 121) + 1j * np.bincount(bins, cross[inside].imag, 121)
+    return float(lags_s[np.argmax(np.abs(turns @ binned))])

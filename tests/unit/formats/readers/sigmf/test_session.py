@@ -1,0 +1,554 @@
+"""SigMF sessions: what is written is read again, and what is wrong with a recording is said."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sigmf import SigMFFile
+
+from heimdall.errors import InputError
+from heimdall.formats.readers.limits import Limits
+from heimdall.formats.readers.sigmf.session import read_collection, read_recordings
+from heimdall.formats.writers.sigmf_write import Datatype, write_sigmf
+from heimdall.observation import Observation
+
+COLLECTION = "night.sigmf-collection"
+Files = dict[str, bytes]
+
+
+def _written(observation: Observation, folder: Path, datatype: Datatype = Datatype.CF32_LE) -> Files:
+    write_sigmf(observation, folder, datatype)
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+@pytest.fixture
+def files(iq_session: Observation, tmp_path: Path) -> Files:
+    return _written(iq_session, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def kept_files(iq_session: Observation, tmp_path_factory: pytest.TempPathFactory) -> Files:
+    return _written(iq_session, tmp_path_factory.mktemp("session"))
+
+
+def _edit(files: Files, index: int, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change the metadata of one recording."""
+    name = sorted(name for name in files if name.endswith("-meta"))[index]
+    document = json.loads(files[name])
+    change(document)
+    files[name] = json.dumps(document).encode()
+
+
+def _data_name(files: Files, index: int) -> str:
+    return sorted(name for name in files if name.endswith("-data"))[index]
+
+
+def _flaws(files: Files) -> list[str | None]:
+    return [reception.flaw for reception in read_collection(COLLECTION, files, Limits()).receptions]
+
+
+@pytest.mark.parametrize(
+    ("datatype", "step"),
+    [
+        (Datatype.CF32_LE, 0),
+        (Datatype.CF32_BE, 0),
+        (Datatype.CI16_LE, 2**-15),
+        (Datatype.CI16_BE, 2**-15),
+        (Datatype.CI8, 2**-7),
+    ],
+)
+def test_what_is_written_is_read_again(
+    iq_session: Observation, tmp_path: Path, datatype: Datatype, step: float
+) -> None:
+    """Receivers, times, truth and channel come back; samples to half a step of their data type."""
+    read = read_collection(COLLECTION, _written(iq_session, tmp_path, datatype), Limits())
+    assert (read.id, read.frequency_hz, read.bandwidth_hz) == ("night", 145.5e6, 4000.0)
+    assert (read.truth, read.transmitter_height_m, read.notes) == (iq_session.truth, 100.0, ())
+    assert iq_session.time_utc is not None
+    assert read.time_utc is not None
+    moved_s = (iq_session.time_utc - read.time_utc).total_seconds()
+    for before, after in zip(iq_session.receptions, read.receptions, strict=True):
+        assert after.receiver == before.receiver
+        assert after.flaw is None
+        assert after.start_s == pytest.approx(before.start_s + moved_s, abs=1e-12)
+        assert after.samples is not None
+        assert after.samples.dtype == np.complex64
+        parts = after.samples.view(np.float32) - np.asarray(before.samples).view(np.float32)
+        assert np.max(np.abs(parts)) <= 0.5001 * step
+
+
+def test_the_written_metadata_satisfy_the_schema(files: Files) -> None:
+    """Each recording's metadata pass the SigMF library's own validation, with the extension declared."""
+    for name, content in files.items():
+        if name.endswith("-meta"):
+            SigMFFile(metadata=content.decode()).validate()
+
+
+def test_digits_beyond_microseconds_are_kept(files: Files) -> None:
+    """A stamp with eleven digits after the point is read to 10 ps."""
+    _edit(
+        files, 1, lambda document: document["captures"][0].update({"core:datetime": "2025-01-01T12:30:15.00000000012Z"})
+    )
+    observation = read_collection(COLLECTION, files, Limits())
+    assert observation.receptions[1].start_s % 1 == pytest.approx(1.2e-10, abs=1e-14)
+
+
+def test_a_folder_without_a_collection_is_a_session(files: Files) -> None:
+    """All recordings are taken, in the order of their names."""
+    del files[COLLECTION]
+    observation = read_recordings("bare", files, Limits())
+    assert observation.id == "bare"
+    assert observation.truth is None
+    assert [reception.receiver.name for reception in observation.receptions] == ["R0 ü", "R1 ü", "R2 ü"]
+
+
+def test_without_annotations_the_channel_is_measured(files: Files) -> None:
+    """The width of the signal is found in its spectrum, to two bins on both sides, and a note says so."""
+    for index in range(3):
+        _edit(files, index, lambda document: document["annotations"].clear())
+    observation = read_collection(COLLECTION, files, Limits())
+    assert observation.bandwidth_hz == pytest.approx(4000, abs=4 * 16_000 / 128)
+    assert "no annotation states the channel" in observation.notes[0]
+
+
+def test_the_place_may_stand_in_the_capture(files: Files) -> None:
+    """The specification prefers the position in the capture to the one of the whole recording."""
+    position = {"type": "Point", "coordinates": [10.0, 50.0]}
+    _edit(files, 0, lambda document: document["captures"][0].update({"core:geolocation": position}))
+    receiver = read_collection(COLLECTION, files, Limits()).receptions[0].receiver
+    assert (receiver.latitude_deg, receiver.longitude_deg, receiver.height_m) == (50.0, 10.0, 0.0)
+
+
+def test_only_the_first_capture_is_used(files: Files) -> None:
+    """What comes after a second capture's start belongs to another tuning or time."""
+    _edit(files, 0, lambda document: document["captures"].append({"core:sample_start": 600}))
+    samples = read_collection(COLLECTION, files, Limits()).receptions[0].samples
+    assert samples is not None
+    assert len(samples) == 600
+
+
+def test_captures_that_follow_each_other_are_joined(files: Files) -> None:
+    """A recorder that is re-synchronised begins a capture: where its time fits to half a sample, nothing is lost."""
+
+    def change(document: dict[str, Any]) -> None:
+        start = "2025-01-01T12:30:15.000000"
+        document["captures"][0]["core:datetime"] = f"{start}Z"
+        later = {**document["captures"][0], "core:sample_start": 600, "core:datetime": "2025-01-01T12:30:15.0375Z"}
+        document["captures"].append(later)
+
+    _edit(files, 0, change)
+    observation = read_collection(COLLECTION, files, Limits())
+    assert observation.receptions[0].samples is not None
+    assert len(observation.receptions[0].samples) == 1024
+    assert any("2 captures follow each other" in note for note in observation.notes)
+
+
+def test_the_longest_of_captures_apart_is_used_with_its_own_time(files: Files) -> None:
+    later = {"core:sample_start": 100, "core:frequency": 145.5e6, "core:datetime": "2025-01-01T12:30:16.5Z"}
+    _edit(files, 0, lambda document: document["captures"].append(later))
+    observation = read_collection(COLLECTION, files, Limits())
+    reception = observation.receptions[0]
+    assert reception.samples is not None
+    assert len(reception.samples) == 924
+    assert reception.start_s % 1 == pytest.approx(0.5)
+    assert any("the longest, 924 samples from 2025-01-01T12:30:16.5Z" in note for note in observation.notes)
+
+
+@pytest.mark.parametrize("center_hz", [145.5e6, 2.4e9, 5000.0])
+def test_edges_as_offsets_from_the_centre_are_read_as_such(files: Files, center_hz: float) -> None:
+    def change(document: dict[str, Any]) -> None:
+        document["captures"][0]["core:frequency"] = center_hz
+        document["annotations"][0].update({"core:freq_lower_edge": -1500.0, "core:freq_upper_edge": 1500.0})
+
+    for index in range(3):
+        _edit(files, index, change)
+    observation = read_collection(COLLECTION, files, Limits())
+    assert observation.bandwidth_hz in (3000.0, 13_000.0 if center_hz == 5000.0 else 3000.0)
+    assert observation.bandwidth_hz <= 16_000 * 1.01
+    if center_hz > 16_000:
+        assert any("as offsets" in note for note in observation.notes)
+
+
+def test_a_bandwidth_above_the_sample_rate_never_passes(files: Files) -> None:
+    """Edges that are neither frequencies recorded nor offsets are not used: the channel is found, and both are said."""
+    for index in range(3):
+        _edit(
+            files,
+            index,
+            lambda d: d["annotations"][0].update({"core:freq_lower_edge": 9e6, "core:freq_upper_edge": 9.1e6}),
+        )
+    observation = read_collection(COLLECTION, files, Limits())
+    assert observation.bandwidth_hz == pytest.approx(4000, abs=4 * 16_000 / 128)
+    assert any("lie outside what it recorded" in note for note in observation.notes)
+
+
+@pytest.mark.parametrize(
+    ("change", "note"),
+    [
+        (lambda d: d.pop("annotations"), "lack annotations"),
+        (lambda d: d["global"].pop("core:version"), "lack core:version"),
+        (lambda d: d["captures"][0].pop("core:sample_start"), "lack core:sample_start"),
+        (lambda d: d["global"].update({"core:author": 3}), "core:author is not SigMF and is not used"),
+        (lambda d: d["annotations"].append({"core:sample_start": "x"}), "annotations are not SigMF"),
+        (lambda d: d["captures"][0].update({"core:time": d["captures"][0].pop("core:datetime")}), "core:time is read"),
+        (lambda d: d["global"]["core:geolocation"]["coordinates"].__setitem__(2, None), "height is null"),
+        (
+            lambda d: d["global"].update(
+                {"core:geolocation": {"type": "Feature", "geometry": d["global"]["core:geolocation"]}}
+            ),
+            "a Feature",
+        ),
+        (lambda d: _as_old(d, d["global"]), "core:latitude and core:longitude are read"),
+        (lambda d: _as_old(d, d["annotations"][0]), "core:latitude and core:longitude are read"),
+        (lambda d: d["global"].update({"heimdall:clock_sigma": 1e-7}), "is heimdall:clock_sigma_s meant?"),
+        (lambda d: d["annotations"][0].update({"heimdall:receiver": "x"}), "heimdall:receiver is unknown and not used"),
+    ],
+)
+def test_metadata_of_other_programs_are_read_with_a_note(files: Files, change: Any, note: str) -> None:
+    """What locating needs is there, in another place or form; nothing that it does not need makes a flaw."""
+    _edit(files, 1, change)
+    observation = read_collection(COLLECTION, files, Limits())
+    assert [reception.flaw for reception in observation.receptions] == [None] * 3
+    assert any(note in each for each in observation.notes)
+
+
+def _as_old(document: dict[str, Any], segment: dict[str, Any]) -> None:
+    segment["core:longitude"], segment["core:latitude"] = document["global"].pop("core:geolocation")["coordinates"][:2]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "2025-01-01T12:30:15.123456789Z",
+        "2025-01-01T12:30:15.123456789+00:00",
+        "2025-01-01T12:30:15.123456789+00:00Z",
+        "2025-01-01T14:30:15.123456789+02:00",
+        "2025-01-01T07:00:15.123456789-0530",
+        "2025-01-01 12:30:15.123456789Z",
+        "2025-01-01 12:30:15,123456789 UTC",
+        "2025-01-01T12:30:15.123456789",
+        "20250101T123015.123456789Z",
+    ],
+)
+def test_dates_as_libraries_write_them_mean_one_time(files: Files, written: str) -> None:
+    _edit(files, 1, lambda document: document["captures"][0].update({"core:datetime": written}))
+    observation = read_collection(COLLECTION, files, Limits())
+    assert observation.time_utc is not None
+    start_s = (
+        observation.receptions[1].start_s + (observation.time_utc.minute * 60 + observation.time_utc.second) - 1815
+    )
+    assert start_s == pytest.approx(0.123456789, abs=1e-11)
+    assert observation.receptions[1].receiver.clock_sigma_s == 5e-8
+
+
+@pytest.mark.parametrize("written", ["1.1.2025 12:30", 1735734615.25, "2025-13-01T00:00:00Z", "noon"])
+def test_a_date_that_may_mean_anything_costs_the_clock_and_says_how_to_write_it(files: Files, written: Any) -> None:
+    _edit(files, 1, lambda document: document["captures"][0].update({"core:datetime": written}))
+    observation = read_collection(COLLECTION, files, Limits())
+    assert observation.receptions[1].receiver.clock_sigma_s is None
+    assert any("write UTC with Z" in note for note in observation.notes)
+
+
+def test_samples_in_a_file_of_another_name_are_read(files: Files) -> None:
+    """A non-conforming dataset: its name, the bytes before its samples, and those after them."""
+    before = read_collection(COLLECTION, files, Limits()).receptions[1].samples
+
+    def change(document: dict[str, Any]) -> None:
+        document["global"] |= {"core:dataset": "night.bin", "core:trailing_bytes": 3}
+        document["global"].pop("core:sha512", None)
+        document["captures"][0]["core:header_bytes"] = 44
+
+    _edit(files, 1, change)
+    files["night.bin"] = b"\1" * 44 + files.pop(_data_name(files, 1)) + b"end"
+    observation = read_collection(COLLECTION, files, Limits())
+    assert observation.receptions[1].flaw is None
+    np.testing.assert_array_equal(observation.receptions[1].samples, before)
+
+
+def test_a_digest_in_capitals_is_the_same(files: Files) -> None:
+    _edit(
+        files, 1, lambda document: document["global"].update({"core:sha512": document["global"]["core:sha512"].upper()})
+    )
+    assert _flaws(files) == [None] * 3
+
+
+@pytest.mark.parametrize("label", ["cf64_le", "cf32_be"])
+def test_a_wrong_label_is_found_without_annotations(files: Files, label: str) -> None:
+    """Floats of wrongly typed bytes are no magnitudes that a receiver shows."""
+
+    def change(document: dict[str, Any]) -> None:
+        document["global"]["core:datatype"] = label
+        document["annotations"].clear()
+
+    _edit(files, 1, change)
+    flaw = _flaws(files)[1]
+    assert flaw == f"its samples make no sense as {label}: is it cf32_le?"
+
+
+def test_a_clock_that_nobody_stated_is_none_and_said(files: Files) -> None:
+    """A missing key is not the same as a stated null: it is taken as no clock, with a note."""
+    _edit(files, 1, lambda document: document["global"].pop("heimdall:clock_sigma_s"))
+    observation = read_collection(COLLECTION, files, Limits())
+    assert observation.receptions[1].receiver.clock_sigma_s is None
+    assert any("heimdall:clock_sigma_s" in note for note in observation.notes)
+
+
+def test_a_clock_without_a_start_time_is_none_and_said(files: Files) -> None:
+    """Without the time of the first sample a good clock says nothing."""
+    _edit(files, 1, lambda document: document["captures"][0].pop("core:datetime"))
+    observation = read_collection(COLLECTION, files, Limits())
+    assert observation.receptions[1].receiver.clock_sigma_s is None
+    assert any("core:datetime" in note for note in observation.notes)
+
+
+@pytest.mark.parametrize(
+    ("written", "sigma_s", "noted"),
+    [
+        ("2025-01-01T12:30:15.377Z", 1e-3 / math.sqrt(12), True),
+        ("2025-01-01T12:30:15.376543Z", 1e-6 / math.sqrt(12), True),
+        ("2025-01-01T12:30:15.376543210Z", 5e-8, False),
+        ("2025-01-01T12:30:15.000Z", 5e-8, False),
+        ("2025-01-01T12:30:15Z", 5e-8, False),
+    ],
+)
+def test_a_time_is_no_better_than_its_last_digit(files: Files, written: str, sigma_s: float, noted: bool) -> None:
+    """A clock of 50 ns whose time is written in milliseconds is one of 0.3 ms; a start on the second is exact."""
+    _edit(files, 1, lambda document: document["captures"][0].update({"core:datetime": written}))
+    observation = read_collection(COLLECTION, files, Limits())
+    found = observation.receptions[1].receiver.clock_sigma_s
+    assert found == pytest.approx(sigma_s, rel=0.02)
+    assert any("more coarsely than its clock" in note for note in observation.notes) == noted
+
+
+@pytest.mark.parametrize(
+    ("coordinates", "sigma_m"), [([9, 46], 32_135), ([8.8, 46.5], 3213.5), ([8.798828, 46.499351], None)]
+)
+def test_the_decimals_of_a_position_say_how_well_it_is_known(
+    files: Files, coordinates: list[float], sigma_m: float | None
+) -> None:
+    def move(document: dict[str, Any]) -> None:
+        document["global"].pop("heimdall:position_sigma_m", None)
+        document["global"]["core:geolocation"] = {"type": "Point", "coordinates": coordinates}
+
+    _edit(files, 1, move)
+    found = read_collection(COLLECTION, files, Limits()).receptions[1].receiver.position_sigma_m
+    assert found == (None if sigma_m is None else pytest.approx(sigma_m, rel=0.01))
+
+
+def test_numbers_written_as_strings_are_read_with_a_note(files: Files) -> None:
+    def quote(document: dict[str, Any]) -> None:
+        document["global"]["core:sample_rate"] = "16000"
+        document["global"]["heimdall:clock_sigma_s"] = "5e-8"
+        document["captures"][0]["core:frequency"] = "145500000.0"
+
+    _edit(files, 1, quote)
+    observation = read_collection(COLLECTION, files, Limits())
+    second = observation.receptions[1]
+    assert second.flaw is None
+    assert second.receiver.clock_sigma_s == pytest.approx(5e-8)
+    assert any("a string, is read as the number" in note for note in observation.notes)
+
+
+def test_a_clock_that_is_no_number_is_said(files: Files) -> None:
+    _edit(files, 1, lambda document: document["global"].update({"heimdall:clock_sigma_s": "GPS"}))
+    observation = read_collection(COLLECTION, files, Limits())
+    assert observation.receptions[1].receiver.clock_sigma_s is None
+    assert any("is not a number" in note for note in observation.notes)
+
+
+def test_one_recording_that_annotates_all_of_itself_does_not_widen_the_channel(files: Files) -> None:
+    def widen(document: dict[str, Any]) -> None:
+        annotation = {"core:sample_start": 0, "core:freq_lower_edge": 145.492e6, "core:freq_upper_edge": 145.508e6}
+        document["annotations"] = [annotation]
+
+    _edit(files, 1, widen)
+    observation = read_collection(COLLECTION, files, Limits())
+    assert observation.bandwidth_hz == 4000
+    assert any("4000 Hz is taken" in note for note in observation.notes)
+
+
+def test_captures_that_say_when_they_began_come_first(files: Files) -> None:
+    _edit(files, 1, lambda document: document["captures"].append({"core:sample_start": 300, "core:frequency": 145.5e6}))
+    second = read_collection(COLLECTION, files, Limits()).receptions[1]
+    assert second.samples is not None
+    assert len(second.samples) == 300
+    assert second.receiver.clock_sigma_s is not None
+
+
+def test_changed_metadata_are_noted(files: Files) -> None:
+    """Metadata edited after the collection was made are used, and a note names them."""
+    _edit(files, 1, lambda document: document["global"].update({"core:author": "x"}))
+    observation = read_collection(COLLECTION, files, Limits())
+    assert any("was changed after its collection" in note for note in observation.notes)
+    assert observation.receptions[1].flaw is None
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda d: d["global"].pop("core:geolocation"), "no position"),
+        (lambda d: d["global"].update({"core:geolocation": {"type": "Point", "coordinates": [0, 0]}}), r"(0, 0)"),
+        (lambda d: d["captures"][0].pop("core:frequency"), "no core:frequency"),
+        (lambda d: d["captures"][0].update({"core:frequency": 1e9}), "listened at 1000000000 Hz"),
+        (lambda d: d["global"].pop("core:sample_rate"), "sample rate"),
+        (lambda d: d["global"].update({"core:datatype": "rf32_le"}), "real"),
+        (lambda d: d["global"].update({"core:num_channels": 2}), "several channels"),
+        (lambda d: d["global"].update({"core:trailing_bytes": 8}), "data end after 1023 samples"),
+        (lambda d: d["global"].update({"core:dataset": "../../other.iq"}), "in ../../other.iq, which is not beside it"),
+        (lambda d: d["global"].update({"core:offset": 4096}), "not a plain row"),
+        (lambda d: d["global"].update({"core:datatype": "cf64_le"}), "is it cf32_le?"),
+        (lambda d: d["annotations"][0].update({"core:sample_count": 5000}), "data end after 1024 samples"),
+        (lambda d: d.pop("captures"), "not SigMF"),
+        (lambda d: d["global"].update({"core:sample_rate": "fast"}), "not SigMF"),
+    ],
+)
+def test_a_recording_that_cannot_be_used_is_flagged(files: Files, change: Any, reason: str) -> None:
+    """The receiver gets the reason, and the others stay."""
+    _edit(files, 1, change)
+    first, flaw, last = _flaws(files)
+    assert (first, last) == (None, None)
+    assert flaw is not None
+    assert reason in flaw
+
+
+def test_data_shorter_than_stated_are_flagged(files: Files) -> None:
+    """A data file cut in half has fewer samples than its annotation and its digest say."""
+    name = _data_name(files, 2)
+    files[name] = files[name][: len(files[name]) // 2]
+    assert _flaws(files)[2] == "its data end after 512 samples where its metadata say 1024"
+
+
+def test_damaged_data_are_flagged(files: Files) -> None:
+    """One changed byte is found by the digest."""
+    name = _data_name(files, 0)
+    files[name] = files[name][:-1] + bytes([files[name][-1] ^ 1])
+    assert "SHA-512" in str(_flaws(files)[0])
+
+
+def test_missing_files_are_flagged(files: Files) -> None:
+    """A stream without metadata, and one without data, are named."""
+    del files[_data_name(files, 0)]
+    del files[sorted(name for name in files if name.endswith("-meta"))[1]]
+    first, second, third = _flaws(files)
+    assert first == "its data file is missing"
+    assert "is missing" in str(second)
+    assert third is None
+
+
+def test_samples_that_are_not_numbers_are_flagged(files: Files) -> None:
+    """NaN in the data of one receiver costs that receiver."""
+    name = _data_name(files, 1)
+    files[name] = np.full(2, np.nan, "<f4").tobytes() + files[name][8:]
+    digest = hashlib.sha512(files[name]).hexdigest()
+    _edit(files, 1, lambda document: document["global"].update({"core:sha512": digest}))
+    assert _flaws(files)[1] == "1 of its 1024 samples are not numbers"
+
+
+def test_a_recording_beyond_the_limit_is_flagged(files: Files) -> None:
+    """The limit of samples holds for each recording."""
+    observation = read_collection(COLLECTION, files, Limits(samples=1000))
+    assert all("more than the 1000 allowed" in str(reception.flaw) for reception in observation.receptions)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"{}", b'{"collection": 3}', b'{"collection": {"core:streams": 3}}', b"\xff"]
+)
+def test_what_is_no_collection_is_refused(content: bytes) -> None:
+    """The error names the file."""
+    with pytest.raises(InputError, match=r"^x\.sigmf-collection"):
+        read_collection("x.sigmf-collection", {"x.sigmf-collection": content}, Limits())
+
+
+def test_stream_names_lead_nowhere_else() -> None:
+    """A stream that points out of the session is a missing file, whatever lies there."""
+    collection = {
+        "collection": {"core:version": "1.2.6", "core:streams": [{"name": "../../etc/x"}, {"name": "/etc/y"}]}
+    }
+    with pytest.raises(InputError, match="no recording in it"):
+        read_collection("x.sigmf-collection", {"x.sigmf-collection": json.dumps(collection).encode()}, Limits())
+
+
+def test_integers_do_not_clip_silently(iq_session: Observation, tmp_path: Path) -> None:
+    """Samples beyond 1 are refused for integer types, and the error says what to do."""
+    loud = replace(iq_session.receptions[0], samples=np.full(100, 2, np.complex64))
+    with pytest.raises(InputError, match="write cf32_le"):
+        write_sigmf(replace(iq_session, receptions=(loud, loud)), tmp_path, Datatype.CI8)
+
+
+def test_a_session_is_not_overwritten(iq_session: Observation, tmp_path: Path) -> None:
+    """A second session of that name in the same folder is refused."""
+    write_sigmf(iq_session, tmp_path)
+    with pytest.raises(InputError, match="already there"):
+        write_sigmf(iq_session, tmp_path)
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data())
+def test_any_damage_gives_an_observation_or_one_error(kept_files: Files, data: st.DataObject) -> None:
+    """Files lost, cut or overwritten anywhere give an observation or InputError, never anything else."""
+    files = dict(kept_files)
+    for _ in range(data.draw(st.integers(1, 3))):
+        name = data.draw(st.sampled_from(sorted(files)))
+        content = bytearray(files[name])
+        if content:
+            place = data.draw(st.integers(0, len(content) - 1))
+            patch = data.draw(
+                st.binary(min_size=1, max_size=6) | st.sampled_from([b"1e999", b"-7", b"null", b"[", b'"'])
+            )
+            content[place : place + len(patch)] = patch
+        files[name] = bytes(content[: data.draw(st.integers(0, len(content)) | st.just(len(content)))])
+    with contextlib.suppress(InputError):
+        assert len(read_collection(COLLECTION, files, Limits()).receptions) <= 3
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.just(10**400) | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+_KEYS = {
+    "global": [
+        "core:datatype",
+        "core:sample_rate",
+        "core:geolocation",
+        "core:num_channels",
+        "core:offset",
+        "core:sha512",
+        "core:extensions",
+        "heimdall:receiver",
+        "heimdall:clock_sigma_s",
+        "heimdall:level_sigma_db",
+    ],
+    "captures": ["core:sample_start", "core:frequency", "core:datetime", "core:geolocation", "core:header_bytes"],
+    "annotations": ["core:sample_start", "core:sample_count", "core:freq_lower_edge", "core:freq_upper_edge"],
+}
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data(), value=_JSON)
+def test_any_value_under_any_key_is_survived(kept_files: Files, data: st.DataObject, value: Any) -> None:
+    """Arbitrary JSON in place of a known value, of a section, or as an unknown section gives an observation or InputError."""
+    files = dict(kept_files)
+    section = data.draw(st.sampled_from(["global", "captures", "annotations", "whole"]))
+
+    def change(document: dict[str, Any]) -> None:
+        if section == "whole":
+            document[data.draw(st.sampled_from(["global", "captures", "annotations", "other"]))] = value
+            return
+        segment = document[section] if section == "global" else document[section][0]
+        segment[data.draw(st.sampled_from(_KEYS[section]))] = value
+
+    _edit(files, data.draw(st.integers(0, 2)), change)
+    with contextlib.suppress(InputError):
+        assert len(read_collection(COLLECTION, files, Limits()).receptions) == 3
