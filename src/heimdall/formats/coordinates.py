@@ -12,6 +12,8 @@ from heimdall.observation import Place
 
 _DEGREE_M = 111_320.0
 """Length of a degree of the equator; a degree of latitude is at most 0.3 % longer."""
+COARSE_M = 50.0
+"""A place given less exactly than this is worth a word."""
 _LEAST_ROUNDING_M = 1.0
 _UNIFORM = 1 / math.sqrt(12)
 """Standard deviation of a value that is rounded to steps of 1."""
@@ -68,16 +70,19 @@ def rounding_sigma_m(*coordinates: str) -> float:
 
 
 def place_sigma_m(stated_m: float | None, latitude_deg: float, longitude_deg: float) -> float | None:
-    """How well a receiver's place is known: as stated, else by the decimals it is given with; None where it is exact.
+    """How well a receiver's place is known: as stated, and no better than the decimals it is given with; None where it is exact.
 
-    Below a metre a rounding does not matter to any clock.
+    Below a metre a rounding does not matter to any clock. 0 says that few decimals are all that there are.
     """
     if stated_m == 0:
         return None
-    if stated_m is not None or not (math.isfinite(latitude_deg) and math.isfinite(longitude_deg)):
+    if not (math.isfinite(latitude_deg) and math.isfinite(longitude_deg)) or (latitude_deg, longitude_deg) == (0, 0):
         return stated_m
     rounded_m = rounding_sigma_m(repr(latitude_deg), repr(longitude_deg))
-    return rounded_m if rounded_m > _LEAST_ROUNDING_M else None
+    if rounded_m <= _LEAST_ROUNDING_M:
+        return stated_m
+    # A sum would turn what is not a number, or negative, into a figure that passes.
+    return rounded_m if stated_m is None else max(stated_m, rounded_m) if stated_m > 0 else stated_m
 
 
 def read_place(text: str) -> WrittenPlace | None:

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from heimdall.errors import InputError
-from heimdall.formats.coordinates import place_sigma_m
+from heimdall.formats.coordinates import COARSE_M, place_sigma_m
 from heimdall.formats.readers.limits import Limits
 from heimdall.observation import Observation, Place, Receiver, Reception
 from heimdall.validation import vet
@@ -22,8 +22,6 @@ from heimdall.validation import vet
 _FAR_S = 1e3
 """Up to here a float holds an arrival time to a ten-thousandth of a nanosecond."""
 _MOST_S = Decimal(10) ** 11
-_COARSE_M = 50.0
-"""Among places that are given more exactly than this, one that is given less so was rounded by its owner."""
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -83,10 +81,10 @@ class _Table(_Row):
         Programs that write all places with few digits mean them exactly; one among others that is coarse was rounded.
         """
         given = [place_sigma_m(None, each.latitude_deg, each.longitude_deg) or 0.0 for each in self.measurements]
-        fine = bool(given) and median(given) < _COARSE_M
+        fine = bool(given) and median(given) < COARSE_M
         return [
             rounded_m
-            if each.position_sigma_m is None and fine and rounded_m > _COARSE_M
+            if each.position_sigma_m is None and fine and rounded_m > COARSE_M
             else each.position_sigma_m or None
             for each, rounded_m in zip(self.measurements, given, strict=True)
         ]
@@ -225,7 +223,7 @@ def _position_sigma(receiver: Receiver) -> dict[str, float]:
     """A place that is exact says so where its few digits would read as rounded."""
     if receiver.position_sigma_m is not None:
         return {"position_sigma_m": receiver.position_sigma_m}
-    coarse = (place_sigma_m(None, receiver.latitude_deg, receiver.longitude_deg) or 0.0) > _COARSE_M
+    coarse = (place_sigma_m(None, receiver.latitude_deg, receiver.longitude_deg) or 0.0) > COARSE_M
     return {"position_sigma_m": 0.0} if coarse else {}
 
 

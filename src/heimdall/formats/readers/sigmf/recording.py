@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sigmf.error import SigMFError
 from sigmf.sigmffile import dtype_info
 
-from heimdall.formats.coordinates import place_sigma_m
+from heimdall.formats.coordinates import COARSE_M, place_sigma_m
 from heimdall.formats.readers.limits import Limits
 from heimdall.formats.readers.sigmf.data import complex_samples
 from heimdall.formats.readers.sigmf.metadata import (
@@ -31,6 +31,7 @@ from heimdall.formats.readers.sigmf.metadata import (
     text,
     written_sigma_s,
 )
+from heimdall.formats.wording import length_text
 from heimdall.observation import Place
 
 _OTHER_TYPES = ("cf32_le", "ci16_le", "cf64_le", "ci8", "cu8", "cf32_be", "ci16_be", "cf64_be")
@@ -93,6 +94,7 @@ def parse_recording(name: str, document: dict[str, Any], data: bytes | None, lim
     frequency_hz = number(run.capture.get(sigmf.FREQUENCY_KEY))
     clock_sigma_s, clock_notes = _clock(name, about, run.capture)
     place = point(run.capture.get(sigmf.GEOLOCATION_KEY) or about.get(sigmf.GEOLOCATION_KEY))
+    position_sigma_m = _place_sigma_m(number(about.get(POSITION_KEY)), place)
     bandwidth_hz, edge_notes = _bandwidth_hz(name, document["annotations"], frequency_hz, rate_hz)
     return SigmfRecording(
         receiver=text(about.get(RECEIVER_KEY)) or name,
@@ -103,16 +105,23 @@ def parse_recording(name: str, document: dict[str, Any], data: bytes | None, lim
         start_rest_s=start_rest_s,
         clock_sigma_s=clock_sigma_s,
         level_sigma_db=number(about.get(LEVEL_KEY)),
-        position_sigma_m=_place_sigma_m(number(about.get(POSITION_KEY)), place),
+        position_sigma_m=position_sigma_m,
         sample_rate_hz=rate_hz,
         samples=samples,
         flaw=flaw,
-        notes=(*notes, *clock_notes, *edge_notes),
+        notes=(*notes, *clock_notes, *edge_notes, *_rounded(name, position_sigma_m, number(about.get(POSITION_KEY)))),
     )
 
 
 def _place_sigma_m(stated_m: float | None, place: Place | None) -> float | None:
     return stated_m if place is None else place_sigma_m(stated_m, place.latitude_deg, place.longitude_deg)
+
+
+def _rounded(name: str, sigma_m: float | None, stated_m: float | None) -> list[str]:
+    """A note where the decimals of a position, and not what is stated of it, say how well it is known."""
+    if sigma_m is None or sigma_m == stated_m or sigma_m <= COARSE_M:
+        return []
+    return [f"{name}: its position is rounded to about {length_text(sigma_m)} (one standard deviation)"]
 
 
 def _clock(name: str, about: Mapping[str, Any], capture: Mapping[str, Any]) -> tuple[float | None, list[str]]:
