@@ -17,6 +17,7 @@ from sigmf.error import SigMFError
 from sigmf.sigmffile import dtype_info
 
 from heimdall.formats.coordinates import COARSE_M, place_sigma_m
+from heimdall.formats.readers.clipping import clipping_note
 from heimdall.formats.readers.limits import Limits
 from heimdall.formats.readers.sigmf.data import complex_samples
 from heimdall.formats.readers.sigmf.metadata import (
@@ -88,6 +89,8 @@ def parse_recording(name: str, document: dict[str, Any], data: bytes | None, lim
         stored = _stored(document, data, limits)
         run, notes = _longest_run(name, document["captures"], len(stored), rate_hz)
         samples = stored[run.first : run.last]
+        if _layout(document)["is_fixedpoint"]:
+            notes = [*notes, *clipping_note(name, samples)]
     except UnreadableRecordingError as error:
         flaw = str(error)
     start_utc, start_rest_s = parse_utc(run.capture.get(sigmf.DATETIME_KEY))
