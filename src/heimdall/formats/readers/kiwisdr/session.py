@@ -98,8 +98,8 @@ def _take(title: _Title, files: Files) -> Take:
     except BrokenRecordingError as error:
         return Take(title.path, title.station, title.named_utc, flaw=str(error))
     missing = recording.missing_bytes
-    notes = (f"{title.path} ends {missing} bytes early; what is there is used",) if missing else ()
-    notes += clipping_note(title.station, recording.samples)
+    ends_early = (f"{title.path} ends {missing} bytes early; what is there is used",) if missing else ()
+    notes = (*ends_early, *clipping_note(title.station, recording.samples))
     return Take(title.path, title.station, title.named_utc, _heard(recording, title.named_utc), notes=notes)
 
 
