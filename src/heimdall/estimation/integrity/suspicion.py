@@ -74,7 +74,7 @@ def _misplaced(
         receiver, others = _with_others(collected, sound, index)
         for correction in back_among(receiver, others):
             if _gain(collected, index, correction, model, model_of) > 0:
-                why = f"it is far from all others, and with {correction.words} everything fits: correct its position"
+                why = f"it is far from all others, and {correction.words} everything fits: correct its position"
                 return Suspicion(index, _advice(receiver.name, why))
     return None
 
@@ -105,7 +105,7 @@ def _suspicion(
     best = max(gains, key=lambda each: gains[each], default=None)
     freest = max(fault.time, fault.level, fault.both)
     if best is not None and gains[best] > max(freest - _AS_GOOD, 0.0):
-        why = f"with {best.words} everything fits: correct its position"
+        why = f"{best.words} everything fits: correct its position"
     else:
         why = _why(collected.evidence, model, first, fault, place_m, coarseness(receiver))
     rival = ""
