@@ -44,7 +44,7 @@ def test_own_transmitters_go_before_shipped_ones_of_their_name(tmp_path: Path) -
         ("a.csv", "name,lat\nx,1\n", "column 'lat' is unknown"),
         ("a.geojson", '{"type": "FeatureCollection"}', "no GeoJSON"),
         ("a.geojson", '{"features": [{"geometry": null}]}', "feature 1: a Point"),
-        ("a.json", "[", "no list of transmitters"),
+        ("a.json", "[", "not a list of transmitters"),
         ("a.txt", "", "are read and written as"),
     ],
 )

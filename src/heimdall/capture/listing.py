@@ -100,7 +100,7 @@ def parse_network(text: str) -> Network:
     try:
         return ipaddress.ip_network(text.strip(), strict=False)
     except ValueError:
-        raise InputError(f"{text!r} is no network: write 127.0.0.0/8 or fd00::/8") from None
+        raise InputError(f"{text!r} is not a network: write 127.0.0.0/8 or fd00::/8") from None
 
 
 def default_path() -> Path:
@@ -120,7 +120,7 @@ def load(path: Path) -> ReceiverList:
     try:
         return ReceiverList.model_validate_json(content)
     except ValidationError as error:
-        raise InputError(f"{path} is no list of receivers: {complaint(error)}") from None
+        raise InputError(f"{path} is not a list of receivers: {complaint(error)}") from None
 
 
 def save(path: Path, listed: ReceiverList) -> None:

@@ -17,5 +17,5 @@ def hertz(text: str) -> float:
     except ValueError:
         value = 0.0
     if not 0 < value < 1e12:
-        raise InputError(f"{text!r} is no frequency: write 77500, 77.5k or 433.92M")
+        raise InputError(f"{text!r} is not a frequency: write 77500, 77.5k or 433.92M")
     return value

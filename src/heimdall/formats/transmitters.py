@@ -97,7 +97,7 @@ def _content(path: Path) -> bytes:
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
     if len(content) > _MOST_BYTES:
-        raise InputError(f"{path} is no list of transmitters: it is larger than {_MOST_BYTES >> 20} MiB")
+        raise InputError(f"{path} is not a list of transmitters: it is larger than {_MOST_BYTES >> 20} MiB")
     return content
 
 
@@ -113,7 +113,7 @@ def _parsed(name: str, content: bytes) -> tuple[KnownTransmitter, ...]:
     try:
         return _unique(name, TransmitterList.model_validate_json(content).transmitters)
     except ValidationError as error:
-        raise InputError(f"{name} is no list of transmitters: {complaint(error)}") from None
+        raise InputError(f"{name} is not a list of transmitters: {complaint(error)}") from None
 
 
 def _unique(name: str, transmitters: tuple[KnownTransmitter, ...]) -> tuple[KnownTransmitter, ...]:

@@ -21,7 +21,7 @@ class Trouble(StrEnum):
     TIME_LIMIT = "time-limit"
     REDIRECT = "redirect"
     PAGE = "page"
-    """Its address holds a page that is no receiver's."""
+    """Its address holds a page of something else than a receiver."""
     SILENT = "silent"
     SLOW = "slow"
     """Two seconds pass before it answers anything."""
@@ -45,5 +45,5 @@ def parse_trouble(text: str) -> tuple[str, Trouble]:
     """`NAME=TROUBLE`."""
     name, _, trouble = text.partition("=")
     if not name or trouble not in list(Trouble):
-        raise InputError(f"{text!r} is no fault: write NAME=FAULT with one of {', '.join(Trouble)}")
+        raise InputError(f"{text!r} is not a fault: write NAME=FAULT with one of {', '.join(Trouble)}")
     return name, Trouble(trouble)

@@ -39,7 +39,7 @@ def read_place(text: str, coarsest_m: float = _COARSEST_M) -> Place | None:
         return None
     place = _from_degrees(text) or _from_utm(text) or _from_mgrs(text, coarsest_m) or _from_other(text, coarsest_m)
     if place is None:
-        raise InputError(f"{text.strip()!r} is no place: write latitude, longitude in degrees, such as {EXAMPLES}")
+        raise InputError(f"{text.strip()!r} is not a place: write latitude, longitude in degrees, such as {EXAMPLES}")
     if not (abs(place.latitude_deg) <= 90 and abs(place.longitude_deg) <= 180):
         raise InputError(
             f"{text.strip()} is not on the globe: latitude comes first, -90 to 90, then longitude, -180 to 180"
@@ -97,7 +97,7 @@ def _from_utm(text: str) -> Place | None:
         latitude_deg, longitude_deg = map(float, utm.to_latlon(float(found[3]), float(found[4]), zone, band))
         bands = {utm.latitude_to_zone_letter(latitude_deg + rounding) for rounding in (-_ROUNDING_DEG, _ROUNDING_DEG)}
     except (utm.OutOfRangeError, ValueError) as error:
-        raise InputError(f"{text.strip()} is no place in UTM: {error}") from error
+        raise InputError(f"{text.strip()} is not a place in UTM: {error}") from error
     if band not in bands:
         raise InputError(f"{text.strip()} does not lie in band {band}: write zone and latitude band, such as 32U")
     return Place(latitude_deg, longitude_deg)

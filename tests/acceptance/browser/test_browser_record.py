@@ -159,7 +159,7 @@ def test_measuring_and_searching_on_the_map(open_page, served, shoot):
         page.wait_for_selector(f".measure-label >> text={shown}")
     page.fill("[aria-label='Go to a place']", "nowhere")
     page.keyboard.press("Enter")
-    page.wait_for_selector(".complaint >> text=is no place")
+    page.wait_for_selector(".complaint >> text=is not a place")
     page.click(".complaint button")
     page.get_by_text("Measure", exact=True).click()
     box = page.locator(".fix-map").bounding_box()

@@ -102,7 +102,7 @@ def test_a_server_that_comes_late_has_every_model_every_training_and_the_champio
     (run / "recipe.json").write_text(json.dumps({"name": "quick", "seed": 7}))
     (run / "tracking.json").write_text(json.dumps({"run_id": None, "untold": "FINISHED"}))
     add(store, "one")
-    with pytest.raises(Degraded, match="told to it later"):
+    with pytest.raises(Degraded, match="sent to it later"):
         MlflowSync(away, store).check()
 
     assert mirror(settings, store) == "1 models of heimdall, champion is version 1; told of 1 trainings"

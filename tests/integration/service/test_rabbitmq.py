@@ -65,7 +65,7 @@ def wait_until_started(log: Path, server: subprocess.Popen[bytes]) -> None:
 
 @pytest.mark.slow
 def test_on_rabbitmq_the_bell_is_heard_ping_is_answered_and_the_worker_is_ready(rabbitmq_url, tmp_path):
-    # So slow a look at the database by itself that only the bell can be the reason for a job's start.
+    # So slow a look at the database by itself that only the notification can be the reason for a job's start.
     site = Site(tmp_path / "home", broker_url=rabbitmq_url, poll_s=4.0, lease_s=30.0)
     try:
         worker = site.start_worker()

@@ -44,7 +44,7 @@ def test_without_a_file_the_list_is_empty(tmp_path: Path) -> None:
 def test_a_file_that_is_no_list_is_refused_in_one_line(tmp_path: Path, content: str) -> None:
     path = tmp_path / "list.json"
     path.write_text(content)
-    with pytest.raises(InputError, match="no list of receivers"):
+    with pytest.raises(InputError, match="not a list of receivers"):
         load(path)
 
 

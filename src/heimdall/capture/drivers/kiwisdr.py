@@ -118,7 +118,7 @@ class KiwiStream:
         try:
             frame = parse_sound(message)
         except NotKiwiError as error:
-            raise CaptureError(Fault.NO_RECEIVER, f"it sends {error}: it is no KiwiSDR") from None
+            raise CaptureError(Fault.NO_RECEIVER, f"it sends {error}: it is not a KiwiSDR") from None
         lost = self._sequence is not None and frame.sequence != (self._sequence + 1) & 0xFFFF_FFFF
         self._sequence = frame.sequence
         return Block(
@@ -246,7 +246,7 @@ def _gps_utc_ns(frame: SoundFrame, host_utc_ns: int) -> int | None:
 def _rate_hz(text: str) -> float:
     rate_hz = float(text)
     if not 1000 <= rate_hz <= 100_000:
-        raise CaptureError(Fault.NO_RECEIVER, f"it states a sample rate of {text[:20]} Hz: it is no KiwiSDR")
+        raise CaptureError(Fault.NO_RECEIVER, f"it states a sample rate of {text[:20]} Hz: it is not a KiwiSDR")
     return rate_hz
 
 

@@ -72,7 +72,7 @@ def parse_address(text: str) -> Address:
 
 def _web_address(text: str, scheme: str, rest: str) -> Address:
     if scheme not in _SCHEMES:
-        raise _wrong(text, f"{scheme}:// is no kind of receiver")
+        raise _wrong(text, f"{scheme}:// is not a kind of receiver")
     try:
         parts = urlsplit(f"//{rest}")
         host, port = parts.hostname or "", parts.port
@@ -97,4 +97,4 @@ def _needed(text: str, path: str) -> str:
 
 
 def _wrong(text: str, why: str) -> InputError:
-    return InputError(f"{text[:200]!r} is no address of a receiver ({why}); write {_EXAMPLES}")
+    return InputError(f"{text[:200]!r} is not the address of a receiver ({why}); write {_EXAMPLES}")

@@ -72,7 +72,7 @@ async def _faults(address: Address, access: Access, most_s: float | None) -> Asy
         ) from None
     except h11.RemoteProtocolError:
         raise CaptureError(
-            Fault.NO_RECEIVER, f"{address.authority} answers, but not by HTTP: it is no receiver"
+            Fault.NO_RECEIVER, f"{address.authority} answers, but not by HTTP: it is not a receiver"
         ) from None
 
 

@@ -82,7 +82,9 @@ def _handshake_fault(error: BaseException, address: Address, access: Access) -> 
     if isinstance(error, OSError):
         return CaptureError(Fault.DROPPED, f"it breaks off the connection ({error.strerror or error})")
     if isinstance(error, InvalidHandshake | WebSocketException | ValueError):
-        return CaptureError(Fault.NO_RECEIVER, f"{address.authority} answers, but gives no stream: it is no receiver")
+        return CaptureError(
+            Fault.NO_RECEIVER, f"{address.authority} answers, but gives no stream: it is not a receiver"
+        )
     return error
 
 

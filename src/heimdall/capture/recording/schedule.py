@@ -53,7 +53,7 @@ def parse_cron(line: str) -> Cron:
     """Numbers, lists, ranges and steps; raises InputError that names the field that is wrong."""
     words = line.split()
     if len(words) != len(_FIELDS):
-        raise InputError(f"{line!r} is no cron line: five fields are needed, as '*/10 6-18 * * *' (UTC)")
+        raise InputError(f"{line!r} is not a cron line: five fields are needed, as '*/10 6-18 * * *' (UTC)")
     values = [_values(word, *field) for word, field in zip(words, _FIELDS, strict=True)]
     minute, hour, day, month, weekday = values
     either = words[2][0] != "*" and words[4][0] != "*"
@@ -80,5 +80,5 @@ def parse_duration_s(text: str) -> float:
     match = _DURATION.fullmatch(text.strip().lower())
     seconds = float(match[1]) * _UNITS_S[match[2]] if match else 0.0
     if not 0 < seconds <= 366 * 86_400:
-        raise InputError(f"{text!r} is no duration: write 90s, 10m or 2h")
+        raise InputError(f"{text!r} is not a duration: write 90s, 10m or 2h")
     return seconds

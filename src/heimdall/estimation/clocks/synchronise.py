@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from heimdall.errors import InputError
 from heimdall.estimation.clocks.clock_path import path_to
-from heimdall.estimation.clocks.clock_reference import LEAST_SNR, MOST_OFFSET_S, channel_in, find_clocks
+from heimdall.estimation.clocks.clock_reference import MOST_OFFSET_S, channel_in, find_clocks
 from heimdall.estimation.clocks.clock_report import Clock, Clocks
+from heimdall.estimation.clocks.reference_hearing import LEAST_SNR
 from heimdall.evidence.iq.carrier import shifted
 from heimdall.evidence.iq.reference_channel import Stream
 from heimdall.evidence.iq.reference_track import signal_to_noise

@@ -83,9 +83,9 @@ class MlflowSync(threading.Thread):
         try:
             _check_reachable(self._settings.mlflow_address)
         except HeimdallError as error:
-            raise Degraded(f"{error}; models and figures are told to it later") from error
+            raise Degraded(f"{error}; models and figures are sent to it later") from error
         if self._failed:
-            raise Degraded(f"models and figures are told to it later: {self.said}")
+            raise Degraded(f"models and figures are sent to it later: {self.said}")
         return self.said
 
     def _seen(self) -> Seen | None:

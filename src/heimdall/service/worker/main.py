@@ -1,4 +1,4 @@
-"""`heimdall worker`: Celery to hear the bell and answer `inspect ping`, the supervisor to do the work, and a health server.
+"""`heimdall worker`: Celery to hear notifications and answer `inspect ping`, the supervisor to do the work, and a health server.
 
 One process with three parts that do not wait for each other.
 """

@@ -162,7 +162,7 @@ _BOUND_HELP = (
     "The Cramér-Rao bound: no estimator whose errors average out can do better, on average, with these receivers, clocks and "
     "signal. An error of one to two times the bound is as good as it gets."
 )
-_REGION_HELP = "Of 100 such regions, 95 hold the transmitter, if receivers and propagation are what they are taken for."
+_REGION_HELP = "Of 100 such regions, 95 hold the transmitter, if receivers and propagation are as assumed."
 
 
 def figures_of(

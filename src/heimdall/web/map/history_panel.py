@@ -36,7 +36,7 @@ class HistoryPanel:
         self._latest = Latest()
 
     async def build(self) -> None:
-        with panel("History", hint="fixes of what was recorded"):
+        with panel("History", hint="fixes of all recordings"):
             with ui.element("div").classes("tools"):
                 self._span = ui.select(SPANS_S, value="86400", label="Time", on_change=self.look)
                 self._low = ui.input("From, in Hz")

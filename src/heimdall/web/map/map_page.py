@@ -102,7 +102,9 @@ class MapPage:
         )
         self._method.props("dense outlined options-dense").classes("narrow").on_value_change(self._method_chosen)
         evidence = ui.switch("Evidence", value=True, on_change=lambda event: self._map.show_evidence(bool(event.value)))
-        evidence.tooltip("How likely each place is by what the receivers heard; the darkest is the likeliest in view")
+        evidence.tooltip(
+            "How likely each place is, given what the receivers heard; the darkest is the likeliest in view"
+        )
         self._corrections = ui.switch("Corrections", value=self._choice.corrected, on_change=self._corrections_chosen)
         self._corrections.tooltip("Take off what calibration found of the receivers").set_visibility(False)
         for what, hint in (("all", "Show everything"), ("region", "Show the region")):

@@ -21,11 +21,9 @@ def ask_change(visit: Visit, before: OnlineView, save: Callable[[OnlineChange], 
     title = f"Edit {before.name}"
     with dialog_named(title) as dialog, ui.card().classes("ask"):
         ui.label(title).classes("title")
-        place = _input("Latitude, longitude, height in m; empty: as it says itself", _own_place(before))
+        place = _input("Latitude, longitude, height in m; empty: as the receiver states", _own_place(before))
         password = _input("New password" if before.has_password else "Password, if it asks for one", "")
-        gain = _input(
-            "Gain in dB; empty: as its driver chooses", "" if before.gain_db is None else repr(before.gain_db)
-        )
+        gain = _input("Gain in dB; empty: chosen by its driver", "" if before.gain_db is None else repr(before.gain_db))
         ppm = _input("Error of its oscillator in ppm", repr(before.ppm))
         note = _input("Note", before.note)
 

@@ -28,7 +28,7 @@ class OnlinePanel:
         with panel("Add by address"):
             with ui.element("div").classes("form"):
                 self._address = self._input("Address, such as kiwi://host:8073")
-                self._name = self._input("Name; empty: as it calls itself")
+                self._name = self._input("Name; empty: what the receiver calls itself")
                 with ui.element("details"):
                     with ui.element("summary"):
                         ui.label("Place and password")

@@ -182,7 +182,7 @@ def error_chart(metrics: list[dict[str, Any]]) -> str:
         Curve("", [(row["step"], 1.0) for row in metrics if "validation_ratio" in row], "rule"),
     ]
     return line_chart(
-        "Median error by step, in parts of the likelihood's", curves, "step", "median error / likelihood's"
+        "Median error by step, relative to the likelihood's", curves, "step", "median error / likelihood's"
     )
 
 

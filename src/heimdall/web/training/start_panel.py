@@ -33,7 +33,7 @@ RECIPES = {
 _SCENARIOS = {name: name for name in SCENARIO_SUMMARIES}
 _KINDS = {"train": "Train", "fine-tune": "Fine-tune", "evaluate": "Evaluate"}
 _DEVICES = {
-    "": "as the worker is set",
+    "": "as the worker is configured",
     "auto": "GPU if usable",
     "gpu": "GPU, else the CPU with a warning",
     "cpu": "CPU",
@@ -157,7 +157,7 @@ def read_changes(text: str) -> dict[str, Any]:
     for part in text.replace(",", " ").split():
         key, equals, value = part.partition("=")
         if not equals or not key:
-            raise InputError(f"{part!r} is no change of the recipe: write field=value, such as steps=100")
+            raise InputError(f"{part!r} is not a change of the recipe: write field=value, such as steps=100")
         try:
             changes[key] = json.loads(value)
         except ValueError:

@@ -64,7 +64,7 @@ def test_name_and_address_are_taken_once_and_a_position_is_whole(store, allowing
         online.add(store, allowing, kiwi(closed_port + 1, unchecked=True, name="a"), "op")
     with pytest.raises(ValidationError, match="a position needs"):
         kiwi(1, latitude_deg=1.0)
-    with pytest.raises(InputError, match="is no address of a receiver"):
+    with pytest.raises(InputError, match="is not the address of a receiver"):
         online.add(store, allowing, OnlineFields(address="ftp://x"), "op")
     with pytest.raises(InputError, match="hardware of one computer"):
         online.add(store, allowing, OnlineFields(address="soapy:driver=rtlsdr"), "op")

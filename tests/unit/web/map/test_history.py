@@ -21,7 +21,7 @@ def test_empty_fields_limit_nothing_and_others_do() -> None:
     assert (some.since_unix_s, some.low_hz, some.high_hz) == (1e9 - 3600, 70e3, 80e3)
 
 
-@pytest.mark.parametrize(("low", "high", "said"), [("80k", "70k", "is above"), ("x", "", "no frequency")])
+@pytest.mark.parametrize(("low", "high", "said"), [("80k", "70k", "is above"), ("x", "", "not a frequency")])
 def test_what_is_no_band_is_said(low: str, high: str, said: str) -> None:
     with pytest.raises(InputError, match=said):
         wanted_of("", low, high, 0.0)
