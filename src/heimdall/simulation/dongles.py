@@ -20,6 +20,9 @@ from heimdall.simulation.scene import SceneBatch
 from heimdall.transmitter import Kind, KnownTransmitter
 
 OSCILLATOR_PPM = 2.0
+WANDER = 2e-9
+"""Standard deviation of what an oscillator's frequency has moved by when it is heard again: some times what data sheets of
+temperature-compensated ones give for a second."""
 _RATE_HZ = 2.4e6
 """The most that dongles give without loss."""
 
@@ -56,6 +59,27 @@ def pair(scenario: Scenario, seed: int, index: int) -> tuple[SceneBatch, SceneBa
     heard = batch_of(cast, record(cast, chance))
     generator.set_state(state)
     return heard, batch_of(by_gps, record(by_gps, chance))
+
+
+def apart(scenario: Scenario, seed: int, index: int, gap_s: float) -> tuple[SceneBatch, SceneBatch, SceneBatch]:
+    """Scene `index` without its reference; what the same dongles, their clocks running on, had recorded of the reference `gap_s`
+    before; and the scene as they would record it by GPS."""
+    generator = stream(seed, index, "dongles")
+    chance = Chance(generator, "cpu")
+    cast = draw_cast(scenario, 1, chance)
+    error = cast.receivers.sample_rate_error + WANDER * chance.normal(*cast.layout.present.shape)
+    gone = replace(cast.clocks, offset_s=cast.clocks.offset_s + (error * gap_s).double())
+    before = batch_of(cast, record(cast, chance))
+    state = generator.get_state()
+    later = replace(cast, clocks=gone, reference=None)
+    heard = batch_of(later, record(later, chance))
+    scenes, receivers = cast.layout.present.shape
+    clocks = draw_clocks(_only("30 ns"), scenes, receivers, chance)
+    still = torch.zeros_like(cast.receivers.sample_rate_error)
+    true = replace(cast.receivers, sample_rate_error=still, carrier_offset_hz=still)
+    by_gps = replace(cast, clocks=clocks, receivers=true, reference=None)
+    generator.set_state(state)
+    return heard, before, batch_of(by_gps, record(by_gps, chance))
 
 
 def station(batch: SceneBatch, index: int) -> KnownTransmitter:

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from heimdall.service.api.methods import add_catch_all
 from heimdall.service.api.parts import Parts
 from heimdall.service.auth import is_loopback
+from heimdall.web.downloads import download_routes
 from heimdall.web.map import map_page
 from heimdall.web.map.tile_file import tile_routes
 from heimdall.web.models import models_page
@@ -51,6 +52,7 @@ def install(app: FastAPI) -> None:
     parts: Parts = app.state.parts
     entry = Entry(parts)
     app.include_router(entry.routes(), include_in_schema=False)
+    app.include_router(download_routes(entry), include_in_schema=False)
     add_catch_all(app)
     for module in (map_page, record_page, training_page, models_page, receivers_page, system_page):
         module.register(entry)

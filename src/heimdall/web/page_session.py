@@ -51,6 +51,11 @@ class Visit:
         """`go` is told the query of the address that the browser's Back and Forward lead to; see static/theme.js."""
         ui.on("went", lambda event: go(str(event.args)))
 
+    def take_away(self, address: str) -> None:
+        """Let the browser load a file of ours; also where the element that asked is no longer on the page."""
+        with self._client:
+            ui.download.from_url(address)
+
     def complain(self, message: str) -> None:
         """Say what went wrong, until it is closed; also where the element that asked is no longer on the page."""
         with self._client:

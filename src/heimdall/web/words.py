@@ -39,6 +39,10 @@ def duration_text(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h" if seconds < 129_600 else f"{seconds / 86_400:.1f} days"
 
 
+def time_text(unix_s: float) -> str:
+    return f"{datetime.fromtimestamp(unix_s, UTC):%Y-%m-%d %H:%M} UTC"
+
+
 def ago_text(unix_s: float, now: datetime | None = None) -> str:
     seconds = ((now or datetime.now(UTC)) - datetime.fromtimestamp(unix_s, UTC)).total_seconds()
     return "now" if seconds < 2 else f"{duration_text(seconds)} ago"

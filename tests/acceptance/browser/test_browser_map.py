@@ -162,16 +162,6 @@ def test_all_fixes_of_a_session_are_on_one_map_and_back_goes_back(open_page, sev
     assert page.url == one
 
 
-def test_another_browser_learns_of_an_upload_and_finds_it_by_name(open_page, measurements_file, several):
-    first, second = open_page(), open_page()
-    second.wait_for_selector(".list .row, .list .empty")
-    before = second.locator(".list .row").count()
-    upload(first, [str(measurements_file)])
-    second.wait_for_function(f"document.querySelectorAll('.list .row').length > {before}")
-    second.fill("[aria-label='Search sessions']", "no such name")
-    second.wait_for_selector("text=None found")
-
-
 def test_the_world_lies_below_and_places_are_copied(open_page, measurements_file):
     """Land is not the colour of the sea, cities are named, and the evidence shows bands in the overview."""
     page = open_page()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -179,6 +181,64 @@ def test_a_watch_finds_each_transmission_once_although_its_worker_is_killed(air:
     assert len({start_s // 45 for start_s in starts_s}) == 3
     for fix in fixes:
         assert (fix["latitude_deg"], fix["longitude_deg"]) == pytest.approx((50.0, 9.0), abs=0.1)
+
+
+@pytest.mark.slow
+def test_ten_minutes_of_watching_find_each_transmission_once_and_keep_their_memory(air: Site) -> None:
+    """Two and a half times as fast; the worker is killed twice. What is sent while none is there is missed, and no more."""
+    period_s, most = 45.0, 13
+    stage = make_stage(4, keying_s=(15.0, 30.0), began_s=time.time() + 60)
+    request = {
+        "kind": "watch",
+        "frequency_hz": 77_500,
+        "bandwidth_hz": 5_000,
+        "seconds": 5,
+        "squelch": {},
+        "most": most,
+    }
+    with playing(stage, 4, 2.5) as played, served(air) as client:
+        add(client, played)
+        job = start(client, request)
+        worker = air.start_worker()
+        for count in (3, 7):
+            until(lambda count=count: client.get(f"jobs/{job}").json()["progress"]["step"] == count, 180)
+            worker.kill()
+            worker.wait()
+            worker = air.start_worker()
+        until(lambda: client.get(f"jobs/{job}").json()["progress"]["step"] == 9, 180)
+        before_bytes = _resident_bytes(worker.pid)
+        until(lambda: client.get(f"jobs/{job}").json()["progress"]["step"] == most - 1, 180)
+        grown = _resident_bytes(worker.pid) / before_bytes
+        ended = until(lambda: (found := client.get(f"jobs/{job}").json())["finished_utc"] and found, 180)
+        until(lambda: all(each["fix_state"] != "waiting" for each in client.get("sessions").json()["sessions"]), 180)
+        fixes = client.get("fixes").json()["fixes"]
+        sessions = client.get("sessions").json()["sessions"]
+    assert (ended["state"], ended["attempts"]) == ("succeeded", 3), ended["error"]
+    assert len(sessions) == len(fixes) == most
+    starts_s = sorted(_unix_s(fix["at_utc"]) - stage.began_s for fix in fixes)
+    assert all(start_s % period_s < 15 for start_s in starts_s), starts_s
+    sent = [int(start_s // period_s) for start_s in starts_s]
+    assert len(set(sent)) == most, sent
+    gaps = [later - earlier - 1 for earlier, later in itertools.pairwise(sent)]
+    print(f"transmissions {sent}, missed {sum(gaps)}, memory times {grown:.3f}")
+    assert all(gap == 0 for index, gap in enumerate(gaps) if index not in (2, 6)), sent
+    assert grown < 1.1
+
+
+def _resident_bytes(pid: int) -> int:
+    """Of a process and all that it started."""
+    parents = {}
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            parents[int(status.parent.name)] = int(status.read_text().rpartition(")")[2].split()[1])
+    family = {pid}
+    while grown := {child for child, parent in parents.items() if parent in family} - family:
+        family |= grown
+    total = 0
+    for each in family:
+        with suppress(OSError):
+            total += int(Path(f"/proc/{each}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return total
 
 
 def _unix_s(text: str) -> float:

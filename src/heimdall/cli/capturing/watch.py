@@ -23,6 +23,19 @@ if TYPE_CHECKING:
     from heimdall.capture.watching.inbox import Inbox
     from heimdall.capture.watching.watch import Watch
 
+SecondsOption = Annotated[float, typer.Option(min=1, max=3600, help="Length of each recording.")]
+EveryOption = Annotated[str | None, typer.Option(help="Record so often: 90s, 10m, 2h.")]
+CronOption = Annotated[str | None, typer.Option(help="Record by a cron line, in UTC: '*/10 6-18 * * *'.")]
+SquelchOption = Annotated[bool, typer.Option("--squelch", help="Record when the signal is there.")]
+OpenOption = Annotated[float, typer.Option(min=1, help="Squelch: a signal so far above the noise counts.")]
+CloseOption = Annotated[float, typer.Option(min=0.5, help="Squelch: below this it is over.")]
+LevelOption = Annotated[float | None, typer.Option(help="Squelch: opens at this level in dBm, not above the noise.")]
+LeastOption = Annotated[float, typer.Option(min=0, help="Squelch: seconds that a signal has to last.")]
+CoolDownOption = Annotated[float, typer.Option(min=0, help="Squelch: seconds of rest after a signal's end.")]
+SentinelOption = Annotated[str | None, typer.Option(help="Squelch: receivers that listen, with commas between.")]
+MostOption = Annotated[int | None, typer.Option(min=1, help="End after so many recordings.")]
+UntilOption = Annotated[str | None, typer.Option(help="No recording begins after this, as 2030-01-31T18:00Z.")]
+
 
 @app.command()
 def watch(
@@ -31,27 +44,25 @@ def watch(
     ] = None,
     frequency: Annotated[str | None, typer.Option(help="Centre of the channel in Hz, with k, M or G: 77.5k.")] = None,
     bandwidth: BandwidthOption = "10k",
-    seconds: Annotated[float, typer.Option(min=1, max=3600, help="Length of each recording.")] = 30.0,
+    seconds: SecondsOption = 30.0,
     receivers: ReceiversOption = None,
-    every: Annotated[str | None, typer.Option(help="Record so often: 90s, 10m, 2h.")] = None,
-    cron: Annotated[str | None, typer.Option(help="Record by a cron line, in UTC: '*/10 6-18 * * *'.")] = None,
-    squelch: Annotated[bool, typer.Option("--squelch", help="Record when the signal is there.")] = False,
-    open_db: Annotated[float, typer.Option(min=1, help="Squelch: a signal so far above the noise counts.")] = 10.0,
-    close_db: Annotated[float, typer.Option(min=0.5, help="Squelch: below this it is over.")] = 6.0,
-    level: Annotated[
-        float | None, typer.Option(help="Squelch: opens at this level in dBm, not above the noise.")
-    ] = None,
-    least: Annotated[float, typer.Option(min=0, help="Squelch: seconds that a signal has to last.")] = 1.0,
-    cool_down: Annotated[float, typer.Option(min=0, help="Squelch: seconds of rest after a signal's end.")] = 5.0,
-    sentinel: Annotated[str | None, typer.Option(help="Squelch: receivers that listen, with commas between.")] = None,
+    every: EveryOption = None,
+    cron: CronOption = None,
+    squelch: SquelchOption = False,
+    open_db: OpenOption = 10.0,
+    close_db: CloseOption = 6.0,
+    level: LevelOption = None,
+    least: LeastOption = 1.0,
+    cool_down: CoolDownOption = 5.0,
+    sentinel: SentinelOption = None,
     inbox: Annotated[
         Path | None, typer.Option("--input", help="Record nothing: locate what another recorder puts into this folder.")
     ] = None,
     settle: Annotated[
         float, typer.Option(min=0.1, help="Input: files unchanged for so many seconds are complete.")
     ] = 10.0,
-    most: Annotated[int | None, typer.Option(min=1, help="End after so many recordings.")] = None,
-    until: Annotated[str | None, typer.Option(help="No recording begins after this, as 2030-01-31T18:00Z.")] = None,
+    most: MostOption = None,
+    until: UntilOption = None,
     file: FileOption = None,
     run_dir: RunDirOption = None,
     json: JsonOption = False,

@@ -13,13 +13,19 @@ from pathlib import Path
 from shutil import copyfileobj
 from tempfile import TemporaryFile
 from textwrap import indent
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Self, TypeAlias
 
 import typer
 from rich.table import Table
 
 from heimdall.cli.app import app
-from heimdall.cli.locating.receivers_synchronise import ReferenceOption, by_reference
+from heimdall.cli.locating.receivers_synchronise import (
+    AUTO,
+    ReferenceOption,
+    ReferenceSessionOption,
+    by_reference,
+    one_session,
+)
 from heimdall.cli.locating.transmitters import TransmittersOption
 from heimdall.cli.output import JobsOption, JsonOption, OnOption, console, progress
 from heimdall.cli.values import place_of
@@ -67,6 +73,7 @@ def locate(
         typer.Option(help="Receivers' delays and level biases, as `heimdall receivers calibrate` writes them."),
     ] = None,
     reference: ReferenceOption = None,
+    reference_session: ReferenceSessionOption = None,
     transmitters: TransmittersOption = None,
     output: Annotated[Path | None, typer.Option(help="Also write .geojson, .kml, .cot, .html or .png.")] = None,
     jobs: JobsOption = None,
@@ -83,11 +90,13 @@ def locate(
     from heimdall.cli.locating.receivers_calibrate import read
 
     way = _Way(method, model, output is not None and output.suffix.lower() in _WITH_MAPS, read(corrections))
-    known = _Known(None if truth is None else _truth(truth, transmitters), bandwidth, reference, transmitters)
-    told = _Told(json, output, _transmitters(transmitters))
-    for chunk, results in _located(paths, known, way, jobs, on, quiet=json):
-        told.add(chunk, results)
-    told.conclude()
+    source = None if reference_session is None else one_session(reference_session)
+    named = reference if source is None else reference or AUTO
+    known = _Known(None if truth is None else _truth(truth, transmitters), bandwidth, named, source, transmitters)
+    with _Told(json, output, _transmitters(transmitters)) as told:
+        for chunk, results in _located(paths, known, way, jobs, on, quiet=json):
+            told.add(chunk, results)
+        told.conclude()
 
 
 def _truth(text: str, transmitters: Path | None) -> Place:
@@ -113,6 +122,8 @@ class _Known:
     bandwidth_hz: float | None
     reference: str | None = None
     """Whose signal sets the clocks."""
+    source: Observation | None = None
+    """Where it was recorded, if elsewhere."""
     transmitters: Path | None = None
 
     def of(self, observation: Observation) -> Observation:
@@ -123,7 +134,7 @@ class _Known:
             observation = replace(observation, bandwidth_hz=self.bandwidth_hz, notes=(*observation.notes, note))
         if self.reference is None:
             return observation
-        return by_reference(observation, self.reference, self.transmitters).observation
+        return by_reference(observation, self.reference, self.transmitters, source=self.source).observation
 
 
 @dataclass(frozen=True)
@@ -201,6 +212,13 @@ class _Told:
         self._useful = False
         self._document = TemporaryFile("w+", encoding="utf-8") if as_json else None  # noqa: SIM115 # lives as long as this
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self._document is not None:
+            self._document.close()
+
     def add(self, observations: Sequence[Observation], results: Sequence[_Result]) -> None:
         for observation, result in zip(observations, results, strict=True):
             fix = self._named(result[0], observation)
@@ -235,7 +253,6 @@ class _Told:
             sys.stdout.write('{\n  "fixes": [\n')
             copyfileobj(self._document, sys.stdout)
             sys.stdout.write("\n  ]\n}\n")
-            self._document.close()
         else:
             _show(self._first, self._count)
 

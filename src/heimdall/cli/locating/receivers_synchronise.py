@@ -24,12 +24,20 @@ ReferenceOption = Annotated[
     typer.Option(help="Clocks from this known transmitter in the recordings, or from the best one: auto."),
 ]
 
+ReferenceSessionOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Take the reference from this recording by the same clocks, which ran on; docs/how-to/clock-reference.md."
+    ),
+]
+
 
 @receivers.command()
 def synchronise(
     session: Annotated[Path, typer.Argument(help="A recorded session, as `heimdall locate` reads it.")],
     output: Annotated[Path | None, typer.Option(help="Folder of the session with clocks, which is made.")] = None,
     reference: Annotated[str, typer.Option(help="A known transmitter by its name; auto takes the best.")] = AUTO,
+    reference_session: ReferenceSessionOption = None,
     frequency: Annotated[
         str | None,
         typer.Option(help="Middle of the channel to locate, where it is not that of the recordings: 433.9M."),
@@ -44,17 +52,14 @@ def synchronise(
     Exit 1 where it gives nobody a clock; then nothing is written.
     """
     from heimdall.estimation.clocks.synchronise import channelled
-    from heimdall.formats.readers.read import read_observations
     from heimdall.formats.writers.sigmf_write import write_sigmf
 
-    observations = read_observations(session)
-    if len(observations) != 1:
-        raise InputError(f"{session} holds {len(observations)} sessions: give one")
+    recorded = one_session(session)
     wanted_hz, width_hz = (None if each is None else hertz(each) for each in (frequency, bandwidth))
-    recorded = observations[0]
     located = (wanted_hz or recorded.frequency_hz, width_hz or recorded.bandwidth_hz)
     channelled(recorded, *located)
-    found = by_reference(recorded, reference, transmitters, most_offset, located)
+    source = None if reference_session is None else one_session(reference_session)
+    found = by_reference(recorded, reference, transmitters, most_offset, located, source)
     print_json(_document(found)) if json else _show(found)
     if found.clocks.refused is not None:
         raise HeimdallError(f"{recorded.id}: no clock is taken from {_name(found)}: {found.clocks.refused}")
@@ -69,16 +74,30 @@ def by_reference(
     transmitters: Path | None,
     most_offset_s: float = 0.5,
     located: tuple[float, float] | None = None,
+    source: Observation | None = None,
 ) -> Synchronised:
-    """The observation by the clocks of a known transmitter, or of the best of all known ones."""
+    """The observation by the clocks of a known transmitter, or of the best of all known ones; in `source`, if there is one."""
+    from heimdall.estimation.clocks.carried_clocks import carry_over
     from heimdall.estimation.clocks.synchronise import synchronise, synchronise_by_any
     from heimdall.formats.transmitters import known
     from heimdall.transmitter import named
 
-    listed = known(transmitters)
+    listed, heard = known(transmitters), source or observation
+    channel = located or (observation.frequency_hz, observation.bandwidth_hz)
     if reference == AUTO:
-        return synchronise_by_any(observation, listed, most_offset_s, located)
-    return synchronise(observation, named(listed, reference), most_offset_s, located)
+        found = synchronise_by_any(heard, listed, most_offset_s, channel)
+    else:
+        found = synchronise(heard, named(listed, reference), most_offset_s, channel)
+    return found if source is None else carry_over(found.clocks, source, observation, located)
+
+
+def one_session(path: Path) -> Observation:
+    from heimdall.formats.readers.read import read_observations
+
+    observations = read_observations(path)
+    if len(observations) != 1:
+        raise InputError(f"{path} holds {len(observations)} sessions: give one")
+    return observations[0]
 
 
 def _name(found: Synchronised) -> str:

@@ -21,6 +21,7 @@ _BENDS_AFTER_S = 1.0
 """Crystals follow their temperature, which takes seconds: within less a clock's rate is constant."""
 _WANDER = 1e-8
 """Of a crystal's frequency within seconds, as part of it: some times what data sheets of TCXOs give for one second."""
+_MOST_CORRELATION = 0.9
 _SPREAD = 1.2
 """Readings are middles of segments: the span that they stand for reaches a little further."""
 
@@ -46,11 +47,20 @@ class ClockFit:
         """Largest standard deviation of the law at these times; beyond the readings oscillators may wander, too."""
         powers = self._powers(time_s)
         variance = np.einsum("ki,ij,kj->k", powers, self.covariance, powers)
-        beyond_s = np.clip(np.abs(time_s - self.middle_s) - self.half_s * _SPREAD, 0, None)
-        return float(np.sqrt(np.max(variance + (_WANDER * beyond_s) ** 2)))
+        return float(np.sqrt(np.max(variance + (_WANDER * self.beyond_s(time_s)) ** 2)))
+
+    def beyond_s(self, time_s: Values) -> Values:
+        """How far times lie beyond what the readings stand for."""
+        return np.clip(np.abs(time_s - self.middle_s) - self.half_s * _SPREAD, 0, None)
 
     def _powers(self, time_s: Values) -> Values:
-        return np.vander((time_s - self.middle_s) / self.half_s, len(self.coefficients), increasing=True)
+        """Beyond the readings the law goes on straight, as it leaves them: bends are no forecast."""
+        scaled = (time_s - self.middle_s) / self.half_s
+        inside = np.clip(scaled, -_SPREAD, _SPREAD)
+        powers = np.vander(inside, len(self.coefficients), increasing=True)
+        slopes = np.zeros_like(powers)
+        slopes[:, 1:] = powers[:, :-1] * np.arange(1, powers.shape[1])
+        return np.asarray(powers + (scaled - inside)[:, None] * slopes)
 
 
 def fit_clock(time_s_K: Values, late_s_K: Values, sigma_s_K: Values) -> ClockFit | None:
@@ -84,9 +94,22 @@ def _fit(scaled: Values, late: Values, sigma: Values, degree: int) -> tuple[floa
         used = kept
     count, free = int(used.sum()), int(used.sum()) - degree - 1
     chi = float(np.sum((miss[used] / sigma[used]) ** 2))
-    excess = max(1.0, chi / max(free, 1))
+    excess = max(1.0, chi / max(free, 1)) * _independence(miss[used] / sigma[used])
     normal = (powers[used] / sigma[used, None]).T @ (powers[used] / sigma[used, None])
     criterion = len(late) * math.log(max(chi / count, 1e-12)) + (degree + 1) * math.log(len(late))
     residual_s = float(np.sqrt(np.mean(miss[used] ** 2)))
     covariance: Values = np.asarray(np.linalg.inv(normal) * excess, dtype=float)
     return criterion, np.asarray(coefficients, dtype=float), covariance, residual_s, count
+
+
+def _independence(miss: Values) -> float:
+    """How many residuals in a row stand for one: (1 + r) / (1 - r) of a first-order autoregression, never less than 1.
+
+    Residuals of a fitted line show too little of r, to first order by (2 + 4 r) / n: that is added.
+    """
+    total = float(miss @ miss)
+    if total <= 0:
+        return 1.0
+    shown = float(miss[1:] @ miss[:-1]) / total
+    correlation = min(shown + (2 + 4 * shown) / len(miss), _MOST_CORRELATION)
+    return max(1.0, (1 + correlation) / (1 - correlation))

@@ -14,13 +14,13 @@ from heimdall.estimation.clocks.clock_path import MAST_ECHO_SIGMA_S
 from heimdall.estimation.clocks.clock_report import Clock, ClockReport, Clocks
 from heimdall.estimation.clocks.reference_hearing import Hearing, decibels
 from heimdall.evidence.iq.reference_channel import Channel, Match
-from heimdall.evidence.iq.reference_track import Track, track
+from heimdall.evidence.iq.reference_track import Track, together, track
 from heimdall.observation import Observation
 from heimdall.transmitter import KnownTransmitter
 
 MOST_OFFSET_S = 0.5
 """Start times of recordings without GPS are trusted to this much: what networks and buffers leave."""
-_MOST_SIGMA_S = 10e-6
+MOST_SIGMA_S = 10e-6
 _MISMATCH_SIGMAS = 5.0
 _PRIOR_COUNT = 2.0
 """How many receivers' tilts the assumption about masts is worth."""
@@ -72,13 +72,16 @@ class _Search:
                 f"no receiver hears what {self.hearing.name(hub)} hears at {self.hearing.frequency}: "
                 f"{self.hearing.transmitter.name} is too weak, or their start times are further apart than is searched"
             )
-        found_track = track(
-            [self.hearing.streams[index] for index in self.hearing.heard],
-            *self._in_order(matches, hub),
-            self.hearing.channel,
-        )
+        streams = [self.hearing.streams[index] for index in self.hearing.heard]
+        shared = together(streams, *self._in_order(matches, hub), self.hearing.channel)
+        if not shared:
+            return self._refused(f"no recording overlaps with {self.hearing.name(hub)}'s")
+        apart = [index for index in matches if self.hearing.heard.index(index) not in shared]
+        matches = {index: each for index, each in matches.items() if index not in apart}
+        found_track = track(streams, *self._in_order(matches, hub), self.hearing.channel)
         echo_s = self._echo_sigmas(found_track, {hub, *matches})
         found, reasons = self._fits(found_track, hub, matches, echo_s)
+        reasons |= dict.fromkeys(apart, "hardly any of its recording was made at the same time as the others'")
         wrong = self._contradiction(hub, found, echo_s[hub])
         if wrong is not None:
             return self._refused(wrong)
@@ -89,7 +92,8 @@ class _Search:
         kept = {index: clock for index, clock in found.items() if index not in self.hearing.anchors}
         if not kept:
             return replace(self._refused("it gives no receiver a clock, see receivers"), reports=tuple(reports))
-        return Clocks(self.hearing.transmitter, hub, self._hub_sigma_s(hub, echo_s[hub]), kept, tuple(reports))
+        hub_sigma_s, start_s = self._hub_sigma_s(hub, echo_s[hub]), self.hearing.receptions[hub].start_s
+        return Clocks(self.hearing.transmitter, hub, hub_sigma_s, kept, tuple(reports), start_s)
 
     def _in_order(self, matches: Mapping[int, Match], hub: int) -> tuple[dict[int, Match], int]:
         """By the place among those heard."""
@@ -122,7 +126,7 @@ class _Search:
             sigma_s = math.hypot(
                 fit.sigma_s(span), echo_s[index], self.hearing.paths[index].sigma_s, self._anchored_s(hub, echo_s)
             )
-            if sigma_s > _MOST_SIGMA_S:
+            if sigma_s > MOST_SIGMA_S:
                 reasons[index] = (
                     f"it hears {self.hearing.transmitter.name} too weakly: its clock would be known to {sigma_s:.1g} s"
                 )
@@ -208,7 +212,7 @@ class _Search:
             )
             for index, each in enumerate(self.hearing.receptions)
         )
-        return Clocks(self.hearing.transmitter, None, math.inf, {}, reports, why)
+        return Clocks(self.hearing.transmitter, None, math.inf, {}, reports, refused=why)
 
 
 def _drift(clock: Clock) -> float:

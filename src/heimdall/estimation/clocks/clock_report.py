@@ -63,5 +63,9 @@ class Clocks:
     hub_sigma_s: float
     found: Mapping[int, Clock]
     reports: tuple[ClockReport, ...]
+    hub_start_s: float = 0.0
+    """Of the moment that the hub's time is counted from, after the observation's `time_utc`."""
+    source: str = ""
+    """Where the reference was recorded, in words, if elsewhere than in the observation."""
     refused: str | None = None
     """Why the reference gives nobody a clock."""

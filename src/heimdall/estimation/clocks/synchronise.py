@@ -54,8 +54,7 @@ def synchronise(
     What is said of the others, and of a reference that serves nobody, is in the notes; they keep the clocks they had. Raises
     InputError where the reference is not in the recordings.
     """
-    clocks = find_clocks(observation, transmitter, most_offset_s)
-    return Synchronised(_applied(observation, clocks, located or _band(observation)), clocks)
+    return applied(observation, find_clocks(observation, transmitter, most_offset_s), located)
 
 
 def synchronise_by_any(
@@ -143,22 +142,20 @@ def _overlaps(located: Band, transmitter: KnownTransmitter) -> bool:
     return abs(transmitter.frequency_hz - frequency_hz) < 0.5 * (transmitter.channel_hz + bandwidth_hz)
 
 
-def _applied(observation: Observation, clocks: Clocks, located: Band) -> Observation:
-    receptions = [
-        _on_time(each, index, observation.receptions, clocks) for index, each in enumerate(observation.receptions)
-    ]
-    return replace(
-        observation, receptions=tuple(receptions), notes=(*observation.notes, *_notes(observation, clocks, located))
-    )
+def applied(observation: Observation, clocks: Clocks, located: Band | None = None) -> Synchronised:
+    """The observation by clocks that were found for it."""
+    receptions = tuple(_on_time(each, index, clocks) for index, each in enumerate(observation.receptions))
+    notes = (*observation.notes, *_notes(observation, clocks, located or _band(observation)))
+    return Synchronised(replace(observation, receptions=receptions, notes=notes), clocks)
 
 
 def _notes(observation: Observation, clocks: Clocks, located: Band) -> Sequence[str]:
     name = clocks.transmitter.name
-    if clocks.refused is not None or clocks.hub is None:
-        return [f"no clock is taken from {name}: {clocks.refused}"]
+    if clocks.refused is not None:
+        return [f"no clock is taken from {name}{clocks.source}: {clocks.refused}"]
     given = [report for report in clocks.reports if report.synchronised]
     worst_s = max(report.clock_sigma_s or clocks.hub_sigma_s for report in given)
-    notes = [f"{len(given)} receivers have their clocks from {name}, good to {worst_s * 1e9:.0f} ns"]
+    notes = [f"{len(given)} receivers have their clocks from {name}{clocks.source}, good to {worst_s * 1e9:.0f} ns"]
     if _overlaps(located, clocks.transmitter):
         notes.append(
             f"{name} lies in the channel itself: what is located is {name}, by clocks that took its place as known"
@@ -175,16 +172,14 @@ def _flawed(observation: Observation, index: int) -> bool:
     return reception.flaw is not None or reception.samples is None
 
 
-def _on_time(reception: Reception, index: int, receptions: Sequence[Reception], clocks: Clocks) -> Reception:
-    if clocks.hub is None:
-        return reception
+def _on_time(reception: Reception, index: int, clocks: Clocks) -> Reception:
     if index == clocks.hub and clocks.reports[index].synchronised:
         return replace(reception, receiver=replace(reception.receiver, clock_sigma_s=clocks.hub_sigma_s))
     clock = clocks.found.get(index)
-    return reception if clock is None else _by_clock(reception, receptions[clocks.hub].start_s, clock, clocks)
+    return reception if clock is None else _by_clock(reception, clock, clocks.hub_start_s)
 
 
-def _by_clock(reception: Reception, hub_start_s: float, clock: Clock, clocks: Clocks) -> Reception:
+def _by_clock(reception: Reception, clock: Clock, hub_start_s: float) -> Reception:
     """Taken again at even steps of the hub's time, from the moment of its first sample on, without its carrier offset."""
     samples, rate_hz = reception.samples, reception.sample_rate_hz
     assert samples is not None

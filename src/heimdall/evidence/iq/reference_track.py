@@ -24,6 +24,8 @@ _SEGMENTS = 32
 _FEWEST_SEGMENTS = 16
 """Where the channel is wide enough for so many."""
 _SEGMENT_S = 1.0
+_LEAST_SEGMENTS = 4
+"""Fewer do not tell a drift from chance."""
 _LEAST_CELLS = 256.0
 """Independent samples of a segment: fewer correlate by chance."""
 _SMEAR_CYCLES = 0.05
@@ -82,6 +84,16 @@ def track(streams: Sequence[Stream], matches: Mapping[int, Match], hub: int, cha
     return Track(time_s, late, sigma, valid, tilt, snr)
 
 
+def together(streams: Sequence[Stream], matches: Mapping[int, Match], hub: int, channel: Channel) -> dict[int, Match]:
+    """The matches whose streams share enough time with the hub and each other to be tracked; who has least of it goes first."""
+    kept = dict(matches)
+    least_s = _LEAST_SEGMENTS * _LEAST_CELLS / channel.width_hz
+    while kept and _length_s(_shared(streams, kept, hub)) < least_s:
+        without = {index: {other: kept[other] for other in kept if other != index} for index in kept}
+        del kept[max(without, key=lambda index: _length_s(_shared(streams, without[index], hub)))]
+    return kept
+
+
 def signal_to_noise(stream: Stream, channel: Channel) -> float:
     """Of whatever is in the channel, linear, over a piece from the middle of the recording."""
     length_s = min(_SEGMENT_S, stream.duration_s, 64 * _LEAST_CELLS / channel.width_hz)
@@ -119,16 +131,24 @@ def _segments(
     streams: Sequence[Stream], matches: Mapping[int, Match], hub: int, channel: Channel
 ) -> tuple[Values, float]:
     """Middles of the segments by the hub's time, and their length: as long as the drift allows, spread over what all share."""
-    begin_s, end_s = 0.0, streams[hub].duration_s
-    for index, found in matches.items():
-        begin_s = max(begin_s, found.offset_s)
-        end_s = min(end_s, found.offset_s + found.rate * streams[index].duration_s)
+    begin_s, end_s = _shared(streams, matches, hub)
     span_s = end_s - begin_s
     drift = max((abs(found.rate - 1) for found in matches.values()), default=0.0)
     length_s = min(_SEGMENT_S, span_s / _FEWEST_SEGMENTS, 2 * _SMEAR_CYCLES / (max(drift, 1e-9) * channel.width_hz))
     length_s = min(max(length_s, _LEAST_CELLS / channel.width_hz), span_s)
     count = max(1, min(_SEGMENTS, int(span_s / length_s)))
     return begin_s + (np.arange(count) + 0.5) * span_s / count, length_s
+
+
+def _shared(streams: Sequence[Stream], matches: Mapping[int, Match], hub: int) -> tuple[float, float]:
+    """Begin and end, by the hub's time, of what all recorded; the end comes first where there is nothing."""
+    ends = [(each.offset_s, each.offset_s + each.rate * streams[index].duration_s) for index, each in matches.items()]
+    ends.append((0.0, streams[hub].duration_s))
+    return max(begin for begin, _ in ends), min(end for _, end in ends)
+
+
+def _length_s(span: tuple[float, float]) -> float:
+    return span[1] - span[0]
 
 
 def _cut_all(

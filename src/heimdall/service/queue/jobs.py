@@ -84,13 +84,25 @@ def get(session: Session, job_id: str) -> Job:
     return job
 
 
-def find(session: Session, *, state: str | None = None, kind: str | None = None, limit: int = 50) -> Sequence[Job]:
+def find(
+    session: Session,
+    *,
+    state: str | None = None,
+    kind: str | None = None,
+    records: bool | None = None,
+    limit: int = 50,
+) -> Sequence[Job]:
     """The newest first."""
-    return find_part(session, Page(limit), state=state, kind=kind).rows
+    return find_part(session, Page(limit), state=state, kind=kind, records=records).rows
 
 
-def find_part(session: Session, page: Page, *, state: str | None = None, kind: str | None = None) -> Part[Job]:
+def find_part(
+    session: Session, page: Page, *, state: str | None = None, kind: str | None = None, records: bool | None = None
+) -> Part[Job]:
+    """`records`: only jobs that record receivers, or only others."""
     query = select(Job)
+    if records is not None:
+        query = query.where(Job.needs_capture.is_(records))
     if state is not None:
         query = query.where(Job.state == state)
     if kind is not None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from pydantic import BaseModel, Field
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from heimdall.service.database.store import Store
@@ -58,8 +58,10 @@ def delete(store: Store, settings: Settings, session_id: str) -> None:
 
 
 def restore(session: Session, session_id: str) -> None:
-    """Take a session out of the bin again."""
+    """Take a session out of the bin again; one that was there for its age or size is pinned, or it would soon be back."""
     stored = sessions.get(session, session_id, or_binned=True)
+    if stored.deleted_unix_s is not None and stored.deleted_by is None:
+        stored.pinned = True
     stored.deleted_unix_s = stored.deleted_by = None
     session.flush()
 
@@ -73,6 +75,12 @@ def binned(session: Session) -> Sequence[StoredSession]:
     """What was put there last comes first."""
     query = select(StoredSession).where(StoredSession.deleted_unix_s.is_not(None))
     return session.scalars(query.order_by(StoredSession.deleted_unix_s.desc(), StoredSession.id)).all()
+
+
+def bin_amount(session: Session) -> Amount:
+    query = select(func.count(), func.coalesce(func.sum(StoredSession.size_bytes), 0))
+    count, size_bytes = session.execute(query.where(StoredSession.deleted_unix_s.is_not(None))).one()
+    return Amount(count=count, size_bytes=size_bytes)
 
 
 def used_by(session: Session) -> dict[str, list[str]]:
@@ -91,7 +99,7 @@ def usage(session: Session, settings: Settings) -> Usage:
         sessions=_amount(there),
         recordings=_amount(recorded),
         protected=_amount(each for each in recorded if each.pinned or each.id in used),
-        bin=_amount(binned(session)),
+        bin=bin_amount(session),
         free_bytes=shutil.disk_usage(settings.data if settings.data.exists() else settings.home).free,
         keep_recordings_days=settings.keep_recordings_days,
         keep_recordings_gb=settings.keep_recordings_gb,

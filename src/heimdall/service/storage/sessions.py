@@ -175,15 +175,21 @@ def get(session: Session, session_id: str, *, or_binned: bool = False) -> Stored
 
 
 def read(settings: Settings, stored: StoredSession) -> list[Observation]:
-    folder = _files_of(settings, stored.id)
+    folder = files_of(settings, stored)
+    return _named(stored.name, folder, read_observations(folder, limits_of(settings)))
+
+
+def files_of(settings: Settings, stored: StoredSession) -> Path:
+    """The folder of a session's files. Raises InputError where they are gone."""
+    folder = _brought(settings, stored.id)
     if not folder.is_dir():
         raise InputError(
             f"the files of session {stored.name} are gone from the data folder: delete it, upload it again"
         )
-    return _named(stored.name, folder, read_observations(folder, limits_of(settings)))
+    return folder
 
 
-def _files_of(settings: Settings, session_id: str) -> Path:
+def _brought(settings: Settings, session_id: str) -> Path:
     """In this machine's data folder; brought there where a worker elsewhere recorded them."""
     folder = folder_of(settings, session_id)
     if folder.is_dir() or not settings.carries:

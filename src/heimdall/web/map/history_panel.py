@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from nicegui import ui
 
 from heimdall.service.auth import Role
+from heimdall.service.storage import fix_files
 from heimdall.service.storage import fixes as stored_fixes
+from heimdall.service.storage.fixes import Wanted
 from heimdall.web import words
 from heimdall.web.layout import empty, panel
 from heimdall.web.map.fix_map import FixMap
@@ -17,6 +20,7 @@ from heimdall.web.page_session import Latest, Visit
 
 _STEPS = 1000
 _ROWS = 200
+_FILES = {"csv": ("CSV", fix_files.to_csv), "geojson": ("GeoJSON", fix_files.to_geojson)}
 _COLUMNS = {"time": "time, UTC", "frequency": "frequency", "status": "status", "place": "position"}
 
 
@@ -41,6 +45,9 @@ class HistoryPanel:
                     field.props("dense outlined options-dense").classes("narrow")
                 for field in (self._low, self._high):
                     field.on("keydown.enter", self.look).on("blur", self.look)
+                for suffix, (name, _) in _FILES.items():
+                    button = ui.button(name, icon="download", on_click=lambda suffix=suffix: self._download(suffix))
+                    button.props("outline dense no-caps").tooltip("The fixes that are shown, as a file")
             self._count = ui.label("").classes("muted").props("role=status")
             with ui.element("div").classes("slider") as self._slider:
                 self._build_end("From", 0)
@@ -69,9 +76,22 @@ class HistoryPanel:
             self._draw(stay=False)
 
     def _find(self) -> list[PastFix]:
-        wanted = wanted_of(self._span.value or "", self._low.value or "", self._high.value or "", time.time())
         with self._visit.parts.store.reading() as session:
-            return [past_fix(each) for each in stored_fixes.find(session, wanted)]
+            return [past_fix(each) for each in stored_fixes.find(session, self._wanted())]
+
+    def _wanted(self) -> Wanted:
+        return wanted_of(self._span.value or "", self._low.value or "", self._high.value or "", time.time())
+
+    async def _download(self, suffix: str) -> None:
+        since_s, until_s = self._limits()
+
+        def write() -> bytes:
+            wanted = replace(self._wanted(), since_unix_s=since_s, until_unix_s=until_s)
+            with self._visit.parts.store.reading() as session:
+                return _FILES[suffix][1](stored_fixes.find(session, wanted))
+
+        if self._fixes and (content := await self._visit.do(Role.VIEWER, write)) is not None:
+            ui.download.content(content, f"fixes.{suffix}")
 
     def _moved(self, which: int, step: int) -> None:
         self._ends[which] = step

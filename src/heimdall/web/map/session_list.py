@@ -4,37 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 
 from nicegui import events, ui
 
 from heimdall.service.auth import Role
 from heimdall.service.database.tables import StoredSession
 from heimdall.service.storage import retention, sessions
-from heimdall.service.storage.session_summary import Summary
+from heimdall.service.storage.retention import Amount
 from heimdall.service.storage.sessions import Sort, Wanted
 from heimdall.service.storage.uploads import receiving
-from heimdall.web import places, words
+from heimdall.web import words
 from heimdall.web.layout import empty, panel
 from heimdall.web.map import example_session
+from heimdall.web.map.session_actions import SessionActions
+from heimdall.web.map.session_bin import SessionBin
+from heimdall.web.map.session_row import SessionRow, row_of
 from heimdall.web.page_session import Visit
 
 LOOK_EVERY_S = 5.0
 """How soon a page learns of what another browser or the API has changed."""
 _SORTS = {Sort.NEWEST: "newest first", Sort.OLDEST: "oldest first", Sort.NAME: "by name", Sort.LARGEST: "largest first"}
-
-
-@dataclass(frozen=True)
-class _Row:
-    """What the list shows of a session; drawn again only where it changed."""
-
-    id: str
-    name: str
-    about: str
-    uploaded: str
-    size_bytes: int
-    summary: Summary
 
 
 class SessionList:
@@ -53,6 +43,10 @@ class SessionList:
         self._changed = changed
         self._wanted = Wanted()
         self._drawn: object = None
+        self._marked: dict[str, SessionRow] = {}
+        """Those with a tick, also on other pages of the list."""
+        self._actions = SessionActions(visit, self._told, self._offer_undo)
+        self._bin = SessionBin(visit, self._actions.restore, self.look)
 
     def build(self) -> None:
         with panel("Sessions"):
@@ -62,24 +56,29 @@ class SessionList:
                 sort = ui.select({each.value: name for each, name in _SORTS.items()}, value=Sort.NEWEST.value)
                 sort.props('dense outlined options-dense aria-label="Order"').on_value_change(self._sorted)
                 ui.checkbox("transmitter known", on_change=self._filtered).props("dense")
+            self._undo = ui.element("div").classes("undo").props("role=status")
+            self._bar = ui.element("div").classes("marked")
             self._list = ui.element("div").classes("list")
             self._pages = ui.element("div").classes("pages")
+            self._bin_button = ui.button("Bin", icon="delete_outline", on_click=self._bin.open)
+            self._bin_button.props("flat dense no-caps").classes("quiet")
 
     async def look(self) -> None:
         """Fill the list, or what is new in it."""
         found = await self._visit.do(Role.VIEWER, self._find)
         if found is None:
             return
-        stored, total = found
-        rows = [_row(each) for each in stored]
+        stored, total, binned = found
+        self._bin_button.set_text(_bin_text(binned))
+        rows = [row_of(each) for each in stored]
         state = (rows, total, self._chosen(), self._wanted)
         if state != self._drawn:
             self._drawn = state
             self._draw(rows, total)
 
-    def _find(self) -> tuple[Sequence[StoredSession], int]:
+    def _find(self) -> tuple[Sequence[StoredSession], int, Amount]:
         with self._visit.parts.store.reading() as session:
-            return sessions.search(session, self._wanted)
+            return *sessions.search(session, self._wanted), retention.bin_amount(session)
 
     async def _want(self, wanted: Wanted) -> None:
         self._wanted = wanted
@@ -94,7 +93,7 @@ class SessionList:
     async def _filtered(self, event: events.ValueChangeEventArguments[bool | None]) -> None:
         await self._want(replace(self._wanted, known=bool(event.value), offset=0))
 
-    def _draw(self, rows: Sequence[_Row], total: int) -> None:
+    def _draw(self, rows: Sequence[SessionRow], total: int) -> None:
         self._list.clear()
         with self._list:
             if not rows:
@@ -126,23 +125,75 @@ class SessionList:
             name, by = example_session.NAME, self._visit.who.name
             return sessions.add(parts.store, parts.settings, upload, summary, name=name, created_by=by).id
 
-    def _draw_row(self, row: _Row) -> None:
+    def _draw_row(self, row: SessionRow) -> None:
         current = row.id == self._chosen()
         with ui.element("div").classes("row current" if current else "row"):
+            tick = ui.checkbox(value=row.id in self._marked, on_change=lambda event: self._mark(row, bool(event.value)))
+            tick.props("dense").props["aria-label"] = f"Select {row.name}"
             pick = ui.element("button").classes("pick")
             with pick.props(f"type=button aria-pressed={'true' if current else 'false'}"):
                 ui.label(row.name).classes("strong")
-                ui.label(row.about).classes("muted")
-                ui.label(row.uploaded).classes("muted")
+                ui.label(f"{row.about} · pinned" if row.pinned else row.about).classes("muted")
+                ui.label(row.stored).classes("muted")
             pick.on("click", lambda: self._choose(row.id))
-            if self._visit.may(Role.OPERATOR):
-                self._draw_menu(row)
+            self._actions.build_menu(row)
 
-    def _draw_menu(self, row: _Row) -> None:
-        actions = {"Known transmitter …": self._ask_truth, "Rename …": self._ask_name, "Delete …": self._ask_delete}
-        with ui.button(icon="more_vert").props('flat round dense aria-label="More"').classes("quiet"), ui.menu():
-            for name, action in actions.items():
-                ui.menu_item(name, lambda action=action: action(row)).props("role=menuitem")
+    def _mark(self, row: SessionRow, marked: bool) -> None:
+        self._marked.pop(row.id, None)
+        if marked:
+            self._marked[row.id] = row
+        self._draw_bar()
+
+    def _draw_bar(self) -> None:
+        """What can be done with all that have a tick."""
+        self._bar.clear()
+        rows = list(self._marked.values())
+        if not rows:
+            return
+        with self._bar:
+            size = words.bytes_text(sum(row.size_bytes for row in rows))
+            ui.label(f"{len(rows)} selected, {size}").classes("muted")
+            self._bar_button("Download", lambda: self._actions.download(rows))
+            if self._visit.may(Role.OPERATOR):
+                pinned = all(row.pinned for row in rows)
+                self._bar_button("Unpin" if pinned else "Pin", lambda: self._actions.pin(rows, not pinned))
+                self._bar_button("Delete", lambda: self._actions.delete(rows))
+            self._bar_button("Clear", self._clear_marks)
+
+    def _bar_button(self, name: str, action: Callable[[], object]) -> None:
+        button = ui.button(name, on_click=action).props("flat dense no-caps")
+        button.props["aria-label"] = f"{name} those selected" if name != "Clear" else "Clear the selection"
+
+    async def _clear_marks(self) -> None:
+        self._marked.clear()
+        self._drawn = None
+        self._draw_bar()
+        await self.look()
+
+    def _offer_undo(self, rows: Sequence[SessionRow]) -> None:
+        self._undo.clear()
+        if not rows:
+            return
+        what = f"{rows[0].name} is" if len(rows) == 1 else f"{words.count(len(rows), 'session')} are"
+        with self._undo:
+            ui.label(f"{what} in the bin").classes("grow")
+            ui.button("Undo", on_click=lambda: self._take_back(rows)).props("flat dense no-caps")
+            close = ui.button(icon="close", on_click=self._undo.clear).props('flat round dense aria-label="Close"')
+            close.classes("quiet")
+
+    async def _take_back(self, rows: Sequence[SessionRow]) -> None:
+        if await self._actions.restore([row.id for row in rows]):
+            self._undo.clear()
+            if len(rows) == 1:
+                await self._choose(rows[0].id)
+
+    async def _told(self, session_id: str, gone: bool) -> None:
+        """A session is another now, or gone."""
+        self._marked.pop(session_id, None)
+        self._draw_bar()
+        self._drawn = None
+        await self.look()
+        await self._changed(session_id, gone)
 
     def _draw_pages(self, total: int) -> None:
         pages, wanted = math.ceil(total / self._wanted.limit), self._wanted
@@ -158,56 +209,8 @@ class SessionList:
         ui.label(f"page {number + 1} of {pages}, {words.count(total, 'session')}").classes("muted")
         button("chevron_right", "Next page", number + 1)
 
-    def _ask_truth(self, row: _Row) -> None:
-        label = "Latitude, longitude, height in m if known; or a locator, MGRS, UTM; empty if nobody knows"
-        if row.summary.truth is None and row.summary.with_truth:
-            own = words.count(row.summary.with_truth, "observation")
-            label = f"{own} with a place of its own: one place typed here replaces them all"
-        before = "" if row.summary.truth is None else places.place_text(row.summary.truth.to_place())
-        words.ask("Known transmitter", label, before, lambda text: self._set_truth(row, text))
 
-    async def _set_truth(self, row: _Row, text: str) -> bool:
-        def change() -> bool:
-            parts = self._visit.parts
-            sessions.set_truth(parts.store, parts.settings, row.id, places.read_place(text))
-            return True
-
-        return await self._told(row, await self._visit.do(Role.OPERATOR, change))
-
-    def _ask_name(self, row: _Row) -> None:
-        words.ask("Rename", "Name", row.name, lambda text: self._set_name(row, text))
-
-    async def _set_name(self, row: _Row, text: str) -> bool:
-        def change() -> bool:
-            with self._visit.parts.store.writing() as session:
-                sessions.rename(session, row.id, text)
-            return True
-
-        return await self._told(row, await self._visit.do(Role.OPERATOR, change))
-
-    def _ask_delete(self, row: _Row) -> None:
-        days = self._visit.parts.settings.bin_days
-        question = f"Delete {row.name} ({words.bytes_text(row.size_bytes)}) and its recordings?"
-        question += f" It can be restored for {days:g} days." if days else ""
-        words.confirm(question, "Delete", lambda: self._delete(row))
-
-    async def _delete(self, row: _Row) -> None:
-        def change() -> bool:
-            with self._visit.parts.store.writing() as session:
-                retention.discard(session, row.id, self._visit.who.name)
-            return True
-
-        await self._told(row, await self._visit.do(Role.OPERATOR, change), gone=True)
-
-    async def _told(self, row: _Row, done: bool | None, *, gone: bool = False) -> bool:
-        if done:
-            await self.look()
-            await self._changed(row.id, gone)
-        return bool(done)
-
-
-def _row(stored: StoredSession) -> _Row:
-    summary = Summary.model_validate(stored.summary)
-    when = datetime.fromtimestamp(stored.created_unix_s, UTC)
-    uploaded = f"{when:%Y-%m-%d %H:%M} UTC by {stored.created_by}"
-    return _Row(stored.id, stored.name, words.about_session(summary), uploaded, stored.size_bytes, summary)
+def _bin_text(binned: Amount) -> str:
+    return (
+        f"Bin: {words.count(binned.count, 'session')}, {words.bytes_text(binned.size_bytes)}" if binned.count else "Bin"
+    )

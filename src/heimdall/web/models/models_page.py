@@ -15,8 +15,9 @@ from heimdall.service.auth import Role
 from heimdall.service.models import registry
 from heimdall.service.models.model_cache import get_model
 from heimdall.service.queue.submit import provide
-from heimdall.service.storage.uploads import Upload, model_limits, receiving, scratch
+from heimdall.service.storage.uploads import Upload, model_limits, receiving
 from heimdall.web import words
+from heimdall.web.downloads import MODELS
 from heimdall.web.layout import empty, frame, panel
 from heimdall.web.models import model_view
 from heimdall.web.page_session import Visit, arrive
@@ -225,17 +226,13 @@ class ModelsPage:
 
     async def _download(self) -> None:
         model_id = self._model_id
-        if model_id is None:
-            return
-        found = await self._visit.do(Role.VIEWER, self._bundle, model_id)
-        if found is not None:
-            ui.download.content(*found)
+        if model_id is not None and await self._visit.do(Role.VIEWER, self._is_there, model_id):
+            self._visit.take_away(f"{MODELS}/{model_id}")
 
-    def _bundle(self, model_id: str) -> tuple[bytes, str]:
+    def _is_there(self, model_id: str) -> bool:
+        """Raises UnknownError for one that is gone."""
         with self._visit.parts.store.reading() as session:
-            model = get_model(session, model_id)
-        with scratch() as folder:
-            return self._visit.parts.artifacts.fetch(model.artifact, folder).read_bytes(), model.name
+            return bool(get_model(session, model_id))
 
     async def _uploaded(self, files: Sequence[FileUpload]) -> None:
         settings = self._visit.parts.settings

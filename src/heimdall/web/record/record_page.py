@@ -29,7 +29,6 @@ from heimdall.web.sign_in import Entry, to_sign_in
 from heimdall.web.training.job_list import JobList
 
 LOOK_EVERY_S = 1.0
-_KINDS = ("record", "watch")
 _SHOWN = 15
 
 
@@ -117,8 +116,7 @@ class RecordPage:
     def _find(self) -> _Found:
         with self._visit.parts.store.reading() as session:
             receivers = [view_online(each) for each in online.find(session)]
-            both = [job for kind in _KINDS for job in jobs.find(session, kind=kind, limit=_SHOWN)]
-        newest = sorted(both, key=lambda job: job.created_unix_s, reverse=True)[:_SHOWN]
+            newest = list(jobs.find(session, records=True, limit=_SHOWN))
         if self._job_id is None and newest:
             self._job_id = newest[0].id
         return _Found(receivers, newest, None if self._job_id is None else self._progress.find(self._job_id))

@@ -16,6 +16,8 @@ from heimdall.service.auth import Role
 from heimdall.service.database.tables import Worker
 from heimdall.service.health.monitor import Readiness
 from heimdall.service.queue import jobs
+from heimdall.service.storage import retention
+from heimdall.service.storage.retention import Amount, Usage
 from heimdall.web import words
 from heimdall.web.layout import empty, frame, panel
 from heimdall.web.page_session import Visit, arrive, sentence
@@ -50,6 +52,8 @@ class SystemPage:
                 self._service = ui.html("", sanitize=False)
             with panel("Workers"):
                 self._workers = ui.html("", sanitize=False)
+        with panel("Storage", hint="of sessions"):
+            self._storage = ui.html("", sanitize=False)
         with panel("Doctor", hint="what the command heimdall doctor finds where the page runs"):
             self._doctor = ui.element("div")
             with self._doctor:
@@ -62,11 +66,12 @@ class SystemPage:
         found = await self._visit.do(Role.VIEWER, self._find)
         if found is None:
             return
-        workers, counts = found
+        workers, counts, usage = found
         self._service.set_content(
             service_html(self._visit.parts.health.readiness(), counts, self._visit.parts.mirror.said)
         )
         self._workers.set_content(workers_html(workers))
+        self._storage.set_content(storage_html(usage))
         self._versions.set_content(versions_html(workers))
 
     async def examine(self) -> None:
@@ -83,10 +88,10 @@ class SystemPage:
                     with panel(f"Doctor on worker {worker.name}"):
                         _show_findings(worker.doctor)
 
-    def _find(self) -> tuple[list[Worker], dict[str, int]]:
+    def _find(self) -> tuple[list[Worker], dict[str, int], Usage]:
         with self._visit.parts.store.reading() as session:
             workers = list(session.scalars(select(Worker).order_by(Worker.name)))
-            return workers, jobs.count_by_state(session)
+            return workers, jobs.count_by_state(session), retention.usage(session, self._visit.parts.settings)
 
 
 def _show_findings(document: dict[str, Any]) -> None:
@@ -145,6 +150,35 @@ def service_html(readiness: Readiness, counts: dict[str, int], mlflow: str) -> s
     told = {"queue": queue, "mlflow": mlflow}
     more = "".join(f"<tr><td>{name}</td><td></td><td>{escape(text)}</td></tr>" for name, text in told.items())
     return f'{state}<div class="table"><table><tbody>{rows}{more}</tbody></table></div>'
+
+
+def storage_html(usage: Usage) -> str:
+    """What sessions take, and what is deleted by itself."""
+    rows = {
+        "sessions": _amount_text(usage.sessions),
+        "recordings among them": _amount_text(usage.recordings),
+        "recordings pinned or in use": _amount_text(usage.protected),
+        "in the bin": f"{_amount_text(usage.bin)}; emptied after {usage.bin_days:g} days (HEIMDALL_BIN_DAYS)",
+        "free on the disk": words.bytes_text(usage.free_bytes),
+        "rule": _rule_text(usage),
+    }
+    listed = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in rows.items())
+    return f'<dl class="facts">{listed}</dl><a href="/">Sessions and the bin</a>'
+
+
+def _amount_text(amount: Amount) -> str:
+    return f"{amount.count:,}, {words.bytes_text(amount.size_bytes)}"
+
+
+def _rule_text(usage: Usage) -> str:
+    limits = []
+    if usage.keep_recordings_days is not None:
+        limits.append(f"older than {usage.keep_recordings_days:g} days (HEIMDALL_KEEP_RECORDINGS_DAYS)")
+    if usage.keep_recordings_gb is not None:
+        limits.append(f"beyond {usage.keep_recordings_gb:g} GB in all, the oldest first (HEIMDALL_KEEP_RECORDINGS_GB)")
+    if not limits:
+        return "recordings are kept until somebody deletes them"
+    return f"recordings go into the bin when {' or '.join(limits)}, unless they are pinned or in use"
 
 
 def workers_html(workers: list[Worker]) -> str:

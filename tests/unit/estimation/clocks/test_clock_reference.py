@@ -7,71 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from dongle_scene import BEGIN_UTC, ERRORS, MAST, START_S, heard_by, later_by, observation_of
 from heimdall.errors import InputError
+from heimdall.estimation.clocks.carried_clocks import carry_over
 from heimdall.estimation.clocks.clock_fit import fit_clock
 from heimdall.estimation.clocks.clock_path import path_to
 from heimdall.estimation.clocks.synchronise import Synchronised, in_band, synchronise
-from heimdall.observation import Observation, Receiver, Reception
-from heimdall.transmitter import Kind, KnownTransmitter
-
-CENTER_HZ, RATE_HZ, WIDTH_HZ, OFFSET_HZ = 100e6, 300e3, 90e3, 60e3
-DURATION_S = 0.12
-MAST = KnownTransmitter(
-    name="Mast",
-    latitude_deg=50.0,
-    longitude_deg=9.0,
-    height_m=300.0,
-    frequency_hz=CENTER_HZ + OFFSET_HZ,
-    kind=Kind.FM,
-    bandwidth_hz=WIDTH_HZ,
-    position_sigma_m=1.0,
-)
-PLACES = ((50.1, 9.1), (50.3, 9.0), (49.9, 8.6), (50.2, 9.6))
-START_S = (0.010, 0.0123456, 0.007, 0.0151)
-"""True times of the first samples."""
-ERRORS = (1e-6, -2e-6, 3e-6, 0.5e-6)
-
-
-def _waveform(seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Lines of a noise-like station and their frequencies: exact at any time."""
-    rng = np.random.default_rng(seed)
-    lines = np.arange(-int(0.45 * WIDTH_HZ), int(0.45 * WIDTH_HZ), 5.0) + OFFSET_HZ
-    return lines, (rng.standard_normal(len(lines)) + 1j * rng.standard_normal(len(lines))) / np.sqrt(2 * len(lines))
-
-
-def _heard(index: int, seed: int = 1, snr: float = 100.0) -> Reception:
-    """One dongle: 8 bits, its oscillator's error in tuning and sampling, a stamp that is 5 ms off."""
-    rng = np.random.default_rng((seed, index))
-    receiver = Receiver(f"R{index}", *PLACES[index], 100.0, None, 2.0)
-    count = round(DURATION_S * RATE_HZ)
-    fine = 4
-    period = round(0.2 * RATE_HZ) * fine
-    lines, gain = _waveform(seed)
-    spectrum = np.zeros(period, dtype=complex)
-    spectrum[np.round(lines * 0.2).astype(int) % period] = gain
-    dense = np.fft.ifft(spectrum) * period
-    elapsed_s = np.arange(count) / (RATE_HZ * (1 + ERRORS[index]))
-    sent = (START_S[index] + elapsed_s - path_to(receiver, MAST).delay_s) * RATE_HZ * fine
-    low = np.floor(sent).astype(int)
-    around = [dense[(low + k) % period] for k in (-1, 0, 1, 2)]
-    u = sent - low
-    weights = (
-        -u * (u - 1) * (u - 2) / 6,
-        (u + 1) * (u - 1) * (u - 2) / 2,
-        -(u + 1) * u * (u - 2) / 2,
-        (u + 1) * u * (u - 1) / 6,
-    )
-    samples = sum(w * x for w, x in zip(weights, around, strict=True))
-    samples = samples * np.exp(-2j * np.pi * CENTER_HZ * ERRORS[index] * elapsed_s)
-    noise = rng.standard_normal(count) + 1j * rng.standard_normal(count)
-    samples = np.sqrt(snr) * samples + noise * np.sqrt(0.5 * RATE_HZ / WIDTH_HZ)
-    samples = np.round(samples / (4 * np.std(samples)) * 128) / 128
-    stamp_s = START_S[index] + 5e-3 * rng.standard_normal()
-    return Reception(receiver, samples.astype(np.complex64), RATE_HZ, stamp_s)
-
-
-def _observation(receptions: list[Reception]) -> Observation:
-    return Observation("dongles", CENTER_HZ, 20e3, tuple(receptions))
+from heimdall.observation import Observation
 
 
 def _start_errors_s(found: Synchronised) -> dict[str, float]:
@@ -88,7 +30,7 @@ def _start_errors_s(found: Synchronised) -> dict[str, float]:
 
 def test_a_reference_gives_dongles_clocks_that_are_as_good_as_claimed() -> None:
     """Offsets of milliseconds and drifts of parts in a million come down to what is claimed."""
-    found = synchronise(_observation([_heard(index) for index in range(4)]), MAST, 0.05)
+    found = synchronise(observation_of([heard_by(index) for index in range(4)]), MAST, 0.05)
     assert found.clocks.refused is None
     assert found.count == 4
     for index, each in enumerate(found.observation.receptions):
@@ -106,8 +48,8 @@ def test_a_reference_gives_dongles_clocks_that_are_as_good_as_claimed() -> None:
 
 def test_who_hears_too_little_or_another_station_is_flagged_and_keeps_no_clock() -> None:
     """Neither is used in silence, and the others go on."""
-    heard = [_heard(0), _heard(1), _heard(2, snr=1e-4), _heard(3, seed=9)]
-    found = synchronise(_observation(heard), MAST, 0.05)
+    heard = [heard_by(0), heard_by(1), heard_by(2, snr=1e-4), heard_by(3, seed=9)]
+    found = synchronise(observation_of(heard), MAST, 0.05)
     reports = {report.receiver: report for report in found.clocks.reports}
     assert reports["R0"].synchronised
     assert reports["R1"].synchronised
@@ -119,33 +61,47 @@ def test_who_hears_too_little_or_another_station_is_flagged_and_keeps_no_clock()
 
 def test_receivers_with_gps_find_a_station_that_is_not_where_the_list_says() -> None:
     """Two clocks that know better refuse a wrong place for everybody."""
-    heard = [_heard(index) for index in range(4)]
+    heard = [heard_by(index) for index in range(4)]
     for index in (0, 1):
         receiver = replace(heard[index].receiver, clock_sigma_s=100e-9)
         heard[index] = replace(heard[index], receiver=receiver, start_s=START_S[index])
-    right = synchronise(_observation(heard), MAST, 0.05)
+    right = synchronise(observation_of(heard), MAST, 0.05)
     assert right.clocks.refused is None
-    wrong = synchronise(_observation(heard), MAST.model_copy(update={"latitude_deg": 50.4}), 0.05)
+    wrong = synchronise(observation_of(heard), MAST.model_copy(update={"latitude_deg": 50.4}), 0.05)
     assert "another station, or its place is wrong" in (wrong.clocks.refused or "")
     assert wrong.observation.receptions[2].receiver.clock_sigma_s is None
+
+
+def test_recordings_that_do_not_overlap_each_other_are_no_internal_error() -> None:
+    """Each overlaps the hub's, and not each other: one of them is left out with its reason."""
+    heard = [heard_by(index) for index in range(4)]
+    part = round(0.4 * len(heard[1].samples))
+    later_s = (len(heard[2].samples) - part) / heard[2].sample_rate_hz
+    heard[1] = replace(heard[1], samples=heard[1].samples[:part])
+    heard[2] = replace(heard[2], samples=heard[2].samples[-part:], start_s=heard[2].start_s + later_s)
+    found = synchronise(observation_of(heard), MAST, 0.05)
+    assert found.clocks.refused is None
+    reasons = [report.reason or "" for report in found.clocks.reports]
+    assert sum("at the same time as the others" in reason for reason in reasons) == 1
+    assert found.count == 3
 
 
 def test_a_sky_wave_is_no_reference() -> None:
     """Its delay is not known."""
     medium = MAST.model_copy(update={"frequency_hz": 1.0e6, "latitude_deg": 55.0})
-    assert "sky wave" in (path_to(_heard(0).receiver, medium).flaw or "")
+    assert "sky wave" in (path_to(heard_by(0).receiver, medium).flaw or "")
 
 
 def test_a_reference_outside_the_recordings_says_so() -> None:
     """The call is wrong, and what to do is said."""
     elsewhere = MAST.model_copy(update={"frequency_hz": 105e6})
     with pytest.raises(InputError, match="not in the recordings"):
-        synchronise(_observation([_heard(0), _heard(1)]), elsewhere)
+        synchronise(observation_of([heard_by(0), heard_by(1)]), elsewhere)
 
 
 def test_what_is_located_is_no_reference_of_its_own() -> None:
     """By itself only a station beside the channel is taken."""
-    observation = _observation([_heard(0), _heard(1)])
+    observation = observation_of([heard_by(0), heard_by(1)])
     assert in_band(observation, [MAST]) == [MAST]
     assert in_band(replace(observation, bandwidth_hz=150e3), [MAST]) == []
 
@@ -165,3 +121,86 @@ def test_a_law_bends_only_as_much_as_the_readings_ask_for() -> None:
     warming = fit_clock(time_s, steady + 2e-9 * (time_s - 10) ** 2, np.full(32, 5e-9))
     assert warming is not None
     assert len(warming.coefficients) >= 3
+
+
+@pytest.fixture(scope="module")
+def heard() -> Observation:
+    return replace(observation_of([heard_by(index) for index in range(4)]), id="before", time_utc=BEGIN_UTC)
+
+
+@pytest.mark.parametrize("gap_s", [-1.0, 0.2, 1.0, 5.0])
+def test_clocks_are_carried_over_with_a_sigma_that_grows(heard: Observation, gap_s: float) -> None:
+    """What is claimed covers what is left of offset and drift, and is the more the further apart the recordings are."""
+    near = synchronise(heard, MAST, 0.05)
+    found = carry_over(near.clocks, heard, later_by(heard, gap_s))
+    assert found.count == 4
+    hub = near.clocks.hub
+    assert hub is not None
+    receptions = found.observation.receptions
+    for index, each in enumerate(receptions):
+        sigma_s = each.receiver.clock_sigma_s
+        assert sigma_s is not None
+        error_s = (each.start_s - receptions[hub].start_s) - (START_S[index] - START_S[hub])
+        assert abs(error_s) < 4 * sigma_s, (index, error_s, sigma_s)
+        if index != hub:
+            assert sigma_s > (near.observation.receptions[index].receiver.clock_sigma_s or 0.0)
+    assert any(f"in before, recorded {abs(gap_s):.3g} s" in note for note in found.observation.notes)
+
+
+def test_clocks_of_long_ago_are_not_carried_over(heard: Observation) -> None:
+    """Each receiver says why, and keeps the clock that it had."""
+    found = carry_over(synchronise(heard, MAST, 0.05).clocks, heard, later_by(heard, 900.0))
+    assert "it gives no receiver a clock" in (found.clocks.refused or "")
+    assert all(each.receiver.clock_sigma_s is None for each in found.observation.receptions)
+    assert any("recorded 900 s before: its clock would be known to" in (r.reason or "") for r in found.clocks.reports)
+
+
+def test_who_was_not_there_gets_no_clock_and_without_times_nobody(heard: Observation) -> None:
+    """Clocks are known by their receivers' names."""
+    clocks = synchronise(heard, MAST, 0.05).clocks
+    later = later_by(heard, 1.0)
+    stranger = replace(later.receptions[1], receiver=replace(later.receptions[1].receiver, name="new"))
+    mixed = replace(later, receptions=(later.receptions[0], stranger, *later.receptions[2:]))
+    found = carry_over(clocks, heard, mixed)
+    assert found.clocks.reports[1].reason == "it is not in before"
+    assert any("new: no clock from Mast: it is not in before" in note for note in found.observation.notes)
+    with pytest.raises(InputError, match="later does not say when it was recorded"):
+        carry_over(clocks, heard, replace(later, time_utc=None))
+
+
+def test_the_hub_need_not_be_in_the_later_recording(heard: Observation) -> None:
+    """The others' times are held against each other all the same."""
+    clocks = synchronise(heard, MAST, 0.05).clocks
+    later = later_by(heard, 0.5)
+    receptions = tuple(each for index, each in enumerate(later.receptions) if index != clocks.hub)
+    found = carry_over(clocks, heard, replace(later, receptions=receptions))
+    assert found.count == 3
+    kept = [index for index in range(4) if index != clocks.hub]
+    errors_s = [each.start_s - START_S[index] for index, each in zip(kept, found.observation.receptions, strict=True)]
+    assert np.ptp(errors_s) < 8 * max(each.receiver.clock_sigma_s or 0.0 for each in found.observation.receptions)
+
+
+def test_a_law_goes_on_straight_beyond_its_readings() -> None:
+    """A bend that readings show is no forecast of what comes after them."""
+    time_s = np.linspace(0.0, 10.0, 30)
+    law = fit_clock(time_s, 1e-9 * time_s**3, np.full(30, 1e-10))
+    assert law is not None
+    assert len(law.coefficients) == 4
+    far_s = np.array([20.0, 30.0, 40.0])
+    assert np.diff(law(far_s), 2) == pytest.approx([0.0], abs=1e-12)
+
+
+def test_readings_that_move_together_count_for_few() -> None:
+    """An echo that comes and goes moves many readings alike: the drift is known the worse."""
+    rng = np.random.default_rng(3)
+    time_s, sigma_s = np.linspace(0.0, 0.2, 32), np.full(32, 5e-9)
+    misses = []
+    for _ in range(60):
+        moved = rng.standard_normal(32)
+        for index in range(1, 32):
+            moved[index] = 0.8 * moved[index - 1] + 0.6 * moved[index]
+        law = fit_clock(time_s, 40e-9 * moved, sigma_s)
+        assert law is not None
+        later = np.array([1.0])
+        misses.append(float(law(later)[0]) / law.sigma_s(later))
+    assert np.std(misses) < 1.6

@@ -91,6 +91,20 @@ def test_prometheus_takes_the_rules_and_the_configuration():
         assert said.returncode == 0, said.stderr
 
 
+def test_prometheus_takes_every_query_of_the_dashboard(tmp_path):
+    """As the expression of a rule, which is checked as a query is."""
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("no promtool: apt-get install prometheus")
+    panels = json.loads((MONITORING / "grafana-dashboard.json").read_text())["panels"]
+    queries = [target["expr"] for panel in panels for target in panel["targets"]]
+    rules = [{"record": f"panel:{number}", "expr": query} for number, query in enumerate(queries)]
+    path = tmp_path / "rules.yml"
+    path.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}))
+    said = subprocess.run([promtool, "check", "rules", path], capture_output=True, text=True)
+    assert said.returncode == 0, said.stderr
+
+
 def test_steps_a_second_are_those_of_the_jobs_that_move(monkeypatch):
     now_s = [100.0]
     monkeypatch.setattr("time.monotonic", lambda: now_s[0])

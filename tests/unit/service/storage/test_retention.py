@@ -150,3 +150,25 @@ def test_the_history_is_asked_by_time_and_frequency(store, put):
     assert found(since_unix_s=1001.0, high_hz=2e6) == [1]
     assert found(low_hz=2e6, until_unix_s=1001.5) == [1]
     assert found(session_id=f"{2:016x}") == [2]
+
+
+def test_a_recording_that_went_for_its_age_stays_when_it_is_restored(store, settings, put):
+    """Or the next look would put it back."""
+    session_id = put(1, days=20.0)
+    aged = settings.model_copy(update={"keep_recordings_days": 10.0})
+    assert retention.apply(store, aged) == (1, 0)
+    with store.writing() as session:
+        retention.restore(session, session_id)
+        assert sessions.get(session, session_id).pinned
+    assert retention.apply(store, aged) == (0, 0)
+    assert names(store) == ["s1"]
+
+
+def test_what_a_person_deleted_is_restored_as_it_was(store, put):
+    session_id = put(1)
+    with store.writing() as session:
+        retention.discard(session, session_id, "op")
+        assert retention.bin_amount(session).model_dump() == {"count": 1, "size_bytes": 100}
+        retention.restore(session, session_id)
+        assert not sessions.get(session, session_id).pinned
+        assert retention.bin_amount(session).model_dump() == {"count": 0, "size_bytes": 0}

@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime, BaseModel, Field
 
+from heimdall.service.api.attachments import attachment
 from heimdall.service.api.parts import UsesParts, Viewer
 from heimdall.service.api.problems import documented
 from heimdall.service.database.tables import StoredFix
 from heimdall.service.queue.request_base import Id
-from heimdall.service.storage import fixes
+from heimdall.service.storage import fix_files, fixes
 from heimdall.service.storage.fixes import Wanted
 
 router = APIRouter(prefix="/fixes", tags=["fixes"], responses=documented(401, 403, 422, 503))
+
+
+class Form(StrEnum):
+    JSON = "json"
+    GEOJSON = "geojson"
+    CSV = "csv"
+
+
+_FILES = {
+    Form.GEOJSON: (fix_files.to_geojson, "application/geo+json"),
+    Form.CSV: (fix_files.to_csv, "text/csv; charset=utf-8"),
+}
+_OTHER_FORMS = {media.partition(";")[0]: {"schema": {"type": "string"}} for _, media in _FILES.values()}
 
 
 class KeptFix(BaseModel):
@@ -39,7 +54,12 @@ class History(BaseModel):
     fixes: list[KeptFix] = Field(description="In the order of time.")
 
 
-@router.get("", summary="Positions of what was recorded, by time and frequency")
+@router.get(
+    "",
+    summary="Positions of what was recorded, by time and frequency",
+    response_model=History,
+    responses={200: {"description": "The fixes, in the form asked for.", "content": _OTHER_FORMS}},
+)
 def find(
     who: Viewer,
     parts: UsesParts,
@@ -50,12 +70,17 @@ def find(
     job: Id | None = None,
     session: Id | None = None,
     limit: Annotated[int, Query(ge=1, le=fixes.MOST, description="The newest so many of what is asked for.")] = 2000,
-    regions: Annotated[bool, Query(description="With the whole fixes.")] = False,
-) -> History:
+    regions: Annotated[bool, Query(description="With the whole fixes; GeoJSON always has the regions.")] = False,
+    form: Annotated[Form, Query(alias="format")] = Form.JSON,
+) -> Response | History:
     """They stay when the recordings are deleted for their age or size."""
     wanted = Wanted(_unix_s(since_utc), _unix_s(until_utc), low_hz, high_hz, job, session, limit)
     with parts.store.reading() as opened:
-        return History(fixes=[_view(each, regions) for each in fixes.find(opened, wanted)])
+        found = fixes.find(opened, wanted)
+    if form is Form.JSON:
+        return History(fixes=[_view(each, regions) for each in found])
+    written, media_type = _FILES[form]
+    return attachment(written(found), f"fixes.{form}", media_type)
 
 
 def _view(kept: StoredFix, regions: bool) -> KeptFix:

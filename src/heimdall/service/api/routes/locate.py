@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect
 from heimdall.errors import HeimdallError, InputError
 from heimdall.locating import Method
 from heimdall.observation import Observation
+from heimdall.service.api.attachments import content_disposition
 from heimdall.service.api.fix_views import FixesView, fixes_document
 from heimdall.service.api.parts import Parts, UsesParts, Viewer
 from heimdall.service.api.problems import documented
@@ -23,7 +24,7 @@ from heimdall.service.concurrent_locating import Deadline, LocatedSession
 from heimdall.service.database.tables import StoredSession
 from heimdall.service.queue.request_base import Id
 from heimdall.service.storage import sessions
-from heimdall.service.storage.uploads import Upload, receiving
+from heimdall.service.storage.uploads import Upload, harmless, receiving
 
 router = APIRouter(prefix="/locate", tags=["locate"], responses=documented(400, 401, 403, 404, 408, 413, 422, 429, 503))
 
@@ -105,7 +106,15 @@ async def locate(
             return _written(answer, form)
 
         content = await _waited_for(request, parts.locator.run(work, deadline), deadline)
-    return Response(content, media_type=MEDIA_TYPES[form])
+    return Response(content, headers=_headers(form, stored), media_type=MEDIA_TYPES[form])
+
+
+def _headers(form: Form, stored: Sequence[StoredSession]) -> dict[str, str]:
+    """The name to keep a file by; browsers show it all the same."""
+    if form is Form.JSON:
+        return {}
+    name = harmless(stored[0].name) if len(stored) == 1 else "fixes"
+    return {"Content-Disposition": content_disposition(f"{name}.{form}", "inline")}
 
 
 async def _waited_for(request: Request, work: Future[bytes], deadline: Deadline) -> bytes:

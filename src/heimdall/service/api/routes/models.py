@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote
 
 from fastapi import APIRouter, Body, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -17,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from heimdall.errors import InputError
+from heimdall.service.api.attachments import ZIP, attachment, documented_file
 from heimdall.service.api.paged import UsesPage, link_next
 from heimdall.service.api.parts import Admin, Operator, Parts, UsesParts, Viewer
 from heimdall.service.api.problems import documented
@@ -32,7 +32,6 @@ from heimdall.service.storage.uploads import Upload, model_limits, receiving, sc
 router = APIRouter(prefix="/models", tags=["models"], responses=documented(401, 403, 422, 503))
 
 ModelId = Annotated[str, InPath(pattern=r"^[0-9a-f]{16}$", examples=["0123456789abcdef"])]
-_BUNDLE = "application/zip"
 _PIECE_BYTES = 1 << 20
 
 
@@ -139,17 +138,19 @@ def get(model_id: ModelId, who: Viewer, parts: UsesParts) -> ModelView:
     "/{model_id}/bundle",
     summary="Download a bundle",
     response_class=StreamingResponse,
-    responses=documented(404)
-    | {200: {"description": "The file.", "content": {_BUNDLE: {"schema": {"type": "string", "format": "binary"}}}}},
+    responses=documented(404) | {200: documented_file(ZIP)},
 )
-def download(model_id: ModelId, who: Viewer, parts: UsesParts) -> StreamingResponse:
+def download(model_id: ModelId, who: Viewer, parts: UsesParts) -> Response:
+    return bundle_file(parts, model_id)
+
+
+def bundle_file(parts: Parts, model_id: str) -> Response:
     with parts.store.reading() as session:
         model = get_model(session, model_id)
     with ExitStack() as stack:
         path = parts.artifacts.fetch(model.artifact, stack.enter_context(scratch()))
         until_sent = stack.pop_all()
-    headers = {"Content-Disposition": as_attachment(model.name), "Content-Length": str(model.size_bytes)}
-    return StreamingResponse(_pieces(path, until_sent), media_type=_BUNDLE, headers=headers)
+    return attachment(_pieces(path, until_sent), model.name, ZIP, {"Content-Length": str(model.size_bytes)})
 
 
 @router.patch("/{model_id}", summary="Rename a model", responses=documented(404, 413))
@@ -196,12 +197,6 @@ def promote(model_id: ModelId, response: Response, who: Admin, parts: UsesParts)
     promotion = parts.promoter.ask(model_id, who.name)
     response.status_code = 200 if promotion.promoted else 202
     return PromotionView(promoted=promotion.promoted, reason=promotion.reason, waiting_for=list(promotion.waiting_for))
-
-
-def as_attachment(name: str) -> str:
-    """A header that names a file in any script (RFC 6266), with a plain name for those who cannot read it."""
-    plain = name.encode("ascii", "replace").decode().replace("?", "_").replace('"', "_")
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name)}"
 
 
 def view_model(session: Session, settings: Settings, model: Model) -> ModelView:

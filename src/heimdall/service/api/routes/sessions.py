@@ -9,10 +9,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.params import Path as InPath
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from heimdall.errors import InputError
 from heimdall.observation import Place
+from heimdall.service.api.attachments import ZIP, attachment, documented_file
 from heimdall.service.api.paged import UsesPage, link_next
 from heimdall.service.api.parts import Operator, Parts, UsesParts, Viewer
 from heimdall.service.api.problems import documented
@@ -20,7 +22,7 @@ from heimdall.service.api.uploading import form_of, receive_some
 from heimdall.service.database.tables import StoredSession
 from heimdall.service.queue.request_base import Id
 from heimdall.service.receivers.capture_view import RecordedView, view_recorded
-from heimdall.service.storage import retention, sessions
+from heimdall.service.storage import retention, session_archive, sessions
 from heimdall.service.storage.retention import Usage
 from heimdall.service.storage.session_summary import Summary, Truth
 from heimdall.service.storage.uploads import Upload, receiving
@@ -118,6 +120,30 @@ def find(
 def usage(who: Viewer, parts: UsesParts) -> Usage:
     with parts.store.reading() as session:
         return retention.usage(session, parts.settings)
+
+
+@router.get(
+    "/files",
+    summary="Download the files of sessions as one archive",
+    response_class=StreamingResponse,
+    responses=documented(400, 404) | {200: documented_file(ZIP)},
+)
+def download(
+    who: Viewer,
+    parts: UsesParts,
+    chosen: Annotated[
+        list[Id], Query(alias="session", min_length=1, max_length=session_archive.MOST, description="Stored sessions.")
+    ],
+) -> Response:
+    """A ZIP archive with a folder a session, which can be uploaded again."""
+    return session_files(parts, chosen)
+
+
+def session_files(parts: Parts, chosen: Sequence[str]) -> Response:
+    with parts.store.reading() as session:
+        stored = [sessions.get(session, each) for each in dict.fromkeys(chosen)]
+    content = session_archive.archive_of(parts.settings, stored)
+    return attachment(content, session_archive.archive_name(stored), ZIP)
 
 
 @router.get("/{session_id}", summary="One session", responses=documented(404))

@@ -1,0 +1,26 @@
+"""Trainings and recordings are each on a page of their own."""
+
+from __future__ import annotations
+
+from heimdall.service.queue import jobs
+
+
+def test_jobs_that_record_are_not_in_the_list_of_trainings(site):
+    with site.parts.store.writing() as session:
+        about = {"created_by": "t", "attempts_max": 3}
+        jobs.create(session, "train", {"recipe": "quick"}, name="a training", **about)
+        arguments = {"frequency_hz": 77_500.0, "receivers": ["a", "b"]}
+        for kind in ("record", "watch"):
+            jobs.create(session, kind, arguments, name=f"a {kind}", needs_capture=True, **about)
+
+    async def look(visitor):
+        await visitor.open("/training")
+        await visitor.sees("a training")
+        for name in ("a record", "a watch"):
+            await visitor.sees_no(name)
+        await visitor.open("/record")
+        for name in ("a record", "a watch"):
+            await visitor.sees(name)
+        await visitor.sees_no("a training")
+
+    site.visit(look)
