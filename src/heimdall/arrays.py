@@ -9,7 +9,7 @@ import scipy
 from array_api_compat import array_namespace as _namespace_of_others
 from array_api_compat import device as device_of
 
-__all__ = ["array_namespace", "device_of", "fft_of"]
+__all__ = ["array_namespace", "device_of", "fft_of", "overlapping", "picked"]
 
 
 def array_namespace(*arrays: Any) -> Any:
@@ -26,3 +26,16 @@ def array_namespace(*arrays: Any) -> Any:
 def fft_of(xp: Any) -> Any:
     """The Fourier transforms of a namespace: scipy's for numpy, five to fifteen times as fast in single precision."""
     return scipy.fft if xp is np else xp.fft
+
+
+def picked(values_BG: Any, index_BK: Any) -> Any:
+    """(B, K, ...) of (B, G, ...), as `take_along_axis` along the second axis does in several times the time."""
+    xp = array_namespace(index_BK)
+    return values_BG[xp.arange(index_BK.shape[0], device=device_of(index_BK))[:, None], index_BK]
+
+
+def overlapping(values: Any, length: int, step: int) -> Any:
+    """(..., count, length) stretches of the last axis, each begun `step` after the one before; a view."""
+    if array_namespace(values) is np:
+        return np.lib.stride_tricks.sliding_window_view(values, length, axis=-1)[..., ::step, :]
+    return values.unfold(-1, length, step)

@@ -1,5 +1,24 @@
 """The command `heimdall`: one module a command, each a thin door to the rooms behind it."""
 
-from heimdall.cli.app import main
+from __future__ import annotations
+
+import sys
+
+from heimdall import __version__
+from heimdall.errors import quietly
 
 __all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command line, see `heimdall.cli.app`; a script that asks for the version alone waits for no library."""
+    if sys.argv[1:] == ["--version"]:
+        sys.exit(quietly(_tell_version))
+    from heimdall.cli import app
+
+    app.main()
+
+
+def _tell_version() -> int:
+    print(__version__)
+    return 0

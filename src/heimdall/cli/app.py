@@ -53,8 +53,6 @@ def _register_commands(arguments: list[str]) -> None:
 
     Without a command that there is, as for the help, every one: loading what is not called takes seconds.
     """
-    if arguments[:1] == ["--version"]:
-        return
     found = {path.stem: f"heimdall.cli.{path.parent.name}.{path.stem}" for path in _commands()}
     word = arguments[0] if arguments else ""
     called = [name for name in found if name == word or name.startswith(f"{word}_")] if word in found else found

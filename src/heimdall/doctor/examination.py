@@ -43,6 +43,7 @@ DRIVER: tuple[Check, ...] = (
 )
 DEVICE: tuple[Check, ...] = (
     xid.check_lost,
+    kernel_log.check_too_new,
     kernel_log.check_flavour,
     kernel_log.check_start,
     container.check_refused,
@@ -52,6 +53,7 @@ DEVICE: tuple[Check, ...] = (
     device.check_mig,
     device.check_forward_compatibility,
     device.check_fabric_manager,
+    device.check_nodes,
     device.check_uvm,
     device.check_nvml,
 )
@@ -63,6 +65,7 @@ CONTAINER: tuple[Check, ...] = (
     container.check_toolkit,
     container.check_restart,
     container.check_rootless,
+    container.check_no_cgroups,
     container.check_cdi,
     container.check_error,
     container.check_lost_in_container,
@@ -88,6 +91,7 @@ OF_DOCKER = (
     "container_toolkit_missing",
     "docker_not_restarted",
     "rootless_docker",
+    "toolkit_without_device_rules",
     "stale_cdi",
     "service_without_gpu",
     "gpu_lost_in_container",

@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from heimdall.doctor.container_symptoms import CONTAINER_SYMPTOMS, EXAMINE, Symptom
 from heimdall.doctor.finding import Finding
 
 RESTART_TRAINING = "docker compose restart training"
-EXAMINE = "heimdall doctor"
-
-
-@dataclass(frozen=True)
-class Symptom:
-    pattern: str
-    name: str
-    cause: str
-    fix: tuple[str, ...]
-
 
 # The first that matches counts: what is precise stands before what is general.
 SYMPTOMS = (
+    *CONTAINER_SYMPTOMS,
     Symptom(
         r"Cannot re-initialize CUDA in forked subprocess",
         "cuda_after_fork",
@@ -78,7 +69,7 @@ SYMPTOMS = (
     ),
     Symptom(
         r"load library failed: lib(?:nvidia-ml|cuda)\.so\.1|couldn't find libnvidia-ml\.so"
-        r"|nvidia-ml\.so\.1: cannot open shared object",
+        r"|lib(?:nvidia-ml|cuda)\.so\.1: cannot open shared object",
         "driver_not_installed",
         "The driver's libraries are not there for Docker: not installed on the host, or hidden from a Docker "
         "that is a snap or Docker Desktop.",
@@ -155,20 +146,35 @@ SYMPTOMS = (
         ("# names the branch that does:", EXAMINE),
     ),
     Symptom(
-        r"RmInitAdapter failed|rm_init_adapter failed|No devices were found|BAR\d is 0M"
+        r"insert '?nvidia\S*: (?:Exec format error|Invalid argument)|nvidia\S*: disagrees about version of symbol",
+        "module_not_loaded",
+        "The nvidia kernel module on disk was built for another kernel.",
+        ("# says how to build it:", EXAMINE),
+    ),
+    Symptom(
+        r"not supported by the\s*(?:[^\n]*NVRM:)?\s*NVIDIA \d[\d.]* driver release",
+        "card_not_started",
+        "The installed driver does not know this card: it is newer than the driver.",
+        ("# names the driver that does:", EXAMINE),
+    ),
+    Symptom(
+        r"insert '?nvidia\S*: No such device|probe routine was not called"
+        r"|RmInitAdapter failed|rm_init_adapter failed|No devices were found|BAR\d is 0M"
         r"|PCI I/O region assigned to your NVIDIA device is invalid",
         "card_not_started",
         "The driver is loaded, but could not start the card; the kernel log says why.",
         ("sudo dmesg | grep NVRM | tail -n 40", EXAMINE),
     ),
     Symptom(
-        r"Key was rejected by service|Loading of module with unavailable key|Required key not available",
+        r"Key was rejected by service|Loading of (?:module with unavailable key|unsigned module)|Required key not available"
+        r"|unsigned module loading is restricted|PKCS#7 signature not signed with a trusted key",
         "secure_boot_refuses_module",
         "Secure Boot refuses the nvidia module, because the key it is signed with is not enrolled.",
         ("# names the key to enrol:", EXAMINE),
     ),
     Symptom(
-        r"couldn't communicate with the NVIDIA driver|Driver Not Loaded",
+        r"couldn't communicate with the NVIDIA driver|Driver Not Loaded|Module nvidia(?:-current)? not found in directory"
+        r"|NVIDIA device files \(/dev/nvidia\*\) exist",
         "module_not_loaded",
         "The nvidia kernel module is not loaded.",
         ("# says why, and how to build or load it:", EXAMINE),
@@ -198,7 +204,7 @@ SYMPTOMS = (
         ("# names what to remove:", EXAMINE),
     ),
     Symptom(
-        r"system not yet initialized",
+        r"system not yet initialized|does not match fabric manager version",
         "fabric_manager_missing",
         "The cards of this board need the fabric manager, of the driver's exact version.",
         ("sudo systemctl enable --now nvidia-fabricmanager",),
@@ -213,7 +219,7 @@ SYMPTOMS = (
         ),
     ),
     Symptom(
-        r"GPU is lost|fallen off the bus|GPU requires reset",
+        r"GPU is lost|fallen off the bus|GPU requires reset|determine the device handle for GPU",
         "gpu_lost",
         "The card has fallen off the PCI bus: power, cable, seat or heat.",
         ("sudo reboot",),
@@ -223,6 +229,21 @@ SYMPTOMS = (
         "gpu_lost_in_container",
         "The running container has lost its right to the GPU, as after systemctl daemon-reload on the host.",
         ("docker compose up -d --force-recreate training",),
+    ),
+    Symptom(
+        r"invalid device ordinal",
+        "environment",
+        "The program asked for a GPU by a number that it does not see.",
+        ("nvidia-smi -L", "# CUDA_VISIBLE_DEVICES or HEIMDALL_GPU_IDS must name one of that list"),
+    ),
+    Symptom(
+        r"CUDA error: uncorrectable ECC error",
+        "gpu_xid",
+        "The card's memory has an uncorrectable error (ECC).",
+        (
+            "nvidia-smi -q -d ECC,ROW_REMAPPER,PAGE_RETIREMENT",
+            "# a reset or a reboot replaces the broken row; if it comes back, the card is to be replaced",
+        ),
     ),
     Symptom(
         r"CUDA error: (?!out of memory|CUDA-capable device|unknown error)|device-side assert"

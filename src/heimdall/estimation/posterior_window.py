@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from heimdall.arrays import array_namespace, device_of
+from heimdall.arrays import array_namespace, device_of, picked
 from heimdall.estimation.frame import WindowFrame, spanning
 from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.prior import log_prior
@@ -110,9 +110,8 @@ def _radius_holding(xp: Any, radius_m: Array, log_mass: Array, probability: floa
     held = xp.cumulative_sum(mass, axis=-1) / xp.sum(mass, axis=-1)[:, None]
     below = xp.astype(held < probability, radius_m.dtype)
     last = xp.astype(xp.clip(xp.sum(below, axis=-1), 1, radius_m.shape[1] - 1), xp.int64)[:, None]
-    high, low = xp.take_along_axis(held, last, axis=-1), xp.take_along_axis(held, last - 1, axis=-1)
+    high, low = picked(held, last), picked(held, last - 1)
     share = xp.clip((probability - low) / xp.clip(high - low, 1e-9, None), 0.0, 1.0)
     log_radius = xp.log(radius_m)
-    inner = xp.take_along_axis(log_radius, last - 1, axis=-1)
-    outer = xp.take_along_axis(log_radius, last, axis=-1)
+    inner, outer = picked(log_radius, last - 1), picked(log_radius, last)
     return xp.exp(inner + share * (outer - inner))[:, 0]

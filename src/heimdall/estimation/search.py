@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from heimdall.arrays import array_namespace, device_of
+from heimdall.arrays import array_namespace, device_of, picked
 from heimdall.estimation.likelihood.arrival_times import arrival_log_likelihood, link_distance_m
 from heimdall.estimation.likelihood.power import LevelDensity, level_density
 from heimdall.estimation.likelihood.single_precision import ArrivalDensity, arrival_density
@@ -34,6 +34,9 @@ _PEAKS = 5
 _ZOOM_CELLS = 9
 _ZOOM_LEVELS = 8
 _ZOOM_FACTOR = 0.3
+_TELLING_LEVELS = 3
+_BEHIND = 20.0
+"""After so many levels a maximum so far below the best in the log density is given up."""
 BLUR_OF_CELL = 0.35
 """How far the likelihood is blurred to stand for a cell, in widths of the cell."""
 _LEAST_CELL_M = 0.05
@@ -120,8 +123,8 @@ def find_mode(batch: EvidenceBatch, density: LogDensity, radius_m_B: Array | Non
     start_BK2, size_BK = _starts(xp, cells, drawn)
     place_BK2, value_BK = _climb(xp, start_BK2, size_BK, drawn)
     best_B1 = xp.argmax(value_BK, axis=-1)[:, None]
-    best_B2 = _take_places(xp, plane.outwards(place_BK2), best_B1)[:, 0]
-    return best_B2, xp.take_along_axis(value_BK, best_B1, axis=-1)[:, 0]
+    best_B2 = picked(plane.outwards(place_BK2), best_B1)[:, 0]
+    return best_B2, picked(value_BK, best_B1)[:, 0]
 
 
 class _DrawnIn:
@@ -171,9 +174,7 @@ class _Map:
         return _Map(*(xp.concat([getattr(self, f.name), getattr(other, f.name)], axis=1) for f in fields(_Map)))
 
     def take(self, index_BK: Array) -> _Map:
-        xp = array_namespace(self.value_BG)
-        rest = (xp.take_along_axis(part, index_BK, axis=-1) for part in (self.size_BG, self.value_BG, self.peak_BG))
-        return _Map(_take_places(xp, self.place_BG2, index_BK), *rest)
+        return _Map(*(picked(getattr(self, field.name), index_BK) for field in fields(_Map)))
 
 
 def _starts(xp: Array, cells: _Map, density: LogDensity) -> tuple[Array, Array]:
@@ -184,8 +185,7 @@ def _starts(xp: Array, cells: _Map, density: LogDensity) -> tuple[Array, Array]:
     promising = cells.take(_best(xp, cells.value_BG, cells.peak_BG, _PROMISING))
     place_BC2, value_BC = _best_around(xp, promising.place_BG2, promising.size_BG / 2, _PARTS, density)
     peaks_BK = _best(xp, value_BC, _stands_out(xp, place_BC2, value_BC, promising.size_BG), _PEAKS)
-    size_BK = xp.take_along_axis(promising.size_BG, peaks_BK, axis=-1) / _PARTS
-    return _take_places(xp, place_BC2, peaks_BK), size_BK
+    return picked(place_BC2, peaks_BK), picked(promising.size_BG, peaks_BK) / _PARTS
 
 
 def _square_map(xp: Array, batch: EvidenceBatch, plane: _DrawnIn, density: LogDensity) -> _Map:
@@ -245,10 +245,21 @@ def _highest_near(xp: Array, padded: Array) -> Array:
 def _climb(xp: Array, place_BK2: Array, size_BK: Array, density: LogDensity) -> tuple[Array, Array]:
     """Follow K maxima at once through shrinking grids, each its own; the last ones are not blurred."""
     half_BK = 1.5 * size_BK
-    for _ in range(_ZOOM_LEVELS - 1):
-        place_BK2, _ = _best_around(xp, place_BK2, half_BK, _ZOOM_CELLS, density)
+    for level in range(_ZOOM_LEVELS - 1):
+        place_BK2, value_BK = _best_around(xp, place_BK2, half_BK, _ZOOM_CELLS, density)
         half_BK = xp.clip(half_BK * _ZOOM_FACTOR, _ZOOM_CELLS * _LEAST_CELL_M, None)
+        if level + 1 == _TELLING_LEVELS:
+            place_BK2, half_BK = _leaders(xp, place_BK2, half_BK, value_BK)
     return _best_around(xp, place_BK2, half_BK, _ZOOM_CELLS, density, blur_of_cell=0.0)
+
+
+def _leaders(xp: Array, place_BK2: Array, half_BK: Array, value_BK: Array) -> tuple[Array, Array]:
+    """Those that may still be the best: not far below it, and not on another's way; as many as any scene has."""
+    best_B1 = xp.max(value_BK, axis=-1)[:, None]
+    leads_BK = (value_BK > best_B1 - _BEHIND) & _stands_out(xp, place_BK2, value_BK, half_BK)
+    most = int(xp.max(xp.sum(xp.astype(leads_BK, xp.int64), axis=-1)))
+    index_BK = _best(xp, value_BK, leads_BK, most)
+    return picked(place_BK2, index_BK), picked(half_BK, index_BK)
 
 
 def _best_around(
@@ -259,14 +270,8 @@ def _best_around(
     flat_m = xp.reshape(half_BK, (-1,))
     grid_BKG2 = xp.reshape(square_grid(xp.reshape(place_BK2, (-1, 2)), flat_m, cells), (scenes, places, -1, 2))
     blur_BKG = xp.zeros_like(grid_BKG2[..., 0]) + (blur_of_cell * 2 / cells) * half_BK[..., None]
-    value_BG = density(xp.reshape(grid_BKG2, (scenes, -1, 2)), xp.reshape(blur_BKG, (scenes, -1)))
-    value_BKG = xp.reshape(value_BG, (scenes, places, -1))
-    best_BK1 = xp.argmax(value_BKG, axis=-1)[..., None]
-    index = xp.broadcast_to(best_BK1[..., None], (scenes, places, 1, 2))
-    best_BK2 = xp.take_along_axis(grid_BKG2, index, axis=2)[:, :, 0]
-    return best_BK2, xp.take_along_axis(value_BKG, best_BK1, axis=-1)[..., 0]
-
-
-def _take_places(xp: Array, place_BG2: Array, index_BK: Array) -> Array:
-    index = xp.broadcast_to(index_BK[..., None], (*index_BK.shape, 2))
-    return xp.take_along_axis(place_BG2, index, axis=1)
+    place_BG2 = xp.reshape(grid_BKG2, (scenes, -1, 2))
+    value_BG = density(place_BG2, xp.reshape(blur_BKG, (scenes, -1)))
+    best_BK = xp.argmax(xp.reshape(value_BG, (scenes, places, -1)), axis=-1)
+    index_BK = best_BK + cells**2 * xp.arange(places, device=device_of(best_BK))
+    return picked(place_BG2, index_BK), picked(value_BG, index_BK)

@@ -15,6 +15,7 @@ from heimdall.errors import InputError
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.evidence.iq.alignment import recorded_apart
 from heimdall.evidence.iq.carrier import Carrier
+from heimdall.evidence.iq.copies import copied
 from heimdall.evidence.iq.recording import clock_carries_time
 from heimdall.evidence.iq.sampled import Session, evidence_from_samples
 from heimdall.evidence.numbers import TABLE_ARRIVAL_SIGMA_S, with_numbers
@@ -83,11 +84,12 @@ def collect(observation: Observation) -> Collected:
 
 
 def _without_strangers(observation: Observation) -> Observation:
-    """The observation with a flaw on each recording that was made at another time than the others."""
+    """The observation with a flaw on each recording that is a copy of another, or was made at another time than the others."""
     receptions = list(observation.receptions)
-    heard = [index for index, each in enumerate(receptions) if each.flaw is None and each.samples is not None]
-    for place, reason in recorded_apart([receptions[index] for index in heard]).items():
-        receptions[heard[place]] = replace(receptions[heard[place]], flaw=reason)
+    for find in (copied, recorded_apart):
+        heard = [index for index, each in enumerate(receptions) if each.flaw is None and each.samples is not None]
+        for place, reason in find([receptions[index] for index in heard]).items():
+            receptions[heard[place]] = replace(receptions[heard[place]], flaw=reason)
     return replace(observation, receptions=tuple(receptions))
 
 

@@ -12,16 +12,32 @@ from heimdall.observation import Place
 
 _DEGREE_M = 111_320.0
 """Length of a degree of the equator; a degree of latitude is at most 0.3 % longer."""
+COARSE_M = 50.0
+"""A place given less exactly than this is worth a word."""
+_LEAST_ROUNDING_M = 1.0
 _UNIFORM = 1 / math.sqrt(12)
 """Standard deviation of a value that is rounded to steps of 1."""
 
 _NUMBER = r"[-+]?\d{1,6}(?:\.\d*)?"
 _BRACKET = re.compile(rf"\[\s*({_NUMBER})\s*,\s*({_NUMBER})\s*(?:,\s*({_NUMBER})\s*)?\]")
 _GEOJSON = re.compile(rf"['\"]coordinates['\"]\s*:\s*{_BRACKET.pattern}")
+_SIGN = r"\s*(?:[°º'′:]|[NSEWO]\b)"
+# Whole degrees that another number follows are those of a place with minutes.
 _LABELLED = re.compile(
-    rf"\b(lat|lon|lng|long|latitude|longitude)\b['\"]?\s*[:=]?\s*['\"]?({_NUMBER})(?![\d.]*\s*(?:[°º'′:]|[NSEWO]\b))",
+    r"\b(lat|lon|lng|long|latitude|longitude)\b['\"]?\s*[:=]?\s*['\"]?"
+    rf"([-+]?\d{{1,6}}\.\d*(?![\d.]*{_SIGN})|[-+]?\d{{1,3}},\d+(?!\d*{_SIGN})|[-+]?\d{{1,6}}(?!\d|[.,]\d|[ \t]+\d|{_SIGN}))",
     re.IGNORECASE,
 )
+_WRITTEN = (
+    (re.compile("[\u2212\u2013\u2012\u2010\u2011](?=\\d)"), "-"),
+    (re.compile(r"(?<=\d)\s*deg(?:rees?)?\b\.?", re.IGNORECASE), "°"),
+    (re.compile(r"(?<=\d)\s*min(?:utes?)?\b\.?", re.IGNORECASE), "′"),
+    (re.compile(r"(?<=\d)\s*sec(?:onds?)?\b\.?", re.IGNORECASE), "″"),
+    (re.compile(r"\b([NS])o[ru]th\b|\b([EW])[ae]st\b", re.IGNORECASE), r"\1\2"),
+    (re.compile(r"(?<![\d.,])(\d{1,3}),(\d+)(?=\s*[°º]?\s*[NSEWnsew]\b)"), r"\1.\2"),
+)
+"""Signs and words that stand for plainer ones: a typographic minus, "deg", "North", a decimal comma before a hemisphere."""
+_REMARK = re.compile(r"(?:^|\s)(?:#|//).*$", re.MULTILINE)
 _LABEL = re.compile(r"\b(?:lat(?:itude)?|lon(?:g|gitude)?|lng)\b[\s:=.]*", re.IGNORECASE)
 _BARE = re.compile(rf"({_NUMBER})\s*°?\s*[,;/\s]\s*({_NUMBER})\s*°?\s*(?:[,;\s]\s*({_NUMBER})\s*m?\s*)?")
 _DECIMAL_COMMA = re.compile(r"([-+]?\d{1,3}),(\d{2,})\s*[;\s]\s*([-+]?\d{1,3}),(\d{2,})")
@@ -53,6 +69,22 @@ def rounding_sigma_m(*coordinates: str) -> float:
     return min(steps) * _DEGREE_M * _UNIFORM if steps else math.inf
 
 
+def place_sigma_m(stated_m: float | None, latitude_deg: float, longitude_deg: float) -> float | None:
+    """How well a receiver's place is known: as stated, and no better than the decimals it is given with; None where it is exact.
+
+    Below a metre a rounding does not matter to any clock. 0 says that few decimals are all that there are.
+    """
+    if stated_m == 0:
+        return None
+    if not (math.isfinite(latitude_deg) and math.isfinite(longitude_deg)) or (latitude_deg, longitude_deg) == (0, 0):
+        return stated_m
+    rounded_m = rounding_sigma_m(repr(latitude_deg), repr(longitude_deg))
+    if rounded_m <= _LEAST_ROUNDING_M:
+        return stated_m
+    # A sum would turn what is not a number, or negative, into a figure that passes.
+    return rounded_m if stated_m is None else max(stated_m, rounded_m) if stated_m > 0 else stated_m
+
+
 def read_place(text: str) -> WrittenPlace | None:
     """The place that a text means; None where it says none.
 
@@ -67,6 +99,8 @@ def read_place(text: str) -> WrittenPlace | None:
         _from_bare,
         _from_locator,
     )
+    for sign, plain in _WRITTEN:
+        text = sign.sub(plain, text)
     return next((found for reading in readings if (found := reading(text)) is not None), None)
 
 
@@ -107,7 +141,9 @@ def _from_bracket(text: str) -> WrittenPlace | None:
 def _from_labels(text: str) -> WrittenPlace | None:
     named = {name[:3].lower(): value for name, value in _LABELLED.findall(text)}
     latitude, longitude = named.get("lat"), named.get("lon", named.get("lng"))
-    return _plain(latitude, longitude, form="named numbers") if latitude and longitude else None
+    if not latitude or not longitude:
+        return None
+    return _plain(latitude.replace(",", "."), longitude.replace(",", "."), form="named numbers")
 
 
 def _from_degrees(text: str) -> WrittenPlace | None:
@@ -148,7 +184,7 @@ def _angle(parts: list[str | None]) -> tuple[float, float] | None:
 
 def _from_bare(text: str) -> WrittenPlace | None:
     """Nothing but numbers: two, or three with a height."""
-    stripped = text.strip().removeprefix("geo:").strip("()[]{}\"' \t\r\n")
+    stripped = _REMARK.sub("", text).strip().removeprefix("geo:").strip("()[]{}\"' \t\r\n")
     if found := _DECIMAL_COMMA.fullmatch(stripped):
         return _plain(f"{found[1]}.{found[2]}", f"{found[3]}.{found[4]}", form="numbers with a decimal comma")
     found = _BARE.fullmatch(stripped)

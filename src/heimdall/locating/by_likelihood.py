@@ -14,7 +14,9 @@ from heimdall.estimation.heights.height import Height, Profile, is_unknown
 from heimdall.estimation.heights.height_posterior import Found, search_heights
 from heimdall.estimation.heights.height_profile import Links, profiles
 from heimdall.estimation.integrity.fault_odds import FaultOdds
-from heimdall.estimation.integrity.status_check import Again, checked
+from heimdall.estimation.integrity.status_check import Again, agreements, checked
+from heimdall.estimation.likelihood.arrival_times import explained
+from heimdall.estimation.likelihood.sky_wave import Explained
 from heimdall.estimation.model import PropagationModel, model_of
 from heimdall.estimation.posterior_window import frame_around, posterior_mass
 from heimdall.estimation.reach import search_radius_m
@@ -87,12 +89,16 @@ def _locate_chunk(
         groups.setdefault(model, []).append((index, collected, time.perf_counter() - begun))
     for model, members in groups.items():
         located = locate_group([collected for _, collected, _ in members], model)
-        for (index, collected, collect_s), result in zip(members, located, strict=True):
+        begun = time.perf_counter()
+        # At the height that was found, if one was.
+        found = [result.collected or collected for (_, collected, _), result in zip(members, located, strict=True)]
+        agree = agreements([result.fix for result in located], found, model)
+        look_s = (time.perf_counter() - begun) / len(members)
+        for (index, _, collect_s), result, collected, agrees in zip(members, located, found, agree, strict=True):
             begun = time.perf_counter()
-            # At the height that was found, if one was.
-            collected = result.collected or collected
-            fix = checked(result.fix, collected, result.posterior, Again(model_of, _locate_alone, odds))
-            elapsed_ms = fix.elapsed_ms + (collect_s + time.perf_counter() - begun) * 1e3
+            again = Again(model_of, _locate_alone, odds)
+            fix = checked(result.fix, collected, result.posterior, again, agree=agrees)
+            elapsed_ms = fix.elapsed_ms + (collect_s + look_s + time.perf_counter() - begun) * 1e3
             results[index] = replace(result, fix=replace(fix, elapsed_ms=elapsed_ms), collected=collected)
     return [_with_corrections(results[index], observation) for index, observation in enumerate(observations)]
 
@@ -156,10 +162,15 @@ def locate_by_likelihood(members: Sequence[Collected], model: PropagationModel) 
             least_spread_m = np.array([min((sigma for _, sigma in each), default=0.0) for each in shares])
             part_density = density if whole else log_posterior(part, model)
             found = search(part, model, part_density, mode_B2[chosen], CELLS, least_spread_m)
+            account = explained(found.mode_B2[:, None], found.batch, model)
             searched_ms = found_ms + (time.perf_counter() - begun) * 1e3 / len(chosen)
             for place, index in enumerate(chosen):
                 height = found.heights[place] or (unknown[index].height if index in unknown else None)
-                results[index] = _conclude(members[index], found, shares[place], place, height, model, searched_ms)
+                own = np.s_[place : place + 1, :, : members[index].evidence.present.shape[1]]
+                told = Explained(account.late_s[own], account.mode[own])
+                results[index] = _conclude(
+                    members[index], found, shares[place], place, told, height, model, searched_ms
+                )
     return [results[index] for index in range(len(members))]
 
 
@@ -210,6 +221,7 @@ def _conclude(
     found: Found,
     shares: Shares,
     index: int,
+    account: Explained,
     height: Height | None,
     model: PropagationModel,
     searched_ms: float,
@@ -218,6 +230,6 @@ def _conclude(
     evidence = replace(collected.evidence, transmitter_height_m=found.batch.transmitter_height_m[index : index + 1])
     collected = replace(collected, evidence=evidence)
     posterior = grid_posterior(collected, found.batch, found.frame, found.mass_BYX, index).blurred(shares)
-    fix = make_fix(collected, posterior, found.mode_B2[index], METHOD, model, height=height)
+    fix = make_fix(collected, posterior, found.mode_B2[index], METHOD, model, height=height, account=account)
     elapsed_ms = searched_ms + (time.perf_counter() - begun) * 1e3
     return Located(replace(fix, elapsed_ms=elapsed_ms), posterior, collected=collected)

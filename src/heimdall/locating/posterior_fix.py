@@ -10,6 +10,7 @@ from heimdall.estimation.advice import judge, sky_wave_advice
 from heimdall.estimation.frame import WindowFrame
 from heimdall.estimation.heights.height import Height
 from heimdall.estimation.likelihood.arrival_times import explained
+from heimdall.estimation.likelihood.sky_wave import Explained
 from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.region import GridPosterior, to_geodetic
 from heimdall.evidence.batch import EvidenceBatch
@@ -36,17 +37,20 @@ def make_fix(
     model: PropagationModel,
     masses: tuple[float, float] = (0.68, 0.95),
     height: Height | None = None,
+    account: Explained | None = None,
 ) -> Fix:
     """The fix of one observation at `place_m`, with the posterior's regions at the given masses.
 
-    `height` is what the arrival times tell of it; a height that was given stays as it is, and any other is unknown.
+    `height` is what the arrival times tell of it; a height that was given stays as it is, and any other is unknown. `account`
+    is that of the arrival times at the place, where it is known already.
     """
     latitude, longitude, _ = (float(v) for v in to_geodetic(collected.frame, place_m, posterior.height_m))
     covariance = _covariance(posterior, height, place_m, masses[1])
     region_68, region_95 = posterior.regions({0.68: masses[0], 0.95: masses[1]})
     height_m, height_sigma_m = _told_height(collected, height)
     status, advice = judge(collected, posterior, model)
-    account = explained(np.asarray(place_m, dtype=float)[None, None], collected.evidence, model)
+    if account is None:
+        account = explained(np.asarray(place_m, dtype=float)[None, None], collected.evidence, model)
     told = (advice, "" if height is None else height.advice)
     advice = "; ".join(filter(None, (*told, sky_wave_advice(collected.evidence, account.mode[0, 0], model))))
     return Fix(

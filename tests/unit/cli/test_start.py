@@ -29,7 +29,7 @@ HEAVY = {
 }
 NOT_FOR_A_ROW = HEAVY | {"scipy.signal", "scipy.stats", "scipy.optimize", "scipy.fft", "scipy.ndimage"}
 NOT_FOR_A_ROW |= {"jsonschema", "sigmf", "array_api_compat.numpy"}
-NOT_FOR_THE_VERSION = HEAVY | {"numpy", "scipy", "heimdall.cli.locate"}
+NOT_FOR_THE_VERSION = HEAVY | {"numpy", "scipy", "typer", "rich"}
 
 
 def _loaded_by(*arguments: str) -> set[str]:

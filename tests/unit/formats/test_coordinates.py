@@ -49,6 +49,39 @@ def test_what_may_mean_anything_means_nothing(text: str) -> None:
     assert read_place(text) is None
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "46 deg 29 min 57.66 sec N, 8 deg 47 min 55.78 sec E",
+        "46,499351 N, 8,798828 E",
+        "46.499351 North, 8.798828 East",
+        "Latitude: 46,499351\nLongitude: 8,798828\n",
+        "lat 46.499351 lon 8.798828 1200",
+        "latitude 46.499351, longitude 8.798828, 1200 m",
+        "# the attic\n46.499351, 8.798828",
+        "46.499351, 8.798828 # the attic",
+    ],
+)
+def test_words_commas_and_remarks_are_read(text: str) -> None:
+    written = read_place(text)
+    assert written is not None
+    assert written.place.latitude_deg == pytest.approx(46.499351, abs=1e-5)
+    assert written.place.longitude_deg == pytest.approx(8.798828, abs=1e-5)
+
+
+@pytest.mark.parametrize("minus", ["\u2212", "\u2013", "-"])
+def test_a_minus_of_any_keyboard_is_one(minus: str) -> None:
+    for text in (f"{minus}33.87, 151.2", f"[{minus}33.87, 151.2]", f"lat: {minus}33.87 lon: 151.2"):
+        written = read_place(text)
+        assert written is not None
+        assert written.place.latitude_deg == -33.87
+
+
+@pytest.mark.parametrize("text", ["lat=46 29 57 lon=8 47 55", "lat: 46 deg 29 min, lon: 8 deg 47 min"])
+def test_minutes_are_not_thrown_away(text: str) -> None:
+    assert read_place(text) is None
+
+
 def test_the_southern_and_the_western_half_are_negative() -> None:
     for text in ("33°52'S 70°30'W", "S 33 52, W 70 30", "Lat: 33.8666667 S, Lon: 70.5 W"):
         found = read_place(text)

@@ -19,6 +19,7 @@ from heimdall.doctor.repair import system
 from heimdall.doctor.symptoms import explain
 
 RECREATE = "docker compose up -d --force-recreate training"
+TOOLKIT_SETTINGS = "/etc/nvidia-container-runtime/config.toml"
 ASK_FOR_GPU = "HEIMDALL_ACCELERATOR=gpu docker compose up -d training"
 ASK_BY_CDI = "HEIMDALL_ACCELERATOR=gpu-cdi docker compose up -d training"
 
@@ -70,9 +71,7 @@ def _refusal(facts: Facts) -> str:
 def check_rootless(facts: Facts) -> Finding | None:
     if not _is_plain(facts) or not facts.engine.rootless or facts.docker.mode != "toolkit":
         return None
-    path = "/etc/nvidia-container-runtime/config.toml"
-    lines = [line.strip().replace(" ", "") for line in (facts.host.read(path) or "").splitlines()]
-    if "no-cgroups=true" in lines:
+    if _leaves_out_rules(facts):
         return None
     fix = (
         "sudo nvidia-ctk config --set nvidia-container-cli.no-cgroups --in-place",
@@ -80,9 +79,27 @@ def check_rootless(facts: Facts) -> Finding | None:
         system.restart_docker(facts),
     )
     ways = (Way("or ask by CDI, which needs no device rules", (*system.generate_cdi(facts), ASK_BY_CDI)),)
-    seen = f"docker info: rootless; {path}: no-cgroups is not true"
+    seen = f"docker info: rootless; {TOOLKIT_SETTINGS}: no-cgroups is not true"
     cause = "Docker is rootless and may not write the device rules the toolkit wants (bpf_prog_query: operation not permitted)."
     return Finding("rootless_docker", "fault", seen, cause, fix, ways)
+
+
+def check_no_cgroups(facts: Facts) -> Finding | None:
+    """What rootless Docker and an LXC need takes the card from an ordinary Docker: files without the right to open them."""
+    inside = facts.in_container or not _is_plain(facts)
+    if inside or facts.engine.rootless or facts.docker.mode != "toolkit" or not _leaves_out_rules(facts):
+        return None
+    cause = (
+        "The NVIDIA Container Toolkit is told to set no device rules (no-cgroups), as rootless Docker needs it; this Docker "
+        'needs them: in its containers nvidia-smi says "Failed to initialize NVML: Unknown Error".'
+    )
+    fix = ("sudo nvidia-ctk config --set nvidia-container-cli.no-cgroups=false --in-place", RECREATE)
+    return Finding("toolkit_without_device_rules", "fault", f"{TOOLKIT_SETTINGS}: no-cgroups = true", cause, fix)
+
+
+def _leaves_out_rules(facts: Facts) -> bool:
+    lines = [line.partition("#")[0].replace(" ", "") for line in (facts.host.read(TOOLKIT_SETTINGS) or "").splitlines()]
+    return "no-cgroups=true" in [line.strip() for line in lines]
 
 
 def check_cdi(facts: Facts) -> Finding | None:

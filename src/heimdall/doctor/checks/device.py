@@ -48,7 +48,7 @@ def _remove_compat(facts: Facts) -> tuple[str, ...]:
     if facts.distribution.has_apt:
         return ("sudo apt-get purge 'cuda-compat-*'", "sudo ldconfig")
     if facts.distribution.has_dnf:
-        return ("sudo dnf remove 'cuda-compat-*'", "sudo ldconfig")
+        return (f"sudo {facts.distribution.rpm_tool} remove 'cuda-compat-*'", "sudo ldconfig")
     if facts.distribution.family == "suse":
         return ("sudo zypper remove 'cuda-compat-*'", "sudo ldconfig")
     return ("# remove the cuda-compat package, or take its folder out of the library path",)
@@ -77,6 +77,12 @@ def check_fabric_manager(facts: Facts) -> Finding | None:
     refused = facts.nvml.code == nvml.OK and facts.driver_proof.code == proof.NOT_READY
     if not refused and not (switches and not runs and not facts.in_container):
         return None
+    if not refused and not any(names):
+        cause = "This board needs the fabric manager; whether it runs cannot be seen here."
+        seen_here = f"{len(switches)} NVSwitch on the bus; no process can be seen"
+        return Finding(
+            "fabric_manager_missing", "unknown", seen_here, cause, ("systemctl status nvidia-fabricmanager",)
+        )
     version = facts.loaded or facts.driver_version or ""
     seen = [f"{len(switches)} NVSwitch on the bus", *facts.models[:1]]
     seen += [
@@ -127,6 +133,18 @@ def check_mig(facts: Facts) -> Finding | None:
             ),
         ),
     )
+
+
+def check_nodes(facts: Facts) -> Finding | None:
+    """The module is loaded and the card bound, and nobody made the files: udev's rule or nvidia-modprobe did not run."""
+    if facts.is_wsl or facts.in_container or not facts.is_loaded or facts.nodes or facts.nvml.code == nvml.OK:
+        return None
+    bound = any(card.driver == "nvidia" for card in facts.cards)
+    if not bound or facts.host.exists("/dev/nvidiactl") or not facts.host.exists("/dev/null"):
+        return None
+    cause = "The kernel module is loaded, but the card's device files (/dev/nvidia0, /dev/nvidiactl) were not made."
+    seen = f"/dev has no nvidia file; module {facts.loaded}; {facts.nvml.evidence}"
+    return Finding("device_files_missing", "fault", seen, cause, (MAKE_UVM, "nvidia-smi"))
 
 
 def check_uvm(facts: Facts) -> Finding | None:

@@ -78,7 +78,7 @@ def check_other_driver(facts: Facts) -> Finding | None:
     seen, driver = ", ".join(f"{card.address} is bound to {card.driver}" for card in taken), taken[0].driver or ""
     if driver in INTENDED:
         return _set_aside(facts, seen, driver)
-    cause = f"The driver {driver} of the kernel has the card, so NVIDIA's cannot take it."
+    cause = f"The driver {driver} of the kernel has the card, so NVIDIA's cannot take it.{drivers.use_of(facts)}"
     steps = (*_install_if_missing(facts), *blacklist(facts, driver))
     # NixOS has one command for both: it comes once, after both remarks.
     fix = system.then_reboot(tuple(step for place, step in enumerate(steps) if step not in steps[place + 1 :]))
@@ -137,9 +137,8 @@ def check_not_installed(facts: Facts) -> Finding | None:
         return None
     seen = f"PCI {facts.cards[0].address}: an NVIDIA card; no module for kernel {facts.release}, no driver library"
     fix = system.then_reboot(drivers.install_driver(facts))
-    return Finding(
-        "driver_not_installed", "fault", seen, "There is an NVIDIA card, but no NVIDIA driver is installed.", fix
-    )
+    cause = f"There is an NVIDIA card, but no NVIDIA driver is installed.{drivers.use_of(facts)}"
+    return Finding("driver_not_installed", "fault", seen, cause, fix)
 
 
 def _none_in_system_container(facts: Facts) -> Finding | None:

@@ -44,12 +44,14 @@ def _too_old(facts: Facts, wheel: wheels.Wheel, needed: int) -> Finding:
         f"{speaks}, so torch would quietly use the CPU."
     )
     runs_on_old = (versions.as_numbers(version) or (0,))[0] >= wheels.DRIVER_FOR_CUDA[12]
-    take_release = install_release(facts, wheel, release) if runs_on_old else ()
+    take_release = _wheel_that_runs(facts, wheel, release) if runs_on_old else ()
     seen = f"torch {wheel.version} in {wheel.where}, CUDA {wheel.cuda_text}; driver {version}{speaks}"
     upgrade = _upgrade(facts, needed)
     if not take_release:
         return Finding("driver_too_old_for_torch", "fault", seen, cause, upgrade)
-    ways = (Way(f"or upgrade the driver to {needed} or newer", upgrade),) if upgrade and not facts.in_container else ()
+    # With a newer driver the wheel starts, and still has no code for a card that its CUDA left behind.
+    serves = all(wheels.has_code_for(wheel, item) is not False for item in _capabilities(facts))
+    ways = (Way(f"or upgrade the driver to {needed} or newer", upgrade),) if serves and not facts.in_container else ()
     return Finding("driver_too_old_for_torch", "fault", seen, cause, take_release, ways)
 
 
@@ -60,7 +62,15 @@ def _upgrade(facts: Facts, needed: int) -> tuple[str, ...]:
         return ("# no driver that supports this card is new enough for torch: it trains on the CPU",)
     if facts.is_wsl:
         return ("# install the current NVIDIA driver for Windows, in Windows",)
-    return (*drivers.install_driver(facts, needed), REBOOT)
+    return (*drivers.install_driver(facts, needed, oldest=needed), REBOOT)
+
+
+def _wheel_that_runs(facts: Facts, wheel: wheels.Wheel, release: str) -> tuple[str, ...]:
+    """A release for the driver that has code for the card, too: for cards before Volta it is not the one on PyPI."""
+    capability = _capability(facts)
+    if capability and capability < wheels.FIRST_CAPABILITY_CUDA_12 and wheels.BUILDS[0].runs(capability):
+        return _wheel_for_old()
+    return install_release(facts, wheel, release)
 
 
 def install_release(facts: Facts, wheel: wheels.Wheel, release: str) -> tuple[str, ...]:
@@ -77,7 +87,7 @@ def check_without_cuda(facts: Facts) -> Finding | None:
             release = wheels.torch_release_for(facts.driver_version, _capability(facts))
             cause = f"torch {wheel.version} is built without CUDA; it cannot use any GPU."
             seen = f"torch {wheel.version} in {wheel.where}: version.py names no CUDA"
-            return Finding("torch_without_cuda", "fault", seen, cause, install_release(facts, wheel, release))
+            return Finding("torch_without_cuda", "fault", seen, cause, _wheel_that_runs(facts, wheel, release))
     return None
 
 

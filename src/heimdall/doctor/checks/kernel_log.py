@@ -15,6 +15,7 @@ from heimdall.doctor.repair.system import REBOOT
 from heimdall.doctor.symptoms import unwrapped
 
 NEEDS_OPEN = r"requires use of the NVIDIA open kernel modules"
+TOO_NEW = r"not supported by the\s*(?:[^\n]*NVRM:)?\s*NVIDIA \d[\d.]* driver release"
 NO_OPEN = r"is not supported by open|does not include the required GPU|Open nvidia\.ko is only ready for use on Data Center GPUs"
 LEGACY = r"supported through the NVIDIA \d+\.(?:xx|\d+)"
 ADDRESS = re.compile(r"(?:NVIDIA GPU|GPU|NVRM: GPU) ([0-9a-fA-F]{4,8}:[0-9a-fA-F]{2}:[0-9a-fA-F]{2}\.\d)")
@@ -86,7 +87,7 @@ def firmware(facts: Facts) -> tuple[str, ...]:
     if family == "debian":
         return (system.APT_UPDATE, "sudo apt-get install --reinstall firmware-nvidia-gsp")
     if facts.distribution.has_dnf:
-        return ("sudo dnf reinstall 'nvidia-kmod-common*' 'xorg-x11-drv-nvidia-kmodsrc*'",)
+        return (f"sudo {facts.distribution.rpm_tool} reinstall 'nvidia-kmod-common*' 'xorg-x11-drv-nvidia-kmodsrc*'",)
     if family == "suse":
         return ("sudo zypper install --force kernel-firmware-nvidia-gspx-G06",)
     if family == "arch":
@@ -139,7 +140,7 @@ def _legacy(facts: Facts, branch: int, last: int, seen: str, count: int) -> Find
     if facts.loaded and versions.as_numbers(facts.loaded)[0] <= last < branch:
         cause += f" The old module {facts.loaded} is still loaded: a reboot would take the card away."
     status = _status(facts, count)
-    if last < LAST_OF_TORCH:
+    if last < drivers.OLDEST_OF_TORCH:
         cause += " No current torch release has code for a card that old, so it trains on the CPU in any case."
     fix = system.then_reboot(drivers.install_driver(facts, last))
     if status == "warning":
@@ -150,8 +151,24 @@ def _legacy(facts: Facts, branch: int, last: int, seen: str, count: int) -> Find
     )
 
 
-LAST_OF_TORCH = 525
-"""CUDA 12, with which torch is built, begins with this branch."""
+def check_too_new(facts: Facts) -> Finding | None:
+    """The card came to the market after the installed driver, of whichever kind its module is."""
+    works = facts.nvml.code == nvml.OK and bool(facts.nvml.gpus)
+    if facts.is_wsl or facts.in_container or facts.is_jetson or works:
+        return None
+    branch = (versions.as_numbers(facts.loaded or facts.user_space) or (0,))[0]
+    unknown = [item for item in facts.generations if 0 < branch < item.first_branch]
+    told = _line(facts, TOO_NEW)
+    if not unknown or not (told or (facts.is_loaded and not facts.nodes)):
+        return None
+    card = max(unknown, key=lambda item: item.first_branch)
+    cause = (
+        f"Driver {facts.loaded or facts.user_space} does not know this card yet: "
+        f"{card.name} needs branch {card.first_branch} or newer."
+    )
+    fix = system.then_reboot(drivers.install_driver(facts, oldest=card.first_branch))
+    seen = told or f"{card.name} on the bus; driver {facts.loaded}; no card answers"
+    return Finding("card_not_started", "fault", seen, cause, fix, confidence="certain" if told else "likely")
 
 
 def check_flavour(facts: Facts) -> Finding | None:

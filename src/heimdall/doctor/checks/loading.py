@@ -12,8 +12,9 @@ from heimdall.doctor.repair import modules, system
 from heimdall.doctor.repair.system import LOAD, REBOOT
 
 REJECTED = re.compile(
-    r"[^\n]*(?:Key was rejected by service|Loading of module with unavailable key is rejected|Required key not available"
-    r"|Lockdown: \S+ unsigned module loading is restricted)[^\n]*"
+    r"[^\n]*(?:Key was rejected by service|Loading of (?:module with unavailable key|unsigned module) is rejected"
+    r"|Required key not available|Lockdown: \S+ unsigned module loading is restricted"
+    r"|PKCS#7 signature not signed with a trusted key)[^\n]*"
 )
 MISFIT = re.compile(r"[^\n]*nvidia[^\n]*(?:disagrees about version of symbol|Unknown symbol|version magic)[^\n]*")
 BAN_FOLDERS = ("/etc/modprobe.d", "/run/modprobe.d", "/usr/lib/modprobe.d", "/lib/modprobe.d")
@@ -122,8 +123,15 @@ def _bans(facts: Facts) -> list[str]:
     return [path for path in names.values() if re.search(pattern, facts.host.read(path) or "", re.MULTILINE)]
 
 
+def _barred_at_boot(facts: Facts) -> str | None:
+    """The argument of the running kernel that forbids the module."""
+    pattern = r"(?:^|\s)((?:modprobe\.blacklist|module_blacklist)=(?:[^\s,]+,)*nvidia(?:,\S*)?)(?=\s|$)"
+    found = re.search(pattern, facts.host.read("/proc/cmdline") or "")
+    return found.group(1) if found else None
+
+
 def _loadable(facts: Facts, seen: str) -> Finding:
-    barred = _bans(facts)
+    barred, argument = _bans(facts), _barred_at_boot(facts)
     misfit = MISFIT.search(facts.kernel_log)
     release = facts.release or "$(uname -r)"
     if (facts.host.read("/etc/prime-discrete") or "").strip() == "intel" and facts.host.find_program("prime-select"):
@@ -135,6 +143,10 @@ def _loadable(facts: Facts, seen: str) -> Finding:
             cause,
             ("sudo prime-select on-demand", REBOOT),
         )
+    if argument:
+        cause = f"The nvidia kernel module is not loaded, because the kernel's command line forbids it ({argument})."
+        fix = (*system.drop_kernel_argument(facts, argument), REBOOT)
+        return Finding("module_not_loaded", "fault", f"{seen}; /proc/cmdline: {argument}", cause, fix)
     if barred:
         cause = f"The nvidia kernel module is not loaded, because {barred[0]} forbids it."
         return Finding(
@@ -164,6 +176,11 @@ def _lift(facts: Facts, path: str) -> tuple[str, ...]:
 def _not_built(facts: Facts, seen: str) -> Finding:
     release = facts.release or "$(uname -r)"
     failed = _akmods_log(facts, release)
+    broken = None if facts.is_runfile or modules.uses_akmods(facts) else versions.failed_build(facts.host, release)
+    if broken:
+        cause = f"DKMS could not build the nvidia module for kernel {release}; its log says why."
+        fix = (*modules.build_module(facts, release, facts.user_space), LOAD)
+        return Finding("module_not_loaded", "fault", f"{seen}; {broken}", cause, fix, kernel_that_has_it(facts))
     if failed:
         cause = f"akmods could not build the nvidia module for kernel {release}; its log says why."
         fix = (f"sudo tail -n 40 {failed}", *modules.build_module(facts, release, facts.user_space), LOAD)
@@ -173,7 +190,7 @@ def _not_built(facts: Facts, seen: str) -> Finding:
         cause = f"No nvidia module is installed for the running kernel {release}."
         fix = modules.build_module(facts, release, facts.user_space)
         last = REBOOT if facts.distribution.family in ("arch", "nixos") or facts.distribution.image_based else LOAD
-        return Finding("module_not_loaded", "fault", seen, cause, (*fix, last), _kernel_that_has_it(facts))
+        return Finding("module_not_loaded", "fault", seen, cause, (*fix, last), kernel_that_has_it(facts))
     missing = "" if headers else f"; the headers are missing (/lib/modules/{release}/build)"
     cause = f"DKMS has not built the nvidia module for the running kernel {release}."
     fix = (*modules.headers(facts, release), f"sudo dkms autoinstall -k {release}", LOAD)
@@ -182,10 +199,10 @@ def _not_built(facts: Facts, seen: str) -> Finding:
         fix = (*modules.headers(facts, release), REBOOT)
     if facts.distribution.family == "suse" and facts.distribution.image_based:
         fix = (f"sudo transactional-update run dkms autoinstall -k {release}", REBOOT)
-    return Finding("module_not_loaded", "fault", f"{seen}{missing}", cause, fix, _kernel_that_has_it(facts))
+    return Finding("module_not_loaded", "fault", f"{seen}{missing}", cause, fix, kernel_that_has_it(facts))
 
 
-def _kernel_that_has_it(facts: Facts) -> tuple[Way, ...]:
+def kernel_that_has_it(facts: Facts) -> tuple[Way, ...]:
     """An installed kernel, other than the running one, with a module that fits the libraries: it can be booted meanwhile."""
     for release in reversed(kernels.installed(facts.host)):
         module = facts.module_of(release) if release != facts.release else None

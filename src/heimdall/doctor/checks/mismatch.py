@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 
 from heimdall.doctor.checks.driver import DOCTOR_ON_HOST, ON_HOST
+from heimdall.doctor.checks.loading import kernel_that_has_it
 from heimdall.doctor.facts import Facts, hardware
 from heimdall.doctor.facts.containers.docker import boot_time_s
 from heimdall.doctor.facts.driver import nvml, packages, versions
@@ -46,6 +47,9 @@ def _on_host(facts: Facts) -> Finding:
     if facts.user_space is None:
         return _not_known(facts, "the version of the libraries is not known")
     if not fits_libraries(facts, module.version):
+        beside = [item for item in facts.modules_of(coming.release) if fits_libraries(facts, item.version)]
+        if beside:
+            return _shadowed(facts, beside[0], module, coming.release)
         return _reboot_does_not_help(facts, coming.release, f"is {module.version}")
     if coming.release == facts.release and _rebooted_since(facts, module):
         return _old_one_in_initramfs(facts, module)
@@ -142,7 +146,8 @@ def _reboot_does_not_help(facts: Facts, release: str, on_disk: str) -> Finding:
             "of the two can stay."
         )
         fix = (*modules.leave_runfile(facts), REBOOT)
-    return Finding(NAME, "fault", _evidence(facts), cause, fix, _prevention(facts))
+    ways = (*kernel_that_has_it(facts), *_prevention(facts))
+    return Finding(NAME, "fault", _evidence(facts), cause, fix, ways)
 
 
 def _rebooted_since(facts: Facts, module: versions.ModuleFile) -> bool:
@@ -157,7 +162,7 @@ def _rebooted_since(facts: Facts, module: versions.ModuleFile) -> bool:
 def _old_one_in_initramfs(facts: Facts, module: versions.ModuleFile) -> Finding:
     second = [item for item in facts.modules_of(facts.release) if versions.agree(item.version, facts.loaded)]
     if second:
-        return _shadowed(facts, module, second[0])
+        return _shadowed(facts, module, second[0], facts.release or "")
     cause = (
         f"The module on disk is {facts.user_space} like the libraries, and yet {facts.loaded} was loaded at "
         "the last boot: the old module "
@@ -168,19 +173,26 @@ def _old_one_in_initramfs(facts: Facts, module: versions.ModuleFile) -> Finding:
     return Finding(NAME, "fault", f"{_evidence(facts)}; booted after the change", cause, fix, confidence=sure)
 
 
-def _shadowed(facts: Facts, right: versions.ModuleFile, wrong: versions.ModuleFile) -> Finding:
+def _shadowed(facts: Facts, right: versions.ModuleFile, wrong: versions.ModuleFile, release: str) -> Finding:
     cause = (
-        f"Two nvidia modules are installed for kernel {facts.release}; the old one ({wrong.path}) was loaded "
-        f"instead of {right.path}."
+        f"Two nvidia modules are installed for kernel {release}; the one that does not fit ({wrong.path}, {wrong.version}) "
+        f"is loaded instead of {right.path}: a reboot alone does not help."
     )
     fix = (
-        who_owns(facts, wrong.path),
-        "# remove what the command above names; then:",
-        "sudo depmod -a",
+        *_take_away(facts, wrong, release),
+        f"sudo depmod -a {release}",
         *system.rebuild_initramfs(facts),
         REBOOT,
     )
     return Finding(NAME, "fault", _evidence(facts), cause, fix, confidence="likely")
+
+
+def _take_away(facts: Facts, wrong: versions.ModuleFile, release: str) -> tuple[str, ...]:
+    """A module that DKMS built belongs to no package: DKMS takes it out again."""
+    built = versions.dkms_build(facts.host, release, wrong.version)
+    if built:
+        return (f"sudo dkms remove {built.name}/{built.version} -k {release}",)
+    return (who_owns(facts, wrong.path), "# remove what the command above names; then:")
 
 
 def who_owns(facts: Facts, path: str) -> str:

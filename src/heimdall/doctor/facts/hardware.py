@@ -115,11 +115,26 @@ def kernel_log(host: Host) -> str:
         answer = host.run(command, 10.0)
         if answer.code == 0 and answer.stdout.strip():
             return answer.stdout
-    for path in ("/var/log/kern.log", "/var/log/dmesg", "/var/log/messages"):
-        text = host.read(path)
-        if text:
-            return text[max(text.rfind("] Linux version "), text.rfind("kernel: Linux version "), 0) :]
-    return ""
+    text = next((text for path in SYSLOGS for text in [_since_boot(host, path)] if text), "")
+    if _boot_line(text) >= 0:
+        return text
+    return "\n".join(part for part in (_since_boot(host, "/var/log/dmesg"), text) if part)
+
+
+SYSLOGS = ("/var/log/kern.log", "/var/log/messages", "/var/log/syslog")
+
+
+def _since_boot(host: Host, path: str) -> str:
+    """A file of the log since the last start of a kernel; logrotate may have put the beginning of it aside."""
+    text = host.read(path) or ""
+    if _boot_line(text) < 0:
+        text = f"{host.read(f'{path}.1') or ''}\n{text}"
+    return text[max(0, _boot_line(text)) :].strip()
+
+
+def _boot_line(text: str) -> int:
+    """Where the kernel that runs began to speak; -1 where the text does not go back so far."""
+    return max(text.rfind("] Linux version "), text.rfind("kernel: Linux version "))
 
 
 def gridd_log(host: Host) -> str:

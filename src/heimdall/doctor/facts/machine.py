@@ -112,14 +112,22 @@ class Facts:
     @cached_property
     def is_runfile(self) -> bool:
         """Whether the kernel module is the .run file's: an uninstaller left beside a packaged module means nothing."""
+        if not distribution.is_runfile(self.host):
+            return False
         named = " ".join(packages.driver_packages(self.host))
         packaged = re.search(r"dkms|linux-modules-nvidia|linux-objects-nvidia|kmod|nvidia-kernel", named)
-        return distribution.is_runfile(self.host) and not packaged
+        # Of RPMs only what they leave can be read: akmods' sources, and the folders of packaged modules.
+        by_rpm = self.distribution.has_dnf and (
+            bool(self.host.names("/usr/src/akmods"))
+            or bool(self.on_disk and re.search(r"/extra/nvidia/|/weak-updates/", self.on_disk.path))
+        )
+        return not packaged and not by_rpm
 
     @cached_property
     def is_half_packaged(self) -> bool:
         """The kernel module is the .run file's, and packages brought libraries over its own."""
-        return self.is_runfile and bool(packages.driver_packages(self.host))
+        names = packages.driver_packages(self.host)
+        return self.is_runfile and any(packages.LIBRARY_PACKAGE.match(name) for name in names)
 
     @cached_property
     def is_open(self) -> bool | None:

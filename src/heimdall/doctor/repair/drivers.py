@@ -17,8 +17,10 @@ from heimdall.doctor.repair.system import APT_UPDATE, Commands
 BRANCH = 580
 """What is installed where nothing else is asked for: it serves every card from Maxwell to Blackwell, and torch's CUDA 13."""
 OLDEST_PACKAGED = 470
+OLDEST_OF_TORCH = 525
+"""CUDA 12, with which torch is built, begins with this branch."""
 RUNFILES = "https://download.nvidia.com/XFree86/Linux-x86_64"
-DEBIAN_NEWEST = {12: 535, 13: 550}
+DEBIAN_NEWEST = {11: 470, 12: 535, 13: 550}
 
 
 def card_of(facts: Facts) -> Generation | None:
@@ -31,15 +33,23 @@ def branch_for(card: Generation | None, wanted: int = BRANCH) -> int:
     return min(wanted, card.last_branch) if card and card.last_branch else wanted
 
 
-def install_driver(facts: Facts, wanted: int = BRANCH) -> Commands:
-    """Without the reboot, which is the caller's last step."""
+def install_driver(facts: Facts, wanted: int = BRANCH, oldest: int = OLDEST_OF_TORCH) -> Commands:
+    """Without the reboot, which is the caller's last step. `oldest` is the oldest branch that is of any use."""
     branch = branch_for(card_of(facts), wanted)
     if facts.is_runfile:
         return run_installer(branch_text=f"a {branch} driver")
-    return install_packaged(facts, wanted)
+    return install_packaged(facts, wanted, oldest)
 
 
-def install_packaged(facts: Facts, wanted: int = BRANCH) -> Commands:
+def use_of(facts: Facts) -> str:
+    """What to say of a card for which a driver can be installed and no torch has code; empty for the others."""
+    known = facts.generations
+    if not known or any(not item.last_branch or item.last_branch >= OLDEST_OF_TORCH for item in known):
+        return ""
+    return " No current torch release has code for a card that old, so it trains on the CPU in any case."
+
+
+def install_packaged(facts: Facts, wanted: int = BRANCH, oldest: int = OLDEST_OF_TORCH) -> Commands:
     """By this distribution's packages, whatever was there before."""
     card = card_of(facts)
     branch, family = branch_for(card, wanted), facts.distribution.family
@@ -54,7 +64,7 @@ def install_packaged(facts: Facts, wanted: int = BRANCH) -> Commands:
     if family == "ubuntu":
         return (APT_UPDATE, f"sudo apt-get install {_ubuntu_name(facts, branch, card)}")
     if family == "debian":
-        return _debian(facts, card, branch)
+        return _debian(facts, card, branch, oldest)
     if family == "fedora":
         return _fedora(facts, card, branch)
     if family == "rhel":
@@ -87,13 +97,14 @@ def _ubuntu_name(facts: Facts, branch: int, card: Generation | None) -> str:
     return f"nvidia-driver-{branch}{server}{'-open' if is_open else ''}"
 
 
-def _debian(facts: Facts, card: Generation | None, branch: int) -> Commands:
+def _debian(facts: Facts, card: Generation | None, branch: int, oldest: int) -> Commands:
     headers = "proxmox-default-headers" if is_proxmox(facts.host) else "linux-headers-amd64"
     newest = DEBIAN_NEWEST.get(facts.distribution.major, 550)
     sections = "# contrib, non-free and non-free-firmware must be enabled in the package sources"
     if card and card.last_branch and card.last_branch < 500:
         return (sections, APT_UPDATE, f"sudo apt-get install {headers} nvidia-tesla-{branch}-driver")
-    if (card and card.needs_open) or has_repository(facts.host, r"cuda"):
+    needed = max(oldest, card.first_branch if card else 0)
+    if newest < needed or (card and card.needs_open) or has_repository(facts.host, r"cuda"):
         from_nvidia = (
             f"# Debian's own driver ({newest}) may be too old for it; NVIDIA's source must be set up once: "
             f"{CUDA_SOURCE}"
@@ -114,17 +125,26 @@ def _rpm_fusion(card: Generation | None, branch: int) -> tuple[str, str]:
 def _fedora(facts: Facts, card: Generation | None, branch: int) -> Commands:
     if has_repository(facts.host, r"^cuda-|nvidia"):
         name = "nvidia-open" if card and card.can_open else f"cuda-drivers-{branch}"
-        return (f"sudo dnf install {name}",)
+        return (f"sudo {facts.distribution.rpm_tool} install {name}",)
     remark = (
         "# RPM Fusion must be set up once: https://rpmfusion.org/Configuration; the module is built a few minutes later"
     )
-    return (remark, f"sudo dnf install {' '.join(_rpm_fusion(card, branch))}", "sudo akmods --force")
+    return (
+        remark,
+        f"sudo {facts.distribution.rpm_tool} install {' '.join(_rpm_fusion(card, branch))}",
+        "sudo akmods --force",
+    )
 
 
 def _rhel(facts: Facts, branch: int, is_open: bool) -> Commands:
     remark = f"# NVIDIA's package source must be set up once: {CUDA_SOURCE}"
+    if facts.distribution.rpm_tool == "yum":
+        return (remark, "sudo yum install nvidia-driver-latest-dkms")
     if facts.distribution.major >= 10 or facts.distribution.major == 0:
-        return (remark, f"sudo dnf install {'nvidia-open' if is_open else f'cuda-drivers-{branch}'}")
+        return (
+            remark,
+            f"sudo {facts.distribution.rpm_tool} install {'nvidia-open' if is_open else f'cuda-drivers-{branch}'}",
+        )
     stream = "open-dkms" if is_open else f"{branch}-dkms"
     return (remark, f"sudo dnf module install nvidia-driver:{stream}")
 
@@ -146,18 +166,23 @@ def _suse(facts: Facts, card: Generation | None, branch: int) -> Commands:
     return (remark, f"sudo {tool} {' '.join(suse_names(card))}")
 
 
-def arch_kernel(release: str | None) -> str:
-    """The package of the running kernel: linux, linux-lts, linux-zen, linux-hardened."""
-    found = re.search(r"-(lts|zen|hardened|rt)\b", release or "")
-    return f"linux-{found.group(1)}" if found else "linux"
+def arch_kernel(facts: Facts, release: str | None) -> str:
+    """The package of a kernel, as it says itself beside its modules; else by its release: linux, linux-lts, linux-zen."""
+    told = (
+        facts.host.read(f"/usr/lib/modules/{release}/pkgbase") or facts.host.read(f"/lib/modules/{release}/pkgbase")
+    ) or ""
+    numbered = re.match(r"(\d+)\.(\d+)\.\S*MANJARO", release or "")
+    found = re.search(r"-(lts|zen|hardened|rt|cachyos)\b", release or "")
+    guess = f"linux{''.join(numbered.groups())}" if numbered else f"linux-{found.group(1)}" if found else "linux"
+    return told.strip() or guess
 
 
 def install_for_arch(facts: Facts, branch: int, is_open: bool) -> Commands:
+    kernel = arch_kernel(facts, facts.release)
+    if facts.distribution.name == "manjaro":
+        return ("sudo pacman -Syu", "sudo mhwd -a pci nonfree 0300")
     if not is_open and facts.generations:
-        return (
-            f"# from the AUR: nvidia-{branch}xx-dkms and nvidia-{branch}xx-utils, with {arch_kernel(facts.release)}-headers",
-        )
-    kernel = arch_kernel(facts.release)
+        return (f"# from the AUR: nvidia-{branch}xx-dkms and nvidia-{branch}xx-utils, with {kernel}-headers",)
     names = "nvidia-open" if kernel == "linux" else f"nvidia-open-dkms {kernel}-headers"
     return (f"sudo pacman -Syu --needed {names} nvidia-utils",)
 
@@ -185,9 +210,9 @@ def install_libraries(facts: Facts) -> Commands:
     if family == "debian":
         return (APT_UPDATE, "sudo apt-get install libcuda1 libnvidia-ml1 nvidia-smi")
     if family == "fedora" and not has_repository(facts.host, r"^cuda-|nvidia"):
-        return ("sudo dnf install xorg-x11-drv-nvidia-cuda",)
+        return (f"sudo {facts.distribution.rpm_tool} install xorg-x11-drv-nvidia-cuda",)
     if family in ("fedora", "rhel"):
-        return ("sudo dnf install nvidia-driver-cuda",)
+        return (f"sudo {facts.distribution.rpm_tool} install nvidia-driver-cuda",)
     if family == "suse":
         return (f"sudo zypper install {suse_names(card)[1]}",)
     if family == "arch":
@@ -202,7 +227,7 @@ def install_fabric_manager(facts: Facts, version: str) -> Commands:
     if facts.distribution.has_apt:
         return (f"sudo apt-get install nvidia-fabricmanager-{branch}='{version}-*'",)
     if facts.distribution.has_dnf:
-        return (f"sudo dnf install nvidia-fabricmanager-{version}",)
+        return (f"sudo {facts.distribution.rpm_tool} install nvidia-fabricmanager-{version}",)
     if facts.distribution.family == "suse":
         return (f"sudo zypper install nvidia-fabricmanager={version}",)
     if facts.distribution.family == "nixos":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from heimdall.doctor.facts import Facts
 from heimdall.doctor.facts.driver import packages, versions
@@ -38,7 +39,9 @@ def exchange_module(facts: Facts, to_open: bool) -> Commands:
             f"sudo dnf module switch-to nvidia-driver:{'open-dkms' if to_open else f'{branch}-dkms'} --allowerasing",
         )
     if family in ("fedora", "rhel"):
-        return (f"sudo dnf install --allowerasing {'nvidia-open' if to_open else f'cuda-drivers-{branch}'}",)
+        return (
+            f"sudo {facts.distribution.rpm_tool} install --allowerasing {'nvidia-open' if to_open else f'cuda-drivers-{branch}'}",
+        )
     if family == "debian":
         return (APT_UPDATE, f"sudo apt-get install {'nvidia-open' if to_open else f'cuda-drivers-{branch}'}")
     if family == "nixos":
@@ -55,10 +58,16 @@ def _ubuntu_exchange(facts: Facts, branch: int, to_open: bool) -> Commands:
     names = packages.driver_packages(facts.host)
     server = "-server" if any(re.search(rf"-{branch}-server", name) for name in names) else ""
     flavour = f"{branch}{server}{'-open' if to_open else ''}"
-    kernel = re.search(r"-([a-z][a-z-]*)$", facts.release or "")
-    prebuilt = any(name.startswith(("linux-modules-nvidia", "linux-objects-nvidia")) for name in names)
-    modules = f" linux-modules-nvidia-{flavour}-{kernel.group(1)}" if prebuilt and kernel else ""
+    modules = "".join(f" linux-modules-nvidia-{flavour}-{kernel}" for kernel in _prebuilt_for(facts, names))
     return (APT_UPDATE, f"sudo apt-get install nvidia-driver-{flavour}{modules}")
+
+
+def _prebuilt_for(facts: Facts, names: Iterable[str]) -> tuple[str, ...]:
+    """For which kernels prebuilt modules are installed: a flavour that follows them (generic-hwe-24.04), else the running one."""
+    found = [re.fullmatch(r"linux-(?:modules|objects)-nvidia-\d+(?:-server)?(?:-open)?-(.+)", name) for name in names]
+    kernels = sorted({match.group(1) for match in found if match})
+    following = tuple(kernel for kernel in kernels if not kernel[:1].isdigit())
+    return following or ((facts.release,) if kernels and facts.release else ())
 
 
 def leave_runfile(facts: Facts) -> Commands:
@@ -81,11 +90,13 @@ def headers(facts: Facts, release: str) -> Commands:
     if facts.distribution.has_apt:
         return (f"sudo apt-get install linux-headers-{release}",)
     if facts.distribution.has_dnf:
-        return (f"sudo dnf install kernel-{'uek-' if 'uek' in release else ''}devel-{release}",)
+        return (
+            f"sudo {facts.distribution.rpm_tool} install kernel-{'uek-' if 'uek' in release else ''}devel-{release}",
+        )
     if family == "suse":
         return ("sudo zypper install kernel-default-devel",)
     # Arch keeps the headers of the newest kernel only: the kernel goes along.
-    return (f"sudo pacman -Syu --needed {drivers.arch_kernel(release)}-headers",) if family == "arch" else ()
+    return (f"sudo pacman -Syu --needed {drivers.arch_kernel(facts, release)}-headers",) if family == "arch" else ()
 
 
 def build_module(facts: Facts, release: str, version: str | None) -> Commands:
@@ -103,16 +114,26 @@ def build_module(facts: Facts, release: str, version: str | None) -> Commands:
     sources = [
         item for item in versions.dkms_sources(facts.host) if not version or versions.agree(item.version, version)
     ]
+    if facts.distribution.has_apt and any(re.search("dkms|kernel", name) for name in packages.interrupted(facts.host)):
+        return (
+            *headers(facts, release),
+            *read_log(versions.failed_build(facts.host, release)),
+            "sudo dpkg --configure -a",
+        )
     if sources and family != "nixos":
         source = sources[0]
-        return (*headers(facts, release), f"sudo dkms install {source.name}/{source.version} -k {release} --force")
+        return (
+            *headers(facts, release),
+            *read_log(versions.failed_build(facts.host, release)),
+            f"sudo dkms install {source.name}/{source.version} -k {release} --force",
+        )
     if facts.distribution.image_based:
         tool = "sudo transactional-update dup" if family == "suse" else "sudo rpm-ostree upgrade"
         return (tool,)
     if facts.distribution.has_apt:
         return _apt_module(facts, release, version)
     if facts.distribution.has_dnf:
-        return ("sudo dnf distro-sync 'nvidia-*' 'kmod-nvidia*'",)
+        return (f"sudo {facts.distribution.rpm_tool} distro-sync 'nvidia-*' 'kmod-nvidia*'",)
     if family == "suse":
         return (
             "sudo zypper refresh",
@@ -129,6 +150,11 @@ def build_module(facts: Facts, release: str, version: str | None) -> Commands:
     return (f"# build the nvidia module {version or ''} for kernel {release} as your distribution does",)
 
 
+def read_log(path: str | None) -> Commands:
+    """What a build that failed says stands before the next attempt."""
+    return (f"sudo tail -n 40 {path}",) if path else ()
+
+
 def uses_akmods(facts: Facts) -> bool:
     return facts.distribution.has_dnf and (
         bool(facts.host.names("/usr/src/akmods"))
@@ -139,9 +165,11 @@ def uses_akmods(facts: Facts) -> bool:
 
 def _apt_module(facts: Facts, release: str, version: str | None) -> Commands:
     names = packages.driver_packages(facts.host)
-    prebuilt = re.search(r"linux-(?:modules|objects)-nvidia-(\d+(?:-server)?(?:-open)?)", " ".join(names))
+    prebuilt = re.findall(r"linux-(?:modules|objects)-nvidia-(\d+(?:-server)?(?:-open)?)", " ".join(names))
+    branch = packages.branch(facts.host, version).partition("-")[0]
     if prebuilt:
-        return (APT_UPDATE, f"sudo apt-get install linux-modules-nvidia-{prebuilt.group(1)}-{release}")
+        flavour = next((name for name in prebuilt if name.partition("-")[0] == branch), prebuilt[-1])
+        return (APT_UPDATE, f"sudo apt-get install linux-modules-nvidia-{flavour}-{release}")
     dkms = next((name for name in names if "dkms" in name), None)
     if dkms:
         return (*headers(facts, release), APT_UPDATE, f"sudo apt-get install --reinstall {dkms}")

@@ -42,6 +42,26 @@ def rebuild_initramfs(facts: Facts, every_kernel: bool = False) -> Commands:
     return ("# rebuild the initramfs, or the system's image, with your distribution's own tool",)
 
 
+def drop_kernel_argument(facts: Facts, argument: str) -> Commands:
+    """Without the reboot, which is the caller's last step."""
+    family = facts.distribution.family
+    if facts.distribution.image_based and facts.distribution.has_dnf:
+        return (f"sudo rpm-ostree kargs --delete={argument}",)
+    if facts.distribution.has_dnf:
+        return (f"sudo grubby --update-kernel=ALL --remove-args={argument}",)
+    if family == "nixos":
+        return (f"# in configuration.nix: take {argument} out of boot.kernelParams; then:", "sudo nixos-rebuild boot")
+    again = {
+        "ubuntu": "sudo update-grub",
+        "debian": "sudo update-grub",
+        "suse": "sudo grub2-mkconfig -o /boot/grub2/grub.cfg",
+        "arch": "sudo grub-mkconfig -o /boot/grub/grub.cfg",
+    }.get(family)
+    look = f"grep -rn {argument.partition('=')[0]}= /etc/default/grub /etc/default/grub.d /etc/kernel/cmdline"
+    remark = f"# take {argument} out of the file that the command above names"
+    return (look, f"{remark}, then:", again) if again else (look, remark)
+
+
 def _arch_initramfs(facts: Facts) -> str:
     with_dracut = facts.host.find_program("dracut") and not facts.host.find_program("mkinitcpio")
     return "sudo dracut -f --regenerate-all" if with_dracut else "sudo mkinitcpio -P"

@@ -34,6 +34,8 @@ _PRIOR_SHARE = 0.05
 _TEMPER = 0.5
 """Cells follow the posterior's square root, so that they hold its flanks, too."""
 _ROUNDS = 5
+_STILL_M = 0.1
+"""A step shorter than this is the last."""
 _STEP_M = 5.0
 """For derivatives of distances."""
 _GROUND_SIGMA_M = 100.0
@@ -203,10 +205,11 @@ def _settled(links: Links, above_BF: Values, start_BF2: Values, rounds: int) -> 
     scale_BF1 = stretch(batch, above_BF)[..., None]
     furthest_m = batch.half_width_m[:, None, None]
     place_BF2 = start_BF2 * scale_BF1
-    for _ in range(rounds):
-        step_BF2, _ = _newton(links, place_BF2, above_BF)
+    for left in range(rounds, -1, -1):
+        step_BF2, covariance_BF22 = _newton(links, place_BF2, above_BF)
+        if left == 0 or np.max(np.abs(step_BF2)) < _STILL_M:
+            break
         place_BF2 = place_BF2 + np.clip(step_BF2, -furthest_m, furthest_m)
-    _, covariance_BF22 = _newton(links, place_BF2, above_BF)
     return place_BF2 / scale_BF1, covariance_BF22
 
 

@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from heimdall.estimation.integrity.fault_odds import Chosen, FaultOdds, Values, fault_density, left_out
+from heimdall.estimation.integrity.fault_odds import Chosen, FaultOdds, Values
+from heimdall.estimation.integrity.first_look import misfit_and_odds
 from heimdall.estimation.likelihood.arrival_times import (
     arrival_log_likelihood,
     arrival_residual_s,
     link_distance_m,
     path_sigma_s,
 )
-from heimdall.estimation.likelihood.power import level_log_likelihood
 from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.search import log_posterior
-from heimdall.evidence.batch import EvidenceBatch, concatenate
+from heimdall.evidence.batch import EvidenceBatch
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -76,7 +76,7 @@ def find_misfit(
     if int(np.sum(evidence.has_arrival | evidence.has_level)) < 3 or _cut_off(evidence, place_m, model):
         return None
     probability = misfit_probability(evidence, place_m, model, fitted)
-    first = _first_sight(evidence, place_m, model)
+    first = misfit_and_odds(evidence, place_m[None], model)[1][0]
     contradicted = probability < _LEAST_PROBABILITY
     if not contradicted and np.max(first) <= 0:
         return None
@@ -147,24 +147,6 @@ def _some_of(timed: NDArray[np.int64], count: int, receivers: int, rng: np.rando
     chosen = np.zeros((_DRAWS, receivers), dtype=bool)
     np.put_along_axis(chosen, timed[order], True, axis=1)
     return chosen
-
-
-def _first_sight(evidence: EvidenceBatch, place_m: Values, model: PropagationModel) -> Float[Values, " N"]:
-    """Log odds of a fault of each receiver in time, level or both, the place as it is.
-
-    At one place times and levels are independent: what both lose is the sum of what each loses.
-    """
-    one_out, _ = left_out(evidence, "both")
-    batch = concatenate([evidence, one_out])
-    place_BG2 = np.broadcast_to(place_m, (len(batch), 1, 2))
-    distance_m = link_distance_m(place_BG2, batch, model)
-    odds = np.zeros(evidence.present.shape[1])
-    for kind, value in (
-        ("time", arrival_log_likelihood(distance_m, batch, model)[:, 0]),
-        ("level", level_log_likelihood(place_BG2, distance_m, batch, model)[:, 0]),
-    ):
-        odds = odds + np.maximum(value[1:] - value[0] + fault_density(evidence, kind), 0.0)
-    return odds
 
 
 def _density_at(batch: EvidenceBatch, place_m: Values, model: PropagationModel) -> Values:

@@ -51,18 +51,18 @@ def left_out(
     many = evidence.select(np.zeros(len(receivers), dtype=int))
     has_arrival = many.has_arrival & (others | (kind == "level"))
     has_level = many.has_level & (others | (kind == "time"))
-    return replace(many, has_arrival=has_arrival, has_level=has_level), fault_density(evidence, kind)[receivers]
+    return replace(many, has_arrival=has_arrival, has_level=has_level), fault_density(evidence, kind)[0, receivers]
 
 
-def fault_density(evidence: EvidenceBatch, kind: str) -> Float[Values, " N"]:
+def fault_density(evidence: EvidenceBatch, kind: str) -> Float[Values, "B N"]:
     """Log density of a wrong time, level or both; -inf for a receiver that has nothing there to be wrong about."""
-    timed, leveled = np.asarray(evidence.has_arrival[0]), np.asarray(evidence.has_level[0])
+    timed, leveled = np.asarray(evidence.has_arrival), np.asarray(evidence.has_level)
     # A wrong time is anywhere in what light takes there and back across the area.
-    time = -math.log(4 * float(evidence.half_width_m[0]) / SPEED_OF_LIGHT_M_S)
+    time_B1 = -np.log(4 * evidence.half_width_m[:, None] / SPEED_OF_LIGHT_M_S)
     level = _LEVEL_CONSTANT - math.log(_LEVEL_FAULT_DB)
     if kind == "both":
-        return np.where(timed | leveled, timed * time + leveled * level, -np.inf)
-    return np.where(timed, time, -np.inf) if kind == "time" else np.where(leveled, level, -np.inf)
+        return np.where(timed | leveled, timed * time_B1 + leveled * level, -np.inf)
+    return np.where(timed, time_B1, -np.inf) if kind == "time" else np.where(leveled, level, -np.inf)
 
 
 class FaultOdds:

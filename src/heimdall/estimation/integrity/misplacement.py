@@ -53,14 +53,13 @@ def corrections(receiver: Receiver, others: Sequence[Receiver]) -> Iterator[Corr
 
 def standing_apart(position_N3: NDArray[np.float64]) -> list[int]:
     """Receivers that stand much further from the middle of the others than any of those does; places in m, in any frame."""
-    apart = []
-    for index in range(len(position_N3)):
-        others = np.delete(position_N3, index, axis=0)
-        middle = np.median(others, axis=0)
-        spread_m = max(_LEAST_SPREAD_M, float(np.max(np.linalg.norm(others - middle, axis=1))))
-        if np.linalg.norm(position_N3[index] - middle) > _FAR * spread_m:
-            apart.append(index)
-    return apart
+    count = len(position_N3)
+    others_NM = np.nonzero(~np.eye(count, dtype=bool))[1].reshape(count, count - 1)
+    others_NM3 = position_N3[others_NM]
+    middle_N3 = np.median(others_NM3, axis=1)
+    spread_m = np.max(np.linalg.norm(others_NM3 - middle_N3[:, None], axis=-1), axis=1)
+    away_m = np.linalg.norm(position_N3 - middle_N3, axis=-1)
+    return [int(index) for index in np.flatnonzero(away_m > _FAR * np.maximum(spread_m, _LEAST_SPREAD_M))]
 
 
 def back_among(receiver: Receiver, others: Sequence[Receiver]) -> Iterator[Correction]:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from heimdall.estimation.integrity.fault_odds import FaultOdds
-from heimdall.estimation.integrity.suspicion import ModelOf, suspect
+from heimdall.estimation.integrity.first_look import in_plain_agreement
+from heimdall.estimation.integrity.suspicion import ModelOf, coordinates_fitted, suspect
+from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.reach import carried_m, furthest_timed
 from heimdall.estimation.region import GridPosterior
+from heimdall.evidence.batch import concatenate
 from heimdall.evidence.collect import Collected
 from heimdall.evidence.redescribe import redescribed
 from heimdall.fix import Fix, Status, Without
@@ -29,15 +32,33 @@ class Again:
     """What other methods that are compared have found already."""
 
 
-def checked(fix: Fix, collected: Collected, posterior: GridPosterior | None, again: Again) -> Fix:
+def agreements(fixes: Sequence[Fix], collected: Sequence[Collected], model: PropagationModel) -> list[bool]:
+    """Which fixes the receivers plainly agree with, all of one model looked at together; False where there is no place."""
+    agree = [False] * len(fixes)
+    groups: dict[bool, list[int]] = {}
+    for index, (fix, each) in enumerate(zip(fixes, collected, strict=True)):
+        if fix.latitude_deg is not None:
+            groups.setdefault(each.evidence.mapped is None, []).append(index)
+    for members in groups.values():
+        batch = concatenate([collected[index].evidence for index in members])
+        place_B2 = np.array([_place_m(fixes[index], collected[index]) for index in members])
+        fitted_B = np.array([coordinates_fitted(collected[index]) for index in members])
+        for index, found in zip(members, in_plain_agreement(batch, place_B2, model, fitted_B), strict=True):
+            agree[index] = bool(found)
+    return agree
+
+
+def checked(
+    fix: Fix, collected: Collected, posterior: GridPosterior | None, again: Again, *, agree: bool = False
+) -> Fix:
     """The fix as it is where its receivers agree, else `inconsistent`, with the fix without the most suspicious one.
 
-    By the likelihood's model, whatever method the fix is from.
+    By the likelihood's model, whatever method the fix is from. `agree` is what `agreements` says.
     """
     if fix.latitude_deg is None or fix.longitude_deg is None or posterior is None:
         return fix
     place_m = _place_m(fix, collected)
-    found = suspect(collected, place_m, again.model_of(collected), again.model_of, again.odds)
+    found = suspect(collected, place_m, again.model_of(collected), again.model_of, again.odds, agree=agree)
     if found is not None:
         without = again.locate(redescribed(collected, {found.reception: None}))
         name = collected.observation.receptions[found.reception].receiver.name

@@ -40,23 +40,29 @@ def suspect(
     model: PropagationModel,
     model_of: ModelOf,
     odds: FaultOdds | None = None,
+    *,
+    agree: bool = False,
 ) -> Suspicion | None:
-    """The receiver that contradicts the others, given the fix (2,); None where nobody does."""
+    """The receiver that contradicts the others, given the fix (2,); None where nobody does.
+
+    `agree` says that they are `in_plain_agreement`, which leaves a receiver that may be misplaced.
+    """
     sound = [index for index, each in enumerate(collected.observation.receptions) if each.flaw is None]
     if len(sound) < 3:
         return None
     if (misplaced := _misplaced(collected, sound, model, model_of)) is not None:
         return misplaced
-    misfit = find_misfit(collected.evidence, place_m, model, 3 if _is_aloft(collected) else 2, odds)
+    misfit = None if agree else find_misfit(collected.evidence, place_m, model, coordinates_fitted(collected), odds)
     return None if misfit is None else _suspicion(collected, sound, misfit, model, model_of)
 
 
-def _is_aloft(collected: Collected) -> bool:
-    """Whether the arrival times were fitted by a height above the ground, too."""
+def coordinates_fitted(collected: Collected) -> int:
+    """How many coordinates of the place the arrival times were fitted by: 3 with a height above the ground, else 2."""
     if collected.observation.transmitter_height_m is not None:
-        return False
+        return 2
     sound = [each.receiver.height_m for each in collected.observation.receptions if each.flaw is None]
-    return float(collected.evidence.transmitter_height_m[0]) - float(np.mean(sound)) > LOWEST_M
+    above_m = float(collected.evidence.transmitter_height_m[0]) - float(np.mean(sound))
+    return 3 if above_m > LOWEST_M else 2
 
 
 def _misplaced(
@@ -68,7 +74,7 @@ def _misplaced(
         receiver, others = _with_others(collected, sound, index)
         for correction in back_among(receiver, others):
             if _gain(collected, index, correction, model, model_of) > 0:
-                why = f"it is far from all others, and with {correction.words} everything fits: correct its position"
+                why = f"it is far from all others, and {correction.words} everything fits: correct its position"
                 return Suspicion(index, _advice(receiver.name, why))
     return None
 
@@ -99,7 +105,7 @@ def _suspicion(
     best = max(gains, key=lambda each: gains[each], default=None)
     freest = max(fault.time, fault.level, fault.both)
     if best is not None and gains[best] > max(freest - _AS_GOOD, 0.0):
-        why = f"with {best.words} everything fits: correct its position"
+        why = f"{best.words} everything fits: correct its position"
     else:
         why = _why(collected.evidence, model, first, fault, place_m, coarseness(receiver))
     rival = ""

@@ -88,10 +88,8 @@ class _PowerLaw:
         self.enough_B1 = (xp.sum(weight_BN, axis=-1) > 1.5)[:, None]
         self.level_db_BN1 = xp.astype(batch.level_db, dtype)[..., None]
         self.silent_BN = batch.silent if batch.silent is not None and bool(xp.any(batch.silent)) else None
-        parts = [_regression(xp, batch, model, weight_BN, *each) for each in model.shadowing_db]
-        self.regression = _Regression(
-            *(xp.astype(xp.stack([getattr(part, f.name) for part in parts]), dtype) for f in fields(_Regression))
-        )
+        exact = _regression(xp, batch, model, weight_BN)
+        self.regression = _Regression(*(xp.astype(getattr(exact, f.name), dtype) for f in fields(_Regression)))
 
     def log_likelihood(self, distance_BGN: Array) -> Array:
         xp, model = self.xp, self.model
@@ -106,13 +104,13 @@ class _PowerLaw:
         xp, law, prior_information = self.xp, self.regression, 1 / self.model.exponent_sigma**2
         # What all receivers have in common does not count, and would cost digits.
         apart_BNG = decades_BNG - decades_BNG[:, :1]
-        information = xp.sum(xp.matmul(law.precision_BNN, apart_BNG) * apart_BNG, axis=-2)
+        information = xp.sum(xp.matmul(law.precision_SBNN, apart_BNG) * apart_BNG, axis=-2)
         # With levels y and decades x: x.y of the levels by the mean exponent, and the part of y.y that depends on the place.
-        along = xp.matmul(law.weighed_B1N, apart_BNG)[..., 0, :]
+        along = xp.matmul(law.weighed_SB1N, apart_BNG)[..., 0, :]
         slope = along + self.model.exponent_mean * information
         square = self.model.exponent_mean * (along + slope)
         information = information + prior_information
-        value = law.norm_B1 - 0.5 * (square - slope**2 / information) - 0.5 * xp.log(information / prior_information)
+        value = law.norm_SB1 - 0.5 * (square - slope**2 / information) - 0.5 * xp.log(information / prior_information)
         if self.silent_BN is None:
             return value
         return value + self._silence(decades_BNG, slope / information, information, self.silent_BN)
@@ -123,69 +121,69 @@ class _PowerLaw:
         One of `deaf_probability` would have heard nothing anyway.
         """
         xp, law, deaf = self.xp, self.regression, self.model.deaf_probability
-        mean_decades = xp.matmul(law.mean_B1N, decades_BNG)
-        mean_db = xp.matmul(law.mean_B1N, self.level_db_BN1)
+        mean_decades = xp.matmul(law.mean_SB1N, decades_BNG)
+        mean_db = xp.matmul(law.mean_SB1N, self.level_db_BN1)
         # Of the receivers that are silent in any scene alone.
         silent = xp.nonzero(xp.any(silent_BN, axis=0))[0]
         away = decades_BNG[:, silent] - mean_decades
         above_db = self.level_db_BN1[:, silent] - mean_db + (self.model.exponent_mean - slope[..., None, :]) * away
-        variance = law.variance_BN1[..., silent, :] + away**2 / information[..., None, :]
+        variance = law.variance_SBN1[..., silent, :] + away**2 / information[..., None, :]
         below = _normal_probability(xp, above_db / xp.sqrt(variance))
         return xp.sum(xp.log(deaf + (1 - deaf) * below) * silent_BN[:, silent, None], axis=-2)
 
 
 @dataclass(frozen=True, eq=False)
 class _Regression:
-    """Levels on log distances by one shadowing, or by several in a first axis."""
+    """Levels on log distances by each of S shadowings."""
 
-    precision_BNN: Array
+    precision_SBNN: Array
     """Of the levels, with what they have in common taken out."""
-    weighed_B1N: Array
+    weighed_SB1N: Array
     """That times the levels."""
-    norm_B1: Array
-    mean_B1N: Array
+    norm_SB1: Array
+    mean_SB1N: Array
     """Weights of the receivers in the mean."""
-    variance_BN1: Array
+    variance_SBN1: Array
     """Of a level against that mean where the slope is known."""
 
 
-def _regression(
-    xp: Array, batch: EvidenceBatch, model: PropagationModel, weight_BN: Array, share: float, sigma_db: float
-) -> _Regression:
+def _regression(xp: Array, batch: EvidenceBatch, model: PropagationModel, weight_BN: Array) -> _Regression:
+    shadowing_S2 = xp.asarray(model.shadowing_db, dtype=weight_BN.dtype, device=device_of(weight_BN))
+    share_S11, variance_S11 = shadowing_S2[:, :1, None], shadowing_S2[:, 1:, None] ** 2
     own_BN = batch.level_sigma_db**2 + model.blocked_loss_sigma_db**2
-    factor_BNN = xp.linalg.cholesky(_covariance(xp, batch, model, weight_BN, sigma_db, own_BN))
+    factor_SBNN = xp.linalg.cholesky(_covariance(xp, batch, model, weight_BN, variance_S11, own_BN))
     # Whitened levels are W (y - P); leaving out their part along W 1 integrates over the transmit power P.
-    white_BNN = xp.linalg.inv(factor_BNN) * weight_BN[:, None]
-    along_BN = xp.sum(white_BNN, axis=-1)
-    power_information_B1 = xp.clip(xp.sum(along_BN**2, axis=-1), 1e-12, None)[:, None]
-    mean_BN = xp.sum(along_BN[..., None] * white_BNN, axis=1) / power_information_B1
-    across_BNN = white_BNN - along_BN[..., None] * mean_BN[:, None]
-    white_level_BN = xp.matmul(across_BNN, batch.level_db[..., None])
-    log_factor_B1 = xp.sum(xp.log(xp.linalg.diagonal(factor_BNN)), axis=-1)[:, None]
-    norm_B1 = math.log(share) - log_factor_B1 - 0.5 * xp.log(power_information_B1)
+    white_SBNN = xp.linalg.inv(factor_SBNN) * weight_BN[:, None]
+    along_SBN = xp.sum(white_SBNN, axis=-1)
+    power_information_SB1 = xp.clip(xp.sum(along_SBN**2, axis=-1), 1e-12, None)[..., None]
+    mean_SB1N = xp.matmul(along_SBN[..., None, :], white_SBNN) / power_information_SB1[..., None]
+    across_SBNN = white_SBNN - along_SBN[..., None] * mean_SB1N
+    white_level_SBN1 = xp.matmul(across_SBNN, batch.level_db[..., None])
+    log_factor_SB1 = xp.sum(xp.log(xp.linalg.diagonal(factor_SBNN)), axis=-1)[..., None]
+    norm_SB1 = xp.log(share_S11) - log_factor_SB1 - 0.5 * xp.log(power_information_SB1)
     return _Regression(
-        precision_BNN=xp.matmul(xp.matrix_transpose(across_BNN), across_BNN),
-        weighed_B1N=xp.matmul(xp.matrix_transpose(white_level_BN), across_BNN),
-        norm_B1=norm_B1 - 0.5 * xp.sum(white_level_BN**2, axis=1),
-        mean_B1N=mean_BN[:, None],
-        variance_BN1=(sigma_db**2 + own_BN + 1 / power_information_B1)[..., None],
+        precision_SBNN=xp.matmul(xp.matrix_transpose(across_SBNN), across_SBNN),
+        weighed_SB1N=xp.matmul(xp.matrix_transpose(white_level_SBN1), across_SBNN),
+        norm_SB1=norm_SB1 - 0.5 * xp.sum(white_level_SBN1**2, axis=-2),
+        mean_SB1N=mean_SB1N,
+        variance_SBN1=(variance_S11 + own_BN + 1 / power_information_SB1)[..., None],
     )
 
 
 def _covariance(
-    xp: Array, batch: EvidenceBatch, model: PropagationModel, weight_BN: Array, sigma_db: float, own_BN: Array
-) -> Float[Array, "B N N"]:
+    xp: Array, batch: EvidenceBatch, model: PropagationModel, weight_BN: Array, variance_S11: Array, own_BN: Array
+) -> Float[Array, "S B N N"]:
     """Covariance of the levels; the identity for receivers without one."""
     apart_BNN = xp.sqrt(
         xp.sum((batch.position_enu_m[:, :, None, :2] - batch.position_enu_m[:, None, :, :2]) ** 2, axis=-1)
     )
     length_B11 = (model.shadowing_length * batch.half_width_m)[:, None, None]
-    common = model.shadowing_common * sigma_db**2
+    common_S111 = model.shadowing_common * variance_S11[..., None]
     identity = xp.eye(weight_BN.shape[1], dtype=own_BN.dtype, device=device_of(own_BN))
-    alone_BN = own_BN + sigma_db**2 - common
+    alone_SBN = own_BN + variance_S11 * (1 - model.shadowing_common)
     used_BNN = weight_BN[:, :, None] * weight_BN[:, None]
-    full_BNN = common * xp.exp(-apart_BNN / length_B11) + alone_BN[..., None] * identity
-    return full_BNN * used_BNN + (1 - weight_BN)[..., None] * identity
+    full_SBNN = common_S111 * xp.exp(-apart_BNN / length_B11) + alone_SBN[..., None] * identity
+    return full_SBNN * used_BNN + (1 - weight_BN)[..., None] * identity
 
 
 def _normal_probability(xp: Array, value: Array) -> Array:

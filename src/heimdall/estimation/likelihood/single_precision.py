@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Iterator
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,10 @@ _MOST_DIGITS = 37
 """Decimal digits that the exponent of single precision spans to either side."""
 _LEAST_SIGMA_S = 4e-10
 """An arrival time better than 12 cm of its way is not one of a radio network."""
+_DECIDES = np.float32(50.0)
+"""How far below the best a log density matters, and what the best time of emission adds to that of the best candidate."""
+_FEW = 0.5
+"""Share of the places up to which it pays to go on with those alone."""
 _NEVER = np.float32(-1e9)
 _TINY = np.float32(1e-20)
 
@@ -57,9 +62,10 @@ def arrival_density(batch: EvidenceBatch, model: PropagationModel) -> ArrivalDen
         late_NBG, sigma_s = terms.late_and_sigma(np.swapaxes(distance_BGN, 1, 2), blur_m)
         receivers, scenes, places = late_NBG.shape
         value_BG = np.empty((scenes, places), dtype=np.float32)
+        best_B1 = np.full((scenes, 1), _NEVER)
         for part in _blocks(scenes, places, _BLOCK // (receivers * min(receivers, EMISSION_CANDIDATES))):
             links = _Links(late_NBG[:, *part], _part(sigma_s, part), terms.used_NB1[:, part[0]], model)
-            value_BG[part] = links.profile()
+            value_BG[part] = links.profile(best_B1[part[0]])
         return np.where(has_two_B1, value_BG.astype(np.float64), 0.0)
 
     return density
@@ -142,26 +148,51 @@ class _Links:
     """
 
     def __init__(self, late_NBG: Single, sigma_s: Single, used_NB1: NDArray[np.bool_], model: PropagationModel) -> None:
-        self.late_NBG, self.used_NB1, self.model = late_NBG, used_NB1, model
-        self.all_used = bool(np.all(used_NB1))
+        self.late_NBG, self.used_NBG, self.model = late_NBG, used_NB1.astype(np.float32), model
         inverse_NBG: Single = np.reciprocal(sigma_s)
-        precision_NBG = inverse_NBG * inverse_NBG
-        self.precision_NBG = precision_NBG if self.all_used else precision_NBG * used_NB1
+        self.precision_NBG = inverse_NBG * inverse_NBG * self.used_NBG
         least, most = model.outlier_density_per_s, 1 / _LEAST_SIGMA_S
         self.scale = 1 / math.sqrt(least * most)
         self.together = max(1, int(2 * _MOST_DIGITS / math.log10(most / least)))
         clear = (1 - model.blocked_probability - model.stray_probability) / math.sqrt(2 * math.pi)
-        self.clear_scale_NBG: Single = inverse_NBG * np.float32(self.scale * clear)
         self.inverse_NBG = inverse_NBG * np.float32(math.sqrt(0.5))
         self.ratio_NBG = sigma_s * np.float32(math.sqrt(0.5) / model.excess_delay_s)
-        self.floor = np.float32(self.scale * model.outlier_density_per_s)
+        # A link that is not in use has a density of 1, whatever the lateness.
+        self.clear_scale_NBG: Single = inverse_NBG * (self.used_NBG * np.float32(self.scale * clear))
+        blocked = self.scale * 0.5 * model.blocked_probability / model.excess_delay_s
+        self.blocked_scale_NBG = self.used_NBG * np.float32(blocked)
+        self.floor_NBG = np.where(used_NB1, np.float32(self.scale * model.outlier_density_per_s), np.float32(1))
 
-    def profile(self) -> Single:
-        """(B, G) the log-likelihood at the best time of emission, less half the log information about it."""
+    def profile(self, best_B1: Single) -> Single:
+        """(B, G) the log-likelihood at the best time of emission, less half the log information about it.
+
+        `best_B1` is the highest yet found in each scene, and is raised: places that are far below it, as most of a map are,
+        stay with the best candidate for the time of emission.
+        """
+        value_BG, clear_NBG = self._best_candidate()
+        np.maximum(best_B1, np.max(value_BG, axis=1, keepdims=True), out=best_B1)
+        near_BG = value_BG > best_B1 - _DECIDES
+        if np.mean(near_BG) > _FEW:
+            self._improve(value_BG, clear_NBG)
+        else:
+            some_1K, some_N1K = value_BG[near_BG][None], _at(clear_NBG, near_BG)
+            self._near(near_BG)._improve(some_1K, some_N1K)
+            value_BG[near_BG], clear_NBG[:, near_BG] = some_1K[0], some_N1K[:, 0]
+        clear_NBG += np.float32(LEAST_WEIGHT)
+        information_BG = np.add.reduce(np.multiply(clear_NBG, self.precision_NBG, out=clear_NBG), axis=0)
+        return value_BG - np.float32(0.5) * np.log(np.maximum(information_BG, np.float32(1e-30)))
+
+    def _near(self, near_BG: NDArray[np.bool_]) -> _Links:
+        """The links to some of the places, as those of one scene."""
+        some = copy(self)
+        for name in _OF_PLACES:
+            setattr(some, name, _at(getattr(self, name), near_BG))
+        return some
+
+    def _best_candidate(self) -> tuple[Single, Single]:
+        """(B, G) the log-likelihood at the best of the first receivers' own times, and how clear each link (N, B, G) is then."""
         total_CNBG, clear_CNBG = self._density(self.late_NBG[:EMISSION_CANDIDATES, None])
-        value_CBG = self._log_sum(total_CNBG)
-        if not self.all_used:
-            np.copyto(value_CBG, _NEVER, where=~self.used_NB1[:EMISSION_CANDIDATES])
+        value_CBG = self._log_sum(total_CNBG) + (1 - self.used_NBG[:EMISSION_CANDIDATES]) * _NEVER
         value_BG = np.maximum.reduce(value_CBG, axis=0)
         best_C1BG = (value_CBG == value_BG).astype(np.float32)[:, None]
         # Of candidates that are as good as each other the mean.
@@ -169,6 +200,10 @@ class _Links:
             np.add.reduce(np.multiply(each, best_C1BG, out=each), axis=0) for each in (clear_CNBG, total_CNBG)
         )
         clear_NBG /= total_NBG
+        return value_BG, clear_NBG
+
+    def _improve(self, value_BG: Single, clear_NBG: Single) -> None:
+        """Raise both to what they are at the best time of emission."""
         for _ in range(EMISSION_ROUNDS):
             trust_NBG = clear_NBG * self.precision_NBG
             trust_NBG += np.float32(1e-6)
@@ -177,24 +212,23 @@ class _Links:
             emission_BG = np.add.reduce(trust_NBG, axis=0) / weight_BG
             total_1NBG, new_1NBG = self._density(emission_BG[None, None])
             new_BG = self._log_sum(total_1NBG)[0]
-            wins_BG = new_BG > value_BG
-            np.copyto(value_BG, new_BG, where=wins_BG)
-            np.copyto(clear_NBG, np.divide(new_1NBG[0], total_1NBG[0], out=new_1NBG[0]), where=wins_BG)
-        clear_NBG += np.float32(LEAST_WEIGHT)
-        information_BG = np.add.reduce(np.multiply(clear_NBG, self.precision_NBG, out=clear_NBG), axis=0)
-        return value_BG - np.float32(0.5) * np.log(np.maximum(information_BG, np.float32(1e-30)))
+            wins_BG = (new_BG > value_BG).astype(np.float32)
+            np.maximum(value_BG, new_BG, out=value_BG)
+            # A copy where it wins would take ten times as long.
+            change_NBG = np.divide(new_1NBG[0], total_1NBG[0], out=new_1NBG[0])
+            change_NBG -= clear_NBG
+            change_NBG *= wins_BG
+            clear_NBG += change_NBG
 
     def _log_sum(self, total_CNBG: Single) -> Single:
         """(C, B, G) sum of the logarithms over the links in use: a logarithm of products costs a seventh of its factors'."""
-        if not self.all_used:
-            np.copyto(total_CNBG, np.float32(1), where=~self.used_NB1)
         links = total_CNBG.shape[1]
         parts = [
             np.log(np.multiply.reduce(total_CNBG[:, i : i + self.together], axis=1))
             for i in range(0, links, self.together)
         ]
-        count_B1 = np.add.reduce(self.used_NB1, axis=0, dtype=np.float32)
-        return sum(parts[1:], parts[0]) - count_B1 * np.float32(math.log(self.scale))
+        count_BG = np.add.reduce(self.used_NBG, axis=0)
+        return sum(parts[1:], parts[0]) - count_BG * np.float32(math.log(self.scale))
 
     def _density(self, emission_C1BG: Single) -> tuple[Single, Single]:
         """(C, N, B, G) the density of each lateness, and the part of it in clear sight; see `likelihood._LinkTerms`.
@@ -205,11 +239,9 @@ class _Links:
         shape = np.broadcast_shapes(emission_C1BG.shape, self.late_NBG.shape)
         late, clear, total, *others = _scratch.take(6, shape)
         np.subtract(self.late_NBG, emission_C1BG, out=late)
+        total[...] = self.floor_NBG
         if model.stray_probability:
-            _stray(late, model, self.scale, out=total)
-            total += self.floor
-        else:
-            total.fill(self.floor)
+            total += _stray(late, model, self.scale, out=clear) * self.used_NBG
         late *= self.inverse_NBG
         np.multiply(late, late, out=clear)
         np.negative(clear, out=clear)
@@ -243,12 +275,31 @@ class _Links:
         np.subtract(np.float32(1), sign, out=sign)
         decay *= sign
         mirrored += decay
-        mirrored *= np.float32(self.scale * 0.5 * self.model.blocked_probability / self.model.excess_delay_s)
+        mirrored *= self.blocked_scale_NBG
         return mirrored
 
 
-def _stray(late: Single, model: PropagationModel, scale: float, out: Single) -> None:
+_OF_PLACES = (
+    "late_NBG",
+    "used_NBG",
+    "precision_NBG",
+    "inverse_NBG",
+    "ratio_NBG",
+    "clear_scale_NBG",
+    "blocked_scale_NBG",
+    "floor_NBG",
+)
+
+
+def _at(values_NBG: NDArray[Any], chosen_BG: NDArray[np.bool_]) -> NDArray[Any]:
+    """(N, 1, K) of the chosen places; as it is where one figure stands for all."""
+    if values_NBG.shape[1:] == (1, 1):
+        return values_NBG
+    return np.broadcast_to(values_NBG, (len(values_NBG), *chosen_BG.shape))[:, chosen_BG][:, None]
+
+
+def _stray(late: Single, model: PropagationModel, scale: float, out: Single) -> Single:
     np.multiply(late, np.float32(1 / model.stray_width_s), out=out)
     out *= out
     out += np.float32(1)
-    np.divide(np.float32(scale * model.stray_probability / (math.pi * model.stray_width_s)), out, out=out)
+    return np.divide(np.float32(scale * model.stray_probability / (math.pi * model.stray_width_s)), out, out=out)

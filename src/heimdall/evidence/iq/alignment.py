@@ -15,9 +15,13 @@ from heimdall.errors import InputError
 from heimdall.observation import Reception
 
 _EQUAL_RATES = 1e-9
+_ROUNDING = 1e-6
+"""Of a sample: a whole number of them may come out of times a hair short."""
 _OVERSAMPLING = 8
 """Linear interpolation between samples at this many times the rate leaves an error below -45 dB at half the rate."""
 _MIN_SAMPLES = 64
+_LEAST_SHARE = 0.999
+"""Of the samples that are kept for a length that Fourier transforms are quick for: 3 % of what noise moves a time by."""
 _WORTH = 0.25
 """A span shorter than this part of the longest is not worth a look of its own, unless somebody was heard in no longer one."""
 
@@ -54,7 +58,8 @@ class _Timeline:
         return float(np.min(self.rate_hz_N))
 
     def count(self, begin_s: float, end_s: float) -> int:
-        return math.floor((end_s - begin_s) * self.rate_hz) - 1
+        """Samples in that span, less one for those that do not begin on the common grid."""
+        return math.floor((end_s - begin_s) * self.rate_hz + _ROUNDING) - 1
 
 
 def recorded_apart(receptions: Sequence[Reception]) -> dict[int, str]:
@@ -97,6 +102,21 @@ def align(receptions: Sequence[Reception]) -> list[Aligned]:
             f"the recordings share no span of time ({shared_s:.3g} s): check their start times, or locate them apart"
         )
     return aligned
+
+
+def quick_length(count: int) -> int:
+    """The longest of the lengths just below `count` of which dividing by the least primes leaves the least.
+
+    A transform of a prime length takes several times as long as one of a power of two.
+    """
+    return min(range(count, math.ceil(_LEAST_SHARE * count) - 1, -1), key=_rest)
+
+
+def _rest(length: int) -> int:
+    for prime in (2, 3, 5, 7, 11, 13):
+        while length % prime == 0:
+            length //= prime
+    return length
 
 
 def _timeline(receptions: Sequence[Reception]) -> _Timeline:
@@ -164,17 +184,20 @@ def _cut(
     receptions: Sequence[Reception], timeline: _Timeline, begin_s: float, end_s: float, present: NDArray[np.bool_]
 ) -> Aligned:
     rate, count = timeline.rate_hz, timeline.count(begin_s, end_s)
-    samples = np.zeros((len(receptions), count), dtype=np.complex64)
-    start_s = np.zeros(len(receptions))
-    same_rate = np.ptp(timeline.rate_hz_N) <= _EQUAL_RATES * rate
-    for index in np.flatnonzero(present).tolist():
-        recorded, own_start_s = _samples(receptions[index]), timeline.start_s_N[index]
-        if same_rate:
-            skip = round((begin_s - own_start_s) * rate)
-            samples[index] = recorded[skip : skip + count]
-            start_s[index] = own_start_s + skip / rate - begin_s
-        else:
-            samples[index] = _resample(recorded, timeline.rate_hz_N[index], begin_s - own_start_s, rate, count)
+    recorded = {index: _samples(receptions[index]) for index in np.flatnonzero(present).tolist()}
+    if np.ptp(timeline.rate_hz_N) > _EQUAL_RATES * rate:
+        samples = np.zeros((len(receptions), quick_length(count)), dtype=np.complex64)
+        for index, each in recorded.items():
+            own_begin_s = begin_s - timeline.start_s_N[index]
+            samples[index] = _resample(each, timeline.rate_hz_N[index], own_begin_s, rate, samples.shape[1])
+        return Aligned(samples, present, rate, np.zeros(len(receptions)))
+    skip_N = np.rint((begin_s - timeline.start_s_N) * rate).astype(np.int64)
+    # Up to the last sample that all have.
+    count = min(count + 1, *(len(each) - int(skip_N[index]) for index, each in recorded.items()))
+    samples = np.zeros((len(receptions), quick_length(count)), dtype=np.complex64)
+    for index, each in recorded.items():
+        samples[index] = each[skip_N[index] : skip_N[index] + samples.shape[1]]
+    start_s = np.where(present, timeline.start_s_N + skip_N / rate - begin_s, 0.0)
     return Aligned(samples, present, rate, start_s)
 
 

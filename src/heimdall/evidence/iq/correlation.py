@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import scipy
 
-from heimdall.arrays import array_namespace, device_of, fft_of
+from heimdall.arrays import array_namespace, device_of, fft_of, overlapping
 from heimdall.evidence.iq.spectrum import ChannelSpectrum
 from heimdall.geometry import Array
 
@@ -142,10 +142,8 @@ def _block_spectra(xp: Array, samples_BNT: Array, lags: int, blocks: int) -> tup
     after_shape = (*samples_BNT.shape[:2], blocks * length - count + lags)
     after = xp.zeros(after_shape, dtype=samples_BNT.dtype, device=device_of(samples_BNT))
     padded_BNT = xp.concat([before, samples_BNT, after], axis=-1)
-    device = device_of(samples_BNT)
-    start_K1 = xp.arange(blocks, device=device)[:, None] * length
-    extended = padded_BNT[..., start_K1 + xp.arange(length + 2 * lags, device=device)]
-    block = padded_BNT[..., start_K1 + lags + xp.arange(length, device=device)]
+    extended = overlapping(padded_BNT, length + 2 * lags, length)
+    block = overlapping(padded_BNT[..., lags : lags + blocks * length], length, length)
     size = scipy.fft.next_fast_len(length + 2 * lags)
     return fft_of(xp).fft(block, n=size), fft_of(xp).fft(extended, n=size), length
 

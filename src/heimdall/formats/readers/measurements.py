@@ -5,13 +5,16 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import ROUND_FLOOR, Decimal, InvalidOperation
+from statistics import median
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from heimdall.errors import InputError
+from heimdall.formats.coordinates import COARSE_M, place_sigma_m
 from heimdall.formats.readers.limits import Limits
 from heimdall.observation import Observation, Place, Receiver, Reception
 from heimdall.validation import vet
@@ -47,7 +50,6 @@ class _Measurement(_Row):
             self.longitude_deg,
             0.0 if self.height_m is None else self.height_m,
             self.clock_sigma_s,
-            position_sigma_m=self.position_sigma_m,
         )
         return Reception(
             receiver,
@@ -73,12 +75,31 @@ class _Table(_Row):
     measurements: list[_Measurement]
     truth: _Truth | None = None
 
+    def rounded_m(self) -> list[float | None]:
+        """The position uncertainty of each receiver: as stated, or as rounded where the others' places have more digits.
+
+        Programs that write all places with few digits mean them exactly; one among others that is coarse was rounded.
+        """
+        given = [place_sigma_m(None, each.latitude_deg, each.longitude_deg) or 0.0 for each in self.measurements]
+        fine = bool(given) and median(given) < COARSE_M
+        return [
+            rounded_m
+            if each.position_sigma_m is None and fine and rounded_m > COARSE_M
+            else each.position_sigma_m or None
+            for each, rounded_m in zip(self.measurements, given, strict=True)
+        ]
+
     def to_observation(self) -> Observation:
+        receptions = [measurement.to_reception() for measurement in self.measurements]
+        placed = [
+            replace(each, receiver=replace(each.receiver, position_sigma_m=sigma_m))
+            for each, sigma_m in zip(receptions, self.rounded_m(), strict=True)
+        ]
         return Observation(
             id=self.id,
             frequency_hz=self.frequency_hz,
             bandwidth_hz=self.bandwidth_hz,
-            receptions=tuple(measurement.to_reception() for measurement in self.measurements),
+            receptions=tuple(placed),
             time_utc=None if self.time_utc is None else _as_utc(self.time_utc),
             transmitter_height_m=self.height_m,
             truth=None if self.truth is None else Place(**self.truth.model_dump()),
@@ -198,6 +219,14 @@ def _utc_text(time: datetime) -> str:
     return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
+def _position_sigma(receiver: Receiver) -> dict[str, float]:
+    """A place that is exact says so where its few digits would read as rounded."""
+    if receiver.position_sigma_m is not None:
+        return {"position_sigma_m": receiver.position_sigma_m}
+    coarse = (place_sigma_m(None, receiver.latitude_deg, receiver.longitude_deg) or 0.0) > COARSE_M
+    return {"position_sigma_m": 0.0} if coarse else {}
+
+
 def _to_measurement(reception: Reception) -> dict[str, Any]:
     receiver = reception.receiver
     return {
@@ -205,7 +234,7 @@ def _to_measurement(reception: Reception) -> dict[str, Any]:
         "latitude_deg": receiver.latitude_deg,
         "longitude_deg": receiver.longitude_deg,
         "height_m": receiver.height_m,
-        **({} if receiver.position_sigma_m is None else {"position_sigma_m": receiver.position_sigma_m}),
+        **_position_sigma(receiver),
         "toa_s": reception.toa_s,
         "clock_sigma_s": receiver.clock_sigma_s,
         "rssi_dbm": reception.rssi_dbm,

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from heimdall.formats.coordinates import WrittenPlace, decoded, read_place
+from heimdall.formats.coordinates import COARSE_M, WrittenPlace, decoded, read_place
 from heimdall.formats.readers.limits import Files, Limits
 from heimdall.formats.readers.source import FolderFiles
 from heimdall.formats.wording import length_text
@@ -17,8 +17,6 @@ TRUTH_NAME = "transmitter.txt"
 FOLDER = "gnss_pos"
 """Where `kiwirecorder.py` writes positions, below the folder it runs in; recordings may go to a folder beside it."""
 _SUFFIX = ".txt"
-_COARSE_M = 50.0
-"""A place given less exactly than this is worth a note."""
 
 
 class Positions:
@@ -73,7 +71,7 @@ def _placed(station: str, path: str, written: WrittenPlace | None) -> tuple[Rece
     notes = []
     if written.form is not None:
         notes.append(f"{path} is read as {written.form}: {place.latitude_deg:.6g}, {place.longitude_deg:.6g}")
-    if written.sigma_m > _COARSE_M and (place.latitude_deg, place.longitude_deg) != (0, 0):
+    if written.sigma_m > COARSE_M and (place.latitude_deg, place.longitude_deg) != (0, 0):
         notes.append(
             f"the position of {station} is rounded to about {length_text(written.sigma_m)} (one standard deviation): "
             "the fix cannot be better than that"

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from heimdall.errors import InputError
 from heimdall.formats.readers.channel import occupied_channel
+from heimdall.formats.readers.clipping import clipping_note
 from heimdall.formats.readers.limits import Files, Limits, names_ending
 from heimdall.formats.readers.positions import Positions
 from heimdall.formats.readers.riff import riff_chunks
@@ -97,7 +98,7 @@ def _read(path: str, content: bytes, limits: Limits) -> tuple[Take, _About]:
         return Take(path, station, about.start_utc, flaw=str(error)), about
     start = about.start_utc or datetime(1970, 1, 1, tzinfo=UTC)
     heard = Heard(samples, rate_hz, start.replace(microsecond=0), start.microsecond * 1e-6)
-    return Take(path, station, about.start_utc, heard), about
+    return Take(path, station, about.start_utc, heard, notes=clipping_note(station, samples)), about
 
 
 def _first_of_each(content: bytes) -> dict[bytes, bytes]:

@@ -14,6 +14,7 @@ import sigmf
 from numpy.typing import NDArray
 
 from heimdall.errors import InputError
+from heimdall.formats.coordinates import place_sigma_m
 from heimdall.formats.readers.sigmf.metadata import CLOCK_KEY, LEVEL_KEY, POSITION_KEY, RECEIVER_KEY
 from heimdall.formats.readers.sigmf.session import EPOCH, TRANSMITTER_HEIGHT_KEY, TRUTH_KEY
 from heimdall.formats.readers.source import COLLECTION_SUFFIX, META_SUFFIX
@@ -103,6 +104,8 @@ def about_recording(receiver: Receiver, datatype: str, sample_rate_hz: float, se
         about[LEVEL_KEY] = receiver.level_sigma_db
     if receiver.position_sigma_m is not None:
         about[POSITION_KEY] = receiver.position_sigma_m
+    elif place_sigma_m(None, receiver.latitude_deg, receiver.longitude_deg) is not None:
+        about[POSITION_KEY] = 0.0  # exact, though its few digits would read as rounded
     return about
 
 

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from heimdall.inference.mixture import Mixture, from_network
 from heimdall.inference.window import Window, read_window
+from heimdall.learning.data.on_processor import as_arrays, as_tensors, pays
 from heimdall.learning.data.simulated import LabelledEvidence, by_model, draws_for, simulate
 from heimdall.recipes import Recipe, ScenePlan
 from heimdall.simulation import SCENES_PER_DRAW, stream
@@ -73,7 +74,10 @@ class TrainingBatch:
 
 
 def windows_of(scenes: LabelledEvidence, cells: int) -> TrainingBatch:
-    window = read_window(scenes.evidence, scenes.model, scenes.frame, cells)
+    evidence, frame = scenes.evidence, scenes.frame
+    if pays(scenes.truth_m.device, scenes.model):
+        evidence, frame = as_arrays(evidence), as_arrays(frame)
+    window = replace(as_tensors(read_window(evidence, scenes.model, frame, cells)), frame=scenes.frame)
     return TrainingBatch(window, scenes.evidence.half_width_m, scenes.truth_m)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from heimdall.arrays import array_namespace
 from heimdall.estimation.frame import WindowFrame
 from heimdall.estimation.model import PropagationModel, model_for
 from heimdall.estimation.posterior_window import frame_around
@@ -21,6 +22,7 @@ from heimdall.evidence.collect import max_offset_hz
 from heimdall.evidence.iq.recording import Recordings, evidence_from_recordings, max_detour_s
 from heimdall.evidence.receiver_geometry import half_width_around
 from heimdall.geometry import columns, surface_up_m
+from heimdall.learning.data.on_processor import as_arrays, as_tensors, pays
 from heimdall.simulation import SCENES_PER_DRAW, SceneBatch, draw, scenario, stream
 
 
@@ -119,24 +121,23 @@ def evidence_of(scenes: SceneBatch) -> EvidenceBatch:
     ground_m = scenes.receiver_enu_m[..., :2]
     extent_m = ((ground_m - _middle_m(scenes)) * there).abs().amax((1, 2))
     half_width_m = [half_width_around(float(each), None) for each in extent_m]
-    evidence = evidence_from_recordings(
-        Recordings(
-            samples_BNT=scenes.samples,
-            sample_rate_hz=scenes.sample_rate_hz,
-            bandwidth_hz=scenes.bandwidth_hz,
-            start_s=scenes.start_s,
-            position_enu_m=scenes.receiver_enu_m,
-            present=scenes.present,
-            clock_sigma_s=scenes.clock_sigma_s,
-            level_sigma_db=scenes.level_sigma_db,
-            curvature_per_m=scenes.curvature_per_m,
-            transmitter_height_m=(height_m * scenes.present).sum(1) / count,
-            half_width_m=torch.tensor(half_width_m, dtype=extent_m.dtype, device=extent_m.device),
-            max_offset_hz=max_offset_hz(float(scenes.frequency_hz.max())),
-            max_detour_s=max_detour_s(float(scenes.frequency_hz.max())),
-        )
+    recordings = Recordings(
+        samples_BNT=scenes.samples,
+        sample_rate_hz=scenes.sample_rate_hz,
+        bandwidth_hz=scenes.bandwidth_hz,
+        start_s=scenes.start_s,
+        position_enu_m=scenes.receiver_enu_m,
+        present=scenes.present,
+        clock_sigma_s=scenes.clock_sigma_s,
+        level_sigma_db=scenes.level_sigma_db,
+        curvature_per_m=scenes.curvature_per_m,
+        transmitter_height_m=(height_m * scenes.present).sum(1) / count,
+        half_width_m=torch.tensor(half_width_m, dtype=extent_m.dtype, device=extent_m.device),
+        max_offset_hz=max_offset_hz(float(scenes.frequency_hz.max())),
+        max_detour_s=max_detour_s(float(scenes.frequency_hz.max())),
     )
-    return _single(_with_own_origin(evidence))
+    evidence = evidence_from_recordings(as_arrays(recordings) if pays(extent_m.device) else recordings)
+    return _single(as_tensors(_with_own_origin(evidence)))
 
 
 def _drawn(
@@ -192,9 +193,11 @@ def _ground_up_m(scenes: SceneBatch, ground_BN2: Tensor) -> Tensor:
 
 def _with_own_origin(evidence: EvidenceBatch) -> EvidenceBatch:
     """Arrival times from the scene's mean, where single precision resolves picoseconds."""
-    weight = evidence.has_arrival.double()
-    mean_s = (evidence.arrival_s * weight).sum(1) / weight.sum(1).clamp(min=1)
-    return replace(evidence, arrival_s=torch.where(evidence.has_arrival, evidence.arrival_s - mean_s[:, None], 0.0))
+    xp = array_namespace(evidence.arrival_s)
+    weight_BN = xp.astype(evidence.has_arrival, xp.float64)
+    count_B = xp.clip(xp.sum(weight_BN, axis=1), 1.0, None)
+    mean_s = xp.sum(evidence.arrival_s * weight_BN, axis=1) / count_B
+    return replace(evidence, arrival_s=(evidence.arrival_s - mean_s[:, None]) * weight_BN)
 
 
 def _single(evidence: EvidenceBatch) -> EvidenceBatch:
@@ -203,8 +206,11 @@ def _single(evidence: EvidenceBatch) -> EvidenceBatch:
 
 def labelled(evidence: EvidenceBatch, truth_m: Tensor, model: PropagationModel, cells: int) -> LabelledEvidence:
     """Find the likelihood's mode of each scene and the window around it."""
-    mode_m, _ = find_mode(evidence, log_posterior(evidence, model), search_radius_m(evidence, model))
-    return LabelledEvidence(evidence, model, truth_m, frame_around(mode_m, evidence, model, cells))
+    batch = as_arrays(evidence) if pays(truth_m.device, model) else evidence
+    density = log_posterior(batch, model)
+    mode_m, _ = find_mode(batch, density, search_radius_m(batch, model))
+    frame = frame_around(mode_m, batch, model, cells, density=density)
+    return LabelledEvidence(evidence, model, truth_m, as_tensors(frame))
 
 
 def joined(parts: Sequence[LabelledEvidence]) -> LabelledEvidence:

@@ -38,6 +38,19 @@ def test_arrival_times_are_as_likely_as_the_reference_has_them(
     np.testing.assert_allclose(value[near], reference[near], atol=1e-3)
 
 
+def test_what_lies_far_below_the_best_stays_far_below(make_evidence: MakeEvidence) -> None:
+    """Places that decide nothing are not looked at as closely; none of them may seem better than it is."""
+    batch = make_evidence(11)
+    density = arrival_density(batch, TERRESTRIAL)
+    assert density is not None
+    places = square_grid(np.zeros((len(batch), 2)), 3 * batch.half_width_m, 60)
+    distance = link_distance_m(places, batch, TERRESTRIAL)
+    reference, value = arrival_log_likelihood(distance, batch, TERRESTRIAL), density(distance, None)
+    far = reference < reference.max(axis=1, keepdims=True) - OF_INTEREST
+    assert np.any(far)
+    assert np.all(value[far] < reference[far] + 1e-2)
+
+
 def test_fewer_than_two_arrival_times_say_nothing(make_evidence: MakeEvidence) -> None:
     batch = make_evidence(4)
     alone = replace(batch, has_arrival=batch.has_arrival & (np.arange(batch.has_arrival.shape[1]) == 0))

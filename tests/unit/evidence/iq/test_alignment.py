@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from heimdall.errors import InputError
-from heimdall.evidence.iq.alignment import align
+from heimdall.evidence.iq.alignment import align, quick_length
 from heimdall.observation import Receiver, Reception
 
 TONE_HZ = 3210.0
@@ -97,3 +97,18 @@ def test_a_waveform_survives_resampling(make_signal: Callable[..., NDArray[np.co
     aligned = align([replace(base, samples=slow), replace(base, samples=fast, sample_rate_hz=80e3)])[0]
     difference = aligned.samples_NT[1] - aligned.samples_NT[0]
     assert np.sqrt(np.mean(np.abs(difference[50:-50]) ** 2)) < 0.02
+
+
+def test_recordings_that_start_together_keep_every_sample() -> None:
+    """Of a length that is a power of two, one sample less would be a prime and six times as slow."""
+    assert align([_tone(50e3, 0.0, 8192)] * 2)[0].samples_NT.shape[1] == 8192
+    assert align([_tone(50e3, 77.7, 8192)] * 2)[0].samples_NT.shape[1] == 8192
+
+
+@given(count=st.integers(1, 2_000_000))
+@settings(max_examples=25)
+def test_a_quick_length_costs_a_thousandth_at_most_and_is_never_a_large_prime(count: int) -> None:
+    length = quick_length(count)
+    assert 0.999 * count <= length <= count
+    if count > 20_000:
+        assert not all(length % prime for prime in (2, 3, 5, 7, 11, 13))

@@ -101,6 +101,22 @@ def test_iq_does_not_go_into_a_table() -> None:
 
 _finite = st.floats(-1e3, 1e3)
 _power = st.floats(-400, 300)
+
+
+def test_a_place_that_is_coarse_among_fine_ones_was_rounded() -> None:
+    """Where all places have few digits, they are meant exactly."""
+    places = [(46.499351, 8.798828), (51.529512, 9.935814), (52.2, 6.1)]
+    for fine, sigma_m in ((True, pytest.approx(3213.5, rel=0.01)), (False, None)):
+        rows = [
+            {"receiver": f"r{index}", "latitude_deg": a if fine else round(a), "longitude_deg": b, "rssi_dbm": -80}
+            for index, (a, b) in enumerate(places if fine else [(47, 8), (48, 9), (52.2, 6.1)])
+        ]
+        line = json.dumps({"id": "x", "frequency_hz": 1e8, "bandwidth_hz": 1e4, "measurements": rows})
+        (read,) = read_measurements("x.jsonl", line.encode())
+        assert read.receptions[2].receiver.position_sigma_m == sigma_m
+        assert read.receptions[0].receiver.position_sigma_m is None
+
+
 _sigma = st.none() | st.floats(1e-12, 10)
 _receptions = st.lists(
     st.builds(

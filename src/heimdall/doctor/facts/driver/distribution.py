@@ -44,6 +44,7 @@ class Distribution:
     family: Family
     version: str = ""
     image_based: bool = False
+    name: str = ""
 
     @property
     def has_apt(self) -> bool:
@@ -52,6 +53,11 @@ class Distribution:
     @property
     def has_dnf(self) -> bool:
         return self.family in ("fedora", "rhel")
+
+    @property
+    def rpm_tool(self) -> str:
+        """Before RHEL 8, and on the second Amazon Linux, there is no dnf."""
+        return "yum" if self.family == "rhel" and 0 < self.major < 8 else "dnf"
 
     @property
     def major(self) -> int:
@@ -63,7 +69,7 @@ def distribution(host: Host) -> Distribution:
     text = host.read("/etc/os-release") or host.read("/usr/lib/os-release") or ""
     fields = {key: value.strip("\"'") for key, value in re.findall(r"^(\w+)=(.*?)\s*$", text, re.MULTILINE)}
     image_based = host.exists("/run/ostree-booted") or host.exists("/ostree") or _is_transactional(host)
-    return Distribution(_family(host, fields), fields.get("VERSION_ID", ""), image_based)
+    return Distribution(_family(host, fields), fields.get("VERSION_ID", ""), image_based, fields.get("ID", ""))
 
 
 def _is_transactional(host: Host) -> bool:
@@ -71,6 +77,13 @@ def _is_transactional(host: Host) -> bool:
 
 
 def _family(host: Host, fields: dict[str, str]) -> Family:
+    relatives = fields.get("ID_LIKE", "").split()
+    # Mint's edition for Debian has Debian's packages under the name of the one for Ubuntu.
+    if relatives == ["debian"] and fields.get("ID") == "linuxmint":
+        return "debian"
+    # Rebuilds of Fedora name RHEL as a relative, too; the platform is what their packages are built for.
+    if fields.get("PLATFORM_ID", "").startswith("platform:f"):
+        return "fedora"
     # An own name counts before the relatives: Rocky's says "rhel centos fedora".
     for names in ([fields.get("ID", "")], fields.get("ID_LIKE", "").split()):
         for family, known in FAMILIES:
@@ -91,7 +104,8 @@ def has_systemd(host: Host) -> bool:
         return bool(
             re.search(r"^\s*systemd\s*=\s*true", host.read("/etc/wsl.conf") or "", re.MULTILINE | re.IGNORECASE)
         )
-    if distribution(host).family in ("alpine", "void"):
+    first = (host.read("/proc/1/comm") or "").strip()
+    if distribution(host).family in ("alpine", "void") or (first == "init" and not host.in_container):
         return False
     return not (host.exists("/run/openrc") or host.exists("/etc/runit"))
 

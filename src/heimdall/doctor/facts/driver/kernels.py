@@ -19,6 +19,8 @@ MODULE_ROOTS = (
 )
 NEXT_SYSTEM = MODULE_ROOTS[2:4]
 BOOT_LINKS = ("/boot/vmlinuz", "/boot/Image", "/vmlinuz")
+PROXMOX_PINS = ("/etc/kernel/next-boot-pin", "/etc/kernel/proxmox-boot-pin")
+GRUB_SETTINGS = "/etc/default/grub"
 GRUB_ENVIRONMENTS = ("/boot/grub2/grubenv", "/boot/grub/grubenv")
 
 
@@ -49,7 +51,13 @@ def installed(host: Host) -> tuple[str, ...]:
 def next_kernel(host: Host, running: str | None) -> NextKernel | None:
     """The kernel that a reboot would start; None where no kernel's modules can be seen."""
     releases = installed(host)
-    for found in (*_told_by_nixos(host), *_told_by_grub(host, releases), *_told_by_link(host, releases)):
+    told = (
+        _told_by_nixos(host),
+        _told_by_pin(host, releases),
+        _told_by_grub(host, releases),
+        _told_by_link(host, releases),
+    )
+    for found in (found for each in told for found in each):
         return found
     candidates = _of_one_flavour(_with_image(host, releases), running)
     if not candidates:
@@ -64,12 +72,30 @@ def _told_by_nixos(host: Host) -> Iterator[NextKernel]:
             yield NextKernel(name, f"{root.partition('/kernel-modules')[0]} is the system that boots next")
 
 
+def _told_by_pin(host: Host, releases: tuple[str, ...]) -> Iterator[NextKernel]:
+    """What `proxmox-boot-tool kernel pin` writes."""
+    for path in PROXMOX_PINS:
+        release = (host.read(path) or "").strip()
+        if release in releases:
+            yield NextKernel(release, f"{path} pins it")
+
+
 def _told_by_grub(host: Host, releases: tuple[str, ...]) -> Iterator[NextKernel]:
-    for path in GRUB_ENVIRONMENTS:
+    """The entry named in GRUB's settings; the saved one counts only where they say so, or cannot be read."""
+    default = _grub_default(host)
+    for release in reversed(releases):
+        if default and release in default:
+            yield NextKernel(release, f"GRUB_DEFAULT in {GRUB_SETTINGS} names it")
+    for path in GRUB_ENVIRONMENTS if default in (None, "saved") else ():
         found = re.search(r"^saved_entry=(.+)$", host.read(path) or "", re.MULTILINE)
         for release in reversed(releases) if found else ():
             if found and release in found.group(1):
                 yield NextKernel(release, f"{path} has it as saved_entry")
+
+
+def _grub_default(host: Host) -> str | None:
+    found = re.findall(r"^\s*GRUB_DEFAULT=(.*)$", host.read(GRUB_SETTINGS) or "", re.MULTILINE)
+    return found[-1].strip().strip("\"'") if found else None
 
 
 def _told_by_link(host: Host, releases: tuple[str, ...]) -> Iterator[NextKernel]:
@@ -101,5 +127,5 @@ def _of_one_flavour(releases: tuple[str, ...], running: str | None) -> tuple[str
 
 
 def _flavour(release: str) -> str:
-    """The words of a release without its numbers: "generic", "arch", "lts", "fc el x"."""
-    return " ".join(re.findall(r"[a-z]+", re.sub(r"\b(?:fc|el)\d\w*", "", release)))
+    """The words of a release without its numbers: "generic", "arch", "lts"; marks of a distribution's release are left out."""
+    return " ".join(re.findall(r"[a-z]+", re.sub(r"\b(?:fc|el)\d\w*|\+\w+|\bbpo\d*", "", release)))

@@ -99,16 +99,42 @@ def ask_nvidia_smi(host: Host, timeout_s: float, prefix: tuple[str, ...] = ()) -
         return Nvml(None, "nvidia-smi printed nothing")
     if answer.code == 0 and code is None:
         rows = [line.split(", ") for line in answer.stdout.splitlines() if line.count(", ") == len(QUERY) - 1]
-        gpus = tuple(_gpu_from_row(row) for row in rows)
+        gpus = tuple(_gpu_from_row(row) for row in rows) or _gpus_from_table(answer.stdout)
+        if not gpus:
+            return Nvml(None, "nvidia-smi printed no list of cards", "nvidia-smi")
         if any(gpu.mig for gpu in gpus):
             listed = host.run([*prefix, "nvidia-smi", "-L"], timeout_s)
             gpus = tuple(replace(gpu, mig_uuids=_instances(listed.stdout, gpu)) if gpu.mig else gpu for gpu in gpus)
-        return Nvml(OK, "", "nvidia-smi", driver_version=rows[0][5].strip() if rows else None, gpus=gpus)
+        in_table = re.search(r"Driver Version:\s*([\d.]+)", answer.stdout)
+        version = rows[0][5].strip() if rows else in_table.group(1) if in_table else None
+        return Nvml(OK, "", "nvidia-smi", driver_version=version, gpus=gpus)
     library = re.search(r"NVML library version:\s*([\d.]+)", answer.text)
     message = (answer.text.splitlines() or [f"nvidia-smi exits with {answer.code}"])[0]
     if code is None and re.search(r"No devices were found", answer.text):
         code = OK
     return Nvml(code, message, "nvidia-smi", library.group(1) if library else None)
+
+
+# What nvidia-smi prints unasked, and with -L: a person who saves its answer saves one of these.
+TABLE_CARD = re.compile(
+    r"^\|\s+\d+\s+(?P<name>\S.*?)\s+(?:On|Off|N/A|TCC|WDDM)\s*\|\s*[0-9A-Fa-f]{4,8}:[0-9A-Fa-f:.]+[^\n]*\n"
+    r"(?:[^\n]*/\s*(?P<memory>\d+)MiB[^\n]*\n(?P<below>[^\n]*))?",
+    re.MULTILINE,
+)
+LISTED_CARD = re.compile(r"^GPU \d+: (?P<name>.+?) \(UUID: (?P<uuid>GPU-[^)]+)\)", re.MULTILINE)
+
+
+def _gpus_from_table(text: str) -> tuple[Gpu, ...]:
+    """The cards of nvidia-smi's own table, or of its list (-L); empty where the text is neither."""
+    listed = tuple(Gpu(card["name"], card["uuid"]) for card in LISTED_CARD.finditer(text))
+    return listed or tuple(
+        Gpu(
+            card["name"],
+            memory_bytes=int(card["memory"]) * 2**20 if card["memory"] else None,
+            mig="Enabled" in (card["below"] or ""),
+        )
+        for card in TABLE_CARD.finditer(text)
+    )
 
 
 def _instances(listed: str, gpu: Gpu) -> tuple[str, ...]:

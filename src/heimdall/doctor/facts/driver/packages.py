@@ -13,6 +13,10 @@ DRIVER_PACKAGE = re.compile(
     r"(?:lib)?nvidia-(?!container|docker|ml-py)[\w.+-]+|linux-modules-nvidia-[\w.+-]+|linux-objects-nvidia-[\w.+-]+"
     r"|xserver-xorg-video-nvidia[\w.+-]*|cuda-drivers[\w.+-]*|libcuda1|kmod-nvidia[\w.+-]*"
 )
+# Those that bring the driver's libraries; CUDA's toolkit and the settings panel go with any driver.
+LIBRARY_PACKAGE = re.compile(
+    r"libnvidia-(?:compute|ml|gl|cfg)|libcuda1|nvidia-(?:utils|compute-utils|driver|headless|libs|smi)\b"
+)
 HISTORY_FILES_MAX = 12
 
 
@@ -71,10 +75,26 @@ def installed_s(host: Host) -> float | None:
 
 
 def branch(host: Host, version: str | None) -> str:
-    """The driver branch, such as "570": of the installed packages, or of the version."""
-    names = " ".join(driver_packages(host))
-    found = re.search(r"nvidia-(?:driver|utils|compute|dkms)-(\d{3}(?:-server)?)", names)
-    return found.group(1) if found else (version or "").partition(".")[0]
+    """The driver branch, such as "570": of the installed packages, or of the version.
+
+    Packages of a branch that was left behind can stand beside those of this one: the version decides.
+    """
+    told = (version or "").partition(".")[0]
+    found = re.findall(r"nvidia-(?:driver|utils|compute|dkms)-(\d{3}(?:-server)?)", " ".join(driver_packages(host)))
+    fitting = [name for name in found if not told or name.partition("-")[0] == told]
+    return (fitting or [told] if told else found or [told])[0]
+
+
+def interrupted(host: Host) -> tuple[str, ...]:
+    """Driver packages that dpkg has unpacked and not yet set up, as after a build that failed or an upgrade that was cut off."""
+    entries = (host.read("/var/lib/dpkg/status") or "").split("\n\n")
+    fields = (dict(re.findall(r"^(Package|Status): (.*)$", entry, re.MULTILINE)) for entry in entries)
+    return tuple(
+        entry["Package"]
+        for entry in fields
+        if DRIVER_PACKAGE.fullmatch(entry.get("Package", ""))
+        and re.search(r" (?:unpacked|half-configured|half-installed|triggers-\w+)$", entry.get("Status", ""))
+    )
 
 
 def last_change(host: Host, version: str) -> Change | None:

@@ -44,7 +44,8 @@ LIBRARY_FOLDERS = (
 )
 # Best first: the order in which depmod lets a module of the same name win.
 MODULE_FOLDERS = ("updates", "extra", "weak-updates", "kernel", "")
-MODULE_FILE = re.compile(r"nvidia(-current|-tesla[\w-]*?|-legacy[\w-]*?)?\.ko(\.\w+)?")
+# Debian's names say which of its drivers it is, and end in -open for the open module; the helpers (-drm, -uvm) are left out.
+MODULE_FILE = re.compile(r"nvidia(?!\S*-(?:drm|modeset|uvm|peermem)\b)(-(?:current|tesla|legacy)[\w-]*)?\.ko(\.\w+)?")
 VERSION = re.compile(r"\d+\.\d+(?:\.\d+)*")
 OLDEST_DRIVER = 100
 
@@ -144,13 +145,17 @@ def _version_of(host: Host, path: str, release: str) -> str | None:
         return told
     # What DKMS built stands where DKMS puts it: below updates on Debian and Ubuntu, below extra on Fedora and RHEL.
     by_dkms = "/updates/" in path or "/extra/" in path
-    return _dkms_version(host, release) if by_dkms else _told_by_package(host, release)
+    return _dkms_version(host, release) if by_dkms else _told_by_package(host, release, path)
 
 
-def _told_by_package(host: Host, release: str) -> str | None:
-    """Ubuntu packs its prebuilt modules; their package depends on the driver's exact version."""
+def _told_by_package(host: Host, release: str, path: str) -> str | None:
+    """Ubuntu packs its prebuilt modules; their package depends on the driver's exact version. The folder names the branch."""
+    folder = re.search(r"/nvidia-(\d{3}[a-z-]*)/", path)
+    branch = re.escape(folder.group(1)) if folder else r"\S*"
     for entry in (host.read("/var/lib/dpkg/status") or "").split("\n\n"):
-        if re.search(rf"^Package: linux-(?:modules|objects)-nvidia-\S*-{re.escape(release)}$", entry, re.MULTILINE):
+        if re.search(
+            rf"^Package: linux-(?:modules|objects)-nvidia-{branch}-{re.escape(release)}$", entry, re.MULTILINE
+        ):
             found = re.search(r"nvidia-kernel-common-\S+ \((?:>=|=|<=) (\d+\.\d+(?:\.\d+)*)", entry)
             return found.group(1) if found else None
     return None
@@ -191,10 +196,25 @@ def unpacked(raw: bytes, path: str) -> bytes:
 
 def _dkms_version(host: Host, release: str) -> str | None:
     """The version DKMS has built for this kernel; it keeps a folder for each."""
+    built = dkms_build(host, release)
+    return built.version if built else None
+
+
+def dkms_build(host: Host, release: str, version: str | None = None) -> DkmsSource | None:
+    """What DKMS has built for this kernel: the newest, or that of the version."""
     built = [
         source for source in dkms_sources(host) if host.names(f"/var/lib/dkms/{source.name}/{source.version}/{release}")
     ]
-    return built[0].version if built else None
+    return next((source for source in built if version is None or same(source.version, version)), None)
+
+
+def failed_build(host: Host, release: str) -> str | None:
+    """The log of DKMS's last attempt, where that was for this kernel and failed; a build that worked is moved elsewhere."""
+    for source in dkms_sources(host):
+        path = f"/var/lib/dkms/{source.name}/{source.version}/build/make.log"
+        if release in (host.read(path) or ""):
+            return path
+    return None
 
 
 @dataclass(frozen=True)

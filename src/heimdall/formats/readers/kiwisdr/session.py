@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from heimdall.errors import InputError
 from heimdall.formats.readers.channel import occupied_channel
+from heimdall.formats.readers.clipping import clipping_note
 from heimdall.formats.readers.kiwisdr.gps_time import week_begin_utc_s
 from heimdall.formats.readers.kiwisdr.stamps import BrokenRecordingError
 from heimdall.formats.readers.kiwisdr.wav import KiwiRecording, parse_kiwi_wav
@@ -97,7 +98,8 @@ def _take(title: _Title, files: Files) -> Take:
     except BrokenRecordingError as error:
         return Take(title.path, title.station, title.named_utc, flaw=str(error))
     missing = recording.missing_bytes
-    notes = (f"{title.path} ends {missing} bytes early; what is there is used",) if missing else ()
+    ends_early = (f"{title.path} ends {missing} bytes early; what is there is used",) if missing else ()
+    notes = (*ends_early, *clipping_note(title.station, recording.samples))
     return Take(title.path, title.station, title.named_utc, _heard(recording, title.named_utc), notes=notes)
 
 

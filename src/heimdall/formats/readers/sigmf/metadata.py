@@ -42,6 +42,16 @@ _TIME = re.compile(
     r"(\d{4})-?(\d\d)-?(\d\d)[T ](\d\d):?(\d\d):?(\d\d)(?:[.,](\d{1,18}))?\s*(?:([-+])(\d\d):?(\d\d))?\s*(?:Z|UTC)?",
     re.ASCII | re.IGNORECASE,
 )
+_NUMBERS = (
+    sigmf.SAMPLE_RATE_KEY,
+    sigmf.FREQUENCY_KEY,
+    sigmf.FREQ_LOWER_EDGE_KEY,
+    sigmf.FREQ_UPPER_EDGE_KEY,
+    CLOCK_KEY,
+    LEVEL_KEY,
+    POSITION_KEY,
+)
+_PLAIN_NUMBER = re.compile(r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?", re.ASCII)
 _HOW_TO_DATE = "write UTC with Z, as 2025-01-31T12:00:00.25Z"
 
 
@@ -57,7 +67,14 @@ def read_metadata(name: str, meta: bytes) -> tuple[dict[str, Any], tuple[str, ..
     document = load_json(meta)
     if not isinstance(document, dict):
         raise UnreadableRecordingError("its metadata are not SigMF: an object is expected")
-    notes = [*_complete(document), *_dates(document), *_places(document), *_unknown(document), *_passed_over(document)]
+    notes = [
+        *_complete(document),
+        *_numbers(document),
+        *_dates(document),
+        *_places(document),
+        *_unknown(document),
+        *_passed_over(document),
+    ]
     starts = [capture[sigmf.SAMPLE_START_KEY] for capture in document["captures"]]
     if starts != sorted(starts):
         raise UnreadableRecordingError("its metadata are not SigMF: captures out of order")
@@ -110,6 +127,16 @@ def parse_utc(value: object) -> tuple[datetime | None, float]:
     return whole, float(f"0.{found[7] or 0}")
 
 
+def written_sigma_s(value: object) -> float:
+    """What the last digit of a time leaves open, as a standard deviation; 0 on a whole second.
+
+    Receivers that begin on a pulse of the second write no fraction, or zeros: that says nothing of how exactly they know it.
+    """
+    found = _TIME.fullmatch(value.strip()) if isinstance(value, str) else None
+    digits = found[7] if found else None
+    return 10.0 ** -len(digits) / math.sqrt(12) if digits and int(digits) else 0.0
+
+
 def _sections(document: Mapping[str, Any], *names: str) -> Iterator[dict[str, Any]]:
     for name in names:
         found = document.get(name)
@@ -134,6 +161,19 @@ def _complete(document: dict[str, Any]) -> list[str]:
             missing.append(sigmf.SAMPLE_START_KEY)
     listed = ", ".join(dict.fromkeys(missing))
     return [f"its metadata lack {listed}, which locating does not need"] if missing else []
+
+
+def _numbers(document: dict[str, Any]) -> list[str]:
+    """Numbers that a program wrote as strings."""
+    notes = []
+    for section in ("global", "captures", "annotations"):
+        for segment in _sections(document, section):
+            for key in _NUMBERS:
+                value = segment.get(key)
+                if isinstance(value, str) and _PLAIN_NUMBER.fullmatch(value.strip()):
+                    segment[key] = float(value)
+                    notes.append(f"its {key}, a string, is read as the number {value.strip()}")
+    return list(dict.fromkeys(notes))
 
 
 def _dates(document: dict[str, Any]) -> list[str]:
@@ -218,7 +258,8 @@ def _passed_over(document: dict[str, Any]) -> list[str]:
             del document["global"][path[1]]
             notes.append(f"its {path[1]} is not SigMF and is not used")
         else:
-            raise UnreadableRecordingError(f"its metadata are not SigMF: {fault.message[:200]}")
+            where = next((f"{key}: " for key in path if isinstance(key, str) and ":" in key), "")
+            raise UnreadableRecordingError(f"its metadata are not SigMF: {where}{fault.message[:200]}")
     raise UnreadableRecordingError("its metadata are not SigMF: too many faults")
 
 

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from sigmf.error import SigMFError
 from sigmf.sigmffile import dtype_info
 
+from heimdall.formats.coordinates import COARSE_M, place_sigma_m
+from heimdall.formats.readers.clipping import clipping_note
 from heimdall.formats.readers.limits import Limits
 from heimdall.formats.readers.sigmf.data import complex_samples
 from heimdall.formats.readers.sigmf.metadata import (
@@ -28,7 +30,9 @@ from heimdall.formats.readers.sigmf.metadata import (
     parse_utc,
     point,
     text,
+    written_sigma_s,
 )
+from heimdall.formats.wording import length_text
 from heimdall.observation import Place
 
 _OTHER_TYPES = ("cf32_le", "ci16_le", "cf64_le", "ci8", "cu8", "cf32_be", "ci16_be", "cf64_be")
@@ -85,37 +89,63 @@ def parse_recording(name: str, document: dict[str, Any], data: bytes | None, lim
         stored = _stored(document, data, limits)
         run, notes = _longest_run(name, document["captures"], len(stored), rate_hz)
         samples = stored[run.first : run.last]
+        if _layout(document)["is_fixedpoint"]:
+            notes = [*notes, *clipping_note(name, samples)]
     except UnreadableRecordingError as error:
         flaw = str(error)
     start_utc, start_rest_s = parse_utc(run.capture.get(sigmf.DATETIME_KEY))
     frequency_hz = number(run.capture.get(sigmf.FREQUENCY_KEY))
-    clock_sigma_s, clock_notes = _clock(name, about, start_utc)
+    clock_sigma_s, clock_notes = _clock(name, about, run.capture)
+    place = point(run.capture.get(sigmf.GEOLOCATION_KEY) or about.get(sigmf.GEOLOCATION_KEY))
+    position_sigma_m = _place_sigma_m(number(about.get(POSITION_KEY)), place)
     bandwidth_hz, edge_notes = _bandwidth_hz(name, document["annotations"], frequency_hz, rate_hz)
     return SigmfRecording(
         receiver=text(about.get(RECEIVER_KEY)) or name,
-        place=point(run.capture.get(sigmf.GEOLOCATION_KEY) or about.get(sigmf.GEOLOCATION_KEY)),
+        place=place,
         frequency_hz=frequency_hz,
         bandwidth_hz=bandwidth_hz,
         start_utc=start_utc,
         start_rest_s=start_rest_s,
         clock_sigma_s=clock_sigma_s,
         level_sigma_db=number(about.get(LEVEL_KEY)),
-        position_sigma_m=number(about.get(POSITION_KEY)),
+        position_sigma_m=position_sigma_m,
         sample_rate_hz=rate_hz,
         samples=samples,
         flaw=flaw,
-        notes=(*notes, *clock_notes, *edge_notes),
+        notes=(*notes, *clock_notes, *edge_notes, *_rounded(name, position_sigma_m, number(about.get(POSITION_KEY)))),
     )
 
 
-def _clock(name: str, about: Mapping[str, Any], start_utc: datetime | None) -> tuple[float | None, list[str]]:
-    """The clock's uncertainty, None without a start time, and a note where that was not said on purpose."""
+def _place_sigma_m(stated_m: float | None, place: Place | None) -> float | None:
+    return stated_m if place is None else place_sigma_m(stated_m, place.latitude_deg, place.longitude_deg)
+
+
+def _rounded(name: str, sigma_m: float | None, stated_m: float | None) -> list[str]:
+    """A note where the decimals of a position, and not what is stated of it, say how well it is known."""
+    if sigma_m is None or sigma_m == stated_m or sigma_m <= COARSE_M:
+        return []
+    return [f"{name}: its position is rounded to about {length_text(sigma_m)} (one standard deviation)"]
+
+
+def _clock(name: str, about: Mapping[str, Any], capture: Mapping[str, Any]) -> tuple[float | None, list[str]]:
+    """The clock's uncertainty, None without a start time, and a note where that was not said on purpose.
+
+    A time that is written with fewer digits than the clock has is no better than its last digit.
+    """
     if CLOCK_KEY not in about:
         return None, [f"{name} does not state {CLOCK_KEY}: it is taken to have no clock"]
     sigma_s = number(about[CLOCK_KEY])
-    if sigma_s is not None and start_utc is None:
+    if sigma_s is None and about[CLOCK_KEY] is not None:
+        return None, [f"{name}: its {CLOCK_KEY} is not a number: it is taken to have no clock"]
+    if sigma_s is not None and parse_utc(capture.get(sigmf.DATETIME_KEY))[0] is None:
         return None, [f"{name} has no readable core:datetime: its clock cannot be used"]
-    return sigma_s, []
+    written_s = written_sigma_s(capture.get(sigmf.DATETIME_KEY))
+    if sigma_s is None or not written_s > sigma_s:
+        return sigma_s, []
+    why = (
+        f"{name}: its core:datetime is written to {written_s * math.sqrt(12):.1g} s, more coarsely than its clock runs"
+    )
+    return math.hypot(sigma_s, written_s), [f"{why}: its arrival time is taken to be no better than that"]
 
 
 def _bandwidth_hz(
@@ -246,7 +276,10 @@ def _is_sane(samples: NDArray[np.complex64]) -> bool:
 def _longest_run(
     name: str, captures: Sequence[Mapping[str, Any]], count: int, rate_hz: float | None
 ) -> tuple[_Run, list[str]]:
-    """The longest run of captures that follow each other in time at one frequency, and a note where there are several."""
+    """The longest run of captures that follow each other in time at one frequency, and a note where there are several.
+
+    One that says when it began counts before one that does not.
+    """
     if not captures:
         return _Run({}, 0, count), []
     starts = [*(int(capture[sigmf.SAMPLE_START_KEY]) for capture in captures), count]
@@ -256,7 +289,8 @@ def _longest_run(
             runs[-1] = _Run(runs[-1].capture, runs[-1].first, last)
         else:
             runs.append(_Run(capture, first, last))
-    longest = max(runs, key=lambda run: run.last - run.first)
+    timed = [run for run in runs if parse_utc(run.capture.get(sigmf.DATETIME_KEY))[0] is not None]
+    longest = max(timed or runs, key=lambda run: run.last - run.first)
     if len(captures) == 1:
         return longest, []
     if len(runs) == 1:

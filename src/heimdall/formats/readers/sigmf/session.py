@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from statistics import median_low
 from typing import Any
 
 from heimdall.errors import InputError
@@ -33,6 +34,8 @@ TRANSMITTER_HEIGHT_KEY = "heimdall:transmitter_height_m"
 FREQUENCY_KEY = "heimdall:frequency_hz"
 BANDWIDTH_KEY = "heimdall:bandwidth_hz"
 _OWN_KEYS = (TRUTH_KEY, TRANSMITTER_HEIGHT_KEY, FREQUENCY_KEY, BANDWIDTH_KEY, RECEIVERS_KEY)
+_ALIKE = 1.5
+"""Channels that differ by no more than this are one, drawn by different hands."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """Stands for the time of a session that has none."""
 
@@ -171,9 +174,20 @@ def _bandwidth_hz(
     if not stated and of_session is not None and 0 < of_session < math.inf:
         return of_session, ()
     if stated:
-        return max(stated), ()
+        return _agreed(stated)
     channel = occupied_channel(receptions)
     return channel.bandwidth_hz, (f"no annotation states the channel: {channel.note}",)
+
+
+def _agreed(stated_hz: Sequence[float]) -> tuple[float, tuple[str, ...]]:
+    """What most recordings state: one that annotates all it recorded does not widen the channel of the others."""
+    channel_hz = median_low(stated_hz)
+    if max(stated_hz) <= _ALIKE * min(stated_hz):
+        return max(stated_hz), ()
+    span = f"{min(stated_hz):.6g} to {max(stated_hz):.6g} Hz"
+    return channel_hz, (
+        f"annotations state channels of {span}: {channel_hz:.6g} Hz is taken; --bandwidth sets another",
+    )
 
 
 def _reception(stream: _Stream, frequency_hz: float, origin: datetime) -> Reception:

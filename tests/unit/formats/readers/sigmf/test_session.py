@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -309,6 +310,80 @@ def test_a_clock_without_a_start_time_is_none_and_said(files: Files) -> None:
     observation = read_collection(COLLECTION, files, Limits())
     assert observation.receptions[1].receiver.clock_sigma_s is None
     assert any("core:datetime" in note for note in observation.notes)
+
+
+@pytest.mark.parametrize(
+    ("written", "sigma_s", "noted"),
+    [
+        ("2025-01-01T12:30:15.377Z", 1e-3 / math.sqrt(12), True),
+        ("2025-01-01T12:30:15.376543Z", 1e-6 / math.sqrt(12), True),
+        ("2025-01-01T12:30:15.376543210Z", 5e-8, False),
+        ("2025-01-01T12:30:15.000Z", 5e-8, False),
+        ("2025-01-01T12:30:15Z", 5e-8, False),
+    ],
+)
+def test_a_time_is_no_better_than_its_last_digit(files: Files, written: str, sigma_s: float, noted: bool) -> None:
+    """A clock of 50 ns whose time is written in milliseconds is one of 0.3 ms; a start on the second is exact."""
+    _edit(files, 1, lambda document: document["captures"][0].update({"core:datetime": written}))
+    observation = read_collection(COLLECTION, files, Limits())
+    found = observation.receptions[1].receiver.clock_sigma_s
+    assert found == pytest.approx(sigma_s, rel=0.02)
+    assert any("more coarsely than its clock" in note for note in observation.notes) == noted
+
+
+@pytest.mark.parametrize(
+    ("coordinates", "sigma_m"), [([9, 46], 32_135), ([8.8, 46.5], 3213.5), ([8.798828, 46.499351], None)]
+)
+def test_the_decimals_of_a_position_say_how_well_it_is_known(
+    files: Files, coordinates: list[float], sigma_m: float | None
+) -> None:
+    def move(document: dict[str, Any]) -> None:
+        document["global"].pop("heimdall:position_sigma_m", None)
+        document["global"]["core:geolocation"] = {"type": "Point", "coordinates": coordinates}
+
+    _edit(files, 1, move)
+    found = read_collection(COLLECTION, files, Limits()).receptions[1].receiver.position_sigma_m
+    assert found == (None if sigma_m is None else pytest.approx(sigma_m, rel=0.01))
+
+
+def test_numbers_written_as_strings_are_read_with_a_note(files: Files) -> None:
+    def quote(document: dict[str, Any]) -> None:
+        document["global"]["core:sample_rate"] = "16000"
+        document["global"]["heimdall:clock_sigma_s"] = "5e-8"
+        document["captures"][0]["core:frequency"] = "145500000.0"
+
+    _edit(files, 1, quote)
+    observation = read_collection(COLLECTION, files, Limits())
+    second = observation.receptions[1]
+    assert second.flaw is None
+    assert second.receiver.clock_sigma_s == pytest.approx(5e-8)
+    assert any("a string, is read as the number" in note for note in observation.notes)
+
+
+def test_a_clock_that_is_no_number_is_said(files: Files) -> None:
+    _edit(files, 1, lambda document: document["global"].update({"heimdall:clock_sigma_s": "GPS"}))
+    observation = read_collection(COLLECTION, files, Limits())
+    assert observation.receptions[1].receiver.clock_sigma_s is None
+    assert any("is not a number" in note for note in observation.notes)
+
+
+def test_one_recording_that_annotates_all_of_itself_does_not_widen_the_channel(files: Files) -> None:
+    def widen(document: dict[str, Any]) -> None:
+        annotation = {"core:sample_start": 0, "core:freq_lower_edge": 145.492e6, "core:freq_upper_edge": 145.508e6}
+        document["annotations"] = [annotation]
+
+    _edit(files, 1, widen)
+    observation = read_collection(COLLECTION, files, Limits())
+    assert observation.bandwidth_hz == 4000
+    assert any("4000 Hz is taken" in note for note in observation.notes)
+
+
+def test_captures_that_say_when_they_began_come_first(files: Files) -> None:
+    _edit(files, 1, lambda document: document["captures"].append({"core:sample_start": 300, "core:frequency": 145.5e6}))
+    second = read_collection(COLLECTION, files, Limits()).receptions[1]
+    assert second.samples is not None
+    assert len(second.samples) == 300
+    assert second.receiver.clock_sigma_s is not None
 
 
 def test_changed_metadata_are_noted(files: Files) -> None:
