@@ -38,7 +38,7 @@ import pathlib, sys, tempfile
 from heimdall.service.worker.launch import Slot, start
 from heimdall.runs.reader import RunReader
 from heimdall.service.settings import load_settings
-from heimdall.service.database.store import Job
+from heimdall.service.database.tables import Job
 folder = RunReader(pathlib.Path(tempfile.mkdtemp(), "run"))
 folder.make()
 job = Job(id="0", arguments={}, lease="0")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from nicegui import ui
 from nicegui.testing import User
 from nicegui.testing.general import nicegui_reset_globals
 from sqlalchemy.exc import OperationalError
@@ -52,6 +53,8 @@ def store(settings: Settings) -> Iterator[Store]:
 def visit(settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch) -> Visitor:
     """Somebody of a role looks at pages as the function does that is given."""
     monkeypatch.setenv("NICEGUI_USER_SIMULATION", "true")
+    # A machine that runs other tests beside may take longer for a page than NiceGUI waits.
+    monkeypatch.setitem(ui.page.__init__.__kwdefaults__, "response_timeout", 60.0)
 
     async def look_as(role: Role, look: Callable[[User], Awaitable[None]]) -> None:
         with nicegui_reset_globals():

@@ -92,8 +92,7 @@ class _Search:
         kept = {index: clock for index, clock in found.items() if index not in self.hearing.anchors}
         if not kept:
             return replace(self._refused("it gives no receiver a clock, see receivers"), reports=tuple(reports))
-        start_s = self.hearing.receptions[hub].start_s
-        hub_sigma_s = self._hub_sigma_s(hub, echo_s[hub])
+        hub_sigma_s, start_s = self._hub_sigma_s(hub, echo_s[hub]), self.hearing.receptions[hub].start_s
         return Clocks(self.hearing.transmitter, hub, hub_sigma_s, kept, tuple(reports), start_s)
 
     def _in_order(self, matches: Mapping[int, Match], hub: int) -> tuple[dict[int, Match], int]:
