@@ -63,17 +63,35 @@ def posterior_mass(
     Nothing lies further from the frame's origin than `radius_m` (B,), where one is given.
     """
     xp = array_namespace(batch.arrival_s)
-    _, size = frame.axis(cells)
-    log_area = xp.log(size[:, :, None]) + xp.log(size[:, None, :])
-    log_area = xp.reshape(log_area, (log_area.shape[0], -1))
-    blur_m = BLUR_OF_CELL * xp.exp(0.5 * log_area) * frame.core_m[:, None]
-    place_m = frame.cell_middles_m(cells)
+    place_m, log_area, blur_m = window_cells(batch, frame, cells)
     log_mass = density(place_m, blur_m) + log_area
     mass = xp.exp(log_mass - xp.max(log_mass, axis=-1)[:, None])
     if radius_m is not None:
         mass = mass * (xp.sum(place_m**2, axis=-1) <= radius_m[:, None] ** 2)
     mass = mass / xp.sum(mass, axis=-1)[:, None]
     return xp.reshape(mass, (mass.shape[0], cells, cells))
+
+
+def window_cells(batch: EvidenceBatch, frame: WindowFrame, cells: int) -> tuple[Array, Array, Array]:
+    """The middles (B, G, 2) of the window's cells in m, the log of their areas (B, G) in core cells, and how far the density
+    is to be blurred there to stand for the cell (B, G) in m; north in the slow axis."""
+    xp = array_namespace(batch.arrival_s)
+    _, size = frame.axis(cells)
+    log_area = xp.log(size[:, :, None]) + xp.log(size[:, None, :])
+    log_area = xp.reshape(log_area, (log_area.shape[0], -1))
+    place_m = frame.cell_middles_m(cells)
+    blur_m = BLUR_OF_CELL * xp.exp(0.5 * log_area) * frame.core_m[:, None]
+    return place_m, log_area, blur_m * _parallax(xp, batch, place_m)
+
+
+def _parallax(xp: Any, batch: EvidenceBatch, place_BG2: Array) -> Array:
+    """(B, G) what a step at a place does to the differences of arrival times, over what it does to each of them.
+
+    From outside, the receivers lie in nearly one direction: a step across it delays them apart by this part of the step, a
+    step along it by the square. Cells blurred by their width would hide the distance, which lies in such small differences.
+    """
+    distance_BG = xp.sqrt(xp.sum(place_BG2**2, axis=-1))
+    return batch.half_width_m[:, None] / xp.maximum(distance_BG, batch.half_width_m[:, None])
 
 
 def _radial_mass(
@@ -85,13 +103,15 @@ def _radial_mass(
     furthest_m = search_radius_m(batch, model) + xp.sqrt(xp.sum(mode_m**2, axis=-1))
     step = (xp.arange(_RADII, **where) + 0.5) / _RADII
     radius_BR = _LEAST_RADIUS_M * (furthest_m[:, None] / _LEAST_RADIUS_M) ** step
-    angle_A = xp.arange(_ANGLES, **where) * (2 * math.pi / _ANGLES)
-    unit_A2 = xp.stack([xp.cos(angle_A), xp.sin(angle_A)], axis=-1)
-    place = mode_m[:, None, None, :] + radius_BR[:, :, None, None] * unit_A2
+    # From outside the posterior is a thin ridge away from the receivers: one of the angles runs along it.
+    along_B = xp.atan2(mode_m[:, 1], mode_m[:, 0])
+    angle_BA = along_B[:, None] + xp.arange(_ANGLES, **where) * (2 * math.pi / _ANGLES)
+    unit_BA2 = xp.stack([xp.cos(angle_BA), xp.sin(angle_BA)], axis=-1)
+    place = mode_m[:, None, None, :] + radius_BR[:, :, None, None] * unit_BA2[:, None]
     blur_BR = radius_BR * (math.pi / _ANGLES * BLUR_OF_CELL * 2)
     blur = xp.reshape(xp.broadcast_to(blur_BR[:, :, None], place.shape[:3]), (place.shape[0], -1))
     place = xp.reshape(place, (place.shape[0], -1, 2))
-    value = density(place, blur)
+    value = density(place, blur * _parallax(xp, batch, place) ** 2)
     tempered = _REACH_TEMPER * value + (1 - _REACH_TEMPER) * log_prior(place, batch, model)
     rings = (_ring_log_mass(xp, each, radius_BR) for each in (value, tempered))
     return radius_BR, *rings

@@ -14,9 +14,9 @@ from heimdall.estimation.likelihood.arrival_times import (
     arrival_residual_s,
 )
 from heimdall.estimation.model import PropagationModel
-from heimdall.estimation.posterior_window import frame_around
+from heimdall.estimation.posterior_window import frame_around, window_cells
 from heimdall.estimation.reach import search_radius_m
-from heimdall.estimation.search import BLUR_OF_CELL, find_mode, log_posterior
+from heimdall.estimation.search import find_mode, log_posterior
 from heimdall.evidence.batch import EvidenceBatch, concatenate
 
 if TYPE_CHECKING:
@@ -124,10 +124,8 @@ def log_evidence(batch: EvidenceBatch, model: PropagationModel) -> tuple[Values,
     density = log_posterior(batch, model)
     mode, _ = find_mode(batch, density, search_radius_m(batch, model))
     frame = frame_around(mode, batch, model, _CELLS, density=density)
-    _, size = frame.axis(_CELLS)
-    log_area = (np.log(size[:, :, None]) + np.log(size[:, None, :])).reshape(len(batch), -1)
-    blur_m = BLUR_OF_CELL * np.exp(0.5 * log_area) * frame.core_m[:, None]
-    value = density(frame.cell_middles_m(_CELLS), blur_m) + log_area
+    place_m, log_area, blur_m = window_cells(batch, frame, _CELLS)
+    value = density(place_m, blur_m) + log_area
     top = np.max(value, axis=1)
     return mode, top + np.log(np.sum(np.exp(value - top[:, None]), axis=1)) + 2 * np.log(frame.core_m)
 
