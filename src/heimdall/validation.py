@@ -1,4 +1,4 @@
-"""What cannot be right: about a reception, said in its `flaw` for every reader, and about fields from outside."""
+"""What cannot be right about a reception, said in its `flaw` for every reader."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
-from pydantic import ValidationError
 
 from heimdall.errors import InputError
 from heimdall.geometry import geodesic_distance_m
@@ -31,15 +30,6 @@ _RATE_RANGE_HZ = (1e-3, 1e13)
 _MOST_SAMPLE = 1e15
 """Squared and summed over the longest recording it still is a number of single precision."""
 _MIN_SAMPLES = 64
-
-
-def complaint(error: ValidationError, skip: int = 0) -> str:
-    """The first thing that pydantic found wrong, on one line: the field's path, less `skip` leading parts, and why."""
-    first = error.errors(include_url=False)[0]
-    field = ".".join(str(part) for part in first["loc"][skip:])
-    why = str(first["msg"]).removeprefix("Value error, ")
-    # A field's name may be a key from outside, with any character in it.
-    return " ".join((f"{field}: {why}" if field else why).splitlines())
 
 
 def vet(observation: Observation) -> Observation:

@@ -13,10 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from heimdall.capture.interface import Target
 from heimdall.capture.network.access import Access, Network
 from heimdall.capture.network.address import NAME, parse_address
+from heimdall.complaints import complaint
 from heimdall.errors import InputError
 from heimdall.files import replacing, user_list
 from heimdall.observation import Place
-from heimdall.validation import complaint
 
 _MOST_BYTES = 1 << 24
 

@@ -11,10 +11,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from heimdall.complaints import complaint
 from heimdall.errors import InputError
 from heimdall.files import replace_text, user_list
 from heimdall.transmitter import KnownTransmitter
-from heimdall.validation import complaint
 
 _MOST_BYTES = 1 << 24
 _COLUMNS = tuple(KnownTransmitter.model_fields)

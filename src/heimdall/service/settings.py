@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from heimdall.complaints import what_is_wrong
 from heimdall.errors import InputError
 from heimdall.scenarios import check_scenario
 
@@ -268,8 +269,7 @@ def load_settings(**overrides: Any) -> Settings:
 
 def _describe(problem: Any) -> str:
     where = "_".join(str(part) for part in problem["loc"][:1]).upper()
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    return f"{PREFIX}{where}: {message}" if where else f"settings: {message}"
+    return f"{PREFIX}{where}{what_is_wrong(problem)}" if where else f"settings{what_is_wrong(problem)}"
 
 
 def _read_secret(path: str, field_name: str) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any
 
 from nicegui import ui
 from pydantic import ValidationError
 
+from heimdall.complaints import what_is_wrong
 from heimdall.formats.wording import frequency_text
 from heimdall.service.storage.session_summary import Summary
 
@@ -75,41 +75,11 @@ def copy(text: str) -> None:
     ui.notify("Copied", type="positive", position="bottom")
 
 
-_WRONG = {
-    "missing": "is missing",
-    "extra_forbidden": "is not known",
-    "greater_than_equal": "must be at least {ge}",
-    "greater_than": "must be more than {gt}",
-    "less_than_equal": "must be at most {le}",
-    "less_than": "must be less than {lt}",
-    "int_parsing": "must be a whole number",
-    "int_type": "must be a whole number",
-    "int_from_float": "must be a whole number",
-    "float_parsing": "must be a number",
-    "float_type": "must be a number",
-    "finite_number": "must be a number",
-    "string_too_short": "must not be empty",
-    "string_too_long": "must have at most {max_length} letters",
-    "string_type": "must be text",
-    "bool_parsing": "must be true or false",
-    "list_type": "must be a list",
-    "too_long": "must have at most {max_length} entries",
-    "model_type": "must be an object with named fields",
-    "literal_error": "must be one of {expected}",
-    "enum": "must be one of {expected}",
-}
-"""What people read instead of the validator's own words, by the kind of its complaint."""
-
-
 def validation_text(error: ValidationError, skip: int = 0) -> str:
     """The first thing that is wrong: the field, as people name it, and what it must be. `skip`: leading parts of its path."""
     first = error.errors(include_url=False)[0]
-    context: dict[str, Any] = {
-        name: f"{value:g}" if isinstance(value, float) else value for name, value in (first.get("ctx") or {}).items()
-    }
-    said = _WRONG.get(first["type"], first["msg"]).format(**context)
     path = [f"entry {part + 1}" if isinstance(part, int) else part.replace("_", " ") for part in first["loc"][skip:]]
-    return f"{', '.join(path)} {said}".strip()
+    return f"{', '.join(path)}{what_is_wrong(first)}".lstrip(" :")
 
 
 def dialog_named(name: str) -> ui.dialog:

@@ -74,15 +74,15 @@ def test_channels_that_this_version_does_not_make_are_refused(path: Path) -> Non
 @pytest.mark.parametrize(
     ("field", "value", "complaint"),
     [
-        ("grid", {"cells": 0}, "grid.cells: Input should be greater than or equal to 1"),
-        ("grid", {"cells": True}, "grid.cells: Input should be a valid integer"),
-        ("name", 7, "name: Input should be a valid string"),
-        ("scores", {"hybrid_ratio": float("inf")}, "scores.hybrid_ratio: Input should be a finite number"),
-        ("scores", {"a\nb": "good"}, "scores.a b: Input should be a valid number"),
+        ("grid", {"cells": 0}, "grid.cells must be at least 1"),
+        ("grid", {"cells": True}, "grid.cells must be a whole number"),
+        ("name", 7, "name must be text"),
+        ("scores", {"hybrid_ratio": float("inf")}, "scores.hybrid_ratio must be a number"),
+        ("scores", {"a\nb": "good"}, "scores.a b must be a number"),
         ("sha256", {NETWORK: "abc"}, "sha256.model.onnx: String should match pattern"),
-        ("training", [], "training: Input should be an object"),
-        ("calibration", {"scenes": -1}, "calibration: scenes: Input should be greater than or equal to 0"),
-        ("radio_map", {"step_m": -1.0}, "radio_map.frame: Field required"),
+        ("training", [], "training must be an object"),
+        ("calibration", {"scenes": -1}, "calibration: scenes must be at least 0"),
+        ("radio_map", {"step_m": -1.0}, "radio_map.frame is missing"),
         ("format", "zip", "it does not describe a model bundle"),
     ],
 )

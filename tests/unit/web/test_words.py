@@ -73,7 +73,7 @@ class Fields(BaseModel):
         ({"level_sigma_db": -1}, "level sigma db must be at least 0"),
         ({"steps": "x"}, "steps must be a whole number"),
         ({"steps": 11}, "steps must be at most 10"),
-        ({"stpes": 1}, "stpes is not known"),
+        ({"stpes": 1}, "stpes is not a known field"),
     ],
 )
 def test_what_is_wrong_with_a_field_is_said_in_words(values: dict, said: str) -> None:

@@ -12,6 +12,7 @@ from rich.table import Table
 from heimdall.cli.locating.receivers import receivers
 from heimdall.cli.output import JsonOption, console, print_json
 from heimdall.cli.values import place_of
+from heimdall.complaints import complaint
 from heimdall.errors import HeimdallError, InputError
 
 if TYPE_CHECKING:
@@ -160,8 +161,6 @@ def _told(listed: ReceiverList, networks: list[str], contact: str | None) -> Rec
 def _listed(model: type[_Model], **fields: Any) -> _Model:
     """The model, or one line that says which field is wrong."""
     from pydantic import ValidationError
-
-    from heimdall.validation import complaint
 
     try:
         return model(**fields)

@@ -11,6 +11,7 @@ from rich.table import Table
 from heimdall.cli.app import app
 from heimdall.cli.output import JsonOption, console, print_json
 from heimdall.cli.values import place_of
+from heimdall.complaints import complaint
 from heimdall.errors import InputError
 from heimdall.formats.quantities import hertz
 
@@ -87,7 +88,6 @@ def _given(
     from pydantic import ValidationError
 
     from heimdall.transmitter import KnownTransmitter
-    from heimdall.validation import complaint
 
     place = place_of(position, "--position")
     values = {

@@ -26,6 +26,7 @@ from heimdall.cli.capturing.watch import (
 from heimdall.cli.operating.jobs import WHO, documents_of, jobs, service, state_text
 from heimdall.cli.output import JsonOption, console, print_json
 from heimdall.cli.values import moment
+from heimdall.complaints import complaint
 from heimdall.errors import InputError
 from heimdall.formats.quantities import hertz
 
@@ -162,7 +163,6 @@ def _create(store: Store, settings: Settings, document: dict[str, Any]) -> Job:
     from heimdall.service.queue import job_requests
     from heimdall.service.queue.planning import Planner
     from heimdall.service.queue.submit import submit
-    from heimdall.validation import complaint
 
     try:
         request = job_requests.read_request(document)

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
+from heimdall.complaints import complaint
 from heimdall.errors import InputError
 from heimdall.formats.coordinates import COARSE_M, place_sigma_m
 from heimdall.formats.readers.limits import Limits
@@ -150,7 +151,7 @@ def _observation(where: str, line: bytes) -> Observation:
     try:
         return vet(_near_origin(_Table.model_validate_json(line), line).to_observation())
     except ValidationError as error:
-        raise InputError(f"{where}: {_first(error)}") from error
+        raise InputError(f"{where}: {complaint(error)}") from error
     except (InputError, OverflowError) as error:
         raise InputError(f"{where}: {error}") from error
 
@@ -183,12 +184,6 @@ def _decimal(value: object) -> Decimal | None:
     except InvalidOperation:
         return None
     return found if found is not None and found.is_finite() and abs(found) < _MOST_S else None
-
-
-def _first(error: ValidationError) -> str:
-    detail = error.errors(include_url=False, include_input=False)[0]
-    key = ".".join(str(part) for part in detail["loc"])
-    return f"{key}: {detail['msg']}" if key else str(detail["msg"])
 
 
 def _as_utc(time: datetime) -> datetime:

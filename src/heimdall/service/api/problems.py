@@ -16,6 +16,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from heimdall.complaints import what_is_wrong
 from heimdall.disk import FULL, is_disk_full
 from heimdall.errors import HeimdallError, InputError
 from heimdall.service.api.methods import allowed
@@ -86,7 +87,7 @@ async def _on_http(request: Request, error: Exception) -> Response:
 async def _on_validation(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     errors = [
-        {"where": ".".join(str(part) for part in found["loc"]), "message": str(found["msg"])}
+        {"where": ".".join(str(part) for part in found["loc"]), "message": what_is_wrong(found).lstrip(" :")}
         for found in error.errors()
     ]
     return respond(422, "; ".join(f"{found['where']}: {found['message']}" for found in errors), errors=errors)

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from heimdall.artifacts import Artifacts, fingerprint
 from heimdall.capture import listing
 from heimdall.capture.listing import ReceiverList
+from heimdall.complaints import complaint
 from heimdall.errors import InputError
 from heimdall.runs import run_archive
 from heimdall.runs.reader import Result, RunReader
@@ -31,7 +32,6 @@ from heimdall.service.worker import confine
 from heimdall.service.worker.corrected_recordings import prepared
 from heimdall.service.worker.hiding import Hidden, hidden_from
 from heimdall.service.worker.process import WatchedProcess
-from heimdall.validation import complaint
 
 TRUST = 0.6
 """Part of the lease after which a program without news of it is killed; a heartbeat and a slow commit fit in the rest."""

@@ -70,7 +70,7 @@ def test_empty_lines_are_skipped_and_order_is_kept() -> None:
             _row(measurements=[{"receiver": "a", "latitude_deg": "north", "longitude_deg": 1}]),
             "measurements.0.latitude_deg",
         ),
-        (_row(frequency=1), "frequency: Extra inputs"),
+        (_row(frequency=1), "frequency is not a known field"),
         (_row(measurements=_row()["measurements"][:1]), "at least 2"),
     ],
 )

@@ -189,11 +189,11 @@ def test_a_bundle_carries_the_map(radio_map: RadioMap, tmp_path) -> None:
     ("wrong", "complaint"),
     [
         ({"raster": [3, 3]}, "not of the size"),
-        ({"raster": [1, 3]}, "raster.0: Input should be greater than or equal to 2"),
-        ({"step_m": 0.0}, "step_m: Input should be greater than 0"),
+        ({"raster": [1, 3]}, "raster.0 must be at least 2"),
+        ({"step_m": 0.0}, "step_m must be more than 0"),
         ({"offset_db": [1.0]}, "row for each receiver"),
-        ({"power_sigma_db": float("nan")}, "power_sigma_db: Input should be a finite number"),
-        ({"frame": {"latitude_deg": 91.0, "longitude_deg": 0.0}}, "frame.latitude_deg: Input should be less than"),
+        ({"power_sigma_db": float("nan")}, "power_sigma_db must be a number"),
+        ({"frame": {"latitude_deg": 91.0, "longitude_deg": 0.0}}, "frame.latitude_deg must be at most 90"),
     ],
 )
 def test_a_map_that_contradicts_itself_is_refused(
