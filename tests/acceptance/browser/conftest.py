@@ -24,7 +24,7 @@ ARGUMENTS = [
 ]
 DESKTOP = {"width": 1280, "height": 860}
 PHONE = {"width": 390, "height": 844}
-_PATIENCE_MS = 60_000
+_PATIENCE_MS = 180_000
 DRAWN = '.fix-map[data-drawn*="estimate"]'
 PAGES = ("/", "/record", "/training", "/models", "/receivers", "/system")
 
