@@ -128,10 +128,14 @@ class Site:
             return sessions.add(self.parts.store, settings, upload, summary, name=name, created_by="t").id
 
 
+NO_PLAN = [sys.executable, "-c", "import sys; sys.exit('no plan here')"]
+"""A program in place of the training's: to plan one takes half a minute of processor, and no test here looks at it."""
+
+
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     monkeypatch.setenv("NICEGUI_USER_SIMULATION", "true")
-    settings = Settings(home=tmp_path / "site", accelerator="cpu")
+    settings = Settings(home=tmp_path / "site", accelerator="cpu", program=NO_PLAN)
     store = Store(settings.database)
     migrate(store)
     yield Site(settings, store)

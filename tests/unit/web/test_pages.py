@@ -25,6 +25,8 @@ from heimdall.web.application import install
 from heimdall.web.layout import PAGES
 from heimdall.web.sign_in import COOKIE
 
+from .conftest import NO_PLAN
+
 Visitor = Callable[[Role, Callable[[User], Awaitable[None]]], None]
 _PATIENCE = 50
 """Tenths of a second until something has to be there: pages ask the database in threads."""
@@ -38,7 +40,7 @@ ONLY_FOR_OPERATORS = {
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path / "home", host="127.0.0.1", accelerator="cpu")
+    return Settings(home=tmp_path / "home", host="127.0.0.1", accelerator="cpu", program=NO_PLAN)
 
 
 @pytest.fixture
