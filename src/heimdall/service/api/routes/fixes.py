@@ -30,7 +30,7 @@ _FILES = {
     Form.GEOJSON: (fix_files.to_geojson, "application/geo+json"),
     Form.CSV: (fix_files.to_csv, "text/csv; charset=utf-8"),
 }
-_OTHER_FORMS = {media.partition(";")[0]: {"schema": {"type": "string"}} for _, media in _FILES.values()}
+_OTHER_FORMS = {"application/geo+json": {"schema": {"type": "object"}}, "text/csv": {"schema": {"type": "string"}}}
 
 
 class KeptFix(BaseModel):
