@@ -76,12 +76,13 @@ RUN --mount=type=cache,target=/var/cache/pip \
     --mount=type=bind,source=docker/lock,target=/lock \
     --mount=type=bind,source=constraints.txt,target=/constraints.txt \
     --mount=type=bind,from=requirements,source=/requirements/train.txt,target=/requirements.txt \
-    if [ -f "/lock/training-$TORCH_VERSION${TORCH_BUILD:++$TORCH_BUILD}.txt" ]; then \
-      pip install --require-hashes --requirement "/lock/training-$TORCH_VERSION.txt"; \
+    torch="$TORCH_VERSION${TORCH_BUILD:++$TORCH_BUILD}" \
+ && if [ -f "/lock/training-$torch.txt" ]; then \
+      pip install --require-hashes --requirement "/lock/training-$torch.txt"; \
     else \
-      echo "torch $TORCH_VERSION $TORCH_BUILD has no lock file (make lock): its files are not checked against hashes" >&2; \
+      echo "torch $torch has no lock file (make lock): its files are not checked against hashes" >&2; \
       pip install --constraint /constraints.txt ${TORCH_BUILD:+--extra-index-url "$TORCH_INDEX_URL/$TORCH_BUILD"} \
-        --requirement /requirements.txt "torch==$TORCH_VERSION${TORCH_BUILD:++$TORCH_BUILD}"; \
+        --requirement /requirements.txt "torch==$torch"; \
     fi
 
 

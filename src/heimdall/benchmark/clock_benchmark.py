@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from heimdall.estimation.clocks.synchronise import synchronise
+from heimdall.estimation.clocks.carried_clocks import carry_over
+from heimdall.estimation.clocks.clock_reference import find_clocks
+from heimdall.estimation.clocks.synchronise import Synchronised, synchronise
 from heimdall.evaluation.comparison import Case, Comparison, Method, case_of, compare
 from heimdall.evaluation.summaries import ratio_of_medians
 from heimdall.locating.by_likelihood import locate_each
@@ -23,6 +25,8 @@ class Heard:
     by_reference: Observation
     by_gps: Observation
     transmitter: KnownTransmitter
+    before: Observation | None = None
+    """The recording that has the reference, where it is another one by the same clocks."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ def score(heard: Iterable[Heard]) -> ClockScore:
     sigmas: list[float] = []
     given = receivers = 0
     for each in heard:
-        found = synchronise(each.by_reference, each.transmitter)
+        found = _synchronised(each)
         sigmas += [report.clock_sigma_s for report in found.clocks.reports if report.clock_sigma_s is not None]
         given, receivers = given + found.count, receivers + len(found.clocks.reports)
         parts.append((_located(case_of(found.observation)), _located(case_of(each.by_gps))))
@@ -68,6 +72,12 @@ def score(heard: Iterable[Heard]) -> ClockScore:
         float(np.median(sigmas)) if sigmas else math.inf,
         given / max(receivers, 1),
     )
+
+
+def _synchronised(heard: Heard) -> Synchronised:
+    if heard.before is None:
+        return synchronise(heard.by_reference, heard.transmitter)
+    return carry_over(find_clocks(heard.before, heard.transmitter), heard.before, heard.by_reference)
 
 
 def _located(case: Case) -> Comparison:

@@ -12,8 +12,8 @@ from heimdall.inference.window import MAPS, TOKENS
 
 FORMAT = "heimdall-bundle"
 FORMAT_VERSION = 3
-"""Counts up whenever networks are shown something else than before: 3 since levels count by their stated uncertainty and the
-search, the prior and the power law reach beyond twice the receivers' extent."""
+"""Counts up when a network that was trained before would misread what it is shown now: 3 since levels count by their stated
+uncertainty and the search, the prior and the power law reach beyond twice the receivers' extent."""
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 

@@ -14,7 +14,7 @@ from heimdall.simulation.physics.receiver import Equipment
 from heimdall.simulation.physics.reference import ReferenceLaw
 from heimdall.simulation.physics.waveform import Channel
 from heimdall.simulation.random_streams import Chance, stream
-from heimdall.simulation.recording import record
+from heimdall.simulation.recording import Cast, record
 from heimdall.simulation.scenarios import SCENARIOS, Scenario
 from heimdall.simulation.scene import SceneBatch
 from heimdall.transmitter import Kind, KnownTransmitter
@@ -50,36 +50,35 @@ def pair(scenario: Scenario, seed: int, index: int) -> tuple[SceneBatch, SceneBa
     generator = stream(seed, index, "dongles")
     chance = Chance(generator, "cpu")
     cast = draw_cast(scenario, 1, chance)
-    scenes, receivers = cast.layout.present.shape
-    clocks = draw_clocks(_only("30 ns"), scenes, receivers, chance)
+    return _both(cast, _by_gps(cast, chance), generator, chance)
+
+
+def apart(scenario: Scenario, seed: int, index: int, gap_s: float) -> tuple[SceneBatch, SceneBatch, SceneBatch]:
+    """The same without the reference; and last what the same dongles, their clocks running on, had recorded of it `gap_s`
+    before."""
+    generator = stream(seed, index, "dongles")
+    chance = Chance(generator, "cpu")
+    cast = draw_cast(scenario, 1, chance)
+    before = batch_of(cast, record(cast, chance))
+    error = cast.receivers.sample_rate_error + WANDER * chance.normal(*cast.layout.present.shape)
+    moved = replace(cast.clocks, offset_s=cast.clocks.offset_s + (error * gap_s).double())
+    later = replace(cast, clocks=moved, reference=None)
+    return *_both(later, _by_gps(later, chance), generator, chance), before
+
+
+def _by_gps(cast: Cast, chance: Chance) -> Cast:
+    clocks = draw_clocks(_only("30 ns"), *cast.layout.present.shape, chance)
     still = torch.zeros_like(cast.receivers.sample_rate_error)
     true = replace(cast.receivers, sample_rate_error=still, carrier_offset_hz=still)
-    by_gps = replace(cast, clocks=clocks, receivers=true)
+    return replace(cast, clocks=clocks, receivers=true)
+
+
+def _both(cast: Cast, by_gps: Cast, generator: torch.Generator, chance: Chance) -> tuple[SceneBatch, SceneBatch]:
+    """Recorded with the same waveforms and noise."""
     state = generator.get_state()
     heard = batch_of(cast, record(cast, chance))
     generator.set_state(state)
     return heard, batch_of(by_gps, record(by_gps, chance))
-
-
-def apart(scenario: Scenario, seed: int, index: int, gap_s: float) -> tuple[SceneBatch, SceneBatch, SceneBatch]:
-    """Scene `index` without its reference; what the same dongles, their clocks running on, had recorded of the reference `gap_s`
-    before; and the scene as they would record it by GPS."""
-    generator = stream(seed, index, "dongles")
-    chance = Chance(generator, "cpu")
-    cast = draw_cast(scenario, 1, chance)
-    error = cast.receivers.sample_rate_error + WANDER * chance.normal(*cast.layout.present.shape)
-    gone = replace(cast.clocks, offset_s=cast.clocks.offset_s + (error * gap_s).double())
-    before = batch_of(cast, record(cast, chance))
-    state = generator.get_state()
-    later = replace(cast, clocks=gone, reference=None)
-    heard = batch_of(later, record(later, chance))
-    scenes, receivers = cast.layout.present.shape
-    clocks = draw_clocks(_only("30 ns"), scenes, receivers, chance)
-    still = torch.zeros_like(cast.receivers.sample_rate_error)
-    true = replace(cast.receivers, sample_rate_error=still, carrier_offset_hz=still)
-    by_gps = replace(cast, clocks=clocks, receivers=true, reference=None)
-    generator.set_state(state)
-    return heard, before, batch_of(by_gps, record(by_gps, chance))
 
 
 def station(batch: SceneBatch, index: int) -> KnownTransmitter:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -26,6 +27,9 @@ def clocks(
     count: Annotated[int, typer.Option(min=8, help="How many scenes.")] = 60,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same scenes.")] = 0,
     seconds: Annotated[float, typer.Option(min=0.1, max=2.0, help="Length of the recordings.")] = 0.2,
+    apart: Annotated[
+        float | None, typer.Option(min=0, help="The reference is in another recording, begun so many seconds before.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Dongles of 8 bits and 2 ppm with an FM station in their band, and the same receivers with GPS."""
@@ -38,18 +42,25 @@ def clocks(
 
     known(scenario)
     with progress("locating", count, hide=json) as report:
-        found = score(_scenes(dongles(scenario, seconds), seed, count, report))
+        found = score(_scenes(dongles(scenario, seconds), seed, count, apart, report))
     print_json({"scenario": scenario, "seed": seed, **asdict(found)}) if json else _show(found)
 
 
-def _scenes(law: Scenario, seed: int, count: int, report: Callable[[int], None]) -> Iterator[Heard]:
+def _scenes(
+    law: Scenario, seed: int, count: int, apart_s: float | None, report: Callable[[int], None]
+) -> Iterator[Heard]:
     from heimdall.benchmark.clock_benchmark import Heard
-    from heimdall.simulation.dongles import pair, station
-    from heimdall.simulation.observe import to_observation
+    from heimdall.simulation.dongles import apart, pair, station
+    from heimdall.simulation.observe import EPOCH, to_observation
 
     for index in range(count):
-        heard, by_gps = pair(law, seed, index)
-        yield Heard(to_observation(heard, 0), to_observation(by_gps, 0), station(heard, 0))
+        if apart_s is None:
+            heard, by_gps = pair(law, seed, index)
+            told, before = heard, None
+        else:
+            heard, by_gps, told = apart(law, seed, index, apart_s)
+            before = to_observation(told, 0, time_utc=EPOCH - timedelta(seconds=apart_s))
+        yield Heard(to_observation(heard, 0), to_observation(by_gps, 0), station(told, 0), before)
         report(index + 1)
 
 

@@ -197,7 +197,8 @@ def _with_own_origin(evidence: EvidenceBatch) -> EvidenceBatch:
     weight_BN = xp.astype(evidence.has_arrival, xp.float64)
     count_B = xp.clip(xp.sum(weight_BN, axis=1), 1.0, None)
     mean_s = xp.sum(evidence.arrival_s * weight_BN, axis=1) / count_B
-    return replace(evidence, arrival_s=(evidence.arrival_s - mean_s[:, None]) * weight_BN)
+    arrival_s = evidence.arrival_s - mean_s[:, None]
+    return replace(evidence, arrival_s=xp.where(evidence.has_arrival, arrival_s, xp.zeros_like(arrival_s)))
 
 
 def _single(evidence: EvidenceBatch) -> EvidenceBatch:
