@@ -67,7 +67,8 @@ def apart(scenario: Scenario, seed: int, index: int, gap_s: float) -> tuple[Scen
 
 
 def _by_gps(cast: Cast, chance: Chance) -> Cast:
-    clocks = draw_clocks(_only("30 ns"), *cast.layout.present.shape, chance)
+    scenes, receivers = cast.layout.present.shape
+    clocks = draw_clocks(_only("30 ns"), scenes, receivers, chance)
     still = torch.zeros_like(cast.receivers.sample_rate_error)
     true = replace(cast.receivers, sample_rate_error=still, carrier_offset_hz=still)
     return replace(cast, clocks=clocks, receivers=true)
