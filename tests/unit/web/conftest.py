@@ -135,6 +135,8 @@ NO_PLAN = [sys.executable, "-c", "import sys; sys.exit('no plan here')"]
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     monkeypatch.setenv("NICEGUI_USER_SIMULATION", "true")
+    # A machine that runs other tests beside may take longer for a page than NiceGUI waits.
+    monkeypatch.setitem(ui.page.__init__.__kwdefaults__, "response_timeout", 60.0)
     settings = Settings(home=tmp_path / "site", accelerator="cpu", program=NO_PLAN)
     store = Store(settings.database)
     migrate(store)

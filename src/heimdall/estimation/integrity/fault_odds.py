@@ -10,9 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heimdall.constants import SPEED_OF_LIGHT_M_S
-from heimdall.estimation.likelihood.arrival_times import (
-    arrival_residual_s,
-)
+from heimdall.estimation.likelihood.arrival_times import arrival_residual_s
 from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.posterior_window import frame_around, window_cells
 from heimdall.estimation.reach import search_radius_m
@@ -41,13 +39,9 @@ class Fault:
     both: float
 
 
-def left_out(
-    evidence: EvidenceBatch, kind: str, receivers: NDArray[np.int64] | None = None
-) -> tuple[EvidenceBatch, Values]:
+def _left_out(evidence: EvidenceBatch, kind: str, receivers: NDArray[np.int64]) -> tuple[EvidenceBatch, Values]:
     """One scene for each receiver without its time, level or both, and the log density of a fault of those."""
-    count = evidence.present.shape[1]
-    receivers = np.arange(count) if receivers is None else receivers
-    others = np.arange(count) != receivers[:, None]
+    others = np.arange(evidence.present.shape[1]) != receivers[:, None]
     many = evidence.select(np.zeros(len(receivers), dtype=int))
     has_arrival = many.has_arrival & (others | (kind == "level"))
     has_level = many.has_level & (others | (kind == "time"))
@@ -103,7 +97,7 @@ def _odds_of_faults(
 
     Without times a fault of both is one of the level; what leaves the same measurements is located once.
     """
-    parts = [left_out(evidence, kind, receivers) for kind in _KINDS]
+    parts = [_left_out(evidence, kind, receivers) for kind in _KINDS]
     fault = np.stack([each for _, each in parts])
     batch = concatenate([evidence, *(without for without, _ in parts)])
     told = np.concatenate([batch.has_arrival, batch.has_level], axis=1)
