@@ -27,6 +27,8 @@ _MOST_SIGMA = {
 }
 _FREQUENCY_RANGE_HZ = (1e-3, 1e15)
 _RATE_RANGE_HZ = (1e-3, 1e13)
+_MOST_RELATIVE_WIDTH = 0.2
+"""Of a channel in its frequency: Loran C fills 90 to 110 kHz, and nothing else on the air as much."""
 _MOST_SAMPLE = 1e15
 """Squared and summed over the longest recording it still is a number of single precision."""
 _MIN_SAMPLES = 64
@@ -35,7 +37,7 @@ _MIN_SAMPLES = 64
 def vet(observation: Observation) -> Observation:
     """The observation with a `flaw` on every reception that must not be used; nothing is dropped or mended.
 
-    A flaw that the reader found stays. Of two receivers with one name or at one place the first is kept. A receiver without
+    A frequency that is doubtful gets a note. A flaw that the reader found stays. Of two receivers with one name or at one place the first is kept. A receiver without
     a clock is no flaw as long as it has heard a power. Raises InputError for fewer than two receivers.
     """
     if len(observation.receptions) < 2:
@@ -46,7 +48,19 @@ def vet(observation: Observation) -> Observation:
     for reception in observation.receptions:
         flaw = reception.flaw or _flaw(reception) or _duplicate(reception.receiver, _sound(vetted))
         vetted.append(replace(reception, flaw=flaw))
-    return replace(observation, receptions=tuple(vetted))
+    notes = observation.notes + tuple(note for note in _doubts(observation) if note not in observation.notes)
+    return replace(observation, receptions=tuple(vetted), notes=notes)
+
+
+def _doubts(observation: Observation) -> list[str]:
+    """What may be right of the whole observation and seldom is."""
+    frequency_hz, bandwidth_hz = observation.frequency_hz, observation.bandwidth_hz
+    if bandwidth_hz <= _MOST_RELATIVE_WIDTH * frequency_hz:
+        return []
+    return [
+        f"a channel of {bandwidth_hz:.6g} Hz at {frequency_hz:.6g} Hz is wider than any transmitter's: is the frequency given"
+        " in kHz or MHz? How the signal travels is judged by it"
+    ]
 
 
 def _check(observation: Observation) -> None:

@@ -119,3 +119,16 @@ def test_fewer_than_two_receivers_are_refused(count: int) -> None:
     """One receiver locates nothing, and the error says so."""
     with pytest.raises(InputError, match="at least 2 are needed"):
         _flaws(*[GOOD] * count)
+
+
+@pytest.mark.parametrize(("frequency_hz", "bandwidth_hz"), [(7100.0, 2700.0), (433.92, 25e3), (145_500.0, 2e5)])
+def test_a_frequency_in_another_unit_is_noted_once(frequency_hz: float, bandwidth_hz: float) -> None:
+    once = vet(Observation("x", frequency_hz, bandwidth_hz, (GOOD, _moved())))
+    assert len(once.notes) == 1
+    assert "kHz or MHz" in once.notes[0]
+    assert vet(once).notes == once.notes
+
+
+@pytest.mark.parametrize(("frequency_hz", "bandwidth_hz"), [(1e5, 2e4), (77_500.0, 867.0), (153e3, 9e3), (1090e6, 5e7)])
+def test_a_frequency_that_fits_its_channel_is_not_doubted(frequency_hz: float, bandwidth_hz: float) -> None:
+    assert vet(Observation("x", frequency_hz, bandwidth_hz, (GOOD, _moved()))).notes == ()
