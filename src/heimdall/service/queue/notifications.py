@@ -45,7 +45,7 @@ def make_celery(settings: Settings, wake: Callable[[], None] = lambda: None) -> 
         worker_enable_soft_shutdown_on_idle=False,
     )
 
-    @app.task(name=TASK)
+    @app.task(name=TASK, shared=False)
     def wake_up(job_id: str = "") -> None:
         wake()
 
