@@ -37,8 +37,9 @@ _MIN_SAMPLES = 64
 def vet(observation: Observation) -> Observation:
     """The observation with a `flaw` on every reception that must not be used; nothing is dropped or mended.
 
-    A frequency that is doubtful gets a note. A flaw that the reader found stays. Of two receivers with one name or at one place the first is kept. A receiver without
-    a clock is no flaw as long as it has heard a power. Raises InputError for fewer than two receivers.
+    A frequency that is doubtful gets a note. A flaw that the reader found stays. Of two receivers with one name or at one place
+    the first is kept. A receiver without a clock is no flaw as long as it has heard a power. Raises InputError for fewer than two
+    receivers.
     """
     if len(observation.receptions) < 2:
         count = len(observation.receptions)
