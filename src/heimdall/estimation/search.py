@@ -68,10 +68,12 @@ def log_posterior(
     curvature = columns(batch.curvature_per_m)
 
     def density(place_BG2: Array, blur_m: Array, above_m: Array | float = 0.0) -> Array:
+        on_earth_BG = on_near_side(place_BG2[..., 0], place_BG2[..., 1], curvature)
+        # Beside the earth no distance means anything.
+        place_BG2 = xp.where(on_earth_BG[..., None], place_BG2, xp.zeros_like(place_BG2))
         distance_BGN = link_distance_m(place_BG2, batch, model, above_m)
         total = arrivals(distance_BGN, blur_m) + levels(place_BG2, distance_BGN)
         total = total + before(place_BG2) if prior else total
-        on_earth_BG = on_near_side(place_BG2[..., 0], place_BG2[..., 1], curvature)
         return xp.where(on_earth_BG, total, _LOWEST * xp.ones_like(total))
 
     return density

@@ -11,6 +11,8 @@ from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.estimation.likelihood.arrival_times import arrival_log_likelihood, arrival_residual_s, link_distance_m
 from heimdall.estimation.likelihood.sky_wave import echo_variance_s2
 from heimdall.estimation.model import GROUND_WAVE, MEDIUM_WAVE, SHORT_WAVE, HopEcho, model_for
+from heimdall.estimation.search import log_posterior
+from heimdall.evidence.collect import collect
 from heimdall.fix import Fix
 from heimdall.geometry import geodesic_distance_m, hop_path
 from heimdall.locating.by_likelihood import locate
@@ -151,3 +153,14 @@ def test_a_long_wave_is_the_less_certain_the_further_it_came() -> None:
     assert np.all(np.diff(sigma_s) > 0)
     assert sigma_s[0] < 1e-6
     assert 10e-6 < sigma_s[3] < 40e-6
+
+
+@pytest.mark.parametrize("frequency_hz", [7.1e6, 77.5e3, 145e6])
+def test_beside_the_earth_nothing_is_reckoned(frequency_hz: float) -> None:
+    """Windows reach over its edge, where lengths along the ground would be any number."""
+    batch = collect(_heard(FAR, _by_ground(FAR), frequency_hz)).evidence
+    density = log_posterior(batch, model_for(frequency_hz, None, float(batch.half_width_m[0])))
+    places_m = np.array([[[0.0, 0.0], [9e6, 0.0], [3e7, -3e7], [0.0, 1e9]]])
+    value = density(places_m, np.zeros((1, 4)))[0]
+    assert np.all(np.isfinite(value))
+    assert np.all(value[1:] < value[0] - 1e6)
