@@ -20,6 +20,8 @@ _ROUNDING = 1e-6
 _OVERSAMPLING = 8
 """Linear interpolation between samples at this many times the rate leaves an error below -45 dB at half the rate."""
 _MIN_SAMPLES = 64
+_LEAST_SHARE = 0.999
+"""Of the samples that are kept for a length that Fourier transforms are quick for: 3 % of what noise moves a time by."""
 _WORTH = 0.25
 """A span shorter than this part of the longest is not worth a look of its own, unless somebody was heard in no longer one."""
 
@@ -102,6 +104,21 @@ def align(receptions: Sequence[Reception]) -> list[Aligned]:
     return aligned
 
 
+def quick_length(count: int) -> int:
+    """The longest of the lengths just below `count` of which dividing by the least primes leaves the least.
+
+    A transform of a prime length takes several times as long as one of a power of two.
+    """
+    return min(range(count, math.ceil(_LEAST_SHARE * count) - 1, -1), key=_rest)
+
+
+def _rest(length: int) -> int:
+    for prime in (2, 3, 5, 7, 11, 13):
+        while length % prime == 0:
+            length //= prime
+    return length
+
+
 def _timeline(receptions: Sequence[Reception]) -> _Timeline:
     rates = np.array([_rate(reception) for reception in receptions])
     lengths = np.array([len(_samples(reception)) for reception in receptions]) / rates
@@ -169,7 +186,7 @@ def _cut(
     rate, count = timeline.rate_hz, timeline.count(begin_s, end_s)
     recorded = {index: _samples(receptions[index]) for index in np.flatnonzero(present).tolist()}
     if np.ptp(timeline.rate_hz_N) > _EQUAL_RATES * rate:
-        samples = np.zeros((len(receptions), scipy.fft.prev_fast_len(count)), dtype=np.complex64)
+        samples = np.zeros((len(receptions), quick_length(count)), dtype=np.complex64)
         for index, each in recorded.items():
             own_begin_s = begin_s - timeline.start_s_N[index]
             samples[index] = _resample(each, timeline.rate_hz_N[index], own_begin_s, rate, samples.shape[1])
@@ -177,7 +194,7 @@ def _cut(
     skip_N = np.rint((begin_s - timeline.start_s_N) * rate).astype(np.int64)
     # Up to the last sample that all have.
     count = min(count + 1, *(len(each) - int(skip_N[index]) for index, each in recorded.items()))
-    samples = np.zeros((len(receptions), scipy.fft.prev_fast_len(count)), dtype=np.complex64)
+    samples = np.zeros((len(receptions), quick_length(count)), dtype=np.complex64)
     for index, each in recorded.items():
         samples[index] = each[skip_N[index] : skip_N[index] + samples.shape[1]]
     start_s = np.where(present, timeline.start_s_N + skip_N / rate - begin_s, 0.0)

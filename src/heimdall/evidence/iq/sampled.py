@@ -7,11 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import scipy
 from numpy.typing import NDArray
 
 from heimdall.evidence.batch import EvidenceBatch, concatenate
-from heimdall.evidence.iq.alignment import Aligned, align
+from heimdall.evidence.iq.alignment import Aligned, align, quick_length
 from heimdall.evidence.iq.carrier import Carrier, carrier_offset, shifted
 from heimdall.evidence.iq.correlation import PairPeaks
 from heimdall.evidence.iq.merging import merge_segments
@@ -120,7 +119,7 @@ def _segments(aligned: Aligned) -> NDArray[np.complex64]:
     """(segments, N, samples): a long recording cut so that fading and drift stay outside the coherent sum."""
     total = aligned.samples_NT.shape[1]
     count = min(_MAX_SEGMENTS, max(1, round(aligned.duration_s / _SEGMENT_S)))
-    length = scipy.fft.prev_fast_len(total // count)
+    length = quick_length(total // count)
     cut = aligned.samples_NT[:, : count * length].reshape(len(aligned.samples_NT), count, length)
     return np.ascontiguousarray(np.moveaxis(cut, 1, 0))
 
