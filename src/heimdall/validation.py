@@ -28,7 +28,7 @@ _MOST_SIGMA = {
 _FREQUENCY_RANGE_HZ = (1e-3, 1e15)
 _RATE_RANGE_HZ = (1e-3, 1e13)
 _MOST_RELATIVE_WIDTH = 0.2
-"""Of a channel in its frequency: Loran C fills 90 to 110 kHz, and nothing else on the air as much."""
+"""Of a channel, to its frequency: Loran-C fills 90 to 110 kHz, and what is wider is called ultra-wideband."""
 _MOST_SAMPLE = 1e15
 """Squared and summed over the longest recording it still is a number of single precision."""
 _MIN_SAMPLES = 64
@@ -54,13 +54,13 @@ def vet(observation: Observation) -> Observation:
 
 
 def _doubts(observation: Observation) -> list[str]:
-    """What may be right of the whole observation and seldom is."""
+    """What is possible and seldom right, of the whole observation."""
     frequency_hz, bandwidth_hz = observation.frequency_hz, observation.bandwidth_hz
     if bandwidth_hz <= _MOST_RELATIVE_WIDTH * frequency_hz:
         return []
     return [
-        f"a channel of {bandwidth_hz:.6g} Hz at {frequency_hz:.6g} Hz is wider than any transmitter's: is the frequency given"
-        " in kHz or MHz? How the signal travels is judged by it"
+        f"a channel of {bandwidth_hz:.6g} Hz at {frequency_hz:.6g} Hz is wider than that of nearly every transmitter: is the"
+        " frequency given in kHz or MHz? The propagation model depends on it"
     ]
 
 

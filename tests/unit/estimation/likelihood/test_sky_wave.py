@@ -156,8 +156,8 @@ def test_a_long_wave_is_the_less_certain_the_further_it_came() -> None:
 
 
 @pytest.mark.parametrize("frequency_hz", [7.1e6, 77.5e3, 145e6])
-def test_beside_the_earth_nothing_is_reckoned(frequency_hz: float) -> None:
-    """Windows reach over its edge, where lengths along the ground would be any number."""
+def test_places_off_the_earth_are_ruled_out(frequency_hz: float) -> None:
+    """Windows reach beyond its edge, where distances along the ground mean nothing, and numpy would warn of them."""
     batch = collect(_heard(FAR, _by_ground(FAR), frequency_hz)).evidence
     density = log_posterior(batch, model_for(frequency_hz, None, float(batch.half_width_m[0])))
     places_m = np.array([[[0.0, 0.0], [9e6, 0.0], [3e7, -3e7], [0.0, 1e9]]])

@@ -27,10 +27,10 @@ class Form(StrEnum):
 
 
 _FILES = {
-    Form.GEOJSON: (fix_files.to_geojson, "application/geo+json"),
-    Form.CSV: (fix_files.to_csv, "text/csv; charset=utf-8"),
+    Form.GEOJSON: (fix_files.to_geojson, "application/geo+json", "object"),
+    Form.CSV: (fix_files.to_csv, "text/csv; charset=utf-8", "string"),
 }
-_OTHER_FORMS = {"application/geo+json": {"schema": {"type": "object"}}, "text/csv": {"schema": {"type": "string"}}}
+_OTHER_FORMS = {media.partition(";")[0]: {"schema": {"type": kind}} for _, media, kind in _FILES.values()}
 
 
 class KeptFix(BaseModel):
@@ -79,7 +79,7 @@ def find(
         found = fixes.find(opened, wanted)
     if form is Form.JSON:
         return History(fixes=[_view(each, regions) for each in found])
-    written, media_type = _FILES[form]
+    written, media_type, _ = _FILES[form]
     return attachment(written(found), f"fixes.{form}", media_type)
 
 
