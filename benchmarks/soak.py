@@ -1,11 +1,11 @@
 """Use a service hard for a while, kill parts of it at random, and look at what is left: no error 500, no lost row, memory
 flat, no leftover file.
 
-    python benchmarks/soak.py --minutes 60
+    python benchmarks/soak.py --minutes 60 [--database postgresql+psycopg://USER@HOST:PORT/EMPTY]
 
-A server of its own on SQLite, in a folder of its own. Three clients locate, store and delete sessions, and train, pause,
-resume and cancel; meanwhile the server, its worker or a training program is killed (SIGKILL) now and then. Exits 1 and names
-each fault if there is one.
+A server of its own in a folder of its own, on SQLite unless an empty database is named. Three clients locate, store and
+delete sessions, and train, pause, resume and cancel; meanwhile the server, its worker or a training program is killed
+(SIGKILL) now and then. Exits 1 and names each fault if there is one.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ LEFTOVERS = (".leaving-*", ".incoming-*", "*.tmp", "*.part", "*.packed", "heimda
 class Server:
     """`heimdall serve` with its worker, started again whenever it is gone."""
 
-    def __init__(self, home: Path) -> None:
-        self.home, self.token = home, secrets.token_hex(20)
+    def __init__(self, home: Path, database: str | None) -> None:
+        self.home, self.database, self.token = home, database, secrets.token_hex(20)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])
@@ -74,6 +74,8 @@ class Server:
             "DISK_FREE_MIN_GB": "0.1",
             "LOCATE_PER_MINUTE": "100000",
         }
+        if self.database:
+            settings["DATABASE_URL"] = self.database
         environment = os.environ | {f"HEIMDALL_{name}": value for name, value in settings.items()}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "heimdall", "serve"],
@@ -325,9 +327,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--database", help="an empty PostgreSQL database; SQLite where none is named")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
-        server = Server(Path(folder))
+        server = Server(Path(folder), given.database)
         soak = Soak(server, given.seed)
         try:
             soak.run(given.minutes)
