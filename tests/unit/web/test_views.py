@@ -17,7 +17,7 @@ from heimdall.web.places import place_text
 from heimdall.web.receivers.receiver_form import read_fields
 from heimdall.web.receivers.receivers_page import read_list
 from heimdall.web.system.system_page import finding_html, workers_html
-from heimdall.web.training.job_panel import Look, error_chart, figures_html, loss_chart, title_html, warnings_html
+from heimdall.web.training.job_panel import Look, error_curves, figures_html, loss_curves, title_html, warnings_html
 
 EVIL = "<script>alert(1)</script>"
 SCORES = {
@@ -95,9 +95,10 @@ def test_an_evaluation_is_a_table_of_methods_and_a_training_a_list_of_scores():
 
 def test_curves_are_drawn_from_what_the_program_logged():
     metrics = [{"step": 10, "loss": 3.0}, {"step": 20, "loss": 2.0, "validation_loss": 2.5, "validation_ratio": 0.9}]
-    assert loss_chart(metrics).count("<circle") == 1
-    assert "likelihood" in error_chart(metrics)
-    assert loss_chart([]) == error_chart([{"step": 1, "loss": None}]) == ""
+    training, held_out = loss_curves(metrics)
+    assert (training.points, held_out.points) == ([(10, 3.0), (20, 2.0)], [(20, 2.5)])
+    assert [curve.points for curve in error_curves(metrics)] == [[(20, 0.9)], [(20, 1.0)]]
+    assert not any(curve.points for curve in error_curves([{"step": 1, "loss": None}]))
 
 
 @pytest.mark.parametrize(
@@ -117,13 +118,13 @@ def test_nothing_from_outside_becomes_markup(html):
 
 
 def test_a_model_that_was_not_evaluated_says_how_it_will_be():
-    assert "promote" in model_view.coverage_html(model())
+    assert not any(curve.points for curve in model_view.coverage_curves(model())[1:])
     assert "promote" in model_view.bound_html(model())
 
 
 def test_an_evaluated_model_shows_coverage_of_each_method_and_its_ratio_to_the_bound():
     evaluated = model(SCORES)
-    assert model_view.coverage_html(evaluated).count("<circle") == 9
+    assert [len(curve.points) for curve in model_view.coverage_curves(evaluated)] == [2, 3, 3, 3]
     assert model_view.bound_html(evaluated).count("1.50 ×") == 3
     assert "90" in model_view.head_html(evaluated)
 

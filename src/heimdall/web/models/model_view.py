@@ -8,12 +8,12 @@ from typing import Any
 
 from heimdall.service.api.routes.models import ModelView
 from heimdall.web import words
-from heimdall.web.chart import Axis, Curve, line_chart
+from heimdall.web.chart import Curve
 
 METHODS = {"likelihood": "likelihood", "network": "network", "hybrid": "hybrid"}
 _KINDS = {"likelihood": "a", "network": "b", "hybrid": "c"}
 _NOMINAL = (0.5, 0.68, 0.95)
-_NOT_YET = '<p class="muted">Not evaluated on the frozen set yet: Evaluate does that, and asking to promote it does it first.</p>'
+NOT_YET = "Not evaluated on the frozen set yet: Evaluate does that, and asking to promote it does it first."
 _FIRST = {
     "arguments, recipe": "recipe",
     "training, recipe, name": "recipe",
@@ -46,26 +46,21 @@ def head_html(model: ModelView) -> str:
     return f'{chip}<ul class="figures">{items}</ul>'
 
 
-def coverage_html(model: ModelView) -> str:
+def coverage_curves(model: ModelView) -> list[Curve]:
     """How often the regions of a probability held the truth, against that probability."""
     scores = {} if model.frozen is None else model.frozen.scores
     curves = [Curve("", [(0.0, 0.0), (1.0, 1.0)], "rule")]
     for method, name in METHODS.items():
         points = [(p, scores[key]) for p in _NOMINAL if (key := f"{method}/coverage_{100 * p:.0f}") in scores]
-        if points:
-            curves.append(Curve(name, points, _KINDS[method], dots=True))
-    if len(curves) == 1:
-        return _NOT_YET
-    axes = (Axis("probability of the region", 0.4, 1.0), Axis("held the truth", 0.4, 1.0))
-    curves[0] = Curve("", [(0.4, 0.4), (1.0, 1.0)], "rule")
-    return line_chart("Coverage of the regions", curves, "", "", *axes)
+        curves.append(Curve(name, points, _KINDS[method], dots=True))
+    return curves
 
 
 def bound_html(model: ModelView) -> str:
     scores = {} if model.frozen is None else model.frozen.scores
     ratios = {name: scores[key] for method, name in METHODS.items() if (key := f"{method}/bound_ratio") in scores}
     if not ratios:
-        return _NOT_YET
+        return f'<p class="muted">{NOT_YET}</p>'
     largest = max(*ratios.values(), 1.0)
     rows = "".join(
         f'<tr><td>{escape(name)}</td><td>{ratio:.2f} ×</td><td class="grow"><div class="meter">'

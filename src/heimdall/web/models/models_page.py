@@ -17,6 +17,7 @@ from heimdall.service.models.model_cache import get_model
 from heimdall.service.queue.submit import provide
 from heimdall.service.storage.uploads import Upload, model_limits, receiving
 from heimdall.web import words
+from heimdall.web.chart import Axis, LineChart
 from heimdall.web.downloads import MODELS
 from heimdall.web.layout import empty, frame, panel
 from heimdall.web.models import model_view
@@ -135,7 +136,9 @@ class ModelsPage:
                 ui.html(_WAITING_HTML, sanitize=False)
         with ui.element("div").classes("halves"):
             with panel("Coverage", hint="of the frozen evaluation"):
-                ui.html(model_view.coverage_html(model), sanitize=False)
+                x, y = (Axis(label, 0.0, 1.0) for label in ("probability of the region", "held the truth"))
+                coverage = LineChart("Coverage of the regions", x, y, model_view.NOT_YET)
+                coverage.draw(model_view.coverage_curves(model))
             with panel("Error against the bound", hint="median over the bound's median"):
                 ui.html(model_view.bound_html(model), sanitize=False)
         self._draw_comparison(model)

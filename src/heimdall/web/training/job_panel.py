@@ -17,7 +17,7 @@ from heimdall.service.queue import jobs
 from heimdall.service.queue.jobs import State
 from heimdall.service.queue.matching import living, why_waiting
 from heimdall.web import words
-from heimdall.web.chart import Curve, line_chart
+from heimdall.web.chart import Axis, Curve, LineChart
 from heimdall.web.layout import empty, panel
 from heimdall.web.page_session import Visit, sentence
 from heimdall.web.training.job_buttons import JobButtons
@@ -66,9 +66,12 @@ class JobPanel:
             self._buttons.build()
         with ui.element("div").classes("halves") as self._curves:
             with panel("Loss"):
-                self._loss = ui.html("", sanitize=False)
+                loss = "The loss is drawn from the first steps on."
+                self._loss = LineChart("Loss by step", Axis("step"), Axis("loss"), loss)
             with panel("Error on held-out scenes"):
-                self._error = ui.html("", sanitize=False)
+                title, label = "Median error by step, relative to the likelihood's", "median error / likelihood's"
+                error = "Drawn from the first validation on."
+                self._error = LineChart(title, Axis("step"), Axis(label), error)
         with panel("Log") as self._log_panel:
             self._log = ui.html("", sanitize=False)
         self._show(False)
@@ -107,8 +110,8 @@ class JobPanel:
         self._warnings.set_content(warnings_html(job, seen.warnings, seen.waiting))
         self._bar.set_value(job.fraction or 0.0)
         self._figures.set_content(figures_html(seen))
-        self._loss.set_content(_chart_html(loss_chart(seen.metrics), "The loss is drawn from the first steps on."))
-        self._error.set_content(_chart_html(error_chart(seen.metrics), "Drawn from the first validation on."))
+        self._loss.draw(loss_curves(seen.metrics))
+        self._error.draw(error_curves(seen.metrics))
         self._curves.set_visibility(job.kind in ("train", "fine-tune"))
         self._log.set_content(f'<div class="log"><pre>{escape(seen.log) or "Nothing yet."}</pre></div>')
         self._buttons.draw(job, seen.model)
@@ -168,30 +171,22 @@ def methods_html(scores: dict[str, float]) -> str:
     return f'<div class="table"><table><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
 
 
-def loss_chart(metrics: list[dict[str, Any]]) -> str:
-    curves = [
+def loss_curves(metrics: list[dict[str, Any]]) -> list[Curve]:
+    return [
         Curve("training", _points(metrics, "loss"), "a"),
         Curve("held out", _points(metrics, "validation_loss"), "b", True),
     ]
-    return line_chart("Loss by step", curves, "step", "loss")
 
 
-def error_chart(metrics: list[dict[str, Any]]) -> str:
-    curves = [
+def error_curves(metrics: list[dict[str, Any]]) -> list[Curve]:
+    return [
         Curve("to the likelihood's", _points(metrics, "validation_ratio"), "a", True),
         Curve("", [(row["step"], 1.0) for row in metrics if "validation_ratio" in row], "rule"),
     ]
-    return line_chart(
-        "Median error by step, relative to the likelihood's", curves, "step", "median error / likelihood's"
-    )
 
 
 def _points(metrics: list[dict[str, Any]], name: str) -> list[tuple[float, float]]:
     return [(row["step"], row[name]) for row in metrics if isinstance(row.get(name), int | float)]
-
-
-def _chart_html(chart: str, otherwise: str) -> str:
-    return chart or f'<p class="muted">{escape(otherwise)}</p>'
 
 
 def _steps(job: Job) -> str:
