@@ -16,10 +16,7 @@ pytestmark = pytest.mark.browser
 def test_sessions_are_taken_away_deleted_and_brought_back(open_page, measurements_file, shoot, theme):
     page = open_page(color_scheme=theme)
     upload(page, [str(measurements_file)])
-    menu(page, "Rename")
-    page.fill("input[aria-label=Name]", f"Утро {theme}")
-    page.keyboard.press("Enter")
-    page.wait_for_selector(f".row.current >> text=Утро {theme}")
+    rename(page, f"Утро {theme}")
     with page.expect_download() as taken:
         menu(page, "Download")
     assert taken.value.suggested_filename == f"Утро {theme}.zip"
@@ -33,13 +30,36 @@ def test_sessions_are_taken_away_deleted_and_brought_back(open_page, measurement
     shoot(page, f"sessions-deleted-{theme}")
     page.click("role=button[name^='Bin: ']")
     page.wait_for_selector("text=kept until")
-    page.wait_for_timeout(1200)  # it fades in
     found += findings(page, MODAL)
     shoot(page, f"sessions-bin-{theme}", whole=False)
     page.click("role=button[name=Close] >> nth=-1")
     page.click("role=button[name=Undo]")
     page.wait_for_selector(f".row.current >> text=Утро {theme}")
     assert found == []
+
+
+def test_an_open_menu_and_the_focus_stay_while_somebody_else_changes_the_list(open_page, measurements_file):
+    page, other = open_page(), open_page()
+    upload(page, [str(measurements_file)])
+    page.click(".row.current [aria-label=More]")
+    page.wait_for_selector(".q-menu >> text=Rename")
+    upload(other, [str(measurements_file)])
+    rename(other, "of somebody else")
+    page.wait_for_selector(".row:not(.current) >> text=of somebody else")
+    assert page.is_visible(".q-menu >> text=Rename")
+    page.keyboard.press("Escape")
+    page.wait_for_selector(".q-menu", state="hidden")
+    page.focus(".row.current .pick")
+    rename(other, "another name")
+    page.wait_for_selector(".row:not(.current) >> text=another name")
+    assert page.evaluate("document.activeElement.closest('.row.current') !== null")
+
+
+def rename(page, name: str) -> None:
+    menu(page, "Rename")
+    page.fill("input[aria-label=Name]", name)
+    page.keyboard.press("Enter")
+    page.wait_for_selector(f".row.current >> text={name}")
 
 
 def menu(page, action: str) -> None:

@@ -28,18 +28,21 @@ class SessionActions:
         self._changed = changed
         self._binned = binned
 
-    def build_menu(self, row: SessionRow) -> None:
+    def build_menu(self, row: Callable[[], SessionRow]) -> Callable[[], object]:
+        """What can be done with the session that `row` gives when something is chosen; the answer names it as it is now."""
         with ui.button(icon="more_vert").props('flat round dense aria-label="More"').classes("quiet"), ui.menu():
-            self._item("Download", lambda: self.download([row]))
+            self._item("Download", lambda: self.download([row()]))
             if not self._visit.may(Role.OPERATOR):
-                return
-            self._item("Unpin" if row.pinned else "Pin", lambda: self.pin([row], not row.pinned))
-            self._item("Known transmitter …", lambda: self._ask_truth(row))
-            self._item("Rename …", lambda: self._ask_name(row))
-            self._item("Delete", lambda: self.delete([row]))
+                return lambda: None
+            pin = self._item("Pin", lambda: self.pin([row()], not row().pinned))
+            self._item("Known transmitter …", lambda: self._ask_truth(row()))
+            self._item("Rename …", lambda: self._ask_name(row()))
+            self._item("Delete", lambda: self.delete([row()]))
+        return lambda: pin.set_text("Unpin" if row().pinned else "Pin")
 
-    def _item(self, name: str, action: Callable[[], object]) -> None:
-        ui.menu_item(name, action).props("role=menuitem")
+    def _item(self, name: str, action: Callable[[], object]) -> ui.item_section:
+        with ui.menu_item(on_click=action).props("role=menuitem"):
+            return ui.item_section(name)
 
     async def download(self, rows: Sequence[SessionRow]) -> None:
         def check() -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from nicegui import events, ui
 
@@ -15,12 +15,13 @@ from heimdall.service.storage.retention import Amount
 from heimdall.service.storage.sessions import Sort, Wanted
 from heimdall.service.storage.uploads import receiving
 from heimdall.web import words
-from heimdall.web.layout import empty, panel
+from heimdall.web.layout import panel
 from heimdall.web.map import example_session
 from heimdall.web.map.session_actions import SessionActions
 from heimdall.web.map.session_bin import SessionBin
 from heimdall.web.map.session_row import SessionRow, row_of
 from heimdall.web.page_session import Visit
+from heimdall.web.rows import Rows
 
 LOOK_EVERY_S = 5.0
 """How soon a page learns of what another browser or the API has changed."""
@@ -42,11 +43,12 @@ class SessionList:
         self._choose = choose
         self._changed = changed
         self._wanted = Wanted()
-        self._drawn: object = None
+        self._paged: tuple[int, Wanted] | None = None
         self._marked: dict[str, SessionRow] = {}
         """Those with a tick, also on other pages of the list."""
         self._actions = SessionActions(visit, self._told, self._offer_undo)
         self._bin = SessionBin(visit, self._actions.restore, self.look)
+        self._rows = Rows(lambda: _Row(choose, self._mark, self._actions), key=lambda state: state.row.id)
 
     def build(self) -> None:
         with panel("Sessions"):
@@ -58,7 +60,7 @@ class SessionList:
                 ui.checkbox("transmitter known", on_change=self._filtered).props("dense")
             self._undo = ui.element("div").classes("undo").props("role=status")
             self._bar = ui.element("div").classes("marked")
-            self._list = ui.element("div").classes("list")
+            self._rows.build("list")
             self._pages = ui.element("div").classes("pages")
             self._bin_button = ui.button("Bin", icon="delete_outline", on_click=self._bin.open)
             self._bin_button.props("flat dense no-caps").classes("quiet")
@@ -70,11 +72,19 @@ class SessionList:
             return
         stored, total, binned = found
         self._bin_button.set_text(_bin_text(binned))
-        rows = [row_of(each) for each in stored]
-        state = (rows, total, self._chosen(), self._wanted)
-        if state != self._drawn:
-            self._drawn = state
-            self._draw(rows, total)
+        self._show(stored)
+        if self._paged != (total, self._wanted):
+            self._paged = total, self._wanted
+            self._draw_pages(total)
+
+    def _show(self, stored: Sequence[StoredSession]) -> None:
+        chosen = self._chosen()
+        states = [_State(row, row.id == chosen, row.id in self._marked) for row in map(row_of, stored)]
+        if self._wanted.text or self._wanted.known:
+            self._rows.show(states, ("None found", "No session has this name, or the filter leaves none."))
+        else:
+            nothing = "No session yet", "What is uploaded stays here, to be located again."
+            self._rows.show(states, nothing, below=self._offer_example)
 
     def _find(self) -> tuple[Sequence[StoredSession], int, Amount]:
         with self._visit.parts.store.reading() as session:
@@ -93,24 +103,9 @@ class SessionList:
     async def _filtered(self, event: events.ValueChangeEventArguments[bool | None]) -> None:
         await self._want(replace(self._wanted, known=bool(event.value), offset=0))
 
-    def _draw(self, rows: Sequence[SessionRow], total: int) -> None:
-        self._list.clear()
-        with self._list:
-            if not rows:
-                self._draw_nothing()
-            for row in rows:
-                self._draw_row(row)
-        self._pages.clear()
-        with self._pages:
-            self._draw_pages(total)
-
-    def _draw_nothing(self) -> None:
-        if self._wanted.text or self._wanted.known:
-            empty("None found", "No session has this name, or the filter leaves none.")
-        else:
-            empty("No session yet", "What is uploaded stays here, to be located again.")
-            if self._visit.may(Role.OPERATOR):
-                ui.button("Open an example", on_click=self._open_example).props("outline no-caps").classes("go")
+    def _offer_example(self) -> None:
+        if self._visit.may(Role.OPERATOR):
+            ui.button("Open an example", on_click=self._open_example).props("outline no-caps").classes("go")
 
     async def _open_example(self) -> None:
         stored_id = await self._visit.do(Role.OPERATOR, self._store_example)
@@ -124,19 +119,6 @@ class SessionList:
             summary = sessions.prepare(upload)
             name, by = example_session.NAME, self._visit.who.name
             return sessions.add(parts.store, parts.settings, upload, summary, name=name, created_by=by).id
-
-    def _draw_row(self, row: SessionRow) -> None:
-        current = row.id == self._chosen()
-        with ui.element("div").classes("row current" if current else "row"):
-            tick = ui.checkbox(value=row.id in self._marked, on_change=lambda event: self._mark(row, bool(event.value)))
-            tick.props("dense").props["aria-label"] = f"Select {row.name}"
-            pick = ui.element("button").classes("pick")
-            with pick.props(f"type=button aria-pressed={'true' if current else 'false'}"):
-                ui.label(row.name).classes("strong")
-                ui.label(f"{row.about} · pinned" if row.pinned else row.about).classes("muted")
-                ui.label(row.stored).classes("muted")
-            pick.on("click", lambda: self._choose(row.id))
-            self._actions.build_menu(row)
 
     def _mark(self, row: SessionRow, marked: bool) -> None:
         self._marked.pop(row.id, None)
@@ -166,7 +148,6 @@ class SessionList:
 
     async def _clear_marks(self) -> None:
         self._marked.clear()
-        self._drawn = None
         self._draw_bar()
         await self.look()
 
@@ -191,11 +172,11 @@ class SessionList:
         """A session is another now, or gone."""
         self._marked.pop(session_id, None)
         self._draw_bar()
-        self._drawn = None
         await self.look()
         await self._changed(session_id, gone)
 
     def _draw_pages(self, total: int) -> None:
+        self._pages.clear()
         pages, wanted = math.ceil(total / self._wanted.limit), self._wanted
         if pages < 2:
             return
@@ -205,9 +186,47 @@ class SessionList:
             go = ui.button(icon=icon, on_click=lambda: self._want(replace(wanted, offset=page * wanted.limit)))
             go.props(f'flat round dense aria-label="{name}"').set_enabled(0 <= page < pages)
 
-        button("chevron_left", "Previous page", number - 1)
-        ui.label(f"page {number + 1} of {pages}, {words.count(total, 'session')}").classes("muted")
-        button("chevron_right", "Next page", number + 1)
+        with self._pages:
+            button("chevron_left", "Previous page", number - 1)
+            ui.label(f"page {number + 1} of {pages}, {words.count(total, 'session')}").classes("muted")
+            button("chevron_right", "Next page", number + 1)
+
+
+@dataclass(frozen=True)
+class _State:
+    row: SessionRow
+    current: bool
+    marked: bool
+
+
+class _Row:
+    """A session in the list."""
+
+    def __init__(
+        self,
+        choose: Callable[[str], Awaitable[None]],
+        mark: Callable[[SessionRow, bool], None],
+        actions: SessionActions,
+    ) -> None:
+        with ui.element("div").classes("row") as self.element:
+            self._tick = ui.checkbox(on_change=lambda event: mark(self._row, bool(event.value))).props("dense")
+            with ui.element("button").classes("pick").props("type=button") as self._pick:
+                self._name = ui.label().classes("strong")
+                self._about = ui.label().classes("muted")
+                self._stored = ui.label().classes("muted")
+            self._pick.on("click", lambda: choose(self._row.id))
+            self._show_menu = actions.build_menu(lambda: self._row)
+
+    def show(self, state: _State) -> None:
+        row = self._row = state.row
+        self.element.classes(**{"add" if state.current else "remove": "current"})
+        self._tick.props["aria-label"] = f"Select {row.name}"
+        self._tick.set_value(state.marked)
+        self._pick.props["aria-pressed"] = "true" if state.current else "false"
+        self._name.set_text(row.name)
+        self._about.set_text(f"{row.about} · pinned" if row.pinned else row.about)
+        self._stored.set_text(row.stored)
+        self._show_menu()
 
 
 def _bin_text(binned: Amount) -> str:

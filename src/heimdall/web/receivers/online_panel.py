@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from nicegui import ui
 
 from heimdall.errors import InputError
+from heimdall.observation import Place
 from heimdall.service.auth import Role
 from heimdall.service.receivers import online
 from heimdall.service.receivers.online_schemas import OnlineChange, OnlineView, view_online
 from heimdall.web import words
-from heimdall.web.layout import empty, panel
+from heimdall.web.layout import panel
 from heimdall.web.page_session import Visit
 from heimdall.web.receivers.online_form import ask_change, read_new
 from heimdall.web.receivers.online_view import Filter, is_usable, read_filter, receiver_html
+from heimdall.web.rows import Rows
 
 LOOK_EVERY_S = 5.0
 
@@ -22,6 +26,7 @@ class OnlinePanel:
         self._visit = visit
         self._all: list[OnlineView] | None = None
         self._filter = Filter()
+        self._rows = Rows(self._make_row, key=lambda state: state[0].id)
 
     def build_form(self) -> None:
         """What adds one."""
@@ -56,7 +61,7 @@ class OnlinePanel:
                     self._ask_button = ui.button("Ask all", icon="refresh", on_click=self._refresh)
                     self._ask_button.props("outline dense no-caps")
             self._count = ui.label("").classes("muted").props("role=status")
-            self._list = ui.element("div")
+            self._rows.build()
         ui.timer(LOOK_EVERY_S, self.look)
 
     def _input(self, label: str) -> ui.input:
@@ -90,22 +95,13 @@ class OnlinePanel:
         ready = sum(is_usable(each) for each in shown)
         hidden = f", {len(known) - len(shown)} hidden by the filter" if len(shown) < len(known) else ""
         self._count.set_text(f"{ready} of {words.count(len(shown), 'receiver')} ready{hidden}" if known else "")
-        self._list.clear()
-        with self._list:
-            if not known:
-                empty("No receiver by address", "Add the addresses of KiwiSDRs, rtl_tcp servers or OpenWebRX.")
-            for each in shown:
-                self._draw_one(each)
+        nothing = "No receiver by address", "Add the addresses of KiwiSDRs, rtl_tcp servers or OpenWebRX."
+        if known and not shown:
+            nothing = "None found", "The filter leaves no receiver."
+        self._rows.show([(each, self._filter.near) for each in shown], nothing)
 
-    def _draw_one(self, receiver: OnlineView) -> None:
-        with ui.element("div").classes("station").props(f'data-receiver="{receiver.name}"'):
-            ui.html(receiver_html(receiver, self._filter.near), sanitize=False).classes("grow")
-            if self._visit.may(Role.OPERATOR):
-                with ui.element("div").classes("buttons"):
-                    on = ui.switch(value=receiver.enabled, on_change=lambda event: self._switch(receiver, event.value))
-                    on.props(f'aria-label="{receiver.name} is used"').tooltip("Off: neither asked nor recorded")
-                    ui.button("Edit", on_click=lambda: self._edit(receiver)).props("flat dense no-caps")
-                    ui.button("Remove", on_click=lambda: self._ask_delete(receiver)).props("flat dense no-caps")
+    def _make_row(self) -> _ReceiverRow:
+        return _ReceiverRow(self._visit.may(Role.OPERATOR), self._switch, self._edit, self._ask_delete)
 
     async def _add(self) -> None:
         self._add_button.props("loading")
@@ -134,8 +130,8 @@ class OnlinePanel:
         self._ask_button.props(remove="loading")
         await self.look()
 
-    async def _switch(self, receiver: OnlineView, on: bool | None) -> None:
-        await self._change(receiver, OnlineChange(enabled=bool(on)))
+    async def _switch(self, receiver: OnlineView, on: bool) -> None:
+        await self._change(receiver, OnlineChange(enabled=on))
 
     def _edit(self, receiver: OnlineView) -> None:
         ask_change(self._visit, receiver, lambda change: self._change(receiver, change))
@@ -161,3 +157,38 @@ class OnlinePanel:
 
         await self._visit.do(Role.OPERATOR, apply)
         await self.look()
+
+
+class _ReceiverRow:
+    """A receiver in the list, with what an operator can do with it."""
+
+    def __init__(
+        self,
+        operator: bool,
+        switch: Callable[[OnlineView, bool], Awaitable[None]],
+        edit: Callable[[OnlineView], None],
+        delete: Callable[[OnlineView], None],
+    ) -> None:
+        self._on: ui.switch | None = None
+        with ui.element("div").classes("station") as self.element:
+            self._content = ui.html("", sanitize=False).classes("grow")
+            if operator:
+                with ui.element("div").classes("buttons"):
+                    self._on = ui.switch(on_change=lambda event: self._switched(bool(event.value), switch))
+                    self._on.tooltip("Off: neither asked nor recorded")
+                    ui.button("Edit", on_click=lambda: edit(self._receiver)).props("flat dense no-caps")
+                    ui.button("Remove", on_click=lambda: delete(self._receiver)).props("flat dense no-caps")
+
+    def show(self, state: tuple[OnlineView, Place | None]) -> None:
+        self._receiver, near = state
+        self.element.props["data-receiver"] = self._receiver.name
+        self._content.set_content(receiver_html(self._receiver, near))
+        if self._on is not None:
+            self._on.props["aria-label"] = f"{self._receiver.name} is used"
+            self._on.set_value(self._receiver.enabled)
+
+    async def _switched(self, on: bool, switch: Callable[[OnlineView, bool], Awaitable[None]]) -> None:
+        if on != self._receiver.enabled:  # by the person, not by show
+            await switch(self._receiver, on)
+            if self._on is not None:
+                self._on.set_value(self._receiver.enabled)  # where it could not be switched

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from nicegui import ui
 
 from heimdall.service.receivers.online_schemas import OnlineView
 from heimdall.web import words
-from heimdall.web.layout import empty
 from heimdall.web.map.evidence_grid import box_of
 from heimdall.web.map.fix_view import EMPTY, Scene
 from heimdall.web.receivers.online_view import is_usable, short_text
+from heimdall.web.rows import Rows
 
 _MARGIN = 1.2
 
@@ -25,10 +26,11 @@ class ReceiverChoice:
         self._refused: set[str] = set()
         self._asked_for: set[str] = set()
         self.receivers: list[OnlineView] = []
+        self._rows = Rows(lambda: _Choice(self._set), key=lambda state: state.name)
 
     def build(self) -> None:
         self._count = ui.label("").classes("muted").props("role=status")
-        self._list = ui.element("div").classes("choices")
+        self._rows.build("choices")
 
     @property
     def chosen(self) -> list[str]:
@@ -61,19 +63,37 @@ class ReceiverChoice:
         chosen = self.chosen
         known = words.count(len(self.receivers), "receiver")
         self._count.set_text(f"{len(chosen)} of {known} chosen" if self.receivers else "")
-        self._list.clear()
-        with self._list:
-            if not self.receivers:
-                empty("No receiver by address", "Add some on the page Receivers.")
-            for each in self.receivers:
-                self._draw_one(each, each.name in chosen)
+        states = [_State(each.name, short_text(each), each.enabled, each.name in chosen) for each in self.receivers]
+        self._rows.show(states, ("No receiver by address", "Add some on the page Receivers."))
 
-    def _draw_one(self, receiver: OnlineView, chosen: bool) -> None:
-        with ui.element("div").classes("choice"):
-            box = ui.checkbox(receiver.name, value=chosen).props("dense")
-            box.on_value_change(lambda event: self._set(receiver.name, bool(event.value)))
-            box.set_enabled(receiver.enabled)
-            ui.label(short_text(receiver)).classes("muted")
+
+@dataclass(frozen=True)
+class _State:
+    name: str
+    about: str
+    enabled: bool
+    chosen: bool
+
+
+class _Choice:
+    """A receiver with its box to tick."""
+
+    def __init__(self, set_chosen: Callable[[str, bool], None]) -> None:
+        self._set_chosen = set_chosen
+        with ui.element("div").classes("choice") as self.element:
+            self._box = ui.checkbox(on_change=lambda event: self._ticked(bool(event.value))).props("dense")
+            self._about = ui.label("").classes("muted")
+
+    def show(self, state: _State) -> None:
+        self._state = state
+        self._box.set_text(state.name)
+        self._box.set_value(state.chosen)
+        self._box.set_enabled(state.enabled)
+        self._about.set_text(state.about)
+
+    def _ticked(self, chosen: bool) -> None:
+        if chosen != self._state.chosen:  # by the person, not by show
+            self._set_chosen(self._state.name, chosen)
 
 
 def choice_scene(receivers: Sequence[OnlineView], chosen: Sequence[str]) -> Scene:

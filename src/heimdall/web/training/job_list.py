@@ -11,7 +11,7 @@ from nicegui import ui
 from heimdall.service.database.tables import Job
 from heimdall.service.queue.jobs import State
 from heimdall.web import words
-from heimdall.web.layout import empty
+from heimdall.web.rows import Rows
 
 TONES = {State.SUCCEEDED: "good", State.FAILED: "bad", State.RUNNING: "busy"}
 
@@ -32,31 +32,28 @@ class JobList:
     """`choose` is told the job that was picked; `nothing` is said, and what to do, where there is none."""
 
     def __init__(self, choose: Callable[[str], Awaitable[None]], nothing: tuple[str, str]) -> None:
-        self._choose = choose
         self._nothing = nothing
-        self._drawn: tuple[list[_Row], str | None] | None = None
+        self._rows = Rows(lambda: _JobRow(choose), key=lambda state: state[0].id)
 
     def build(self) -> None:
-        self._list = ui.element("div").classes("list")
+        self._rows.build("list")
 
     def show(self, jobs: Sequence[Job], current: str | None) -> None:
-        rows = [_row(job) for job in jobs]
-        if self._drawn == (rows, current):
-            return
-        self._drawn = rows, current
-        self._list.clear()
-        with self._list:
-            if not rows:
-                empty(*self._nothing)
-            for row in rows:
-                self._draw(row, row.id == current)
+        self._rows.show([(_row(job), job.id == current) for job in jobs], self._nothing)
 
-    def _draw(self, row: _Row, current: bool) -> None:
-        with ui.element("div").classes("row current" if current else "row"):
-            pick = ui.element("button").classes("pick")
-            with pick.props(f"type=button aria-pressed={'true' if current else 'false'}"):
-                ui.html(_row_html(row), sanitize=False)
-            pick.on("click", lambda: self._choose(row.id))
+
+class _JobRow:
+    def __init__(self, choose: Callable[[str], Awaitable[None]]) -> None:
+        with ui.element("div").classes("row") as self.element:
+            with ui.element("button").classes("pick").props("type=button") as self._pick:
+                self._content = ui.html("", sanitize=False)
+            self._pick.on("click", lambda: choose(self._row.id))
+
+    def show(self, state: tuple[_Row, bool]) -> None:
+        self._row, current = state
+        self.element.classes(**{"add" if current else "remove": "current"})
+        self._pick.props["aria-pressed"] = "true" if current else "false"
+        self._content.set_content(_row_html(self._row))
 
 
 def _row(job: Job) -> _Row:

@@ -1,0 +1,74 @@
+"""A list that is looked at again and again: a row stays the element it was while its content changes.
+
+An open menu, the keyboard's focus and the place on the page would be lost if the list were drawn anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Generic, Protocol, TypeVar
+
+from nicegui import ui
+
+from heimdall.web.layout import empty
+
+State = TypeVar("State")
+StateShown = TypeVar("StateShown", contravariant=True)
+
+
+class Row(Protocol[StateShown]):
+    """One row on the page."""
+
+    element: ui.element
+
+    def show(self, state: StateShown) -> None:
+        """Put into the row what the state says."""
+
+
+class Rows(Generic[State]):
+    """`make` builds an empty row, in the container that is open; `key` tells the rows apart."""
+
+    def __init__(self, make: Callable[[], Row[State]], key: Callable[[State], str]) -> None:
+        self._make = make
+        self._key = key
+        self._rows: dict[str, Row[State]] = {}
+        self._shown: dict[str, State] = {}
+        self._nothing: tuple[str, str] | None = None
+
+    def build(self, classes: str = "") -> None:
+        self._empty = ui.element("div")
+        self._container = ui.element("div").classes(classes)
+
+    def show(
+        self, states: Sequence[State], nothing: tuple[str, str], *, below: Callable[[], None] | None = None
+    ) -> None:
+        """The rows in this order; `nothing` is the title and the text where there is none, with what `below` adds."""
+        self._show_nothing(None if states else nothing, below)
+        wanted = {self._key(state): state for state in states}
+        for gone in self._rows.keys() - wanted.keys():
+            self._rows.pop(gone).element.delete()
+            del self._shown[gone]
+        for index, (key, state) in enumerate(wanted.items()):
+            self._put(index, key, state)
+
+    def _show_nothing(self, nothing: tuple[str, str] | None, below: Callable[[], None] | None) -> None:
+        if nothing == self._nothing:
+            return
+        self._nothing = nothing
+        self._empty.clear()
+        if nothing is not None:
+            with self._empty:
+                empty(*nothing)
+                if below is not None:
+                    below()
+
+    def _put(self, index: int, key: str, state: State) -> None:
+        if key not in self._rows:
+            with self._container:
+                self._rows[key] = self._make()
+        row = self._rows[key]
+        if self._container.default_slot.children[index] is not row.element:
+            row.element.move(target_index=index)
+        if key not in self._shown or self._shown[key] != state:
+            self._shown[key] = state
+            row.show(state)
