@@ -26,6 +26,8 @@ DESKTOP = {"width": 1280, "height": 860}
 PHONE = {"width": 390, "height": 844}
 _PATIENCE_MS = 180_000
 DRAWN = '.fix-map[data-drawn*="estimate"]'
+STILL = """() => document.getAnimations().every(each =>
+    each.playState !== "running" || each.effect?.getComputedTiming().endTime === Infinity)"""
 PAGES = ("/", "/record", "/training", "/models", "/receivers", "/system")
 
 
@@ -73,8 +75,7 @@ def shoot() -> Callable[..., None]:
 
     def keep(page, name: str, *, whole: bool = True) -> None:
         SHOTS.mkdir(parents=True, exist_ok=True)
-        page.wait_for_selector(".q-notification.bg-positive", state="hidden")
-        page.wait_for_timeout(400)  # for what fades in and out
+        settle(page)
         page.screenshot(path=SHOTS / f"{name}.png", full_page=whole)
 
     return keep
@@ -109,6 +110,12 @@ def measurements_file(measurements: bytes, tmp_path: Path) -> Path:
     path = tmp_path / "m.jsonl"
     path.write_bytes(measurements)
     return path
+
+
+def settle(page) -> None:
+    """Wait until passing messages have gone and nothing fades in or out: colours in between are nobody's choice."""
+    page.wait_for_selector(".q-notification.bg-positive", state="hidden")
+    page.wait_for_function(STILL)
 
 
 def upload(page, files: list[str]) -> None:

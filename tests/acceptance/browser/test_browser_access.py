@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from .conftest import PAGES, upload
+from .conftest import PAGES, settle, upload
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="pip install 'heimdall[dev]'")
 pytestmark = pytest.mark.browser
@@ -19,6 +19,7 @@ MODAL = {"rules": {"color-contrast": {"enabled": False}}}
 
 
 def findings(page, options: dict | None = None) -> Iterator[str]:
+    settle(page)
     for each in axe.Axe().run(page, options=options).response["violations"]:
         if each["impact"] in GRAVE:
             yield f"{page.url}: {each['help']}: {each['nodes'][0]['html'][:200]}"
@@ -50,19 +51,16 @@ def test_no_dialog_or_complaint_has_a_serious_fault(filled, served, tmp_path):
     found = [*findings(filled, MODAL)]
     filled.click("text=Known transmitter")
     filled.wait_for_selector(".ask")
-    filled.wait_for_timeout(1200)  # it fades in
     found += findings(filled, MODAL)
     filled.keyboard.press("Escape")
     broken = tmp_path / "broken.jsonl"
     broken.write_text("{}\n")
     filled.set_input_files("input[type=file]", str(broken))
     filled.wait_for_selector(".complaint")
-    filled.wait_for_timeout(1200)
     found += findings(filled, MODAL)
     filled.goto(f"{served.address}/receivers")
     filled.click("role=button[name='Add a receiver']")
     filled.wait_for_selector(".ask")
-    filled.wait_for_timeout(1200)
     found += findings(filled, MODAL)
     assert found == []
 

@@ -49,13 +49,15 @@ def test_quick_is_trained_from_the_page_with_progress_seen_moving(training, shoo
     start(page, SMALL)
     seen, deadline_s = [], time.monotonic() + TRAINED_S
     page.wait_for_selector("[data-state]")
+    pictured = False
     while state_of(page) not in ("succeeded", "failed"):
         assert time.monotonic() < deadline_s
         percent = int(page.inner_text(".figures b >> nth=0").rstrip(" %"))
         if not seen or seen[-1] != percent:
             seen.append(percent)
-        if 40 <= percent < 100 and page.locator(".chart").count():
+        if not pictured and 40 <= percent < 100 and page.locator(".chart").count():
             shoot(page, "training")
+            pictured = True
         page.wait_for_timeout(250)
     assert state_of(page) == "succeeded"
     assert seen == sorted(seen)
@@ -69,7 +71,7 @@ def test_a_training_is_paused_resumed_and_cancelled(training):
     page = training
     start(page, ENDLESS)
     wait_for_state(page, "running")
-    page.wait_for_function("document.querySelector('.figures b').innerText !== '–'")
+    page.wait_for_selector(".figures b >> nth=0")
     page.click("role=button[name=Pause]")
     wait_for_state(page, "paused")
     page.click("role=button[name=Resume]")
