@@ -43,8 +43,16 @@ class StopSignal:
         self._interruptible = True
         try:
             yield
+        except StoppedError:
+            raise
+        except Exception as error:
+            # A library may have wrapped what the signal raised within it, as torch.onnx does.
+            if self.requested:
+                raise StoppedError("stopped") from error
+            raise
         finally:
             self._interruptible = False
+        self.check()  # or swallowed it
 
     def check(self) -> None:
         if self.requested:

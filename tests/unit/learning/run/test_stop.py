@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 
@@ -40,6 +41,29 @@ def test_work_that_may_be_repeated_is_interrupted_at_once(stop: StopSignal) -> N
     with pytest.raises(StoppedError):
         work()
     assert not done
+
+
+def _wraps() -> None:
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+    except Exception as error:
+        raise ValueError("failed to convert") from error
+
+
+def _swallows() -> None:
+    with contextlib.suppress(Exception):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.parametrize("library", [_wraps, _swallows])
+def test_a_library_that_hides_the_interruption_is_stopped_all_the_same(stop, library) -> None:
+    with pytest.raises(StoppedError), stop.interruptible():
+        library()
+
+
+def test_an_error_without_a_request_stays_what_it_is(stop) -> None:
+    with pytest.raises(ZeroDivisionError), stop.interruptible():
+        raise ZeroDivisionError
 
 
 def test_a_second_interrupt_from_the_keyboard_is_final(stop: StopSignal) -> None:
