@@ -26,8 +26,8 @@ from heimdall.service.queue.leases import Ending
 from heimdall.service.settings import Settings
 from heimdall.service.storage.uploads import keep
 from heimdall.service.worker.attempt import Attempt
+from heimdall.service.worker.program.watchdog import LET_GO
 from heimdall.service.worker.supervisor import Supervisor
-from heimdall.service.worker.watchdog import LET_GO
 
 SIZE_BYTES = 2 << 20
 

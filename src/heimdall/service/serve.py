@@ -21,7 +21,7 @@ from heimdall.service.auth import first_token
 from heimdall.service.database.migrate import opened
 from heimdall.service.database.store import Store
 from heimdall.service.settings import PREFIX, Settings
-from heimdall.service.worker.process import WatchedProcess
+from heimdall.service.worker.program.process import WatchedProcess
 
 log = logging.getLogger(__name__)
 

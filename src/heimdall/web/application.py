@@ -12,7 +12,7 @@ from nicegui import ui
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from heimdall.service.api.methods import add_catch_all
+from heimdall.service.api.http.methods import add_catch_all
 from heimdall.service.api.parts import Parts
 from heimdall.service.auth import is_loopback
 from heimdall.web.downloads import download_routes

@@ -11,8 +11,8 @@ from nicegui import run, ui
 from sqlalchemy.exc import SQLAlchemyError
 
 from heimdall.errors import HeimdallError
+from heimdall.service.api.http.problems import ForbiddenError, UnauthenticatedError
 from heimdall.service.api.parts import Parts
-from heimdall.service.api.problems import ForbiddenError, UnauthenticatedError
 from heimdall.service.auth import Principal, Role
 from heimdall.service.logs import audit
 from heimdall.web.sign_in import COOKIE, Entry

@@ -35,7 +35,7 @@ with zipfile.ZipFile(path) as bundle:
 """
 RUN_AS_A_JOB = """
 import pathlib, sys, tempfile
-from heimdall.service.worker.launch import Slot, start
+from heimdall.service.worker.program.launch import Slot, start
 from heimdall.runs.reader import RunReader
 from heimdall.service.settings import load_settings
 from heimdall.service.database.tables import Job

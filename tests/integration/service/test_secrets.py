@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from heimdall.service.queue.jobs import State
-from heimdall.service.worker import confine
+from heimdall.service.worker.program import confine
 
 from .conftest import Site
 

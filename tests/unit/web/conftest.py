@@ -26,7 +26,7 @@ from heimdall.service.settings import Settings
 from heimdall.service.storage import sessions
 from heimdall.service.storage.uploads import receiving
 from heimdall.web import install
-from heimdall.web.map import example_session
+from heimdall.web.sessions import example_session
 
 _PATIENCE = 80
 """Looks of a tenth of a second, on a busy machine."""

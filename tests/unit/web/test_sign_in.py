@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import update
 
 from heimdall.service.api import create_app
-from heimdall.service.api.problems import UnauthenticatedError
+from heimdall.service.api.http.problems import UnauthenticatedError
 from heimdall.service.auth import Role, create_token, identify, list_tokens, revoke_token
 from heimdall.service.database.migrate import migrate
 from heimdall.service.database.store import Store

@@ -10,7 +10,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from heimdall.artifacts import Artifacts
-from heimdall.service.api.problems import ForbiddenError, UnauthenticatedError
+from heimdall.service.api.http.problems import ForbiddenError, UnauthenticatedError
 from heimdall.service.api.recording_locator import RecordingLocator
 from heimdall.service.api.retention_task import RetentionTask
 from heimdall.service.auth import Principal, Role, identify

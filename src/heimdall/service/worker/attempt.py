@@ -24,13 +24,13 @@ from heimdall.service.queue.jobs import State
 from heimdall.service.queue.leases import Bundle, Ending, Outcome
 from heimdall.service.storage.run_progress import RunProgress
 from heimdall.service.storage.run_reader import run_folder
-from heimdall.service.worker import launch
-from heimdall.service.worker.launch import Slot, Tools
-from heimdall.service.worker.process import WatchedProcess
+from heimdall.service.worker.program import launch
+from heimdall.service.worker.program.launch import Slot, Tools
+from heimdall.service.worker.program.process import WatchedProcess
+from heimdall.service.worker.program.watchdog import KILLED, LET_GO, STOPPED
 from heimdall.service.worker.recording_importer import RecordingImporter
 from heimdall.service.worker.retrying_task import RetryingTask
 from heimdall.service.worker.run_uploader import RunUploader
-from heimdall.service.worker.watchdog import KILLED, LET_GO, STOPPED
 
 log = logging.getLogger(__name__)
 

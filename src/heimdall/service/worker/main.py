@@ -27,7 +27,7 @@ from heimdall.service.health.statistics import DiskRoom
 from heimdall.service.queue import notifications
 from heimdall.service.queue.jobs import QueueStatistics
 from heimdall.service.settings import Settings
-from heimdall.service.worker.hiding import look_at_secrets
+from heimdall.service.worker.program.hiding import look_at_secrets
 from heimdall.service.worker.standby import ReturnWatch, StandInWatch, end_this_process
 from heimdall.service.worker.supervisor import Supervisor
 from heimdall.service.worker.worker_heartbeat import WorkerHeartbeat

@@ -10,7 +10,7 @@ from heimdall.runs import run_archive
 from heimdall.runs.reader import RunReader
 from heimdall.service.database.tables import Job
 from heimdall.service.storage import recordings
-from heimdall.service.worker.launch import Tools
+from heimdall.service.worker.program.launch import Tools
 from heimdall.service.worker.retrying_task import RetryingTask
 
 log = logging.getLogger(__name__)

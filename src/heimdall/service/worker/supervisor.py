@@ -26,7 +26,7 @@ from heimdall.service.queue.leases import Claimant
 from heimdall.service.settings import Settings
 from heimdall.service.storage import leftovers
 from heimdall.service.worker.attempt import Attempt
-from heimdall.service.worker.launch import Slot, Tools
+from heimdall.service.worker.program.launch import Slot, Tools
 
 log = logging.getLogger(__name__)
 

@@ -24,10 +24,10 @@ from heimdall.web.map.fix_view import EMPTY, Scene, stations_scene
 from heimdall.web.map.history_panel import HistoryPanel
 from heimdall.web.map.map_tools import MapTools
 from heimdall.web.map.session_fixes import Shown, locate_chosen
-from heimdall.web.map.session_list import LOOK_EVERY_S, SessionList
 from heimdall.web.map.tile_file import tile_address
-from heimdall.web.map.upload_panel import UploadPanel
 from heimdall.web.page_session import Latest, Visit, arrive
+from heimdall.web.sessions.session_list import LOOK_EVERY_S, SessionList
+from heimdall.web.sessions.upload_panel import UploadPanel
 from heimdall.web.sign_in import Entry, to_sign_in
 
 _START = "Upload recordings or measurements, or pick a session: the estimate and its regions appear here."

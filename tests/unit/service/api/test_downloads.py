@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 
 from heimdall.artifacts import open_artifacts
 from heimdall.service.api import create_app
-from heimdall.service.api.attachments import content_disposition
+from heimdall.service.api.http.attachments import content_disposition
 from heimdall.service.auth import Role, create_token
 from heimdall.service.database.tables import Model, StoredFix
 from heimdall.service.storage import sessions

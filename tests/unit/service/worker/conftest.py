@@ -15,7 +15,7 @@ from heimdall.service.database.tables import Job
 from heimdall.service.queue import leases
 from heimdall.service.queue.leases import Claimant
 from heimdall.service.settings import Settings
-from heimdall.service.worker.launch import Tools
+from heimdall.service.worker.program.launch import Tools
 
 
 class AtOnce(Executor):

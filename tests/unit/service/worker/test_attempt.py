@@ -16,10 +16,10 @@ from heimdall.service.database.tables import Job, JobEvent, Model
 from heimdall.service.health.statistics import LEASE_LOST
 from heimdall.service.queue import jobs
 from heimdall.service.storage.run_reader import run_folder
-from heimdall.service.worker import launch
 from heimdall.service.worker.attempt import Attempt
-from heimdall.service.worker.launch import Slot, Tools
-from heimdall.service.worker.watchdog import KILLED, LET_GO, STOPPED
+from heimdall.service.worker.program import launch
+from heimdall.service.worker.program.launch import Slot, Tools
+from heimdall.service.worker.program.watchdog import KILLED, LET_GO, STOPPED
 
 
 class Program:

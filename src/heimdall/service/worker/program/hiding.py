@@ -16,7 +16,7 @@ from pathlib import Path
 
 from heimdall.service.health.monitor import Degraded, Look
 from heimdall.service.settings import Settings
-from heimdall.service.worker import confine
+from heimdall.service.worker.program import confine
 
 _OURS = re.compile(r"HEIMDALL_(MLFLOW_)?(DATABASE|BROKER)_URL(_FILE)?")
 _SECRET = re.compile(r"PASSW(OR)?D|SECRET|TOKEN|CREDENTIAL|ACCESS_KEY|API_?KEY|PRIVATE_KEY", re.IGNORECASE)

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 
 from heimdall.service import logs
 from heimdall.service.api import create_app
-from heimdall.service.api.requests import HEADER
+from heimdall.service.api.http.requests import HEADER
 from heimdall.service.auth import Role, create_token
 
 JOBS = "/api/v1/jobs"

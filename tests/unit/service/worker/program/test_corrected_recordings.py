@@ -9,9 +9,9 @@ from heimdall.formats.readers.read import read_observations
 from heimdall.formats.writers.sigmf_write import write_sigmf
 from heimdall.service.receivers import registered as stations
 from heimdall.service.receivers.registered import Correction, StationFields
-from heimdall.service.worker.corrected_recordings import prepared
+from heimdall.service.worker.program.corrected_recordings import prepared
 
-from ..observed import RECEIVERS, table
+from ...observed import RECEIVERS, table
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from heimdall.runs.reader import Result, RunReader
 from heimdall.service.database.store import Store
 from heimdall.service.database.tables import Job, OnlineReceiver
 from heimdall.service.storage.run_reader import run_folder
-from heimdall.service.worker import launch
-from heimdall.service.worker.launch import Slot, Tools
+from heimdall.service.worker.program import launch
+from heimdall.service.worker.program.launch import Slot, Tools
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from heimdall.service.worker import watchdog
-from heimdall.service.worker.process import WatchedProcess
+from heimdall.service.worker.program import watchdog
+from heimdall.service.worker.program.process import WatchedProcess
 
 SLEEP = "import time; time.sleep(60)"
 TELL_PID = "import os, pathlib, sys, time; pathlib.Path(sys.argv[1]).write_text(str(os.getpid())); time.sleep(60)"
@@ -121,7 +121,7 @@ def test_a_killed_worker_takes_the_program_along(tmp_path):
         [
             sys.executable,
             "-c",
-            "import pathlib, sys, time; from heimdall.service.worker.process import WatchedProcess;"
+            "import pathlib, sys, time; from heimdall.service.worker.program.process import WatchedProcess;"
             f"p = WatchedProcess([sys.executable, '-c', {TELL_PID!r}, sys.argv[1]], lock=pathlib.Path(sys.argv[2]));"
             "time.sleep(60)",
             str(tmp_path / "pid"),

@@ -9,7 +9,7 @@ from heimdall.formats.readers.limits import Limits
 from heimdall.formats.readers.read import read_observations
 from heimdall.locating.by_likelihood import locate
 from heimdall.service.storage.uploads import Upload
-from heimdall.web.map.example_session import put_example
+from heimdall.web.sessions.example_session import put_example
 
 
 def test_the_example_is_read_and_located_with_the_truth_in_its_region(tmp_path: Path) -> None:

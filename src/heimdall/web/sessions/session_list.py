@@ -16,12 +16,12 @@ from heimdall.service.storage.sessions import Sort, Wanted
 from heimdall.service.storage.uploads import receiving
 from heimdall.web import words
 from heimdall.web.layout import panel
-from heimdall.web.map import example_session
-from heimdall.web.map.session_actions import SessionActions
-from heimdall.web.map.session_bin import SessionBin
-from heimdall.web.map.session_row import SessionRow, row_of
 from heimdall.web.page_session import Visit
 from heimdall.web.rows import Rows
+from heimdall.web.sessions import example_session
+from heimdall.web.sessions.session_actions import SessionActions
+from heimdall.web.sessions.session_bin import SessionBin
+from heimdall.web.sessions.session_row import SessionRow, row_of
 
 LOOK_EVERY_S = 5.0
 """How soon a page learns of what another browser or the API has changed."""

@@ -11,8 +11,8 @@ from heimdall.service.auth import Role
 from heimdall.service.storage import retention, sessions
 from heimdall.web import places, words
 from heimdall.web.downloads import SESSIONS
-from heimdall.web.map.session_row import SessionRow
 from heimdall.web.page_session import Visit
+from heimdall.web.sessions.session_row import SessionRow
 
 
 class SessionActions:

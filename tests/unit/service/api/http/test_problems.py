@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 
 from heimdall.errors import HeimdallError, InputError
 from heimdall.service import errors
-from heimdall.service.api import problems
+from heimdall.service.api.http import problems
 from heimdall.service.queue.jobs import JobConflictError, UnknownJobError
 
 Answer = Callable[[Exception], "object"]

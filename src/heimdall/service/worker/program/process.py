@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from heimdall.service.worker import watchdog
+from heimdall.service.worker.program import watchdog
 
 _KILL_GRACE_S = 1.0
 _MARK = "HEIMDALL_WATCHDOG"

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from heimdall.service.api.problems import respond
+from heimdall.service.api.http.problems import respond
 
 BODY_LIMIT_BYTES = 1_000_000
 BODY_LIMIT_S = 120.0

@@ -19,7 +19,7 @@ from starlette.requests import ClientDisconnect
 from heimdall.complaints import what_is_wrong
 from heimdall.disk import FULL, is_disk_full
 from heimdall.errors import HeimdallError, InputError
-from heimdall.service.api.methods import allowed
+from heimdall.service.api.http.methods import allowed
 from heimdall.service.errors import (
     BusyError,
     ConflictError,

@@ -12,8 +12,8 @@ from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 
-from heimdall.service.api import problems
-from heimdall.service.api.uploading import measurement_schemas
+from heimdall.service.api.http import problems
+from heimdall.service.api.http.uploading import measurement_schemas
 
 PATH = "/docs"
 _ASSETS = "/docs-assets"

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from heimdall.service.api import create_app
-from heimdall.service.api.methods import add_catch_all
+from heimdall.service.api.http.methods import add_catch_all
 from heimdall.service.auth import Role, create_token
 from heimdall.service.settings import Settings
 

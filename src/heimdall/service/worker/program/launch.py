@@ -28,10 +28,10 @@ from heimdall.service.receivers import online, registered
 from heimdall.service.settings import Settings
 from heimdall.service.storage import sessions
 from heimdall.service.storage.run_reader import run_folder
-from heimdall.service.worker import confine
-from heimdall.service.worker.corrected_recordings import prepared
-from heimdall.service.worker.hiding import Hidden, hidden_from
-from heimdall.service.worker.process import WatchedProcess
+from heimdall.service.worker.program import confine
+from heimdall.service.worker.program.corrected_recordings import prepared
+from heimdall.service.worker.program.hiding import Hidden, hidden_from
+from heimdall.service.worker.program.process import WatchedProcess
 
 TRUST = 0.6
 """Part of the lease after which a program without news of it is killed; a heartbeat and a slow commit fit in the rest."""

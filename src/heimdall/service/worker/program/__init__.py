@@ -1,0 +1,1 @@
+"""A job's program: started, confined, and ended with its worker."""

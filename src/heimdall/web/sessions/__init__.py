@@ -1,0 +1,1 @@
+"""Stored sessions on the page *Map*: uploaded, found, named, deleted and brought back."""
