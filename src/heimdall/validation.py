@@ -29,6 +29,15 @@ _FREQUENCY_RANGE_HZ = (1e-3, 1e15)
 _RATE_RANGE_HZ = (1e-3, 1e13)
 _MOST_RELATIVE_WIDTH = 0.2
 """Of a channel, to its frequency: Loran-C fills 90 to 110 kHz, and what is wider is called ultra-wideband."""
+_WIDEST_FROM_HZ = (
+    (0.0, 2200.0),  # time signals, data and amateurs: aerials that are short for the wave pass no more
+    (90e3, 20e3),  # Loran-C
+    (110e3, 2200.0),
+    (148.5e3, 10e3),  # broadcasting, beacons, NAVDAT
+    (526.5e3, 30e3),  # broadcasting, with the side bands of HD Radio
+    (1705e3, math.inf),
+)
+"""The widest channels in use below short wave (ITU Radio Regulations, article 5), from these frequencies on."""
 _MOST_SAMPLE = 1e15
 """Squared and summed over the longest recording it still is a number of single precision."""
 _MIN_SAMPLES = 64
@@ -56,7 +65,11 @@ def vet(observation: Observation) -> Observation:
 def _doubts(observation: Observation) -> list[str]:
     """What is possible and seldom right, of the whole observation."""
     frequency_hz, bandwidth_hz = observation.frequency_hz, observation.bandwidth_hz
-    if bandwidth_hz <= _MOST_RELATIVE_WIDTH * frequency_hz:
+    most_hz = _MOST_RELATIVE_WIDTH * frequency_hz
+    if all(each.samples is None for each in observation.receptions):
+        # Typed by somebody; the width of recordings is what their receivers passed.
+        most_hz = min(most_hz, next(width for low, width in reversed(_WIDEST_FROM_HZ) if frequency_hz >= low))
+    if bandwidth_hz <= most_hz:
         return []
     return [
         f"a channel of {bandwidth_hz:.6g} Hz at {frequency_hz:.6g} Hz is wider than that of nearly every transmitter: is the"

@@ -121,7 +121,19 @@ def test_fewer_than_two_receivers_are_refused(count: int) -> None:
         _flaws(*[GOOD] * count)
 
 
-@pytest.mark.parametrize(("frequency_hz", "bandwidth_hz"), [(7100.0, 2700.0), (433.92, 25e3), (145_500.0, 2e5)])
+@pytest.mark.parametrize(
+    ("frequency_hz", "bandwidth_hz"),
+    [
+        (7100.0, 2700.0),
+        (21_300.0, 2700.0),
+        (433.92, 25e3),
+        (145_500.0, 2e5),
+        (145_500.0, 12.5e3),
+        (446_006.25, 12.5e3),
+        (868_100.0, 125e3),
+        (162_025.0, 25e3),
+    ],
+)
 def test_a_frequency_in_another_unit_is_noted_once(frequency_hz: float, bandwidth_hz: float) -> None:
     once = vet(Observation("x", frequency_hz, bandwidth_hz, (GOOD, _moved())))
     assert len(once.notes) == 1
@@ -129,6 +141,25 @@ def test_a_frequency_in_another_unit_is_noted_once(frequency_hz: float, bandwidt
     assert vet(once).notes == once.notes
 
 
-@pytest.mark.parametrize(("frequency_hz", "bandwidth_hz"), [(1e5, 2e4), (77_500.0, 867.0), (153e3, 9e3), (1090e6, 5e7)])
+@pytest.mark.parametrize(
+    ("frequency_hz", "bandwidth_hz"),
+    [
+        (1e5, 2e4),
+        (17_200.0, 400.0),
+        (77_500.0, 867.0),
+        (137_500.0, 2100.0),
+        (153e3, 9e3),
+        (500e3, 10e3),
+        (1602e3, 20e3),
+        (3.6e6, 2700.0),
+        (14.1e6, 2700.0),
+        (1090e6, 5e7),
+    ],
+)
 def test_a_frequency_that_fits_its_channel_is_not_doubted(frequency_hz: float, bandwidth_hz: float) -> None:
     assert vet(Observation("x", frequency_hz, bandwidth_hz, (GOOD, _moved()))).notes == ()
+
+
+def test_what_a_receiver_passed_on_long_wave_is_not_what_somebody_typed() -> None:
+    other = replace(IQ, receiver=replace(IQ.receiver, name="other", latitude_deg=48.0))
+    assert vet(Observation("x", 77_500.0, 12e3, (IQ, other))).notes == ()
