@@ -29,6 +29,8 @@ class Fault(StrEnum):
     """It is connected and sends nothing."""
     TUNING = "tuning"
     """It cannot receive what was asked for."""
+    CLOCK = "clock"
+    """Its count of samples has a gap where it must have none."""
     PLACE = "place"
     MISSING = "missing"
     """A program or library that this kind of receiver needs is not installed."""
@@ -42,7 +44,16 @@ class Fault(StrEnum):
         return self in _PASSING
 
 
-_PASSING = {Fault.UNREACHABLE, Fault.BUSY, Fault.OFFLINE, Fault.KICKED, Fault.DROPPED, Fault.SILENT, Fault.IN_USE}
+_PASSING = {
+    Fault.UNREACHABLE,
+    Fault.BUSY,
+    Fault.OFFLINE,
+    Fault.KICKED,
+    Fault.DROPPED,
+    Fault.SILENT,
+    Fault.IN_USE,
+    Fault.CLOCK,
+}
 
 
 class CaptureError(HeimdallError):

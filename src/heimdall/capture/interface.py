@@ -5,11 +5,11 @@ A driver is a small module in `heimdall.capture.drivers` with one class. Its cor
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,6 +80,8 @@ class Tuning:
 
     frequency_hz: float
     bandwidth_hz: float
+    widest_hz: float = 0.0
+    """Of the channels that the same stream is to be retuned to."""
 
     @property
     def edges_hz(self) -> tuple[float, float]:
@@ -112,7 +114,7 @@ class Block:
     count: int
     """Complex samples in `data`."""
     host_utc_ns: int
-    """When this computer received the block: UTC in ns since 1970."""
+    """When this computer received the block, or its first block and the count of samples since: UTC in ns since 1970."""
     gps_utc_ns: int | None = None
     """UTC of the first sample in ns since 1970 by the receiver's own clock; None where it has none."""
     gps_age_s: int | None = None
@@ -132,7 +134,19 @@ class Stream(Protocol):
 
     format: StreamFormat
 
-    def __aiter__(self) -> AsyncIterator[Block]: ...
+    def __aiter__(self) -> AsyncGenerator[Block, None]: ...
+
+
+@runtime_checkable
+class RetunableStream(Stream, Protocol):
+    """A stream that can be tuned to another channel while its samples run on without a gap.
+
+    `host_utc_ns` of its blocks follows from the count of samples alone, from the first block on.
+    """
+
+    async def retune(self, tuning: Tuning) -> None:
+        """The next block is of the new channel, in the format that `format` then has. Raises CaptureError."""
+        ...
 
 
 class Driver(Protocol):

@@ -102,12 +102,15 @@ class RtlTcpServer:
 
     async def _play(self, writer: asyncio.StreamWriter, knobs: _Knobs) -> None:
         played_s, gap = 0.0, False
+        sample, rate_hz = 0, 0.0
         while True:
             turned = knobs.turned
             error = (1 + dongle_error(self.site)) / (1 + knobs.ppm * 1e-6) - 1
             ear = Ear.of(knobs.frequency_hz, knobs.rate_hz, error)
             hearing = await asyncio.to_thread(Hearing, self.stage, self.site, ear)
-            sample, count = ear.sample_at(self.pace.now_ns()), int(knobs.rate_hz * _BLOCK_S)
+            if rate_hz != ear.sample_rate_hz:  # else the samples run on while it is tuned to something else
+                sample, rate_hz = ear.sample_at(self.pace.now_ns()), ear.sample_rate_hz
+            count = int(knobs.rate_hz * _BLOCK_S)
             while turned == knobs.turned:
                 await self.pace.until(ear.time_ns(sample + count))
                 gap = await self._trouble(writer, played_s, gap)

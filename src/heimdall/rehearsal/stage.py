@@ -14,9 +14,13 @@ from heimdall.errors import InputError
 from heimdall.geometry import LocalFrame, geodesic_distance_m
 from heimdall.observation import Place
 from heimdall.rehearsal.troubles import Trouble
+from heimdall.transmitter import Kind, KnownTransmitter
 
 _GPS_SIGMA_S = 60e-9
 """Standard deviation of a GPS receiver's constant error."""
+_MAST_M = 200.0
+_REFERENCE_WIDTH_HZ = 90e3
+"""Half of an FM station's: dongles take it at their lowest rate, so that one computer can play many of them."""
 _KIWI_RATE_ERROR = 20e-6
 _DONGLE_RATE_ERROR = 2e-6
 
@@ -55,6 +59,8 @@ class Stage:
     """Of the transmitter, east and north."""
     began_s: float = 0.0
     """UTC at which the transmitter was at `transmitter`, in s since 1970."""
+    reference: KnownTransmitter | None = None
+    """A station that dongles can take their clocks from."""
 
     def place_at(self, utc_s: float) -> Place:
         """Where the transmitter is."""
@@ -78,6 +84,34 @@ class Stage:
             return np.ones(utc_s.shape, dtype=bool)
         on_s, off_s = self.keying_s
         return np.asarray((utc_s - self.began_s) % (on_s + off_s) < on_s)
+
+
+def reference_delay_s(reference: KnownTransmitter, site: Site) -> float:
+    """Of the straight way from a reference to a receiver."""
+    frame = LocalFrame(site.place.latitude_deg, site.place.longitude_deg)
+    ends = [(each.latitude_deg, each.longitude_deg, each.height_m or 0.0) for each in (reference.place, site.place)]
+    there, here = (frame.to_enu(*(np.array(value) for value in end)) for end in ends)
+    return float(np.linalg.norm(there - here)) * REFRACTIVE_INDEX_AIR / SPEED_OF_LIGHT_M_S
+
+
+def with_reference(stage: Stage, frequency_hz: float) -> Stage:
+    """With a station amid the receivers, on a mast of 200 m."""
+    latitude_deg, longitude_deg = (
+        float(np.mean([getattr(site.place, name) for site in stage.sites]))
+        for name in ("latitude_deg", "longitude_deg")
+    )
+    height_m = max(site.place.height_m or 0.0 for site in stage.sites) + _MAST_M
+    reference = KnownTransmitter(
+        name="Rehearsal",
+        latitude_deg=round(latitude_deg, 6),
+        longitude_deg=round(longitude_deg, 6),
+        height_m=round(height_m, 1),
+        frequency_hz=frequency_hz,
+        kind=Kind.FM,
+        bandwidth_hz=_REFERENCE_WIDTH_HZ,
+        source="heimdall simulate --serve",
+    )
+    return replace(stage, reference=reference)
 
 
 def _distance_m(place: Place, other: Place) -> float:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from heimdall.rehearsal.stage import Site, Stage
+from heimdall.rehearsal.stage import Site, Stage, reference_delay_s
 from heimdall.rehearsal.troubles import Trouble
 
 _OCCUPIED = 0.8
@@ -21,6 +21,8 @@ PERIOD_S = 4
 """The same for all receivers of a scene, so that they hear the same."""
 _NS = 1_000_000_000
 _MOVES_EVERY_S = 1.0
+REFERENCE_LEVEL_DB = 25.0
+"""Of a reference over the noise in its channel: a station on a high mast is heard well everywhere."""
 
 
 @dataclass(frozen=True)
@@ -84,22 +86,44 @@ class Hearing:
             return
         self._moved_s = utc_s
         ear, stage, site = self._ear, self._stage, self._site
-        lines, offset_hz = _lines(stage)
-        delay_s = stage.delay_s(site, utc_s) + site.path_delay_s
-        phase = np.exp(-2j * np.pi * offset_hz[:, None] * delay_s)
-        heard = lines * (phase @ site.path_gain) * self._gain * 10 ** (site.level_db / 20)
-        if site.trouble is Trouble.DEAF:
-            heard = np.zeros_like(heard)
-        place = np.round((stage.frequency_hz - ear.center_hz) * PERIOD_S + offset_hz * PERIOD_S).astype(np.int64)
-        inside = np.abs(place) < ear.length // 2
         spectrum = np.zeros(ear.length, dtype=np.complex128)
-        spectrum[place[inside] % ear.length] = heard[inside]
-        self._period = (np.fft.ifft(spectrum) * ear.length).astype(np.complex64)
+        if site.trouble is not Trouble.DEAF:
+            lines, offset_hz = _lines(stage.bandwidth_hz, stage.seed)
+            delay_s = stage.delay_s(site, utc_s) + site.path_delay_s
+            phase = np.exp(-2j * np.pi * offset_hz[:, None] * delay_s)
+            heard = lines * (phase @ site.path_gain) * 10 ** (site.level_db / 20)
+            self._put(spectrum, stage.frequency_hz, offset_hz, heard)
+            self._put_reference(spectrum)
+        self._period = (np.fft.ifft(spectrum) * (ear.length * self._gain)).astype(np.complex64)
+
+    def _put_reference(self, spectrum: NDArray[np.complex128]) -> None:
+        reference = self._stage.reference
+        if reference is None:
+            return
+        width_hz = reference.channel_hz
+        lines, offset_hz = _lines(width_hz, self._stage.seed + 1)
+        # The noise has power 1 in the channel of the stage.
+        level = 10 ** (REFERENCE_LEVEL_DB / 20) * (width_hz / self._stage.bandwidth_hz) ** 0.5
+        heard = level * lines * np.exp(-2j * np.pi * offset_hz * reference_delay_s(reference, self._site))
+        self._put(spectrum, reference.frequency_hz, offset_hz, heard)
+
+    def _put(
+        self,
+        spectrum: NDArray[np.complex128],
+        frequency_hz: float,
+        offset_hz: NDArray[np.float64],
+        heard: NDArray[np.complex128],
+    ) -> None:
+        """Lines about a carrier, as far as the receiver's band reaches."""
+        length = self._ear.length
+        place = np.round((frequency_hz - self._ear.center_hz + offset_hz) * PERIOD_S).astype(np.int64)
+        inside = np.abs(place) < length // 2
+        spectrum[place[inside] % length] += heard[inside]
 
 
-def _lines(stage: Stage) -> tuple[NDArray[np.complex128], NDArray[np.float64]]:
-    """The transmitter's lines, of total power 1, and their frequencies about its carrier."""
-    most = int(_OCCUPIED * stage.bandwidth_hz * PERIOD_S / 2)
-    chance = np.random.default_rng(stage.seed)
+def _lines(bandwidth_hz: float, seed: int) -> tuple[NDArray[np.complex128], NDArray[np.float64]]:
+    """A transmitter's lines, of total power 1, and their frequencies about its carrier."""
+    most = int(_OCCUPIED * bandwidth_hz * PERIOD_S / 2)
+    chance = np.random.default_rng(seed)
     lines = chance.standard_normal(2 * most + 1) + 1j * chance.standard_normal(2 * most + 1)
     return lines / np.linalg.norm(lines), np.arange(-most, most + 1) / PERIOD_S

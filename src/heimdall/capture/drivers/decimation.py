@@ -41,11 +41,11 @@ def cut_of(tuning: Tuning) -> Cut:
 
     Raises CaptureError for a channel that is too wide.
     """
-    bandwidth_hz = tuning.bandwidth_hz
-    rate_hz = next((each for each in _RATES_HZ if bandwidth_hz <= _USABLE * each / 2), _RATES_HZ[-1])
-    if bandwidth_hz > _USABLE * rate_hz:
-        widest_mhz = _USABLE * rate_hz / 1e6
-        raise CaptureError(Fault.TUNING, f"a dongle gives {widest_mhz:g} MHz, not {bandwidth_hz / 1e6:g} MHz")
+    bandwidth_hz, widest_hz = tuning.bandwidth_hz, max(tuning.bandwidth_hz, tuning.widest_hz)
+    rate_hz = next((each for each in _RATES_HZ if widest_hz <= _USABLE * each / 2), _RATES_HZ[-1])
+    if widest_hz > _USABLE * rate_hz:
+        given_mhz = _USABLE * rate_hz / 1e6
+        raise CaptureError(Fault.TUNING, f"a dongle gives {given_mhz:g} MHz, not {widest_hz / 1e6:g} MHz")
     most = max(1, int(rate_hz / max(_LEAST_OUT_HZ, OVERSAMPLING * bandwidth_hz)))
     factor = next(each for each in range(most, 0, -1) if rate_hz % each == 0)
     if factor == 1 or bandwidth_hz > _USABLE * rate_hz / 2:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import ClassVar
 from urllib.parse import quote
 
@@ -93,7 +93,7 @@ class KiwiStream:
         await self._send(f"SET auth t=kiwi p={password}")
         self._waiting = await self._next_block()
 
-    async def __aiter__(self) -> AsyncIterator[Block]:
+    async def __aiter__(self) -> AsyncGenerator[Block, None]:
         if self._waiting is not None:
             yield self._waiting
             self._waiting = None

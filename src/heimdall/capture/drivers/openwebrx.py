@@ -9,7 +9,7 @@ import contextlib
 import json
 import math
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any, ClassVar
 
 from websockets.asyncio.client import ClientConnection
@@ -87,7 +87,7 @@ class OpenWebRxStream:
                     return
         raise CaptureError(Fault.SILENT, "it accepts the connection and does not say to which band it is set")
 
-    async def __aiter__(self) -> AsyncIterator[Block]:
+    async def __aiter__(self) -> AsyncGenerator[Block, None]:
         while True:
             told = await self._told()
             if told.get("type") == "config" and isinstance(told.get("value"), dict):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -81,7 +81,7 @@ class SigmfStream:
             about.clock_sigma_s,
         )
 
-    async def __aiter__(self) -> AsyncIterator[Block]:
+    async def __aiter__(self) -> AsyncGenerator[Block, None]:
         size, left, sample = self._published.sample_bytes, b"", 0
         async for piece in pieces(self._address, self._address.path, self._access):
             left += piece

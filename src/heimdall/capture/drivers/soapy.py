@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any, ClassVar
 
 import numpy as np
@@ -79,7 +79,7 @@ class SoapyStream:
             self._device.deactivateStream(self._stream)
             self._device.closeStream(self._stream)
 
-    async def __aiter__(self) -> AsyncIterator[Block]:
+    async def __aiter__(self) -> AsyncGenerator[Block, None]:
         while True:
             samples, lost = await asyncio.to_thread(self._read)
             host_utc_ns = time.time_ns()

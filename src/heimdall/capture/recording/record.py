@@ -1,34 +1,21 @@
-"""Record several receivers together into a SigMF session: each by itself, none waits for one that fails."""
+"""Record several receivers together into SigMF sessions: each by itself, none waits for one that fails."""
 
 from __future__ import annotations
 
 import asyncio
-import math
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from heimdall.capture.drivers import driver_of, identify
-from heimdall.capture.faults import CaptureError, Fault
-from heimdall.capture.interface import Block, Gives, Status, Stream, Target, Tuning
+from heimdall.capture.interface import Target, Tuning
 from heimdall.capture.network.access import Access
-from heimdall.capture.recording.parts import OnChange, Part, Recorded, Stage, place_of
+from heimdall.capture.recording.channel_recorder import ChannelRecorder, Leg
+from heimdall.capture.recording.parts import OnChange, Part, Recorded
 from heimdall.capture.recording.schedule import MOST_SECONDS
-from heimdall.capture.slots import one_slot
-from heimdall.disk import is_disk_full
+from heimdall.capture.recording.work import Start, Work
 from heimdall.errors import InputError
-from heimdall.formats.writers.sigmf_growing import GrowingRecording, GrowingSession
-from heimdall.observation import Place, Receiver
-
-_PATIENCE_S = 10.0
-"""Receivers that are ready wait so long for the others."""
-_SAVE_EVERY_S = 2.0
-_TRIES = 3
-_AGAIN_AFTER_S = 1.0
-_LEAST_LEFT_S = 2.0
-_AGAIN = (Fault.DROPPED, Fault.SILENT)
-"""What is tried again in mid-recording; who was thrown out or found it full does not come back at once."""
+from heimdall.formats.writers.sigmf_growing import GrowingSession
+from heimdall.observation import Place
 
 
 def record_session(
@@ -61,222 +48,74 @@ async def record(
     `absent` are receivers that are not asked, each with its reason; they stand in the session, too.
     `on_change` is called whenever a receiver has come further. Raises InputError for a call that cannot be right.
     """
-    _check(targets, tuning, seconds)
-    session = GrowingSession(folder, folder.resolve().name, tuning.frequency_hz, tuning.bandwidth_hz, truth)
-    parts = [Part(target.name) for target in targets]
-    start = _Start(len(targets))
-    accounted = [*parts, *absent]
-    session.save(part.to_json() for part in accounted)
+    leg = Leg(tuning, seconds, folder, truth)
+    (recorded,) = await record_legs(targets, [leg], access, on_change=on_change, absent=absent)
+    return recorded
+
+
+async def record_legs(
+    targets: Sequence[Target],
+    legs: Sequence[Leg],
+    access: Access,
+    *,
+    on_change: OnChange | None = None,
+    absent: Sequence[Part] = (),
+) -> tuple[Recorded, ...]:
+    """Record one channel after the other, each into a session of its own, by clocks that run on between them.
+
+    Only receivers that can be retuned without a gap in their samples can take part where there are several. `on_change` is told
+    of the last channel. Else as `record`.
+    """
+    _check(targets, legs)
+    start = Start(len(targets))
+    sessions = [_Session(targets, leg, absent, on_change if leg is legs[-1] else None) for leg in legs]
     works = [
-        _Work(target, part, tuning, seconds, session, access, start, accounted, on_change or (lambda _: None))
-        for target, part in zip(targets, parts, strict=True)
+        Work(target, [session.recorders[number] for session in sessions], access, start)
+        for number, target in enumerate(targets)
     ]
     try:
         await asyncio.gather(*(work.run() for work in works))
     finally:
-        for work in works:
-            work.finish()
+        for session in sessions:
+            session.finish()
+    return tuple(Recorded(session.growing.collection, tuple(session.parts)) for session in sessions)
+
+
+class _Session:
+    """The session of one channel while it grows."""
+
+    def __init__(self, targets: Sequence[Target], leg: Leg, absent: Sequence[Part], on_change: OnChange | None) -> None:
+        tuning, folder = leg.tuning, leg.folder
+        self.growing = GrowingSession(
+            folder, folder.resolve().name, tuning.frequency_hz, tuning.bandwidth_hz, leg.truth
+        )
+        self.parts = [Part(target.name) for target in targets]
+        self._accounted = [*self.parts, *absent]
+        self.save()
+        self.recorders = [
+            ChannelRecorder(target, part, leg, self.growing, self.save, on_change or (lambda _: None))
+            for target, part in zip(targets, self.parts, strict=True)
+        ]
+
+    def save(self) -> None:
+        self.growing.save(part.to_json() for part in self._accounted)
+
+    def finish(self) -> None:
+        for each in self.recorders:
+            each.finish()
         with suppress(OSError):
-            session.save(part.to_json() for part in accounted)
-    return Recorded(session.collection, tuple(parts))
+            self.save()
 
 
-def _check(targets: Sequence[Target], tuning: Tuning, seconds: float) -> None:
+def _check(targets: Sequence[Target], legs: Sequence[Leg]) -> None:
     if not targets:
         raise InputError("no receiver to record: add some with heimdall receivers add ADDRESS")
     names = [target.name for target in targets]
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise InputError(f"{', '.join(sorted(twice))} is named twice: a receiver gives one slot")
-    if not 0 < seconds <= MOST_SECONDS:
-        raise InputError(f"{seconds:g} seconds cannot be recorded: choose 1 to {MOST_SECONDS:g}")
-    if not tuning.frequency_hz > 0 or not tuning.bandwidth_hz > 0:
-        raise InputError("frequency and bandwidth are positive")
-
-
-class _Start:
-    """All that come together begin together: when each is ready or has failed, or patience with the slowest ends."""
-
-    def __init__(self, expected: int) -> None:
-        self._waiting, self._begun, self._any_ready = expected, asyncio.Event(), False
-
-    @property
-    def begun(self) -> bool:
-        return self._begun.is_set()
-
-    def ready(self) -> None:
-        if not self._any_ready:
-            self._any_ready = True
-            asyncio.get_running_loop().call_later(_PATIENCE_S, self._begun.set)
-        self.gone()
-
-    def gone(self) -> None:
-        self._waiting -= 1
-        if self._waiting == 0:
-            self._begun.set()
-
-
-class _Work:
-    """One receiver's way through a recording."""
-
-    def __init__(
-        self,
-        target: Target,
-        part: Part,
-        tuning: Tuning,
-        seconds: float,
-        session: GrowingSession,
-        access: Access,
-        start: _Start,
-        parts: Sequence[Part],
-        on_change: OnChange,
-    ) -> None:
-        self._target, self._part, self._tuning, self._seconds = target, part, tuning, seconds
-        self._session, self._access, self._start, self._parts = session, access, start, parts
-        self._on_change = on_change
-        self._recording: GrowingRecording | None = None
-        self._counted = False
-        self._lost = False
-        self._saved_s = -math.inf
-        self._levels: list[float] = []
-
-    async def run(self) -> None:
-        try:
-            await self._record()
-            self._step(Stage.DONE)
-        except CaptureError as error:
-            self._fail(error)
-        except OSError as error:
-            self._fail(_disk_fault(error))
-        except InputError as error:
-            self._fail(CaptureError(Fault.ADDRESS, str(error)))
-
-    def finish(self) -> None:
-        """Metadata as they stand; called whatever happened."""
-        if self._part.stage not in (Stage.DONE, Stage.FAILED):
-            self._part.stage, self._part.reason = Stage.FAILED, "the recording was stopped"
-        if self._recording is None:
-            return
-        with suppress(OSError):
-            self._recording.save()
-        self._part.notes += self._recording.notes()
-        self._recording.close()
-
-    async def _record(self) -> None:
-        with one_slot(self._target.address):
-            target, status = await identify(self._target, self._access)
-            self._part.gives, self._part.notes = status.gives, list(status.notes)
-            self._part.place = place_of(target, status)
-            if status.fault is not None:
-                raise CaptureError(Fault.BUSY, status.fault)
-            _check_band(status, self._tuning)
-            for attempt in range(1, _TRIES + 1):
-                try:
-                    return await self._listen(target, status)
-                except CaptureError as error:
-                    left_s = self._seconds - self._part.seconds
-                    begun = self._part.samples > 0 and error.fault in _AGAIN
-                    if not begun or attempt == _TRIES or left_s < _LEAST_LEFT_S:
-                        raise
-                    self._lost = True
-                    self._part.notes.append(f"tried again: {error}")
-                    await asyncio.sleep(_AGAIN_AFTER_S * attempt)
-
-    async def _listen(self, target: Target, status: Status) -> None:
-        async with driver_of(target.address).open(target, self._tuning, self._access) as stream:
-            self._step(Stage.READY)
-            self._count(self._start.ready)
-            async for block in stream:
-                if not self._start.begun:
-                    continue
-                if self._part.stage is not Stage.RECORDING:
-                    self._step(Stage.RECORDING)
-                self._take(block, stream, status)
-                if self._part.seconds >= self._seconds:
-                    return
-            self._part.notes.append(f"it ended after {self._part.seconds:.1f} s")
-
-    def _take(self, block: Block, stream: Stream, status: Status) -> None:
-        if stream.format.gives is Gives.LEVEL:
-            self._take_level(block, stream)
-            return
-        if self._recording is None:
-            self._recording = self._session.recording(self._receiver(stream, status), stream.format.datatype)
-        self._recording.append(
-            block.data,
-            block.count,
-            sample_rate_hz=stream.format.sample_rate_hz,
-            frequency_hz=stream.format.frequency_hz,
-            host_utc_ns=block.host_utc_ns,
-            gps_utc_ns=block.gps_utc_ns,
-            gps_age_s=block.gps_age_s,
-            lost=block.lost or self._lost,
-        )
-        self._lost = False
-        self._part.samples, self._part.seconds = self._recording.count, self._recording.seconds
-        self._part.level_dbm = block.level_dbm
-        self._save_now_and_then()
-
-    def _take_level(self, block: Block, stream: Stream) -> None:
-        """The mean power over the recording, and how far single levels lie from it."""
-        if block.level_dbm is not None:
-            self._levels.append(block.level_dbm)
-            self._part.gives = Gives.LEVEL
-            self._part.level_dbm = sum(self._levels) / len(self._levels)
-            self._part.level_sigma_db = stream.format.level_sigma_db
-        self._part.seconds += block.count / stream.format.sample_rate_hz
-        self._save_now_and_then()
-
-    def _save_now_and_then(self) -> None:
-        if time.monotonic() - self._saved_s < _SAVE_EVERY_S:
-            return
-        self._saved_s = time.monotonic()
-        if self._recording is not None:
-            self._recording.save()
-        self._session.save(part.to_json() for part in self._parts)
-        self._on_change(self._part)
-
-    def _receiver(self, stream: Stream, status: Status) -> Receiver:
-        place = self._part.place
-        assert place is not None
-        return Receiver(
-            self._target.name,
-            place.latitude_deg,
-            place.longitude_deg,
-            place.height_m or 0.0,
-            clock_sigma_s=stream.format.clock_sigma_s,
-            level_sigma_db=stream.format.level_sigma_db,
-            position_sigma_m=status.position_sigma_m,
-        )
-
-    def _step(self, stage: Stage) -> None:
-        self._part.stage = stage
-        self._on_change(self._part)
-
-    def _fail(self, error: CaptureError) -> None:
-        self._part.reason, self._part.fault = str(error), error.fault
-        self._count(self._start.gone)
-        self._step(Stage.FAILED)
-
-    def _count(self, tell: Callable[[], None]) -> None:
-        """Each receiver counts once towards the start."""
-        if not self._counted:
-            self._counted = True
-            tell()
-
-
-def _check_band(status: Status, tuning: Tuning) -> None:
-    if status.band_hz is None:
-        return
-    low_hz, high_hz = status.band_hz
-    if not (low_hz <= tuning.frequency_hz <= high_hz):
-        raise CaptureError(
-            Fault.TUNING,
-            f"it receives {low_hz / 1e6:.6g} to {high_hz / 1e6:.6g} MHz, not {tuning.frequency_hz / 1e6:.6g} MHz",
-        )
-
-
-def _disk_fault(error: OSError) -> CaptureError:
-    if is_disk_full(error):
-        return CaptureError(Fault.DISK, "the disk is full: what was received before is kept")
-    return CaptureError(Fault.DISK, f"cannot be written: {error.strerror or error}")
+    for leg in legs:
+        if not 0 < leg.seconds <= MOST_SECONDS:
+            raise InputError(f"{leg.seconds:g} seconds cannot be recorded: choose 1 to {MOST_SECONDS:g}")
+        if not leg.tuning.frequency_hz > 0 or not leg.tuning.bandwidth_hz > 0:
+            raise InputError("frequency and bandwidth are positive")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,7 @@ from heimdall.errors import InputError
 from heimdall.formats.quantities import hertz
 
 if TYPE_CHECKING:
+    from heimdall.capture.recording.channel_recorder import Leg
     from heimdall.capture.recording.parts import OnChange, Part, Recorded
 
 FrequencyOption = Annotated[str, typer.Option(help="Centre of the channel in Hz, with k, M or G: 77.5k.")]
@@ -31,6 +33,13 @@ def record(
     bandwidth: BandwidthOption = "10k",
     seconds: Annotated[float, typer.Option(min=1, max=3600, help="How long.")] = 30.0,
     receivers: ReceiversOption = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            help="A known transmitter that dongles are tuned to first, for their clocks: into OUTPUT-reference."
+        ),
+    ] = None,
+    reference_seconds: Annotated[float, typer.Option(min=1, max=600, help="How long that one.")] = 5.0,
     file: FileOption = None,
     run_dir: RunDirOption = None,
     json: JsonOption = False,
@@ -41,7 +50,8 @@ def record(
     """
     from heimdall.capture.interface import Tuning
     from heimdall.capture.listing import load
-    from heimdall.capture.recording.record import record_session
+    from heimdall.capture.recording.channel_recorder import Leg
+    from heimdall.capture.recording.record import record_legs
 
     listed = load(list_path(file))
     tuning = Tuning(hertz(frequency), hertz(bandwidth))
@@ -50,19 +60,37 @@ def record(
     if output is None:
         raise InputError("say where the session is to be made: --output FOLDER")
     targets = listed.targets(names_in(receivers))
-    recorded = record_session(targets, tuning, seconds, output, listed.access, on_change=None if json else tell())
+    before = [] if reference is None else [_reference_leg(reference, reference_seconds, output)]
+    legs = [*before, Leg(tuning, seconds, output)]
+    *first, recorded = asyncio.run(record_legs(targets, legs, listed.access, on_change=None if json else tell()))
+    of_reference = first[0] if first else None
     if json:
-        print_json(report(recorded))
+        print_json(report(recorded, of_reference))
     else:
-        show(recorded)
+        show(recorded, of_reference)
     recorded.check()
 
 
-def report(recorded: Recorded) -> dict[str, object]:
-    return {"session": str(recorded.folder), "receivers": [part.to_json() for part in recorded.parts]}
+def _reference_leg(name: str, seconds: float, output: Path) -> Leg:
+    from heimdall.capture.interface import Tuning
+    from heimdall.capture.recording.channel_recorder import Leg
+    from heimdall.formats.transmitters import known
+    from heimdall.transmitter import named
+
+    transmitter = named(known(), name)
+    tuning = Tuning(transmitter.frequency_hz, transmitter.channel_hz)
+    return Leg(tuning, seconds, output.with_name(f"{output.name}-reference"), transmitter.place)
 
 
-def show(recorded: Recorded) -> None:
+def report(recorded: Recorded, reference: Recorded | None = None) -> dict[str, object]:
+    return {
+        "session": str(recorded.folder),
+        **({} if reference is None else {"reference_session": str(reference.folder)}),
+        "receivers": [part.to_json() for part in recorded.parts],
+    }
+
+
+def show(recorded: Recorded, reference: Recorded | None = None) -> None:
     table = Table("receiver", "gave", "seconds", "level", "remarks", box=None)
     for part in recorded.parts:
         gave = part.to_json()["gave"]
@@ -70,7 +98,8 @@ def show(recorded: Recorded) -> None:
         remarks = "; ".join([*([part.reason] if part.reason else []), *part.notes])
         table.add_row(part.name, str(gave or "nothing"), f"{part.seconds:.1f}", level, remarks)
     console.print(table)
-    console.print(f"recorded into {recorded.folder}: heimdall locate {recorded.folder}")
+    clocks = "" if reference is None else f" --reference-session {reference.folder}"
+    console.print(f"recorded into {recorded.folder}: heimdall locate {recorded.folder}{clocks}")
 
 
 def tell() -> OnChange:

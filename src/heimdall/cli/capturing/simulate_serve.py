@@ -15,6 +15,7 @@ from heimdall.formats.quantities import hertz
 if TYPE_CHECKING:
     from heimdall.rehearsal.network import Played
     from heimdall.rehearsal.stage import Stage
+    from heimdall.transmitter import KnownTransmitter
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Play:
     on_off: str | None
     velocity: str
     bandwidth: str | None
+    reference: str | None
     port: int
 
 
@@ -44,7 +46,7 @@ def play(given: Play, json: bool) -> None:
 
 def _stage(given: Play) -> Stage:
     from heimdall.rehearsal.pace import Pace
-    from heimdall.rehearsal.stage import draw_stage, with_troubles
+    from heimdall.rehearsal.stage import draw_stage, with_reference, with_troubles
     from heimdall.rehearsal.troubles import parse_trouble
 
     bandwidth_hz = hertz(given.bandwidth) if given.bandwidth else None
@@ -56,6 +58,8 @@ def _stage(given: Play) -> Stage:
         keying_s=_pair(given.on_off, "--on-off") if given.on_off else None,
         began_s=Pace().now_ns() / 1e9,
     )
+    if given.reference:
+        stage = with_reference(stage, hertz(given.reference))
     return with_troubles(stage, troubles)
 
 
@@ -84,9 +88,20 @@ def _tell(stage: Stage, played: tuple[Played, ...], json: bool) -> None:
         f"{stage.frequency_hz / 1e3:g} kHz, {stage.bandwidth_hz / 1e3:g} kHz wide; "
         f"the transmitter is at {truth.latitude_deg:.5f}, {truth.longitude_deg:.5f}. Ctrl-C ends it."
     )
+    if stage.reference is not None:
+        console.print(_reference_command(stage.reference), soft_wrap=True, highlight=False)
     for each in played:
         fault = f"    # {each.site.trouble.value}" if each.site.trouble else ""
         console.print(f"{each.command}{fault}", soft_wrap=True, highlight=False)
+
+
+def _reference_command(reference: KnownTransmitter) -> str:
+    """What adds it to the known transmitters."""
+    position = f"{reference.latitude_deg:.6f},{reference.longitude_deg:.6f},{reference.height_m or 0:.0f}"
+    return (
+        f"heimdall transmitters add {reference.name} --position={position} --frequency {reference.frequency_hz:.0f}"
+        f' --bandwidth {reference.channel_hz:.0f} --kind {reference.kind} --source "{reference.source}"'
+    )
 
 
 def _document(stage: Stage, played: tuple[Played, ...]) -> dict[str, Any]:
@@ -95,6 +110,9 @@ def _document(stage: Stage, played: tuple[Played, ...]) -> dict[str, Any]:
         "frequency_hz": stage.frequency_hz,
         "bandwidth_hz": stage.bandwidth_hz,
         "truth": {"latitude_deg": truth.latitude_deg, "longitude_deg": truth.longitude_deg, "height_m": truth.height_m},
+        "reference": None
+        if stage.reference is None
+        else {**stage.reference.model_dump(mode="json"), "command": _reference_command(stage.reference)},
         "receivers": [
             {
                 "name": each.site.name,

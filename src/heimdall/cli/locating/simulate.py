@@ -45,6 +45,9 @@ def simulate(
     ] = None,
     velocity: Annotated[str, typer.Option(help="With --serve: the transmitter's, east,north in m/s.")] = "0,0",
     bandwidth: Annotated[str | None, typer.Option(help="With --serve: of the channel, as 10k.")] = None,
+    reference: Annotated[
+        str | None, typer.Option(help="With --serve: a station amid the receivers sends here, as 98.5M.")
+    ] = None,
     port: Annotated[
         int, typer.Option(min=0, max=65000, help="With --serve: of the first receiver; 0: free ones.")
     ] = 18073,
@@ -54,7 +57,19 @@ def simulate(
     if serve:
         from heimdall.cli.capturing.simulate_serve import Play, play
 
-        given = Play(scenario or _SERVED, seed, kiwis, dongles, speed, fault or [], on_off, velocity, bandwidth, port)
+        given = Play(
+            scenario or _SERVED,
+            seed,
+            kiwis,
+            dongles,
+            speed,
+            fault or [],
+            on_off,
+            velocity,
+            bandwidth,
+            reference,
+            port,
+        )
         return play(given, json)
     if out is None:
         raise InputError("give a folder to write sessions into, or --serve")

@@ -190,13 +190,19 @@ class GrowingSession:
         self._folder, self._truth = folder, truth
         self._frequency_hz, self._bandwidth_hz = frequency_hz, bandwidth_hz
         self._recordings: list[GrowingRecording] = []
+        self._made = 0
 
     def recording(self, receiver: Receiver, datatype: str) -> GrowingRecording:
         """A new recording, which the collection names from its first samples on."""
-        name = f"{self.name}-{len(self._recordings):02d}-{file_name(receiver.name)}"
+        name = f"{self.name}-{self._made:02d}-{file_name(receiver.name)}"
+        self._made += 1
         made = GrowingRecording(self._folder, name, self.name, receiver, datatype, self._bandwidth_hz)
         self._recordings.append(made)
         return made
+
+    def withdraw(self, recording: GrowingRecording) -> None:
+        """Name it no more: its samples stay in the folder, and nobody reads them as part of the session."""
+        self._recordings.remove(recording)
 
     def save(self, accounts: Iterable[Mapping[str, Any]]) -> None:
         """Bring the collection up to date; `accounts` say of each receiver what it gave, see docs/reference/formats.md."""
