@@ -44,6 +44,7 @@ LABEL org.opencontainers.image.title="heimdall-secrets" org.opencontainers.image
 
 
 FROM base AS wheel
+ARG PIP_INDEX_URL
 WORKDIR /source
 RUN --mount=type=cache,target=/var/cache/pip \
     --mount=type=bind,source=docker/lock/wheel.txt,target=/lock.txt \

@@ -78,9 +78,7 @@ def _request(accelerator: str) -> Request:
 def _attempt(engine: Engine, way: Way) -> Trial:
     values = {**read_values(engine.project / ".env"), **os.environ}
     tell(f"Trying a container with {way}.")
-    trial = try_way(
-        engine, way, values.get("HEIMDALL_GPU_IDS") or "0", values.get("HEIMDALL_GPU_CDI") or "nvidia.com/gpu=all"
-    )
+    trial = try_way(engine, way, values)
     tell(f"{way}: {trial.detail}")
     return trial
 

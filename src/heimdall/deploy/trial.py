@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -13,6 +14,7 @@ Way = Literal["cpu", "gpu", "gpu-ids", "gpu-cdi"]
 WAYS: tuple[Way, ...] = get_args(Way)
 
 IMAGE = "valkey/valkey:8"
+"""Unless `HEIMDALL_VALKEY_IMAGE` names another, as in docker-compose.yml."""
 PULL_TIMEOUT_S = 600.0
 TROUBLE = re.compile(r"[Ee]rror|[Ff]ailed|could not|cannot|unhealthy")
 CHAIN = re.compile(
@@ -31,17 +33,20 @@ class Trial:
     """What nvidia-smi said in the container, or why there is none."""
 
 
-def try_way(engine: Engine, way: Way, device_ids: str = "0", cdi_device: str = "nvidia.com/gpu=all") -> Trial:
-    """Start a container with the reservation of docker/accelerators.yml and let nvidia-smi list the cards in it."""
+def try_way(engine: Engine, way: Way, values: Mapping[str, str]) -> Trial:
+    """Start a container with the reservation of docker/accelerators.yml and let nvidia-smi list the cards in it.
+
+    `values` are the settings that Compose reads.
+    """
     reservation = {
         "gpu": ["--gpus", "driver=nvidia,count=all"],
-        "gpu-ids": ["--gpus", f'driver=nvidia,"device={device_ids}"'],
-        "gpu-cdi": ["--device", cdi_device],
+        "gpu-ids": ["--gpus", f'driver=nvidia,"device={values.get("HEIMDALL_GPU_IDS") or "0"}"'],
+        "gpu-cdi": ["--device", values.get("HEIMDALL_GPU_CDI") or "nvidia.com/gpu=all"],
     }[way]
     answer = engine.docker(
         *("run", "--rm", "--network", "none", "--entrypoint", "nvidia-smi"),
         *("--env", "NVIDIA_DRIVER_CAPABILITIES=compute,utility"),
-        *(*reservation, IMAGE, "-L"),
+        *(*reservation, values.get("HEIMDALL_VALKEY_IMAGE") or IMAGE, "-L"),
         timeout_s=PULL_TIMEOUT_S,
     )
     return Trial(way, answer.ok, _first_line(answer.output) if answer.ok else why(answer))

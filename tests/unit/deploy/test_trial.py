@@ -70,6 +70,9 @@ def test_the_trial_asks_docker_as_compose_will_and_tells_the_cards(
     tmp_path: Path, way: Way, reservation: list[str]
 ) -> None:
     engine = Recorder(tmp_path, print)
-    trial = try_way(engine, way, device_ids="0,2", cdi_device="nvidia.com/gpu=0")
+    pinned = "registry.example/valkey@sha256:0"
+    values = {"HEIMDALL_GPU_IDS": "0,2", "HEIMDALL_GPU_CDI": "nvidia.com/gpu=0", "HEIMDALL_VALKEY_IMAGE": pinned}
+    trial = try_way(engine, way, values)
+    assert pinned in engine.asked
     assert " ".join(reservation) in " ".join(engine.asked)
     assert (trial.ok, trial.detail) == (True, "GPU 0: NVIDIA GeForce RTX 3090 (UUID: GPU-1)")

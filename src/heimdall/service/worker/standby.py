@@ -86,7 +86,11 @@ def sleep_while_it_lives(settings: Settings) -> None:
     while absence.look() < settings.standby_after_s:
         time.sleep(min(ASK_EVERY_S, settings.standby_after_s / 3))
     store.close()
-    log.warning("the worker %s has been away for %g s: its jobs go on here, on the CPU", name, settings.standby_after_s)
+    log.warning(
+        "the worker %s has been away for %g s: its jobs that do not insist on a GPU go on here, on the CPU",
+        name,
+        settings.standby_after_s,
+    )
 
 
 class ReturnWatch(threading.Thread):

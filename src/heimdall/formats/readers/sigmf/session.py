@@ -180,7 +180,7 @@ def _bandwidth_hz(
 
 
 def _agreed(stated_hz: Sequence[float]) -> tuple[float, tuple[str, ...]]:
-    """What most recordings state: one that annotates all it recorded does not widen the channel of the others."""
+    """The lower median where they differ: one that annotates all it recorded does not widen the channel of the others."""
     channel_hz = median_low(stated_hz)
     if max(stated_hz) <= _ALIKE * min(stated_hz):
         return max(stated_hz), ()
