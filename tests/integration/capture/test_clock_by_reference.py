@@ -15,12 +15,15 @@ import pytest
 
 from heimdall.capture.drivers import sample_clock
 from heimdall.capture.faults import Fault
-from heimdall.capture.interface import Tuning
+from heimdall.capture.interface import Target, Tuning
+from heimdall.capture.network.address import RTL_TCP, Address
 from heimdall.capture.recording.channel_recorder import Leg
 from heimdall.capture.recording.parts import Recorded, Stage
 from heimdall.capture.recording.record import record_legs
+from heimdall.errors import InputError
 from heimdall.formats import transmitters
 from heimdall.formats.readers.read import read_observations
+from heimdall.formats.writers.sigmf_growing import GrowingSession
 from heimdall.geometry import LocalFrame, geodesic_distance_m
 from heimdall.observation import Place
 from heimdall.rehearsal import stage as rehearsed
@@ -134,3 +137,13 @@ def test_a_kiwisdr_cannot_be_retuned_and_says_so(stage: rehearsed.Stage, pace: P
     assert session.parts[0].fault is Fault.TUNING
     assert "cannot be retuned" in str(session.parts[0].reason)
     assert [part.stage for part in session.parts[1:]] == [Stage.DONE, Stage.DONE]
+
+
+def test_a_session_that_is_there_already_leaves_no_reference_behind(tmp_path: Path) -> None:
+    there, reference = tmp_path / "session", tmp_path / "reference"
+    GrowingSession(there, "session", 145e6, 80e3).save([])
+    target = Target("R01", Address(RTL_TCP, "127.0.0.1", 1), place=_TRUTH)
+    legs = [Leg(Tuning(98.5e6, 90e3), 1.0, reference), Leg(Tuning(145e6, 80e3), 1.0, there)]
+    with pytest.raises(InputError, match="already there"):
+        asyncio.run(record_legs([target], legs, ACCESS))
+    assert list(reference.iterdir()) == []

@@ -69,6 +69,8 @@ async def record_legs(
     _check(targets, legs)
     start = Start(len(targets))
     sessions = [_Session(targets, leg, absent, on_change if leg is legs[-1] else None) for leg in legs]
+    for session in sessions:
+        session.save()  # when each is known to be new
     works = [
         Work(target, [session.recorders[number] for session in sessions], access, start)
         for number, target in enumerate(targets)
@@ -91,7 +93,6 @@ class _Session:
         )
         self.parts = [Part(target.name) for target in targets]
         self._accounted = [*self.parts, *absent]
-        self.save()
         self.recorders = [
             ChannelRecorder(target, part, leg, self.growing, self.save, on_change or (lambda _: None))
             for target, part in zip(targets, self.parts, strict=True)
