@@ -82,7 +82,7 @@ export const Legend = L.Control.extend({
       ["region-68", '<b class="swatch swatch-68"></b>', "68 % region"],
       ["region-95", '<b class="swatch swatch-95"></b>', "95 % region"],
     ].filter(([kind]) => kinds.has(kind));
-    if (evidence) rows.push(["evidence", '<b class="swatch swatch-evidence"></b>', "evidence: the darker, the likelier, of the places in view"]);
+    if (evidence) rows.push(["evidence", '<b class="swatch swatch-evidence"></b>', "evidence: the stronger the colour, the likelier the place, among those in view"]);
     if (fixes) rows.push(["fix", '<b class="swatch swatch-fix"></b>', "fix of one observation"]);
     this.box.innerHTML = rows.map(([, sign, name]) => `<li>${sign}<span>${name}</span></li>`).join("");
     this.box.hidden = !rows.length;
