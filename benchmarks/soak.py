@@ -78,7 +78,7 @@ class Server:
             settings["DATABASE_URL"] = self.database
         environment = os.environ | {f"HEIMDALL_{name}": value for name, value in settings.items()}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "heimdall", "serve"],
+            [sys.executable, "-m", "heimdall", "serve", "--worker"],
             env=environment | {"TMPDIR": str(temporary), "OMP_NUM_THREADS": "1"},
             stdout=self._log,
             stderr=self._log,

@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from heimdall.errors import HeimdallError, InputError
-from heimdall.files import held, sweep
-
-_TEMPORARY = ".incoming-"
+from heimdall.files import INCOMING, held, sweep
 
 
 class MissingArtifactError(HeimdallError):
@@ -50,7 +48,7 @@ class FolderArtifacts:
     def put(self, source: Path, key: str) -> None:
         target = self._root / key
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f"{_TEMPORARY}{target.name}.{secrets.token_hex(8)}")
+        temporary = target.with_name(f"{INCOMING}{target.name}.{secrets.token_hex(8)}")
         temporary.touch()
         try:
             with held(temporary):
@@ -75,7 +73,7 @@ class FolderArtifacts:
         return [f"{prefix}/{path.name}" for path in found if path.is_file() and path.name[0] != "."]
 
     def sweep(self) -> int:
-        return sweep(self._root, f"**/{_TEMPORARY}*")
+        return sweep(self._root, f"**/{INCOMING}*")
 
     def check(self) -> str:
         self._root.mkdir(parents=True, exist_ok=True)

@@ -9,8 +9,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 TEMPORARY_SUFFIX = ".tmp"
+INCOMING = ".incoming-"
 _JUST_MADE_S = 10.0
 """A temporary file so young may be about to be held."""
 
@@ -47,6 +49,14 @@ def held(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def incoming(folder: Path) -> Iterator[Path]:
+    """A temporary folder in `folder`, made if need be, for what is moved to its place there when it is whole."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder, prefix=INCOMING) as place, held(Path(place)):
+        yield Path(place)
 
 
 def sweep(folder: Path, pattern: str) -> int:

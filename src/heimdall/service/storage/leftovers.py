@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import gettempdir
 
 from heimdall.artifacts import Artifacts
-from heimdall.files import sweep
+from heimdall.files import INCOMING, sweep
 from heimdall.runs.run_archive import LEAVING
 from heimdall.service.settings import Settings
 from heimdall.service.storage.uploads import SCRATCH
@@ -20,7 +20,9 @@ def clear(settings: Settings, artifacts: Artifacts) -> int:
     count = sweep(Path(gettempdir()), f"{SCRATCH}*") + artifacts.sweep()
     for folder in (settings.home, settings.runs):
         count += sweep(folder, f"{LEAVING}*")
-    count += sweep(settings.data, f"**/{LEAVING}*")
+    count += sum(sweep(settings.data, f"**/{name}*") for name in (LEAVING, INCOMING))
+    # Beside the runs, copies of those of other machines; in them, recordings that are being corrected.
+    count += sum(sweep(settings.runs, pattern) for pattern in (f"{INCOMING}*", f"*/inputs/{INCOMING}*"))
     if count:
         log.info("deleted %d temporary files that a crash had left", count)
     return count

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from heimdall.artifacts import Artifacts
 from heimdall.capture.watching.watch_history import history
 from heimdall.errors import InputError
+from heimdall.files import incoming
 from heimdall.formats.readers.read import read_observations
 from heimdall.formats.readers.sigmf.accounts import RECEIVERS_KEY
 from heimdall.formats.readers.sigmf.session import BANDWIDTH_KEY, FREQUENCY_KEY
@@ -118,10 +119,10 @@ def _recorded(path: Path) -> dict[str, Any]:
 def _keep(settings: Settings, artifacts: Artifacts, stored: StoredSession, path: Path) -> None:
     """Put the files where sessions are kept, and within reach of other machines; nobody sees them before they are whole."""
     folder = sessions.folder_of(settings, stored.id)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    part = folder.with_name(f".{folder.name}.part")
-    shutil.copytree(path, part, copy_function=_link)
-    part.rename(folder)
+    with incoming(folder.parent) as place:
+        part = place / folder.name
+        shutil.copytree(path, part, copy_function=_link)
+        part.rename(folder)
     if settings.carries:
         run_archive.share(folder, run_archive.data_key(sessions.data_name(stored.id)), artifacts)
 

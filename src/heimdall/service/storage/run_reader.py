@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import shutil
-import tempfile
 import threading
 import time
 from collections import OrderedDict
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from heimdall.artifacts import Artifacts
 from heimdall.errors import HeimdallError
+from heimdall.files import incoming
 from heimdall.runs import run_archive
 from heimdall.runs.reader import RunReader
 from heimdall.service.settings import Settings
@@ -89,9 +89,9 @@ class RunFolders:
 
     def _bring(self, job_id: str, target: Path) -> None:
         target.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".incoming-") as place:
-            archive = self._artifacts.fetch(run_archive.news_key(job_id), Path(place))
-            unpacked = Path(place) / "files"
+        with incoming(target.parent) as place:
+            archive = self._artifacts.fetch(run_archive.news_key(job_id), place)
+            unpacked = place / "files"
             run_archive.unpack(archive, unpacked)
             for file in unpacked.iterdir():
                 file.replace(target / file.name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import secrets
 import shutil
-import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -19,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from heimdall.artifacts import MissingArtifactError, open_artifacts
 from heimdall.errors import InputError
+from heimdall.files import incoming
 from heimdall.formats.readers.read import read_observations
 from heimdall.formats.writers.truth import write_truth
 from heimdall.observation import Observation, Place
@@ -195,11 +195,10 @@ def _brought(settings: Settings, session_id: str) -> Path:
     if folder.is_dir() or not settings.carries:
         return folder
     key = run_archive.data_key(data_name(session_id))
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".incoming-") as place, suppress(MissingArtifactError):
-        run_archive.unpack(open_artifacts(settings.artifact_address).fetch(key, Path(place)), Path(place))
+    with incoming(folder.parent) as place, suppress(MissingArtifactError):
+        run_archive.unpack(open_artifacts(settings.artifact_address).fetch(key, place), place)
         with suppress(OSError):  # somebody else has brought them meanwhile
-            (Path(place) / session_id).rename(folder)
+            (place / session_id).rename(folder)
     return folder
 
 

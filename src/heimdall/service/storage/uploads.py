@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
 from heimdall.errors import InputError
-from heimdall.files import held
+from heimdall.files import held, incoming
 from heimdall.formats.readers.limits import Limits
 from heimdall.formats.readers.read import MEASUREMENT_SUFFIXES
 from heimdall.formats.readers.source import archive_files, is_archive
@@ -131,10 +131,7 @@ def size_of(folder: Path) -> int:
 
 def keep(source: Path, target: Path) -> None:
     """Copy a folder to a place where nobody sees it before it is whole."""
-    part = target.with_name(f".{target.name}.part")
-    try:
+    with incoming(target.parent) as place:
+        part = place / target.name
         shutil.copytree(source, part)
         part.rename(target)
-    except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
-        raise

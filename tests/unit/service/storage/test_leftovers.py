@@ -28,6 +28,16 @@ run_archive.leave(RunReader(Path(sys.argv[1])), "job", FolderArtifacts(Path(sys.
 """
 
 
+KILLED_WHILE_KEEPING = """
+import os, shutil, signal, sys
+from pathlib import Path
+from heimdall.service.storage.uploads import keep
+shutil.copy2 = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+shutil.copytree.__defaults__ = (False, None, shutil.copy2, False, False)
+keep(Path(sys.argv[1]), Path(sys.argv[2]))
+"""
+
+
 @pytest.fixture(autouse=True)
 def own_temporary_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
@@ -51,6 +61,21 @@ def test_a_kill_while_a_checkpoint_leaves_is_cleared_away_by_the_next_start(sett
         aged(path)
     assert leftovers.clear(settings, artifacts) == 2
     assert (folder / "log.txt").exists()
+
+
+def test_a_kill_while_an_upload_is_kept_is_cleared_away_by_the_next_start(settings, tmp_path):
+    upload = tmp_path / "upload"
+    upload.mkdir()
+    (upload / "m.jsonl").write_text("x")
+    target = settings.data / "sessions" / "0123"
+    subprocess.run([sys.executable, "-c", KILLED_WHILE_KEEPING, upload, target], check=False)
+    (left,) = target.parent.iterdir()
+    assert not target.exists()
+    artifacts = open_artifacts(settings.artifact_address)
+    assert leftovers.clear(settings, artifacts) == 0  # so young it may be about to be held
+    aged(left)
+    assert leftovers.clear(settings, artifacts) == 1
+    assert list(target.parent.iterdir()) == []
 
 
 def test_what_is_in_use_stays(settings, tmp_path):

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from heimdall.errors import InputError
+from heimdall.files import incoming
 from heimdall.formats.readers.measurements import measurements_text
 from heimdall.formats.readers.read import iterate_observations
 from heimdall.formats.writers.sigmf_write import write_sigmf
@@ -24,10 +25,16 @@ def prepared(source: Path, target: Path, known: Sequence[Station], session_ids: 
     names = {station.name for station in known}
     if not names or not any(_heard_by(observation) & names for observation in iterate_observations(source)):
         return source
-    part = target.with_name(f".{target.name}.part")
-    for folder in (part, target):  # what an earlier start of the job has left
-        shutil.rmtree(folder, ignore_errors=True)
-    part.mkdir(parents=True)
+    shutil.rmtree(target, ignore_errors=True)  # what an earlier start of the job has left
+    with incoming(target.parent) as place:
+        part = place / target.name
+        part.mkdir()
+        _write(source, part, known, session_ids)
+        part.rename(target)
+    return target
+
+
+def _write(source: Path, part: Path, known: Sequence[Station], session_ids: Collection[str]) -> None:
     tables: list[Observation] = []
     for number, observation in enumerate(iterate_observations(source)):
         corrected = _sound(registered.corrected([observation], known, session_ids=session_ids)[0])
@@ -41,8 +48,6 @@ def prepared(source: Path, target: Path, known: Sequence[Station], session_ids: 
         (part / "measurements.jsonl").write_text(measurements_text(tables), encoding="utf-8")
     if not any(part.iterdir()):
         raise InputError(f"{source.name}: no observation in it has two receivers that can be used")
-    part.rename(target)
-    return target
 
 
 def _heard_by(observation: Observation) -> set[str]:
