@@ -55,6 +55,13 @@ def test_an_open_menu_and_the_focus_stay_while_somebody_else_changes_the_list(op
     assert page.evaluate("document.activeElement.closest('.row.current') !== null")
 
 
+def test_a_long_name_does_not_push_the_menu_out_of_the_list(open_page, measurements_file):
+    page = open_page()
+    upload(page, [str(measurements_file)])
+    rename(page, "a name that is a good deal longer than its list is wide, and then some")
+    assert page.evaluate("(list => list.scrollWidth <= list.clientWidth)(document.querySelector('.list'))")
+
+
 def rename(page, name: str) -> None:
     menu(page, "Rename")
     page.fill("input[aria-label=Name]", name)
