@@ -103,6 +103,8 @@ class StreamFormat:
     """Standard deviation of its level calibration; None: nobody says."""
     clock_sigma_s: float | None = None
     """Standard deviation of its stamps, where whoever made them says it; else it is found from the stamps."""
+    live: bool = True
+    """False: a recording, whose first samples wait until somebody reads them."""
 
 
 @dataclass(frozen=True)

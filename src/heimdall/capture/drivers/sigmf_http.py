@@ -79,6 +79,7 @@ class SigmfStream:
             Gives.IQ_WITH_GPS_TIME if timed else Gives.IQ,
             about.level_sigma_db,
             about.clock_sigma_s,
+            live=False,
         )
 
     async def __aiter__(self) -> AsyncGenerator[Block, None]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from heimdall.capture.faults import CaptureError, Fault
 from heimdall.capture.interface import Block, Gives, Status, Stream, Target, Tuning
 from heimdall.capture.recording.parts import OnChange, Part, Stage
+from heimdall.capture.recording.start import Start
 from heimdall.formats.writers.sigmf_growing import GrowingRecording, GrowingSession
 from heimdall.observation import Place, Receiver
 
@@ -52,11 +53,13 @@ class ChannelRecorder:
     def left_s(self) -> float:
         return self.leg.seconds - self.part.seconds
 
-    async def record(self, stream: Stream, status: Status, begun: Callable[[], bool]) -> None:
-        """Take blocks from when `begun` is true, until there are enough or the stream ends."""
+    async def record(self, stream: Stream, status: Status, start: Start) -> None:
+        """Take blocks from the common start on, until there are enough or the stream ends."""
+        if not stream.format.live:
+            await start.wait()
         async with aclosing(aiter(stream)) as blocks:
             async for block in blocks:
-                if not begun():
+                if not start.begun:
                     continue
                 if self.part.stage is not Stage.RECORDING:
                     self.step(Stage.RECORDING)

@@ -12,7 +12,8 @@ from heimdall.capture.network.access import Access
 from heimdall.capture.recording.channel_recorder import ChannelRecorder, Leg
 from heimdall.capture.recording.parts import OnChange, Part, Recorded
 from heimdall.capture.recording.schedule import MOST_SECONDS
-from heimdall.capture.recording.work import Start, Work
+from heimdall.capture.recording.start import Start
+from heimdall.capture.recording.work import Work
 from heimdall.errors import InputError
 from heimdall.formats.writers.sigmf_growing import GrowingSession
 from heimdall.observation import Place

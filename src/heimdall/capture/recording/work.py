@@ -12,38 +12,16 @@ from heimdall.capture.interface import RetunableStream, Status, Stream, Target, 
 from heimdall.capture.network.access import Access
 from heimdall.capture.recording.channel_recorder import ChannelRecorder
 from heimdall.capture.recording.parts import Stage, place_of
+from heimdall.capture.recording.start import Start
 from heimdall.capture.slots import one_slot
 from heimdall.disk import is_disk_full
 from heimdall.errors import InputError
 
-_PATIENCE_S = 10.0
-"""Receivers that are ready wait so long for the others."""
 _TRIES = 3
 _AGAIN_AFTER_S = 1.0
 _LEAST_LEFT_S = 2.0
 _AGAIN = (Fault.DROPPED, Fault.SILENT)
 """What is tried again in mid-recording; who was thrown out or found it full does not come back at once."""
-
-
-class Start:
-    """All that come together begin together: when each is ready or has failed, or patience with the slowest ends."""
-
-    def __init__(self, expected: int) -> None:
-        self._waiting, self._begun, self._any_ready = expected, asyncio.Event(), False
-
-    def begun(self) -> bool:
-        return self._begun.is_set()
-
-    def ready(self) -> None:
-        if not self._any_ready:
-            self._any_ready = True
-            asyncio.get_running_loop().call_later(_PATIENCE_S, self._begun.set)
-        self.gone()
-
-    def gone(self) -> None:
-        self._waiting -= 1
-        if self._waiting == 0:
-            self._begun.set()
 
 
 class Work:
@@ -98,12 +76,12 @@ class Work:
             for each in self._recorders:
                 each.step(Stage.READY)
             self._count(self._start.ready)
-            await first.record(stream, status, self._start.begun)
+            await first.record(stream, status, self._start)
             first.step(Stage.DONE)
             for each in others:
                 assert retunable is not None
                 await retunable.retune(replace(each.leg.tuning, widest_hz=max(tuning.bandwidth_hz, tuning.widest_hz)))
-                await each.record(retunable, status, self._start.begun)
+                await each.record(retunable, status, self._start)
                 each.step(Stage.DONE)
 
     def _fail(self, error: CaptureError) -> None:
