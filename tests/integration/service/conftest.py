@@ -52,6 +52,8 @@ class Site:
         """SIGSTOP, at a moment when it is not SQLite's one writer: nobody could write any more."""
         while True:
             worker.send_signal(signal.SIGSTOP)
+            while not _is_stopped(worker.pid):
+                time.sleep(0.01)
             try:
                 with sqlite3.connect(self.settings.home / "heimdall.db", timeout=0.1) as connection:
                     connection.execute("BEGIN IMMEDIATE")
@@ -122,6 +124,12 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _is_stopped(pid: int) -> bool:
+    """Whether every thread has taken note of SIGSTOP."""
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return all((each / "stat").read_text().rpartition(")")[2].split()[0] in "TtZ" for each in threads)
 
 
 def _text(value: Any) -> str:

@@ -39,10 +39,10 @@ def serving(
     try:
         if authorization is None:
             authorization = "Bearer " + wait_for(lambda: TOKEN.search(errors.read_text()), limit_s=120)[0]
-        client = httpx.Client(base_url=f"http://127.0.0.1:{port}", headers={"Authorization": authorization}, timeout=10)
-        wait_for(lambda: is_up(client), limit_s=120)
-        yield process, client
-        client.close()
+        headers = {"Authorization": authorization}
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=10) as client:
+            wait_for(lambda: is_up(client), limit_s=120)
+            yield process, client
     finally:
         process.kill()
         process.wait()

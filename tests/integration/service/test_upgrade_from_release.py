@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 import signal
 import subprocess
 import tarfile
@@ -11,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from heimdall.runs.reader import RunReader
+
 from .test_serve import serving, state_of, wait_for
 
 EARLIER = "b984a74"
 """The last commit before the tables, the run folder and the checkpoint were written by other modules."""
-STEPS = 40
+STEPS = 80
 RECIPE = {
     "steps": STEPS,
     "batch_size": 16,
@@ -24,7 +25,6 @@ RECIPE = {
     "scenes.validation": 32,
     "scenes.calibration": 128,
 }
-STEP = re.compile(r"train  step (\d+)/")
 
 
 @pytest.fixture(scope="module")
@@ -48,13 +48,16 @@ def test_a_training_of_an_earlier_commit_goes_on_from_its_step_and_makes_a_model
         token = client.headers["Authorization"]
         made = client.post("/api/v1/jobs", json={"kind": "train", "recipe": "quick", "overrides": RECIPE})
         job_id = made.json()["id"]
-        wait_for(lambda: (client.get(f"/api/v1/jobs/{job_id}").json()["progress"]["step"] or 0) > 0, limit_s=240)
+        wait_for(lambda: (client.get(f"/api/v1/jobs/{job_id}").json()["progress"]["step"] or 0) > 20, limit_s=240)
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
+    folder = RunReader(home / "runs" / job_id)
+    stopped = [row["step"] for row in folder.metrics()]
     with serving(home, tmp_path / "new", authorization=token) as (_, client):
         wait_for(lambda: state_of(client, job_id) in ("succeeded", "failed"), limit_s=240)
         job = client.get(f"/api/v1/jobs/{job_id}").json()
         assert job["state"] == "succeeded", job["error"]
-        stopped, went_on = client.get(f"/api/v1/jobs/{job_id}/log").json()["text"].split("heimdall: stopped")
-        assert [int(step) for step in STEP.findall(went_on)] > [int(step) for step in STEP.findall(stopped)][-1:]
+        went_on = [row["step"] for row in folder.metrics()][len(stopped) :]
+        assert 0 < stopped[-1] < went_on[0]
+        assert went_on[-1] == STEPS
         assert [model["job"] for model in client.get("/api/v1/models").json()["models"]] == [job_id]
