@@ -52,11 +52,18 @@ def held(path: Path) -> Iterator[None]:
 
 
 @contextmanager
+def held_folder(prefix: str, folder: Path | None = None) -> Iterator[Path]:
+    """A temporary folder, which `sweep` deletes only if this process is killed; in the system's where no folder is named."""
+    with TemporaryDirectory(dir=folder, prefix=prefix) as place, held(Path(place)):
+        yield Path(place)
+
+
+@contextmanager
 def incoming(folder: Path) -> Iterator[Path]:
     """A temporary folder in `folder`, made if need be, for what is moved to its place there when it is whole."""
     folder.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=folder, prefix=INCOMING) as place, held(Path(place)):
-        yield Path(place)
+    with held_folder(INCOMING, folder) as place:
+        yield place
 
 
 def sweep(folder: Path, pattern: str) -> int:

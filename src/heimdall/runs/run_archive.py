@@ -21,7 +21,7 @@ from typing import IO
 
 from heimdall.artifacts import Artifacts
 from heimdall.errors import HeimdallError
-from heimdall.files import held
+from heimdall.files import held, incoming
 from heimdall.runs import RECORDINGS
 from heimdall.runs.reader import CHECKPOINT, RunReader
 
@@ -75,8 +75,8 @@ def bring(folder: RunReader, key: str, artifacts: Artifacts) -> None:
     with alone(folder):
         (folder.path / _MARK).unlink(missing_ok=True)
         _clear(folder.path)
-        with tempfile.TemporaryDirectory(dir=folder.path, prefix=".incoming-") as place:
-            unpack(artifacts.fetch(key, Path(place)), folder.path)
+        with incoming(folder.path) as place:
+            unpack(artifacts.fetch(key, place), folder.path)
         mark(folder, key)
 
 

@@ -11,6 +11,7 @@ from nicegui import ui
 
 _MOST_POINTS = 400
 _COLOURS = {"a": "var(--evidence)", "b": "var(--region)", "c": "var(--truth)", "rule": "var(--muted)"}
+_TEXT = {"color": "var(--muted)", "fontFamily": "inherit", "fontSize": 11.5}
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,6 @@ def chart_options(title: str, curves: Sequence[Curve], x: Axis, y: Axis) -> dict
         "yAxis": _axis(y) | {"nameLocation": "end", "splitLine": {"lineStyle": {"color": "var(--line)"}}},
         "series": [_series(each, points) for each, points in drawn],
     }
-
-
-_TEXT = {"color": "var(--muted)", "fontFamily": "inherit", "fontSize": 11.5}
 
 
 def _axis(axis: Axis) -> dict[str, Any]:

@@ -6,6 +6,7 @@ An open menu, the keyboard's focus and the place on the page would be lost if th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from nicegui import ui
@@ -23,6 +24,36 @@ class Row(Protocol[StateShown]):
 
     def show(self, state: StateShown) -> None:
         """Put into the row what the state says."""
+
+
+def show_current(row: ui.element, pick: ui.element, current: bool) -> None:
+    """Mark the row that is looked at; `pick` is the button that chooses it."""
+    row.classes(**{"add" if current else "remove": "current"})
+    pick.props["aria-pressed"] = "true" if current else "false"
+
+
+@dataclass(frozen=True)
+class Pick:
+    """One of several things to look at."""
+
+    id: str
+    html: str
+    current: bool
+
+
+class PickRow:
+    """A `Pick` on the page; `choose` is told which was picked."""
+
+    def __init__(self, choose: Callable[[str], object]) -> None:
+        with ui.element("div").classes("row") as self.element:
+            with ui.element("button").classes("pick").props("type=button") as self._button:
+                self._content = ui.html("", sanitize=False)
+            self._button.on("click", lambda: choose(self._id))
+
+    def show(self, state: Pick) -> None:
+        self._id = state.id
+        self._content.set_content(state.html)
+        show_current(self.element, self._button, state.current)
 
 
 class Rows(Generic[State]):

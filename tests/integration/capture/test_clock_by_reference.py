@@ -17,9 +17,9 @@ from heimdall.capture.drivers import sample_clock
 from heimdall.capture.faults import Fault
 from heimdall.capture.interface import Target, Tuning
 from heimdall.capture.network.address import RTL_TCP, Address
-from heimdall.capture.recording.channel_recorder import Leg
+from heimdall.capture.recording.channel_recorder import Dwell
 from heimdall.capture.recording.parts import Recorded, Stage
-from heimdall.capture.recording.record import record_legs
+from heimdall.capture.recording.record import record_dwells
 from heimdall.errors import InputError
 from heimdall.formats import transmitters
 from heimdall.formats.readers.read import read_observations
@@ -80,14 +80,14 @@ def _record(
 ) -> tuple[Recorded, ...]:
     assert stage.reference is not None
     reference = Tuning(stage.reference.frequency_hz, stage.reference.channel_hz)
-    legs = [
-        Leg(reference, 4.0, folder / "reference"),
-        Leg(Tuning(stage.frequency_hz, stage.bandwidth_hz), seconds, folder / "session"),
+    dwells = [
+        Dwell(reference, 4.0, folder / "reference"),
+        Dwell(Tuning(stage.frequency_hz, stage.bandwidth_hz), seconds, folder / "session"),
     ]
 
     async def recorded() -> tuple[Recorded, ...]:
         async with network(stage, kiwis, pace) as played:
-            return await record_legs([target_of(each) for each in played], legs, _PATIENT)
+            return await record_dwells([target_of(each) for each in played], dwells, _PATIENT)
 
     return asyncio.run(recorded())
 
@@ -143,7 +143,7 @@ def test_a_session_that_is_there_already_leaves_no_reference_behind(tmp_path: Pa
     there, reference = tmp_path / "session", tmp_path / "reference"
     GrowingSession(there, "session", 145e6, 80e3).save([])
     target = Target("R01", Address(RTL_TCP, "127.0.0.1", 1), place=_TRUTH)
-    legs = [Leg(Tuning(98.5e6, 90e3), 1.0, reference), Leg(Tuning(145e6, 80e3), 1.0, there)]
+    dwells = [Dwell(Tuning(98.5e6, 90e3), 1.0, reference), Dwell(Tuning(145e6, 80e3), 1.0, there)]
     with pytest.raises(InputError, match="already there"):
-        asyncio.run(record_legs([target], legs, ACCESS))
+        asyncio.run(record_dwells([target], dwells, ACCESS))
     assert list(reference.iterdir()) == []

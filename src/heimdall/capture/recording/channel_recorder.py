@@ -20,7 +20,7 @@ _SAVE_EVERY_S = 2.0
 
 
 @dataclass(frozen=True)
-class Leg:
+class Dwell:
     """A channel, how long it is recorded, and the folder of its session."""
 
     tuning: Tuning
@@ -37,12 +37,12 @@ class ChannelRecorder:
         self,
         target: Target,
         part: Part,
-        leg: Leg,
+        dwell: Dwell,
         session: GrowingSession,
         save: Callable[[], None],
         on_change: OnChange,
     ) -> None:
-        self.part, self.leg = part, leg
+        self.part, self.dwell = part, dwell
         self._target, self._session, self._save, self._on_change = target, session, save, on_change
         self._recording: GrowingRecording | None = None
         self._lost = False
@@ -51,7 +51,7 @@ class ChannelRecorder:
 
     @property
     def left_s(self) -> float:
-        return self.leg.seconds - self.part.seconds
+        return self.dwell.seconds - self.part.seconds
 
     async def record(self, stream: Stream, status: Status, start: Start) -> None:
         """Take blocks from the common start on, until there are enough or the stream ends."""

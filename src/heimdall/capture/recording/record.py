@@ -9,11 +9,11 @@ from pathlib import Path
 
 from heimdall.capture.interface import Target, Tuning
 from heimdall.capture.network.access import Access
-from heimdall.capture.recording.channel_recorder import ChannelRecorder, Leg
+from heimdall.capture.recording.channel_recorder import ChannelRecorder, Dwell
 from heimdall.capture.recording.parts import OnChange, Part, Recorded
+from heimdall.capture.recording.receiver_recorder import ReceiverRecorder
 from heimdall.capture.recording.schedule import MOST_SECONDS
 from heimdall.capture.recording.start import Start
-from heimdall.capture.recording.work import Work
 from heimdall.errors import InputError
 from heimdall.formats.writers.sigmf_growing import GrowingSession
 from heimdall.observation import Place
@@ -49,14 +49,14 @@ async def record(
     `absent` are receivers that are not asked, each with its reason; they stand in the session, too.
     `on_change` is called whenever a receiver has come further. Raises InputError for a call that cannot be right.
     """
-    leg = Leg(tuning, seconds, folder, truth)
-    (recorded,) = await record_legs(targets, [leg], access, on_change=on_change, absent=absent)
+    dwell = Dwell(tuning, seconds, folder, truth)
+    (recorded,) = await record_dwells(targets, [dwell], access, on_change=on_change, absent=absent)
     return recorded
 
 
-async def record_legs(
+async def record_dwells(
     targets: Sequence[Target],
-    legs: Sequence[Leg],
+    dwells: Sequence[Dwell],
     access: Access,
     *,
     on_change: OnChange | None = None,
@@ -67,17 +67,17 @@ async def record_legs(
     Only receivers that can be retuned without a gap in their samples can take part where there are several. `on_change` is told
     of the last channel. Else as `record`.
     """
-    _check(targets, legs)
+    _check(targets, dwells)
     start = Start(len(targets))
-    sessions = [_Session(targets, leg, absent, on_change if leg is legs[-1] else None) for leg in legs]
+    sessions = [_Session(targets, dwell, absent, on_change if dwell is dwells[-1] else None) for dwell in dwells]
     for session in sessions:
         session.save()  # when each is known to be new
-    works = [
-        Work(target, [session.recorders[number] for session in sessions], access, start)
+    receivers = [
+        ReceiverRecorder(target, [session.recorders[number] for session in sessions], access, start)
         for number, target in enumerate(targets)
     ]
     try:
-        await asyncio.gather(*(work.run() for work in works))
+        await asyncio.gather(*(receiver.run() for receiver in receivers))
     finally:
         for session in sessions:
             session.finish()
@@ -87,15 +87,17 @@ async def record_legs(
 class _Session:
     """The session of one channel while it grows."""
 
-    def __init__(self, targets: Sequence[Target], leg: Leg, absent: Sequence[Part], on_change: OnChange | None) -> None:
-        tuning, folder = leg.tuning, leg.folder
+    def __init__(
+        self, targets: Sequence[Target], dwell: Dwell, absent: Sequence[Part], on_change: OnChange | None
+    ) -> None:
+        tuning, folder = dwell.tuning, dwell.folder
         self.growing = GrowingSession(
-            folder, folder.resolve().name, tuning.frequency_hz, tuning.bandwidth_hz, leg.truth
+            folder, folder.resolve().name, tuning.frequency_hz, tuning.bandwidth_hz, dwell.truth
         )
         self.parts = [Part(target.name) for target in targets]
         self._accounted = [*self.parts, *absent]
         self.recorders = [
-            ChannelRecorder(target, part, leg, self.growing, self.save, on_change or (lambda _: None))
+            ChannelRecorder(target, part, dwell, self.growing, self.save, on_change or (lambda _: None))
             for target, part in zip(targets, self.parts, strict=True)
         ]
 
@@ -109,15 +111,15 @@ class _Session:
             self.save()
 
 
-def _check(targets: Sequence[Target], legs: Sequence[Leg]) -> None:
+def _check(targets: Sequence[Target], dwells: Sequence[Dwell]) -> None:
     if not targets:
         raise InputError("no receiver to record: add some with heimdall receivers add ADDRESS")
     names = [target.name for target in targets]
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise InputError(f"{', '.join(sorted(twice))} is named twice: a receiver gives one slot")
-    for leg in legs:
-        if not 0 < leg.seconds <= MOST_SECONDS:
-            raise InputError(f"{leg.seconds:g} seconds cannot be recorded: choose 1 to {MOST_SECONDS:g}")
-        if not leg.tuning.frequency_hz > 0 or not leg.tuning.bandwidth_hz > 0:
+    for dwell in dwells:
+        if not 0 < dwell.seconds <= MOST_SECONDS:
+            raise InputError(f"{dwell.seconds:g} seconds cannot be recorded: choose 1 to {MOST_SECONDS:g}")
+        if not dwell.tuning.frequency_hz > 0 or not dwell.tuning.bandwidth_hz > 0:
             raise InputError("frequency and bandwidth are positive")

@@ -17,7 +17,7 @@ from heimdall.errors import InputError
 from heimdall.formats.quantities import hertz
 
 if TYPE_CHECKING:
-    from heimdall.capture.recording.channel_recorder import Leg
+    from heimdall.capture.recording.channel_recorder import Dwell
     from heimdall.capture.recording.parts import OnChange, Part, Recorded
 
 FrequencyOption = Annotated[str, typer.Option(help="Centre of the channel in Hz, with k, M or G: 77.5k.")]
@@ -50,8 +50,8 @@ def record(
     """
     from heimdall.capture.interface import Tuning
     from heimdall.capture.listing import load
-    from heimdall.capture.recording.channel_recorder import Leg
-    from heimdall.capture.recording.record import record_legs
+    from heimdall.capture.recording.channel_recorder import Dwell
+    from heimdall.capture.recording.record import record_dwells
 
     listed = load(list_path(file))
     tuning = Tuning(hertz(frequency), hertz(bandwidth))
@@ -60,9 +60,9 @@ def record(
     if output is None:
         raise InputError("say where the session is to be made: --output FOLDER")
     targets = listed.targets(names_in(receivers))
-    before = [] if reference is None else [_reference_leg(reference, reference_seconds, output)]
-    legs = [*before, Leg(tuning, seconds, output)]
-    *first, recorded = asyncio.run(record_legs(targets, legs, listed.access, on_change=None if json else tell()))
+    before = [] if reference is None else [_reference_dwell(reference, reference_seconds, output)]
+    dwells = [*before, Dwell(tuning, seconds, output)]
+    *first, recorded = asyncio.run(record_dwells(targets, dwells, listed.access, on_change=None if json else tell()))
     of_reference = first[0] if first else None
     if json:
         print_json(report(recorded, of_reference))
@@ -71,15 +71,15 @@ def record(
     recorded.check()
 
 
-def _reference_leg(name: str, seconds: float, output: Path) -> Leg:
+def _reference_dwell(name: str, seconds: float, output: Path) -> Dwell:
     from heimdall.capture.interface import Tuning
-    from heimdall.capture.recording.channel_recorder import Leg
+    from heimdall.capture.recording.channel_recorder import Dwell
     from heimdall.formats.transmitters import known
     from heimdall.transmitter import named
 
     transmitter = named(known(), name)
     tuning = Tuning(transmitter.frequency_hz, transmitter.channel_hz)
-    return Leg(tuning, seconds, output.with_name(f"{output.name}-reference"), transmitter.place)
+    return Dwell(tuning, seconds, output.with_name(f"{output.name}-reference"), transmitter.place)
 
 
 def report(recorded: Recorded, reference: Recorded | None = None) -> dict[str, object]:

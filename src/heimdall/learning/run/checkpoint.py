@@ -7,7 +7,6 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -16,7 +15,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from heimdall.artifacts import Artifacts, MissingArtifactError, open_artifacts
 from heimdall.errors import InputError
-from heimdall.files import replacing
+from heimdall.files import incoming, replacing
 
 
 def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
@@ -57,13 +56,12 @@ def open_store(address: str) -> Artifacts:
 
 def fetch_to(store: Artifacts, key: str, target: Path) -> bool:
     """The file under `target`, whole; False where the store has none of that key."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=target.parent, prefix=".incoming-") as place:
+    with incoming(target.parent) as place:
         try:
-            found = store.fetch(key, Path(place))
+            found = store.fetch(key, place)
         except MissingArtifactError:
             return False
-        brought = found.parent == Path(place)
+        brought = found.parent == place
         with replacing(target, durable=True) as temporary:
             found.replace(temporary) if brought else shutil.copyfile(found, temporary)
     return True

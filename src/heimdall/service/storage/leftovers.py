@@ -20,9 +20,9 @@ def clear(settings: Settings, artifacts: Artifacts) -> int:
     count = sweep(Path(gettempdir()), f"{SCRATCH}*") + artifacts.sweep()
     for folder in (settings.home, settings.runs):
         count += sweep(folder, f"{LEAVING}*")
-    count += sum(sweep(settings.data, f"**/{name}*") for name in (LEAVING, INCOMING))
-    # Beside the runs, copies of those of other machines; in them, recordings that are being corrected.
-    count += sum(sweep(settings.runs, pattern) for pattern in (f"{INCOMING}*", f"*/inputs/{INCOMING}*"))
+    count += sweep(settings.data, f"**/{LEAVING}*") + sweep(settings.data, f"*/{INCOMING}*")
+    # Copies of other machines' runs, what a run fetches, and its recordings while they are corrected.
+    count += sum(sweep(settings.runs, f"{where}{INCOMING}*") for where in ("", "*/", "*/inputs/"))
     if count:
         log.info("deleted %d temporary files that a crash had left", count)
     return count

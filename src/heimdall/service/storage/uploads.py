@@ -7,11 +7,10 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
 from heimdall.errors import InputError
-from heimdall.files import held, incoming
+from heimdall.files import held_folder, incoming
 from heimdall.formats.readers.limits import Limits
 from heimdall.formats.readers.read import MEASUREMENT_SUFFIXES
 from heimdall.formats.readers.source import archive_files, is_archive
@@ -113,8 +112,8 @@ def receiving(settings: Settings, limits: Limits | None = None) -> Iterator[Uplo
 @contextmanager
 def scratch() -> Iterator[Path]:
     """A temporary folder, which a later start of the service clears away if this one is killed."""
-    with TemporaryDirectory(prefix=SCRATCH) as folder, held(Path(folder)):
-        yield Path(folder)
+    with held_folder(SCRATCH) as folder:
+        yield folder
 
 
 def harmless(name: str) -> str:

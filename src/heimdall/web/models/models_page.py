@@ -22,6 +22,7 @@ from heimdall.web.downloads import MODELS
 from heimdall.web.layout import empty, frame, panel
 from heimdall.web.models import model_view
 from heimdall.web.page_session import Visit, arrive
+from heimdall.web.rows import Pick, PickRow, Rows
 from heimdall.web.sign_in import Entry, to_sign_in
 from heimdall.web.uploader import Uploader
 
@@ -48,11 +49,12 @@ class ModelsPage:
         self._model_id = model_id
         self._rival: str | None = None
         self._models: list[ModelView] = []
+        self._rows = Rows(lambda: PickRow(self._choose), key=lambda state: state.id)
 
     def build(self) -> None:
         with ui.element("div").classes("stack"):
             with panel("Models"):
-                self._list = ui.element("div").classes("list")
+                self._rows.build("list")
             if self._visit.may(Role.OPERATOR):
                 with panel("Import"):
                     label, name = "Choose a bundle or drop it here", "Import a bundle"
@@ -94,15 +96,8 @@ class ModelsPage:
         return next((each for each in self._models if each.id == self._model_id), None)
 
     def _draw(self) -> None:
-        self._list.clear()
-        with self._list:
-            if not self._models:
-                empty(
-                    "No model yet",
-                    "Train one on the page Training, or import a bundle. Until then the likelihood locates.",
-                )
-            for each in self._models:
-                self._draw_row(each)
+        nothing = "Train one on the page Training, or import a bundle. Until then the likelihood locates."
+        self._rows.show([self._pick(each) for each in self._models], ("No model yet", nothing))
         self._detail.clear()
         chosen = self._chosen()
         with self._detail:
@@ -112,16 +107,11 @@ class ModelsPage:
             else:
                 self._draw_model(chosen)
 
-    def _draw_row(self, each: ModelView) -> None:
-        current = each.id == self._model_id
+    def _pick(self, each: ModelView) -> Pick:
         chip = ' <span class="chip good">champion</span>' if each.champion else ""
         about = f"{each.id[:6]} · {words.ago_text(each.created_utc.timestamp())} · {words.bytes_text(each.size_bytes)}"
-        with ui.element("div").classes("row current" if current else "row"):
-            pick = ui.element("button").classes("pick")
-            with pick.props(f"type=button aria-pressed={'true' if current else 'false'}"):
-                html = f'<span class="strong">{escape(each.name)}</span>{chip}<br><span class="muted">{escape(about)}</span>'
-                ui.html(html, sanitize=False)
-            pick.on("click", lambda: self._choose(each.id))
+        html = f'<span class="strong">{escape(each.name)}</span>{chip}<br><span class="muted">{escape(about)}</span>'
+        return Pick(each.id, html, each.id == self._model_id)
 
     async def _choose(self, model_id: str) -> None:
         self._model_id, self._rival = model_id, None

@@ -29,7 +29,7 @@ class SessionActions:
         self._binned = binned
 
     def build_menu(self, row: Callable[[], SessionRow]) -> Callable[[], object]:
-        """What can be done with the session that `row` gives when something is chosen; the answer names it as it is now."""
+        """What can be done with the session that `row` gives by then; returns what brings the names in the menu up to date."""
         with ui.button(icon="more_vert").props('flat round dense aria-label="More"').classes("quiet"), ui.menu():
             self._item("Download", lambda: self.download([row()]))
             if not self._visit.may(Role.OPERATOR):

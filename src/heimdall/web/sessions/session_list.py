@@ -17,7 +17,7 @@ from heimdall.service.storage.uploads import receiving
 from heimdall.web import words
 from heimdall.web.layout import panel
 from heimdall.web.page_session import Visit
-from heimdall.web.rows import Rows
+from heimdall.web.rows import Rows, show_current
 from heimdall.web.sessions import example_session
 from heimdall.web.sessions.session_actions import SessionActions
 from heimdall.web.sessions.session_bin import SessionBin
@@ -219,10 +219,9 @@ class _Row:
 
     def show(self, state: _State) -> None:
         row = self._row = state.row
-        self.element.classes(**{"add" if state.current else "remove": "current"})
         self._tick.props["aria-label"] = f"Select {row.name}"
         self._tick.set_value(state.marked)
-        self._pick.props["aria-pressed"] = "true" if state.current else "false"
+        show_current(self.element, self._pick, state.current)
         self._name.set_text(row.name)
         self._about.set_text(f"{row.about} · pinned" if row.pinned else row.about)
         self._stored.set_text(row.stored)

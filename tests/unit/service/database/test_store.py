@@ -20,7 +20,9 @@ class Contended(sqlite3.Connection):
     def execute(self, sql: str, *parameters: object) -> sqlite3.Cursor:
         if "journal_mode" in sql and self.refusals:
             self.refusals -= 1
-            raise sqlite3.OperationalError("database is locked")
+            error = sqlite3.OperationalError("database is locked")
+            error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+            raise error
         return super().execute(sql, *parameters)
 
 
@@ -48,3 +50,13 @@ def test_it_is_not_tried_without_end(tmp_path, monkeypatch):
     with pytest.raises(Exception, match="database is locked"):
         store.engine.connect()
     store.close()
+
+
+def test_what_will_not_pass_is_said_at_once(tmp_path, monkeypatch):
+    (tmp_path / "new.db").write_text("this is no database, and long enough to be read as one" * 20)
+    monkeypatch.setattr(stored.time, "sleep", lambda _: pytest.fail("it waits"))
+    with pytest.raises(Exception, match="not a database"):
+        Store(URL.create("sqlite", database=str(tmp_path / "new.db"))).engine.connect()
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(Exception, match="unable to open"):
+        Store(URL.create("sqlite", database=str(tmp_path / "folder"))).engine.connect()

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from heimdall.artifacts import FolderArtifacts, open_artifacts
-from heimdall.files import held
+from heimdall.files import INCOMING, held, incoming
 from heimdall.service.storage import leftovers
 from heimdall.service.storage.uploads import scratch
 
@@ -76,6 +76,17 @@ def test_a_kill_while_an_upload_is_kept_is_cleared_away_by_the_next_start(settin
     aged(left)
     assert leftovers.clear(settings, artifacts) == 1
     assert list(target.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("where", ["data/sessions", "runs", "runs/job", "runs/job/inputs"])
+def test_what_comes_in_is_cleared_away_only_when_nobody_is_there_any_more(settings, where):
+    artifacts = open_artifacts(settings.artifact_address)
+    with incoming(settings.home / where) as place:
+        aged(place)
+        assert leftovers.clear(settings, artifacts) == 0
+    (settings.home / where / f"{INCOMING}killed").mkdir()
+    aged(settings.home / where / f"{INCOMING}killed")
+    assert leftovers.clear(settings, artifacts) == 1
 
 
 def test_what_is_in_use_stays(settings, tmp_path):

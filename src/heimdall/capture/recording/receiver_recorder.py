@@ -24,7 +24,7 @@ _AGAIN = (Fault.DROPPED, Fault.SILENT)
 """What is tried again in mid-recording; who was thrown out or found it full does not come back at once."""
 
 
-class Work:
+class ReceiverRecorder:
     """One receiver; `recorders` are its channels in turn."""
 
     def __init__(self, target: Target, recorders: Sequence[ChannelRecorder], access: Access, start: Start) -> None:
@@ -50,7 +50,7 @@ class Work:
             if status.fault is not None:
                 raise CaptureError(Fault.BUSY, status.fault)
             for each in self._recorders:
-                _check_band(status, each.leg.tuning)
+                _check_band(status, each.dwell.tuning)
             for attempt in range(1, _TRIES + 1):
                 try:
                     return await self._listen(target, status)
@@ -68,21 +68,22 @@ class Work:
 
     async def _listen(self, target: Target, status: Status) -> None:
         first, *others = self._recorders
-        tuning = replace(
-            first.leg.tuning, widest_hz=max((each.leg.tuning.bandwidth_hz for each in others), default=0.0)
-        )
-        async with driver_of(target.address).open(target, tuning, self._access) as stream:
-            retunable = _retunable(stream) if others else None
+        async with driver_of(target.address).open(target, self._tuning(first), self._access) as stream:
+            if others:
+                _retunable(stream)  # said before anything is recorded
             for each in self._recorders:
                 each.step(Stage.READY)
             self._count(self._start.ready)
             await first.record(stream, status, self._start)
             first.step(Stage.DONE)
             for each in others:
-                assert retunable is not None
-                await retunable.retune(replace(each.leg.tuning, widest_hz=max(tuning.bandwidth_hz, tuning.widest_hz)))
-                await each.record(retunable, status, self._start)
+                await _retunable(stream).retune(self._tuning(each))
+                await each.record(stream, status, self._start)
                 each.step(Stage.DONE)
+
+    def _tuning(self, recorder: ChannelRecorder) -> Tuning:
+        widest_hz = max(each.dwell.tuning.bandwidth_hz for each in self._recorders)
+        return replace(recorder.dwell.tuning, widest_hz=widest_hz)
 
     def _fail(self, error: CaptureError) -> None:
         self._count(self._start.gone)
