@@ -215,7 +215,7 @@ def test_ten_minutes_of_watching_find_each_transmission_once_and_keep_their_memo
         sessions = client.get("sessions").json()["sessions"]
     assert (ended["state"], ended["attempts"]) == ("succeeded", 3), ended["error"]
     assert len(sessions) == len(fixes) == most
-    # A transmission may begin within the block that opens the squelch.
+    # The time of a fix is the whole second in which its recordings begin.
     starts_s = sorted(_unix_s(fix["at_utc"]) - stage.began_s + 1 for fix in fixes)
     assert all(start_s % period_s < 16 for start_s in starts_s), starts_s
     sent = [int(start_s // period_s) for start_s in starts_s]
