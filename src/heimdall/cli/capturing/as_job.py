@@ -2,15 +2,18 @@
 
 Below `recordings` in the run folder each recording has a folder of its own, and `fixes.jsonl` a line for each that is complete.
 The worker takes them from there, and the service locates them. What a kill interrupts stays there, and is taken, too.
+Where a reference was recorded with them, its clocks are put into a recording before it is complete.
 """
 
 from __future__ import annotations
 
 import asyncio
+import shutil
 import signal
 import time
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +25,9 @@ if TYPE_CHECKING:
     from heimdall.capture.interface import Target, Tuning
     from heimdall.capture.listing import ReceiverList
     from heimdall.capture.recording.parts import Part
+    from heimdall.capture.recording.reference import Reference
     from heimdall.capture.watching.watch import Doing, Plan
+    from heimdall.runs.writer import RunWriter
 
 _TELL_EVERY_S = 1.0
 _HEARTBEAT_S = 10.0
@@ -32,6 +37,26 @@ class StoppedError(HeimdallError):
     """By a signal; the job can go on."""
 
     exit_code = 75
+
+
+@dataclass(frozen=True)
+class Clocks:
+    """What gives recordings their clocks: a reference recorded with each, one of a list of known transmitters."""
+
+    reference: Reference
+    transmitters: Path | None
+
+    async def put_into(self, session: Path, run: RunWriter) -> None:
+        """A session that gets none stays as it was recorded, with a warning."""
+        from heimdall.capture.recording.reference import folder_beside
+        from heimdall.capture.watching.apart import synchronise_apart
+
+        listed = () if self.transmitters is None else ("--transmitters", str(self.transmitters))
+        options = self.reference.options(session)
+        why_not = await synchronise_apart(session, *options, *listed) if options else "the reference was not recorded"
+        if why_not is not None:
+            run.warn("clocks", f"{session.name} has no clocks from {self.reference.transmitter.name}: {why_not}")
+        shutil.rmtree(folder_beside(session), ignore_errors=True)
 
 
 class JobReport:
@@ -63,6 +88,11 @@ class JobReport:
             self._doing["stage"] = "recording"
         self._parts[part.name] = part.to_json() | {"level_dbm": part.level_dbm}
         self.write(now=known.get("state") != part.stage.value)
+
+    def synchronising(self) -> None:
+        """What was recorded gets its clocks."""
+        self._doing["stage"] = "synchronising"
+        self.write(now=True)
 
     def complete(self) -> None:
         """One more recording is on the disk."""
@@ -103,21 +133,36 @@ class JobReport:
         return min(1.0, (self.recordings + current) / self._most), current_s
 
 
-def record_job(tuning: Tuning, seconds: float, names: Sequence[str], listed: ReceiverList, run_dir: Path) -> None:
+def record_job(
+    tuning: Tuning,
+    seconds: float,
+    names: Sequence[str],
+    listed: ReceiverList,
+    run_dir: Path,
+    clocks: Clocks | None = None,
+) -> None:
     """Raises HeimdallError where fewer than two receivers gave anything, StoppedError where a signal stopped it."""
-    from heimdall.capture.recording.record import record
+    from heimdall.capture.recording.channel_recorder import Dwell
+    from heimdall.capture.recording.record import record_dwells
+    from heimdall.capture.recording.reference import folder_beside
     from heimdall.capture.watching.watch_history import HISTORY, append_line
 
     report = JobReport(run_dir, seconds, 1, None)
     folder = run_dir / RECORDINGS / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
     targets, absent = _known(listed, names)
+    dwells = [Dwell(tuning, seconds, folder)]
+    if clocks is not None:
+        dwells.insert(0, clocks.reference.dwell(folder_beside(folder)))
 
     async def work() -> None:
         for part in absent:
             report.part(part)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        recorded = await record(targets, tuning, seconds, folder, listed.access, on_change=report.part, absent=absent)
+        *_, recorded = await record_dwells(targets, dwells, listed.access, on_change=report.part, absent=absent)
         recorded.check()
+        if clocks is not None:
+            report.synchronising()
+            await clocks.put_into(folder, report.run)
         append_line(folder.parent / HISTORY, {"session": folder.name})
         report.complete()
 
@@ -126,7 +171,9 @@ def record_job(tuning: Tuning, seconds: float, names: Sequence[str], listed: Rec
     report.finish()
 
 
-def watch_job(plan: Plan, names: Sequence[str], listed: ReceiverList, run_dir: Path) -> None:
+def watch_job(
+    plan: Plan, names: Sequence[str], listed: ReceiverList, run_dir: Path, clocks: Clocks | None = None
+) -> None:
     """Raises StoppedError where a signal stopped it before its end."""
     from dataclasses import replace
 
@@ -135,10 +182,16 @@ def watch_job(plan: Plan, names: Sequence[str], listed: ReceiverList, run_dir: P
     report = JobReport(run_dir, plan.seconds, plan.most, plan.until_utc)
     left = None if plan.most is None else plan.most - report.recordings
     targets, absent = _known(listed, names)
-    plan = replace(plan, folder=run_dir / RECORDINGS, most=left)
+    plan = replace(plan, folder=run_dir / RECORDINGS, most=left, reference=None if clocks is None else clocks.reference)
+
+    async def finish(folder: Path) -> dict[str, Any]:
+        """The service locates it."""
+        if clocks is not None:
+            await clocks.put_into(folder, report.run)
+        return {}
 
     async def work() -> None:
-        watch = Watch(targets, plan, listed.access, _by_the_service, report.part, print, on_doing=report.doing)
+        watch = Watch(targets, plan, listed.access, finish, report.part, print, on_doing=report.doing)
         watch.absent = absent
         async for _ in watch.run():
             report.complete()
@@ -165,10 +218,6 @@ async def _heartbeat(report: JobReport) -> None:
     while True:
         await asyncio.sleep(_HEARTBEAT_S)
         report.write()
-
-
-async def _by_the_service(_folder: Path) -> dict[str, Any]:
-    return {}
 
 
 def _known(listed: ReceiverList, names: Sequence[str]) -> tuple[list[Target], list[Part]]:
