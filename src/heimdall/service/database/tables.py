@@ -180,6 +180,26 @@ class OnlineReceiver(Base):
     asked_unix_s: Mapped[float | None]
 
 
+class Transmitter(Base):
+    """A known transmitter that somebody added, beside those that come with Heimdall."""
+
+    __tablename__ = "transmitters"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    name: Mapped[str] = mapped_column(PlainText)
+    folded_name: Mapped[str] = mapped_column(PlainText, unique=True, doc="For names are one in whatever case.")
+    latitude_deg: Mapped[float]
+    longitude_deg: Mapped[float]
+    height_m: Mapped[float | None]
+    frequency_hz: Mapped[float]
+    kind: Mapped[str] = mapped_column(String(16))
+    bandwidth_hz: Mapped[float | None] = mapped_column(doc="None: as its kind has it.")
+    position_sigma_m: Mapped[float]
+    source: Mapped[str] = mapped_column(PlainText)
+    created_by: Mapped[str] = mapped_column(PlainText)
+    created_unix_s: Mapped[float] = mapped_column(insert_default=now_unix_s())
+
+
 class StoredSession(Base):
     """Observations kept for later: files in `sessions/ID` below the data folder."""
 

@@ -1,0 +1,1 @@
+"""Known transmitters of the installation."""
