@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from heimdall.capture.interface import Tuning
+from heimdall.capture.network.address import RTL_TCP
 from heimdall.capture.recording.channel_recorder import Dwell
 from heimdall.transmitter import KnownTransmitter
 
 _REFERENCES = "references"
+RETUNABLE = RTL_TCP
+"""The kind of receiver whose stream can be retuned while its clock runs on."""
 DEFAULT_SECONDS = 5.0
 MOST_SECONDS = 600.0
 

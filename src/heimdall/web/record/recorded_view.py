@@ -23,6 +23,7 @@ _STAGES = {
     "waiting": "waiting for the next recording",
     "listening": "listening for the signal",
     "recording": "recording",
+    "synchronising": "setting the clocks by the reference",
     "done": "done",
 }
 _TONES = {"recording": "busy", "done": "good", "failed": "bad"}
