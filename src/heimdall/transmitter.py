@@ -48,19 +48,25 @@ class KnownTransmitter(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    name: Annotated[str, Field(min_length=1, max_length=64)]
-    latitude_deg: Annotated[float, Field(ge=-90, le=90)]
-    longitude_deg: Annotated[float, Field(ge=-180, le=180)]
-    height_m: Annotated[float, Field(ge=-1000, le=100_000)] | None = None
-    """Of the antenna above the ellipsoid."""
-    frequency_hz: Annotated[float, Field(gt=0, lt=1e12)]
-    kind: Kind = Kind.OTHER
-    bandwidth_hz: Annotated[float, Field(gt=0, lt=1e9)] | None = None
-    """None: as its kind has it."""
-    position_sigma_m: Annotated[float, Field(ge=0, le=1e6)] = _POSITION_SIGMA_M
-    """Standard deviation of its place along each axis: a place in whole minutes of arc is good to 600 m."""
-    source: Annotated[str, Field(max_length=400)] = ""
-    """Where this is known from."""
+    name: str = Field(min_length=1, max_length=64, description="Unique in whatever case.", examples=["DCF77"])
+    latitude_deg: float = Field(ge=-90, le=90, description="Of its antenna, WGS 84.", examples=[50.01556])
+    longitude_deg: float = Field(ge=-180, le=180, description="East of Greenwich.", examples=[9.01083])
+    height_m: Annotated[float, Field(ge=-1000, le=100_000)] | None = Field(
+        default=None, description="Of the antenna above the ellipsoid; null: not known.", examples=[200.0]
+    )
+    frequency_hz: float = Field(gt=0, lt=1e12, description="Centre of its channel.", examples=[77_500.0])
+    kind: Kind = Field(default=Kind.OTHER, description="What it is; it tells how wide its signal is.")
+    bandwidth_hz: Annotated[float, Field(gt=0, lt=1e9)] | None = Field(
+        default=None, description="Width of its channel; null: as its kind has it.", examples=[1000.0]
+    )
+    position_sigma_m: float = Field(
+        default=_POSITION_SIGMA_M,
+        ge=0,
+        le=1e6,
+        description="Standard deviation of its place along each axis: a place in whole minutes of arc is good to 600 m.",
+        examples=[100.0],
+    )
+    source: str = Field(default="", max_length=400, description="Where this is known from.", examples=["PTB"])
 
     @field_validator("name", "source")
     @classmethod
