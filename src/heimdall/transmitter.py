@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from enum import StrEnum
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from heimdall.errors import InputError
 from heimdall.fix import Fix, Near
 from heimdall.geometry import geodesic_distance_m
-from heimdall.observation import Place
+from heimdall.observation import Observation, Place
 
 
 class Kind(StrEnum):
@@ -98,6 +99,11 @@ def named(transmitters: Iterable[KnownTransmitter], name: str) -> KnownTransmitt
             "adds one"
         )
     return known[name.strip().casefold()]
+
+
+def with_near(fix: Fix, observation: Observation, transmitters: Iterable[KnownTransmitter]) -> Fix:
+    """The fix of that observation, with the known transmitter that it may well be."""
+    return replace(fix, near=near(fix, observation.frequency_hz, observation.bandwidth_hz, transmitters))
 
 
 def near(fix: Fix, frequency_hz: float, bandwidth_hz: float, transmitters: Iterable[KnownTransmitter]) -> Near | None:
