@@ -92,13 +92,18 @@ class KnownTransmitter(BaseModel):
 
 def named(transmitters: Iterable[KnownTransmitter], name: str) -> KnownTransmitter:
     """The transmitter of that name, in whatever case. Raises InputError where there is none."""
-    known = {each.name.casefold(): each for each in transmitters}
-    if name.strip().casefold() not in known:
+    if (found := find_named(transmitters, name)) is None:
         raise InputError(
             f"no known transmitter is called {name!r}: `heimdall transmitters list` names them, `heimdall transmitters add` "
             "adds one"
         )
-    return known[name.strip().casefold()]
+    return found
+
+
+def find_named(transmitters: Iterable[KnownTransmitter], name: str) -> KnownTransmitter | None:
+    """As `named`; None where there is none."""
+    wanted = name.strip().casefold()
+    return next((each for each in transmitters if each.name.casefold() == wanted), None)
 
 
 def with_near(fix: Fix, observation: Observation, transmitters: Iterable[KnownTransmitter]) -> Fix:

@@ -117,6 +117,32 @@ def test_a_file_with_a_fault_adds_nothing_and_names_the_row(client):
     assert sent(client, "masts.csv", good).json() == {"count": 1}
 
 
+A_SESSION = (
+    '{"id": "one", "frequency_hz": 98.3e6, "bandwidth_hz": 1e5, "measurements": ['
+    '{"receiver": "a", "latitude_deg": 50.0, "longitude_deg": 9.0, "rssi_dbm": -80.0},'
+    '{"receiver": "b", "latitude_deg": 50.1, "longitude_deg": 9.1, "rssi_dbm": -90.0}]}'
+)
+
+
+def test_the_truth_of_a_session_is_said_by_a_name(client):
+    client.post("transmitters", json=MAST)
+
+    def stored(**query):
+        return client.post("sessions", params=query, files={"files": ("one.jsonl", io.BytesIO(A_SESSION.encode()))})
+
+    mast = {"latitude_deg": 50.2, "longitude_deg": 10.1, "height_m": None}
+    assert stored(transmitter="mast").json()["summary"]["truth"] == mast
+    assert stored(transmitter="mast", latitude_deg=1.0, longitude_deg=1.0).status_code == 422
+    assert "no known transmitter is called 'Nobody'" in stored(transmitter="Nobody").json()["detail"]
+    url = f"sessions/{stored().json()['id']}"
+    assert client.patch(url, json={"transmitter": "MAST"}).json()["summary"]["truth"] == mast
+    assert client.patch(url, json={"name": "other", "transmitter": None}).json()["summary"]["truth"] == mast
+    both = client.patch(url, json={"transmitter": "MAST", "truth": None})
+    assert (both.status_code, both.json()["detail"]) == (422, "body: say truth or transmitter, not both")
+    assert client.patch(url, json={"transmitter": "Nobody"}).status_code == 422
+    assert client.get(url).json()["summary"]["truth"] == mast
+
+
 def test_the_documents_examples_are_what_the_route_takes(client):
     body = client.get("openapi.json").json()["paths"]["/api/v1/transmitters"]["post"]["requestBody"]
     for example in body["content"]["application/json"]["examples"].values():
