@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from enum import StrEnum
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from heimdall.errors import InputError
 from heimdall.fix import Fix, Near
 from heimdall.geometry import geodesic_distance_m
-from heimdall.observation import Place
+from heimdall.observation import Observation, Place
 
 
 class Kind(StrEnum):
@@ -48,19 +49,25 @@ class KnownTransmitter(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    name: Annotated[str, Field(min_length=1, max_length=64)]
-    latitude_deg: Annotated[float, Field(ge=-90, le=90)]
-    longitude_deg: Annotated[float, Field(ge=-180, le=180)]
-    height_m: Annotated[float, Field(ge=-1000, le=100_000)] | None = None
-    """Of the antenna above the ellipsoid."""
-    frequency_hz: Annotated[float, Field(gt=0, lt=1e12)]
-    kind: Kind = Kind.OTHER
-    bandwidth_hz: Annotated[float, Field(gt=0, lt=1e9)] | None = None
-    """None: as its kind has it."""
-    position_sigma_m: Annotated[float, Field(ge=0, le=1e6)] = _POSITION_SIGMA_M
-    """Standard deviation of its place along each axis: a place in whole minutes of arc is good to 600 m."""
-    source: Annotated[str, Field(max_length=400)] = ""
-    """Where this is known from."""
+    name: str = Field(min_length=1, max_length=64, description="Unique in whatever case.", examples=["DCF77"])
+    latitude_deg: float = Field(ge=-90, le=90, description="Of its antenna, WGS 84.", examples=[50.01556])
+    longitude_deg: float = Field(ge=-180, le=180, description="East of Greenwich.", examples=[9.01083])
+    height_m: Annotated[float, Field(ge=-1000, le=100_000)] | None = Field(
+        default=None, description="Of the antenna above the ellipsoid; null: not known.", examples=[200.0]
+    )
+    frequency_hz: float = Field(gt=0, lt=1e12, description="Centre of its channel.", examples=[77_500.0])
+    kind: Kind = Field(default=Kind.OTHER, description="What it is; it tells how wide its signal is.")
+    bandwidth_hz: Annotated[float, Field(gt=0, lt=1e9)] | None = Field(
+        default=None, description="Width of its channel; null: as its kind has it.", examples=[1000.0]
+    )
+    position_sigma_m: float = Field(
+        default=_POSITION_SIGMA_M,
+        ge=0,
+        le=1e6,
+        description="Standard deviation of its place along each axis: a place in whole minutes of arc is good to 600 m.",
+        examples=[100.0],
+    )
+    source: str = Field(default="", max_length=400, description="Where this is known from.", examples=["PTB"])
 
     @field_validator("name", "source")
     @classmethod
@@ -85,13 +92,23 @@ class KnownTransmitter(BaseModel):
 
 def named(transmitters: Iterable[KnownTransmitter], name: str) -> KnownTransmitter:
     """The transmitter of that name, in whatever case. Raises InputError where there is none."""
-    known = {each.name.casefold(): each for each in transmitters}
-    if name.strip().casefold() not in known:
+    if (found := find_named(transmitters, name)) is None:
         raise InputError(
             f"no known transmitter is called {name!r}: `heimdall transmitters list` names them, `heimdall transmitters add` "
             "adds one"
         )
-    return known[name.strip().casefold()]
+    return found
+
+
+def find_named(transmitters: Iterable[KnownTransmitter], name: str) -> KnownTransmitter | None:
+    """As `named`; None where there is none."""
+    wanted = name.strip().casefold()
+    return next((each for each in transmitters if each.name.casefold() == wanted), None)
+
+
+def with_near(fix: Fix, observation: Observation, transmitters: Iterable[KnownTransmitter]) -> Fix:
+    """The fix of that observation, with the known transmitter that it may well be."""
+    return replace(fix, near=near(fix, observation.frequency_hz, observation.bandwidth_hz, transmitters))
 
 
 def near(fix: Fix, frequency_hz: float, bandwidth_hz: float, transmitters: Iterable[KnownTransmitter]) -> Near | None:

@@ -7,7 +7,7 @@ import io
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -16,6 +16,7 @@ from heimdall.errors import InputError
 from heimdall.files import replace_text, user_list
 from heimdall.transmitter import KnownTransmitter
 
+T = TypeVar("T")
 _MOST_BYTES = 1 << 24
 _COLUMNS = tuple(KnownTransmitter.model_fields)
 _PLACE = ("latitude_deg", "longitude_deg", "height_m")
@@ -70,22 +71,37 @@ def with_all(listed: Sequence[KnownTransmitter], added: Sequence[KnownTransmitte
 
 def read(path: Path) -> tuple[KnownTransmitter, ...]:
     """Transmitters of a CSV, GeoJSON or JSON file. Raises InputError that names the row and what is wrong with it."""
-    reader = _by_suffix(path, {".csv": _from_csv, ".geojson": _from_geojson, ".json": _parsed})
+    _check_suffix(str(path))
     try:
-        return reader(str(path), _content(path))
+        return from_bytes(str(path), _content(path))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
 
 
+def from_bytes(name: str, content: bytes) -> tuple[KnownTransmitter, ...]:
+    """As `read`, of a file of that name."""
+    reader = _by_suffix(name, {".csv": _from_csv, ".geojson": _from_geojson, ".json": _parsed})
+    _check_size(name, content)
+    return reader(name, content)
+
+
 def write(path: Path, transmitters: Sequence[KnownTransmitter]) -> None:
-    _write(path, _by_suffix(path, {".csv": _csv, ".geojson": _geojson, ".json": _json})(transmitters))
+    _write(path, to_text(str(path), transmitters))
 
 
-def _by_suffix(path: Path, ways: Mapping[str, Callable[..., Any]]) -> Callable[..., Any]:
-    way = ways.get(path.suffix.lower())
-    if way is None:
-        raise InputError(f"{path}: transmitters are read and written as {', '.join(SUFFIXES)}")
-    return way
+def to_text(name: str, transmitters: Sequence[KnownTransmitter]) -> str:
+    """What `write` writes into a file of that name."""
+    return _by_suffix(name, {".csv": _csv, ".geojson": _geojson, ".json": _json})(transmitters)
+
+
+def _by_suffix(name: str, ways: Mapping[str, Callable[..., T]]) -> Callable[..., T]:
+    _check_suffix(name)
+    return ways[Path(name).suffix.lower()]
+
+
+def _check_suffix(name: str) -> None:
+    if Path(name).suffix.lower() not in SUFFIXES:
+        raise InputError(f"{name}: transmitters are read and written as {', '.join(SUFFIXES)}")
 
 
 def _content(path: Path) -> bytes:
@@ -96,9 +112,13 @@ def _content(path: Path) -> bytes:
         raise
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
-    if len(content) > _MOST_BYTES:
-        raise InputError(f"{path} is not a list of transmitters: it is larger than {_MOST_BYTES >> 20} MiB")
+    _check_size(str(path), content)
     return content
+
+
+def _check_size(name: str, content: bytes) -> None:
+    if len(content) > _MOST_BYTES:
+        raise InputError(f"{name} is not a list of transmitters: it is larger than {_MOST_BYTES >> 20} MiB")
 
 
 def _write(path: Path, content: str) -> None:

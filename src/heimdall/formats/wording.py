@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 
-from heimdall.fix import Fix, ReceiverReport, Region, Without
+from heimdall.fix import Fix, Near, ReceiverReport, Region, Without
 from heimdall.geometry import LocalFrame
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -57,6 +57,11 @@ def without_text(without: Without) -> str:
         return "no position"
     place = coordinates_text(without.latitude_deg, without.longitude_deg)
     return f"{place}, 95 % within {length_text(without.reach_m)}"
+
+
+def near_text(near: Near) -> str:
+    """Which known transmitter it may well be."""
+    return f"{near.name} stands in the 95 % region, {length_text(near.distance_m)} from the position"
 
 
 def receiver_remark(report: ReceiverReport) -> str:

@@ -8,10 +8,12 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
+
+from sqlalchemy.orm import Session
 
 from heimdall.errors import InputError
 from heimdall.execution.helper import Helper
@@ -29,6 +31,8 @@ from heimdall.service.errors import BusyError, TooLargeError, TooOftenError
 from heimdall.service.models.model_cache import THREADS, ModelCache, champion_of, get_model
 from heimdall.service.receivers import registered
 from heimdall.service.settings import Settings
+from heimdall.service.transmitters import listed
+from heimdall.transmitter import KnownTransmitter, with_near
 
 T = TypeVar("T")
 _MINUTE_S = 60.0
@@ -58,6 +62,23 @@ class LocatedSession:
             [evidence_maps(each) for each in self.located] if suffix in (".png", ".html") else [()] * len(self.located)
         )
         return fixes_bytes(self.fixes, self.observations, suffix, evidence)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What the installation knows that observations do not say."""
+
+    model: Model | None
+    """The one to ask."""
+    stations: Sequence[Station]
+    transmitters: Sequence[KnownTransmitter]
+
+    def named(self, located: Sequence[Located], observations: Sequence[Observation]) -> list[Located]:
+        """With the known transmitters that they may well be."""
+        return [
+            replace(each, fix=with_near(each.fix, observation, self.transmitters))
+            for each, observation in zip(located, observations, strict=True)
+        ]
 
 
 class Deadline:
@@ -131,13 +152,15 @@ class Locator:
         """
         self._check_count(len(observations))
         deadline = deadline or self.deadline()
-        model, known = self._choose(method, model_id)
-        prepared = registered.corrected(observations, known, places_only=not corrected, session_ids=session_ids)
+        known = self._known(method, model_id)
+        prepared = registered.corrected(
+            observations, known.stations, places_only=not corrected, session_ids=session_ids
+        )
         located: list[Located] = []
         for portion in _portions(prepared):
             deadline.check()
-            located += self._locate(portion, method, model)
-        return LocatedSession(prepared, located, model)
+            located += self._locate(portion, method, known.model)
+        return LocatedSession(prepared, known.named(located, prepared), known.model)
 
     def _locate(self, observations: Sequence[Observation], method: Method, model: Model | None) -> list[Located]:
         """Here, or by the helper where others are located at the same time: threads of one interpreter take turns."""
@@ -168,19 +191,23 @@ class Locator:
         self._executor.shutdown(wait=False, cancel_futures=True)
         self._helper.close()
 
-    def _choose(self, method: Method, model_id: str | None) -> tuple[Model | None, Sequence[Station]]:
+    def _known(self, method: Method, model_id: str | None) -> _Known:
         with self._store.reading() as session:
-            known = registered.find(session)
-            if method in (Method.LIKELIHOOD, Method.LEAST_SQUARES):
-                return None, known
-            model = get_model(session, model_id) if model_id is not None else champion_of(session)
-        if model is None and method is Method.LEARNED:
-            raise InputError("no model is champion yet: promote one, name one, or use the method likelihood")
-        return model, known
+            model = _chosen(session, method, model_id)
+            return _Known(model, registered.find(session), listed.known(session))
 
     def _leave(self, _: Future[T]) -> None:
         with self._lock:
             self._waiting -= 1
+
+
+def _chosen(session: Session, method: Method, model_id: str | None) -> Model | None:
+    if method in (Method.LIKELIHOOD, Method.LEAST_SQUARES):
+        return None
+    model = get_model(session, model_id) if model_id is not None else champion_of(session)
+    if model is None and method is Method.LEARNED:
+        raise InputError("no model is champion yet: promote one, name one, or use the method likelihood")
+    return model
 
 
 def _locate_beside(asked: tuple[Sequence[Observation], Method, Path | None]) -> list[Located]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 from nicegui import ui
 from pydantic import ValidationError
@@ -103,8 +104,13 @@ def confirm(question: str, action: str, go: Callable[[], Awaitable[None]]) -> No
             ui.button(action, on_click=agreed).props("unelevated no-caps color=negative")
 
 
-def ask(title: str, label: str, value: str, answer: Callable[[str], Awaitable[bool]]) -> None:
-    """A dialog with one line of text; it closes when `answer` is content, or when nothing was changed."""
+def ask(
+    title: str, label: str, value: str, answer: Callable[[str], Awaitable[bool]], *, offers: Sequence[str] = ()
+) -> None:
+    """A dialog with one line of text; it closes when `answer` is content, or when nothing was changed.
+
+    `offers` are texts that a click puts into the line.
+    """
     with dialog_named(title) as dialog, ui.card().classes("ask"):
         ui.label(title).classes("title")
         field = ui.input(label, value=value).props("outlined dense autofocus").classes("wide")
@@ -115,6 +121,10 @@ def ask(title: str, label: str, value: str, answer: Callable[[str], Awaitable[bo
                 dialog.close()
 
         field.on("keydown.enter", save)
+        if offers:
+            with ui.element("div").classes("offers").props('role=group aria-label="Offered"'):
+                for each in offers:
+                    ui.button(each, on_click=partial(field.set_value, each)).props("outline dense no-caps")
         with ui.element("div").classes("buttons"):
             ui.button("Cancel", on_click=dialog.close).props("flat no-caps")
             ui.button("Save", on_click=save).props("unelevated no-caps")

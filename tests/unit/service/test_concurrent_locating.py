@@ -20,6 +20,8 @@ from heimdall.service.models import registry
 from heimdall.service.models.model_cache import CHAMPION, ModelCache
 from heimdall.service.receivers import registered
 from heimdall.service.receivers.registered import Correction, StationFields
+from heimdall.service.transmitters import listed
+from heimdall.transmitter import KnownTransmitter
 
 from .observed import RECEIVERS, TRUTH, table
 
@@ -113,6 +115,17 @@ def test_a_registered_correction_is_applied(locator, store):
         )
     after = locator.locate(observations(late_s=late, truth=TRUTH)).fixes[0].truth.error_m
     assert after < 20 < before
+
+
+def test_a_fix_names_the_known_transmitter_that_it_may_well_be(locator, store):
+    assert locator.locate(observations()).fixes[0].near is None
+    place = {"latitude_deg": TRUTH[0], "longitude_deg": TRUTH[1]}
+    with store.writing() as session:
+        for name, frequency_hz in (("Mast", 150e6), ("Other channel", 151e6)):
+            listed.add(session, KnownTransmitter(name=name, frequency_hz=frequency_hz, **place), "me")
+    fix = locator.locate(observations()).fixes[0]
+    assert fix.near.name == "Mast"
+    assert fix.to_json()["near"]["distance_m"] < 100
 
 
 @pytest.mark.parametrize("suffix", [".json", ".geojson", ".kml", ".cot", ".html", ".png"])

@@ -220,8 +220,10 @@ class _Told:
             self._document.close()
 
     def add(self, observations: Sequence[Observation], results: Sequence[_Result]) -> None:
+        from heimdall.transmitter import with_near
+
         for observation, result in zip(observations, results, strict=True):
-            fix = self._named(result[0], observation)
+            fix = with_near(result[0], observation, self._transmitters)
             result = (fix, result[1])
             if fix.status is Status.INSUFFICIENT:
                 self._useless = self._useless or fix.advice
@@ -237,11 +239,6 @@ class _Told:
                     indent(dumps(fix.to_json(), indent=2, ensure_ascii=False, allow_nan=False), "    ")
                 )
             self._count += 1
-
-    def _named(self, fix: Fix, observation: Observation) -> Fix:
-        from heimdall.transmitter import near
-
-        return replace(fix, near=near(fix, observation.frequency_hz, observation.bandwidth_hz, self._transmitters))
 
     def conclude(self) -> None:
         if self._useless is not None and not self._useful:
@@ -299,7 +296,9 @@ def _metres(length_m: float) -> str:
 
 
 def _remarks(fix: Fix) -> list[str]:
+    from heimdall.formats.wording import near_text
+
     advice = [fix.advice] if fix.advice else []
     if fix.near is not None:
-        advice.append(f"{fix.near.name} stands in the 95 % region, {_metres(fix.near.distance_m)} from the position")
+        advice.append(near_text(fix.near))
     return advice + [f"{report.name}: {report.reason}" for report in fix.receivers if report.reason]

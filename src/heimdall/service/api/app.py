@@ -33,6 +33,7 @@ from heimdall.service.api.routes import (
     receivers,
     sessions,
     system,
+    transmitters,
 )
 from heimdall.service.concurrent_locating import Locator, RateLimit
 from heimdall.service.database.store import Store
@@ -56,7 +57,7 @@ log = logging.getLogger(__name__)
 PREFIX = "/api/v1"
 _UPLOADS_TOGETHER = 2
 """Uploads of the largest size that may be under way at the same time; of smaller ones as many more."""
-_UPLOADS = (f"{PREFIX}/locate", f"{PREFIX}/sessions")
+_UPLOADS = (f"{PREFIX}/locate", f"{PREFIX}/sessions", f"{PREFIX}/transmitters/import")
 _MODELS = (f"{PREFIX}/models", "/_nicegui/client/")
 """The page sends whatever it sends to one address; it has the limits of each form itself."""
 
@@ -95,7 +96,7 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
     app.add_middleware(Observed, registry=registry, prefix=PREFIX)  # the last one is the outermost
     problems.install(app)
     # Receivers by address come before `receivers/{receiver_id}`.
-    for routes in (jobs, catalogue, locate, sessions, fixes, online_receivers, receivers, models, system):
+    for routes in (jobs, catalogue, locate, sessions, fixes, online_receivers, receivers, transmitters, models, system):
         app.include_router(routes.router, prefix=PREFIX)
     app.include_router(_health_routes(health, registry))
     documentation.install(app)

@@ -41,6 +41,12 @@ class WithoutView(BaseModel):
     reach_m: float | None = Field(description="From that place to the furthest point of its 95 % region.")
 
 
+class NearView(BaseModel):
+    name: str = Field(examples=["DCF77"])
+    frequency_hz: float = Field(examples=[77_500.0])
+    distance_m: float = Field(description="From the position.", examples=[240.0])
+
+
 class FixView(BaseModel):
     id: str
     status: str = Field(description="ok, power-only, ambiguous, inconsistent or insufficient.", examples=["ok"])
@@ -65,6 +71,9 @@ class FixView(BaseModel):
     receivers: list[ReceiverView]
     truth: TruthView | None
     without: WithoutView | None = Field(description="Where the status is inconsistent: the fix without that receiver.")
+    near: NearView | None = Field(
+        None, description="A known transmitter on this frequency that stands in the 95 % region, the nearest."
+    )
 
 
 class FixesView(BaseModel):

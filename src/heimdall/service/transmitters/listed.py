@@ -11,11 +11,12 @@ from sqlalchemy import delete as delete_rows
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from heimdall.errors import InputError
 from heimdall.formats.transmitters import shipped, with_all
 from heimdall.service.database.paging import Page, Part
 from heimdall.service.database.tables import Transmitter
 from heimdall.service.errors import ConflictError, UnknownError
-from heimdall.transmitter import KnownTransmitter
+from heimdall.transmitter import KnownTransmitter, find_named
 
 MOST = 5000
 """Transmitters that an installation may add."""
@@ -55,6 +56,22 @@ _SHIPPED = tuple(_of_heimdall(each) for each in shipped())
 def known(session: Session) -> tuple[KnownTransmitter, ...]:
     """Those that were added, then the shipped ones that they do not replace."""
     return with_all([each.transmitter for each in _SHIPPED], [_known(row) for row in _rows(session)])
+
+
+def named(session: Session, name: str) -> KnownTransmitter:
+    """In whatever case. Raises InputError for a name that is not listed."""
+    if (found := find_named(known(session), name)) is None:
+        raise InputError(f"no known transmitter is called {name!r}: `GET /api/v1/transmitters` lists them")
+    return found
+
+
+def heard_between(session: Session, low_hz: float, high_hz: float) -> list[KnownTransmitter]:
+    """Those whose channels reach into these frequencies."""
+    return [
+        each
+        for each in known(session)
+        if _between(each.frequency_hz, low_hz - each.channel_hz / 2, high_hz + each.channel_hz / 2)
+    ]
 
 
 def find(session: Session, low_hz: float | None = None, high_hz: float | None = None) -> list[Listed]:

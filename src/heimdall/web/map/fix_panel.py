@@ -8,7 +8,7 @@ from html import escape
 
 from nicegui import ui
 
-from heimdall.formats.wording import coordinates_text
+from heimdall.formats.wording import coordinates_text, near_text
 from heimdall.service.concurrent_locating import LocatedSession
 from heimdall.web import places, words
 from heimdall.web.layout import panel
@@ -40,6 +40,8 @@ def show(answer: LocatedSession, details: Details) -> None:
         ui.html(_figures(details.figures), sanitize=False)
         if fix.latitude_deg is not None and fix.longitude_deg is not None:
             show_places(fix.latitude_deg, fix.longitude_deg)
+        if fix.near is not None:
+            ui.label(f"{near_text(fix.near)}.")
         if observation.notes:
             ui.html(
                 "".join(f"<p class='muted'>{escape(sentence(note))}</p>" for note in observation.notes), sanitize=False

@@ -9,6 +9,8 @@ from nicegui import ui
 
 from heimdall.service.auth import Role
 from heimdall.service.storage import retention, sessions
+from heimdall.service.transmitters import listed
+from heimdall.transmitter import find_named
 from heimdall.web import places, words
 from heimdall.web.downloads import SESSIONS
 from heimdall.web.page_session import Visit
@@ -94,18 +96,29 @@ class SessionActions:
                 await self._changed(each, False)
         return done
 
-    def _ask_truth(self, row: SessionRow) -> None:
-        label = "Latitude, longitude, height in m if known; or a locator, MGRS, UTM; empty if nobody knows"
+    async def _ask_truth(self, row: SessionRow) -> None:
+        heard = await self._visit.do(Role.VIEWER, self._heard, row)
+        if heard is None:
+            return
+        label = "Latitude, longitude, height in m; or a locator, MGRS, UTM; or a name; empty if nobody knows"
         if row.summary.truth is None and row.summary.with_truth:
             own = words.count(row.summary.with_truth, "observation")
             label = f"{own} with a place of its own: one place typed here replaces them all"
         before = "" if row.summary.truth is None else places.place_text(row.summary.truth.to_place())
-        words.ask("Known transmitter", label, before, lambda text: self._set_truth(row, text))
+        words.ask("Known transmitter", label, before, lambda text: self._set_truth(row, text), offers=heard)
+
+    def _heard(self, row: SessionRow) -> list[str]:
+        """Names of those that send on the session's frequency."""
+        with self._visit.parts.store.reading() as session:
+            return [each.name for each in listed.heard_between(session, *row.summary.frequency_hz)]
 
     async def _set_truth(self, row: SessionRow, text: str) -> bool:
         def change() -> bool:
             parts = self._visit.parts
-            sessions.set_truth(parts.store, parts.settings, row.id, places.read_place(text))
+            with parts.store.reading() as session:
+                found = find_named(listed.known(session), text)
+            place = places.read_place(text) if found is None else found.place
+            sessions.set_truth(parts.store, parts.settings, row.id, place)
             return True
 
         return await self._told([row], await self._visit.do(Role.OPERATOR, change))

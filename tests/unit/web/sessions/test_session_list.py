@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import time
 import zipfile
 
 from heimdall.service.auth import Role
 from heimdall.service.storage import retention, sessions
+from heimdall.service.transmitters import listed
+from heimdall.transmitter import KnownTransmitter
 
 
 def names(site):
@@ -86,6 +90,48 @@ def test_what_is_pinned_says_so_and_is_not_deleted(site):
 
     site.visit(look)
     assert names(site) == ["one"]
+
+
+def test_a_known_transmitter_is_picked_by_its_name(site):
+    session_id = site.put_session("one")
+    with site.parts.store.writing() as session:
+        (frequency_hz, _) = sessions.get(session, session_id).summary["frequency_hz"]
+        for name, offset_hz, latitude_deg in (("Mast", 0.0, 50.2), ("Other channel", 1e6, 51.2)):
+            place = {"latitude_deg": latitude_deg, "longitude_deg": 8.5, "frequency_hz": frequency_hz + offset_hz}
+            listed.add(session, KnownTransmitter(name=name, **place), "me")
+
+    sessions.set_truth(site.parts.store, site.parts.settings, session_id, None)
+
+    def truth():
+        with site.parts.store.reading() as session:
+            found = sessions.get(session, session_id).summary["truth"]
+        return found and (found["latitude_deg"], found["longitude_deg"])
+
+    async def picks(visitor):
+        await visitor.open("/")
+        await visitor.sees("one")
+        await visitor.press("Known transmitter …")
+        await visitor.sees("Mast")
+        await visitor.sees_no("Other channel")
+        await visitor.press("Mast")
+        await visitor.press("Save")
+        await visitor.sees("· transmitter known")
+
+    async def types(visitor):
+        await visitor.open("/")
+        await visitor.sees("one")
+        await visitor.press("Known transmitter …")
+        await visitor.sees("Mast")
+        await visitor.type("Latitude", "other CHANNEL")
+        await visitor.press("Save")
+        deadline_s = time.monotonic() + 10
+        while truth() != (51.2, 8.5) and time.monotonic() < deadline_s:
+            await asyncio.sleep(0.1)
+
+    site.visit(picks)
+    assert truth() == (50.2, 8.5)
+    site.visit(types)
+    assert truth() == (51.2, 8.5)
 
 
 def test_a_viewer_takes_away_and_changes_nothing(site):

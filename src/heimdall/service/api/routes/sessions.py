@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Body, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.params import Path as InPath
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from heimdall.errors import InputError
 from heimdall.observation import Place
@@ -26,6 +26,7 @@ from heimdall.service.storage import retention, session_archive, sessions
 from heimdall.service.storage.retention import Usage
 from heimdall.service.storage.session_summary import Summary, Truth
 from heimdall.service.storage.uploads import Upload, receiving
+from heimdall.service.transmitters import listed
 
 router = APIRouter(prefix="/sessions", tags=["sessions"], responses=documented(401, 403, 422, 503))
 
@@ -33,6 +34,9 @@ SessionId = Annotated[str, InPath(pattern=r"^[0-9a-f]{16}$", examples=["01234567
 _Name = Annotated[str, Query(max_length=120, description="For people; frequency and time if empty.")]
 _Latitude = Annotated[float | None, Query(ge=-90, le=90, description="Of the transmitter, if known.")]
 _Longitude = Annotated[float | None, Query(ge=-180, le=180)]
+_TransmitterName = Annotated[
+    str | None, Query(max_length=64, description="Name of a known transmitter, instead of a place.", examples=["DCF77"])
+]
 _Height = Annotated[float | None, Query(ge=-1000, le=100_000)]
 
 
@@ -70,7 +74,16 @@ class SessionChange(BaseModel):
 
     name: Annotated[str, Field(min_length=1, max_length=120)] | None = None
     truth: Truth | None = Field(default=None, description="null: nobody knows where the transmitter was.")
+    transmitter: Annotated[str, Field(min_length=1, max_length=64)] | None = Field(
+        default=None, description="Name of the known transmitter it was, instead of `truth`.", examples=["DCF77"]
+    )
     pinned: bool | None = Field(default=None, description="Never delete it for its age or size.")
+
+    @model_validator(mode="after")
+    def _one_truth(self) -> Self:
+        if self.transmitter is not None and "truth" in self.model_fields_set:
+            raise ValueError("say truth or transmitter, not both")
+        return self
 
 
 @router.post(
@@ -89,9 +102,12 @@ async def create(
     latitude_deg: _Latitude = None,
     longitude_deg: _Longitude = None,
     height_m: _Height = None,
+    transmitter: _TransmitterName = None,
 ) -> SessionView:
     """Its observations have to be readable now."""
     truth = _place(latitude_deg, longitude_deg, height_m)
+    if transmitter is not None:
+        truth = await run_in_threadpool(_known_place, parts, transmitter, truth)
     with receiving(parts.settings) as upload:
         await receive_some(request, upload)
         view = await run_in_threadpool(_add, parts, upload, name, who.name, truth)
@@ -156,9 +172,8 @@ def get(session_id: SessionId, who: Viewer, parts: UsesParts) -> SessionView:
 def change(
     session_id: SessionId, change: Annotated[SessionChange, Body()], who: Operator, parts: UsesParts
 ) -> SessionView:
-    if "truth" in change.model_fields_set:
-        truth = None if change.truth is None else change.truth.to_place()
-        sessions.set_truth(parts.store, parts.settings, session_id, truth)
+    if change.transmitter is not None or "truth" in change.model_fields_set:
+        sessions.set_truth(parts.store, parts.settings, session_id, _said(parts, change))
     with parts.store.writing() as session:
         sessions.get(session, session_id)
         if change.name is not None:
@@ -209,6 +224,20 @@ def _add(parts: Parts, upload: Upload, name: str, who: str, truth: Place | None)
     prepared = sessions.prepare(upload, truth)
     stored = sessions.add(parts.store, parts.settings, upload, prepared, name=name, created_by=who)
     return view_session(stored)
+
+
+def _said(parts: Parts, change: SessionChange) -> Place | None:
+    """Where its transmitter was."""
+    if change.transmitter is not None:
+        return _known_place(parts, change.transmitter)
+    return None if change.truth is None else change.truth.to_place()
+
+
+def _known_place(parts: Parts, name: str, said: Place | None = None) -> Place:
+    if said is not None:
+        raise InputError("say where the transmitter was, or its name, not both")
+    with parts.store.reading() as session:
+        return listed.named(session, name).place
 
 
 def _place(latitude_deg: float | None, longitude_deg: float | None, height_m: float | None) -> Place | None:
