@@ -62,13 +62,22 @@ class Clocks:
 class JobReport:
     """Keeps `capture.json` and the progress of a run folder as they are."""
 
-    def __init__(self, run_dir: Path, seconds: float, most: int | None, until_utc: datetime | None) -> None:
+    def __init__(
+        self,
+        run_dir: Path,
+        seconds: float,
+        most: int | None,
+        until_utc: datetime | None,
+        *,
+        reference_first: bool = False,
+    ) -> None:
         from heimdall.runs.writer import RunWriter
 
         self.run = RunWriter(run_dir)
         self.run.make()
         self.recordings = _complete(run_dir / RECORDINGS)
         self._seconds, self._most, self._until_utc = seconds, most, until_utc
+        self._reference_first = reference_first
         self._doing: dict[str, Any] = {"stage": "asking", "listener": None, "next_utc": None}
         self._parts: dict[str, dict[str, Any]] = {}
         self._written_s = 0.0
@@ -86,6 +95,8 @@ class JobReport:
         known = self._parts.get(part.name, {})
         if part.stage.value == "recording":
             self._doing["stage"] = "recording"
+        elif part.stage.value == "ready" and self._reference_first:
+            self._doing["stage"] = "reference"
         self._parts[part.name] = part.to_json() | {"level_dbm": part.level_dbm}
         self.write(now=known.get("state") != part.stage.value)
 
@@ -93,6 +104,14 @@ class JobReport:
         """What was recorded gets its clocks."""
         self._doing["stage"] = "synchronising"
         self.write(now=True)
+
+    def recorded(self, session: Path) -> None:
+        """What the session itself says of its receivers by now."""
+        from heimdall.formats.readers.sigmf.accounts import RECEIVERS_KEY
+        from heimdall.formats.readers.sigmf.collection import about_session
+
+        for account in about_session(session)[RECEIVERS_KEY]:
+            self._parts[account["name"]] = {"level_dbm": None} | self._parts.get(account["name"], {}) | account
 
     def complete(self) -> None:
         """One more recording is on the disk."""
@@ -147,7 +166,7 @@ def record_job(
     from heimdall.capture.recording.reference import folder_beside
     from heimdall.capture.watching.watch_history import HISTORY, append_line
 
-    report = JobReport(run_dir, seconds, 1, None)
+    report = JobReport(run_dir, seconds, 1, None, reference_first=clocks is not None)
     folder = run_dir / RECORDINGS / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
     targets, absent = _known(listed, names)
     dwells = [Dwell(tuning, seconds, folder)]
@@ -163,6 +182,7 @@ def record_job(
         if clocks is not None:
             report.synchronising()
             await clocks.put_into(folder, report.run)
+            report.recorded(folder)
         append_line(folder.parent / HISTORY, {"session": folder.name})
         report.complete()
 
@@ -179,7 +199,8 @@ def watch_job(
 
     from heimdall.capture.watching.watch import Watch
 
-    report = JobReport(run_dir, plan.seconds, plan.most, plan.until_utc)
+    first = clocks is not None and plan.squelch is None
+    report = JobReport(run_dir, plan.seconds, plan.most, plan.until_utc, reference_first=first)
     left = None if plan.most is None else plan.most - report.recordings
     targets, absent = _known(listed, names)
     plan = replace(plan, folder=run_dir / RECORDINGS, most=left, reference=None if clocks is None else clocks.reference)

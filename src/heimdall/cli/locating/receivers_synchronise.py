@@ -55,13 +55,15 @@ def synchronise(
     Exit 1 where it gives nobody a clock; then nothing is written.
     """
     from heimdall.estimation.clocks.synchronise import channelled
-    from heimdall.formats.writers.sigmf_replace import clocks_from, replace_recordings
+    from heimdall.formats.readers.sigmf.collection import about_session
+    from heimdall.formats.readers.sigmf.session import CLOCKS_KEY
+    from heimdall.formats.writers.sigmf_replace import replace_recordings
     from heimdall.formats.writers.sigmf_write import write_sigmf
 
     if in_place and output is not None:
         raise InputError("--in-place changes the session itself: leave out --output")
-    if in_place and (name := clocks_from(session)) is not None:
-        return console.print(f"{session} has its clocks from {name} already")
+    if in_place and CLOCKS_KEY in (about := about_session(session)):
+        return console.print(f"{session} has its clocks from {about[CLOCKS_KEY]} already")
     recorded = one_session(session)
     wanted_hz, width_hz = (None if each is None else hertz(each) for each in (frequency, bandwidth))
     located = (wanted_hz or recorded.frequency_hz, width_hz or recorded.bandwidth_hz)

@@ -8,21 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from heimdall.errors import InputError
 from heimdall.files import incoming, replace_text
 from heimdall.formats.readers.sigmf.accounts import RECEIVERS_KEY
+from heimdall.formats.readers.sigmf.collection import about_session, collection_in
 from heimdall.formats.readers.sigmf.session import CLOCKS_KEY
-from heimdall.formats.readers.source import COLLECTION_SUFFIX, DATA_SUFFIX, META_SUFFIX
+from heimdall.formats.readers.source import DATA_SUFFIX, META_SUFFIX
 from heimdall.formats.writers.sigmf_write import write_sigmf
 from heimdall.observation import Observation
 
 _STREAMS = "core:streams"
-
-
-def clocks_from(folder: Path) -> str | None:
-    """The known transmitter that gave a session its clocks, or None. Raises InputError as `replace_recordings` does."""
-    name = _document(_only_collection(folder))["collection"].get(CLOCKS_KEY)
-    return None if name is None else str(name)
 
 
 def replace_recordings(folder: Path, observation: Observation, reference: str, remarks: Mapping[str, str]) -> None:
@@ -31,31 +25,17 @@ def replace_recordings(folder: Path, observation: Observation, reference: str, r
     `remarks` are added to what is said of receivers, by name. Raises InputError where the folder does not hold one SigMF
     collection.
     """
-    collection = _only_collection(folder)
-    document = _document(collection)
-    about = document["collection"]
+    about = about_session(folder)
     about[CLOCKS_KEY] = reference
     before = [str(stream["name"]) for stream in about[_STREAMS]]
     about[_STREAMS] = _moved_in(folder, replace(observation, id=f"{observation.id}-timed"))
     for account in about.get(RECEIVERS_KEY, []):
         if account["name"] in remarks:
             account["notes"] = [*account.get("notes", []), remarks[account["name"]]]
-    replace_text(collection, json.dumps(document, indent=2, allow_nan=False))
+    replace_text(collection_in(folder), json.dumps({"collection": about}, indent=2, allow_nan=False))
     for name in before:
         for suffix in (META_SUFFIX, DATA_SUFFIX):
             (folder / f"{name}{suffix}").unlink(missing_ok=True)
-
-
-def _only_collection(folder: Path) -> Path:
-    found = sorted(folder.glob(f"*{COLLECTION_SUFFIX}")) if folder.is_dir() else []
-    if len(found) != 1:
-        raise InputError(f"{folder} is not the folder of one SigMF collection: write into another one with --output")
-    return found[0]
-
-
-def _document(collection: Path) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(collection.read_text(encoding="utf-8"))
-    return document
 
 
 def _moved_in(folder: Path, observation: Observation) -> list[dict[str, Any]]:

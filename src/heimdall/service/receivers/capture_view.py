@@ -31,7 +31,7 @@ class CaptureView(BaseModel):
     """What a job is doing with its receivers."""
 
     stage: str = Field(
-        description="asking, waiting, listening, recording, synchronising or done.", examples=["listening"]
+        description="asking, waiting, listening, reference, recording, synchronising or done.", examples=["listening"]
     )
     listener: str | None = Field(description="The receiver that listens for the signal.")
     next_utc: datetime | None = Field(description="When the next recording begins.")
