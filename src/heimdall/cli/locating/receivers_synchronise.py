@@ -46,7 +46,7 @@ def synchronise(
         typer.Option(help="Middle of the channel to locate, where it is not that of the recordings: 433.9M."),
     ] = None,
     bandwidth: Annotated[str | None, typer.Option(help="Width of that channel, as 1M.")] = None,
-    most_offset: Annotated[float, typer.Option(min=0.001, max=30, help="How far start times may be off, in s.")] = 0.5,
+    most_offset: Annotated[float, typer.Option(min=0.001, max=30, help="How far start times may be off, in s.")] = 2.0,
     transmitters: TransmittersOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -85,7 +85,7 @@ def by_reference(
     observation: Observation,
     reference: str,
     transmitters: Path | None,
-    most_offset_s: float = 0.5,
+    most_offset_s: float = 2.0,
     located: tuple[float, float] | None = None,
     source: Observation | None = None,
 ) -> Synchronised:

@@ -18,7 +18,7 @@ from heimdall.evidence.iq.reference_track import Track, together, track
 from heimdall.observation import Observation
 from heimdall.transmitter import KnownTransmitter
 
-MOST_OFFSET_S = 0.5
+MOST_OFFSET_S = 2.0
 """Start times of recordings without GPS are trusted to this much: what networks and buffers leave."""
 MOST_SIGMA_S = 10e-6
 _MISMATCH_SIGMAS = 5.0
