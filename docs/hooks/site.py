@@ -14,7 +14,7 @@ import routes
 from mkdocs.structure.files import File, Files
 
 from heimdall.formats.readers.measurements import measurement_schema
-from heimdall.service.reference import settings_table
+from heimdall.service.settings_table import settings_table
 
 _ROOT = Path(__file__).resolve().parents[2]
 _FROM_ROOT = {"contributing.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md", "security.md": "SECURITY.md"}

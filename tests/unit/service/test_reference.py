@@ -13,8 +13,8 @@ from heimdall.service.health.load import look
 from heimdall.service.health.monitor import Degraded, Health, Probe
 from heimdall.service.health.statistics import WorkStatistics
 from heimdall.service.queue.jobs import State
-from heimdall.service.reference import settings_table
 from heimdall.service.settings import Settings
+from heimdall.service.settings_table import settings_table
 
 DOCS = Path(__file__).parents[3] / "docs"
 JOBS = (DOCS / "explanation" / "jobs.md").read_text()

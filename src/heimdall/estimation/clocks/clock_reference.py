@@ -12,9 +12,9 @@ from heimdall.errors import InputError
 from heimdall.estimation.clocks.clock_fit import fit_clock
 from heimdall.estimation.clocks.clock_path import MAST_ECHO_SIGMA_S
 from heimdall.estimation.clocks.clock_report import Clock, ClockReport, Clocks
+from heimdall.estimation.clocks.reference_channel import Channel, Match
 from heimdall.estimation.clocks.reference_hearing import Hearing, decibels
-from heimdall.evidence.iq.reference_channel import Channel, Match
-from heimdall.evidence.iq.reference_track import Track, together, track
+from heimdall.estimation.clocks.reference_track import Track, together, track
 from heimdall.observation import Observation
 from heimdall.transmitter import KnownTransmitter
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heimdall.estimation.clocks.clock_fit import ClockFit
-from heimdall.evidence.iq.reference_channel import Match
+from heimdall.estimation.clocks.reference_channel import Match
 from heimdall.transmitter import KnownTransmitter
 
 Values = NDArray[np.float64]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from heimdall.estimation.clocks.clock_path import path_to
-from heimdall.evidence.iq.reference_channel import Channel, Match, Stream, match
-from heimdall.evidence.iq.reference_track import signal_to_noise
+from heimdall.estimation.clocks.reference_channel import Channel, Match, Stream, match
+from heimdall.estimation.clocks.reference_track import signal_to_noise
 from heimdall.observation import Observation, Reception
 from heimdall.transmitter import KnownTransmitter
 

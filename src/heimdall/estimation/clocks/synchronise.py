@@ -13,10 +13,10 @@ from heimdall.errors import InputError
 from heimdall.estimation.clocks.clock_path import path_to
 from heimdall.estimation.clocks.clock_reference import MOST_OFFSET_S, channel_in, find_clocks
 from heimdall.estimation.clocks.clock_report import Clock, Clocks
+from heimdall.estimation.clocks.reference_channel import Stream
 from heimdall.estimation.clocks.reference_hearing import LEAST_SNR
+from heimdall.estimation.clocks.reference_track import signal_to_noise
 from heimdall.evidence.iq.carrier import shifted
-from heimdall.evidence.iq.reference_channel import Stream
-from heimdall.evidence.iq.reference_track import signal_to_noise
 from heimdall.evidence.iq.resampling import resampled
 from heimdall.observation import Observation, Reception
 from heimdall.transmitter import KnownTransmitter

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from heimdall.estimation.clocks.reference_channel import Channel, Match, Samples, Stream, cut
 from heimdall.evidence.iq.arrival import reconcile
 from heimdall.evidence.iq.correlation import pair_peaks
-from heimdall.evidence.iq.reference_channel import Channel, Match, Samples, Stream, cut
 from heimdall.evidence.iq.spectrum import channel_spectrum
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from heimdall.evidence.iq.reference_channel import Channel, Stream, match
+from heimdall.estimation.clocks.reference_channel import Channel, Stream, match
 from heimdall.evidence.iq.resampling import resampled
 
 _CHANNEL = Channel(98.5e6, 0.0, 90e3)
