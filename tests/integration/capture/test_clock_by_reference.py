@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+import heimdall
 from heimdall.capture.drivers import sample_clock
 from heimdall.capture.faults import Fault
 from heimdall.capture.interface import Target, Tuning
@@ -20,6 +23,10 @@ from heimdall.capture.network.address import RTL_TCP, Address
 from heimdall.capture.recording.channel_recorder import Dwell
 from heimdall.capture.recording.parts import Recorded, Stage
 from heimdall.capture.recording.record import record_dwells
+from heimdall.capture.recording.reference import Reference, folder_beside
+from heimdall.capture.watching.squelch import SquelchRule
+from heimdall.capture.watching.watch import Plan, Watch
+from heimdall.cli.capturing.as_job import Clocks
 from heimdall.errors import InputError
 from heimdall.formats import transmitters
 from heimdall.formats.readers.read import read_observations
@@ -31,6 +38,7 @@ from heimdall.rehearsal.network import network
 from heimdall.rehearsal.pace import Pace
 from heimdall.rehearsal.stage import Site, with_reference
 from heimdall.rehearsal.troubles import Trouble
+from heimdall.runs.writer import RunWriter
 
 from .scene import ACCESS, target_of
 
@@ -114,6 +122,46 @@ def test_dongles_locate_by_a_reference_recorded_before(stage: rehearsed.Stage, p
     assert fix["truth"]["inside_95"]
     assert fix["truth"]["error_m"] < 100
     assert all(each["used"] for each in fix["receivers"])
+
+
+def test_a_watch_puts_the_clocks_into_a_signal_that_it_waited_for(
+    stage: rehearsed.Stage, pace: Pace, tmp_path: Path
+) -> None:
+    """The reference comes after the signal, which may be over by then. Doing it twice does no harm."""
+    assert stage.reference is not None
+    listed = tmp_path / "transmitters.json"
+    transmitters.save(listed, [stage.reference])
+    clocks, run = Clocks(Reference(stage.reference, 4.0), listed), RunWriter(tmp_path)
+    keyed = replace(stage, keying_s=(8.0, 30.0), began_s=pace.now_ns() * 1e-9 + 4.0)
+    plan = Plan(
+        *(Tuning(145e6, 80e3), 3.0, tmp_path / "recordings"),
+        squelch=SquelchRule(least_s=0.2),
+        most=1,
+        reference=clocks.reference,
+    )
+
+    async def finish(session: Path) -> dict[str, Any]:
+        before = shutil.copytree(folder_beside(session), tmp_path / "before")
+        await clocks.put_into(session, run)
+        shutil.copytree(before, folder_beside(session))
+        await clocks.put_into(session, run)
+        return {}
+
+    async def watched() -> Path:
+        async with network(keyed, 0, pace) as played:
+            (line,) = [line async for line in Watch(list(map(target_of, played)), plan, _PATIENT, finish).run()]
+        return plan.folder / line["session"]
+
+    session = asyncio.run(watched())
+    assert run.read_json("warnings.json") is None
+    (fix,) = heimdall.locate(session)
+    assert fix.status is heimdall.Status.OK
+    assert fix.region_95 is not None
+    assert fix.region_95.contains(_TRUTH.latitude_deg, _TRUTH.longitude_deg)
+    assert fix.latitude_deg is not None
+    assert fix.longitude_deg is not None
+    assert _distance_m(_TRUTH, Place(fix.latitude_deg, fix.longitude_deg)) < 200
+    assert list((plan.folder / "references").iterdir()) == []
 
 
 def test_who_loses_samples_on_the_way_has_no_clock(stage: rehearsed.Stage, pace: Pace, tmp_path: Path) -> None:

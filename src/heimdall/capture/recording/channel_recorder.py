@@ -28,6 +28,8 @@ class Dwell:
     folder: Path
     truth: Place | None = None
     """Where its transmitter is, if that is known."""
+    of_reference: bool = False
+    """It is recorded for the receivers' clocks, and nobody is told of its progress."""
 
 
 class ChannelRecorder:

@@ -65,11 +65,11 @@ async def record_dwells(
     """Record one channel after the other, each into a session of its own, by clocks that run on between them.
 
     Only receivers that can be retuned without a gap in their samples can take part where there are several. `on_change` is told
-    of the last channel. Else as `record`.
+    of all but references. Else as `record`.
     """
     _check(targets, dwells)
     start = Start(len(targets))
-    sessions = [_Session(targets, dwell, absent, on_change if dwell is dwells[-1] else None) for dwell in dwells]
+    sessions = [_Session(targets, dwell, absent, None if dwell.of_reference else on_change) for dwell in dwells]
     for session in sessions:
         session.save()  # when each is known to be new
     receivers = [

@@ -19,8 +19,10 @@ from heimdall.capture.drivers import driver_of, identify
 from heimdall.capture.faults import CaptureError, Fault
 from heimdall.capture.interface import Block, StreamFormat, Target, Tuning
 from heimdall.capture.network.access import Access
+from heimdall.capture.recording.channel_recorder import Dwell
 from heimdall.capture.recording.parts import OnChange, Part, Recorded, Stage
-from heimdall.capture.recording.record import record
+from heimdall.capture.recording.record import record_dwells
+from heimdall.capture.recording.reference import Reference, folder_beside
 from heimdall.capture.recording.schedule import Cron
 from heimdall.capture.watching.backoff import Backoff
 from heimdall.capture.watching.squelch import Event, Squelch, SquelchRule
@@ -59,6 +61,8 @@ class Plan:
     """Recordings after which it ends; None: never."""
     until_utc: datetime | None = None
     """No recording begins later; None: it goes on."""
+    reference: Reference | None = None
+    """Recorded with each channel for the receivers' clocks."""
 
 
 @dataclass
@@ -206,12 +210,20 @@ class Watch:
             for part in absent:
                 self.on_change(part)
         folder = self.plan.folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
-        recorded = await record(
-            asked, self.plan.tuning, self.plan.seconds, folder, self.access, on_change=self.on_change, absent=absent
-        )
+        channel = Dwell(self.plan.tuning, self.plan.seconds, folder)
+        dwells = self._with_reference(channel)
+        sessions = await record_dwells(asked, dwells, self.access, on_change=self.on_change, absent=absent)
+        recorded = sessions[dwells.index(channel)]
         for part in recorded.parts:
             self.backoff.learn(part)
         return recorded
+
+    def _with_reference(self, channel: Dwell) -> list[Dwell]:
+        """The reference goes first, unless a signal was heard that may be over by then."""
+        if self.plan.reference is None:
+            return [channel]
+        reference = self.plan.reference.dwell(folder_beside(channel.folder))
+        return [channel, reference] if self.plan.squelch is not None else [reference, channel]
 
     async def _history(self, folder: Path) -> dict[str, Any]:
         line = {"session": folder.name, **await self.locate(folder)}

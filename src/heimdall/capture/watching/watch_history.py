@@ -1,11 +1,9 @@
-"""Recordings of a watch: located in a process of their own, and a line of history for each of them."""
+"""A watch's history: a line for each recording that was located."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -14,29 +12,6 @@ from typing import Any
 from heimdall.formats.readers.source import COLLECTION_SUFFIX
 
 HISTORY = "fixes.jsonl"
-_LOCATE_S = 600.0
-
-
-async def locate_apart(folder: Path) -> dict[str, Any]:
-    """Locate a session by a process of its own, whose memory is gone with it."""
-    command = [sys.executable, "-m", "heimdall", "locate", str(folder), "--json"]
-    process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    try:
-        async with asyncio.timeout(_LOCATE_S):
-            printed, said = await process.communicate()
-    except BaseException as error:
-        with suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-        if isinstance(error, TimeoutError):
-            return {"fixes": [], "reason": f"not located within {_LOCATE_S:g} s"}
-        raise
-    with suppress(ValueError):
-        return {"fixes": json.loads(printed)["fixes"]}
-    words = said.decode("utf-8", "replace").strip().splitlines() or ["not located"]
-    return {"fixes": [], "reason": words[-1].removeprefix("heimdall: ")}
 
 
 def unlocated(folder: Path) -> list[Path]:

@@ -2,15 +2,18 @@
 
 Below `recordings` in the run folder each recording has a folder of its own, and `fixes.jsonl` a line for each that is complete.
 The worker takes them from there, and the service locates them. What a kill interrupts stays there, and is taken, too.
+Where a reference was recorded with them, its clocks are put into a recording before it is complete.
 """
 
 from __future__ import annotations
 
 import asyncio
+import shutil
 import signal
 import time
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +25,9 @@ if TYPE_CHECKING:
     from heimdall.capture.interface import Target, Tuning
     from heimdall.capture.listing import ReceiverList
     from heimdall.capture.recording.parts import Part
+    from heimdall.capture.recording.reference import Reference
     from heimdall.capture.watching.watch import Doing, Plan
+    from heimdall.runs.writer import RunWriter
 
 _TELL_EVERY_S = 1.0
 _HEARTBEAT_S = 10.0
@@ -34,16 +39,45 @@ class StoppedError(HeimdallError):
     exit_code = 75
 
 
+@dataclass(frozen=True)
+class Clocks:
+    """What gives recordings their clocks: a reference recorded with each, one of a list of known transmitters."""
+
+    reference: Reference
+    transmitters: Path | None
+
+    async def put_into(self, session: Path, run: RunWriter) -> None:
+        """A session that gets none stays as it was recorded, with a warning."""
+        from heimdall.capture.recording.reference import folder_beside
+        from heimdall.capture.watching.apart import synchronise_apart
+
+        listed = () if self.transmitters is None else ("--transmitters", str(self.transmitters))
+        options = self.reference.options(session)
+        why_not = await synchronise_apart(session, *options, *listed) if options else "the reference was not recorded"
+        if why_not is not None:
+            run.warn("clocks", f"{session.name} has no clocks from {self.reference.transmitter.name}: {why_not}")
+        shutil.rmtree(folder_beside(session), ignore_errors=True)
+
+
 class JobReport:
     """Keeps `capture.json` and the progress of a run folder as they are."""
 
-    def __init__(self, run_dir: Path, seconds: float, most: int | None, until_utc: datetime | None) -> None:
+    def __init__(
+        self,
+        run_dir: Path,
+        seconds: float,
+        most: int | None,
+        until_utc: datetime | None,
+        *,
+        reference_first: bool = False,
+    ) -> None:
         from heimdall.runs.writer import RunWriter
 
         self.run = RunWriter(run_dir)
         self.run.make()
         self.recordings = _complete(run_dir / RECORDINGS)
         self._seconds, self._most, self._until_utc = seconds, most, until_utc
+        self._reference_first = reference_first
         self._doing: dict[str, Any] = {"stage": "asking", "listener": None, "next_utc": None}
         self._parts: dict[str, dict[str, Any]] = {}
         self._written_s = 0.0
@@ -61,8 +95,23 @@ class JobReport:
         known = self._parts.get(part.name, {})
         if part.stage.value == "recording":
             self._doing["stage"] = "recording"
+        elif part.stage.value == "ready" and self._reference_first:
+            self._doing["stage"] = "reference"
         self._parts[part.name] = part.to_json() | {"level_dbm": part.level_dbm}
         self.write(now=known.get("state") != part.stage.value)
+
+    def synchronising(self) -> None:
+        """What was recorded gets its clocks."""
+        self._doing["stage"] = "synchronising"
+        self.write(now=True)
+
+    def recorded(self, session: Path) -> None:
+        """What the session itself says of its receivers by now."""
+        from heimdall.formats.readers.sigmf.accounts import RECEIVERS_KEY
+        from heimdall.formats.readers.sigmf.collection import about_session
+
+        for account in about_session(session)[RECEIVERS_KEY]:
+            self._parts[account["name"]] = {"level_dbm": None} | self._parts.get(account["name"], {}) | account
 
     def complete(self) -> None:
         """One more recording is on the disk."""
@@ -103,21 +152,37 @@ class JobReport:
         return min(1.0, (self.recordings + current) / self._most), current_s
 
 
-def record_job(tuning: Tuning, seconds: float, names: Sequence[str], listed: ReceiverList, run_dir: Path) -> None:
+def record_job(
+    tuning: Tuning,
+    seconds: float,
+    names: Sequence[str],
+    listed: ReceiverList,
+    run_dir: Path,
+    clocks: Clocks | None = None,
+) -> None:
     """Raises HeimdallError where fewer than two receivers gave anything, StoppedError where a signal stopped it."""
-    from heimdall.capture.recording.record import record
+    from heimdall.capture.recording.channel_recorder import Dwell
+    from heimdall.capture.recording.record import record_dwells
+    from heimdall.capture.recording.reference import folder_beside
     from heimdall.capture.watching.watch_history import HISTORY, append_line
 
-    report = JobReport(run_dir, seconds, 1, None)
+    report = JobReport(run_dir, seconds, 1, None, reference_first=clocks is not None)
     folder = run_dir / RECORDINGS / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
     targets, absent = _known(listed, names)
+    dwells = [Dwell(tuning, seconds, folder)]
+    if clocks is not None:
+        dwells.insert(0, clocks.reference.dwell(folder_beside(folder)))
 
     async def work() -> None:
         for part in absent:
             report.part(part)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        recorded = await record(targets, tuning, seconds, folder, listed.access, on_change=report.part, absent=absent)
+        *_, recorded = await record_dwells(targets, dwells, listed.access, on_change=report.part, absent=absent)
         recorded.check()
+        if clocks is not None:
+            report.synchronising()
+            await clocks.put_into(folder, report.run)
+            report.recorded(folder)
         append_line(folder.parent / HISTORY, {"session": folder.name})
         report.complete()
 
@@ -126,19 +191,28 @@ def record_job(tuning: Tuning, seconds: float, names: Sequence[str], listed: Rec
     report.finish()
 
 
-def watch_job(plan: Plan, names: Sequence[str], listed: ReceiverList, run_dir: Path) -> None:
+def watch_job(
+    plan: Plan, names: Sequence[str], listed: ReceiverList, run_dir: Path, clocks: Clocks | None = None
+) -> None:
     """Raises StoppedError where a signal stopped it before its end."""
     from dataclasses import replace
 
     from heimdall.capture.watching.watch import Watch
 
-    report = JobReport(run_dir, plan.seconds, plan.most, plan.until_utc)
+    first = clocks is not None and plan.squelch is None
+    report = JobReport(run_dir, plan.seconds, plan.most, plan.until_utc, reference_first=first)
     left = None if plan.most is None else plan.most - report.recordings
     targets, absent = _known(listed, names)
-    plan = replace(plan, folder=run_dir / RECORDINGS, most=left)
+    plan = replace(plan, folder=run_dir / RECORDINGS, most=left, reference=None if clocks is None else clocks.reference)
+
+    async def finish(folder: Path) -> dict[str, Any]:
+        """The service locates it."""
+        if clocks is not None:
+            await clocks.put_into(folder, report.run)
+        return {}
 
     async def work() -> None:
-        watch = Watch(targets, plan, listed.access, _by_the_service, report.part, print, on_doing=report.doing)
+        watch = Watch(targets, plan, listed.access, finish, report.part, print, on_doing=report.doing)
         watch.absent = absent
         async for _ in watch.run():
             report.complete()
@@ -165,10 +239,6 @@ async def _heartbeat(report: JobReport) -> None:
     while True:
         await asyncio.sleep(_HEARTBEAT_S)
         report.write()
-
-
-async def _by_the_service(_folder: Path) -> dict[str, Any]:
-    return {}
 
 
 def _known(listed: ReceiverList, names: Sequence[str]) -> tuple[list[Target], list[Part]]:

@@ -10,20 +10,26 @@ import typer
 from rich.table import Table
 
 from heimdall.cli.app import app
-from heimdall.cli.capturing.as_job import record_job
+from heimdall.cli.capturing.as_job import Clocks, record_job
 from heimdall.cli.capturing.receivers_list import FileOption, list_path
+from heimdall.cli.locating.transmitters import TransmittersOption
 from heimdall.cli.output import JsonOption, console, print_json
 from heimdall.errors import InputError
 from heimdall.formats.quantities import hertz
 
 if TYPE_CHECKING:
-    from heimdall.capture.recording.channel_recorder import Dwell
     from heimdall.capture.recording.parts import OnChange, Part, Recorded
+    from heimdall.capture.recording.reference import Reference
 
 FrequencyOption = Annotated[str, typer.Option(help="Centre of the channel in Hz, with k, M or G: 77.5k.")]
 BandwidthOption = Annotated[str, typer.Option(help="Width of the channel in Hz, with k or M: 1k.")]
 RunDirOption = Annotated[Path | None, typer.Option(hidden=True, help="As a job of the service: the folder of its run.")]
 ReceiversOption = Annotated[str | None, typer.Option(help="Names with commas between; all in the list otherwise.")]
+ReferenceOption = Annotated[
+    str | None,
+    typer.Option(help="A known transmitter that dongles are tuned to as well, for their clocks."),
+]
+ReferenceSecondsOption = Annotated[float, typer.Option(min=1, max=600, help="How long that one is recorded.")]
 
 
 @app.command()
@@ -33,13 +39,9 @@ def record(
     bandwidth: BandwidthOption = "10k",
     seconds: Annotated[float, typer.Option(min=1, max=3600, help="How long.")] = 30.0,
     receivers: ReceiversOption = None,
-    reference: Annotated[
-        str | None,
-        typer.Option(
-            help="A known transmitter that dongles are tuned to first, for their clocks: into OUTPUT-reference."
-        ),
-    ] = None,
-    reference_seconds: Annotated[float, typer.Option(min=1, max=600, help="How long that one.")] = 5.0,
+    reference: ReferenceOption = None,
+    reference_seconds: ReferenceSecondsOption = 5.0,
+    transmitters: TransmittersOption = None,
     file: FileOption = None,
     run_dir: RunDirOption = None,
     json: JsonOption = False,
@@ -47,6 +49,7 @@ def record(
     """Record receivers of the list together; `heimdall locate SESSION` has the position then.
 
     A receiver that fails is left out with its reason, and what it gave before is kept. Exit 1 where fewer than two gave anything.
+    With --reference there is a second session, OUTPUT-reference.
     """
     from heimdall.capture.interface import Tuning
     from heimdall.capture.listing import load
@@ -55,13 +58,16 @@ def record(
 
     listed = load(list_path(file))
     tuning = Tuning(hertz(frequency), hertz(bandwidth))
+    before = None if reference is None else known_reference(reference, reference_seconds, transmitters)
     if run_dir is not None:
-        return record_job(tuning, seconds, names_in(receivers), listed, run_dir)
+        clocks = None if before is None else Clocks(before, transmitters)
+        return record_job(tuning, seconds, names_in(receivers), listed, run_dir, clocks)
     if output is None:
         raise InputError("say where the session is to be made: --output FOLDER")
     targets = listed.targets(names_in(receivers))
-    before = [] if reference is None else [_reference_dwell(reference, reference_seconds, output)]
-    dwells = [*before, Dwell(tuning, seconds, output)]
+    dwells = [Dwell(tuning, seconds, output)]
+    if before is not None:
+        dwells.insert(0, before.dwell(output.with_name(f"{output.name}-reference")))
     *first, recorded = asyncio.run(record_dwells(targets, dwells, listed.access, on_change=None if json else tell()))
     of_reference = first[0] if first else None
     if json:
@@ -71,15 +77,13 @@ def record(
     recorded.check()
 
 
-def _reference_dwell(name: str, seconds: float, output: Path) -> Dwell:
-    from heimdall.capture.interface import Tuning
-    from heimdall.capture.recording.channel_recorder import Dwell
+def known_reference(name: str, seconds: float, transmitters: Path | None) -> Reference:
+    """Raises InputError where no known transmitter is called so."""
+    from heimdall.capture.recording.reference import Reference
     from heimdall.formats.transmitters import known
     from heimdall.transmitter import named
 
-    transmitter = named(known(), name)
-    tuning = Tuning(transmitter.frequency_hz, transmitter.channel_hz)
-    return Dwell(tuning, seconds, output.with_name(f"{output.name}-reference"), transmitter.place)
+    return Reference(named(known(transmitters), name), seconds)
 
 
 def report(recorded: Recorded, reference: Recorded | None = None) -> dict[str, object]:

@@ -4,22 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from heimdall.cli.app import app
-from heimdall.cli.capturing.as_job import watch_job
+from heimdall.cli.capturing.as_job import Clocks, watch_job
 from heimdall.cli.capturing.receivers_list import FileOption, list_path
-from heimdall.cli.capturing.record import BandwidthOption, ReceiversOption, RunDirOption, names_in
+from heimdall.cli.capturing.record import (
+    BandwidthOption,
+    ReceiversOption,
+    ReferenceOption,
+    ReferenceSecondsOption,
+    RunDirOption,
+    known_reference,
+    names_in,
+)
+from heimdall.cli.locating.transmitters import TransmittersOption
 from heimdall.cli.output import JsonOption, console
 from heimdall.cli.values import moment
 from heimdall.errors import InputError
 from heimdall.formats.quantities import hertz
 
 if TYPE_CHECKING:
+    from heimdall.capture.recording.reference import Reference
     from heimdall.capture.watching.inbox import Inbox
     from heimdall.capture.watching.watch import Watch
 
@@ -55,6 +67,9 @@ def watch(
     least: LeastOption = 1.0,
     cool_down: CoolDownOption = 5.0,
     sentinel: SentinelOption = None,
+    reference: ReferenceOption = None,
+    reference_seconds: ReferenceSecondsOption = 5.0,
+    transmitters: TransmittersOption = None,
     inbox: Annotated[
         Path | None, typer.Option("--input", help="Record nothing: locate what another recorder puts into this folder.")
     ] = None,
@@ -75,10 +90,10 @@ def watch(
     from heimdall.capture.interface import Tuning
     from heimdall.capture.listing import load
     from heimdall.capture.recording.schedule import parse_cron, parse_duration_s
+    from heimdall.capture.watching.apart import locate_apart
     from heimdall.capture.watching.inbox import Inbox
     from heimdall.capture.watching.squelch import SquelchRule
     from heimdall.capture.watching.watch import Plan, Watch
-    from heimdall.capture.watching.watch_history import locate_apart
 
     if output is None and run_dir is None:
         raise InputError("say where the recordings are to be put: --output FOLDER")
@@ -111,10 +126,20 @@ def watch(
         sentinels=sentinels,
         most=most,
         until_utc=moment(until, "--until") if until else None,
+        reference=None if reference is None else known_reference(reference, reference_seconds, transmitters),
     )
     if run_dir is not None:
-        return watch_job(plan, names, listed, run_dir)
-    asyncio.run(_run(Watch(listed.targets(names), plan, listed.access, locate_apart, say=console.print), json))
+        clocks = None if plan.reference is None else Clocks(plan.reference, transmitters)
+        return watch_job(plan, names, listed, run_dir, clocks)
+    options = () if transmitters is None else ("--transmitters", str(transmitters))
+    locate = partial(_locate, reference=plan.reference, options=options)
+    asyncio.run(_run(Watch(listed.targets(names), plan, listed.access, locate, say=console.print), json))
+
+
+async def _locate(folder: Path, reference: Reference | None, options: Sequence[str]) -> dict[str, Any]:
+    from heimdall.capture.watching.apart import locate_apart
+
+    return await locate_apart(folder, *(reference.options(folder) if reference is not None else ()), *options)
 
 
 async def _run(watch: Watch | Inbox, json: bool) -> None:

@@ -36,6 +36,9 @@ ReferenceSessionOption = Annotated[
 def synchronise(
     session: Annotated[Path, typer.Argument(help="A recorded session, as `heimdall locate` reads it.")],
     output: Annotated[Path | None, typer.Option(help="Folder of the session with clocks, which is made.")] = None,
+    in_place: Annotated[
+        bool, typer.Option("--in-place", help="Put the clocks into SESSION itself, a folder with a SigMF collection.")
+    ] = False,
     reference: Annotated[str, typer.Option(help="A known transmitter by its name; auto takes the best.")] = AUTO,
     reference_session: ReferenceSessionOption = None,
     frequency: Annotated[
@@ -43,7 +46,7 @@ def synchronise(
         typer.Option(help="Middle of the channel to locate, where it is not that of the recordings: 433.9M."),
     ] = None,
     bandwidth: Annotated[str | None, typer.Option(help="Width of that channel, as 1M.")] = None,
-    most_offset: Annotated[float, typer.Option(min=0.001, max=30, help="How far start times may be off, in s.")] = 0.5,
+    most_offset: Annotated[float, typer.Option(min=0.001, max=30, help="How far start times may be off, in s.")] = 2.0,
     transmitters: TransmittersOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -52,8 +55,15 @@ def synchronise(
     Exit 1 where it gives nobody a clock; then nothing is written.
     """
     from heimdall.estimation.clocks.synchronise import channelled
+    from heimdall.formats.readers.sigmf.collection import about_session
+    from heimdall.formats.readers.sigmf.session import CLOCKS_KEY
+    from heimdall.formats.writers.sigmf_replace import replace_recordings
     from heimdall.formats.writers.sigmf_write import write_sigmf
 
+    if in_place and output is not None:
+        raise InputError("--in-place changes the session itself: leave out --output")
+    if in_place and CLOCKS_KEY in (about := about_session(session)):
+        return console.print(f"{session} has its clocks from {about[CLOCKS_KEY]} already")
     recorded = one_session(session)
     wanted_hz, width_hz = (None if each is None else hertz(each) for each in (frequency, bandwidth))
     located = (wanted_hz or recorded.frequency_hz, width_hz or recorded.bandwidth_hz)
@@ -63,8 +73,11 @@ def synchronise(
     print_json(_document(found)) if json else _show(found)
     if found.clocks.refused is not None:
         raise HeimdallError(f"{recorded.id}: no clock is taken from {_name(found)}: {found.clocks.refused}")
+    timed = channelled(found.observation, *located)
+    if in_place:
+        replace_recordings(session, timed, _name(found), _remarks(found))
     if output is not None:
-        write_sigmf(channelled(found.observation, *located), output)
+        write_sigmf(timed, output)
         console.print(f"wrote {output}: heimdall locate {output}")
 
 
@@ -72,7 +85,7 @@ def by_reference(
     observation: Observation,
     reference: str,
     transmitters: Path | None,
-    most_offset_s: float = 0.5,
+    most_offset_s: float = 2.0,
     located: tuple[float, float] | None = None,
     source: Observation | None = None,
 ) -> Synchronised:
@@ -102,6 +115,23 @@ def one_session(path: Path) -> Observation:
 
 def _name(found: Synchronised) -> str:
     return found.clocks.transmitter.name
+
+
+def _remarks(found: Synchronised) -> dict[str, str]:
+    """What a session that has these clocks says of each receiver."""
+    clocks, name = found.clocks, _name(found)
+    remarks = {}
+    for index, each in enumerate(clocks.reports):
+        if each.clock_sigma_s is not None:
+            residual = (
+                f", residual {_figure(each.residual_s, 1e9, '.0f', ' ns')}" if each.residual_s is not None else ""
+            )
+            remarks[each.receiver] = f"clock from {name}, good to {each.clock_sigma_s * 1e9:.0f} ns{residual}"
+        elif index == clocks.hub:
+            remarks[each.receiver] = f"the other clocks are set by its own, from {name}"
+        elif each.reason:
+            remarks[each.receiver] = f"no clock from {name}: {each.reason}"
+    return remarks
 
 
 def _document(found: Synchronised) -> dict[str, object]:

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from heimdall.cli.capturing.record import BandwidthOption, FrequencyOption, names_in
+from heimdall.cli.capturing.record import (
+    BandwidthOption,
+    FrequencyOption,
+    ReferenceOption,
+    ReferenceSecondsOption,
+    names_in,
+)
 from heimdall.cli.capturing.watch import (
     CloseOption,
     CoolDownOption,
@@ -87,12 +93,15 @@ def record(
     bandwidth: BandwidthOption = "10k",
     seconds: SecondsOption = 30.0,
     receivers: ReceiversOption = None,
+    reference: ReferenceOption = None,
+    reference_seconds: ReferenceSecondsOption = 5.0,
     name: NameOption = "",
     wait: WaitOption = False,
     json: JsonOption = False,
 ) -> int:
     """Record receivers of the service together once; the recording becomes a session, and is located."""
-    return _submit(_channel("record", frequency, bandwidth, seconds, receivers, name), wait, json)
+    channel = _channel("record", frequency, bandwidth, seconds, receivers, name)
+    return _submit(channel | _by_reference(reference, reference_seconds), wait, json)
 
 
 @submit_group.command()
@@ -110,6 +119,8 @@ def watch(
     least: LeastOption = 1.0,
     cool_down: CoolDownOption = 5.0,
     sentinel: SentinelOption = None,
+    reference: ReferenceOption = None,
+    reference_seconds: ReferenceSecondsOption = 5.0,
     most: MostOption = None,
     until: UntilOption = None,
     name: NameOption = "",
@@ -127,7 +138,11 @@ def watch(
         "most": most,
         "until_utc": moment(until, "--until") if until else None,
     }
-    return _submit(document, wait, json)
+    return _submit(document | _by_reference(reference, reference_seconds), wait, json)
+
+
+def _by_reference(name: str | None, seconds: float) -> dict[str, Any]:
+    return {} if name is None else {"reference": {"transmitter": name, "seconds": seconds}}
 
 
 def _channel(

@@ -18,7 +18,7 @@ from heimdall.evidence.iq.reference_track import Track, together, track
 from heimdall.observation import Observation
 from heimdall.transmitter import KnownTransmitter
 
-MOST_OFFSET_S = 0.5
+MOST_OFFSET_S = 2.0
 """Start times of recordings without GPS are trusted to this much: what networks and buffers leave."""
 MOST_SIGMA_S = 10e-6
 _MISMATCH_SIGMAS = 5.0
@@ -89,11 +89,16 @@ class _Search:
             self._report(index, hub, found.get(index), reasons.get(index))
             for index in range(len(self.hearing.receptions))
         ]
-        kept = {index: clock for index, clock in found.items() if index not in self.hearing.anchors}
+        kept = {index: clock for index, clock in found.items() if not self._keeps_own(index, hub)}
         if not kept:
             return replace(self._refused("it gives no receiver a clock, see receivers"), reports=tuple(reports))
         hub_sigma_s, start_s = self._hub_sigma_s(hub, echo_s[hub]), self.hearing.receptions[hub].start_s
-        return Clocks(self.hearing.transmitter, hub, hub_sigma_s, kept, tuple(reports), start_s)
+        anchored = hub in self.hearing.anchors
+        return Clocks(self.hearing.transmitter, hub, hub_sigma_s, kept, tuple(reports), start_s, anchored=anchored)
+
+    def _keeps_own(self, index: int, hub: int) -> bool:
+        """A clock of one's own is kept where the hub has one, too: both are the same time."""
+        return {index, hub} <= set(self.hearing.anchors)
 
     def _in_order(self, matches: Mapping[int, Match], hub: int) -> tuple[dict[int, Match], int]:
         """By the place among those heard."""
@@ -145,7 +150,9 @@ class _Search:
 
     def _contradiction(self, hub: int, found: Mapping[int, Clock], hub_echo_s: float) -> str | None:
         """Receivers with clocks of their own know how far apart the reference comes to them."""
-        judged = [(index, self._miss_s(index, hub, found[index])) for index in self.hearing.anchors if index in found]
+        judged = [
+            (index, self._miss_s(index, hub, clock)) for index, clock in found.items() if self._keeps_own(index, hub)
+        ]
         hub_sigma_s = self._hub_sigma_s(hub, hub_echo_s)
         wrong = [
             (index, miss_s)
@@ -183,8 +190,8 @@ class _Search:
             )
         known = replace(
             known,
-            synchronised=index not in self.hearing.anchors,
-            reason=None if index not in self.hearing.anchors else "it keeps its own clock",
+            synchronised=not self._keeps_own(index, hub),
+            reason="it keeps its own clock" if self._keeps_own(index, hub) else None,
             offset_s=self._start_offset_s(index, hub, clock),
             drift_ppm=-_drift(clock) * 1e6,
             carrier_ppm=-clock.match.carrier_hz / self.hearing.channel.frequency_hz * 1e6,

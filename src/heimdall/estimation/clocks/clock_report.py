@@ -67,5 +67,7 @@ class Clocks:
     """Of the moment that the hub's time is counted from, after the observation's `time_utc`."""
     source: str = ""
     """Where the reference was recorded, in words, if elsewhere than in the observation."""
+    anchored: bool = True
+    """The hub has a clock of its own: its time is that of all who have one, and not the hub's alone."""
     refused: str | None = None
     """Why the reference gives nobody a clock."""

@@ -144,9 +144,40 @@ def _overlaps(located: Band, transmitter: KnownTransmitter) -> bool:
 
 def applied(observation: Observation, clocks: Clocks, located: Band | None = None) -> Synchronised:
     """The observation by clocks that were found for it."""
-    receptions = tuple(_on_time(each, index, clocks) for index, each in enumerate(observation.receptions))
-    notes = (*observation.notes, *_notes(observation, clocks, located or _band(observation)))
-    return Synchronised(replace(observation, receptions=receptions, notes=notes), clocks)
+    others = _by_another_time(observation, clocks)
+    if others and len(others) >= len({*clocks.found, clocks.hub}):
+        clocks = _refused(clocks, f"{_names(observation, others)} have clocks of their own and do not hear it")
+        others = []
+    receptions = [_on_time(each, index, clocks) for index, each in enumerate(observation.receptions)]
+    for index in others:
+        receptions[index] = replace(receptions[index], receiver=replace(receptions[index].receiver, clock_sigma_s=None))
+    notes = [*observation.notes, *_notes(observation, clocks, located or _band(observation))]
+    notes += [
+        f"{_names(observation, [index])}: not used for time: it does not hear {clocks.transmitter.name}, so nothing compares its "
+        "own clock with the others'"
+        for index in others
+    ]
+    return Synchronised(replace(observation, receptions=tuple(receptions), notes=tuple(notes)), clocks)
+
+
+def _by_another_time(observation: Observation, clocks: Clocks) -> list[int]:
+    """Receivers with clocks of their own, where the reference's time is the hub's alone and they are not on it."""
+    if clocks.anchored or clocks.refused is not None:
+        return []
+    return [
+        index
+        for index, each in enumerate(observation.receptions)
+        if each.receiver.clock_sigma_s is not None and index not in (*clocks.found, clocks.hub) and each.flaw is None
+    ]
+
+
+def _names(observation: Observation, indices: Sequence[int]) -> str:
+    return ", ".join(observation.receptions[index].receiver.name for index in indices)
+
+
+def _refused(clocks: Clocks, why: str) -> Clocks:
+    reports = tuple(replace(each, synchronised=False) for each in clocks.reports)
+    return replace(clocks, hub=None, found={}, reports=reports, refused=why)
 
 
 def _notes(observation: Observation, clocks: Clocks, located: Band) -> Sequence[str]:

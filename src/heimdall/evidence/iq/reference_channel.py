@@ -122,12 +122,16 @@ def _look(
 
 
 def _look_s(stream: Stream, hub: Stream, channel: Channel, tolerance: float, reach_hz: float) -> float:
-    """As long as the offsets searched, the drift and the recordings allow, and long enough to say something."""
+    """As long as the offsets searched, the drift and the recordings allow, and long enough to say something.
+
+    In whole samples of the hub: a rate that is off by a fraction of one of them moves the match by that part of the window.
+    """
     longest_s = min(_MOST_LOOK_S, 0.5 * hub.duration_s, 0.5 * stream.duration_s)
     by_offsets_s = _OFFSETS / (2 * _OFFSETS_A_CYCLE * max(reach_hz, 1e-9))
     by_drift_s = _SMEAR_CYCLES / (tolerance * channel.width_hz)
     wanted_s = min(by_offsets_s, by_drift_s)
-    return min(longest_s, max(wanted_s, _LEAST_CELLS / channel.width_hz))
+    allowed_s = min(longest_s, max(wanted_s, _LEAST_CELLS / channel.width_hz))
+    return int(allowed_s * hub.rate_hz) / hub.rate_hz
 
 
 def _pieces(
@@ -140,7 +144,7 @@ def _pieces(
     most_offset_s: float,
 ) -> tuple[Samples, Samples, float, float]:
     """The hub's piece, the stream's window at the same rate, and the times of both since the recordings' first samples."""
-    count = int(look_s * hub.rate_hz)
+    count = round(look_s * hub.rate_hz)
     begin = int(place * (len(hub.samples) - count))
     size = max(8, min(round(count * width_hz / hub.rate_hz), count))
     piece = cut(hub.samples[begin : begin + count], hub.rate_hz, channel.offset_hz, size)

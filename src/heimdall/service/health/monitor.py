@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 _RETRY_S = 1.0
 """How soon to look again at what has failed."""
+_SETTLE_S = 5.0
+"""What is amiss so soon after the start is told only if it stays: a worker that starts beside the server answers by then."""
 FIRST_ANSWER_S = 0.5
 """How long the very first question may wait for the first looks."""
 
@@ -57,6 +59,8 @@ class Probe:
         self._every_s = every_s
         self._limit_s = limit_s
         self._seen: Dependency | None = None
+        self._told = Status.OK
+        self._made_s = time.monotonic()
         self._begun_s: float | None = None
         self._first = threading.Event()
         self._stop = threading.Event()
@@ -93,8 +97,9 @@ class Probe:
             self._stop.wait(self._every_s if seen.ok else min(self._every_s, _RETRY_S))
 
     def _tell_change(self, seen: Dependency) -> None:
-        before = self._seen.status if self._seen else Status.OK
-        if seen.status is not before:
+        settled = seen.ok or time.monotonic() - self._made_s >= _SETTLE_S
+        if seen.status is not self._told and settled:
+            self._told = seen.status
             level = logging.INFO if seen.ok else logging.WARNING
             log.log(level, "%s is %s: %s", seen.name, seen.status, seen.detail)
 

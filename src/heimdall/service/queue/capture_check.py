@@ -13,12 +13,15 @@ from heimdall.capture import LEAST_RECEIVERS
 from heimdall.capture.faults import CaptureError
 from heimdall.capture.interface import Tuning
 from heimdall.capture.network.address import parse_address
+from heimdall.capture.recording.reference import RETUNABLE
 from heimdall.capture.recording.schedule import parse_cron
 from heimdall.capture.recording.sizes import bytes_per_s, samples_per_s
 from heimdall.errors import InputError
 from heimdall.service.database.tables import OnlineReceiver
 from heimdall.service.queue.capture_requests import MOST_RECEIVERS, RecordRequest, WatchRequest
 from heimdall.service.settings import Settings
+from heimdall.service.transmitters import listed
+from heimdall.transmitter import KnownTransmitter, named
 
 _Request = TypeVar("_Request", bound=RecordRequest)
 
@@ -27,10 +30,16 @@ def checked(session: Session, request: _Request, settings: Settings) -> _Request
     """The request with the names of its receivers, since jobs and recordings know them by name. Raises InputError."""
     known = session.scalars(select(OnlineReceiver).order_by(OnlineReceiver.name)).all()
     chosen = [_named(each, known) for each in request.receivers] or [each for each in known if each.enabled]
+    reference = None if request.reference is None else named(listed.known(session), request.reference.transmitter)
+    tuning = _tuning(request, reference)
     _check_receivers(chosen)
-    _check_channel(chosen, request)
-    _check_size(chosen, request, settings)
+    _check_band(chosen, request.frequency_hz)
+    if reference is not None:
+        _check_reference(chosen, reference)
+    _check_size(chosen, tuning, request.seconds, settings)
     changes: dict[str, object] = {"receivers": [each.name for each in chosen]}
+    if request.reference is not None and reference is not None:
+        changes["reference"] = request.reference.model_copy(update={"transmitter": reference.name})
     if isinstance(request, WatchRequest):
         _check_end(request)
         changes["squelch"] = _with_names(request, known, chosen)
@@ -58,11 +67,27 @@ def _check_receivers(chosen: Sequence[OnlineReceiver]) -> None:
         raise InputError(f"{len(chosen)} receivers are more than the {MOST_RECEIVERS} of one recording: name fewer")
 
 
-def _check_channel(chosen: Sequence[OnlineReceiver], request: RecordRequest) -> None:
-    able = [each for each in chosen if _receives(each, request.frequency_hz)]
+def _tuning(request: RecordRequest, reference: KnownTransmitter | None) -> Tuning:
+    """Of a receiver that is tuned to both: it samples as fast as the wider one needs."""
+    return Tuning(request.frequency_hz, request.bandwidth_hz, widest_hz=reference.channel_hz if reference else 0.0)
+
+
+def _check_band(chosen: Sequence[OnlineReceiver], frequency_hz: float) -> None:
+    able = [each for each in chosen if _receives(each, frequency_hz)]
     if len(able) < LEAST_RECEIVERS:
         deaf = ", ".join(each.name for each in chosen if each not in able)
-        raise InputError(f"{request.frequency_hz / 1e6:.6g} MHz is outside the band of {deaf}: {len(able)} are left")
+        raise InputError(f"{frequency_hz / 1e6:.6g} MHz is outside the band of {deaf}: {len(able)} are left")
+
+
+def _check_reference(chosen: Sequence[OnlineReceiver], reference: KnownTransmitter) -> None:
+    able = [each for each in chosen if parse_address(each.address).kind == RETUNABLE]
+    if len(able) < LEAST_RECEIVERS:
+        others = ", ".join(each.name for each in chosen if each not in able)
+        raise InputError(
+            f"reference: only {RETUNABLE} receivers can be tuned to {reference.name} by a clock that runs on, which leaves out "
+            f"{others}: {len(able)} are left"
+        )
+    _check_band(able, reference.frequency_hz)
 
 
 def _receives(receiver: OnlineReceiver, frequency_hz: float) -> bool:
@@ -70,17 +95,16 @@ def _receives(receiver: OnlineReceiver, frequency_hz: float) -> bool:
     return band_hz is None or band_hz[0] <= frequency_hz <= band_hz[1]
 
 
-def _check_size(chosen: Sequence[OnlineReceiver], request: RecordRequest, settings: Settings) -> None:
-    tuning = Tuning(request.frequency_hz, request.bandwidth_hz)
+def _check_size(chosen: Sequence[OnlineReceiver], tuning: Tuning, seconds: float, settings: Settings) -> None:
     kinds = [parse_address(each.address).kind for each in chosen]
     try:
-        size_mb = sum(bytes_per_s(kind, tuning) for kind in kinds) * request.seconds / 1e6
-        samples = max(samples_per_s(kind, tuning) for kind in kinds) * request.seconds
+        size_mb = sum(bytes_per_s(kind, tuning) for kind in kinds) * seconds / 1e6
+        samples = max(samples_per_s(kind, tuning) for kind in kinds) * seconds
     except CaptureError as error:
         raise InputError(str(error)) from None
     if size_mb > settings.upload_mb:
         raise InputError(
-            f"{len(chosen)} receivers for {request.seconds:g} s may take {size_mb:.0f} MB, more than the "
+            f"{len(chosen)} receivers for {seconds:g} s may take {size_mb:.0f} MB, more than the "
             f"{settings.upload_mb:g} MB of a session (HEIMDALL_UPLOAD_MB): fewer seconds, receivers or hertz"
         )
     if samples > settings.upload_samples:

@@ -7,6 +7,8 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from heimdall.capture.network.address import NAME
+from heimdall.capture.recording.reference import DEFAULT_SECONDS as REFERENCE_SECONDS
+from heimdall.capture.recording.reference import MOST_SECONDS as MOST_REFERENCE_SECONDS
 from heimdall.capture.recording.schedule import DEFAULT_SECONDS, MOST_SECONDS, parse_cron
 from heimdall.errors import InputError
 from heimdall.formats.wording import frequency_text
@@ -44,6 +46,17 @@ class Squelch(BaseModel):
         return self
 
 
+class Reference(BaseModel):
+    """A known transmitter that rtl_tcp receivers are tuned to as well, for their clocks; other receivers are left out."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    transmitter: Annotated[str, Field(min_length=1, max_length=64, description="Its name.", examples=["Feldberg"])]
+    seconds: Annotated[float, Field(ge=1, le=MOST_REFERENCE_SECONDS, description="How long it is recorded.")] = (
+        REFERENCE_SECONDS
+    )
+
+
 class RecordRequest(Request):
     """Record receivers together once; the recording becomes a session, and is located."""
 
@@ -58,6 +71,7 @@ class RecordRequest(Request):
     receivers: ReceiverNames = Field(
         default_factory=list, description="Names or ids of receivers by address; all that are switched on if empty."
     )
+    reference: Reference | None = None
 
     @property
     def title(self) -> str:
@@ -66,7 +80,14 @@ class RecordRequest(Request):
     def arguments(self, places: Places, accelerator: str) -> list[str]:
         channel = [f"--frequency={self.frequency_hz!r}", f"--bandwidth={self.bandwidth_hz!r}"]
         asked = [f"--receivers={','.join(self.receivers)}", "--file", str(places.receivers())]
-        return [self.kind, *channel, f"--seconds={self.seconds!r}", *asked, "--run-dir", str(places.run)]
+        recorded = [f"--seconds={self.seconds!r}", *asked, *self._reference(places)]
+        return [self.kind, *channel, *recorded, "--run-dir", str(places.run)]
+
+    def _reference(self, places: Places) -> list[str]:
+        if self.reference is None:
+            return []
+        named = [f"--reference={self.reference.transmitter}", f"--reference-seconds={self.reference.seconds!r}"]
+        return [*named, "--transmitters", str(places.transmitters())]
 
 
 class WatchRequest(RecordRequest):

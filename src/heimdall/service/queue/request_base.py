@@ -26,6 +26,8 @@ class Places:
     model: Callable[[str], Path]
     receivers: Callable[[], Path]
     """The list of receivers that may be recorded."""
+    transmitters: Callable[[], Path]
+    """The list of known transmitters."""
 
 
 class Request(BaseModel):

@@ -30,7 +30,9 @@ class PartView(BaseModel):
 class CaptureView(BaseModel):
     """What a job is doing with its receivers."""
 
-    stage: str = Field(description="asking, waiting, listening, recording or done.", examples=["listening"])
+    stage: str = Field(
+        description="asking, waiting, listening, reference, recording, synchronising or done.", examples=["listening"]
+    )
     listener: str | None = Field(description="The receiver that listens for the signal.")
     next_utc: datetime | None = Field(description="When the next recording begins.")
     recordings: int = Field(description="That are complete.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import shutil
@@ -19,6 +18,7 @@ from heimdall.errors import InputError
 from heimdall.files import incoming
 from heimdall.formats.readers.read import read_observations
 from heimdall.formats.readers.sigmf.accounts import RECEIVERS_KEY
+from heimdall.formats.readers.sigmf.collection import about_session
 from heimdall.formats.readers.sigmf.session import BANDWIDTH_KEY, FREQUENCY_KEY
 from heimdall.formats.readers.source import COLLECTION_SUFFIX
 from heimdall.formats.wording import frequency_text
@@ -107,8 +107,7 @@ def _name(job: Job, summary: Summary) -> str:
 
 def _recorded(path: Path) -> dict[str, Any]:
     """What the recording's collection says of the channel and of each receiver."""
-    collection = next(path.glob(f"*{COLLECTION_SUFFIX}"))
-    about = json.loads(collection.read_text(encoding="utf-8"))["collection"]
+    about = about_session(path)
     return {
         "frequency_hz": about[FREQUENCY_KEY],
         "bandwidth_hz": about[BANDWIDTH_KEY],

@@ -10,7 +10,9 @@ from nicegui import ui
 from heimdall.capture import LEAST_RECEIVERS
 from heimdall.errors import InputError
 from heimdall.formats.quantities import hertz
+from heimdall.formats.wording import frequency_text
 from heimdall.service.queue import job_requests
+from heimdall.transmitter import KnownTransmitter
 from heimdall.web.job_request import as_request
 
 ONCE, EVERY, CRON, SIGNAL = "once", "every", "cron", "signal"
@@ -20,6 +22,7 @@ _OCCASIONS = {
     CRON: "by a cron line",
     SIGNAL: "when the signal is there",
 }
+_OWN_CLOCKS = "the receivers themselves"
 
 
 class ChannelForm:
@@ -35,7 +38,16 @@ class ChannelForm:
             self._above = ui.number("Threshold in dB above the noise", value=10, min=1).props("dense outlined")
             self._most = ui.number("Recordings at most; empty: until cancelled", min=1, format="%d")
             self._most.props("dense outlined")
+            self._reference = ui.select({None: _OWN_CLOCKS}, value=None, label="Clocks from")
+            self._reference.props("dense outlined options-dense")
+            self._reference.tooltip("A known transmitter that rtl_tcp receivers are tuned to as well, for their clocks")
         self._show()
+
+    def offer(self, transmitters: Sequence[KnownTransmitter]) -> None:
+        """Those that can give clocks."""
+        options: dict[str | None, str] = {None: _OWN_CLOCKS}
+        options |= {each.name: f"{each.name}, {frequency_text(each.frequency_hz)}" for each in transmitters}
+        self._reference.set_options(options)
 
     def _input(self, label: str, value: str) -> ui.input:
         return ui.input(label, value=value).props("dense outlined")
@@ -61,6 +73,7 @@ class ChannelForm:
             "bandwidth_hz": bandwidth_hz,
             "seconds": self._seconds.value,
             "receivers": list(receivers),
+            "reference": None if self._reference.value is None else {"transmitter": self._reference.value},
         }
         return read_request(document | self._when())
 

@@ -14,6 +14,8 @@ from heimdall.service.queue.notifications import queue_of
 from heimdall.service.queue.submit import submit
 from heimdall.service.receivers import online
 from heimdall.service.receivers.online_schemas import OnlineView, view_online
+from heimdall.service.transmitters import listed
+from heimdall.transmitter import KnownTransmitter
 from heimdall.web.layout import frame, panel
 from heimdall.web.map.fix_map import FixMap
 from heimdall.web.map.map_tools import MapTools
@@ -41,6 +43,7 @@ def register(entry: Entry) -> None:
         page = RecordPage(visit, request.query_params.get("job"))
         with frame(visit, "Record"):
             page.build()
+        ui.timer(0, page.offer, once=True)
         ui.timer(LOOK_EVERY_S, page.look)
         return None
 
@@ -95,6 +98,16 @@ class RecordPage:
                 self._spectrum.build()
             self._progress.build()
 
+    async def offer(self) -> None:
+        """The known transmitters that can give clocks, as they are now."""
+        found = await self._visit.do(Role.VIEWER, self._known)
+        if found is not None:
+            self._form.offer(found)
+
+    def _known(self) -> tuple[KnownTransmitter, ...]:
+        with self._visit.parts.store.reading() as session:
+            return listed.known(session)
+
     async def _no_pick(self, index: int) -> None:
         """There is one fix on this map."""
 
@@ -119,7 +132,8 @@ class RecordPage:
             newest = list(jobs.find(session, records=True, limit=_SHOWN))
         if self._job_id is None and newest:
             self._job_id = newest[0].id
-        return _Found(receivers, newest, None if self._job_id is None else self._progress.find(self._job_id))
+        seen = None if self._job_id is None else self._progress.find(self._job_id)
+        return _Found(receivers, newest, seen)
 
     def _show_spectrum(self, receivers: list[OnlineView]) -> None:
         if self._visit.may(Role.OPERATOR):

@@ -22,7 +22,9 @@ _STAGES = {
     "asking": "asking the receivers",
     "waiting": "waiting for the next recording",
     "listening": "listening for the signal",
+    "reference": "recording the reference",
     "recording": "recording",
+    "synchronising": "setting the clocks by the reference",
     "done": "done",
 }
 _TONES = {"recording": "busy", "done": "good", "failed": "bad"}

@@ -59,6 +59,7 @@ def test_a_recording_is_submitted_as_it_is_recorded_here(heimdall, receivers):
         "bandwidth_hz": 1000.0,
         "seconds": 20.0,
         "receivers": ["alpha", "beta"],
+        "reference": None,
     }
 
 

@@ -72,6 +72,35 @@ def test_receivers_with_gps_find_a_station_that_is_not_where_the_list_says() -> 
     assert wrong.observation.receptions[2].receiver.clock_sigma_s is None
 
 
+@pytest.mark.parametrize("with_gps", [1, 2])
+def test_clocks_of_two_times_are_never_used_together(with_gps: int) -> None:
+    """GPS receivers that do not hear the reference know nothing of the time that dongles have from it: the more are used."""
+    heard = [heard_by(index) for index in range(4)]
+    for index in range(with_gps):
+        deaf = heard_by(index, snr=1e-4)
+        heard[index] = replace(deaf, receiver=replace(deaf.receiver, clock_sigma_s=100e-9), start_s=START_S[index])
+    found = synchronise(observation_of([*heard, *heard[:1]] if with_gps == 2 else heard), MAST, 0.05)
+    timed = [each.receiver.clock_sigma_s is not None for each in found.observation.receptions]
+    if with_gps == 1:
+        assert timed == [False, True, True, True]
+        assert any(note.startswith("R0: not used for time") for note in found.observation.notes)
+    else:
+        assert timed == [True, True, False, False, True]
+        assert "have clocks of their own and do not hear it" in (found.clocks.refused or "")
+
+
+def test_a_clock_of_its_own_that_hears_the_reference_badly_takes_the_time_of_the_others() -> None:
+    """The hub hears it clearly and has no clock; nobody calls it another station for that."""
+    heard = [heard_by(index) for index in range(4)]
+    weak = heard_by(0, snr=0.5)
+    heard[0] = replace(weak, receiver=replace(weak.receiver, clock_sigma_s=100e-9), start_s=START_S[0] + 0.01)
+    found = synchronise(observation_of(heard), MAST, 0.05)
+    assert found.clocks.refused is None
+    assert found.count == 4
+    errors_s = _start_errors_s(found)
+    assert abs(errors_s["R0"] - 0.0) < 1e-6
+
+
 def test_recordings_that_do_not_overlap_each_other_are_no_internal_error() -> None:
     """Each overlaps the hub's, and not each other: one of them is left out with its reason."""
     heard = [heard_by(index) for index in range(4)]

@@ -16,10 +16,14 @@ from heimdall.service.queue.job_requests import JobRequest, command_line, stored
 from heimdall.service.queue.leases import Claimant
 from heimdall.service.queue.request_base import Places
 from heimdall.service.queue.submit import submit
+from heimdall.service.transmitters import listed as known_transmitters
+from heimdall.transmitter import KnownTransmitter
 
 REQUEST = TypeAdapter(JobRequest)
 RECORD = {"kind": "record", "frequency_hz": 77500, "bandwidth_hz": 1000, "seconds": 30}
 WATCH = RECORD | {"kind": "watch"}
+BY_REFERENCE = RECORD | {"frequency_hz": 145e6, "reference": {"transmitter": "feldberg"}, "receivers": ["d10", "d11"]}
+FELDBERG = KnownTransmitter(name="Feldberg", latitude_deg=50.2317, longitude_deg=8.4575, frequency_hz=98.5e6, kind="fm")
 EVERYTHING = Claimant("one", "a" * 16, "auto", gpu_usable=True)
 
 
@@ -27,7 +31,11 @@ def no_place(name=""):
     raise AssertionError("a recording names no such thing")
 
 
-PLACES = Places(Path("/runs/r"), no_place, no_place, no_place, lambda: Path("/runs/r/inputs/receivers.json"))
+PLACES = Places(
+    *(Path("/runs/r"), no_place, no_place, no_place),
+    receivers=lambda: Path("/runs/r/inputs/receivers.json"),
+    transmitters=lambda: Path("/runs/r/inputs/transmitters.json"),
+)
 
 
 @pytest.fixture
@@ -48,6 +56,26 @@ def listed(store):
                     state={"usable": True, "band_hz": band and list(band)},
                 )
             )
+
+
+@pytest.fixture
+def dongles(store, listed):
+    """Three of them, one on VHF alone."""
+    with store.writing() as session:
+        for number, band in enumerate(((24e6, 1.7e9), None, (100e6, 1.7e9)), 10):
+            session.add(
+                OnlineReceiver(
+                    id=f"{number:016x}",
+                    name=f"d{number}",
+                    address=f"rtl_tcp://d{number}.example.org:1234",
+                    ppm=0.0,
+                    enabled=True,
+                    note="",
+                    created_by="t",
+                    state={"usable": True, "band_hz": band and list(band)},
+                )
+            )
+        known_transmitters.add(session, FELDBERG, "t")
 
 
 def put(store, settings, document):
@@ -77,9 +105,15 @@ def test_receivers_are_kept_by_name_whether_named_by_id_or_not_at_all(store, set
         ({"kind": "watch", "cron": "0 0 31 2 *"}, "no day fits this cron line"),
         ({"kind": "watch", "squelch": {"listeners": ["b"]}, "receivers": ["a", "uhf"], "frequency_hz": 77500}, "band"),
         ({"kind": "watch", "squelch": {"listeners": ["uhf"]}, "receivers": ["a", "b"]}, "uhf is to listen and is not"),
+        (BY_REFERENCE | {"reference": {"transmitter": "nobody"}}, "no known transmitter is called 'nobody'"),
+        (
+            BY_REFERENCE | {"receivers": ["d10", "b"]},
+            "Feldberg by a clock that runs on, which leaves out b: 1 are left",
+        ),
+        (BY_REFERENCE | {"receivers": ["d10", "d12"]}, "98.5 MHz is outside the band of d12: 1 are left"),
     ],
 )
-def test_what_cannot_be_recorded_is_refused_in_one_line(store, settings, listed, change, said):
+def test_what_cannot_be_recorded_is_refused_in_one_line(store, settings, dongles, change, said):
     with pytest.raises(InputError, match=said) as caught:
         put(store, settings, RECORD | change)
     assert "\n" not in str(caught.value)
@@ -118,6 +152,14 @@ def test_it_becomes_the_words_of_the_command():
     watched = "--squelch --open-db=10.0 --close-db=6.0 --least=1.0 --level=-95.0 --sentinel=b --cool-down=5.0 --most=3"
     assert sorted(words(WATCH | both | rule)) == sorted(f"watch {channel} {listing} {watched}".split())
     assert "--cron=*/10 6-18 * * *" in words(WATCH | both | {"cron": "*/10 6-18 * * *"})
+
+
+def test_a_reference_goes_with_the_list_that_it_is_in(store, settings, dongles):
+    kept = put(store, settings, BY_REFERENCE)
+    assert kept.arguments["reference"] == {"transmitter": "Feldberg", "seconds": 5.0}
+    told = " ".join(words({"kind": "record", **kept.arguments}))
+    assert "--reference=Feldberg --reference-seconds=5.0 --transmitters /runs/r/inputs/transmitters.json" in told
+    assert "--reference" not in " ".join(words(RECORD))
 
 
 def test_a_recording_takes_no_device_and_a_device_takes_no_recording(store, settings, listed):

@@ -19,6 +19,7 @@ PLACES = Places(
     lambda name: Path("/data") / name,
     lambda model: Path("/models") / f"{model}.heimdall",
     lambda: Path("/runs/r/inputs/receivers.json"),
+    lambda: Path("/runs/r/inputs/transmitters.json"),
 )
 REQUEST = TypeAdapter(JobRequest)
 

@@ -33,7 +33,9 @@ TRUTH_KEY = "heimdall:truth"
 TRANSMITTER_HEIGHT_KEY = "heimdall:transmitter_height_m"
 FREQUENCY_KEY = "heimdall:frequency_hz"
 BANDWIDTH_KEY = "heimdall:bandwidth_hz"
-_OWN_KEYS = (TRUTH_KEY, TRANSMITTER_HEIGHT_KEY, FREQUENCY_KEY, BANDWIDTH_KEY, RECEIVERS_KEY)
+CLOCKS_KEY = "heimdall:clocks_from"
+"""The known transmitter whose signal set the receivers' clocks."""
+_OWN_KEYS = (TRUTH_KEY, TRANSMITTER_HEIGHT_KEY, FREQUENCY_KEY, BANDWIDTH_KEY, RECEIVERS_KEY, CLOCKS_KEY)
 _ALIKE = 1.5
 """Channels that differ by no more than this are one, drawn by different hands."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

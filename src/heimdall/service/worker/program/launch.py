@@ -16,6 +16,7 @@ from heimdall.capture import listing
 from heimdall.capture.listing import ReceiverList
 from heimdall.complaints import complaint
 from heimdall.errors import InputError
+from heimdall.formats import transmitters
 from heimdall.runs import run_archive
 from heimdall.runs.reader import Result, RunReader
 from heimdall.service.database.store import Store
@@ -28,6 +29,7 @@ from heimdall.service.receivers import online, registered
 from heimdall.service.settings import Settings
 from heimdall.service.storage import sessions
 from heimdall.service.storage.run_reader import run_folder
+from heimdall.service.transmitters import listed
 from heimdall.service.worker.program import confine
 from heimdall.service.worker.program.corrected_recordings import prepared
 from heimdall.service.worker.program.hiding import Hidden, hidden_from
@@ -73,6 +75,7 @@ def command_for(job: Job, folder: RunReader, tools: Tools) -> list[str]:
         data=lambda name: _prepare(name, folder, tools),
         model=lambda model: _fetch(model, folder, tools),
         receivers=lambda: _receivers(folder, tools),
+        transmitters=lambda: _transmitters(folder, tools),
     )
     accelerator = job.accelerator_requested or settings.accelerator
     try:
@@ -161,6 +164,14 @@ def _receivers(folder: RunReader, tools: Tools) -> Path:
             contact=settings.capture_contact, allowed_networks=settings.capture_networks, receivers=tuple(known)
         ),
     )
+    return path
+
+
+def _transmitters(folder: RunReader, tools: Tools) -> Path:
+    with tools.store.reading() as session:
+        known = listed.known(session)
+    path = folder.path / "inputs" / "transmitters.json"
+    transmitters.save(path, known)
     return path
 
 
