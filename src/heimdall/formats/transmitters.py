@@ -17,7 +17,7 @@ from heimdall.files import replace_text, user_list
 from heimdall.transmitter import KnownTransmitter
 
 T = TypeVar("T")
-_MOST_BYTES = 1 << 24
+MOST_BYTES = 1 << 24
 _COLUMNS = tuple(KnownTransmitter.model_fields)
 _PLACE = ("latitude_deg", "longitude_deg", "height_m")
 SUFFIXES = (".csv", ".geojson", ".json")
@@ -107,7 +107,7 @@ def _check_suffix(name: str) -> None:
 def _content(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
+            content = file.read(MOST_BYTES + 1)
     except FileNotFoundError:
         raise
     except OSError as error:
@@ -117,8 +117,8 @@ def _content(path: Path) -> bytes:
 
 
 def _check_size(name: str, content: bytes) -> None:
-    if len(content) > _MOST_BYTES:
-        raise InputError(f"{name} is not a list of transmitters: it is larger than {_MOST_BYTES >> 20} MiB")
+    if len(content) > MOST_BYTES:
+        raise InputError(f"{name} is not a list of transmitters: it is larger than {MOST_BYTES >> 20} MiB")
 
 
 def _write(path: Path, content: str) -> None:

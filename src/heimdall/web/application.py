@@ -24,6 +24,7 @@ from heimdall.web.record import record_page
 from heimdall.web.sign_in import Entry
 from heimdall.web.system import system_page
 from heimdall.web.training import training_page
+from heimdall.web.transmitters import transmitters_page
 
 STATIC = Path(__file__).parent / "static"
 _RECONNECT_S = 30.0
@@ -54,7 +55,7 @@ def install(app: FastAPI) -> None:
     app.include_router(entry.routes(), include_in_schema=False)
     app.include_router(download_routes(entry), include_in_schema=False)
     add_catch_all(app)
-    for module in (map_page, record_page, training_page, models_page, receivers_page, system_page):
+    for module in (map_page, record_page, training_page, models_page, receivers_page, transmitters_page, system_page):
         module.register(entry)
     if parts.settings.tile_file is not None:
         signed_in = [Depends(entry.check_signed_in)]

@@ -15,6 +15,7 @@ PAGES = {
     "Map": "/",
     "Record": "/record",
     "Receivers": "/receivers",
+    "Transmitters": "/transmitters",
     "Training": "/training",
     "Models": "/models",
     "System": "/system",

@@ -5,13 +5,15 @@ An open menu, the keyboard's focus and the place on the page would be lost if th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from nicegui import ui
 
 from heimdall.web.layout import empty
+from heimdall.web.words import count
 
 State = TypeVar("State")
 StateShown = TypeVar("StateShown", contravariant=True)
@@ -54,6 +56,36 @@ class PickRow:
         self._id = state.id
         self._content.set_content(state.html)
         show_current(self.element, self._button, state.current)
+
+
+class Pages:
+    """Through a long list page by page; `go` is told how many rows lie before the page."""
+
+    def __init__(self, noun: str, go: Callable[[int], Awaitable[None]]) -> None:
+        self._noun = noun
+        self._go = go
+        self._shown: tuple[int, int, int] | None = None
+
+    def build(self) -> None:
+        self._box = ui.element("div").classes("pages")
+
+    def show(self, total: int, offset: int, limit: int) -> None:
+        """Nothing where one page holds them all."""
+        if self._shown == (total, offset, limit):
+            return
+        self._shown = total, offset, limit
+        self._box.clear()
+        pages, number = math.ceil(total / limit), offset // limit
+        if pages < 2:
+            return
+        with self._box:
+            self._button("chevron_left", "Previous page", offset - limit).set_enabled(number > 0)
+            ui.label(f"page {number + 1} of {pages}, {count(total, self._noun)}").classes("muted")
+            self._button("chevron_right", "Next page", offset + limit).set_enabled(number + 1 < pages)
+
+    def _button(self, icon: str, name: str, offset: int) -> ui.button:
+        button = ui.button(icon=icon, on_click=lambda: self._go(offset))
+        return button.props(f'flat round dense aria-label="{name}"')
 
 
 class Rows(Generic[State]):

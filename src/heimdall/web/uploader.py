@@ -32,7 +32,7 @@ class Uploader:
         accept: str = "",
         multiple: bool = False,
     ) -> None:
-        """`name` is what a screen reader says; `accept` is one suffix, or empty for any."""
+        """`name` is what a screen reader says; `accept` is one suffix or several with commas between, or empty for any."""
         self._visit = visit
         self._take = take
         self._limit_bytes = limit_bytes

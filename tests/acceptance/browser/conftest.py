@@ -28,7 +28,7 @@ _PATIENCE_MS = 180_000
 DRAWN = '.fix-map[data-drawn*="estimate"]'
 STILL = """() => document.getAnimations().every(each =>
     each.playState !== "running" || each.effect?.getComputedTiming().endTime === Infinity)"""
-PAGES = ("/", "/record", "/training", "/models", "/receivers", "/system")
+PAGES = ("/", "/record", "/training", "/models", "/receivers", "/transmitters", "/system")
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from .conftest import Site, Visitor
 ONLY_FOR_OPERATORS = {
     "/record": "<h2>Spectrum</h2>",
     "/receivers": "Add a receiver",
+    "/transmitters": "Add a transmitter",
     "/training": "<h2>Start</h2>",
     "/models": "<h2>Import</h2>",
 }

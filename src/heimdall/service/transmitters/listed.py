@@ -6,9 +6,10 @@ import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import delete as delete_rows
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
 from heimdall.errors import InputError
@@ -103,7 +104,7 @@ def add(session: Session, transmitter: KnownTransmitter, who: str) -> Listed:
     """Raises ConflictError where one of that name was added already; one that comes with Heimdall is replaced."""
     _check_free(session, transmitter.name)
     _check_room(session, 1)
-    row = _row(transmitter, who)
+    row = Transmitter(id=secrets.token_hex(8), created_by=who, **_values(transmitter))
     session.add(row)
     session.flush()
     session.refresh(row)
@@ -114,7 +115,8 @@ def change(session: Session, transmitter_id: str, transmitter: KnownTransmitter)
     row = _own(session, transmitter_id)
     if transmitter.name.casefold() != row.folded_name:
         _check_free(session, transmitter.name)
-    _write(row, transmitter)
+    for name, value in _values(transmitter).items():
+        setattr(row, name, value)
     session.flush()
     return _listed(row)
 
@@ -126,16 +128,20 @@ def delete(session: Session, transmitter_id: str) -> None:
 
 
 def add_all(session: Session, transmitters: Sequence[KnownTransmitter], who: str) -> int:
-    """Add each, or replace the one of its name that was added before. Names are unique."""
-    own = {row.folded_name: row for row in _rows(session)}
-    _check_room(session, sum(each.name.casefold() not in own for each in transmitters))
-    for each in transmitters:
-        if (row := own.get(each.name.casefold())) is not None:
-            _write(row, each)
-        else:
-            session.add(_row(each, who))
-    session.flush()
-    return len(transmitters)
+    """Add each, or replace the one of its name that was added before; how many. Names are unique.
+
+    What is the same as comes with Heimdall is left out: it would no longer change with it.
+    """
+    ids = dict(session.execute(select(Transmitter.folded_name, Transmitter.id)).all())
+    known_anyway = {each.transmitter for each in _SHIPPED if each.sorts_by not in ids}
+    given = [_values(each) for each in transmitters if each not in known_anyway]
+    new = [each | {"id": secrets.token_hex(8), "created_by": who} for each in given if each["folded_name"] not in ids]
+    _check_room(session, len(new))
+    replaced = [each | {"id": ids[each["folded_name"]]} for each in given if each["folded_name"] in ids]
+    for change_all, rows in ((insert(Transmitter), new), (update(Transmitter), replaced)):
+        if rows:
+            session.execute(change_all, rows)
+    return len(given)
 
 
 def _rows(session: Session) -> Sequence[Transmitter]:
@@ -174,13 +180,6 @@ def _known(row: Transmitter) -> KnownTransmitter:
     return KnownTransmitter.model_validate({name: getattr(row, name) for name in _FIELDS})
 
 
-def _row(transmitter: KnownTransmitter, who: str) -> Transmitter:
-    row = Transmitter(id=secrets.token_hex(8), created_by=who)
-    _write(row, transmitter)
-    return row
-
-
-def _write(row: Transmitter, transmitter: KnownTransmitter) -> None:
-    row.folded_name = transmitter.name.casefold()
-    for name, value in transmitter.model_dump(mode="json").items():
-        setattr(row, name, value)
+def _values(transmitter: KnownTransmitter) -> dict[str, Any]:
+    """Of the columns that say what it is."""
+    return transmitter.model_dump(mode="json") | {"folded_name": transmitter.name.casefold()}

@@ -37,11 +37,11 @@ def show(answer: LocatedSession, details: Details) -> None:
     with panel(fix.id):
         if fix.advice:
             ui.label(sentence(fix.advice)).classes("advice")
+        if fix.near is not None:
+            ui.label(f"{near_text(fix.near)}.")
         ui.html(_figures(details.figures), sanitize=False)
         if fix.latitude_deg is not None and fix.longitude_deg is not None:
             show_places(fix.latitude_deg, fix.longitude_deg)
-        if fix.near is not None:
-            ui.label(f"{near_text(fix.near)}.")
         if observation.notes:
             ui.html(
                 "".join(f"<p class='muted'>{escape(sentence(note))}</p>" for note in observation.notes), sanitize=False

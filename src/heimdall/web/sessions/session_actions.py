@@ -100,7 +100,7 @@ class SessionActions:
         heard = await self._visit.do(Role.VIEWER, self._heard, row)
         if heard is None:
             return
-        label = "Latitude, longitude, height in m; or a locator, MGRS, UTM; or a name; empty if nobody knows"
+        label = "Latitude, longitude, height in m; locator, UTM; name; empty: unknown"
         if row.summary.truth is None and row.summary.with_truth:
             own = words.count(row.summary.with_truth, "observation")
             label = f"{own} with a place of its own: one place typed here replaces them all"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -17,7 +16,7 @@ from heimdall.service.storage.uploads import receiving
 from heimdall.web import words
 from heimdall.web.layout import panel
 from heimdall.web.page_session import Visit
-from heimdall.web.rows import Rows, show_current
+from heimdall.web.rows import Pages, Rows, show_current
 from heimdall.web.sessions import example_session
 from heimdall.web.sessions.session_actions import SessionActions
 from heimdall.web.sessions.session_bin import SessionBin
@@ -43,11 +42,11 @@ class SessionList:
         self._choose = choose
         self._changed = changed
         self._wanted = Wanted()
-        self._paged: tuple[int, Wanted] | None = None
         self._marked: dict[str, SessionRow] = {}
         """Those with a tick, also on other pages of the list."""
         self._actions = SessionActions(visit, self._told, self._offer_undo)
         self._bin = SessionBin(visit, self._actions.restore, self.look)
+        self._pages = Pages("session", lambda offset: self._want(replace(self._wanted, offset=offset)))
         self._rows = Rows(lambda: _Row(choose, self._mark, self._actions), key=lambda state: state.row.id)
 
     def build(self) -> None:
@@ -61,7 +60,7 @@ class SessionList:
             self._undo = ui.element("div").classes("undo").props("role=status")
             self._bar = ui.element("div").classes("marked")
             self._rows.build("list")
-            self._pages = ui.element("div").classes("pages")
+            self._pages.build()
             self._bin_button = ui.button("Bin", icon="delete_outline", on_click=self._bin.open)
             self._bin_button.props("flat dense no-caps").classes("quiet")
 
@@ -73,9 +72,7 @@ class SessionList:
         stored, total, binned = found
         self._bin_button.set_text(_bin_text(binned))
         self._show(stored)
-        if self._paged != (total, self._wanted):
-            self._paged = total, self._wanted
-            self._draw_pages(total)
+        self._pages.show(total, self._wanted.offset, self._wanted.limit)
 
     def _show(self, stored: Sequence[StoredSession]) -> None:
         chosen = self._chosen()
@@ -174,22 +171,6 @@ class SessionList:
         self._draw_bar()
         await self.look()
         await self._changed(session_id, gone)
-
-    def _draw_pages(self, total: int) -> None:
-        self._pages.clear()
-        pages, wanted = math.ceil(total / self._wanted.limit), self._wanted
-        if pages < 2:
-            return
-        number = wanted.offset // wanted.limit
-
-        def button(icon: str, name: str, page: int) -> None:
-            go = ui.button(icon=icon, on_click=lambda: self._want(replace(wanted, offset=page * wanted.limit)))
-            go.props(f'flat round dense aria-label="{name}"').set_enabled(0 <= page < pages)
-
-        with self._pages:
-            button("chevron_left", "Previous page", number - 1)
-            ui.label(f"page {number + 1} of {pages}, {words.count(total, 'session')}").classes("muted")
-            button("chevron_right", "Next page", number + 1)
 
 
 @dataclass(frozen=True)

@@ -111,6 +111,18 @@ def test_import_adds_and_replaces_by_name(add, known, store):
         assert listed.get(session, first.id).created_by == "me"
 
 
+def test_import_leaves_out_what_comes_with_heimdall_unless_it_replaces_one_that_was_added(add, known, store):
+    given = shipped()
+    with store.writing() as session:
+        assert listed.add_all(session, given, "me") == 0
+    assert known() == given
+    add(name="dcf77")
+    with store.writing() as session:
+        assert listed.add_all(session, given, "me") == 1
+        (dcf77,) = (each for each in listed.find(session) if not each.shipped)
+    assert dcf77.transmitter in given
+
+
 def test_there_is_an_end_to_the_list(add, known, store, monkeypatch):
     monkeypatch.setattr(listed, "MOST", 2)
     add()

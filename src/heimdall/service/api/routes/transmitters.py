@@ -139,7 +139,8 @@ def export(who: Viewer, parts: UsesParts, form: Annotated[Form, Query(alias="for
     openapi_extra=form_of("A .csv, .geojson or .json file, as export writes it."),
 )
 async def import_all(request: Request, who: Operator, parts: UsesParts) -> ImportedTransmitters:
-    """All or none: where a row is wrong, the answer names it and nothing is added."""
+    """All or none: where a row is wrong, the answer names it and nothing is added. What is the same as comes with Heimdall is
+    left out."""
     with receiving(parts.settings) as upload:
         await receive_some(request, upload)
         return await run_in_threadpool(_import, parts, upload, who.name)

@@ -1,0 +1,1 @@
+"""Known transmitters: the installation's list."""
