@@ -21,7 +21,7 @@ from heimdall.service.database.tables import OnlineReceiver
 from heimdall.service.queue.capture_requests import MOST_RECEIVERS, RecordRequest, WatchRequest
 from heimdall.service.settings import Settings
 from heimdall.service.transmitters import listed
-from heimdall.transmitter import KnownTransmitter, named
+from heimdall.transmitter import KnownTransmitter
 
 _Request = TypeVar("_Request", bound=RecordRequest)
 
@@ -30,7 +30,7 @@ def checked(session: Session, request: _Request, settings: Settings) -> _Request
     """The request with the names of its receivers, since jobs and recordings know them by name. Raises InputError."""
     known = session.scalars(select(OnlineReceiver).order_by(OnlineReceiver.name)).all()
     chosen = [_named(each, known) for each in request.receivers] or [each for each in known if each.enabled]
-    reference = None if request.reference is None else named(listed.known(session), request.reference.transmitter)
+    reference = None if request.reference is None else listed.named(session, request.reference.transmitter)
     tuning = _tuning(request, reference)
     _check_receivers(chosen)
     _check_band(chosen, request.frequency_hz)
