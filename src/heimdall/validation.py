@@ -136,7 +136,7 @@ def _signal_flaw(reception: Reception) -> str | None:
     if reception.samples is not None:
         return _sample_flaw(reception)
     if reception.toa_s is None and reception.rssi_dbm is None:
-        return "no signal"
+        return silence_flaw(reception.sensitivity_dbm)
     if reception.toa_s is not None and not math.isfinite(reception.toa_s):
         return "its arrival time is not a number"
     if reception.rssi_dbm is not None and not math.isfinite(reception.rssi_dbm):
@@ -147,6 +147,15 @@ def _signal_flaw(reception: Reception) -> str | None:
         return f"its received power of {reception.rssi_dbm:.6g} dBm cannot be right"
     if reception.rssi_dbm is None and reception.receiver.clock_sigma_s is None:
         return "no clock: its arrival time says nothing, and it has no received power"
+    return None
+
+
+def silence_flaw(sensitivity_dbm: float | None) -> str | None:
+    """What a receiver that heard nothing lacks to say where the transmitter is not."""
+    if sensitivity_dbm is None:
+        return "no signal: neither an arrival time nor a power; with sensitivity_dbm its silence would count"
+    if not _POWER_RANGE_DBM[0] <= sensitivity_dbm <= _POWER_RANGE_DBM[1]:
+        return f"its sensitivity of {sensitivity_dbm:.6g} dBm cannot be right"
     return None
 
 

@@ -106,7 +106,17 @@ def test_a_receiver_without_a_clock_serves_for_power() -> None:
 
 def test_a_flagged_receiver_does_not_make_another_a_duplicate() -> None:
     """Where the first of two namesakes is unusable, the second is used."""
-    assert _flaws(replace(GOOD, toa_s=None), GOOD, _moved()) == ["no signal", None, None]
+    first, *others = _flaws(replace(GOOD, toa_s=None), GOOD, _moved())
+    assert str(first).startswith("no signal")
+    assert others == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("sensitivity_dbm", "flaw"), [(-110.0, None), (math.nan, "its sensitivity of nan dBm"), (1e4, "its")]
+)
+def test_who_heard_nothing_and_says_how_well_it_hears_is_used(sensitivity_dbm: float, flaw: str | None) -> None:
+    found, _ = _flaws(replace(GOOD, toa_s=None, sensitivity_dbm=sensitivity_dbm), _moved())
+    assert (found is None) if flaw is None else str(found).startswith(flaw)
 
 
 def test_a_readers_flaw_stays() -> None:

@@ -30,6 +30,7 @@ from heimdall.evidence.receiver_geometry import (
 )
 from heimdall.geometry import LocalFrame
 from heimdall.observation import Observation, Reception
+from heimdall.validation import silence_flaw
 
 MEASURED = (
     "arrival_s",
@@ -199,9 +200,7 @@ def _reason(reception: Reception, evidence: EvidenceBatch, place: int, half_widt
     if reception.samples is None and reception.toa_s is None:
         if has_level:
             return None
-        if reception.sensitivity_dbm is not None:
-            return "heard nothing: used as a power below its sensitivity"
-        return "no signal: neither an arrival time nor a power; with sensitivity_dbm its silence would count"
+        return silence_flaw(reception.sensitivity_dbm) or "heard nothing: used as a power below its sensitivity"
     if sigma is None:
         why = "no clock"
     elif sigma * SPEED_OF_LIGHT_M_S >= 0.25 * half_width_m:
