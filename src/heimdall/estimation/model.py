@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from heimdall.constants import AIRBORNE_HEIGHT_M, REFRACTIVE_INDEX_AIR
+from heimdall.constants import AIRBORNE_HEIGHT_M, REFRACTIVE_INDEX_AIR, SPEED_OF_LIGHT_M_S
 from heimdall.evidence.collect import Collected
+from heimdall.geometry import Array
 
 SECONDARY_INDEX = 0.0009
 """What the ground adds for a long wave: 3 us in 1000 km, between sea water (next to nothing) and poor land (6 us)."""
@@ -70,7 +71,8 @@ class PropagationModel:
     """How arrival times and powers stray from distance alone.
 
     An arrival is late by an exponential excess delay with probability `blocked_probability`, and otherwise off by the
-    clock, by noise and by what echoes do to it (`heimdall.estimation.likelihood.arrival_times.echo_sigma_s`). Power falls with a
+    clock, by noise and by what echoes do to it (`heimdall.estimation.likelihood.arrival_times.echo_sigma_s`); now and then it is
+    simply wrong, and the regions allow for that. Power falls with a
     log-distance law whose exponent is normal and whose shadowing is one of `shadowing_db`, partly common to neighbours.
     """
 
@@ -86,7 +88,9 @@ class PropagationModel:
     """Receivers whose clocks stray to either side, by a Cauchy law of half width `stray_width_s`."""
     stray_width_s: float = 0.3e-6
     outlier_density_per_s: float = 1.0
-    """Floor of an arrival's density: how likely a time that is simply wrong is to fall anywhere."""
+    """Floor of an arrival's density, so that nothing vanishes."""
+    fault_probability: float = 0.05
+    """Of a receiver whose time is simply wrong: its clock, its place, or what it took for the signal."""
     refractive_index: float = REFRACTIVE_INDEX_AIR
     along_ground: bool = False
     """Waves follow the ground (below 30 MHz): distances are arcs, not chords."""
@@ -122,6 +126,15 @@ class PropagationModel:
     stands in the very middle."""
     inside_probability: float = 0.7
     """The transmitter is among the receivers; otherwise around them, ever more rarely the further away."""
+
+    def fault_density_per_s(self, half_width_m: Array) -> Array:
+        """Of a time that is simply wrong: anywhere in what light takes there and back across the area."""
+        return self.outlier_density_per_s + self.fault_probability * SPEED_OF_LIGHT_M_S / (4 * half_width_m)
+
+    @property
+    def without_faults(self) -> PropagationModel:
+        """The same with every receiver as it should be, for who asks whether one is not."""
+        return replace(self, fault_probability=0.0)
 
     @property
     def shadowing_variance_db2(self) -> float:

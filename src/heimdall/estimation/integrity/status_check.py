@@ -31,6 +31,9 @@ class Again:
     odds: FaultOdds | None = None
     """What other methods that are compared have found already."""
 
+    def faultless_model_of(self, collected: Collected) -> PropagationModel:
+        return self.model_of(collected).without_faults
+
 
 def agreements(fixes: Sequence[Fix], collected: Sequence[Collected], model: PropagationModel) -> list[bool]:
     """Which fixes the receivers plainly agree with, all of one model looked at together; False where there is no place."""
@@ -43,7 +46,8 @@ def agreements(fixes: Sequence[Fix], collected: Sequence[Collected], model: Prop
         batch = concatenate([collected[index].evidence for index in members])
         place_B2 = np.array([_place_m(fixes[index], collected[index]) for index in members])
         fitted_B = np.array([coordinates_fitted(collected[index]) for index in members])
-        for index, found in zip(members, in_plain_agreement(batch, place_B2, model, fitted_B), strict=True):
+        found_B = in_plain_agreement(batch, place_B2, model.without_faults, fitted_B)
+        for index, found in zip(members, found_B, strict=True):
             agree[index] = bool(found)
     return agree
 
@@ -58,7 +62,8 @@ def checked(
     if fix.latitude_deg is None or fix.longitude_deg is None or posterior is None:
         return fix
     place_m = _place_m(fix, collected)
-    found = suspect(collected, place_m, again.model_of(collected), again.model_of, again.odds, agree=agree)
+    model_of = again.faultless_model_of
+    found = suspect(collected, place_m, model_of(collected), model_of, again.odds, agree=agree)
     if found is not None:
         without = again.locate(redescribed(collected, {found.reception: None}))
         name = collected.observation.receptions[found.reception].receiver.name

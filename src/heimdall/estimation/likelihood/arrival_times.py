@@ -170,7 +170,7 @@ def _emission_time(
 
     The best of the most precise receivers' own times, then improved by reweighting.
     """
-    terms = _LinkTerms(xp, sigma_s, model)
+    terms = _LinkTerms(xp, sigma_s, model, batch.half_width_m[:, None, None])
 
     def value(emission_BG: Array) -> tuple[Array, Array, Array]:
         log_density_BGN, clear_BGN = terms.log_density(residual_BGN - emission_BG[..., None])
@@ -201,12 +201,13 @@ def _better(xp: Array, best: tuple[Array, Array, Array], new: tuple[Array, Array
 class _LinkTerms:
     """The density of a lateness, clear sight, blocked, astray or simply wrong, for links of the given standard deviations.
 
-    Summed before the logarithm is taken: `outlier_density_per_s` keeps the sum from vanishing. This is the innermost loop of
-    everything; what does not depend on the emission time is computed once.
+    Summed before the logarithm is taken. This is the innermost loop of everything; what does not depend on the emission time is
+    computed once.
     """
 
-    def __init__(self, xp: Array, sigma_s: Array, model: PropagationModel) -> None:
+    def __init__(self, xp: Array, sigma_s: Array, model: PropagationModel, half_width_m: Array) -> None:
         self.xp, self.model = xp, model
+        self.wrong = model.fault_density_per_s(half_width_m)
         self.inverse_sigma = 1 / sigma_s
         self.ratio = sigma_s / model.excess_delay_s
         clear_probability = 1 - model.blocked_probability - model.stray_probability
@@ -218,7 +219,7 @@ class _LinkTerms:
         scaled = late_s * self.inverse_sigma
         bell = xp.exp(-0.5 * scaled * scaled)
         clear = self.clear_scale * bell
-        total = clear + model.outlier_density_per_s + self._blocked(late_s, scaled, bell)
+        total = clear + self.wrong + self._blocked(late_s, scaled, bell)
         if model.stray_probability:
             total = total + self._stray(late_s)
         return xp.log(total), clear / total

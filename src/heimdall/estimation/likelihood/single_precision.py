@@ -64,7 +64,8 @@ def arrival_density(batch: EvidenceBatch, model: PropagationModel) -> ArrivalDen
         value_BG = np.empty((scenes, places), dtype=np.float32)
         best_B1 = np.full((scenes, 1), _NEVER)
         for part in _blocks(scenes, places, _BLOCK // (receivers * min(receivers, EMISSION_CANDIDATES))):
-            links = _Links(late_NBG[:, *part], _part(sigma_s, part), terms.used_NB1[:, part[0]], model)
+            wrong_B1, used_NB1 = terms.wrong_per_s_B1[part[0]], terms.used_NB1[:, part[0]]
+            links = _Links(late_NBG[:, *part], _part(sigma_s, part), used_NB1, wrong_B1, model)
             value_BG[part] = links.profile(best_B1[part[0]])
         return np.where(has_two_B1, value_BG.astype(np.float64), 0.0)
 
@@ -95,6 +96,7 @@ class _Terms:
         self.arrival_s_NB1 = self._ordered(batch.arrival_s)[..., None]
         self.variance_NB1 = (self._ordered(link_sigma_s(batch, model)) ** 2).astype(np.float32)[..., None]
         self.used_NB1 = self._ordered(batch.has_arrival)[..., None]
+        self.wrong_per_s_B1 = model.fault_density_per_s(batch.half_width_m)[:, None]
 
     def _ordered(self, values: NDArray[Any]) -> NDArray[Any]:
         """(N, B, ...) of (B, N, ...), each scene's most precise receiver first."""
@@ -147,11 +149,18 @@ class _Links:
     in single precision.
     """
 
-    def __init__(self, late_NBG: Single, sigma_s: Single, used_NB1: NDArray[np.bool_], model: PropagationModel) -> None:
+    def __init__(
+        self,
+        late_NBG: Single,
+        sigma_s: Single,
+        used_NB1: NDArray[np.bool_],
+        wrong_per_s_B1: Double,
+        model: PropagationModel,
+    ) -> None:
         self.late_NBG, self.used_NBG, self.model = late_NBG, used_NB1.astype(np.float32), model
         inverse_NBG: Single = np.reciprocal(sigma_s)
         self.precision_NBG = inverse_NBG * inverse_NBG * self.used_NBG
-        least, most = model.outlier_density_per_s, 1 / _LEAST_SIGMA_S
+        least, most = float(np.min(wrong_per_s_B1)), 1 / _LEAST_SIGMA_S
         self.scale = 1 / math.sqrt(least * most)
         self.together = max(1, int(2 * _MOST_DIGITS / math.log10(most / least)))
         clear = (1 - model.blocked_probability - model.stray_probability) / math.sqrt(2 * math.pi)
@@ -161,7 +170,7 @@ class _Links:
         self.clear_scale_NBG: Single = inverse_NBG * (self.used_NBG * np.float32(self.scale * clear))
         blocked = self.scale * 0.5 * model.blocked_probability / model.excess_delay_s
         self.blocked_scale_NBG = self.used_NBG * np.float32(blocked)
-        self.floor_NBG = np.where(used_NB1, np.float32(self.scale * model.outlier_density_per_s), np.float32(1))
+        self.floor_NBG = np.where(used_NB1, (self.scale * wrong_per_s_B1).astype(np.float32), np.float32(1))
 
     def profile(self, best_B1: Single) -> Single:
         """(B, G) the log-likelihood at the best time of emission, less half the log information about it.

@@ -193,7 +193,7 @@ class _Links:
     """
 
     def __init__(self, xp: Array, batch: EvidenceBatch, model: PropagationModel, modes: list[_Mode]) -> None:
-        self.xp, self.floor = xp, model.outlier_density_per_s
+        self.xp, self.floor = xp, xp.astype(model.fault_density_per_s(batch.half_width_m), xp.float32)[:, None, None]
         self.weight_B1N = xp.astype(batch.has_arrival, xp.float32)[:, None]
         all_odds = sum((mode.odds for mode in modes[1:]), modes[0].odds)
         share = 1 / (math.sqrt(2 * math.pi) * all_odds)

@@ -168,7 +168,7 @@ def test_without_times_each_receiver_is_left_out_once(
 def test_the_probability_of_a_misfit_falls_with_the_fault(make_observation: MakeObservation) -> None:
     """It is 1 where times cannot tell."""
     good = collect(make_observation(SIX))
-    place, model = good.frame.to_enu(np.array(50.02), np.array(10.05), np.array(0.0))[:2], model_of(good)
+    place, model = good.frame.to_enu(np.array(50.02), np.array(10.05), np.array(0.0))[:2], model_of(good).without_faults
     late = [collect(shifted(make_observation(SIX), 1, toa_s=t)).evidence for t in (0.0, 8e-6, 30e-6)]
     probabilities = [misfit_probability(evidence, place, model) for evidence in late]
     assert probabilities[0] == 1.0

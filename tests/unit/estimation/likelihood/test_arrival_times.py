@@ -27,6 +27,7 @@ from heimdall.evidence.batch import EvidenceBatch
 from heimdall.geometry import columns, surface_up_m
 
 MakeEvidence = Callable[..., EvidenceBatch]
+HALF_WIDTH_M = np.array(50e3)
 ToTorch = Callable[[EvidenceBatch], EvidenceBatch]
 PLACES = np.random.default_rng(7).uniform(-60e3, 60e3, (3, 11, 2))
 
@@ -44,7 +45,7 @@ def _density_by_quadrature(late_s: float, sigma_s: float, model: PropagationMode
     blocked = sum(quad(folded, low, high, limit=200)[0] for low, high in itertools.pairwise(edges))
     width_s = model.stray_width_s
     stray = model.stray_probability / (math.pi * width_s * (1 + (late_s / width_s) ** 2))
-    return float(clear + model.blocked_probability * blocked + stray + model.outlier_density_per_s)
+    return float(clear + model.blocked_probability * blocked + stray + float(model.fault_density_per_s(HALF_WIDTH_M)))
 
 
 @given(late_us=st.floats(-3, 20), sigma_us=st.floats(0.03, 4), stray=st.sampled_from([0.0, 0.1]))
@@ -52,21 +53,21 @@ def _density_by_quadrature(late_s: float, sigma_s: float, model: PropagationMode
 def test_a_links_density_is_the_mixture_integrated_numerically(late_us: float, sigma_us: float, stray: float) -> None:
     """Within 0.4 %, the error of the approximation of the scaled error function."""
     model = PropagationModel("any", stray_probability=stray)
-    terms = _LinkTerms(np, np.array([sigma_us * 1e-6]), model)
+    terms = _LinkTerms(np, np.array([sigma_us * 1e-6]), model, HALF_WIDTH_M)
     value = terms.log_density(np.array([late_us * 1e-6]))[0][0]
     assert value == pytest.approx(math.log(_density_by_quadrature(late_us * 1e-6, sigma_us * 1e-6, model)), abs=5e-3)
 
 
 def test_a_links_density_integrates_to_one() -> None:
-    """Without the floor, which no time axis could hold."""
-    model = PropagationModel("any", outlier_density_per_s=1e-9)
+    """Without faults, which no time axis could hold."""
+    model = PropagationModel("any", outlier_density_per_s=1e-9, fault_probability=0.0)
     late = np.linspace(-5e-6, 80e-6, 200_001)
-    density = np.exp(_LinkTerms(np, np.array([0.3e-6]), model).log_density(late)[0])
+    density = np.exp(_LinkTerms(np, np.array([0.3e-6]), model, HALF_WIDTH_M).log_density(late)[0])
     assert np.trapezoid(density, late) == pytest.approx(1, abs=3e-3)
 
 
 def test_a_link_is_surely_clear_when_early_and_surely_blocked_when_late() -> None:
-    terms = _LinkTerms(np, np.array([0.1e-6]), TERRESTRIAL)
+    terms = _LinkTerms(np, np.array([0.1e-6]), TERRESTRIAL, HALF_WIDTH_M)
     clear = terms.log_density(np.array([-0.1e-6, 0.0, 5e-6]))[1]
     assert clear[0] > 0.95
     assert 0.85 < clear[1] < 1
@@ -79,7 +80,7 @@ def test_the_profile_is_the_best_of_all_times_of_emission(make_evidence: MakeEvi
     distance = link_distance_m(PLACES, batch, model)
     residual = batch.arrival_s[:, None] - distance * model.refractive_index / SPEED_OF_LIGHT_M_S
     sigma = np.sqrt(link_sigma_s(batch, model))[:, None] ** 2
-    terms = _LinkTerms(np, sigma, model)
+    terms = _LinkTerms(np, sigma, model, batch.half_width_m[:, None, None])
     weight = batch.has_arrival[:, None]
     best = np.full(PLACES.shape[:2], -np.inf)
     around = np.concatenate([np.linspace(-1.5e-6, 1.5e-6, 121), np.linspace(-20e-6, 20e-6, 81)])
