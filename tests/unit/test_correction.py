@@ -60,3 +60,13 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     path.write_text('{"fixes": []}')
     with pytest.raises(InputError, match="not a file of corrections"):
         read_corrections(path)
+
+
+@pytest.mark.parametrize("sigma", ["-1e-7", "NaN", "Infinity"])
+@pytest.mark.parametrize("field", ["delay_sigma_s", "delay_sigma_in_group_s", "level_bias_sigma_db"])
+def test_an_uncertainty_that_cannot_be_right_is_refused(tmp_path: Path, field: str, sigma: str) -> None:
+    """Added to a receiver's own by squares, a negative one would count as a positive one."""
+    path = tmp_path / "corrections.json"
+    path.write_text(f'{{"receivers": {{"north": {{"delay_s": 1e-7, "level_bias_db": 3, "{field}": {sigma}}}}}}}')
+    with pytest.raises(InputError, match=f"north: its {field} of .* cannot be right"):
+        read_corrections(path)

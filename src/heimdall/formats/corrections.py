@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import cache
@@ -14,6 +15,7 @@ from heimdall.correction import Correction
 from heimdall.errors import InputError
 
 _KEY = "receivers"
+_SIGMAS = ("delay_sigma_s", "delay_sigma_in_group_s", "level_bias_sigma_db")
 
 
 @cache
@@ -38,4 +40,13 @@ def read_corrections(path: Path) -> dict[str, Correction]:
         raise InputError(f"{path}: not a file of corrections; `heimdall receivers calibrate` writes one") from error
     if set(document) != {_KEY}:
         raise InputError(f"{path}: not a file of corrections; `heimdall receivers calibrate` writes one")
+    for name, correction in document[_KEY].items():
+        _check(path, name, correction)
     return document[_KEY]
+
+
+def _check(path: Path, name: str, correction: Correction) -> None:
+    for field in _SIGMAS:
+        sigma = getattr(correction, field)
+        if sigma is not None and not 0 <= sigma < math.inf:
+            raise InputError(f"{path}: {name}: its {field} of {sigma} cannot be right")
