@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from heimdall.correction import corrected
+from heimdall.correction import Correction, corrected
 from heimdall.errors import InputError
 from heimdall.estimation.receivers.receiver_bias import corrections_from, site_biases
 from heimdall.formats.corrections import corrections_text, read_corrections
@@ -53,6 +53,13 @@ def test_receivers_never_heard_together_do_not_spoil_each_other(make_observation
     assert both["R2"].sigma_in_group == pytest.approx(alone["R2"].sigma_in_group, rel=0.1)
     assert both["R2"].sigma < 10e-6
     assert both["R2"].value - both["R0"].value == pytest.approx(300e-9, abs=20e-9)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_file_is_read_however_an_editor_saved_it(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "corrections.json"
+    path.write_text(corrections_text({"north": Correction(delay_s=1e-7)}), encoding=encoding)
+    assert read_corrections(path) == {"north": Correction(delay_s=1e-7)}
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:

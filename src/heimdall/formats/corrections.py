@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from heimdall.correction import Correction
 from heimdall.errors import InputError
+from heimdall.formats.text import as_utf_8
 
 _KEY = "receivers"
 _SIGMAS = ("delay_sigma_s", "delay_sigma_in_group_s", "level_bias_sigma_db")
@@ -33,7 +34,7 @@ def corrections_text(corrections: Mapping[str, Correction]) -> str:
 def read_corrections(path: Path) -> dict[str, Correction]:
     """By the receiver's name. Raises InputError for a file that is none that `heimdall receivers calibrate` wrote."""
     try:
-        document = _document().validate_json(path.read_bytes())
+        document = _document().validate_json(as_utf_8(path.read_bytes()))
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from error
     except ValidationError as error:
