@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from heimdall.estimation.integrity.fault_odds import FaultOdds
 from heimdall.estimation.integrity.first_look import in_plain_agreement
 from heimdall.estimation.integrity.suspicion import ModelOf, coordinates_fitted, suspect
+from heimdall.estimation.integrity.times_apart import times_apart
 from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.reach import carried_m, furthest_timed
 from heimdall.estimation.region import GridPosterior
@@ -62,6 +63,8 @@ def checked(
     """
     if fix.latitude_deg is None or fix.longitude_deg is None or posterior is None:
         return fix
+    if apart := times_apart(collected.evidence):
+        return replace(fix, status=Status.INCONSISTENT, advice=apart)
     place_m = _place_m(fix, collected)
     found = suspect(collected, place_m, again.model_of(collected), again.model_of, again.odds, agree=agree)
     if found is not None:

@@ -250,3 +250,38 @@ def test_a_late_receiver_is_not_laid_to_the_stated_height(make_observation: Make
     assert fix.status is Status.INCONSISTENT
     assert "stated height" not in fix.advice
     assert "R2" in fix.advice
+
+
+def _timed(observation: Observation, time_of: Callable[[int, float], float]) -> Observation:
+    receptions = (
+        replace(each, toa_s=None if each.toa_s is None else time_of(index, each.toa_s))
+        for index, each in enumerate(observation.receptions)
+    )
+    return replace(observation, receptions=tuple(receptions))
+
+
+@pytest.mark.parametrize("receivers", [3, 4, 6])
+@pytest.mark.parametrize(
+    ("factor", "unit"), [(1e3, "in milliseconds"), (1e6, "in microseconds"), (1e9, "in nanoseconds")]
+)
+def test_times_in_another_unit_are_asked_about(
+    make_observation: MakeObservation, receivers: int, factor: float, unit: str
+) -> None:
+    """Three times fit some place whatever they are, but light takes no seconds from one receiver to the next."""
+    fix = fix_of(_timed(make_observation(SIX[:receivers]), lambda _, toa_s: factor * (toa_s - 5)))
+    assert fix.status is Status.INCONSISTENT
+    assert f"are they {unit}, or" in fix.advice
+    assert fix.without is None
+
+
+def test_times_of_which_each_counts_from_its_own_origin_are_asked_about(make_observation: MakeObservation) -> None:
+    fix = fix_of(_timed(make_observation(SIX), lambda index, toa_s: toa_s + 7.3 * index**2))
+    assert fix.status is Status.INCONSISTENT
+    assert "do they count from different origins?" in fix.advice
+
+
+def test_one_time_far_off_is_its_receivers_fault(make_observation: MakeObservation) -> None:
+    fix = fix_of(shifted(make_observation(SIX[:4]), 2, toa_s=20.0))
+    assert fix.status is Status.INCONSISTENT
+    assert "R2" in fix.advice
+    assert "are they in" not in fix.advice
