@@ -1,4 +1,4 @@
-"""Arrival times that lie further apart than light allows at most receivers: a unit or an origin mistaken, and no receiver's fault."""
+"""Arrival times that at most receivers lie further apart than light allows: a unit or an origin mistaken, and nobody's fault."""
 
 from __future__ import annotations
 
