@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from heimdall.doubts import doubtful_power, doubts
 from heimdall.errors import InputError
 from heimdall.geometry import geodesic_distance_m
 from heimdall.observation import Observation, Receiver, Reception
@@ -27,28 +28,17 @@ _MOST_SIGMA = {
 }
 _FREQUENCY_RANGE_HZ = (1e-3, 1e15)
 _RATE_RANGE_HZ = (1e-3, 1e13)
-_MOST_RELATIVE_WIDTH = 0.2
-"""Of a channel, to its frequency: Loran-C fills 90 to 110 kHz, and what is wider is called ultra-wideband."""
-_WIDEST_FROM_HZ = (
-    (0.0, 2200.0),  # time signals, data and amateurs: aerials that are short for the wave pass no more
-    (90e3, 20e3),  # Loran-C
-    (110e3, 2200.0),
-    (148.5e3, 10e3),  # broadcasting, beacons, NAVDAT
-    (526.5e3, 30e3),  # broadcasting, with the side bands of HD Radio
-    (1705e3, math.inf),
-)
-"""The widest channels in use below short wave (ITU Radio Regulations, article 5), from these frequencies on."""
 _MOST_SAMPLE = 1e15
 """Squared and summed over the longest recording it still is a number of single precision."""
 _MIN_SAMPLES = 64
 
 
 def vet(observation: Observation) -> Observation:
-    """The observation with a `flaw` on every reception that must not be used; nothing is dropped or mended.
+    """The observation with a `flaw` on every reception that must not be used; nothing is mended.
 
-    A frequency that is doubtful gets a note. A flaw that the reader found stays. Of two receivers with one name or at one place
-    the first is kept. A receiver without a clock is no flaw as long as it has heard a power. Raises InputError for fewer than two
-    receivers.
+    What is doubtful gets a note (see `heimdall.doubts`). A flaw that the reader found stays. Of two receivers with one name or at
+    one place the first is kept. A receiver without a clock is no flaw as long as it has heard a power. Powers that cannot be in
+    dBm are left out. Raises InputError for fewer than two receivers.
     """
     if len(observation.receptions) < 2:
         count = len(observation.receptions)
@@ -58,23 +48,22 @@ def vet(observation: Observation) -> Observation:
     for reception in observation.receptions:
         flaw = reception.flaw or _flaw(reception) or _duplicate(reception.receiver, _sound(vetted))
         vetted.append(replace(reception, flaw=flaw))
-    notes = observation.notes + tuple(note for note in _doubts(observation) if note not in observation.notes)
+    found = doubts(replace(observation, receptions=tuple(vetted)))
+    if doubt := doubtful_power(vetted):
+        vetted = [_without_power(each, doubt.ask) for each in vetted]
+        found.append(f"the received powers are not used: {doubt.why}: {doubt.ask}")
+    notes = observation.notes + tuple(note for note in found if note not in observation.notes)
     return replace(observation, receptions=tuple(vetted), notes=notes)
 
 
-def _doubts(observation: Observation) -> list[str]:
-    """What is possible and seldom right, of the whole observation."""
-    frequency_hz, bandwidth_hz = observation.frequency_hz, observation.bandwidth_hz
-    most_hz = _MOST_RELATIVE_WIDTH * frequency_hz
-    if all(each.samples is None for each in observation.receptions):
-        # Typed by somebody; the width of recordings is what their receivers passed.
-        most_hz = min(most_hz, next(width for low, width in reversed(_WIDEST_FROM_HZ) if frequency_hz >= low))
-    if bandwidth_hz <= most_hz:
-        return []
-    return [
-        f"a channel of {bandwidth_hz:.6g} Hz at {frequency_hz:.6g} Hz is wider than that of nearly every transmitter: is the"
-        " frequency given in kHz or MHz? The propagation model depends on it"
-    ]
+def _without_power(reception: Reception, ask: str) -> Reception:
+    """A power that must not be used takes its receiver along, unless that has a time or a recording to use instead."""
+    if reception.flaw is not None or reception.rssi_dbm is None:
+        return reception
+    timed = reception.toa_s is not None and reception.receiver.clock_sigma_s is not None
+    if reception.samples is None and not timed:
+        return replace(reception, flaw=f"its received power of {reception.rssi_dbm:.6g} dBm cannot be right: {ask}")
+    return replace(reception, rssi_dbm=None, sensitivity_dbm=None)
 
 
 def _check(observation: Observation) -> None:
@@ -183,10 +172,18 @@ def _sample_flaw(reception: Reception) -> str | None:
 def _duplicate(receiver: Receiver, earlier: Sequence[Receiver]) -> str | None:
     for other in earlier:
         if receiver.name == other.name:
-            return f"a receiver named {other.name} is already there"
+            return f"a receiver named {other.name} is already there{_moved(receiver, other)}"
         if _at_one_place(receiver, other):
             return f"it stands where {other.name} stands"
     return None
+
+
+def _moved(receiver: Receiver, namesake: Receiver) -> str:
+    """What to do where two of one name are one that moved, as in a drive test."""
+    if _at_one_place(receiver, namesake):
+        return ""
+    name = receiver.name
+    return f", elsewhere: if it moved, give it a name for each place, as {name}-1 and {name}-2"
 
 
 def _at_one_place(a: Receiver, b: Receiver) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from heimdall.correction import corrected
+from heimdall.correction import Correction, corrected
 from heimdall.errors import InputError
 from heimdall.estimation.receivers.receiver_bias import corrections_from, site_biases
 from heimdall.formats.corrections import corrections_text, read_corrections
@@ -55,8 +55,25 @@ def test_receivers_never_heard_together_do_not_spoil_each_other(make_observation
     assert both["R2"].value - both["R0"].value == pytest.approx(300e-9, abs=20e-9)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_file_is_read_however_an_editor_saved_it(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "corrections.json"
+    path.write_text(corrections_text({"north": Correction(delay_s=1e-7)}), encoding=encoding)
+    assert read_corrections(path) == {"north": Correction(delay_s=1e-7)}
+
+
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.json"
     path.write_text('{"fixes": []}')
     with pytest.raises(InputError, match="not a file of corrections"):
+        read_corrections(path)
+
+
+@pytest.mark.parametrize("sigma", ["-1e-7", "NaN", "Infinity"])
+@pytest.mark.parametrize("field", ["delay_sigma_s", "delay_sigma_in_group_s", "level_bias_sigma_db"])
+def test_an_uncertainty_that_cannot_be_right_is_refused(tmp_path: Path, field: str, sigma: str) -> None:
+    """Added to a receiver's own by squares, a negative one would count as a positive one."""
+    path = tmp_path / "corrections.json"
+    path.write_text(f'{{"receivers": {{"north": {{"delay_s": 1e-7, "level_bias_db": 3, "{field}": {sigma}}}}}}}')
+    with pytest.raises(InputError, match=f"north: its {field} of .* cannot be right"):
         read_corrections(path)

@@ -25,6 +25,15 @@ def test_a_list_comes_back_as_it_was_written(suffix: str, tmp_path: Path) -> Non
     assert transmitters.read(tmp_path / f"list{suffix}") == listed
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("suffix", transmitters.SUFFIXES)
+def test_a_list_is_read_however_an_editor_saved_it(suffix: str, encoding: str, tmp_path: Path) -> None:
+    path = tmp_path / f"list{suffix}"
+    transmitters.write(path, (MAST,))
+    path.write_text(path.read_text(), encoding=encoding)
+    assert transmitters.read(path) == (MAST,)
+
+
 def test_every_shipped_transmitter_has_a_source() -> None:
     """Public facts come with where they are from."""
     assert all(each.source for each in transmitters.shipped())

@@ -132,6 +132,91 @@ def test_fewer_than_two_receivers_are_refused(count: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("powers_dbm", "why", "ask"),
+    [
+        ((72.0, 81.5, 64.0), "81.5 dBm would be 141 kW at an antenna", "is the minus sign missing?"),
+        ((12.0, 0.0, 7.5), "12 dBm would be 16 mW at an antenna", "is the minus sign missing?"),
+        ((6e-11, 2e-12, 9e-9), "2e-12 to 9e-09 are no dBm", "convert watts or milliwatts to dBm"),
+        ((0.3, 0.0, 1.0), "0 to 1 are no dBm", "convert watts or milliwatts to dBm"),
+    ],
+)
+def test_powers_that_are_no_dbm_are_not_used(powers_dbm: tuple[float, ...], why: str, ask: str) -> None:
+    """Where nobody heard less than 0 dBm, each power is refused with the likely mistake, and a note says why once."""
+    receptions = [
+        Reception(Receiver(f"r{index}", 47.0 + 0.01 * index, 8.0), rssi_dbm=power_dbm)
+        for index, power_dbm in enumerate(powers_dbm)
+    ]
+    vetted = vet(Observation("x", 1e8, 1e4, tuple(receptions)))
+    assert [each.flaw for each in vetted.receptions] == [
+        f"its received power of {power_dbm:.6g} dBm cannot be right: {ask}" for power_dbm in powers_dbm
+    ]
+    assert len(vetted.notes) == 1
+    assert f"{why}: {ask}" in vetted.notes[0]
+    assert vet(vetted).notes == vetted.notes
+
+
+def test_one_power_below_0_dbm_vouches_for_the_others() -> None:
+    """A receiver beside the transmitter may take in a milliwatt; whether 40 dBm agrees with the others is theirs to tell."""
+    powers = [replace(_moved(name=str(dbm), latitude_deg=47 + dbm / 100), rssi_dbm=dbm) for dbm in (3.0, -41.0, 40.0)]
+    vetted = vet(Observation("x", 1e8, 1e4, tuple(powers)))
+    assert [each.rssi_dbm for each in vetted.receptions] == [3.0, -41.0, 40.0]
+    assert vetted.notes == ()
+
+
+def test_a_receiver_whose_power_is_no_dbm_keeps_its_arrival_time() -> None:
+    """Times are used alone; where a clock is missing, there is nothing left to use."""
+    untimed = replace(_moved(name="untimed", latitude_deg=49.0, clock_sigma_s=None), rssi_dbm=90.0)
+    timed = (replace(GOOD, rssi_dbm=70.0, sensitivity_dbm=110.0), replace(_moved(), rssi_dbm=80.0))
+    vetted = vet(Observation("x", 1e8, 1e4, (*timed, untimed)))
+    assert [each.flaw is None for each in vetted.receptions] == [True, True, False]
+    assert [(each.toa_s, each.rssi_dbm, each.sensitivity_dbm) for each in vetted.receptions[:2]] == [
+        (0.001, None, None)
+    ] * 2
+    assert "the received powers are not used" in vetted.notes[0]
+
+
+@pytest.mark.parametrize(("longitude_deg", "told"), [(8.0, False), (8.3, True)])
+def test_a_receiver_that_moved_needs_a_name_for_each_place(longitude_deg: float, told: bool) -> None:
+    car = replace(GOOD.receiver, name="van")
+    flaw = _flaws(*(replace(GOOD, receiver=each) for each in (car, replace(car, longitude_deg=longitude_deg))))[1]
+    assert flaw is not None
+    assert "a receiver named van is already there" in flaw
+    assert ("a name for each place, as van-1 and van-2" in flaw) == told
+
+
+def _heights(height_m: float | None, *receivers_m: float, width_deg: float = 0.1) -> tuple[str, ...]:
+    """Notes on a transmitter of that stated height among receivers of those."""
+    receptions = tuple(
+        replace(GOOD, receiver=Receiver(f"r{index}", 40.0 + width_deg * index, -105.0, each_m, 1e-7))
+        for index, each_m in enumerate(receivers_m)
+    )
+    return vet(Observation("x", 1e8, 1e4, receptions, transmitter_height_m=height_m)).notes
+
+
+def test_a_stated_height_that_looks_as_if_above_the_ground_is_noted() -> None:
+    """A mast of 30 m among receivers that stand 2.2 km high."""
+    (note,) = _heights(30.0, 2210.0, 2190.0, 2305.0)
+    assert "30 m, is 2160 m below every receiver: is it above the ground?" in note
+
+
+@pytest.mark.parametrize(
+    ("height_m", "receivers_m", "width_deg"),
+    [
+        (None, (2200.0, 2200.0), 0.1),
+        (2230.0, (2200.0, 2200.0), 0.1),
+        (0.0, (40.0, 90.0), 0.01),  # masts
+        (300.0, (2200.0, 420.0, 380.0), 0.1),  # a valley and a summit
+        (1100.0, (2200.0, 2300.0), 0.1),  # no mast is as high above the ground
+        (5.0, (1600.0, 1650.0), 3.0),  # a country that slopes to the sea
+    ],
+)
+def test_a_stated_height_that_may_well_be_right_is_not_noted(
+    height_m: float | None, receivers_m: tuple[float, ...], width_deg: float
+) -> None:
+    assert _heights(height_m, *receivers_m, width_deg=width_deg) == ()
+
+
+@pytest.mark.parametrize(
     ("frequency_hz", "bandwidth_hz"),
     [
         (7100.0, 2700.0),
@@ -142,6 +227,10 @@ def test_fewer_than_two_receivers_are_refused(count: int) -> None:
         (446_006.25, 12.5e3),
         (868_100.0, 125e3),
         (162_025.0, 25e3),
+        (446.1, 0.00625),
+        (2400.0, 20.0),
+        (156_800.0, 25.0),
+        (27.2e6, 10.0),
     ],
 )
 def test_a_frequency_in_another_unit_is_noted_once(frequency_hz: float, bandwidth_hz: float) -> None:

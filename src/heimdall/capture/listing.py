@@ -16,6 +16,7 @@ from heimdall.capture.network.address import NAME, parse_address
 from heimdall.complaints import complaint
 from heimdall.errors import InputError
 from heimdall.files import replacing, user_list
+from heimdall.formats.text import as_utf_8
 from heimdall.observation import Place
 
 _MOST_BYTES = 1 << 24
@@ -118,7 +119,7 @@ def load(path: Path) -> ReceiverList:
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
     try:
-        return ReceiverList.model_validate_json(content)
+        return ReceiverList.model_validate_json(as_utf_8(content))
     except ValidationError as error:
         raise InputError(f"{path} is not a list of receivers: {complaint(error)}") from None
 

@@ -95,7 +95,8 @@ def _without_strangers(observation: Observation) -> Observation:
 
 
 def too_few(observation: Observation) -> str:
-    flaws = "; ".join(f"{r.receiver.name}: {r.flaw}" for r in observation.receptions if r.flaw is not None)
+    flawed = (f"{each.receiver.name}: {each.flaw}" for each in observation.receptions if each.flaw is not None)
+    flaws = "; ".join(dict.fromkeys(flawed))
     count = sum(reception.flaw is None for reception in observation.receptions)
     why = f" ({flaws})" if flaws else ""
     return f"{observation.id}: {count} usable receiver{'s' * (count != 1)}, at least 2 are needed{why}"

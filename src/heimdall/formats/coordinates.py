@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
+from heimdall.formats.text import as_utf_8
 from heimdall.observation import Place
 
 _DEGREE_M = 111_320.0
@@ -106,10 +107,9 @@ def read_place(text: str) -> WrittenPlace | None:
 
 def decoded(content: bytes) -> str:
     """A text file's content, whatever editor wrote it."""
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return content.decode("utf-16", "replace")
+    content = as_utf_8(content)
     try:
-        return content.decode("utf-8-sig")
+        return content.decode()
     except UnicodeDecodeError:
         return content.decode("cp1252", "replace")
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from heimdall.complaints import complaint
 from heimdall.errors import InputError
 from heimdall.files import replace_text, user_list
+from heimdall.formats.text import as_utf_8
 from heimdall.transmitter import KnownTransmitter
 
 T = TypeVar("T")
@@ -131,7 +132,7 @@ def _write(path: Path, content: str) -> None:
 
 def _parsed(name: str, content: bytes) -> tuple[KnownTransmitter, ...]:
     try:
-        return _unique(name, TransmitterList.model_validate_json(content).transmitters)
+        return _unique(name, TransmitterList.model_validate_json(as_utf_8(content)).transmitters)
     except ValidationError as error:
         raise InputError(f"{name} is not a list of transmitters: {complaint(error)}") from None
 
@@ -152,7 +153,7 @@ def _json(transmitters: Sequence[KnownTransmitter]) -> str:
 
 def _from_csv(name: str, content: bytes) -> tuple[KnownTransmitter, ...]:
     try:
-        rows = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
+        rows = csv.DictReader(io.StringIO(as_utf_8(content).decode(), newline=""))
         header = [column.strip() for column in rows.fieldnames or ()]
         if unknown := [column for column in header if column not in _COLUMNS]:
             raise InputError(f"{name}: column {unknown[0]!r} is unknown; there are {', '.join(_COLUMNS)}")

@@ -96,7 +96,7 @@ def _locate_chunk(
         look_s = (time.perf_counter() - begun) / len(members)
         for (index, _, collect_s), result, collected, agrees in zip(members, located, found, agree, strict=True):
             begun = time.perf_counter()
-            again = Again(model_of, _locate_alone, odds)
+            again = Again(model_of, _locate_alone, odds, _locate_checked)
             fix = checked(result.fix, collected, result.posterior, again, agree=agrees)
             elapsed_ms = fix.elapsed_ms + (collect_s + look_s + time.perf_counter() - begun) * 1e3
             results[index] = replace(result, fix=replace(fix, elapsed_ms=elapsed_ms), collected=collected)
@@ -131,6 +131,14 @@ def _nothing_heard(collected: Collected) -> Fix:
 
 def _locate_alone(collected: Collected) -> Fix:
     return locate_by_likelihood([collected], model_of(collected))[0].fix
+
+
+def _locate_checked(collected: Collected) -> Fix:
+    model = model_of(collected)
+    located = locate_by_likelihood([collected], model)[0]
+    collected = located.collected or collected
+    (agree,) = agreements([located.fix], [collected], model)
+    return checked(located.fix, collected, located.posterior, Again(model_of, _locate_alone), agree=agree)
 
 
 def insufficient(observation: Observation, why: str) -> Fix:

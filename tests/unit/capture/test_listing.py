@@ -48,6 +48,14 @@ def test_a_file_that_is_no_list_is_refused_in_one_line(tmp_path: Path, content: 
         load(path)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_list_is_read_however_an_editor_saved_it(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "list.json"
+    save(path, with_receiver(ReceiverList(), ONE))
+    path.write_text(path.read_text(), encoding=encoding)
+    assert load(path).receivers == (ONE,)
+
+
 def test_names_and_addresses_stand_in_a_list_once() -> None:
     listed = with_receiver(ReceiverList(), ONE)
     with pytest.raises(InputError, match="called alpha already"):

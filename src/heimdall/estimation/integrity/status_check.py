@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from heimdall.estimation.integrity.fault_odds import FaultOdds
 from heimdall.estimation.integrity.first_look import in_plain_agreement
 from heimdall.estimation.integrity.suspicion import ModelOf, coordinates_fitted, suspect
+from heimdall.estimation.integrity.times_apart import times_apart
 from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.reach import carried_m, furthest_timed
 from heimdall.estimation.region import GridPosterior
@@ -20,6 +21,9 @@ from heimdall.evidence.collect import Collected
 from heimdall.evidence.redescribe import redescribed
 from heimdall.fix import Fix, Status, Without
 from heimdall.formats.wording import frequency_text, length_text, without_text
+
+_FEWEST_WITHOUT_HEIGHT = 5
+"""Arrival times of which one is left to check the others by, when place, height and time of emission are fitted."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,8 @@ class Again:
     locate: Callable[[Collected], Fix]
     odds: FaultOdds | None = None
     """What other methods that are compared have found already."""
+    locate_checked: Callable[[Collected], Fix] | None = None
+    """As `locate`, with this check."""
 
     def faultless_model_of(self, collected: Collected) -> PropagationModel:
         return self.model_of(collected).without_faults
@@ -61,6 +67,8 @@ def checked(
     """
     if fix.latitude_deg is None or fix.longitude_deg is None or posterior is None:
         return fix
+    if apart := times_apart(collected.evidence):
+        return replace(fix, status=Status.INCONSISTENT, advice=apart)
     place_m = _place_m(fix, collected)
     model_of = again.faultless_model_of
     found = suspect(collected, place_m, model_of(collected), model_of, again.odds, agree=agree)
@@ -69,12 +77,30 @@ def checked(
         name = collected.observation.receptions[found.reception].receiver.name
         left = _without(name, without)
         advice = f"{found.advice}. Without {name}: {left.status}, {without_text(left)}"
+        advice = "; ".join(filter(None, (_by_the_height(collected, again), advice)))
         return replace(fix, status=Status.INCONSISTENT, advice=advice, without=left)
     if fix.status is not Status.OK:
         return fix
     if unreachable := _beyond_the_horizon(fix, collected, place_m, again):
         return replace(fix, status=Status.INCONSISTENT, advice="; ".join(filter(None, (unreachable, fix.advice))))
     return _qualified(fix, collected, posterior)
+
+
+def _by_the_height(collected: Collected, again: Again) -> str:
+    """That the receivers agree once the transmitter's stated height is left open; empty where they do not, or must."""
+    height_m = collected.observation.transmitter_height_m
+    enough = int(np.sum(collected.evidence.has_arrival)) >= _FEWEST_WITHOUT_HEIGHT
+    if height_m is None or not enough or again.locate_checked is None:
+        return ""
+    observation = replace(collected.observation, transmitter_height_m=None)
+    left_open = again.locate_checked(redescribed(replace(collected, observation=observation), {}))
+    if left_open.status is not Status.OK:
+        return ""
+    place = without_text(_without("", left_open))
+    return (
+        f"the transmitter's stated height of {height_m:.6g} m may be wrong: without it the receivers agree ({place}); is it in"
+        " metres above the ellipsoid, as the receivers' heights are?"
+    )
 
 
 def _beyond_the_horizon(fix: Fix, collected: Collected, place_m: NDArray[np.float64], again: Again) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import ROUND_FLOOR, Decimal, InvalidOperation
@@ -17,6 +17,8 @@ from heimdall.complaints import complaint
 from heimdall.errors import InputError
 from heimdall.formats.coordinates import COARSE_M, place_sigma_m
 from heimdall.formats.readers.limits import Limits
+from heimdall.formats.readers.measurement_rows import rows_of
+from heimdall.formats.text import as_utf_8
 from heimdall.observation import Observation, Place, Receiver, Reception
 from heimdall.validation import vet
 
@@ -112,13 +114,8 @@ def measurement_schema(ref_template: str = "#/$defs/{model}") -> dict[str, Any]:
     return _Table.model_json_schema(ref_template=ref_template)
 
 
-def line_of(row: Mapping[str, Any]) -> bytes:
-    """The line of a file for a row whose numbers were read as `Decimal`: arrival times keep all their digits."""
-    return json.dumps(row, default=str).encode() + b"\n"
-
-
 def read_measurements(name: str, content: bytes, limits: Limits | None = None) -> list[Observation]:
-    """Observations in the order of the lines; empty lines are skipped.
+    """Observations in the order of the lines; empty lines are skipped. One JSON document with all of them is read as well.
 
     Raises InputError with the number of the first line that is not a measurement.
     """
@@ -130,12 +127,10 @@ def iterate_measurements(
 ) -> Iterator[Observation]:
     """As `read_measurements`, one observation in memory at a time; an open file gives its lines as they are needed."""
     found = 0
-    for number, line in enumerate(_lines(content), start=1):
-        if not line.strip():
-            continue
+    for where, row in rows_of(name, _lines(content)):
         if found == (limits or Limits()).rows:
             raise InputError(f"{name}: more than {found} lines; split it into several files")
-        yield _observation(f"{name} line {number}", line)
+        yield _observation(where, row)
         found += 1
     if not found:
         raise InputError(f"{name}: contains no measurement; one JSON object per line is expected")
@@ -143,7 +138,7 @@ def iterate_measurements(
 
 def _lines(content: bytes | Iterable[bytes]) -> Iterator[bytes]:
     """Lines may end in a carriage return alone, at which a file does not part them."""
-    for line in io.BytesIO(content) if isinstance(content, bytes) else content:
+    for line in io.BytesIO(as_utf_8(content)) if isinstance(content, bytes) else content:
         yield from line.splitlines()
 
 
@@ -151,7 +146,9 @@ def _observation(where: str, line: bytes) -> Observation:
     try:
         return vet(_near_origin(_Table.model_validate_json(line), line).to_observation())
     except ValidationError as error:
-        raise InputError(f"{where}: {complaint(error)}") from error
+        broken = error.errors(include_url=False)[0]["type"] == "json_invalid"
+        hint = "; an observation is one JSON object on one line" if broken else ""
+        raise InputError(f"{where}: {complaint(error)}{hint}") from error
     except (InputError, OverflowError) as error:
         raise InputError(f"{where}: {error}") from error
 

@@ -17,11 +17,13 @@ from typing import IO, Any, BinaryIO
 
 from heimdall.errors import InputError
 from heimdall.formats.readers.limits import Files, Limits
+from heimdall.formats.text import lines_as_utf_8
 
 COLLECTION_SUFFIX = ".sigmf-collection"
 META_SUFFIX = ".sigmf-meta"
 DATA_SUFFIX = ".sigmf-data"
 _DEPTH = 3
+_BUFFER_BYTES = 1 << 18
 _BROKEN = (
     OSError,
     EOFError,
@@ -118,14 +120,15 @@ def plain_name(name: str) -> str:
 
 
 def plain_lines(name: str, stream: IO[bytes], limits: Limits) -> Iterator[bytes]:
-    """The lines of a file, plain or compressed. Raises InputError where it is damaged or unpacks to too much."""
+    """The lines of a text file in UTF-8, plain or compressed, whatever editor wrote it.
+
+    Raises InputError where it is damaged or unpacks to too much.
+    """
     try:
         start = stream.read(2)
         stream.seek(0)
-        if start in _OPENERS:
-            yield from io.BufferedReader(_Bounded(_OPENERS[start](stream), limits.total_bytes))
-        else:
-            yield from stream
+        plain = _OPENERS[start](stream) if start in _OPENERS else stream
+        yield from lines_as_utf_8(io.BufferedReader(_Bounded(plain, limits.total_bytes), _BUFFER_BYTES))
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
     except _BROKEN as error:

@@ -11,10 +11,11 @@ from heimdall.errors import InputError
 from heimdall.files import replace_text
 from heimdall.formats.readers.kiwisdr.session import SUFFIX as WAV_SUFFIX
 from heimdall.formats.readers.limits import Limits
+from heimdall.formats.readers.measurement_rows import rows_of
 from heimdall.formats.readers.positions import TRUTH_NAME
 from heimdall.formats.readers.read import MEASUREMENT_SUFFIXES
 from heimdall.formats.readers.sigmf.session import TRUTH_KEY
-from heimdall.formats.readers.source import COLLECTION_SUFFIX, META_SUFFIX, FolderFiles, plain_name
+from heimdall.formats.readers.source import COLLECTION_SUFFIX, META_SUFFIX, FolderFiles, plain_lines, plain_name
 from heimdall.formats.writers.sigmf_write import point_json
 from heimdall.observation import Place
 
@@ -58,8 +59,8 @@ def _into_measurements(path: Path, truth: Place | None) -> None:
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open(encoding="utf-8") as file:
-        yield from (json.loads(line) for line in file if line.strip())
+    with path.open("rb") as file:
+        yield from (json.loads(row) for _, row in rows_of(path.name, plain_lines(path.name, file, Limits())))
 
 
 def _beside_wav(path: Path, truth: Place | None) -> None:

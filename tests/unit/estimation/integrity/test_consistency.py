@@ -229,3 +229,59 @@ def test_a_wave_along_the_ground_and_a_flying_transmitter_are_heard_from_afar(
     observation = make_observation(FAR, Place(50.02, 10.05, height_m))
     flying = replace(observation, frequency_hz=frequency_hz, transmitter_height_m=height_m)
     assert fix_of(flying).status is Status.OK
+
+
+NEIGHBOURS = [(50.02, 10.01), (49.98, 10.03), (50.01, 9.96), (49.99, 9.97), (50.03, 10.06), (49.97, 10.0)]
+AMONG_THEM = Place(49.982, 10.027, 0.0)
+
+
+def test_a_stated_height_that_the_receivers_contradict_is_named_first(make_observation: MakeObservation) -> None:
+    """Stated 900 m below the receivers of a network of 7 km, where it is at their height: nobody's position is wrong."""
+    stated = replace(make_observation(NEIGHBOURS, AMONG_THEM), transmitter_height_m=-900.0, bandwidth_hz=1e6)
+    fix = fix_of(stated)
+    assert fix.status is Status.INCONSISTENT
+    assert fix.advice.startswith(
+        "the transmitter's stated height of -900 m may be wrong: without it the receivers agree"
+    )
+
+
+def test_a_late_receiver_is_not_laid_to_the_stated_height(make_observation: MakeObservation) -> None:
+    fix = fix_of(shifted(make_observation(NEIGHBOURS, AMONG_THEM), 2, toa_s=40e-6))
+    assert fix.status is Status.INCONSISTENT
+    assert "stated height" not in fix.advice
+    assert "R2" in fix.advice
+
+
+def _timed(observation: Observation, time_of: Callable[[int, float], float]) -> Observation:
+    receptions = (
+        replace(each, toa_s=None if each.toa_s is None else time_of(index, each.toa_s))
+        for index, each in enumerate(observation.receptions)
+    )
+    return replace(observation, receptions=tuple(receptions))
+
+
+@pytest.mark.parametrize("receivers", [3, 4, 6])
+@pytest.mark.parametrize(
+    ("factor", "unit"), [(1e3, "in milliseconds"), (1e6, "in microseconds"), (1e9, "in nanoseconds")]
+)
+def test_times_in_another_unit_are_asked_about(
+    make_observation: MakeObservation, receivers: int, factor: float, unit: str
+) -> None:
+    """Three times fit some place whatever they are, but light takes no seconds from one receiver to the next."""
+    fix = fix_of(_timed(make_observation(SIX[:receivers]), lambda _, toa_s: factor * (toa_s - 5)))
+    assert fix.status is Status.INCONSISTENT
+    assert f"are they {unit}, or" in fix.advice
+    assert fix.without is None
+
+
+def test_times_of_which_each_counts_from_its_own_origin_are_asked_about(make_observation: MakeObservation) -> None:
+    fix = fix_of(_timed(make_observation(SIX), lambda index, toa_s: toa_s + 7.3 * index**2))
+    assert fix.status is Status.INCONSISTENT
+    assert "do they count from different origins?" in fix.advice
+
+
+def test_one_time_far_off_is_its_receivers_fault(make_observation: MakeObservation) -> None:
+    fix = fix_of(shifted(make_observation(SIX[:4]), 2, toa_s=20.0))
+    assert fix.status is Status.INCONSISTENT
+    assert "R2" in fix.advice
+    assert "are they in" not in fix.advice

@@ -80,6 +80,33 @@ def test_a_bad_line_is_named(bad: dict[str, Any] | str, reason: str) -> None:
         read_measurements("x.jsonl", _lines(_row(), bad))
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("array", [True, False])
+def test_a_document_with_all_observations_is_read(encoding: str, indent: int | None, array: bool) -> None:
+    """An array, or objects over several lines, in the order they have there; UNIX times keep all their digits."""
+    rows = [_row(id=each) for each in ("één", "2", "3")]
+    rows[0]["measurements"][0]["toa_s"] = "LATE"
+    rows[0]["measurements"][1] |= {"toa_s": "LATER", "clock_sigma_s": 1e-8}
+    text = json.dumps(rows, indent=indent) if array else "\n".join(json.dumps(row, indent=indent) for row in rows)
+    text = text.replace('"LATE"', "1700000000.123456789").replace('"LATER"', "1700000000.123456999")
+    read = read_measurements("x.json", text.encode(encoding))
+    assert [observation.id for observation in read] == ["één", "2", "3"]
+    assert read[0].receptions[0].toa_s == 0.123456789
+    assert read[0].receptions[1].toa_s == 0.123456999
+
+
+def test_a_bad_observation_of_a_document_is_named() -> None:
+    with pytest.raises(InputError, match=r"^x.json observation 2: .*frequency_hz"):
+        read_measurements("x.json", json.dumps([_row(), _row(frequency_hz=0)], indent=1).encode())
+
+
+@pytest.mark.parametrize("text", ['{\n"id": 1,\n', '[{"id": 1}', '[{"id": 1}, 5]', '{"id": 1},\n{"id": 2}'])
+def test_what_is_neither_lines_nor_a_document_says_how_to_write_it(text: str) -> None:
+    with pytest.raises(InputError, match=r"^x.json line 1: .*object"):
+        read_measurements("x.json", text.encode())
+
+
 def test_an_empty_file_is_refused() -> None:
     """No measurement is an error, not an empty answer."""
     with pytest.raises(InputError, match="contains no measurement"):
@@ -100,7 +127,7 @@ def test_iq_does_not_go_into_a_table() -> None:
 
 
 _finite = st.floats(-1e3, 1e3)
-_power = st.floats(-400, 300)
+_power = st.floats(-400, -1e-3)
 
 
 def test_a_place_that_is_coarse_among_fine_ones_was_rounded() -> None:

@@ -74,6 +74,21 @@ def _ids(path: Path) -> list[str]:
     return [observation.id for observation in read_observations(path)]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be-sig"])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_table_is_read_however_an_editor_saved_it(
+    table: bytes, tmp_path: Path, encoding: str, pack: Callable[[bytes], bytes]
+) -> None:
+    """With a mark of UTF-8 or UTF-16, alone, compressed, and in an archive."""
+    text = table.decode() * 3
+    saved = b"\xfe\xff" + text.encode("utf-16-be") if encoding == "utf-16-be-sig" else text.encode(encoding)
+    suffix = "" if pack is bytes else ".gz"
+    path = tmp_path / f"t.jsonl{suffix}"
+    path.write_bytes(pack(saved))
+    _zip(tmp_path / "t.zip", {f"t.jsonl{suffix}": pack(saved)})
+    assert _ids(path) == _ids(tmp_path / "t.zip") == ["night"] * 3
+
+
 def test_a_session_is_read_from_its_folder_and_from_its_collection(session: Path) -> None:
     """Both ways give the same session."""
     assert _ids(session) == ["night"]

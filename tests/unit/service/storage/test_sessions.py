@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from heimdall.errors import InputError
 from heimdall.formats.readers.positions import TRUTH_NAME
+from heimdall.formats.readers.read import read_observations
 from heimdall.formats.writers.sigmf_write import write_sigmf
 from heimdall.formats.writers.truth import write_truth
 from heimdall.observation import Place
@@ -127,6 +128,14 @@ def test_the_place_of_a_transmitter_is_kept_to_the_last_digit(settings, tmp_path
     (tmp_path / "20200813T065220Z_77500_a_iq.wav").write_bytes(b"")
     write_truth(tmp_path, place)
     assert json.loads((tmp_path / TRUTH_NAME).read_text()) == [place.latitude_deg, place.longitude_deg, place.height_m]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_the_place_of_a_transmitter_goes_into_an_indented_table(tmp_path, encoding):
+    row = json.loads(table(1))
+    (tmp_path / "m.jsonl").write_text(json.dumps([row, row], indent=1), encoding=encoding)
+    write_truth(tmp_path, Place(47.5, 9.25))
+    assert [each.truth for each in read_observations(tmp_path / "m.jsonl")] == [Place(47.5, 9.25)] * 2
 
 
 def test_sessions_without_a_name_get_distinct_ones(stored):

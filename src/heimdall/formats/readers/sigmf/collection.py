@@ -20,5 +20,5 @@ def collection_in(folder: Path) -> Path:
 
 def about_session(folder: Path) -> dict[str, Any]:
     """What it says of the channel and of the receivers. Raises InputError as `collection_in` does."""
-    about: dict[str, Any] = json.loads(collection_in(folder).read_text(encoding="utf-8"))["collection"]
+    about: dict[str, Any] = json.loads(collection_in(folder).read_bytes())["collection"]
     return about

@@ -140,7 +140,8 @@ def _clock(name: str, about: Mapping[str, Any], capture: Mapping[str, Any]) -> t
     if sigma_s is not None and parse_utc(capture.get(sigmf.DATETIME_KEY))[0] is None:
         return None, [f"{name} has no readable core:datetime: its clock cannot be used"]
     written_s = written_sigma_s(capture.get(sigmf.DATETIME_KEY))
-    if sigma_s is None or not written_s > sigma_s:
+    # What is negative or not a number stays as it stands, to be refused: a sum of squares would turn it into one that passes.
+    if sigma_s is None or not 0 <= sigma_s < written_s:
         return sigma_s, []
     why = (
         f"{name}: its core:datetime is written to {written_s * math.sqrt(12):.1g} s, more coarsely than its clock runs"

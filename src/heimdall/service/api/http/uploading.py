@@ -14,7 +14,8 @@ from starlette.datastructures import UploadFile
 
 from heimdall.complaints import complaint
 from heimdall.errors import InputError
-from heimdall.formats.readers.measurements import line_of, measurement_schema
+from heimdall.formats.readers.measurement_rows import line_of
+from heimdall.formats.readers.measurements import measurement_schema
 from heimdall.formats.readers.read import MEASUREMENT_SUFFIXES
 from heimdall.service.errors import TooLargeError
 from heimdall.service.queue.request_base import Id

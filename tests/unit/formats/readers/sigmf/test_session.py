@@ -331,6 +331,18 @@ def test_a_time_is_no_better_than_its_last_digit(files: Files, written: str, sig
     assert any("more coarsely than its clock" in note for note in observation.notes) == noted
 
 
+@pytest.mark.parametrize("second", ["15.377", "15"])
+def test_a_negative_clock_uncertainty_is_flagged_however_the_time_is_written(files: Files, second: str) -> None:
+    """A time in milliseconds, which is added to what the clock has, does not make it positive."""
+
+    def negate(document: dict[str, Any]) -> None:
+        document["global"]["heimdall:clock_sigma_s"] = -1e-7
+        document["captures"][0]["core:datetime"] = f"2025-01-01T12:30:{second}Z"
+
+    _edit(files, 1, negate)
+    assert _flaws(files)[:2] == [None, "its clock uncertainty of -1e-07 cannot be right"]
+
+
 @pytest.mark.parametrize(
     ("coordinates", "sigma_m"), [([9, 46], 32_135), ([8.8, 46.5], 3213.5), ([8.798828, 46.499351], None)]
 )

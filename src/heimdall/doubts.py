@@ -1,0 +1,124 @@
+"""What is possible and seldom right about an observation as a whole: units, signs and heights as people mistake them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from heimdall.geometry import geodesic_distance_m
+from heimdall.observation import Observation, Receiver, Reception
+
+_MOST_RELATIVE_WIDTH = 0.2
+"""Of a channel, to its frequency: Loran-C fills 90 to 110 kHz, and what is wider is called ultra-wideband."""
+_WIDEST_FROM_HZ = (
+    (0.0, 2200.0),  # time signals, data and amateurs: aerials that are short for the wave pass no more
+    (90e3, 20e3),  # Loran-C
+    (110e3, 2200.0),
+    (148.5e3, 10e3),  # broadcasting, beacons, NAVDAT
+    (526.5e3, 30e3),  # broadcasting, with the side bands of HD Radio
+    (1705e3, math.inf),
+)
+"""The widest channels in use below short wave (ITU Radio Regulations, article 5), from these frequencies on."""
+_LOWEST_HZ = 8300.0
+"""No service has an allocation below it (ITU Radio Regulations, article 5)."""
+_NARROWEST_HZ = 60.0
+"""What Morse telegraphy at 20 baud needs where nothing fades (ITU-R SM.1138: three times the baud)."""
+_TALLEST_M = 830.0
+"""Of all structures: a height above the ground that is no aircraft's is not larger."""
+_LEAST_BELOW_M = 100.0
+_LEAST_SLOPE = 0.02
+"""Ground seldom lies this much lower than every receiver, to the extent of their network; where that is larger, a height
+matters less than a clock."""
+_MOST_AS_WATTS = 1.0
+"""No receiver takes in more than a watt, and powers in dBm never all lie between 0 and 1."""
+
+_WHY_ASK = "The propagation model depends on it"
+
+
+def doubts(observation: Observation) -> list[str]:
+    """One sentence for each, for the operator."""
+    return [doubt for doubt in (_frequency_doubt(observation), _height_doubt(observation)) if doubt]
+
+
+def _frequency_doubt(observation: Observation) -> str:
+    frequency_hz, bandwidth_hz = observation.frequency_hz, observation.bandwidth_hz
+    # The width of recordings is what their receivers passed; any other was typed by somebody.
+    typed = all(each.samples is None for each in observation.receptions)
+    most_hz = _MOST_RELATIVE_WIDTH * frequency_hz
+    if typed:
+        most_hz = min(most_hz, next(width for low, width in reversed(_WIDEST_FROM_HZ) if frequency_hz >= low))
+    if bandwidth_hz > most_hz:
+        return (
+            f"a channel of {bandwidth_hz:.6g} Hz at {frequency_hz:.6g} Hz is wider than that of nearly every transmitter: is"
+            f" the frequency given in kHz or MHz? {_WHY_ASK}"
+        )
+    if frequency_hz < _LOWEST_HZ:
+        return (
+            f"no transmitter is licensed at {frequency_hz:.6g} Hz, below {_LOWEST_HZ:.0f} Hz: is the frequency given in kHz or"
+            f" MHz? {_WHY_ASK}"
+        )
+    if typed and bandwidth_hz < _NARROWEST_HZ:
+        return (
+            f"a channel of {bandwidth_hz:.6g} Hz at {frequency_hz:.6g} Hz is narrower than Morse telegraphy needs: are"
+            f" frequency and bandwidth given in kHz or MHz? {_WHY_ASK}"
+        )
+    return ""
+
+
+def _height_doubt(observation: Observation) -> str:
+    """A transmitter that would stand far below every receiver, at a height as masts have it above the ground."""
+    height_m = observation.transmitter_height_m
+    receivers = [each.receiver for each in observation.receptions if each.flaw is None]
+    if height_m is None or not 0 <= height_m <= _TALLEST_M or len(receivers) < 2:
+        return ""
+    below_m = min(receiver.height_m for receiver in receivers) - height_m
+    if below_m <= max(_LEAST_BELOW_M, _LEAST_SLOPE * _extent_m(receivers)):
+        return ""
+    return (
+        f"the stated height of the transmitter, {height_m:.6g} m, is {below_m:.0f} m below every receiver: is it above the"
+        " ground? It counts from the ellipsoid, as the receivers' heights do"
+    )
+
+
+def _extent_m(receivers: Sequence[Receiver]) -> float:
+    """From the first receiver to the one furthest from it."""
+    first, *others = receivers
+    return max(
+        geodesic_distance_m(first.latitude_deg, first.longitude_deg, other.latitude_deg, other.longitude_deg)
+        for other in others
+    )
+
+
+@dataclass(frozen=True)
+class PowerDoubt:
+    """Why no power of an observation is used."""
+
+    why: str
+    ask: str
+    """The mistake that is likely, to be mended."""
+
+
+def doubtful_power(receptions: Sequence[Reception]) -> PowerDoubt | None:
+    """What is wrong with powers none of which is below 0 dBm, which overloads a receiver; None where one is.
+
+    Stronger ones are those of a transmitter next to the antenna. Without their sign powers put the transmitter where they are
+    weakest, and in watts they say that all are the same.
+    """
+    powers_dbm = [each.rssi_dbm for each in receptions if each.flaw is None and each.rssi_dbm is not None]
+    if not powers_dbm or min(powers_dbm) < 0:
+        return None
+    most_dbm = max(powers_dbm)
+    if most_dbm <= _MOST_AS_WATTS:
+        why = f"{min(powers_dbm):.3g} to {most_dbm:.3g} are no dBm"
+        return PowerDoubt(why, "convert watts or milliwatts to dBm")
+    why = f"none is below 0 dBm, and {most_dbm:.3g} dBm would be {_watts_text(most_dbm)} at an antenna"
+    return PowerDoubt(why, "is the minus sign missing?")
+
+
+def _watts_text(power_dbm: float) -> str:
+    watts = 10 ** (power_dbm / 10 - 3)
+    for unit, size in (("GW", 1e9), ("MW", 1e6), ("kW", 1e3), ("W", 1.0)):
+        if watts >= size:
+            return f"{watts / size:.1f} {unit}" if watts < 10 * size else f"{watts / size:.0f} {unit}"
+    return f"{watts * 1e3:.0f} mW"

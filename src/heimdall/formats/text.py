@@ -1,0 +1,25 @@
+"""Text files as editors and shells save them: UTF-8, with or without a byte order mark, or UTF-16 with one."""
+
+from __future__ import annotations
+
+import codecs
+import io
+from collections.abc import Iterator
+
+UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+def as_utf_8(content: bytes) -> bytes:
+    """The same text in UTF-8 without a mark."""
+    if content.startswith(UTF_16_MARKS):
+        return content.decode("utf-16", "replace").encode()
+    return content.removeprefix(codecs.BOM_UTF8)
+
+
+def lines_as_utf_8(stream: io.BufferedReader) -> Iterator[bytes]:
+    """The lines of a stream as `as_utf_8` has them, one in memory at a time."""
+    if stream.peek(2).startswith(UTF_16_MARKS):
+        yield from (text.encode() for text in io.TextIOWrapper(stream, "utf-16", "replace", newline=""))
+        return
+    for number, line in enumerate(stream):
+        yield line.removeprefix(codecs.BOM_UTF8) if number == 0 else line
