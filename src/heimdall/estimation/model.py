@@ -89,8 +89,9 @@ class PropagationModel:
     stray_width_s: float = 0.3e-6
     outlier_density_per_s: float = 1.0
     """Floor of an arrival's density, so that nothing vanishes."""
-    fault_probability: float = 0.05
-    """Of a receiver whose time is simply wrong: its clock, its place, or what it took for the signal."""
+    fault_probability: float = 0.02
+    """Of a receiver whose time is simply wrong: its clock, its place, or what it took for the signal. Three receivers cannot
+    check each other: were this much more, their 95 % regions would have to hold what any two of them say."""
     refractive_index: float = REFRACTIVE_INDEX_AIR
     along_ground: bool = False
     """Waves follow the ground (below 30 MHz): distances are arcs, not chords."""

@@ -34,7 +34,8 @@ FEWEST_TIMES = 4
 _LEAST_PROBABILITY = 0.02
 """A misfit that the model exceeds this rarely is a contradiction: it is the share of false alarms by times."""
 _LEAST_LOG_ODDS = 3.0
-"""A fault that explains the measurements e^3 times better outweighs that only one receiver in twenty is at fault."""
+"""A fault that explains the measurements e^3 times better is told: so much by chance is rare (3 % of sound scenes of `matched`
+are contradicted by this and by misfits together)."""
 _LEAST_LOG_ODDS_BY_LEVEL = 6.0
 """The same with fewer than three arrival times: at a real site levels stray further than the model's shadowing (on the POWDER
 campus a fifth of the fixes by power would be contradicted at 3)."""
