@@ -1,9 +1,10 @@
 """An unknown height: how likely the ground and each height above it are, and the posterior over place and height.
 
 Arrival times of four receivers or more say something about the height, and a height says something about the place. The
-transmitter is taken to be on the ground or aloft, as likely as the other before anything was heard; aloft the logarithm of its
-height above the receivers is uniform, so that low is likelier than high. Nothing is known of where it is that differs
-between the two. Aloft links are those of an aircraft whose height is known (`heimdall.estimation.model.AIRBORNE`).
+transmitter is taken to be on the ground or aloft, as likely as the other before anything was heard. The ground is as high as
+the receivers or lower (`heimdall.estimation.heights.lower_ground`); aloft the logarithm of the height above the receivers is
+uniform, so that low is likelier than high. Nothing is known of where it is that differs between the two. Aloft links are those
+of an aircraft whose height is known (`heimdall.estimation.model.AIRBORNE`).
 """
 
 from __future__ import annotations
@@ -175,13 +176,13 @@ def concluded(above_m: Values, probability: Values, ground_m: float, ground_sigm
 
     That mean comes first, for ground as high as the receivers; heights below it are lower ground. Where the ground is the
     likelier, it is the answer, with the deviation from it, and lower ground only by good odds, as little is known of it
-    before. Otherwise the answer is the mean of the heights that are not below the receivers.
+    before. Otherwise the answer is the mean, lower ground counted as high as the receivers: a mean of both sides fits neither.
     """
     lower_K = above_m < 0
     level_probability, lower_probability = float(probability[0]), float(probability[lower_K].sum())
     lower_m = float(probability[lower_K] @ above_m[lower_K]) / max(lower_probability, 1e-300)
     if level_probability + lower_probability < 0.5:
-        mean_m = float(probability[~lower_K] @ above_m[~lower_K]) / (1 - lower_probability)
+        mean_m = float(probability[~lower_K] @ above_m[~lower_K])
     else:
         mean_m = lower_m if lower_probability > _GOOD_ODDS * level_probability else 0.0
     variance_m2 = float(probability @ (above_m - mean_m) ** 2) + level_probability * ground_sigma_m**2
