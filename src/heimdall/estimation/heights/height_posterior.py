@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heimdall.estimation.frame import WindowFrame
-from heimdall.estimation.heights.height import BLUR_OF_CELL, Branch, Height, Profile, Values, concluded, raised, stretch
+from heimdall.estimation.heights.height import (
+    BLUR_OF_CELL,
+    Branch,
+    Height,
+    Profile,
+    Values,
+    concluded,
+    raised,
+    stretch,
+)
 from heimdall.estimation.heights.height_profile import Links, profiles, quantiles, rise_spread, tempered
 from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.posterior_window import frame_around, posterior_mass
@@ -32,10 +41,10 @@ _STRIDE = 2
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What is known of B scenes whose height was sought with their place, at the height that fits each place.
+    """What is known of B scenes whose height was sought with their place, at the height that was found for each.
 
-    It may differ from the answer, which sums up all places: high and low ground with places of their own have a mean at which no
-    place fits, and receivers would seem to contradict each other.
+    Where that or the place is on lower ground, it is the height that fits the place, which may differ from the answer: high and
+    low ground with places of their own have a mean at which none fits, and receivers would seem to contradict each other.
     """
 
     batch: EvidenceBatch
@@ -43,7 +52,7 @@ class Found:
     frame: WindowFrame
     mass_BYX: Values
     mode_B2: Values
-    heights: list[Height | None]
+    heights: Sequence[Height | None]
 
 
 def search_heights(
@@ -57,7 +66,7 @@ def search_heights(
     """Place and height of scenes whose likeliest place on ground as high as the receivers is `ground_mode_B2`.
 
     `spread_m` (B,) and `cells` are those of `heimdall.estimation.posterior_window.frame_around`. East and north are those of the
-    height that fits the place: a place stays above the same ground.
+    height that was found: a place stays above the same ground.
     """
     ground = Links(batch, model, density)
     lifted = ground.lifted()
@@ -68,7 +77,9 @@ def search_heights(
     mass_BYX = posterior_mass(batch, over_heights, frame, cells, search_radius_m(batch, model))
     mode_B2 = _climbed(over_heights, frame, mass_BYX)
     heights = _heights(batch, over_heights, frame, mass_BYX, found)
-    above_B = over_heights.fitting_m(mode_B2)
+    answer_B = np.array([each.height_m for each in heights]) - batch.transmitter_height_m
+    fitting_B = over_heights.fitting_m(mode_B2)
+    above_B = np.where(np.minimum(answer_B, fitting_B) < 0, fitting_B, answer_B)
     scale_B = stretch(batch, above_B)
     frame = replace(frame, center_m=frame.center_m * scale_B[:, None], core_m=frame.core_m * scale_B)
     return Found(raised(batch, above_B), frame, mass_BYX, mode_B2 * scale_B[:, None], heights)
@@ -93,7 +104,7 @@ def _climbed(density: OverHeights, frame: WindowFrame, mass_BYX: Values) -> Floa
 
 def _heights(
     batch: EvidenceBatch, density: OverHeights, frame: WindowFrame, mass_BYX: Values, found: Sequence[Profile]
-) -> list[Height | None]:
+) -> list[Height]:
     scenes, cells = mass_BYX.shape[:2]
     _, size = frame.axis(cells)
     thin = np.reshape(np.arange(cells**2), (cells, cells))[_STRIDE // 2 :: _STRIDE, _STRIDE // 2 :: _STRIDE].ravel()
@@ -102,7 +113,7 @@ def _heights(
     value_BKG = density.by_height(place_BG2, BLUR_OF_CELL * _STRIDE * np.sqrt(area_BG) * frame.core_m[:, None])
     mass_BKG = area_BG[:, None] * np.exp(value_BKG - value_BKG.max(axis=(1, 2), keepdims=True))
     mass_BKG /= mass_BKG.sum(axis=(1, 2), keepdims=True)
-    heights: list[Height | None] = []
+    heights: list[Height] = []
     for scene, profile in enumerate(found):
         above_m, mass_KG = density.above_BK[scene], mass_BKG[scene]
         ground_m = float(batch.transmitter_height_m[scene])
