@@ -129,9 +129,9 @@ class Learned:
             )
             for index, (collected, method) in enumerate(zip(members, methods, strict=True))
         ]
-        # The network knows transmitters on the ground only.
+        # The network knows transmitters on ground as high as the receivers only.
         for index, profile in unknown.items():
-            if profile.matters and profile.ground_probability < 0.5:
+            if profile.matters and not profile.is_level:
                 located[index] = locate_by_likelihood([members[index]], model)[0]
         return located
 

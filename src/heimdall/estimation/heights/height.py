@@ -1,9 +1,10 @@
 """An unknown height: how likely the ground and each height above it are, and the posterior over place and height.
 
 Arrival times of four receivers or more say something about the height, and a height says something about the place. The
-transmitter is taken to be on the ground or aloft, as likely as the other before anything was heard; aloft the logarithm of its
-height above the receivers is uniform, so that low is likelier than high. Nothing is known of where it is that differs
-between the two. Aloft links are those of an aircraft whose height is known (`heimdall.estimation.model.AIRBORNE`).
+transmitter is taken to be on the ground or aloft, as likely as the other before anything was heard. The ground is as high as
+the receivers or lower (`heimdall.estimation.heights.lower_ground`); aloft the logarithm of the height above the receivers is
+uniform, so that low is likelier than high. Nothing is known of where it is that differs between the two. Aloft links are those
+of an aircraft whose height is known (`heimdall.estimation.model.AIRBORNE`).
 """
 
 from __future__ import annotations
@@ -34,35 +35,79 @@ LOWEST_M, HIGHEST_M = 300.0, 30_000.0
 BLUR_OF_CELL = 0.35
 _MATTERS = 0.5
 """A height that moves the place by less than this, in standard deviations and in the root mean square, may be left out."""
+_RULED_OUT = 0.05
+"""What is less probable is not mentioned."""
+_GOOD_ODDS = 3.0
+"""Of lower ground against ground as high as the receivers, to be taken for the answer."""
+
+
+@dataclass(frozen=True, eq=False)
+class Branch:
+    """Heights to one side of the receivers' mean, in the air or on lower ground, and what one scene's arrival times say of them.
+
+    F cells, with edges as distances from that mean.
+    """
+
+    side: int
+    """1 in the air, -1 on lower ground."""
+    edge_m: Float[Values, " E"]
+    share: float
+    """Probability of this side."""
+    prior: Float[Values, " F"]
+    """Probability of each cell, given the side."""
+    probability: Float[Values, " F"]
+    """Of each cell and the side, after the measurements."""
+    place_m: Float[Values, "F 2"]
+    """The likeliest place at each height, as east and north on the ground below."""
+
+    @property
+    def above_m(self) -> Float[Values, " F"]:
+        return np.asarray(self.side * np.sqrt(self.edge_m[1:] * self.edge_m[:-1]))
+
+    @property
+    def median_place_m(self) -> Float[Values, " 2"]:
+        """The place at its median height."""
+        held = np.cumsum(self.probability)
+        return np.asarray(self.place_m[int(np.searchsorted(held, 0.5 * held[-1]))])
 
 
 @dataclass(frozen=True, eq=False)
 class Profile:
-    """What one scene's arrival times say about the height. F heights above the receivers' mean, the ground (0) first."""
+    """What one scene's arrival times say about the height."""
 
-    above_m: Float[Values, " F"]
-    edge_m: Float[Values, " F"]
-    """Of the cells that those aloft stand for."""
-    prior: Float[Values, " F"]
-    """Probability of each cell; sums to 1."""
-    probability: Float[Values, " F"]
-    """After the measurements; sums to 1."""
-    place_m: Float[Values, "F 2"]
-    """The likeliest place at each height, as east and north on the ground below."""
+    level_prior: float
+    """Probability of ground as high as the receivers."""
+    level_probability: float
+    """After the measurements; with those of both branches it sums to 1."""
+    level_place_m: Float[Values, " 2"]
+    branches: tuple[Branch, Branch]
+    """Lower ground and the air."""
     shift: float
     """How far the heights move the place, in standard deviations, root mean square."""
     ground_m: float
     """The receivers' mean height above the ellipsoid."""
     ground_sigma_m: float
-    """How far the ground at the transmitter may lie above or below it."""
+    """How far ground as high as the receivers may lie above or below it."""
 
     @property
     def height(self) -> Height:
-        return concluded(self.above_m, self.probability, self.ground_m, self.ground_sigma_m)
+        above_m = np.concatenate([[0.0], *(branch.above_m for branch in self.branches)])
+        probability = np.concatenate([[self.level_probability], *(branch.probability for branch in self.branches)])
+        return concluded(above_m, probability, self.ground_m, self.ground_sigma_m)
 
     @property
-    def ground_probability(self) -> float:
-        return float(self.probability[0])
+    def likeliest_place_m(self) -> Float[Values, " 2"]:
+        """The place on ground as high as the receivers or, where another is the likelier, at the median height there."""
+        above_m = self.height.height_m - self.ground_m
+        if above_m == 0:
+            return self.level_place_m
+        lower, aloft = self.branches
+        return (aloft if above_m > 0 else lower).median_place_m
+
+    @property
+    def is_level(self) -> bool:
+        """Whether the answer is ground as high as the receivers."""
+        return self.height.height_m == self.ground_m
 
     @property
     def matters(self) -> bool:
@@ -77,7 +122,12 @@ class Height:
     height_m: float
     """Above the ellipsoid."""
     sigma_m: float
-    ground_probability: float
+    level_probability: float
+    """That it is on ground as high as the receivers."""
+    lower_probability: float
+    """That it is on lower ground."""
+    lower_m: float
+    """Mean height of that ground above the ellipsoid."""
     upper_m: float
     """Above the ellipsoid; with 95 % it is not higher."""
     covariance_m2: tuple[float, float] = (0.0, 0.0)
@@ -85,13 +135,18 @@ class Height:
 
     @property
     def advice(self) -> str:
-        """One sentence where the ground is not the whole answer, else nothing."""
+        """One sentence where ground as high as the receivers is not the whole answer, else nothing."""
+        ground_probability = self.level_probability + self.lower_probability
         figures = f"{self.height_m / 1e3:.1f} +- {max(self.sigma_m / 1e3, 0.1):.1f} km"
-        if self.ground_probability < 0.05:
+        if ground_probability < _RULED_OUT:
             return f"the arrival times fit a transmitter at {figures}, not on the ground"
-        if self.ground_probability < 0.95:
-            return f"the height is undetermined: on the ground, or up to {self.upper_m / 1e3:.1f} km"
-        return ""
+        is_lower = self.level_probability < _RULED_OUT * ground_probability
+        if ground_probability > 1 - _RULED_OUT:
+            return (
+                f"the arrival times fit a transmitter at {figures}, on ground below the receivers" if is_lower else ""
+            )
+        ground = f"on ground below the receivers, at {self.lower_m / 1e3:.1f} km" if is_lower else "on the ground"
+        return f"the height is undetermined: {ground}, or up to {self.upper_m / 1e3:.1f} km"
 
 
 def is_unknown(collected: Collected, model: PropagationModel) -> bool:
@@ -119,10 +174,25 @@ def stretch(batch: EvidenceBatch, above_m: Values) -> Values:
 def concluded(above_m: Values, probability: Values, ground_m: float, ground_sigma_m: float) -> Height:
     """The height that K heights above the receivers' mean, `ground_m` above the ellipsoid, with these probabilities say.
 
-    The ground comes first. Where it is the likelier it is the answer, with the deviation from it; else the mean.
+    That mean comes first, for ground as high as the receivers; heights below it are lower ground. Where the ground is the
+    likelier, it is the answer, with the deviation from it, and lower ground only by good odds, as little is known of it
+    before. Otherwise the answer is the mean, lower ground counted as high as the receivers: a mean of both sides fits neither.
     """
-    ground_probability = float(probability[0])
-    mean_m = 0.0 if ground_probability >= 0.5 else float(probability @ above_m)
-    variance_m2 = float(probability @ (above_m - mean_m) ** 2) + ground_probability * ground_sigma_m**2
-    upper_m = float(above_m[min(int(np.searchsorted(np.cumsum(probability), 0.95)), len(above_m) - 1)])
-    return Height(ground_m + mean_m, math.sqrt(variance_m2), ground_probability, ground_m + upper_m)
+    lower_K = above_m < 0
+    level_probability, lower_probability = float(probability[0]), float(probability[lower_K].sum())
+    lower_m = float(probability[lower_K] @ above_m[lower_K]) / max(lower_probability, 1e-300)
+    if level_probability + lower_probability < 0.5:
+        mean_m = float(probability[~lower_K] @ above_m[~lower_K])
+    else:
+        mean_m = lower_m if lower_probability > _GOOD_ODDS * level_probability else 0.0
+    variance_m2 = float(probability @ (above_m - mean_m) ** 2) + level_probability * ground_sigma_m**2
+    upward = np.argsort(above_m)
+    upper = min(int(np.searchsorted(np.cumsum(probability[upward]), 0.95)), len(above_m) - 1)
+    return Height(
+        height_m=ground_m + mean_m,
+        sigma_m=math.sqrt(variance_m2),
+        level_probability=level_probability,
+        lower_probability=lower_probability,
+        lower_m=ground_m + lower_m,
+        upper_m=ground_m + float(above_m[upward[upper]]),
+    )

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from heimdall.estimation.frame import WindowFrame
-from heimdall.estimation.heights.height import BLUR_OF_CELL, Height, Profile, Values, concluded, raised, stretch
+from heimdall.estimation.heights.height import (
+    BLUR_OF_CELL,
+    Branch,
+    Height,
+    Profile,
+    Values,
+    concluded,
+    raised,
+    stretch,
+)
 from heimdall.estimation.heights.height_profile import Links, profiles, quantiles, rise_spread, tempered
 from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.posterior_window import frame_around, posterior_mass
@@ -20,7 +29,9 @@ from heimdall.evidence.batch import EvidenceBatch
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-_NODES = 12
+_LOWER_NODES, _ALOFT_NODES = 6, 12
+_SIDES = (0, -1, 1)
+"""Ground as high as the receivers, lower ground, the air."""
 _CLIMB_CELLS, _CLIMB_LEVELS = 7, 4
 _PLACES_TOGETHER = 1 << 14
 """Places of all scenes that the density is asked for at once: enough to spread the overhead, few enough for the cache."""
@@ -30,14 +41,18 @@ _STRIDE = 2
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What is known of B scenes whose height was sought with their place, at the height that was found for each."""
+    """What is known of B scenes whose height was sought with their place, at the height that was found for each.
+
+    Where that or the place is on lower ground, it is the height that fits the place, which may differ from the answer: high and
+    low ground with places of their own have a mean at which none fits, and receivers would seem to contradict each other.
+    """
 
     batch: EvidenceBatch
     """The evidence, with the transmitter at that height."""
     frame: WindowFrame
     mass_BYX: Values
     mode_B2: Values
-    heights: list[Height | None]
+    heights: Sequence[Height | None]
 
 
 def search_heights(
@@ -48,7 +63,7 @@ def search_heights(
     cells: int,
     spread_m: Values,
 ) -> Found:
-    """Place and height of scenes whose likeliest place on the ground is `ground_mode_B2`.
+    """Place and height of scenes whose likeliest place on ground as high as the receivers is `ground_mode_B2`.
 
     `spread_m` (B,) and `cells` are those of `heimdall.estimation.posterior_window.frame_around`. East and north are those of the
     height that was found: a place stays above the same ground.
@@ -57,22 +72,17 @@ def search_heights(
     lifted = ground.lifted()
     found = profiles(ground, lifted, ground_mode_B2, fine=True)
     over_heights = OverHeights(ground, lifted, found)
-    center_B2 = np.array([_likeliest(profile) for profile in found])
+    center_B2 = np.array([profile.likeliest_place_m for profile in found])
     frame = frame_around(center_B2, batch, model, cells, spread_m, over_heights)
     mass_BYX = posterior_mass(batch, over_heights, frame, cells, search_radius_m(batch, model))
     mode_B2 = _climbed(over_heights, frame, mass_BYX)
-    heights, above_B = _heights(batch, over_heights, frame, mass_BYX, found)
+    heights = _heights(batch, over_heights, frame, mass_BYX, found)
+    answer_B = np.array([each.height_m for each in heights]) - batch.transmitter_height_m
+    fitting_B = over_heights.fitting_m(mode_B2)
+    above_B = np.where(np.minimum(answer_B, fitting_B) < 0, fitting_B, answer_B)
     scale_B = stretch(batch, above_B)
     frame = replace(frame, center_m=frame.center_m * scale_B[:, None], core_m=frame.core_m * scale_B)
     return Found(raised(batch, above_B), frame, mass_BYX, mode_B2 * scale_B[:, None], heights)
-
-
-def _likeliest(profile: Profile) -> Float[Values, " 2"]:
-    """The place on the ground, or that at the median height aloft where that is the likelier."""
-    if profile.ground_probability >= 0.5:
-        return np.asarray(profile.place_m[0])
-    held = np.cumsum(profile.probability[1:])
-    return np.asarray(profile.place_m[1 + int(np.searchsorted(held, 0.5 * held[-1]))])
 
 
 def _climbed(density: OverHeights, frame: WindowFrame, mass_BYX: Values) -> Float[Values, "B 2"]:
@@ -94,8 +104,7 @@ def _climbed(density: OverHeights, frame: WindowFrame, mass_BYX: Values) -> Floa
 
 def _heights(
     batch: EvidenceBatch, density: OverHeights, frame: WindowFrame, mass_BYX: Values, found: Sequence[Profile]
-) -> tuple[list[Height | None], Values]:
-    """The heights, and how far each lies above the receivers' mean (B,)."""
+) -> list[Height]:
     scenes, cells = mass_BYX.shape[:2]
     _, size = frame.axis(cells)
     thin = np.reshape(np.arange(cells**2), (cells, cells))[_STRIDE // 2 :: _STRIDE, _STRIDE // 2 :: _STRIDE].ravel()
@@ -104,18 +113,16 @@ def _heights(
     value_BKG = density.by_height(place_BG2, BLUR_OF_CELL * _STRIDE * np.sqrt(area_BG) * frame.core_m[:, None])
     mass_BKG = area_BG[:, None] * np.exp(value_BKG - value_BKG.max(axis=(1, 2), keepdims=True))
     mass_BKG /= mass_BKG.sum(axis=(1, 2), keepdims=True)
-    heights: list[Height | None] = []
-    above_B = np.zeros(scenes)
+    heights: list[Height] = []
     for scene, profile in enumerate(found):
         above_m, mass_KG = density.above_BK[scene], mass_BKG[scene]
         ground_m = float(batch.transmitter_height_m[scene])
         height = concluded(above_m, mass_KG.sum(axis=1), ground_m, profile.ground_sigma_m)
-        above_B[scene] = height.height_m - ground_m
-        away_K = above_m - above_B[scene]
+        away_K = above_m - (height.height_m - ground_m)
         apart_G2 = place_BG2[scene] - mass_KG.sum(axis=0) @ place_BG2[scene]
         east, north = (float(away_K @ mass_KG @ apart_G2[:, axis]) for axis in range(2))
         heights.append(replace(height, covariance_m2=(east, north)))
-    return heights, above_B
+    return heights
 
 
 class OverHeights:
@@ -123,13 +130,13 @@ class OverHeights:
 
     def __init__(self, ground: Links, lifted: Links, profiles: Sequence[Profile]) -> None:
         self._ground, self._lifted = ground, lifted
-        nodes = [_nodes(profile) for profile in profiles]
-        self.above_BK = np.array([above for above, _, _ in nodes])
-        width_BK = np.array([width for _, width, _ in nodes])
-        self._log_prior_BK = np.log(np.array([prior for _, _, prior in nodes]))
-        place_BK2 = np.array(
-            [_place_at(profile, above) for profile, (above, _, _) in zip(profiles, nodes, strict=True)]
-        )
+        has_lower = any(profile.branches[0].share > 0 for profile in profiles)
+        self._on_ground = 1 + (_LOWER_NODES if has_lower else 0)
+        nodes = [_nodes(profile, self._on_ground - 1) for profile in profiles]
+        self.above_BK = np.array([each.above_m for each in nodes])
+        width_BK = np.array([each.width_m for each in nodes])
+        self._log_prior_BK = np.log(np.maximum([each.prior for each in nodes], 1e-300))
+        place_BK2 = np.array([each.place_m for each in nodes])
         self._blur_BK = BLUR_OF_CELL * width_BK * rise_spread(ground, self.above_BK, place_BK2)
 
     def __call__(self, place_BG2: Values, blur_m: Values) -> Values:
@@ -141,10 +148,23 @@ class OverHeights:
         """The density at each height, its prior probability included."""
         blur_B1G = np.reshape(blur_m, (len(self.above_BK), 1, -1))
         nodes, together = self.above_BK.shape[1], max(1, _PLACES_TOGETHER // place_BG2[..., 0].size)
-        parts = [self._at(self._ground, slice(0, 1), place_BG2, blur_B1G)]
-        for node in range(1, nodes, together):
-            parts.append(self._at(self._lifted, slice(node, node + together), place_BG2, blur_B1G))
+        parts = []
+        for links, first, end in ((self._ground, 0, self._on_ground), (self._lifted, self._on_ground, nodes)):
+            for node in range(first, end, together):
+                some = slice(node, min(node + together, end))
+                parts.append(self._at(links, some, place_BG2, blur_B1G))
         return np.concatenate(parts, axis=1) + self._log_prior_BK[..., None]
+
+    def fitting_m(self, place_B2: Values) -> Float[Values, " B"]:
+        """The height above the receivers' mean that fits each place: of their ground, lower ground and the air, the likeliest
+        there and its mean."""
+        value_BK = self.by_height(place_B2[:, None], np.zeros(len(place_B2)))[..., 0]
+        mass_BK = np.exp(value_BK - value_BK.max(axis=1, keepdims=True))
+        side_BK = np.sign(self.above_BK)
+        mass_BS = np.stack([np.sum(mass_BK, axis=1, where=side_BK == side) for side in _SIDES], axis=1)
+        likeliest_B = np.array(_SIDES)[np.argmax(mass_BS, axis=1)]
+        mass_BK = mass_BK * (side_BK == likeliest_B[:, None])
+        return np.asarray(np.sum(mass_BK * self.above_BK, axis=1) / mass_BK.sum(axis=1))
 
     def _at(self, links: Links, nodes: slice, place_BG2: Values, blur_B1G: Values) -> Float[Values, "B K G"]:
         """Of some nodes."""
@@ -157,19 +177,34 @@ class OverHeights:
         return np.asarray(value).reshape(place_BKG2.shape[:3])
 
 
-def _nodes(profile: Profile) -> tuple[Values, Values, Values]:
-    """The ground and `_NODES` heights that follow the profile: height, width of the cell, its prior probability."""
-    prior, edge = profile.prior[1:], profile.edge_m
-    log_likelihood = np.log(np.maximum(profile.probability[1:], 1e-300) / prior)
-    node_edge = quantiles(edge[None], tempered(log_likelihood[None], prior[None]), _NODES)[0]
-    held = np.interp(node_edge, edge, np.append(0.0, np.cumsum(prior)))
-    return (
-        np.append(0.0, np.sqrt(node_edge[1:] * node_edge[:-1])),
-        np.append(0.0, np.diff(node_edge)),
-        np.append(profile.prior[0], np.diff(held)),
-    )
+@dataclass(frozen=True, eq=False)
+class _Nodes:
+    """K heights that stand for a profile: ground as high as the receivers, lower ground, the air."""
+
+    above_m: Values
+    width_m: Values
+    """Of the cell that each stands for."""
+    prior: Values
+    """Probability of that cell."""
+    place_m: Values
+    """(K, 2) the likeliest place there."""
 
 
-def _place_at(profile: Profile, above_m: Values) -> Float[Values, "K 2"]:
-    """The likeliest place at other heights of the profile."""
-    return np.stack([np.interp(above_m, profile.above_m, profile.place_m[:, axis]) for axis in range(2)], axis=-1)
+def _nodes(profile: Profile, lower: int) -> _Nodes:
+    """So many of them on lower ground."""
+    level = _Nodes(np.zeros(1), np.zeros(1), np.array([profile.level_prior]), profile.level_place_m[None])
+    counts = (lower, _ALOFT_NODES)
+    found = zip(profile.branches, counts, strict=True)
+    parts = [level, *(_following(branch, profile.level_place_m, count) for branch, count in found if count)]
+    return _Nodes(*(np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(_Nodes)))
+
+
+def _following(branch: Branch, level_place_m: Values, count: int) -> _Nodes:
+    """So many heights that follow the posterior of a branch."""
+    log_likelihood = np.log(np.maximum(branch.probability, 1e-300) / branch.prior)
+    edge = quantiles(branch.edge_m[None], tempered(log_likelihood[None], branch.prior[None]), count)[0]
+    held = np.interp(edge, branch.edge_m, np.append(0.0, np.cumsum(branch.prior)))
+    away, known = np.sqrt(edge[1:] * edge[:-1]), np.append(0.0, np.abs(branch.above_m))
+    known_place = np.concatenate([level_place_m[None], branch.place_m])
+    place = np.stack([np.interp(away, known, known_place[:, axis]) for axis in range(2)], axis=-1)
+    return _Nodes(branch.side * away, np.diff(edge), branch.share * np.diff(held), place)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -14,21 +14,23 @@ from heimdall.estimation.heights.height import (
     BLUR_OF_CELL,
     HIGHEST_M,
     LOWEST_M,
+    Branch,
     Profile,
     Values,
     aloft,
     stretch,
 )
+from heimdall.estimation.heights.lower_ground import LEAST_DEPTH_M, lower_ground, receiver_spread_m
 from heimdall.estimation.likelihood.arrival_times import link_distance_m, link_sigma_s
 from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.search import LogDensityAbove, log_posterior
 from heimdall.evidence.batch import EvidenceBatch
-from heimdall.geometry import columns, surface_up_m
 
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-_COARSE_CELLS, _ROUGH_CELLS, _FINE_CELLS = 24, 48, 128
+_ALOFT_CELLS, _LOWER_CELLS = (24, 48, 128), (12, 24, 64)
+"""Coarse, rough and fine: two decades of height in the air, about one of depth."""
 _REFINEMENTS = 2
 _PRIOR_SHARE = 0.05
 _TEMPER = 0.5
@@ -39,7 +41,7 @@ _STILL_M = 0.1
 _STEP_M = 5.0
 """For derivatives of distances."""
 _GROUND_SIGMA_M = 100.0
-"""How far the ground at the transmitter may lie above or below the receivers' mean, at least."""
+"""How far ground as high as the receivers may lie above or below their mean, at least."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,48 +58,111 @@ class Links:
         return Links(self.batch, model, log_posterior(self.batch, model))
 
 
+@dataclass(frozen=True, eq=False)
+class _Side:
+    """One side of the receivers' mean height, for B scenes: in the air or on lower ground."""
+
+    links: Links
+    sign: int
+    """1 in the air, -1 on lower ground."""
+    edge_BE: Values
+    """Ends of the heights, as distances from that mean."""
+    prior_of: Callable[[Values], Values]
+    """Probability of cells with these edges, given the side."""
+    share_B: Values
+    """Probability of the side."""
+    cells: tuple[int, int, int]
+    """Coarse, rough and fine."""
+
+
 def profiles(ground: Links, lifted: Links, mode_B2: Values, *, fine: bool = False) -> list[Profile]:
     """How likely each height is, with the place at its likeliest there (Laplace's approximation), for every scene.
 
-    `mode_B2` is the likeliest place on the ground. A cell of height is blurred by what it does to the differences of the
-    distances; with `fine` the cells are made small where the transmitter may be.
+    `mode_B2` is the likeliest place on ground as high as the receivers. A cell of height is blurred by what it does to the
+    differences of the distances; with `fine` the cells are made small where the transmitter may be.
     """
-    batch, scenes = ground.batch, len(ground.batch)
-    ground_B1 = np.zeros((scenes, 1))
-    _, covariance_B122 = _settled(ground, ground_B1, mode_B2[:, None], 0)
-    ground_log_B1 = _log_evidence(ground, ground_B1, ground_B1, mode_B2[:, None], covariance_B122)
-    cells, log_BF = (_fine if fine else _rough)(lifted, mode_B2)
-    log_BF = np.concatenate([ground_log_B1 + math.log(1 - ALOFT_PROBABILITY), log_BF], axis=1)
-    probability_BF = np.exp(log_BF - log_BF.max(axis=1, keepdims=True))
-    probability_BF /= probability_BF.sum(axis=1, keepdims=True)
-    away_BF2 = cells.place_BF2 - mode_B2[:, None]
-    square_BF = np.einsum("bfi,bij,bfj->bf", away_BF2, np.linalg.inv(covariance_B122[:, 0]), away_BF2)
-    shift_B = np.sqrt(np.sum(probability_BF[:, 1:] * square_BF, axis=1))
-    ground_sigma_B = _ground_sigma_m(batch)
+    scenes = len(ground.batch)
+    level_B1 = np.zeros((scenes, 1))
+    _, covariance_B122 = _settled(ground, level_B1, mode_B2[:, None], 0)
+    level_log_B1 = _log_evidence(ground, level_B1, level_B1, mode_B2[:, None], covariance_B122)
+    sides = _sides(ground, lifted)
+    found = [(_fine if fine else _rough)(side, mode_B2) for side in sides]
+    share_BS = np.stack([1 - sum(side.share_B for side in sides), *(side.share_B for side in sides)], axis=1)
+    level_B1, *probability = _shared_out([level_log_B1, *(log_BF for _, log_BF in found)], share_BS)
+    information_B22 = np.asarray(np.linalg.inv(covariance_B122[:, 0]), dtype=float)
+    branches = list(zip([cells for cells, _ in found], probability, strict=True))
+    shift_B = np.sqrt(np.sum([_moved(*branch, mode_B2, information_B22) for branch in branches], axis=0))
+    ground_sigma_B = np.hypot(_GROUND_SIGMA_M, receiver_spread_m(ground.batch))
     return [
         Profile(
-            above_m=np.append(0.0, cells.above_m[scene]),
-            edge_m=cells.edge_BE[scene],
-            prior=np.append(1 - ALOFT_PROBABILITY, cells.prior[scene]),
-            probability=probability_BF[scene],
-            place_m=np.concatenate([mode_B2[scene, None], cells.place_BF2[scene]]),
+            level_prior=float(share_BS[scene, 0]),
+            level_probability=float(level_B1[scene, 0]),
+            level_place_m=mode_B2[scene],
+            branches=(_branch(*branches[0], scene), _branch(*branches[1], scene)),
             shift=float(shift_B[scene]),
-            ground_m=float(batch.transmitter_height_m[scene]),
+            ground_m=float(ground.batch.transmitter_height_m[scene]),
             ground_sigma_m=float(ground_sigma_B[scene]),
         )
         for scene in range(scenes)
     ]
 
 
+def _branch(cells: _Cells, probability_BF: Values, scene: int) -> Branch:
+    return Branch(
+        side=cells.side.sign,
+        edge_m=cells.edge_BE[scene],
+        share=float(cells.side.share_B[scene]),
+        prior=cells.prior[scene],
+        probability=probability_BF[scene],
+        place_m=cells.place_BF2[scene],
+    )
+
+
+def _sides(ground: Links, lifted: Links) -> tuple[_Side, _Side]:
+    """Lower ground and the air."""
+    scenes, law = len(ground.batch), lower_ground(ground.batch)
+    deep_BE = np.stack([np.full(scenes, LEAST_DEPTH_M), law.deepest_m], axis=1)
+    high_BE = np.tile([LOWEST_M, HIGHEST_M], (scenes, 1))
+    aloft_B = np.full(scenes, ALOFT_PROBABILITY)
+    return (
+        _Side(ground, -1, deep_BE, law.prior, (1 - ALOFT_PROBABILITY) * law.share, _LOWER_CELLS),
+        _Side(lifted, 1, high_BE, _even_in_logarithm, aloft_B, _ALOFT_CELLS),
+    )
+
+
+def _even_in_logarithm(edge_BE: Values) -> Float[Values, "B F"]:
+    log_BE = np.log(edge_BE)
+    return np.asarray(np.diff(log_BE, axis=1) / (log_BE[:, -1:] - log_BE[:, :1]))
+
+
+def _shared_out(logs: Sequence[Values], share_BS: Values) -> list[Values]:
+    """Probabilities from logarithms (B, F) of the evidence given each of S parts, and the parts' shares beforehand."""
+    top_B1 = np.max(np.concatenate(logs, axis=1), axis=1, keepdims=True)
+    parts = [share_BS[:, part, None] * np.exp(log_BF - top_B1) for part, log_BF in enumerate(logs)]
+    total_B1 = np.sum(np.concatenate(parts, axis=1), axis=1, keepdims=True)
+    return [part / total_B1 for part in parts]
+
+
+def _moved(
+    cells: _Cells, probability_BF: Values, mode_B2: Values, information_B22: Float[Values, "B 2 2"]
+) -> Float[Values, " B"]:
+    """How far the heights of a side move the place: the square in standard deviations, weighed by their probabilities."""
+    away_BF2 = cells.place_BF2 - mode_B2[:, None]
+    square_BF = np.einsum("bfi,bij,bfj->bf", away_BF2, information_B22, away_BF2)
+    return np.asarray(np.sum(probability_BF * square_BF, axis=1))
+
+
 @dataclass(frozen=True, eq=False)
 class _Cells:
-    """F cells of height for each of B scenes, without the ground."""
+    """F cells of height on one side, for each of B scenes."""
 
+    side: _Side
     edge_BE: Values
     place_BF2: Values
 
     @property
-    def above_m(self) -> Values:
+    def away_m(self) -> Values:
+        """From the receivers' mean height, up or down."""
         return _middles(self.edge_BE)
 
     @property
@@ -106,48 +171,50 @@ class _Cells:
 
     @property
     def prior(self) -> Values:
-        return ALOFT_PROBABILITY * np.diff(np.log(self.edge_BE), axis=1) / math.log(HIGHEST_M / LOWEST_M)
+        """Given the side."""
+        return self.side.prior_of(self.edge_BE)
 
 
-def _coarse(links: Links, mode_B2: Values) -> tuple[_Cells, Values]:
+def _coarse(side: _Side, mode_B2: Values) -> tuple[_Cells, Values]:
     """Few cells, and the log of prior times evidence (B, F) of each; places as they follow from the ground's mode."""
-    edge_BE = np.tile(np.geomspace(LOWEST_M, HIGHEST_M, _COARSE_CELLS + 1), (len(links.batch), 1))
-    start_BF2 = np.repeat(mode_B2[:, None], _COARSE_CELLS, axis=1)
-    return _weighed(links, edge_BE, start_BF2, _ROUNDS)
+    count = side.cells[0]
+    edge_BE = np.geomspace(side.edge_BE[:, 0], side.edge_BE[:, 1], count + 1, axis=1)
+    start_BF2 = np.repeat(mode_B2[:, None], count, axis=1)
+    return _weighed(side, edge_BE, start_BF2, _ROUNDS)
 
 
-def _rough(links: Links, mode_B2: Values) -> tuple[_Cells, Values]:
+def _rough(side: _Side, mode_B2: Values) -> tuple[_Cells, Values]:
     """Enough to see whether the height matters: a narrow peak would drown in the blur of coarse cells."""
-    cells, log_BF = _coarse(links, mode_B2)
-    return _refined(links, cells, log_BF, _ROUGH_CELLS)
+    cells, log_BF = _coarse(side, mode_B2)
+    return _refined(cells, log_BF, side.cells[1])
 
 
-def _refined(links: Links, cells: _Cells, log_BF: Values, count: int) -> tuple[_Cells, Values]:
+def _refined(cells: _Cells, log_BF: Values, count: int) -> tuple[_Cells, Values]:
     """So many cells instead, small where the transmitter may be."""
     mass_BF = tempered(log_BF - np.log(cells.prior), cells.prior)
     edge_BE = quantiles(cells.edge_BE, mass_BF, count)
-    return _weighed(links, edge_BE, _interpolated(edge_BE, cells), 1)
+    return _weighed(cells.side, edge_BE, _interpolated(edge_BE, cells), 1)
 
 
-def _fine(links: Links, mode_B2: Values) -> tuple[_Cells, Values]:
+def _fine(side: _Side, mode_B2: Values) -> tuple[_Cells, Values]:
     """Many cells, small where the transmitter may be; places as they follow from the ground's mode or, where better, from
     the middle of the receivers."""
-    batch = links.batch
+    batch = side.links.batch
     present_BN1 = batch.present[..., None]
     middle_B2 = np.sum(batch.position_enu_m[..., :2] * present_BN1, axis=1) / present_BN1.sum(axis=1)
-    (cells, log_BF), (other, other_BF) = (_coarse(links, start_B2) for start_B2 in (mode_B2, middle_B2))
+    (cells, log_BF), (other, other_BF) = (_coarse(side, start_B2) for start_B2 in (mode_B2, middle_B2))
     place_BF2 = np.where((log_BF >= other_BF)[..., None], cells.place_BF2, other.place_BF2)
     cells, log_BF = replace(cells, place_BF2=place_BF2), np.maximum(log_BF, other_BF)
     for _ in range(_REFINEMENTS):
-        cells, log_BF = _refined(links, cells, log_BF, _FINE_CELLS)
+        cells, log_BF = _refined(cells, log_BF, side.cells[2])
     return cells, log_BF
 
 
-def _weighed(links: Links, edge_BE: Values, start_BF2: Values, rounds: int) -> tuple[_Cells, Values]:
-    above_BF = _middles(edge_BE)
-    place_BF2, covariance_BF22 = _settled(links, above_BF, start_BF2, rounds)
-    cells = _Cells(edge_BE, place_BF2)
-    log_BF = _log_evidence(links, above_BF, cells.width_m, place_BF2, covariance_BF22)
+def _weighed(side: _Side, edge_BE: Values, start_BF2: Values, rounds: int) -> tuple[_Cells, Values]:
+    above_BF = side.sign * _middles(edge_BE)
+    place_BF2, covariance_BF22 = _settled(side.links, above_BF, start_BF2, rounds)
+    cells = _Cells(side, edge_BE, place_BF2)
+    log_BF = _log_evidence(side.links, above_BF, cells.width_m, place_BF2, covariance_BF22)
     return cells, log_BF + np.log(cells.prior)
 
 
@@ -157,7 +224,7 @@ def _middles(edge_BE: Values) -> Values:
 
 def _interpolated(edge_BE: Values, coarse: _Cells) -> Float[Values, "B F 2"]:
     """Places in the middle of other cells, linear in the logarithm of the height."""
-    at_BF, known_BK = np.log(_middles(edge_BE)), np.log(coarse.above_m)
+    at_BF, known_BK = np.log(_middles(edge_BE)), np.log(coarse.away_m)
     return np.array(
         [
             np.stack([np.interp(at, known, place[:, axis]) for axis in range(2)], axis=-1)
@@ -251,10 +318,3 @@ def rise_spread(links: Links, above_BF: Values, place_BF2: Values) -> Float[Valu
     rate_BFN = _centred((higher - lower) / (2 * _STEP_M), weight_B1N)
     square_BF, total_B1 = np.sum(weight_B1N * rate_BFN**2, axis=-1), np.maximum(weight_B1N.sum(axis=-1), 1e-300)
     return np.asarray(np.sqrt(square_BF / total_B1))
-
-
-def _ground_sigma_m(batch: EvidenceBatch) -> Float[Values, " B"]:
-    """Standard deviation of the ground's height at the transmitter: as the receivers' own heights differ."""
-    east, north, up = (batch.position_enu_m[..., axis] for axis in range(3))
-    height_BN = up - surface_up_m(east, north, columns(batch.curvature_per_m), np.zeros_like(east))
-    return np.hypot(_GROUND_SIGMA_M, np.std(height_BN, axis=1, where=batch.present))

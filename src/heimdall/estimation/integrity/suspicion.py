@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.estimation.heights.height import LOWEST_M
+from heimdall.estimation.heights.lower_ground import LEAST_DEPTH_M
 from heimdall.estimation.integrity.consistency import Misfit, find_misfit
 from heimdall.estimation.integrity.fault_odds import Fault, FaultOdds, fault_of, late_against_others, log_evidence
 from heimdall.estimation.integrity.misplacement import Correction, back_among, coarseness, standing_apart
@@ -57,12 +58,12 @@ def suspect(
 
 
 def coordinates_fitted(collected: Collected) -> int:
-    """How many coordinates of the place the arrival times were fitted by: 3 with a height above the ground, else 2."""
+    """How many coordinates of the place the arrival times were fitted by: 3 with a height other than the receivers', else 2."""
     if collected.observation.transmitter_height_m is not None:
         return 2
     sound = [each.receiver.height_m for each in collected.observation.receptions if each.flaw is None]
     above_m = float(collected.evidence.transmitter_height_m[0]) - float(np.mean(sound))
-    return 3 if above_m > LOWEST_M else 2
+    return 2 if -LEAST_DEPTH_M <= above_m <= LOWEST_M else 3
 
 
 def _misplaced(
