@@ -113,7 +113,7 @@ def doubtful_power(receptions: Sequence[Reception]) -> PowerDoubt | None:
         why = f"{min(powers_dbm):.3g} to {most_dbm:.3g} are no dBm"
         return PowerDoubt(why, "convert watts or milliwatts to dBm")
     why = f"none is below 0 dBm, and {most_dbm:.3g} dBm would be {_watts_text(most_dbm)} at an antenna"
-    return PowerDoubt(why, "is the minus sign missing?")
+    return PowerDoubt(why, "is the minus sign missing? From dBµV at 50 ohm, subtract 107")
 
 
 def _watts_text(power_dbm: float) -> str:

@@ -134,8 +134,16 @@ def test_fewer_than_two_receivers_are_refused(count: int) -> None:
 @pytest.mark.parametrize(
     ("powers_dbm", "why", "ask"),
     [
-        ((72.0, 81.5, 64.0), "81.5 dBm would be 141 kW at an antenna", "is the minus sign missing?"),
-        ((12.0, 0.0, 7.5), "12 dBm would be 16 mW at an antenna", "is the minus sign missing?"),
+        (
+            (72.0, 81.5, 64.0),
+            "81.5 dBm would be 141 kW at an antenna",
+            "is the minus sign missing? From dBµV at 50 ohm, subtract 107",
+        ),
+        (
+            (12.0, 0.0, 7.5),
+            "12 dBm would be 16 mW at an antenna",
+            "is the minus sign missing? From dBµV at 50 ohm, subtract 107",
+        ),
         ((6e-11, 2e-12, 9e-9), "2e-12 to 9e-09 are no dBm", "convert watts or milliwatts to dBm"),
         ((0.3, 0.0, 1.0), "0 to 1 are no dBm", "convert watts or milliwatts to dBm"),
     ],
