@@ -7,22 +7,23 @@ import math
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import heimdall
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.geometry import geodesic_distance_m
 
-_RECEIVERS, _SIDE_KM, _EARLY_S = 8, 30.0, 10e-6
+_SIDE_KM, _EARLY_S = 30.0, 10e-6
 
 
-def _scene(seed: int) -> tuple[dict[str, object], tuple[float, float]]:
+def _scene(seed: int, receivers: int) -> tuple[dict[str, object], tuple[float, float]]:
     """433 MHz, 12.5 kHz, clocks of 100 ns; one link in five is blocked, by three microseconds on average."""
     rng = np.random.default_rng(seed)
-    east_km, north_km = rng.uniform(-_SIDE_KM, _SIDE_KM, (2, _RECEIVERS + 1))
+    east_km, north_km = rng.uniform(-_SIDE_KM, _SIDE_KM, (2, receivers + 1))
     distance_m = 1e3 * np.hypot(east_km - east_km[-1], north_km - north_km[-1])[:-1]
-    late_s = rng.normal(0, 0.5e-6, _RECEIVERS) + (rng.random(_RECEIVERS) < 0.2) * rng.exponential(3e-6, _RECEIVERS)
+    late_s = rng.normal(0, 0.5e-6, receivers) + (rng.random(receivers) < 0.2) * rng.exponential(3e-6, receivers)
     toa_s = 1e-3 + distance_m * 1.0003 / SPEED_OF_LIGHT_M_S + late_s
-    toa_s[rng.integers(_RECEIVERS)] -= _EARLY_S
+    toa_s[rng.integers(receivers)] -= _EARLY_S
     latitude_deg = 47 + north_km / 111.18
     longitude_deg = 8 + east_km / 111.32 / math.cos(math.radians(47))
     measurements = [
@@ -34,22 +35,34 @@ def _scene(seed: int) -> tuple[dict[str, object], tuple[float, float]]:
             "toa_s": toa_s[index],
             "clock_sigma_s": 1e-7,
         }
-        for index in range(_RECEIVERS)
+        for index in range(receivers)
     ]
     row = {"id": str(seed), "frequency_hz": 433e6, "bandwidth_hz": 12_500, "measurements": measurements}
     return row, (float(latitude_deg[-1]), float(longitude_deg[-1]))
 
 
-def test_an_early_clock_among_eight_does_not_move_the_fix(tmp_path: Path) -> None:
-    scenes = [_scene(seed) for seed in range(40)]
+@pytest.mark.parametrize(
+    ("receivers", "median_m", "least_inside", "least_told"), [(5, 6000.0, 0.45, 0.5), (8, 700.0, 0.75, 0.75)]
+)
+def test_an_early_clock_is_told_or_does_not_move_the_fix(
+    tmp_path: Path, receivers: int, median_m: float, least_inside: float, least_told: float
+) -> None:
+    """Among five, one clock that is early looks like others that are blocked, and cannot always be told from them."""
+    scenes = [_scene(seed, receivers) for seed in range(40)]
     path = tmp_path / "rows.jsonl"
     path.write_text("\n".join(json.dumps(row) for row, _ in scenes))
-    error_m, inside = [], []
+    error_m, inside, told = [], [], []
     for fix, (_, (latitude_deg, longitude_deg)) in zip(heimdall.locate(path), scenes, strict=True):
         assert fix.latitude_deg is not None
         assert fix.longitude_deg is not None
         assert fix.region_95 is not None
         error_m.append(geodesic_distance_m(fix.latitude_deg, fix.longitude_deg, latitude_deg, longitude_deg))
         inside.append(fix.region_95.contains(latitude_deg, longitude_deg))
-    assert np.median(error_m) < 700
-    assert np.mean(inside) >= 0.85
+        told.append(fix.status is not heimdall.Status.OK)
+    print(
+        f"{receivers} receivers, one clock 10 us early: {np.median(error_m):.0f} m, inside {np.mean(inside):.0%}, "
+        f"told {np.mean(told):.0%}"
+    )
+    assert np.median(error_m) < median_m
+    assert np.mean(inside) >= least_inside
+    assert np.mean(told) >= least_told
