@@ -17,7 +17,7 @@ def sbom(
     licences: Annotated[bool, typer.Option("--licences", help="A table of licences instead of the list.")] = False,
 ) -> None:
     """List every Python package of this installation: CycloneDX 1.6 with --json, else a table."""
-    from heimdall.cli.operating.inventory import cyclonedx, packages
+    from heimdall.cli.inventory import cyclonedx, packages
 
     found = packages()
     if json_:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from importlib.metadata import version
 
-from heimdall.cli.operating.inventory import UNKNOWN, cyclonedx, packages
+from heimdall.cli.inventory import UNKNOWN, cyclonedx, packages
 
 PURL = re.compile(r"pkg:pypi/[a-z0-9]+(-[a-z0-9]+)*@\S+")
 
