@@ -203,8 +203,9 @@ class _Links:
         total_CNBG, clear_CNBG = self._density(self.late_NBG[:EMISSION_CANDIDATES, None])
         value_CBG = self._log_sum(total_CNBG) + (1 - self.used_NBG[:EMISSION_CANDIDATES]) * _NEVER
         value_BG = np.maximum.reduce(value_CBG, axis=0)
-        best_C1BG = (value_CBG == value_BG).astype(np.float32)[:, None]
-        # Of candidates that are as good as each other the mean.
+        # Of candidates that are as good as each other the first: one time of emission, not the links of several.
+        first_CBG = np.argmax(value_CBG, axis=0) == np.arange(len(value_CBG))[:, None, None]
+        best_C1BG = first_CBG.astype(np.float32)[:, None]
         clear_NBG, total_NBG = (
             np.add.reduce(np.multiply(each, best_C1BG, out=each), axis=0) for each in (clear_CNBG, total_CNBG)
         )

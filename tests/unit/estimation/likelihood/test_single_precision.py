@@ -23,10 +23,12 @@ OF_INTEREST = 30.0
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
 @pytest.mark.parametrize("blurred", [False, True], ids=["sharp", "blurred"])
+@pytest.mark.parametrize("seed", [6, 8])
 def test_arrival_times_are_as_likely_as_the_reference_has_them(
-    make_evidence: MakeEvidence, model: PropagationModel, blurred: bool
+    make_evidence: MakeEvidence, model: PropagationModel, blurred: bool, seed: int
 ) -> None:
-    batch = make_evidence(6)
+    """Also where two receivers' own times of emission are as likely: one of them counts."""
+    batch = make_evidence(seed)
     batch = replace(batch, has_arrival=batch.has_arrival & (np.arange(batch.has_arrival.shape[1]) != 1))
     density = arrival_density(batch, model)
     assert density is not None
@@ -35,10 +37,7 @@ def test_arrival_times_are_as_likely_as_the_reference_has_them(
     blur = np.full(places.shape[:2], 400.0) if blurred else None
     reference, value = arrival_log_likelihood(distance, batch, model, blur), density(distance, blur)
     near = reference > reference.max(axis=1, keepdims=True) - OF_INTEREST
-    apart = np.abs(value[near] - reference[near])
-    # Of two times of emission that are nearly as likely, either may be followed.
-    assert np.mean(apart > 1e-3) < 1e-3
-    assert np.max(apart) < 1
+    np.testing.assert_allclose(value[near], reference[near], atol=1e-3)
 
 
 def test_what_lies_far_below_the_best_stays_far_below(make_evidence: MakeEvidence) -> None:
