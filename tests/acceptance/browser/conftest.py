@@ -28,8 +28,6 @@ _PATIENCE_MS = 180_000
 DRAWN = '.fix-map[data-drawn*="estimate"]'
 STILL = """() => document.getAnimations().every(each =>
     each.playState !== "running" || each.effect?.getComputedTiming().endTime === Infinity)"""
-_CHART_GONE = "Cannot read properties of undefined (reading 'dispose')"
-"""NiceGUI's chart says so where it is removed in the moment between being put on the page and being drawn."""
 PAGES = ("/", "/record", "/training", "/models", "/receivers", "/transmitters", "/system")
 
 
@@ -51,8 +49,7 @@ def open_page(chromium, served) -> Iterator[Callable[..., object]]:
     contexts, troubles = [], []
 
     def note(kind: str, text: str) -> None:
-        if _CHART_GONE not in text:
-            troubles.append(f"{kind}: {text}")
+        troubles.append(f"{kind}: {text}")
 
     def make(viewport: dict[str, int] = DESKTOP, *, sign_in: bool = True, **options: object):
         context = chromium.new_context(viewport=viewport, accept_downloads=True, **options)

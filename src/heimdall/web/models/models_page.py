@@ -63,7 +63,17 @@ class ModelsPage:
                     ui.label("NAME.heimdall. It is listed if its hashes, its format and its network hold.").classes(
                         "muted"
                     )
-        self._detail = ui.element("div").classes("stack")
+        with ui.element("div").classes("stack"):
+            self._head = ui.element("div").classes("stack")
+            # The chart stays, for one that is removed before the browser has drawn it fails there.
+            with ui.element("div").classes("halves") as self._scores:
+                with panel("Coverage", hint="of the frozen evaluation"):
+                    x, y = (Axis(label, 0.0, 1.0) for label in ("probability of the region", "held the truth"))
+                    self._coverage = LineChart("Coverage of the regions", x, y, model_view.NOT_YET)
+                with panel("Error against the bound", hint="median over the bound's median"):
+                    self._bound = ui.html("", sanitize=False)
+            self._rest = ui.element("div").classes("stack")
+        self._scores.set_visibility(False)
 
     async def look(self) -> None:
         found = await self._visit.do(Role.VIEWER, self._find)
@@ -98,14 +108,15 @@ class ModelsPage:
     def _draw(self) -> None:
         nothing = "Train one on the page Training, or import a bundle. Until then the likelihood locates."
         self._rows.show([self._pick(each) for each in self._models], ("No model yet", nothing))
-        self._detail.clear()
+        self._head.clear()
+        self._rest.clear()
         chosen = self._chosen()
-        with self._detail:
-            if chosen is None:
-                with panel(""):
-                    empty("Nothing to show", "Scores, coverage and the training record of a model appear here.")
-            else:
-                self._draw_model(chosen)
+        self._scores.set_visibility(chosen is not None)
+        if chosen is not None:
+            self._draw_model(chosen)
+            return
+        with self._head, panel(""):
+            empty("Nothing to show", "Scores, coverage and the training record of a model appear here.")
 
     def _pick(self, each: ModelView) -> Pick:
         chip = ' <span class="chip good">champion</span>' if each.champion else ""
@@ -119,21 +130,17 @@ class ModelsPage:
         await self.look()
 
     def _draw_model(self, model: ModelView) -> None:
-        with panel(model.name):
+        with self._head, panel(model.name):
             ui.html(model_view.head_html(model), sanitize=False)
             self._draw_buttons(model)
             if model.candidate:
                 ui.html(_WAITING_HTML, sanitize=False)
-        with ui.element("div").classes("halves"):
-            with panel("Coverage", hint="of the frozen evaluation"):
-                x, y = (Axis(label, 0.0, 1.0) for label in ("probability of the region", "held the truth"))
-                coverage = LineChart("Coverage of the regions", x, y, model_view.NOT_YET)
-                coverage.draw(model_view.coverage_curves(model))
-            with panel("Error against the bound", hint="median over the bound's median"):
-                ui.html(model_view.bound_html(model), sanitize=False)
-        self._draw_comparison(model)
-        with panel("Training record"):
-            ui.html(model_view.record_html(model), sanitize=False)
+        self._coverage.draw(model_view.coverage_curves(model))
+        self._bound.set_content(model_view.bound_html(model))
+        with self._rest:
+            self._draw_comparison(model)
+            with panel("Training record"):
+                ui.html(model_view.record_html(model), sanitize=False)
 
     def _draw_buttons(self, model: ModelView) -> None:
         with ui.element("div").classes("buttons"):
@@ -158,14 +165,9 @@ class ModelsPage:
         words.confirm(question, "Delete", lambda: self._delete(model.id))
 
     async def _rename(self, model_id: str, text: str) -> bool:
-        def change() -> bool:
-            with self._visit.parts.store.writing() as session:
-                registry.rename(session, model_id, text)
-            return True
-
-        done = await self._visit.do(Role.OPERATOR, change)
+        done = await self._visit.change(Role.OPERATOR, lambda session: registry.rename(session, model_id, text))
         await self.look()
-        return bool(done)
+        return done
 
     async def _delete(self, model_id: str) -> None:
         parts = self._visit.parts
