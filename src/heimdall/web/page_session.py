@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
+from functools import wraps
 from typing import ParamSpec, TypeVar
 
 from fastapi import Request
 from nicegui import run, ui
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from heimdall.errors import HeimdallError
 from heimdall.service.api.http.problems import ForbiddenError, UnauthenticatedError
@@ -47,6 +49,17 @@ class Visit:
             self.complain("The database does not answer; try again soon.")
         return None
 
+    async def change(self, role: Role, work: Callable[[Session], object]) -> bool:
+        """`do` within a transaction of the database; whether it was done."""
+
+        @wraps(work)
+        def apply() -> bool:
+            with self.parts.store.writing() as session:
+                work(session)
+            return True
+
+        return bool(await self.do(role, apply))
+
     def on_back(self, go: Callable[[str], Awaitable[None]]) -> None:
         """`go` is told the query of the address that the browser's Back and Forward lead to; see static/theme.js."""
         ui.on("went", lambda event: go(str(event.args)))
@@ -84,7 +97,8 @@ class Visit:
 
 
 def _name_of(work: Callable[..., object]) -> str:
-    return getattr(work, "__qualname__", type(work).__qualname__).replace(".<locals>", "")
+    name = getattr(work, "__qualname__", type(work).__qualname__)
+    return str(name).replace(".<locals>", "").removesuffix(".<lambda>")
 
 
 def arrive(entry: Entry, request: Request) -> Visit | None:

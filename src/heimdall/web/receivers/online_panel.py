@@ -137,25 +137,15 @@ class OnlinePanel:
         ask_change(self._visit, receiver, lambda change: self._change(receiver, change))
 
     async def _change(self, receiver: OnlineView, change: OnlineChange) -> bool:
-        def apply() -> bool:
-            with self._visit.parts.store.writing() as session:
-                online.change(session, receiver.id, change)
-            return True
-
-        done = await self._visit.do(Role.OPERATOR, apply)
+        done = await self._visit.change(Role.OPERATOR, lambda session: online.change(session, receiver.id, change))
         await self.look()
-        return bool(done)
+        return done
 
     def _ask_delete(self, receiver: OnlineView) -> None:
         words.confirm(f"Remove {receiver.name}? Its recordings stay.", "Remove", lambda: self._delete(receiver))
 
     async def _delete(self, receiver: OnlineView) -> None:
-        def apply() -> bool:
-            with self._visit.parts.store.writing() as session:
-                online.delete(session, receiver.id)
-            return True
-
-        await self._visit.do(Role.OPERATOR, apply)
+        await self._visit.change(Role.OPERATOR, lambda session: online.delete(session, receiver.id))
         await self.look()
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from fastapi import Request
 from nicegui import ui
 from nicegui.elements.upload_files import FileUpload
 from pydantic import ValidationError
+from sqlalchemy.orm import Session
 
 from heimdall.errors import InputError
 from heimdall.service.auth import Role
@@ -123,23 +124,13 @@ class ReceiversPage:
 
     def _add(self) -> None:
         async def save(fields: StationFields) -> bool:
-            def apply() -> bool:
-                with self._visit.parts.store.writing() as session:
-                    registered.add(session, fields)
-                return True
-
-            return await self._changed(await self._visit.do(Role.OPERATOR, apply))
+            return await self._change(lambda session: registered.add(session, fields))
 
         ask_station(self._visit, "Add a receiver", None, save)
 
     def _edit(self, station: Station) -> None:
         async def save(fields: StationFields) -> bool:
-            def apply() -> bool:
-                with self._visit.parts.store.writing() as session:
-                    registered.change(session, station.id, fields)
-                return True
-
-            return await self._changed(await self._visit.do(Role.OPERATOR, apply))
+            return await self._change(lambda session: registered.change(session, station.id, fields))
 
         ask_station(self._visit, f"Edit {station.name}", registered.fields_of(station), save)
 
@@ -148,17 +139,13 @@ class ReceiversPage:
         words.confirm(question, "Forget", lambda: self._delete(station))
 
     async def _delete(self, station: Station) -> None:
-        def apply() -> bool:
-            with self._visit.parts.store.writing() as session:
-                registered.delete(session, station.id)
-            return True
+        await self._change(lambda session: registered.delete(session, station.id))
 
-        await self._changed(await self._visit.do(Role.OPERATOR, apply))
-
-    async def _changed(self, done: bool | None) -> bool:
+    async def _change(self, work: Callable[[Session], object]) -> bool:
+        done = await self._visit.change(Role.OPERATOR, work)
         if done:
             await self.look()
-        return bool(done)
+        return done
 
     async def _export(self) -> None:
         def listed() -> bytes:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from urllib.parse import urlencode
 
 from nicegui import ui
+from sqlalchemy.orm import Session
 
 from heimdall.service.auth import Role
 from heimdall.service.storage import retention, sessions
@@ -57,13 +58,11 @@ class SessionActions:
             self._visit.take_away(f"{SESSIONS}?{urlencode({'session': [row.id for row in rows]}, doseq=True)}")
 
     async def pin(self, rows: Sequence[SessionRow], pinned: bool) -> None:
-        def change() -> bool:
-            with self._visit.parts.store.writing() as session:
-                for row in rows:
-                    retention.pin(session, row.id, pinned)
-            return True
+        def change(session: Session) -> None:
+            for row in rows:
+                retention.pin(session, row.id, pinned)
 
-        await self._told(rows, await self._visit.do(Role.OPERATOR, change))
+        await self._told(rows, await self._visit.change(Role.OPERATOR, change))
 
     async def delete(self, rows: Sequence[SessionRow]) -> None:
         """At once where it can be undone."""
@@ -74,23 +73,19 @@ class SessionActions:
         words.confirm(f"Delete {what} ({size}) for good?", "Delete", lambda: self._delete(rows))
 
     async def _delete(self, rows: Sequence[SessionRow]) -> None:
-        def change() -> bool:
-            with self._visit.parts.store.writing() as session:
-                for row in rows:
-                    retention.discard(session, row.id, self._visit.who.name)
-            return True
+        def change(session: Session) -> None:
+            for row in rows:
+                retention.discard(session, row.id, self._visit.who.name)
 
-        if await self._told(rows, await self._visit.do(Role.OPERATOR, change), gone=True):
+        if await self._told(rows, await self._visit.change(Role.OPERATOR, change), gone=True):
             self._binned(rows if self._visit.parts.settings.bin_days > 0 else [])
 
     async def restore(self, session_ids: Sequence[str]) -> bool:
-        def change() -> bool:
-            with self._visit.parts.store.writing() as session:
-                for each in session_ids:
-                    retention.restore(session, each)
-            return True
+        def change(session: Session) -> None:
+            for each in session_ids:
+                retention.restore(session, each)
 
-        done = bool(await self._visit.do(Role.OPERATOR, change))
+        done = await self._visit.change(Role.OPERATOR, change)
         if done:
             for each in session_ids:
                 await self._changed(each, False)
@@ -127,12 +122,8 @@ class SessionActions:
         words.ask("Rename", "Name", row.name, lambda text: self._set_name(row, text))
 
     async def _set_name(self, row: SessionRow, text: str) -> bool:
-        def change() -> bool:
-            with self._visit.parts.store.writing() as session:
-                sessions.rename(session, row.id, text)
-            return True
-
-        return await self._told([row], await self._visit.do(Role.OPERATOR, change))
+        done = await self._visit.change(Role.OPERATOR, lambda session: sessions.rename(session, row.id, text))
+        return await self._told([row], done)
 
     async def _told(self, rows: Sequence[SessionRow], done: bool | None, *, gone: bool = False) -> bool:
         if done:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from fastapi import Request
 from nicegui import ui
 from nicegui.elements.upload_files import FileUpload
+from sqlalchemy.orm import Session
 
 from heimdall.errors import InputError
 from heimdall.formats.transmitters import MOST_BYTES, SUFFIXES, from_bytes, to_text
@@ -123,23 +124,13 @@ class TransmittersPage:
 
     def _add(self) -> None:
         async def save(given: KnownTransmitter) -> bool:
-            def apply() -> bool:
-                with self._visit.parts.store.writing() as session:
-                    listed.add(session, given, self._visit.who.name)
-                return True
-
-            return await self._changed(await self._visit.do(Role.OPERATOR, apply))
+            return await self._change(lambda session: listed.add(session, given, self._visit.who.name))
 
         ask_transmitter(self._visit, "Add a transmitter", None, save)
 
     def _edit(self, found: Listed) -> None:
         async def save(given: KnownTransmitter) -> bool:
-            def apply() -> bool:
-                with self._visit.parts.store.writing() as session:
-                    listed.change(session, found.id, given)
-                return True
-
-            return await self._changed(await self._visit.do(Role.OPERATOR, apply))
+            return await self._change(lambda session: listed.change(session, found.id, given))
 
         ask_transmitter(self._visit, f"Edit {found.transmitter.name}", found.transmitter, save)
 
@@ -147,17 +138,13 @@ class TransmittersPage:
         words.confirm(f"Remove {found.transmitter.name}?", "Remove", lambda: self._delete(found))
 
     async def _delete(self, found: Listed) -> None:
-        def apply() -> bool:
-            with self._visit.parts.store.writing() as session:
-                listed.delete(session, found.id)
-            return True
+        await self._change(lambda session: listed.delete(session, found.id))
 
-        await self._changed(await self._visit.do(Role.OPERATOR, apply))
-
-    async def _changed(self, done: bool | None) -> bool:
+    async def _change(self, work: Callable[[Session], object]) -> bool:
+        done = await self._visit.change(Role.OPERATOR, work)
         if done:
             await self.look()
-        return bool(done)
+        return done
 
     async def _export(self, suffix: str) -> None:
         name = f"transmitters{suffix}"
