@@ -129,8 +129,8 @@ class PropagationModel:
     """The transmitter is among the receivers; otherwise around them, ever more rarely the further away."""
 
     def fault_density_per_s(self, half_width_m: Array) -> Array:
-        """Of a time that is simply wrong: anywhere in what light takes there and back across the area."""
-        return self.outlier_density_per_s + self.fault_probability * SPEED_OF_LIGHT_M_S / (4 * half_width_m)
+        """Of a time that is simply wrong."""
+        return self.outlier_density_per_s + self.fault_probability / fault_span_s(half_width_m)
 
     @property
     def without_faults(self) -> PropagationModel:
@@ -141,6 +141,11 @@ class PropagationModel:
     def shadowing_variance_db2(self) -> float:
         """The mean over what the shadowing may be."""
         return sum(share * sigma_db**2 for share, sigma_db in self.shadowing_db)
+
+
+def fault_span_s(half_width_m: Array) -> Array:
+    """A time that is simply wrong is anywhere in what light takes there and back across the area."""
+    return 4 * half_width_m / SPEED_OF_LIGHT_M_S
 
 
 TERRESTRIAL = PropagationModel("terrestrial")

@@ -26,7 +26,7 @@ from heimdall.capture.recording.record import record_dwells
 from heimdall.capture.recording.reference import Reference, folder_beside
 from heimdall.capture.watching.squelch import SquelchRule
 from heimdall.capture.watching.watch import Plan, Watch
-from heimdall.cli.capturing.as_job import Clocks
+from heimdall.cli.capturing.as_job import ReferenceClocks
 from heimdall.errors import InputError
 from heimdall.formats import transmitters
 from heimdall.formats.readers.read import read_observations
@@ -131,7 +131,7 @@ def test_a_watch_puts_the_clocks_into_a_signal_that_it_waited_for(
     assert stage.reference is not None
     listed = tmp_path / "transmitters.json"
     transmitters.save(listed, [stage.reference])
-    clocks, run = Clocks(Reference(stage.reference, 4.0), listed), RunWriter(tmp_path)
+    clocks, run = ReferenceClocks(Reference(stage.reference, 4.0), listed), RunWriter(tmp_path)
     keyed = replace(stage, keying_s=(8.0, 30.0), began_s=pace.now_ns() * 1e-9 + 4.0)
     plan = Plan(
         *(Tuning(145e6, 80e3), 3.0, tmp_path / "recordings"),

@@ -40,7 +40,7 @@ class StoppedError(HeimdallError):
 
 
 @dataclass(frozen=True)
-class Clocks:
+class ReferenceClocks:
     """What gives recordings their clocks: a reference recorded with each, one of a list of known transmitters."""
 
     reference: Reference
@@ -158,7 +158,7 @@ def record_job(
     names: Sequence[str],
     listed: ReceiverList,
     run_dir: Path,
-    clocks: Clocks | None = None,
+    clocks: ReferenceClocks | None = None,
 ) -> None:
     """Raises HeimdallError where fewer than two receivers gave anything, StoppedError where a signal stopped it."""
     from heimdall.capture.recording.channel_recorder import Dwell
@@ -192,7 +192,7 @@ def record_job(
 
 
 def watch_job(
-    plan: Plan, names: Sequence[str], listed: ReceiverList, run_dir: Path, clocks: Clocks | None = None
+    plan: Plan, names: Sequence[str], listed: ReceiverList, run_dir: Path, clocks: ReferenceClocks | None = None
 ) -> None:
     """Raises StoppedError where a signal stopped it before its end."""
     from dataclasses import replace

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from heimdall.cli.app import app
-from heimdall.cli.capturing.as_job import Clocks, record_job
+from heimdall.cli.capturing.as_job import ReferenceClocks, record_job
 from heimdall.cli.capturing.receivers_list import FileOption, list_path
 from heimdall.cli.locating.transmitters import TransmittersOption
 from heimdall.cli.output import JsonOption, console, print_json
@@ -60,7 +60,7 @@ def record(
     tuning = Tuning(hertz(frequency), hertz(bandwidth))
     before = None if reference is None else known_reference(reference, reference_seconds, transmitters)
     if run_dir is not None:
-        clocks = None if before is None else Clocks(before, transmitters)
+        clocks = None if before is None else ReferenceClocks(before, transmitters)
         return record_job(tuning, seconds, names_in(receivers), listed, run_dir, clocks)
     if output is None:
         raise InputError("say where the session is to be made: --output FOLDER")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from heimdall.cli.app import app
-from heimdall.cli.capturing.as_job import Clocks, watch_job
+from heimdall.cli.capturing.as_job import ReferenceClocks, watch_job
 from heimdall.cli.capturing.receivers_list import FileOption, list_path
 from heimdall.cli.capturing.record import (
     BandwidthOption,
@@ -129,7 +129,7 @@ def watch(
         reference=None if reference is None else known_reference(reference, reference_seconds, transmitters),
     )
     if run_dir is not None:
-        clocks = None if plan.reference is None else Clocks(plan.reference, transmitters)
+        clocks = None if plan.reference is None else ReferenceClocks(plan.reference, transmitters)
         return watch_job(plan, names, listed, run_dir, clocks)
     options = () if transmitters is None else ("--transmitters", str(transmitters))
     locate = partial(_locate, reference=plan.reference, options=options)

@@ -46,7 +46,9 @@ def synchronise(
         typer.Option(help="Middle of the channel to locate, where it is not that of the recordings: 433.9M."),
     ] = None,
     bandwidth: Annotated[str | None, typer.Option(help="Width of that channel, as 1M.")] = None,
-    most_offset: Annotated[float, typer.Option(min=0.001, max=30, help="How far start times may be off, in s.")] = 2.0,
+    most_offset: Annotated[
+        float | None, typer.Option(min=0.001, max=30, help="How far start times may be off, in s; 2.")
+    ] = None,
     transmitters: TransmittersOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -85,22 +87,23 @@ def by_reference(
     observation: Observation,
     reference: str,
     transmitters: Path | None,
-    most_offset_s: float = 2.0,
+    most_offset_s: float | None = None,
     located: tuple[float, float] | None = None,
     source: Observation | None = None,
 ) -> Synchronised:
     """The observation by the clocks of a known transmitter, or of the best of all known ones; in `source`, if there is one."""
     from heimdall.estimation.clocks.carried_clocks import carry_over
+    from heimdall.estimation.clocks.clock_reference import MOST_OFFSET_S
     from heimdall.estimation.clocks.synchronise import synchronise, synchronise_by_any
     from heimdall.formats.transmitters import known
     from heimdall.transmitter import named
 
-    listed, heard = known(transmitters), source or observation
+    listed, heard, most_s = known(transmitters), source or observation, most_offset_s or MOST_OFFSET_S
     channel = located or (observation.frequency_hz, observation.bandwidth_hz)
     if reference == AUTO:
-        found = synchronise_by_any(heard, listed, most_offset_s, channel)
+        found = synchronise_by_any(heard, listed, most_s, channel)
     else:
-        found = synchronise(heard, named(listed, reference), most_offset_s, channel)
+        found = synchronise(heard, named(listed, reference), most_s, channel)
     return found if source is None else carry_over(found.clocks, source, observation, located)
 
 
@@ -122,13 +125,11 @@ def _remarks(found: Synchronised) -> dict[str, str]:
     clocks, name = found.clocks, _name(found)
     remarks = {}
     for index, each in enumerate(clocks.reports):
-        if each.clock_sigma_s is not None:
-            residual = (
-                f", residual {_figure(each.residual_s, 1e9, '.0f', ' ns')}" if each.residual_s is not None else ""
-            )
-            remarks[each.receiver] = f"clock from {name}, good to {each.clock_sigma_s * 1e9:.0f} ns{residual}"
+        if each.synchronised and each.clock_sigma_s is not None:
+            sigma, residual = (_figure(value, 1e9, ".0f", " ns") for value in (each.clock_sigma_s, each.residual_s))
+            remarks[each.receiver] = f"clock from {name}, good to {sigma}, residual {residual}"
         elif index == clocks.hub:
-            remarks[each.receiver] = f"the other clocks are set by its own, from {name}"
+            remarks[each.receiver] = f"the other clocks are set against its own, by {name}"
         elif each.reason:
             remarks[each.receiver] = f"no clock from {name}: {each.reason}"
     return remarks

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.estimation.likelihood.arrival_times import arrival_residual_s
-from heimdall.estimation.model import PropagationModel
+from heimdall.estimation.model import PropagationModel, fault_span_s
 from heimdall.estimation.posterior_window import frame_around, window_cells
 from heimdall.estimation.reach import search_radius_m
 from heimdall.estimation.search import find_mode, log_posterior
@@ -51,8 +51,7 @@ def _left_out(evidence: EvidenceBatch, kind: str, receivers: NDArray[np.int64]) 
 def fault_density(evidence: EvidenceBatch, kind: str) -> Float[Values, "B N"]:
     """Log density of a wrong time, level or both; -inf for a receiver that has nothing there to be wrong about."""
     timed, leveled = np.asarray(evidence.has_arrival), np.asarray(evidence.has_level)
-    # A wrong time is anywhere in what light takes there and back across the area.
-    time_B1 = -np.log(4 * evidence.half_width_m[:, None] / SPEED_OF_LIGHT_M_S)
+    time_B1 = -np.log(fault_span_s(evidence.half_width_m[:, None]))
     level = _LEVEL_CONSTANT - math.log(_LEVEL_FAULT_DB)
     if kind == "both":
         return np.where(timed | leveled, timed * time_B1 + leveled * level, -np.inf)

@@ -46,7 +46,7 @@ class Squelch(BaseModel):
         return self
 
 
-class Reference(BaseModel):
+class ReferenceRequest(BaseModel):
     """A known transmitter that rtl_tcp receivers are tuned to as well, for their clocks; other receivers are left out."""
 
     model_config = ConfigDict(extra="forbid")
@@ -71,7 +71,7 @@ class RecordRequest(Request):
     receivers: ReceiverNames = Field(
         default_factory=list, description="Names or ids of receivers by address; all that are switched on if empty."
     )
-    reference: Reference | None = None
+    reference: ReferenceRequest | None = None
 
     @property
     def title(self) -> str:
