@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterable, Iterator, Mapping
-from decimal import Decimal
+from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import Any
 
-_NO_SPACE = re.compile(r"\S")
+from heimdall.formats.json_text import objects_in
+
 _DOCUMENT_BYTES = 1 << 26
 """A document is held in memory whole; lines are not."""
-
-
-def line_of(row: Mapping[str, Any]) -> bytes:
-    """The line of a file for a row whose numbers were read as `Decimal`: arrival times keep all their digits."""
-    return json.dumps(row, default=str).encode() + b"\n"
 
 
 def rows_of(name: str, lines: Iterable[bytes]) -> Iterator[tuple[str, bytes]]:
@@ -25,7 +17,7 @@ def rows_of(name: str, lines: Iterable[bytes]) -> Iterator[tuple[str, bytes]]:
     A file whose first line is no JSON object by itself is one document, if that can be read: an array of rows, or rows that go
     over several lines.
     """
-    numbered = ((f"{name} line {number}", line) for number, line in enumerate(lines, start=1) if line.strip())
+    numbered = ((f"{name} line {number}", line) for number, line in enumerate(_split(lines), start=1) if line.strip())
     first = next(numbered, None)
     if first is None:
         return
@@ -42,18 +34,18 @@ def rows_of(name: str, lines: Iterable[bytes]) -> Iterator[tuple[str, bytes]]:
     if found is None:
         yield from chain(held, numbered)
         return
-    yield from ((f"{name} observation {number}", line_of(row)) for number, row in enumerate(found, start=1))
+    yield from ((f"{name} observation {number}", row.encode()) for number, row in enumerate(found, start=1))
 
 
-def _objects(text: bytes) -> list[dict[str, Any]] | None:
-    """The objects of a JSON text that is nothing but objects, one after the other or in an array; None for any other."""
-    decoder = json.JSONDecoder(parse_float=Decimal)
-    found: list[Any] = []
+def _split(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Lines may end in a carriage return alone, at which a file does not part them."""
+    for line in lines:
+        yield from line.splitlines()
+
+
+def _objects(text: bytes) -> list[str] | None:
+    """The objects of a JSON text that is nothing but objects; None for any other."""
     try:
-        document, end = text.decode(), 0
-        while begins := _NO_SPACE.search(document, end):
-            value, end = decoder.raw_decode(document, begins.start())
-            found += value if isinstance(value, list) else [value]
+        return objects_in(text.decode())
     except (ValueError, RecursionError):
         return None
-    return found if all(isinstance(each, dict) for each in found) else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -127,19 +126,13 @@ def iterate_measurements(
 ) -> Iterator[Observation]:
     """As `read_measurements`, one observation in memory at a time; an open file gives its lines as they are needed."""
     found = 0
-    for where, row in rows_of(name, _lines(content)):
+    for where, row in rows_of(name, [as_utf_8(content)] if isinstance(content, bytes) else content):
         if found == (limits or Limits()).rows:
             raise InputError(f"{name}: more than {found} lines; split it into several files")
         yield _observation(where, row)
         found += 1
     if not found:
         raise InputError(f"{name}: contains no measurement; one JSON object per line is expected")
-
-
-def _lines(content: bytes | Iterable[bytes]) -> Iterator[bytes]:
-    """Lines may end in a carriage return alone, at which a file does not part them."""
-    for line in io.BytesIO(as_utf_8(content)) if isinstance(content, bytes) else content:
-        yield from line.splitlines()
 
 
 def _observation(where: str, line: bytes) -> Observation:

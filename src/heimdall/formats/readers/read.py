@@ -11,6 +11,7 @@ from heimdall.errors import InputError
 from heimdall.formats.readers.kiwisdr.session import SUFFIX as WAV_SUFFIX
 from heimdall.formats.readers.kiwisdr.session import is_kiwisdr, read_kiwisdr
 from heimdall.formats.readers.limits import Files, Limits, names_ending
+from heimdall.formats.readers.measurement_rows import rows_of
 from heimdall.formats.readers.measurements import iterate_measurements
 from heimdall.formats.readers.positions import positions_beside
 from heimdall.formats.readers.recorder_wav import read_wav_session
@@ -106,18 +107,18 @@ def count_observations(path: Path) -> int | None:
     """How many observations a path seems to hold, told without reading them; None for an archive."""
     if path.is_dir():
         names = [file for file in path.rglob("*") if file.is_file()]
-        tables = sum(_count_lines(file) for file in names if plain_name(file.name).endswith(MEASUREMENT_SUFFIXES))
+        tables = sum(_count_rows(file) for file in names if plain_name(file.name).endswith(MEASUREMENT_SUFFIXES))
         kiwi = {file.parent for file in names if file.name.lower().endswith(WAV_SUFFIX)}
         return sum(file.name.lower().endswith(COLLECTION_SUFFIX) for file in names) + len(kiwi) + tables
     if plain_name(path.name).endswith(_TABLE_SUFFIXES):
-        return _count_lines(path)
+        return _count_rows(path)
     return 1 if path.name.lower().endswith(COLLECTION_SUFFIX) else None
 
 
-def _count_lines(path: Path) -> int:
+def _count_rows(path: Path) -> int:
     try:
         with path.open("rb") as stream:
-            return sum(1 for line in plain_lines(path.name, stream, Limits()) if line.strip())
+            return sum(1 for _ in rows_of(path.name, plain_lines(path.name, stream, Limits())))
     except (OSError, InputError):
         return 0
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from heimdall.errors import InputError
 from heimdall.files import replace_text
+from heimdall.formats.json_text import with_member
 from heimdall.formats.readers.kiwisdr.session import SUFFIX as WAV_SUFFIX
 from heimdall.formats.readers.limits import Limits
 from heimdall.formats.readers.measurement_rows import rows_of
@@ -54,13 +54,13 @@ def _into_collection(path: Path, truth: Place | None) -> None:
 
 
 def _into_measurements(path: Path, truth: Place | None) -> None:
-    value = None if truth is None else vars(truth)
-    replace_text(path, "".join(json.dumps({**row, "truth": value}) + "\n" for row in _rows(path)))
+    value = json.dumps(None if truth is None else vars(truth))
+    replace_text(path, "".join(with_member(row, "truth", value) + "\n" for row in _rows(path)))
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
+def _rows(path: Path) -> Iterator[str]:
     with path.open("rb") as file:
-        yield from (json.loads(row) for _, row in rows_of(path.name, plain_lines(path.name, file, Limits())))
+        yield from (row.decode() for _, row in rows_of(path.name, plain_lines(path.name, file, Limits())))
 
 
 def _beside_wav(path: Path, truth: Place | None) -> None:

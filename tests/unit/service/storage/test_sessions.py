@@ -138,6 +138,17 @@ def test_the_place_of_a_transmitter_goes_into_an_indented_table(tmp_path, encodi
     assert [each.truth for each in read_observations(tmp_path / "m.jsonl")] == [Place(47.5, 9.25)] * 2
 
 
+@pytest.mark.parametrize("newline", ["\n", "\r", "\r\n"])
+def test_the_place_of_a_transmitter_leaves_all_else_as_it_was(tmp_path, newline):
+    first = (
+        '{"id": "a, b: {c}", "measurements": [{"receiver": "A", "toa_s": 1700000000.1234567890123}], "note": 1.10e0}'
+    )
+    (tmp_path / "m.jsonl").write_bytes((first + newline + first + newline).encode())
+    write_truth(tmp_path, Place(47.5, 9.25))
+    truth = '{"latitude_deg": 47.5, "longitude_deg": 9.25, "height_m": null}'
+    assert (tmp_path / "m.jsonl").read_text() == f'{first[:-1]}, "truth": {truth}}}\n' * 2
+
+
 def test_sessions_without_a_name_get_distinct_ones(stored):
     names = [stored({"m.jsonl": table(1)}).name for _ in range(3)]
     assert names == [names[0], f"{names[0]} (2)", f"{names[0]} (3)"]

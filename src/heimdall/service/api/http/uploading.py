@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -14,7 +15,6 @@ from starlette.datastructures import UploadFile
 
 from heimdall.complaints import complaint
 from heimdall.errors import InputError
-from heimdall.formats.readers.measurement_rows import line_of
 from heimdall.formats.readers.measurements import measurement_schema
 from heimdall.formats.readers.read import MEASUREMENT_SUFFIXES
 from heimdall.service.errors import TooLargeError
@@ -77,9 +77,14 @@ async def receive(request: Request, upload: Upload) -> tuple[int, list[str]]:
     document = await run_in_threadpool(_document, body)
     if not document.observations:
         return 0, document.sessions
-    lines = b"".join(map(line_of, document.observations))
+    lines = b"".join(map(_line, document.observations))
     await run_in_threadpool(upload.add, f"observations{MEASUREMENT_SUFFIXES[0]}", io.BytesIO(lines))
     return 1, document.sessions
+
+
+def _line(row: Mapping[str, Any]) -> bytes:
+    """The line of a measurement file; numbers that were read as `Decimal` keep all their digits, as strings."""
+    return json.dumps(row, default=str).encode() + b"\n"
 
 
 def _document(body: bytes) -> Document:
