@@ -47,7 +47,7 @@ SETTLED_S = 45.0
 """Memory counts from so long after a server's start: models are loaded, threads are there."""
 MOST_GROWTH, SLACK_BYTES = 1.15, 30e6
 SWEPT_S = 12.0
-"""A temporary file so old is no longer about to be used (heimdall.files)."""
+"""A temporary file so old is no longer about to be used (heimdall.files.atomic)."""
 LEFTOVERS = (".leaving-*", ".incoming-*", "*.tmp", "*.part", "*.packed", "heimdall-scratch-*")
 
 

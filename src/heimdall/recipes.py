@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 
-from heimdall.complaints import complaint
 from heimdall.errors import InputError
 from heimdall.scenarios import check_scenario
+from heimdall.validation.complaints import complaint
 
 _LEAST_AFTER_STEM = 8
 _DOCUMENTED = ConfigDict(use_attribute_docstrings=True)

@@ -13,11 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from heimdall.capture.interface import Target
 from heimdall.capture.network.access import Access, Network
 from heimdall.capture.network.address import NAME, parse_address
-from heimdall.complaints import complaint
 from heimdall.errors import InputError
-from heimdall.files import replacing, user_list
+from heimdall.files.atomic import replacing, user_list
 from heimdall.formats.text import as_utf_8
 from heimdall.observation import Place
+from heimdall.validation.complaints import complaint
 
 _MOST_BYTES = 1 << 24
 

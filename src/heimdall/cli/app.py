@@ -11,8 +11,9 @@ from pathlib import Path
 
 import typer
 
-from heimdall import __version__, disk
+from heimdall import __version__
 from heimdall.errors import HeimdallError, quietly
+from heimdall.files import disk
 
 app = typer.Typer(
     name="heimdall",

@@ -30,7 +30,7 @@ from heimdall.evidence.receiver_geometry import (
 )
 from heimdall.geometry import LocalFrame
 from heimdall.observation import Observation, Reception
-from heimdall.validation import silence_flaw
+from heimdall.validation.reception import silence_flaw
 
 MEASURED = (
     "arrival_s",

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from heimdall.arrays import array_namespace, device_of
-from heimdall.complaints import complaint
 from heimdall.evidence.radio_map_header import RadioMapHeader
 from heimdall.geometry import Array, LocalFrame
+from heimdall.validation.complaints import complaint
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int

@@ -11,11 +11,11 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from heimdall.complaints import complaint
 from heimdall.errors import InputError
-from heimdall.files import replace_text, user_list
+from heimdall.files.atomic import replace_text, user_list
 from heimdall.formats.text import as_utf_8
 from heimdall.transmitter import KnownTransmitter
+from heimdall.validation.complaints import complaint
 
 T = TypeVar("T")
 MOST_BYTES = 1 << 24

@@ -13,13 +13,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from heimdall.complaints import complaint
 from heimdall.errors import InputError
 from heimdall.evidence.radio_map import RadioMap
 from heimdall.evidence.radio_map_header import RadioMapHeader
-from heimdall.files import replacing
+from heimdall.files.atomic import replacing
 from heimdall.inference.calibration import Calibration
 from heimdall.inference.manifest import FORMAT, FORMAT_VERSION, Channels, Manifest
+from heimdall.validation.complaints import complaint
 
 NETWORK, MANIFEST, CARD, RADIO_MAP = "model.onnx", "manifest.json", "MODEL_CARD.md", "radio_map.f32"
 SUFFIX = ".heimdall"

@@ -12,11 +12,11 @@ import numpy as np
 from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError
 
 from heimdall.arrays import array_namespace
-from heimdall.complaints import complaint
 from heimdall.estimation.model import PropagationModel
 from heimdall.geometry import Array
 from heimdall.inference.answer import SMOOTHING
 from heimdall.inference.mixture import Mixture
+from heimdall.validation.complaints import complaint
 
 LIKELIHOOD, NETWORK, HYBRID = "likelihood", "network", "hybrid"
 ALL = "all"

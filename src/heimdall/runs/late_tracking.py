@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from heimdall.files import replace_text
+from heimdall.files.atomic import replace_text
 from heimdall.runs.reader import RunReader
 
 log = logging.getLogger(__name__)

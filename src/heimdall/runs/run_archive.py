@@ -19,9 +19,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from heimdall.artifacts import Artifacts
 from heimdall.errors import HeimdallError
-from heimdall.files import held, incoming
+from heimdall.files.artifacts import Artifacts
+from heimdall.files.atomic import held, incoming
 from heimdall.runs import RECORDINGS
 from heimdall.runs.reader import CHECKPOINT, RunReader
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from heimdall.evidence.radio_map import RadioMap
-from heimdall.files import replacing
+from heimdall.files.atomic import replacing
 
 _PROGRESS_EVERY_S = 2.0
 _RADIO_MAP, _RADIO_MAP_HEADER = "radio_map.f32", "radio_map.json"

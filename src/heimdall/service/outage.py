@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from heimdall.disk import FULL, is_disk_full
+from heimdall.files.disk import FULL, is_disk_full
 
 log = logging.getLogger(__name__)
 

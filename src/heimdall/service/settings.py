@@ -20,9 +20,9 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from heimdall.complaints import what_is_wrong
 from heimdall.errors import InputError
 from heimdall.scenarios import check_scenario
+from heimdall.validation.complaints import what_is_wrong
 
 PREFIX = "HEIMDALL_"
 Accelerator = Literal["auto", "cpu", "gpu"]

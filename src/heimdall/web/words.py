@@ -9,9 +9,9 @@ from functools import partial
 from nicegui import ui
 from pydantic import ValidationError
 
-from heimdall.complaints import what_is_wrong
 from heimdall.formats.wording import frequency_text
 from heimdall.service.storage.session_summary import Summary
+from heimdall.validation.complaints import what_is_wrong
 
 
 def about_session(summary: Summary) -> str:

@@ -8,8 +8,8 @@ import os
 import pytest
 from sqlalchemy import select
 
-from heimdall.artifacts import open_artifacts
 from heimdall.errors import HeimdallError
+from heimdall.files.artifacts import open_artifacts
 from heimdall.runs import run_archive
 from heimdall.service.database.tables import Model
 from heimdall.service.queue.jobs import State

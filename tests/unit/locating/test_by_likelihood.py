@@ -16,7 +16,7 @@ from heimdall.fix import Status
 from heimdall.locating import by_least_squares
 from heimdall.locating.by_likelihood import locate, locate_each
 from heimdall.observation import Observation, Place
-from heimdall.validation import vet
+from heimdall.validation.reception import vet
 
 MakeObservation = Callable[..., Observation]
 Locate = Callable[[list[Observation]], list]

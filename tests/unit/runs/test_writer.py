@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from heimdall.files import replacing
+from heimdall.files.atomic import replacing
 from heimdall.runs.writer import RunWriter
 
 

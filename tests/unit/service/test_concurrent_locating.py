@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from heimdall.artifacts import open_artifacts
 from heimdall.errors import InputError
+from heimdall.files.artifacts import open_artifacts
 from heimdall.formats.readers.measurements import read_measurements
 from heimdall.locating import Method
 from heimdall.locating.method import locate_each

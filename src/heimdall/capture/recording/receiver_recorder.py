@@ -14,8 +14,8 @@ from heimdall.capture.recording.channel_recorder import ChannelRecorder
 from heimdall.capture.recording.parts import Stage, place_of
 from heimdall.capture.recording.start import Start
 from heimdall.capture.slots import one_slot
-from heimdall.disk import is_disk_full
 from heimdall.errors import InputError
+from heimdall.files.disk import is_disk_full
 
 _TRIES = 3
 _AGAIN_AFTER_S = 1.0

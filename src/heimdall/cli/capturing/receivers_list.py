@@ -12,8 +12,8 @@ from rich.table import Table
 from heimdall.cli.locating.receivers import receivers
 from heimdall.cli.output import JsonOption, console, print_json
 from heimdall.cli.values import place_of
-from heimdall.complaints import complaint
 from heimdall.errors import HeimdallError, InputError
+from heimdall.validation.complaints import complaint
 
 if TYPE_CHECKING:
     from heimdall.capture.interface import Target

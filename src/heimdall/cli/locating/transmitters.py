@@ -11,9 +11,9 @@ from rich.table import Table
 from heimdall.cli.app import app
 from heimdall.cli.output import JsonOption, console, print_json
 from heimdall.cli.values import place_of
-from heimdall.complaints import complaint
 from heimdall.errors import InputError
 from heimdall.formats.quantities import hertz
+from heimdall.validation.complaints import complaint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -32,9 +32,9 @@ from heimdall.cli.capturing.watch import (
 from heimdall.cli.operating.jobs import WHO, documents_of, jobs, service, state_text
 from heimdall.cli.output import JsonOption, console, print_json
 from heimdall.cli.values import moment
-from heimdall.complaints import complaint
 from heimdall.errors import InputError
 from heimdall.formats.quantities import hertz
+from heimdall.validation.complaints import complaint
 
 if TYPE_CHECKING:
     from heimdall.service.database.store import Store

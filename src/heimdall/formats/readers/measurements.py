@@ -12,14 +12,14 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
-from heimdall.complaints import complaint
 from heimdall.errors import InputError
 from heimdall.formats.coordinates import COARSE_M, place_sigma_m
 from heimdall.formats.readers.limits import Limits
 from heimdall.formats.readers.measurement_rows import rows_of
 from heimdall.formats.text import as_utf_8
 from heimdall.observation import Observation, Place, Receiver, Reception
-from heimdall.validation import vet
+from heimdall.validation.complaints import complaint
+from heimdall.validation.reception import vet
 
 _FAR_S = 1e3
 """Up to here a float holds an arrival time to a ten-thousandth of a nanosecond."""

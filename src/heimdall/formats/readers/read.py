@@ -53,7 +53,7 @@ def read_observations(path: str | PathLike[str], limits: Limits | None = None) -
     """All observations of a SigMF session (folder, collection or archive), a KiwiSDR folder, or a measurement file.
 
     A folder or an archive may hold several sessions; they come in the order of their names. Every observation is vetted
-    (see `heimdall.validation`). Raises InputError, with one line, for anything else.
+    (see `heimdall.validation.reception`). Raises InputError, with one line, for anything else.
     """
     return list(iterate_observations(Path(path), limits))
 

@@ -23,7 +23,7 @@ from heimdall.formats.readers.positions import Positions
 from heimdall.formats.readers.riff import riff_chunks
 from heimdall.formats.readers.takes import Heard, Take, Together, sessions_of
 from heimdall.observation import Observation, Reception
-from heimdall.validation import vet
+from heimdall.validation.reception import vet
 
 SUFFIX = ".wav"
 _FORMAT = struct.Struct("<HHIIHH")

@@ -17,7 +17,7 @@ import numpy as np
 import sigmf
 
 from heimdall.errors import InputError
-from heimdall.files import replacing
+from heimdall.files.atomic import replacing
 from heimdall.formats.readers.kiwisdr.stamps import MIN_STAMPS, BrokenRecordingError, StampLine, Stamps, line_through
 from heimdall.formats.readers.sigmf.accounts import RECEIVERS_KEY
 from heimdall.formats.readers.sigmf.session import BANDWIDTH_KEY, FREQUENCY_KEY, TRUTH_KEY

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from heimdall.files import incoming, replace_text
+from heimdall.files.atomic import incoming, replace_text
 from heimdall.formats.readers.sigmf.accounts import RECEIVERS_KEY
 from heimdall.formats.readers.sigmf.collection import about_session, collection_in
 from heimdall.formats.readers.sigmf.session import CLOCKS_KEY

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from heimdall.errors import InputError
-from heimdall.files import replace_text
+from heimdall.files.atomic import replace_text
 from heimdall.formats.json_text import with_member
 from heimdall.formats.readers.kiwisdr.session import SUFFIX as WAV_SUFFIX
 from heimdall.formats.readers.limits import Limits

@@ -8,7 +8,7 @@ from os import PathLike
 from pathlib import Path
 
 from heimdall.errors import InputError
-from heimdall.files import replacing
+from heimdall.files.atomic import replacing
 from heimdall.fix import Fix
 from heimdall.formats.maps.map_scene import EvidenceMap
 from heimdall.formats.writers.cot import cot_text

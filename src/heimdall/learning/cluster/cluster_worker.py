@@ -25,9 +25,9 @@ from ray.train.lightning import RayDDPStrategy, RayLightningEnvironment
 from ray.train.torch import TorchTrainer
 from rich.console import Console
 
-from heimdall.artifacts import Artifacts
 from heimdall.errors import HeimdallError, InputError
 from heimdall.evidence.radio_map import RadioMap
+from heimdall.files.artifacts import Artifacts
 from heimdall.learning.accelerator import Accelerator, resolve
 from heimdall.learning.cluster_layout import Room
 from heimdall.learning.options import Processes, TrainingOptions

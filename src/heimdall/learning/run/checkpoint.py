@@ -13,9 +13,9 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from heimdall.artifacts import Artifacts, MissingArtifactError, open_artifacts
 from heimdall.errors import InputError
-from heimdall.files import incoming, replacing
+from heimdall.files.artifacts import Artifacts, MissingArtifactError, open_artifacts
+from heimdall.files.atomic import incoming, replacing
 
 
 def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:

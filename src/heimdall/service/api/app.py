@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CollectorRegistry
 
 from heimdall import __version__
-from heimdall.artifacts import open_artifacts
+from heimdall.files.artifacts import open_artifacts
 from heimdall.service.about import about
 from heimdall.service.api.http import documentation, problems
 from heimdall.service.api.http.limits import BODY_LIMIT_BYTES, BodyLimit

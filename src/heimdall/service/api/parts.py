@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from heimdall.artifacts import Artifacts
+from heimdall.files.artifacts import Artifacts
 from heimdall.service.api.http.problems import ForbiddenError, UnauthenticatedError
 from heimdall.service.api.recording_locator import RecordingLocator
 from heimdall.service.api.retention_task import RetentionTask

@@ -15,8 +15,8 @@ from sqlalchemy import select
 from sqlalchemy.engine import URL
 
 from heimdall import __version__
-from heimdall.artifacts import MissingArtifactError, open_artifacts
 from heimdall.errors import HeimdallError, InputError
+from heimdall.files.artifacts import MissingArtifactError, open_artifacts
 from heimdall.runs.reader import CHECKPOINT
 from heimdall.service.backup import archive, rows
 from heimdall.service.backup.archive import ArchiveWriter

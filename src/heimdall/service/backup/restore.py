@@ -17,8 +17,8 @@ from sqlalchemy import create_engine, func, select
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from heimdall.artifacts import open_artifacts
 from heimdall.errors import HeimdallError, InputError
+from heimdall.files.artifacts import open_artifacts
 from heimdall.service.backup import archive, rows
 from heimdall.service.backup.make import (
     ARTIFACTS,

@@ -10,8 +10,8 @@ from typing import Protocol
 from celery import Celery
 from sqlalchemy import select, text
 
-from heimdall.artifacts import Artifacts
 from heimdall.errors import HeimdallError
+from heimdall.files.artifacts import Artifacts
 from heimdall.service.database.store import Store
 from heimdall.service.database.tables import Worker, now_unix_s
 from heimdall.service.health.gpu import GpuState, describe

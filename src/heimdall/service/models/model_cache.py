@@ -9,9 +9,9 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from heimdall.artifacts import Artifacts
 from heimdall.errors import InputError
-from heimdall.files import held, sweep
+from heimdall.files.artifacts import Artifacts
+from heimdall.files.atomic import held, sweep
 from heimdall.locating.by_network import Learned
 from heimdall.service.database.tables import Alias, Model
 from heimdall.service.errors import UnknownError

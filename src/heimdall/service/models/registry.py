@@ -11,8 +11,8 @@ from sqlalchemy import delete as delete_rows
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from heimdall.artifacts import Artifacts, fingerprint
 from heimdall.errors import InputError
+from heimdall.files.artifacts import Artifacts, fingerprint
 from heimdall.inference.bundle import SUFFIX, Bundle
 from heimdall.locating.by_network import Learned
 from heimdall.service.database.paging import Page, Part, newest_first

@@ -17,7 +17,7 @@ from typing import Any
 from heimdall import __version__
 from heimdall.doctor.program import ProgramOutput, run_program
 from heimdall.errors import HeimdallError
-from heimdall.files import replace_text
+from heimdall.files.atomic import replace_text
 from heimdall.service.queue.job_requests import AnyRequest, TrainRequest
 from heimdall.service.settings import Settings
 

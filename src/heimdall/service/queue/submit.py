@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from heimdall.artifacts import open_artifacts
 from heimdall.errors import InputError
+from heimdall.files.artifacts import open_artifacts
 from heimdall.runs import run_archive
 from heimdall.service.database.store import Store
 from heimdall.service.database.tables import Job, Model

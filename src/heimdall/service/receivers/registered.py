@@ -20,7 +20,7 @@ from heimdall.observation import Observation, Receiver, Reception
 from heimdall.service.database.paging import Page, Part, by_name
 from heimdall.service.database.tables import Station
 from heimdall.service.errors import ConflictError, UnknownError
-from heimdall.validation import place_flaw, vet
+from heimdall.validation.reception import place_flaw, vet
 
 MOST = 10_000
 """Receivers of one import."""

@@ -6,8 +6,8 @@ import logging
 from pathlib import Path
 from tempfile import gettempdir
 
-from heimdall.artifacts import Artifacts
-from heimdall.files import INCOMING, sweep
+from heimdall.files.artifacts import Artifacts
+from heimdall.files.atomic import INCOMING, sweep
 from heimdall.runs.run_archive import LEAVING
 from heimdall.service.settings import Settings
 from heimdall.service.storage.uploads import SCRATCH

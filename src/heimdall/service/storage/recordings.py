@@ -12,10 +12,10 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from heimdall.artifacts import Artifacts
 from heimdall.capture.watching.watch_history import history
 from heimdall.errors import InputError
-from heimdall.files import incoming
+from heimdall.files.artifacts import Artifacts
+from heimdall.files.atomic import incoming
 from heimdall.formats.readers.read import read_observations
 from heimdall.formats.readers.sigmf.accounts import RECEIVERS_KEY
 from heimdall.formats.readers.sigmf.collection import about_session

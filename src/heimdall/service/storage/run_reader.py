@@ -9,9 +9,9 @@ import time
 from collections import OrderedDict
 from pathlib import Path
 
-from heimdall.artifacts import Artifacts
 from heimdall.errors import HeimdallError
-from heimdall.files import incoming
+from heimdall.files.artifacts import Artifacts
+from heimdall.files.atomic import incoming
 from heimdall.runs import run_archive
 from heimdall.runs.reader import RunReader
 from heimdall.service.settings import Settings

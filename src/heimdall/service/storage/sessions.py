@@ -16,9 +16,9 @@ from sqlalchemy import delete as delete_rows
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from heimdall.artifacts import MissingArtifactError, open_artifacts
 from heimdall.errors import InputError
-from heimdall.files import incoming
+from heimdall.files.artifacts import MissingArtifactError, open_artifacts
+from heimdall.files.atomic import incoming
 from heimdall.formats.readers.read import read_observations
 from heimdall.formats.writers.truth import write_truth
 from heimdall.observation import Observation, Place

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from heimdall.errors import InputError
-from heimdall.files import held_folder, incoming
+from heimdall.files.atomic import held_folder, incoming
 from heimdall.formats.readers.limits import Limits
 from heimdall.formats.readers.read import MEASUREMENT_SUFFIXES
 from heimdall.formats.readers.source import archive_files, is_archive

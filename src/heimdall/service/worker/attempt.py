@@ -12,8 +12,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from heimdall import disk
 from heimdall.errors import HeimdallError
+from heimdall.files import disk
 from heimdall.runs import run_archive
 from heimdall.runs.reader import Result, RunReader
 from heimdall.service.database.events import record

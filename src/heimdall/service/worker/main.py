@@ -14,8 +14,8 @@ from typing import IO
 
 from celery import Celery, signals
 
-from heimdall.artifacts import open_artifacts
 from heimdall.errors import HeimdallError
+from heimdall.files.artifacts import open_artifacts
 from heimdall.service import logs
 from heimdall.service.database.migrate import opened
 from heimdall.service.database.store import Store

@@ -8,7 +8,7 @@ from concurrent.futures import Executor
 from functools import partial
 from typing import Any
 
-from heimdall.artifacts import Artifacts
+from heimdall.files.artifacts import Artifacts
 from heimdall.runs import run_archive
 from heimdall.runs.reader import RunReader
 from heimdall.service.database.tables import Job

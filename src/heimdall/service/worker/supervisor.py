@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from heimdall.artifacts import Artifacts
+from heimdall.files.artifacts import Artifacts
 from heimdall.service.database.store import Store
 from heimdall.service.database.tables import Job
 from heimdall.service.health.gpu import GpuState

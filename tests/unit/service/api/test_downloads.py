@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import pytest
 from fastapi.testclient import TestClient
 
-from heimdall.artifacts import open_artifacts
+from heimdall.files.artifacts import open_artifacts
 from heimdall.service.api import create_app
 from heimdall.service.api.http.attachments import content_disposition
 from heimdall.service.auth import Role, create_token

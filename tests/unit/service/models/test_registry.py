@@ -7,8 +7,8 @@ import zipfile
 import pytest
 from sqlalchemy import update
 
-from heimdall.artifacts import open_artifacts
 from heimdall.errors import InputError
+from heimdall.files.artifacts import open_artifacts
 from heimdall.inference.bundle import MANIFEST
 from heimdall.service.database.tables import Alias, Job
 from heimdall.service.errors import ConflictError

@@ -17,7 +17,7 @@ from heimdall.observation import Reception
 from heimdall.service.errors import ConflictError, UnknownError
 from heimdall.service.receivers import registered as stations
 from heimdall.service.receivers.registered import Correction, StationFields, StationList
-from heimdall.validation import vet
+from heimdall.validation.reception import vet
 
 from ..observed import table
 

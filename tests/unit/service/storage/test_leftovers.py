@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from heimdall.artifacts import FolderArtifacts, open_artifacts
-from heimdall.files import INCOMING, held, incoming
+from heimdall.files.artifacts import FolderArtifacts, open_artifacts
+from heimdall.files.atomic import INCOMING, held, incoming
 from heimdall.service.storage import leftovers
 from heimdall.service.storage.uploads import scratch
 
 KILLED = """
 import os, shutil, signal, sys
 from pathlib import Path
-from heimdall.artifacts import FolderArtifacts
+from heimdall.files.artifacts import FolderArtifacts
 from heimdall.runs import run_archive
 from heimdall.runs.reader import RunReader
 shutil.copyfile = lambda *_: os.kill(os.getpid(), signal.SIGKILL)

@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from heimdall.artifacts import open_artifacts
 from heimdall.capture.watching.watch_history import HISTORY, append_line
+from heimdall.files.artifacts import open_artifacts
 from heimdall.formats.writers.sigmf_growing import GrowingSession
 from heimdall.observation import Receiver
 from heimdall.runs import RECORDINGS

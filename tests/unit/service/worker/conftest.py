@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from heimdall.artifacts import FolderArtifacts
+from heimdall.files.artifacts import FolderArtifacts
 from heimdall.service.database.store import Store
 from heimdall.service.database.tables import Job
 from heimdall.service.queue import leases

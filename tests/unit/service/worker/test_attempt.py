@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import select, update
 
-from heimdall import disk
+from heimdall.files import disk
 from heimdall.runs.reader import RunReader
 from heimdall.service.database.store import Store
 from heimdall.service.database.tables import Job, JobEvent, Model

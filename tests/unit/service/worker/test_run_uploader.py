@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from heimdall.artifacts import open_artifacts
 from heimdall.errors import HeimdallError
+from heimdall.files.artifacts import open_artifacts
 from heimdall.runs import run_archive
 from heimdall.runs.reader import RunReader
 from heimdall.service.settings import Settings

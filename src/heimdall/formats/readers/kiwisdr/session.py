@@ -18,7 +18,7 @@ from heimdall.formats.readers.limits import Files, names_ending
 from heimdall.formats.readers.positions import Positions
 from heimdall.formats.readers.takes import Heard, Take, Together, sessions_of
 from heimdall.observation import Observation, Reception
-from heimdall.validation import vet
+from heimdall.validation.reception import vet
 
 SUFFIX = ".wav"
 _NAME = re.compile(r"(?P<utc>\d{8}T\d{6})Z_(?P<frequency_hz>\d{1,12})(?:_(?P<station>.+))?_iq\.wav", re.IGNORECASE)

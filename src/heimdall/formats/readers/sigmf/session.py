@@ -27,7 +27,7 @@ from heimdall.formats.readers.sigmf.metadata import (
 from heimdall.formats.readers.sigmf.recording import SigmfRecording, dataset_name, parse_recording
 from heimdall.formats.readers.source import COLLECTION_SUFFIX, DATA_SUFFIX, META_SUFFIX
 from heimdall.observation import Observation, Place, Receiver, Reception
-from heimdall.validation import vet
+from heimdall.validation.reception import vet
 
 TRUTH_KEY = "heimdall:truth"
 TRANSMITTER_HEIGHT_KEY = "heimdall:transmitter_height_m"

@@ -16,9 +16,8 @@ from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from heimdall.complaints import what_is_wrong
-from heimdall.disk import FULL, is_disk_full
 from heimdall.errors import HeimdallError, InputError
+from heimdall.files.disk import FULL, is_disk_full
 from heimdall.service.api.http.methods import allowed
 from heimdall.service.errors import (
     BusyError,
@@ -31,6 +30,7 @@ from heimdall.service.errors import (
 from heimdall.service.logs import request_id
 from heimdall.service.outage import database_outage
 from heimdall.service.queue.jobs import JobConflictError, UnknownJobError
+from heimdall.validation.complaints import what_is_wrong
 
 log = logging.getLogger(__name__)
 

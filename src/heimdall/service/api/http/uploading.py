@@ -13,13 +13,13 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.datastructures import UploadFile
 
-from heimdall.complaints import complaint
 from heimdall.errors import InputError
 from heimdall.formats.readers.measurements import measurement_schema
 from heimdall.formats.readers.read import MEASUREMENT_SUFFIXES
 from heimdall.service.errors import TooLargeError
 from heimdall.service.queue.request_base import Id
 from heimdall.service.storage.uploads import Upload
+from heimdall.validation.complaints import complaint
 
 FIELD = "files"
 _MOST_FIELDS = 16

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from heimdall.errors import InputError
-from heimdall.files import incoming
+from heimdall.files.atomic import incoming
 from heimdall.formats.readers.measurements import measurements_text
 from heimdall.formats.readers.read import iterate_observations
 from heimdall.formats.writers.sigmf_write import write_sigmf

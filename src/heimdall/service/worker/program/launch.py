@@ -11,11 +11,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from heimdall.artifacts import Artifacts, fingerprint
 from heimdall.capture import listing
 from heimdall.capture.listing import ReceiverList
-from heimdall.complaints import complaint
 from heimdall.errors import InputError
+from heimdall.files.artifacts import Artifacts, fingerprint
 from heimdall.formats import transmitters
 from heimdall.runs import run_archive
 from heimdall.runs.reader import Result, RunReader
@@ -34,6 +33,7 @@ from heimdall.service.worker.program import confine
 from heimdall.service.worker.program.corrected_recordings import prepared
 from heimdall.service.worker.program.hiding import Hidden, hidden_from
 from heimdall.service.worker.program.process import WatchedProcess
+from heimdall.validation.complaints import complaint
 
 TRUST = 0.6
 """Part of the lease after which a program without news of it is killed; a heartbeat and a slow commit fit in the rest."""

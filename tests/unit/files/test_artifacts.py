@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from heimdall.artifacts import Artifacts, fingerprint, open_artifacts
 from heimdall.errors import HeimdallError
+from heimdall.files.artifacts import Artifacts, fingerprint, open_artifacts
 
 KEY = "models/0123/m.heimdall"
 

@@ -14,9 +14,9 @@ from fastapi.testclient import TestClient
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from heimdall import disk
-from heimdall.artifacts import FolderArtifacts
-from heimdall.disk import is_disk_full
+from heimdall.files import disk
+from heimdall.files.artifacts import FolderArtifacts
+from heimdall.files.disk import is_disk_full
 from heimdall.service.api import create_app
 from heimdall.service.auth import Role, create_token
 from heimdall.service.database.migrate import migrate

@@ -12,7 +12,7 @@ import pytest
 
 from heimdall.errors import InputError
 from heimdall.observation import Observation, Receiver, Reception
-from heimdall.validation import vet
+from heimdall.validation.reception import vet
 
 GOOD = Reception(Receiver("good", 47.0, 8.0, 400.0, 50e-9), toa_s=0.001)
 _NOISE = np.random.default_rng(1).normal(size=(2, 500))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from heimdall.errors import HeimdallError, InputError
-from heimdall.files import INCOMING, held, sweep
+from heimdall.files.atomic import INCOMING, held, sweep
 
 
 class MissingArtifactError(HeimdallError):

@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from heimdall.doubts import doubtful_power, doubts
 from heimdall.errors import InputError
 from heimdall.geometry import geodesic_distance_m
 from heimdall.observation import Observation, Receiver, Reception
+from heimdall.validation.doubts import doubtful_power, doubts
 
 _SAME_PLACE_M = 1.0
 _SAME_PLACE_DEG = 1e-4
@@ -36,9 +36,9 @@ _MIN_SAMPLES = 64
 def vet(observation: Observation) -> Observation:
     """The observation with a `flaw` on every reception that must not be used; nothing is mended.
 
-    What is doubtful gets a note (see `heimdall.doubts`). A flaw that the reader found stays. Of two receivers with one name or at
-    one place the first is kept. A receiver without a clock is no flaw as long as it has heard a power. Powers that cannot be in
-    dBm are left out. Raises InputError for fewer than two receivers.
+    What is doubtful gets a note (see `heimdall.validation.doubts`). A flaw that the reader found stays. Of two receivers with one
+    name or at one place the first is kept. A receiver without a clock is no flaw as long as it has heard a power. Powers that
+    cannot be in dBm are left out. Raises InputError for fewer than two receivers.
     """
     if len(observation.receptions) < 2:
         count = len(observation.receptions)
