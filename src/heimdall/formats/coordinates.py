@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
@@ -38,13 +38,25 @@ _WRITTEN = (
     (re.compile(r"(?<![\d.,])(\d{1,3}),(\d+)(?=\s*[°º]?\s*[NSEWnsew]\b)"), r"\1.\2"),
 )
 """Signs and words that stand for plainer ones: a typographic minus, "deg", "North", a decimal comma before a hemisphere."""
+# Without signs between them: 51.30.02N, and ddmm.mm of NMEA, APRS and aviation, where the zeros in front are written.
+_DOTTED = r"(?<![\d.])(\d{1,3})\.([0-5]?\d)\.([0-5]?\d(?:\.\d+)?)(?![\d.])"
+_PACKED = r"(?<![\d.])(\d{%d})([0-5]\d)([0-5]\d)?(\.\d+)?(?![\d.])"
+_UNMARKED = tuple(
+    (letters, written) for letters, digits in (("NSns", 2), ("EWew", 3)) for written in (_DOTTED, _PACKED % digits)
+)
+_UNMARKED_LAST = tuple(re.compile(rf"(){written}[\s,]*([{letters}])(?![A-Za-z])") for letters, written in _UNMARKED)
+_UNMARKED_FIRST = tuple(re.compile(rf"\b([{letters}])\s*{written}()") for letters, written in _UNMARKED)
 _REMARK = re.compile(r"(?:^|\s)(?:#|//).*$", re.MULTILINE)
 _LABEL = re.compile(r"\b(?:lat(?:itude)?|lon(?:g|gitude)?|lng)\b[\s:=.]*", re.IGNORECASE)
 _BARE = re.compile(rf"({_NUMBER})\s*°?\s*[,;/\s]\s*({_NUMBER})\s*°?\s*(?:[,;\s]\s*({_NUMBER})\s*m?\s*)?")
 _DECIMAL_COMMA = re.compile(r"([-+]?\d{1,3}),(\d{2,})\s*[;\s]\s*([-+]?\d{1,3}),(\d{2,})")
-_PART = r"(\d{1,3}(?:\.\d*)?)"
-_ANGLE = rf"([-+]?){_PART}\s*[°º:d\s]?\s*(?:{_PART}\s*(?:[′'’:m\s]\s*|(?=[,;/NSEWnsew]|$)))?(?:{_PART}\s*(?:[″\"”s]|''|′′|’’)?)?"
-_HEMISPHERE_LAST = re.compile(rf"{_ANGLE}\s*([NSns])\b[\s,;/]*{_ANGLE}\s*([EWew])\b")
+# A number is read whole or not at all: "462.96" is no 46 degrees with 2.96 minutes.
+_PART = r"(\d{1,3}(?:\.\d*)?)(?![\d.])"
+_ANGLE = (
+    rf"(?<![\d.])([-+]?){_PART}\s*[°º:d\s]?\s*(?:{_PART}\s*(?:[′'’:m\s]\s*|(?=[,;/NSEWnsew]|$)))?"
+    rf"(?:{_PART}\s*(?:[″\"”s]|''|′′|’’)?)?"
+)
+_HEMISPHERE_LAST = re.compile(rf"{_ANGLE}\s*([NSns])(?![A-Za-z])[\s,;/]*{_ANGLE}\s*([EWew])(?![A-Za-z])")
 _HEMISPHERE_FIRST = re.compile(rf"\b([NSns])\s*{_ANGLE}[\s,;/]*([EWew])\s*{_ANGLE}")
 _LOCATOR = re.compile(r"(?<![\w.])([A-R]{2}\d{2}(?:[A-X]{2}(?:\d{2}(?:[A-X]{2})?)?)?)(?![\w.])", re.IGNORECASE)
 _LOCATOR_BASES = ((18, "A"), (10, "0"), (24, "A"), (10, "0"), (24, "A"))
@@ -149,15 +161,33 @@ def _from_labels(text: str) -> WrittenPlace | None:
 def _from_degrees(text: str) -> WrittenPlace | None:
     """Degrees, minutes and seconds with the hemisphere behind or before. O is east to some and west to others: not read."""
     text = _LABEL.sub("", text)
-    if found := _HEMISPHERE_LAST.search(text):
+    if found := _HEMISPHERE_LAST.search(_marked(text, _UNMARKED_LAST)):
         *latitude, north, s, d, m, sec, east = found.groups()
         longitude: list[str | None] = [s, d, m, sec]
-    elif found := _HEMISPHERE_FIRST.search(text):
+    elif found := _HEMISPHERE_FIRST.search(_marked(text, _UNMARKED_FIRST)):
         north, s, d, m, sec, east, *longitude = found.groups()
         latitude = [s, d, m, sec]
     else:
         return None
     return _angles(latitude, north, longitude, east)
+
+
+def _marked(text: str, unmarked: Iterable[re.Pattern[str]]) -> str:
+    """The text with the signs of degrees, minutes and seconds where they were left out."""
+    for written in unmarked:
+        text = written.sub(_with_signs, text)
+    return text
+
+
+def _with_signs(found: re.Match[str]) -> str:
+    """What follows the seconds, or the minutes where there are none, in a part of its own are their decimals."""
+    before, degrees, minutes, seconds, *decimals, after = (part or "" for part in found.groups())
+    rest = "".join(decimals)
+    return (
+        f"{before}{degrees}°{minutes}′{seconds}{rest}″{after}"
+        if seconds
+        else f"{before}{degrees}°{minutes}{rest}′{after}"
+    )
 
 
 def _angles(latitude: list[str | None], north: str, longitude: list[str | None], east: str) -> WrittenPlace | None:

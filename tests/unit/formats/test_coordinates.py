@@ -146,3 +146,31 @@ def test_any_text_is_a_place_with_finite_numbers_or_nothing(text: str) -> None:
     found = read_place(text)
     if found is not None:
         assert math.isfinite(found.place.latitude_deg + found.place.longitude_deg + found.sigma_m)
+
+
+@pytest.mark.parametrize(
+    ("text", "latitude_deg", "longitude_deg", "sigma_m"),
+    [
+        ("51.30.02N 003.36.02E", 51 + 30 / 60 + 2 / 3600, 3 + 36 / 60 + 2 / 3600, 9),
+        ("46.29.57,5N/8.47.55,5E".replace(",", "."), 46 + 29 / 60 + 57.5 / 3600, 8 + 47 / 60 + 55.5 / 3600, 0.9),
+        ("N47.30.00 W122.18.00", 47.5, -122.3, 9),
+        ("lat 46.29.57S lon 8.47.55W", -(46 + 29 / 60 + 57 / 3600), -(8 + 47 / 60 + 55 / 3600), 9),
+        ("0117.50S 10351.20E", -(1 + 17.5 / 60), 103 + 51.2 / 60, 54),
+        ("4629.96N/00847.93E", 46 + 29.96 / 60, 8 + 47.93 / 60, 5.4),
+        ("N4629.96 E00847.93", 46 + 29.96 / 60, 8 + 47.93 / 60, 5.4),
+        ("$GPGLL,4629.96,N,00847.93,E,123456,A", 46 + 29.96 / 60, 8 + 47.93 / 60, 5.4),
+        ("0117N 10351E", 1 + 17 / 60, 103 + 51 / 60, 536),
+        ("462957.5N0084755.5E", 46 + 29 / 60 + 57.5 / 3600, 8 + 47 / 60 + 55.5 / 3600, 0.9),
+    ],
+)
+def test_degrees_without_signs_are_read_as_navigation_writes_them(text, latitude_deg, longitude_deg, sigma_m):
+    found = read_place(text)
+    assert found is not None
+    assert found.place.latitude_deg == pytest.approx(latitude_deg, abs=1e-9)
+    assert found.place.longitude_deg == pytest.approx(longitude_deg, abs=1e-9)
+    assert found.sigma_m == pytest.approx(sigma_m, rel=0.05)
+
+
+@pytest.mark.parametrize("text", ["46.29.57.12.4N 8.47.55E", "1234567N 12345678E", "4675N 00847E"])
+def test_a_number_is_not_taken_apart_to_make_a_place(text):
+    assert read_place(text) is None
