@@ -8,8 +8,9 @@ import numpy as np
 import scipy
 from array_api_compat import array_namespace as _namespace_of_others
 from array_api_compat import device as device_of
+from numpy.typing import NDArray
 
-__all__ = ["array_namespace", "device_of", "fft_of", "overlapping", "picked"]
+__all__ = ["array_namespace", "device_of", "fft_of", "overlapping", "picked", "shifted"]
 
 
 def array_namespace(*arrays: Any) -> Any:
@@ -39,3 +40,9 @@ def overlapping(values: Any, length: int, step: int) -> Any:
     if array_namespace(values) is np:
         return np.lib.stride_tricks.sliding_window_view(values, length, axis=-1)[..., ::step, :]
     return values.unfold(-1, length, step)
+
+
+def shifted(samples_T: NDArray[np.complex64], offset_hz: float, sample_rate_hz: float) -> NDArray[np.complex64]:
+    """Complex baseband (numpy) with what stands at an offset moved to the centre."""
+    turns = np.arange(samples_T.shape[-1]) * (offset_hz / sample_rate_hz)
+    return (samples_T * np.exp(-2j * np.pi * turns)).astype(np.complex64)

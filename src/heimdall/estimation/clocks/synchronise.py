@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from heimdall.arrays import shifted
 from heimdall.errors import InputError
 from heimdall.estimation.clocks.clock_path import path_to
 from heimdall.estimation.clocks.clock_reference import MOST_OFFSET_S, channel_in, find_clocks
@@ -16,7 +17,6 @@ from heimdall.estimation.clocks.clock_report import Clock, Clocks
 from heimdall.estimation.clocks.reference_channel import Stream
 from heimdall.estimation.clocks.reference_hearing import LEAST_SNR
 from heimdall.estimation.clocks.reference_track import signal_to_noise
-from heimdall.evidence.iq.carrier import shifted
 from heimdall.evidence.iq.resampling import resampled
 from heimdall.observation import Observation, Reception
 from heimdall.transmitter import KnownTransmitter

@@ -57,12 +57,6 @@ def carrier_offset(
     return None
 
 
-def shifted(samples: Samples, offset_hz: float, sample_rate_hz: float) -> Samples:
-    """The samples with a carrier offset taken off."""
-    turns = np.arange(samples.shape[-1]) * (offset_hz / sample_rate_hz)
-    return (samples * np.exp(-2j * np.pi * turns)).astype(np.complex64)
-
-
 def _search(
     samples_T: Samples,
     reference_T: Samples,

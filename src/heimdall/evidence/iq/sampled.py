@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from heimdall.arrays import shifted
 from heimdall.evidence.batch import EvidenceBatch, concatenate
 from heimdall.evidence.iq.alignment import Aligned, align, quick_length
-from heimdall.evidence.iq.carrier import Carrier, carrier_offset, shifted
+from heimdall.evidence.iq.carrier import Carrier, carrier_offset
 from heimdall.evidence.iq.correlation import PairPeaks
 from heimdall.evidence.iq.merging import merge_segments
 from heimdall.evidence.iq.recording import (

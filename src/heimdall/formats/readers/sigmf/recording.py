@@ -19,6 +19,7 @@ from sigmf.sigmffile import dtype_info
 from heimdall.formats.coordinates import COARSE_M, place_sigma_m
 from heimdall.formats.readers.clipping import clipping_note
 from heimdall.formats.readers.limits import Limits
+from heimdall.formats.readers.sigmf.annotated import Band, annotated_bands
 from heimdall.formats.readers.sigmf.data import complex_samples
 from heimdall.formats.readers.sigmf.metadata import (
     CLOCK_KEY,
@@ -39,8 +40,6 @@ _OTHER_TYPES = ("cf32_le", "ci16_le", "cf64_le", "ci8", "cu8", "cf32_be", "ci16_
 """What data mostly are that are not what their label says, the likeliest first."""
 _SANE = (1e-18, 1e18)
 """Magnitudes that a receiver may show; floats of wrongly typed bytes are spread far beyond."""
-_WITHIN = 1.01
-"""Edges may lie this much outside the recording by rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,8 +49,8 @@ class SigmfRecording:
     receiver: str
     place: Place | None
     frequency_hz: float | None
-    bandwidth_hz: float | None
-    """From the edges of its annotations, made symmetric about the centre."""
+    bands: tuple[Band, ...]
+    """What its annotations mark."""
     start_utc: datetime | None
     """Whole second of the first sample; `start_rest_s` is what follows."""
     start_rest_s: float
@@ -98,12 +97,12 @@ def parse_recording(name: str, document: dict[str, Any], data: bytes | None, lim
     clock_sigma_s, clock_notes = _clock(name, about, run.capture)
     place = point(run.capture.get(sigmf.GEOLOCATION_KEY) or about.get(sigmf.GEOLOCATION_KEY))
     position_sigma_m = _place_sigma_m(number(about.get(POSITION_KEY)), place)
-    bandwidth_hz, edge_notes = _bandwidth_hz(name, document["annotations"], frequency_hz, rate_hz)
+    bands, edge_notes = annotated_bands(name, document["annotations"], frequency_hz, rate_hz)
     return SigmfRecording(
         receiver=text(about.get(RECEIVER_KEY)) or name,
         place=place,
         frequency_hz=frequency_hz,
-        bandwidth_hz=bandwidth_hz,
+        bands=bands,
         start_utc=start_utc,
         start_rest_s=start_rest_s,
         clock_sigma_s=clock_sigma_s,
@@ -147,28 +146,6 @@ def _clock(name: str, about: Mapping[str, Any], capture: Mapping[str, Any]) -> t
         f"{name}: its core:datetime is written to {written_s * math.sqrt(12):.1g} s, more coarsely than its clock runs"
     )
     return math.hypot(sigma_s, written_s), [f"{why}: its arrival time is taken to be no better than that"]
-
-
-def _bandwidth_hz(
-    name: str, annotations: Sequence[Mapping[str, Any]], frequency_hz: float | None, rate_hz: float | None
-) -> tuple[float | None, list[str]]:
-    """Twice the furthest edge from the centre. Edges far from it and near zero are offsets from it, as many write them."""
-    center_hz = frequency_hz or 0.0
-    most_hz = 0.5 * _WITHIN * rate_hz if rate_hz is not None and rate_hz > 0 else math.inf
-    reach_hz, notes = 0.0, dict[str, None]()
-    for annotation in annotations:
-        stated = (number(annotation.get(key)) for key in (sigmf.FREQ_LOWER_EDGE_KEY, sigmf.FREQ_UPPER_EDGE_KEY))
-        edges = [edge for edge in stated if edge is not None]
-        from_center = max((abs(edge - center_hz) for edge in edges), default=0.0)
-        from_zero = max((abs(edge) for edge in edges), default=0.0)
-        if from_center <= most_hz:
-            reach_hz = max(reach_hz, from_center)
-        elif from_zero <= most_hz:
-            reach_hz = max(reach_hz, from_zero)
-            notes[f"{name}: the edges of its annotations are read as offsets from the centre"] = None
-        else:
-            notes[f"{name}: the edges of its annotations lie outside what it recorded, and are not used"] = None
-    return (2 * reach_hz if 0 < reach_hz < math.inf else None), list(notes)
 
 
 def _stored(document: Mapping[str, Any], data: bytes | None, limits: Limits) -> NDArray[np.complex64]:

@@ -8,13 +8,17 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from statistics import median_low
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from heimdall.arrays import shifted
 from heimdall.errors import InputError
 from heimdall.formats.readers.channel import occupied_channel
 from heimdall.formats.readers.limits import Files, Limits, names_ending
 from heimdall.formats.readers.sigmf.accounts import RECEIVERS_KEY, receptions_without_samples, remarks
+from heimdall.formats.readers.sigmf.annotated import WITHIN, Band, stated_channel
 from heimdall.formats.readers.sigmf.metadata import (
     UnreadableRecordingError,
     load_json,
@@ -36,8 +40,10 @@ BANDWIDTH_KEY = "heimdall:bandwidth_hz"
 CLOCKS_KEY = "heimdall:clocks_from"
 """The known transmitter whose signal set the receivers' clocks."""
 _OWN_KEYS = (TRUTH_KEY, TRANSMITTER_HEIGHT_KEY, FREQUENCY_KEY, BANDWIDTH_KEY, RECEIVERS_KEY, CLOCKS_KEY)
-_ALIKE = 1.5
-"""Channels that differ by no more than this are one, drawn by different hands."""
+_SHARE_WITHOUT_CHANNEL = 0.5
+"""Where nobody states the channel, a recording serves whose band holds so much of its width about the frequency located."""
+_TURNS = 1e-3
+"""A difference of frequencies that turns a recording by less, in cycles over all of it, is a rounding."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """Stands for the time of a session that has none."""
 
@@ -128,13 +134,15 @@ def _beside(dataset: str, folder: str) -> str:
 
 def _observation(session: str, streams: Sequence[_Stream], about: Mapping[str, Any]) -> Observation:
     recordings = [stream.recording for stream in streams if stream.recording is not None]
-    frequency_hz = _frequency_hz(session, streams, about)
+    tuned_hz = _frequency_hz(session, streams, about)
+    channel, channel_notes = _channel(recordings, about, tuned_hz)
+    frequency_hz = tuned_hz if channel is None else channel.centre_hz
     starts = [recording.start_utc for recording in recordings if recording.start_utc is not None]
     origin = min(starts, default=EPOCH)
-    heard = [_reception(stream, frequency_hz, origin) for stream in streams]
+    heard = [_reception(stream, frequency_hz, channel, origin) for stream in streams]
     recorded = {reception.receiver.name for reception in heard}
     receptions = (*heard, *receptions_without_samples(about, recorded))
-    bandwidth_hz, notes = _bandwidth_hz(recordings, receptions, about)
+    bandwidth_hz, notes = (channel.width_hz, channel_notes) if channel is not None else _occupied(receptions)
     return vet(
         Observation(
             id=session,
@@ -167,32 +175,29 @@ def _unknown(about: Mapping[str, Any]) -> list[str]:
     return [f"collection: {unknown_key(key, _OWN_KEYS)}" for key in keys]
 
 
-def _bandwidth_hz(
-    recordings: Iterable[SigmfRecording], receptions: Sequence[Reception], about: Mapping[str, Any]
-) -> tuple[float, tuple[str, ...]]:
-    """The channel that the annotations or the session state, else what the signal fills; and a note that says so."""
-    stated = [recording.bandwidth_hz for recording in recordings if recording.bandwidth_hz is not None]
-    of_session = number(about.get(BANDWIDTH_KEY))
-    if not stated and of_session is not None and 0 < of_session < math.inf:
-        return of_session, ()
-    if stated:
-        return _agreed(stated)
+def _channel(
+    recordings: Iterable[SigmfRecording], about: Mapping[str, Any], tuned_hz: float
+) -> tuple[Band | None, tuple[str, ...]]:
+    """What the annotations or the session state; None where they do not."""
+    stated, notes = stated_channel([recording.bands for recording in recordings])
+    if stated is None:
+        of_session = number(about.get(BANDWIDTH_KEY))
+        known = of_session is not None and 0 < of_session < math.inf
+        return (Band(tuned_hz, of_session or 0.0) if known else None), ()
+    channel = stated.about(tuned_hz)
+    if channel.centre_hz == tuned_hz:
+        return channel, notes
+    moved = f"the annotated channel is located: {channel.centre_hz:.12g} Hz, where the receivers are tuned to {tuned_hz:.12g} Hz"
+    return channel, (*notes, moved)
+
+
+def _occupied(receptions: Sequence[Reception]) -> tuple[float, tuple[str, ...]]:
+    """What the signal fills, and a note that says so."""
     channel = occupied_channel(receptions)
     return channel.bandwidth_hz, (f"no annotation states the channel: {channel.note}",)
 
 
-def _agreed(stated_hz: Sequence[float]) -> tuple[float, tuple[str, ...]]:
-    """The lower median where they differ: one that annotates all it recorded does not widen the channel of the others."""
-    channel_hz = median_low(stated_hz)
-    if max(stated_hz) <= _ALIKE * min(stated_hz):
-        return max(stated_hz), ()
-    span = f"{min(stated_hz):.6g} to {max(stated_hz):.6g} Hz"
-    return channel_hz, (
-        f"annotations state channels of {span}: {channel_hz:.6g} Hz is taken; --bandwidth sets another",
-    )
-
-
-def _reception(stream: _Stream, frequency_hz: float, origin: datetime) -> Reception:
+def _reception(stream: _Stream, frequency_hz: float, channel: Band | None, origin: datetime) -> Reception:
     recording = stream.recording
     if recording is None:
         return Reception(Receiver(stream.name, math.nan, math.nan), flaw=stream.flaw)
@@ -210,18 +215,31 @@ def _reception(stream: _Stream, frequency_hz: float, origin: datetime) -> Recept
             recording.level_sigma_db,
             recording.position_sigma_m,
         ),
-        samples=recording.samples,
+        samples=_tuned(recording, frequency_hz),
         sample_rate_hz=recording.sample_rate_hz,
         start_s=start_s,
-        flaw=stream.flaw or _disagreement(recording, frequency_hz),
+        flaw=stream.flaw or _disagreement(recording, frequency_hz, channel),
     )
 
 
-def _disagreement(recording: SigmfRecording, frequency_hz: float) -> str | None:
+def _tuned(recording: SigmfRecording, frequency_hz: float) -> NDArray[np.complex64] | None:
+    """Its samples about the frequency located, whatever it was tuned to."""
+    samples, rate_hz = recording.samples, recording.sample_rate_hz
+    if samples is None or recording.frequency_hz is None or rate_hz is None or not 0 < rate_hz < math.inf:
+        return samples
+    offset_hz = frequency_hz - recording.frequency_hz
+    turns = abs(offset_hz) * len(samples) / rate_hz
+    return shifted(samples, offset_hz, rate_hz) if _TURNS < turns < math.inf else samples
+
+
+def _disagreement(recording: SigmfRecording, frequency_hz: float, channel: Band | None) -> str | None:
     if recording.place is None:
         return "no position: its metadata have no core:geolocation with a GeoJSON Point"
     if recording.frequency_hz is None:
         return "its first capture has no core:frequency"
-    if recording.frequency_hz != frequency_hz:
-        return f"it listened at {recording.frequency_hz:.12g} Hz, the others at {frequency_hz:.12g} Hz"
+    rate_hz = recording.sample_rate_hz or 0.0
+    offset_hz = abs(recording.frequency_hz - frequency_hz)
+    needed_hz = _SHARE_WITHOUT_CHANNEL * rate_hz if channel is None else channel.width_hz
+    if offset_hz and offset_hz + 0.5 * needed_hz > 0.5 * WITHIN * rate_hz:
+        return f"it listened at {recording.frequency_hz:.12g} Hz, where {frequency_hz:.12g} Hz is outside its {rate_hz:.6g} Hz"
     return None

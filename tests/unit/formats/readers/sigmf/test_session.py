@@ -390,6 +390,66 @@ def test_one_recording_that_annotates_all_of_itself_does_not_widen_the_channel(f
     assert any("4000 Hz is taken" in note for note in observation.notes)
 
 
+def _annotate(files: Files, index: int, *edges_hz: tuple[float, float]) -> None:
+    annotations = [
+        {"core:sample_start": 0, "core:freq_lower_edge": low_hz, "core:freq_upper_edge": high_hz}
+        for low_hz, high_hz in edges_hz
+    ]
+    _edit(files, index, lambda document: document.update(annotations=annotations))
+
+
+def test_an_annotated_channel_beside_the_centre_is_the_one_located(files: Files) -> None:
+    """Receivers are tuned beside the signal to keep it off their own line in the middle."""
+    before = read_collection(COLLECTION, files, Limits())
+    for index in range(3):
+        _annotate(files, index, (145.5022e6, 145.5032e6))
+    observation = read_collection(COLLECTION, files, Limits())
+    assert observation.frequency_hz == pytest.approx(145.5027e6, abs=1e-3)
+    assert observation.bandwidth_hz == pytest.approx(1000, abs=1e-3)
+    assert any("145502700 Hz, where the receivers are tuned to 145500000 Hz" in note for note in observation.notes)
+    for own, tuned in zip(before.receptions, observation.receptions, strict=True):
+        assert own.samples is not None
+        assert tuned.samples is not None
+        offset, was = (np.fft.fftfreq(1024, 1 / 16_000), np.fft.fft(own.samples))
+        moved = np.fft.fft(tuned.samples)
+        centre = np.sum(np.abs(moved) ** 2 * offset) / np.sum(np.abs(moved) ** 2)
+        assert centre == pytest.approx(np.sum(np.abs(was) ** 2 * offset) / np.sum(np.abs(was) ** 2) - 2700, abs=200)
+        assert tuned.flaw is None
+
+
+def test_receivers_tuned_apart_serve_as_long_as_they_hold_the_channel(files: Files) -> None:
+    """Each drew the same signal where it saw it; the fourth part of a hertz and of a nanohertz are how drivers tune."""
+
+    def tune(index: int, centre_hz: float) -> None:
+        _edit(files, index, lambda d: d["captures"][0].update({"core:frequency": centre_hz}))
+
+    tune(1, 145.5e6 + 2500.0)
+    assert _flaws(files) == [None, None, None]
+    first, second, third = read_collection(COLLECTION, files, Limits()).receptions
+    assert all(each.samples is not None for each in (first, second, third))
+    tune(1, 145.5e6 + 7000.0)
+    assert _flaws(files)[1] == "it listened at 145507000 Hz, where 145500000 Hz is outside its 16000 Hz"
+    tune(1, 145.5e6 + 1e-7)
+    tune(2, 145.5e6 + 0.25)
+    assert _flaws(files) == [None, None, None]
+
+
+def test_a_frame_round_the_signal_is_not_the_channel(files: Files) -> None:
+    for index in range(3):
+        _annotate(files, index, (145.493e6, 145.507e6), (145.499e6, 145.501e6))
+    observation = read_collection(COLLECTION, files, Limits())
+    assert (observation.frequency_hz, observation.bandwidth_hz) == (145.5e6, 2000.0)
+    assert any("2 channels, 2000 to 14000 Hz wide: 2000 Hz is taken" in note for note in observation.notes)
+
+
+def test_of_two_annotated_signals_the_one_that_most_mark_is_located(files: Files) -> None:
+    for index in range(3):
+        _annotate(files, index, *[(145.4960e6, 145.4965e6)] * (index > 0), (145.502e6, 145.503e6))
+    observation = read_collection(COLLECTION, files, Limits())
+    assert observation.frequency_hz == pytest.approx(145.5025e6, abs=1e-3)
+    assert any("annotations state 2 channels" in note for note in observation.notes)
+
+
 def test_captures_that_say_when_they_began_come_first(files: Files) -> None:
     _edit(files, 1, lambda document: document["captures"].append({"core:sample_start": 300, "core:frequency": 145.5e6}))
     second = read_collection(COLLECTION, files, Limits()).receptions[1]
