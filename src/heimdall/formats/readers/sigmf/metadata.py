@@ -127,14 +127,10 @@ def parse_utc(value: object) -> tuple[datetime | None, float]:
     return whole, float(f"0.{found[7] or 0}")
 
 
-def written_sigma_s(value: object) -> float:
-    """What the last digit of a time leaves open, as a standard deviation; 0 on a whole second.
-
-    Receivers that begin on a pulse of the second write no fraction, or zeros: that says nothing of how exactly they know it.
-    """
+def second_digits(value: object) -> str | None:
+    """The digits behind the point of a time's seconds, as they are written; None where there are none."""
     found = _TIME.fullmatch(value.strip()) if isinstance(value, str) else None
-    digits = found[7] if found else None
-    return 10.0 ** -len(digits) / math.sqrt(12) if digits and int(digits) else 0.0
+    return found[7] if found else None
 
 
 def _sections(document: Mapping[str, Any], *names: str) -> Iterator[dict[str, Any]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -30,8 +29,8 @@ from heimdall.formats.readers.sigmf.metadata import (
     number,
     parse_utc,
     point,
+    second_digits,
     text,
-    written_sigma_s,
 )
 from heimdall.formats.wording import length_text
 from heimdall.observation import Place
@@ -46,6 +45,7 @@ _SANE = (1e-18, 1e18)
 class SigmfRecording:
     """What one recording says; None where it says nothing."""
 
+    name: str
     receiver: str
     place: Place | None
     frequency_hz: float | None
@@ -54,6 +54,8 @@ class SigmfRecording:
     start_utc: datetime | None
     """Whole second of the first sample; `start_rest_s` is what follows."""
     start_rest_s: float
+    start_digits: str | None
+    """The fraction of its second as it is written; None for a whole one."""
     clock_sigma_s: float | None
     level_sigma_db: float | None
     position_sigma_m: float | None
@@ -99,12 +101,14 @@ def parse_recording(name: str, document: dict[str, Any], data: bytes | None, lim
     position_sigma_m = _place_sigma_m(number(about.get(POSITION_KEY)), place)
     bands, edge_notes = annotated_bands(name, document["annotations"], frequency_hz, rate_hz)
     return SigmfRecording(
+        name=name,
         receiver=text(about.get(RECEIVER_KEY)) or name,
         place=place,
         frequency_hz=frequency_hz,
         bands=bands,
         start_utc=start_utc,
         start_rest_s=start_rest_s,
+        start_digits=second_digits(run.capture.get(sigmf.DATETIME_KEY)),
         clock_sigma_s=clock_sigma_s,
         level_sigma_db=number(about.get(LEVEL_KEY)),
         position_sigma_m=position_sigma_m,
@@ -127,10 +131,7 @@ def _rounded(name: str, sigma_m: float | None, stated_m: float | None) -> list[s
 
 
 def _clock(name: str, about: Mapping[str, Any], capture: Mapping[str, Any]) -> tuple[float | None, list[str]]:
-    """The clock's uncertainty, None without a start time, and a note where that was not said on purpose.
-
-    A time that is written with fewer digits than the clock has is no better than its last digit.
-    """
+    """The clock's uncertainty, None without a start time, and a note where that was not said on purpose."""
     if CLOCK_KEY not in about:
         return None, [f"{name} does not state {CLOCK_KEY}: it is taken to have no clock"]
     sigma_s = number(about[CLOCK_KEY])
@@ -138,14 +139,7 @@ def _clock(name: str, about: Mapping[str, Any], capture: Mapping[str, Any]) -> t
         return None, [f"{name}: its {CLOCK_KEY} is not a number: it is taken to have no clock"]
     if sigma_s is not None and parse_utc(capture.get(sigmf.DATETIME_KEY))[0] is None:
         return None, [f"{name} has no readable core:datetime: its clock cannot be used"]
-    written_s = written_sigma_s(capture.get(sigmf.DATETIME_KEY))
-    # What is negative or not a number stays as it stands, to be refused: a sum of squares would turn it into one that passes.
-    if sigma_s is None or not 0 <= sigma_s < written_s:
-        return sigma_s, []
-    why = (
-        f"{name}: its core:datetime is written to {written_s * math.sqrt(12):.1g} s, more coarsely than its clock runs"
-    )
-    return math.hypot(sigma_s, written_s), [f"{why}: its arrival time is taken to be no better than that"]
+    return sigma_s, []
 
 
 def _stored(document: Mapping[str, Any], data: bytes | None, limits: Limits) -> NDArray[np.complex64]:

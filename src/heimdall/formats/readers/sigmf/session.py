@@ -29,6 +29,7 @@ from heimdall.formats.readers.sigmf.metadata import (
     unknown_key,
 )
 from heimdall.formats.readers.sigmf.recording import SigmfRecording, dataset_name, parse_recording
+from heimdall.formats.readers.sigmf.start_times import with_written_clocks
 from heimdall.formats.readers.source import COLLECTION_SUFFIX, DATA_SUFFIX, META_SUFFIX
 from heimdall.observation import Observation, Place, Receiver, Reception
 from heimdall.validation.reception import vet
@@ -133,6 +134,7 @@ def _beside(dataset: str, folder: str) -> str:
 
 
 def _observation(session: str, streams: Sequence[_Stream], about: Mapping[str, Any]) -> Observation:
+    streams = _with_written_clocks(streams)
     recordings = [stream.recording for stream in streams if stream.recording is not None]
     tuned_hz = _frequency_hz(session, streams, about)
     channel, channel_notes = _channel(recordings, about, tuned_hz)
@@ -155,6 +157,15 @@ def _observation(session: str, streams: Sequence[_Stream], about: Mapping[str, A
             notes=(*notes, *_unknown(about), *(note for stream in streams for note in stream.notes), *remarks(about)),
         )
     )
+
+
+def _with_written_clocks(streams: Sequence[_Stream]) -> list[_Stream]:
+    changed = iter(with_written_clocks([stream.recording for stream in streams if stream.recording is not None]))
+    return [stream if stream.recording is None else _noted(stream, *next(changed)) for stream in streams]
+
+
+def _noted(stream: _Stream, recording: SigmfRecording, notes: tuple[str, ...]) -> _Stream:
+    return replace(stream, recording=recording, notes=(*stream.notes, *notes))
 
 
 def _frequency_hz(session: str, streams: Sequence[_Stream], about: Mapping[str, Any]) -> float:
