@@ -113,11 +113,10 @@ def ground_distance_m(place_m: Sequence[Array], other_m: Sequence[Array], curvat
     # (a k_e)^2, with a the equator's radius.
     shrink = 1 - (k_up - k_east) / (k_east * (1 + _SECOND_ECCENTRICITY_SQUARED))
     radius_m = xp.sqrt(shrink) / k_east
-    radial, other_radial = (0.5 * _above(form, each) * k_east / shrink for each in (place_m, other_m))
+    place_m, other_m = _on_ground(form, place_m), _on_ground(form, other_m)
     east, north, up = (a - b for a, b in zip(place_m, other_m, strict=True))
     apart = k_east * (east**2 + north**2 + up**2) + _poleward(form, north, up)
-    square = apart * k_east / shrink - (radial - other_radial) ** 2
-    half_sine = xp.sqrt(xp.clip(0.25 * square / (1 + radial + other_radial), 1e-24, _MOST_HALF_SINE_SQUARED))
+    half_sine = xp.sqrt(xp.clip(0.25 * apart * k_east / shrink, 1e-24, _MOST_HALF_SINE_SQUARED))
     half_cosine = xp.sqrt(1 - half_sine**2)
     angle, sine = 2 * xp.asin(half_sine), 2 * half_sine * half_cosine
     center_m = 2 / (k_east * (1 + _SECOND_ECCENTRICITY_SQUARED))
@@ -148,10 +147,18 @@ def columns(curvature_per_m_BK: Array) -> list[Array]:
     return [curvature_per_m_BK[:, index : index + 1] for index in range(curvature_per_m_BK.shape[1])]
 
 
-def _above(form: tuple[Array, ...], place_m: Sequence[Array]) -> Array:
-    """The quadric's value at a place, in m: nearly twice its height."""
+def _on_ground(form: tuple[Array, ...], place_m: Sequence[Array]) -> tuple[Array, Array, Array]:
+    """The place on the ellipsoid below or above a place, within centimetres from an aircraft's height.
+
+    Newton's method along the gradient of half the quadric's value.
+    """
     (k_east, k_north, k_up, twist), (east, north, up) = form, place_m
-    return k_east * east**2 + k_north * north**2 + k_up * up**2 + 2 * up * (1 + twist * north)
+    for _ in range(2):
+        value = 0.5 * (k_east * east**2 + k_north * north**2 + k_up * up**2) + up * (1 + twist * north)
+        slope = k_east * east, k_north * north + twist * up, k_up * up + 1 + twist * north
+        step = value / sum(each**2 for each in slope)
+        east, north, up = (axis - step * each for axis, each in zip((east, north, up), slope, strict=True))
+    return east, north, up
 
 
 def _poleward(form: tuple[Array, ...], north_m: Array, up_m: Array) -> Array:

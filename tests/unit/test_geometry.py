@@ -51,6 +51,21 @@ def test_the_far_side_of_the_globe_is_as_far_as_the_geodesic() -> None:
         assert float(distance_m) == pytest.approx(geodesic_distance_m(40.0, 0.0, latitude_deg, longitude_deg), abs=100)
 
 
+@pytest.mark.parametrize("latitude_deg", LATITUDES)
+@pytest.mark.parametrize("heights_m", [(1_000.0, 0.0), (2_500.0, 300.0), (10_000.0, 0.0), (0.0, 35_000.0)])
+@pytest.mark.parametrize("distance_m", [0.0, 10.0, 400.0, 20e3, 300e3])
+def test_heights_do_not_count_however_near(
+    latitude_deg: float, heights_m: tuple[float, float], distance_m: float
+) -> None:
+    """An aircraft over a receiver, or beside one on a summit: the difference of heights once made it 100,000 km."""
+    frame = LocalFrame(latitude_deg, 11.0)
+    other_deg = latitude_deg - math.copysign(distance_m / 111e3, latitude_deg)
+    here = frame.to_enu(np.array([latitude_deg]), np.array([11.0]), np.array([heights_m[0]]))[0]
+    there = frame.to_enu(np.array([other_deg]), np.array([11.0]), np.array([heights_m[1]]))[0]
+    found_m = float(ground_distance_m(here, there, frame.curvature_per_m))
+    assert found_m == pytest.approx(geodesic_distance_m(latitude_deg, 11.0, other_deg, 11.0), abs=1.0)
+
+
 def test_numpy_and_torch_measure_alike_and_single_precision_to_a_metre() -> None:
     frame = LocalFrame(48.0, 11.0)
     here = _places(frame, 1e6)
