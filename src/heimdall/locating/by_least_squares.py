@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.errors import InputError
+from heimdall.estimation.heights.height import HIGHEST_M
 from heimdall.estimation.integrity.fault_odds import FaultOdds
 from heimdall.estimation.likelihood.arrival_times import link_sigma_s
 from heimdall.estimation.model import PropagationModel
@@ -140,9 +141,9 @@ class _Problem:
         return np.array([spread_m, spread_m, *heights, spread_m if self.by_time else 10.0])
 
     def bounds(self) -> tuple[Values, Values]:
-        """The area searched; heights up to 30 km."""
+        """The area searched, and the heights."""
         reach = [self.half_width_m] * 2
-        heights = [30e3] * (self.dimensions - 2)
+        heights = [HIGHEST_M] * (self.dimensions - 2)
         low = np.array([*(-r for r in reach), *(-500.0 for _ in heights), -np.inf])
         return low, np.array([*reach, *heights, np.inf])
 

@@ -29,8 +29,8 @@ from heimdall.evidence.batch import EvidenceBatch
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-_ALOFT_CELLS, _LOWER_CELLS = (24, 48, 128), (12, 24, 64)
-"""Coarse, rough and fine: two decades of height in the air, about one of depth."""
+_ALOFT_CELLS, _LOWER_CELLS = (30, 60, 160), (12, 24, 64)
+"""Coarse, rough and fine: two and a half decades of height in the air, about one of depth."""
 _REFINEMENTS = 2
 _PRIOR_SHARE = 0.05
 _TEMPER = 0.5

@@ -25,6 +25,9 @@ from heimdall.formats.wording import frequency_text, length_text, without_text
 _FEWEST_WITHOUT_HEIGHT = 5
 """Arrival times of which one is left to check the others by, when place, height and time of emission are fitted."""
 
+_ONLY_THREE = "three arrival times cannot check each other"
+_ON_GROUND = " or tell a height (a transmitter on the ground is assumed; if it flies, give its height)"
+
 
 @dataclass(frozen=True)
 class Again:
@@ -83,7 +86,7 @@ def checked(
         return fix
     if unreachable := _beyond_the_horizon(fix, collected, place_m, again):
         return replace(fix, status=Status.INCONSISTENT, advice="; ".join(filter(None, (unreachable, fix.advice))))
-    return _qualified(fix, collected, posterior)
+    return _qualified(fix, collected, posterior, again.model_of(collected))
 
 
 def _by_the_height(collected: Collected, again: Again) -> str:
@@ -131,7 +134,7 @@ def _without(name: str, fix: Fix) -> Without:
     return Without(name, fix.status, fix.latitude_deg, fix.longitude_deg, reach_m)
 
 
-def _qualified(fix: Fix, collected: Collected, posterior: GridPosterior) -> Fix:
+def _qualified(fix: Fix, collected: Collected, posterior: GridPosterior, model: PropagationModel) -> Fix:
     """What else an `ok` must not hide."""
     region_m, network_m = _region_radius_m(posterior), _network_radius_m(collected)
     if region_m > network_m:
@@ -142,9 +145,15 @@ def _qualified(fix: Fix, collected: Collected, posterior: GridPosterior) -> Fix:
         )
         return replace(fix, status=Status.AMBIGUOUS, advice="; ".join(filter(None, (advice, fix.advice))))
     if int(np.sum(collected.evidence.has_arrival)) == 3:
-        unchecked = "three arrival times cannot check each other: add a fourth receiver with a good clock"
+        on_ground = "" if _height_told(collected, model) else _ON_GROUND
+        unchecked = f"{_ONLY_THREE}{on_ground}: add a fourth receiver with a good clock"
         return replace(fix, advice="; ".join(filter(None, (fix.advice, unchecked))))
     return fix
+
+
+def _height_told(collected: Collected, model: PropagationModel) -> bool:
+    """Whether somebody said how high the transmitter is, or waves follow the ground."""
+    return collected.observation.transmitter_height_m is not None or model.along_ground
 
 
 def _region_radius_m(posterior: GridPosterior) -> float:

@@ -41,14 +41,17 @@ def _located(height_m: float, count: int = 5, clock_sigma_s: float = 50e-9, seed
     return locate([_heard(place, count, clock_sigma_s, seed)])[0]
 
 
-@pytest.mark.parametrize("height_m", [15e3, 24e3])
-def test_times_that_contradict_the_ground_say_so(height_m: float) -> None:
-    """The height is found within its uncertainty, the place is right, and the advice says that it is not on the ground."""
+@pytest.mark.parametrize(("height_m", "most_sigma_m"), [(15e3, 2e3), (24e3, 2e3), (34e3, 2e3), (80e3, 4e3)])
+def test_times_that_contradict_the_ground_say_so(height_m: float, most_sigma_m: float) -> None:
+    """The height is found within its uncertainty, the place is right, and the advice says that it is not on the ground.
+
+    Weather balloons burst at 30 to 36 km; where heights ended at 30 km they were 1.4 km off, and `ok`.
+    """
     fix = _located(height_m).fix
     assert fix.height_m is not None
     assert fix.height_sigma_m is not None
     assert abs(fix.height_m - height_m) < 3 * fix.height_sigma_m + 100
-    assert fix.height_sigma_m < 2000
+    assert fix.height_sigma_m < most_sigma_m
     assert "not on the ground" in fix.advice
     assert fix.truth is not None
     assert fix.truth.error_m < 300

@@ -53,26 +53,36 @@ def _held(located: list[Located], mass: float) -> int:
     return int(np.sum(np.array(needed) < mass))
 
 
-@pytest.mark.parametrize(
-    ("count", "half_m", "sites_m", "ground_m"),
-    [
-        (4, 3e3, SUMMITS_M, (0.0, 100.0)),
-        (6, 3e3, SUMMITS_M, (0.0, 100.0)),
-        (6, 3e3, SUMMITS_M, (500.0, 800.0)),
-        (5, 8e3, (1500.0, 2500.0), (300.0, 700.0)),
-        (8, 5e3, SUMMITS_M, (0.0, 100.0)),
-    ],
-)
-def test_regions_hold_a_transmitter_in_the_valley(count: int, half_m: float, sites_m: Span, ground_m: Span) -> None:
-    """95 % of them do, and receivers that are sound are not said to contradict each other.
+VALLEYS = [
+    (4, 3e3, SUMMITS_M, (0.0, 100.0)),
+    (6, 3e3, SUMMITS_M, (0.0, 100.0)),
+    (6, 3e3, SUMMITS_M, (500.0, 800.0)),
+    (5, 8e3, (1500.0, 2500.0), (300.0, 700.0)),
+    (8, 5e3, SUMMITS_M, (0.0, 100.0)),
+]
+
+
+@pytest.fixture(scope="module")
+def valleys() -> list[list[Located]]:
+    """40 scenes of each kind."""
+    return [locate([_heard(*kind, seed) for seed in range(40)]) for kind in VALLEYS]
+
+
+@pytest.mark.parametrize("kind", range(len(VALLEYS)))
+def test_regions_hold_a_transmitter_in_the_valley(kind: int, valleys: list[list[Located]]) -> None:
+    """95 % of them do.
 
     Where the ground is taken to be as high as the receivers, those of six receivers around a deep valley hold 24 of 40.
     """
-    located = locate([_heard(count, half_m, sites_m, ground_m, seed) for seed in range(40)])
-    assert _held(located, 0.95) >= 37
-    assert sum(each.fix.status is Status.INCONSISTENT for each in located) <= 2
-    sure_of_the_air = [each for each in located if "not on the ground" in each.fix.advice]
+    assert _held(valleys[kind], 0.95) >= 37
+    sure_of_the_air = [each for each in valleys[kind] if "not on the ground" in each.fix.advice]
     assert len(sure_of_the_air) <= 2
+
+
+def test_receivers_round_a_valley_are_not_said_to_contradict_each_other(valleys: list[list[Located]]) -> None:
+    """In three of a hundred scenes, as elsewhere (docs/explanation/consistency.md)."""
+    fixes = [each.fix for located in valleys for each in located]
+    assert sum(fix.status is Status.INCONSISTENT for fix in fixes) <= 0.03 * len(fixes)
 
 
 def test_a_plain_stays_as_precise() -> None:

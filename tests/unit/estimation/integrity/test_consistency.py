@@ -125,9 +125,11 @@ def test_one_late_signal_is_no_contradiction(make_observation: MakeObservation) 
 
 
 def test_three_times_say_that_they_cannot_check_each_other(make_observation: MakeObservation) -> None:
-    fix = fix_of(make_observation(SIX[:3], Place(50.0, 10.0, 0.0)))
+    heard = make_observation(SIX[:3], Place(50.0, 10.0, 0.0))
+    fix = fix_of(replace(heard, transmitter_height_m=None))
     assert fix.status is Status.OK
-    assert "three arrival times cannot check each other" in fix.advice
+    assert "three arrival times cannot check each other or tell a height (a transmitter on the ground" in fix.advice
+    assert "tell a height" not in fix_of(replace(heard, transmitter_height_m=0.0)).advice
 
 
 def test_other_methods_are_checked_as_well(make_observation: MakeObservation) -> None:
