@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
+from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.errors import InputError
 from heimdall.formats.coordinates import COARSE_M, place_sigma_m
 from heimdall.formats.readers.limits import Limits
@@ -82,7 +83,7 @@ class _Table(_Row):
 
         Programs that write all places with few digits mean them exactly; one among others that is coarse was rounded.
         """
-        given = [place_sigma_m(None, each.latitude_deg, each.longitude_deg) or 0.0 for each in self.measurements]
+        given = self._rounding_m()
         fine = bool(given) and median(given) < COARSE_M
         return [
             rounded_m
@@ -90,6 +91,21 @@ class _Table(_Row):
             else each.position_sigma_m or None
             for each, rounded_m in zip(self.measurements, given, strict=True)
         ]
+
+    def _rounding_m(self) -> list[float]:
+        """What the decimals of each place leave open."""
+        return [place_sigma_m(None, each.latitude_deg, each.longitude_deg) or 0.0 for each in self.measurements]
+
+    def rounding_note(self) -> tuple[str, ...]:
+        """That places with few digits are taken as exact, where a clock is better than what their rounding would be."""
+        rounded_m = median(self._rounding_m() or [0.0])
+        clocks_s = [each.clock_sigma_s for each in self.measurements if each.toa_s is not None and each.clock_sigma_s]
+        stated = any(each.position_sigma_m is not None for each in self.measurements)
+        if stated or rounded_m < COARSE_M or not clocks_s or min(clocks_s) * SPEED_OF_LIGHT_M_S > rounded_m:
+            return ()
+        return (
+            f"positions with so few decimals are taken as exact: if they are rounded, state position_sigma_m ({rounded_m:.2g})",
+        )
 
     def to_observation(self) -> Observation:
         receptions = [measurement.to_reception() for measurement in self.measurements]
@@ -105,6 +121,7 @@ class _Table(_Row):
             time_utc=None if self.time_utc is None else _as_utc(self.time_utc),
             transmitter_height_m=self.height_m,
             truth=None if self.truth is None else Place(**self.truth.model_dump()),
+            notes=self.rounding_note(),
         )
 
 
