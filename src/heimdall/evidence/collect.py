@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.errors import InputError
 from heimdall.evidence.batch import EvidenceBatch
-from heimdall.evidence.iq.alignment import recorded_apart
+from heimdall.evidence.iq.alignment import first_samples_s, recorded_apart
 from heimdall.evidence.iq.carrier import Carrier
 from heimdall.evidence.iq.copies import copied
+from heimdall.evidence.iq.drift import FASTEST_MOTION
 from heimdall.evidence.iq.recording import clock_carries_time
 from heimdall.evidence.iq.sampled import Session, evidence_from_samples
 from heimdall.evidence.numbers import TABLE_ARRIVAL_SIGMA_S, with_numbers
@@ -145,6 +146,7 @@ def _from_samples(
         frequency_hz=observation.frequency_hz,
         max_offset_hz=max_offset_hz(observation.frequency_hz),
         level_sigma_db_N=np.array([level_sigma_of(receptions[index]) for index in heard]),
+        start_s_N=first_samples_s([receptions[index] for index in heard]),
         known=geometry_fields(observation, [receptions[i] for i in heard], position_N3[heard], frame, half_width_m),
     )
     sampled = evidence_from_samples([receptions[index] for index in heard], session)
@@ -154,7 +156,8 @@ def _from_samples(
     carriers = {
         heard[index]: _carrier_text(carrier, observation.frequency_hz) for index, carrier in sampled.carriers.items()
     }
-    return evidence, {**carriers, **reasons}
+    drifts = {heard[index]: _drift_text(rate) for index, rate in sampled.drift_rates.items()}
+    return evidence, {**drifts, **carriers, **reasons}
 
 
 def _carrier_text(carrier: Carrier, frequency_hz: float) -> str:
@@ -163,6 +166,14 @@ def _carrier_text(carrier: Carrier, frequency_hz: float) -> str:
         f"its carrier is {carrier.offset_hz:+.0f} Hz ({parts:+.2f} ppm) off, as {carrier.oscillator} can be: "
         "the offset was found and removed"
     )
+
+
+def _drift_text(rate: float) -> str:
+    """In words; what is taken off, or left uncertain, is said by `without_drift`."""
+    parts = f"{rate * 1e6:+.2f} ppm against the other receivers"
+    if abs(rate) < FASTEST_MOTION:
+        return f"its arrival time drifts by {parts}, by motion or by its sample clock: it is uncertain by as much"
+    return f"its samples are not taken at the rate stated ({parts}): that was found, and the start time counts"
 
 
 def max_offset_hz(frequency_hz: float) -> float:

@@ -14,6 +14,7 @@ from heimdall.evidence.batch import EvidenceBatch, concatenate
 from heimdall.evidence.iq.alignment import Aligned, align, quick_length
 from heimdall.evidence.iq.carrier import Carrier, carrier_offset
 from heimdall.evidence.iq.correlation import PairPeaks
+from heimdall.evidence.iq.drift import without_drift
 from heimdall.evidence.iq.merging import merge_segments
 from heimdall.evidence.iq.recording import (
     Recordings,
@@ -41,14 +42,17 @@ class Session:
     frequency_hz: float
     max_offset_hz: float
     level_sigma_db_N: NDArray[np.float64]
+    start_s_N: NDArray[np.float64]
+    """When each recording begins, on the axis of its stamps."""
     known: Mapping[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
 class Sampled:
-    """Evidence (a batch of one) of the receivers with IQ, and the carriers that were off and are taken off."""
+    """Evidence (a batch of one) of the receivers with IQ, and the carriers and sample rates that were off and are taken off."""
 
     evidence: EvidenceBatch
+    drift_rates: Mapping[int, float]
     carriers: Mapping[int, Carrier] = field(default_factory=dict)
 
 
@@ -60,7 +64,7 @@ def evidence_from_samples(receptions: Sequence[Reception], session: Session) -> 
     aligned = align(receptions)
     found = _merged(aligned, session)
     carriers = _carriers(aligned, session, found)
-    return _corrected(aligned, session, found, carriers) if carriers else Sampled(found.evidence)
+    return _corrected(aligned, session, found, carriers) if carriers else Sampled(found.evidence, found.drift_rates)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +73,7 @@ class _Found:
 
     evidence: EvidenceBatch
     agreement_N: NDArray[np.float64]
+    drift_rates: Mapping[int, float]
 
     def settled(self, index: int) -> bool:
         return bool(self.evidence.has_arrival[0, index] and self.agreement_N[index] >= _LEAST_AGREEMENT)
@@ -79,13 +84,24 @@ def _merged(aligned: Sequence[Aligned], session: Session) -> _Found:
     both = [evidence_and_peaks(each) for each in recordings]
     parts = [_double(evidence) for evidence, _ in both]
     agreement_BN = np.concatenate([_agreement(peaks, evidence) for evidence, peaks in both])
-    duration_s = [
-        each.samples_BNT.shape[-1] / each.sample_rate_hz
-        for each, part in zip(recordings, parts, strict=True)
-        for _ in part.present
-    ]
-    merged = merge_segments(parts[0] if len(parts) == 1 else concatenate(parts), duration_s)
-    return _Found(merged, np.max(agreement_BN, axis=0))
+    middle_s, duration_s = np.concatenate([_times(*each) for each in zip(aligned, recordings, strict=True)], axis=1)
+    drifts = without_drift(parts[0] if len(parts) == 1 else concatenate(parts), middle_s, session.start_s_N)
+    merged = _uncertain(merge_segments(drifts.segments, duration_s), drifts.sigma_s)
+    return _Found(merged, np.max(agreement_BN, axis=0), drifts.rate)
+
+
+def _times(aligned: Aligned, recordings: Recordings) -> NDArray[np.float64]:
+    """(2, segments): the middle of each, on the axis of the stamps, and how long it lasts."""
+    count, length_s = len(recordings.samples_BNT), recordings.samples_BNT.shape[-1] / recordings.sample_rate_hz
+    return np.array([aligned.begin_s + (np.arange(count) + 0.5) * length_s, np.full(count, length_s)])
+
+
+def _uncertain(evidence: EvidenceBatch, sigma_s: Mapping[int, float]) -> EvidenceBatch:
+    """The evidence with arrival times that are so much more uncertain."""
+    sigma = evidence.arrival_sigma_s.copy()
+    for index, more_s in sigma_s.items():
+        sigma[0, index] = np.hypot(sigma[0, index], more_s)
+    return replace(evidence, arrival_sigma_s=sigma)
 
 
 def _agreement(peaks: PairPeaks, evidence: EvidenceBatch) -> NDArray[np.float64]:
@@ -180,12 +196,10 @@ def _corrected(aligned: Sequence[Aligned], session: Session, before: _Found, car
     after = _merged([_shifted(each, carriers) for each in aligned], session)
     useful = {index: carrier for index, carrier in carriers.items() if after.settled(index)}
     if not useful:
-        return Sampled(before.evidence)
+        return Sampled(before.evidence, before.drift_rates)
     half_s = 0.5 * sum(each.duration_s for each in aligned)
-    sigma = after.evidence.arrival_sigma_s.copy()
-    for index, carrier in useful.items():
-        sigma[0, index] = np.hypot(sigma[0, index], abs(carrier.offset_hz) / session.frequency_hz * half_s)
-    return Sampled(replace(after.evidence, arrival_sigma_s=sigma), useful)
+    sigma_s = {index: abs(carrier.offset_hz) / session.frequency_hz * half_s for index, carrier in useful.items()}
+    return Sampled(_uncertain(after.evidence, sigma_s), after.drift_rates, useful)
 
 
 def _shifted(aligned: Aligned, carriers: Mapping[int, Carrier]) -> Aligned:
