@@ -7,7 +7,7 @@ import re
 from heimdall.doctor.facts import Facts
 from heimdall.doctor.facts.driver import packages, versions
 from heimdall.doctor.finding import Finding, Way
-from heimdall.doctor.repair import drivers, modules, system
+from heimdall.doctor.repair import drivers, libraries, system
 from heimdall.doctor.repair.system import REBOOT
 
 ON_HOST = "# on the host, not in this container:"
@@ -148,7 +148,7 @@ def _none_in_system_container(facts: Facts) -> Finding | None:
     cause = (
         f"This container (lxc) has the GPU's device files and not the libraries of the host's driver {facts.loaded}."
     )
-    fix = modules.libraries_inside(facts, facts.loaded)
+    fix = libraries.libraries_inside(facts, facts.loaded)
     return Finding("driver_not_installed", "fault", f"host's module {facts.loaded}; no driver library here", cause, fix)
 
 

@@ -12,7 +12,7 @@ from heimdall.doctor.facts.containers.docker import boot_time_s
 from heimdall.doctor.facts.driver import nvml, packages, versions
 from heimdall.doctor.facts.driver.distribution import has_systemd
 from heimdall.doctor.finding import Confidence, Finding, Status, Way
-from heimdall.doctor.repair import modules, system
+from heimdall.doctor.repair import libraries, modules, system
 from heimdall.doctor.repair.system import LOAD, REBOOT
 
 NAME = "driver_library_mismatch"
@@ -50,6 +50,8 @@ def _on_host(facts: Facts) -> Finding:
         beside = [item for item in facts.modules_of(coming.release) if fits_libraries(facts, item.version)]
         if beside:
             return _shadowed(facts, beside[0], module, coming.release)
+        if facts.module_ahead:
+            return _libraries_behind(facts, facts.module_ahead)
         return _reboot_does_not_help(facts, coming.release, f"is {module.version}")
     if coming.release == facts.release and _rebooted_since(facts, module):
         return _old_one_in_initramfs(facts, module)
@@ -148,6 +150,24 @@ def _reboot_does_not_help(facts: Facts, release: str, on_disk: str) -> Finding:
         fix = (*modules.leave_runfile(facts), REBOOT)
     ways = (*kernel_that_has_it(facts), *_prevention(facts))
     return Finding(NAME, "fault", _evidence(facts), cause, fix, ways)
+
+
+def _libraries_behind(facts: Facts, version: str) -> Finding:
+    """The module is as it should be; to hold or rebuild anything now would keep the mismatch."""
+    cause = (
+        f"The kernel module is {version}, and the libraries {facts.user_space} stayed behind it{_kept_back(facts)}: "
+        "a reboot does not help."
+    )
+    fix = libraries.bring_libraries(facts, version)
+    return Finding(NAME, "fault", _evidence(facts), cause, fix, libraries.or_the_newest(facts, version))
+
+
+def _kept_back(facts: Facts) -> str:
+    """Who told the package tool to leave them as they are."""
+    held, lock = packages.held(facts.host), packages.lock_file(facts.host)
+    if held:
+        return f", as apt holds {', '.join(held)}"
+    return f", as {lock} keeps them back" if lock else ""
 
 
 def _rebooted_since(facts: Facts, module: versions.ModuleFile) -> bool:
@@ -249,7 +269,7 @@ def _in_system_container(facts: Facts) -> Finding:
         f"This is a container ({facts.host.container}): it uses the host's kernel module {facts.loaded}, and its libraries are "
         f"{facts.user_space}. They must be of exactly the host's version."
     )
-    return Finding(NAME, "fault", _evidence(facts), cause, modules.libraries_inside(facts, facts.loaded or ""))
+    return Finding(NAME, "fault", _evidence(facts), cause, libraries.libraries_inside(facts, facts.loaded or ""))
 
 
 def in_the_way(facts: Facts, who: tuple[hardware.Holder, ...]) -> tuple[hardware.Holder, ...]:

@@ -175,8 +175,27 @@ class Facts:
         return self.copies[0].version if self.copies else None
 
     @cached_property
+    def module_ahead(self) -> str | None:
+        """The version of the module that boots next, where the libraries stayed behind it; None where it is to follow them."""
+        module = self.module_of(self.next_kernel.release) if self.next_kernel else None
+        if module is None or module.version is None or self.user_space is None or self.is_half_packaged:
+            return None
+        newer = versions.as_numbers(module.version) > versions.as_numbers(self.user_space)
+        agrees = versions.agree(module.version, self.user_space)
+        return module.version if newer and not agrees and not self._has_module_of_libraries() else None
+
+    def _has_module_of_libraries(self) -> bool:
+        """The module was installed in the libraries' version, and only not built: somebody went back to it."""
+        installed = packages.driver_packages(self.host).items()
+        packaged = [version.partition("-")[0] for name, version in installed if re.search("dkms|kernel-source", name)]
+        known = packaged or [source.version for source in versions.dkms_sources(self.host)][:1]
+        return any(versions.agree(version, self.user_space) for version in known)
+
+    @cached_property
     def driver_version(self) -> str | None:
-        """The one in force once a mismatch is mended: on a host with but one copy of the libraries, that of the copy."""
+        """The one in force once a mismatch is mended: on a host with but one copy of the libraries, mostly that of the copy."""
+        if self.module_ahead and not self.in_container:
+            return self.module_ahead
         stays = self.in_container or any(versions.agree(copy.version, self.loaded) for copy in self.copies)
         after = (self.loaded, self.user_space) if stays else (self.user_space, self.loaded)
         return after[0] or after[1] or self.nvml.driver_version

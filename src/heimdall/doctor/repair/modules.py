@@ -180,18 +180,3 @@ def _apt_module(facts: Facts, release: str, version: str | None) -> Commands:
         APT_UPDATE,
         f"sudo apt-get install nvidia-dkms-{packages.branch(facts.host, version)}",
     )
-
-
-def libraries_inside(facts: Facts, version: str) -> Commands:
-    """In a system container (LXC): exactly the host's version, and no kernel module, which only the host can have."""
-    remark = f"in this container, the libraries of the host's driver {version}, without a kernel module"
-    options = " --no-kernel-module"
-    names = [
-        name for name in packages.driver_packages(facts.host) if not re.search(r"dkms|kernel|driver-\d|modules", name)
-    ]
-    if facts.distribution.has_apt and names:
-        # Ubuntu's names carry the branch, and the host's can be another one.
-        branch = version.partition(".")[0]
-        exact = " ".join(f"'{re.sub(r'-[0-9]{3}(?=-|$)', f'-{branch}', name)}={version}-*'" for name in names)
-        return (f"# {remark}:", APT_UPDATE, f"sudo apt-get install --allow-downgrades {exact}")
-    return drivers.run_installer(version, options=options, remark=remark)

@@ -53,6 +53,32 @@ def _pacman_packages(host: Host) -> dict[str, str]:
     return {found.group(1): found.group(2) for found in names if found}
 
 
+def held(host: Host) -> tuple[str, ...]:
+    """Installed driver packages that apt was told to keep as they are (apt-mark hold)."""
+    entries = (host.read("/var/lib/dpkg/status") or "").split("\n\n")
+    fields = (dict(re.findall(r"^(Package|Status): (.*)$", entry, re.MULTILINE)) for entry in entries)
+    return tuple(
+        entry["Package"]
+        for entry in fields
+        if DRIVER_PACKAGE.fullmatch(entry.get("Package", "")) and entry.get("Status", "").startswith("hold ")
+    )
+
+
+# Where the other package tools are told to keep packages as they are, and the line that does it.
+LOCKS = (
+    ("/etc/pacman.conf", r"^\s*Ignore(?:Pkg|Group)\s*=[^\n#]*nvidia"),
+    ("/etc/dnf/plugins/versionlock.list", r"^[^\n#]*nvidia"),
+    ("/etc/yum/pluginconf.d/versionlock.list", r"^[^\n#]*nvidia"),
+    ("/etc/dnf/versionlock.toml", r"^\s*name\s*=[^\n#]*nvidia"),
+    ("/etc/zypp/locks", r"^solvable_name:[^\n]*nvidia"),
+)
+
+
+def lock_file(host: Host) -> str | None:
+    """The file that keeps packages of the driver back, of another tool than apt."""
+    return next((path for path, line in LOCKS if re.search(line, host.read(path) or "", re.MULTILINE)), None)
+
+
 PACMAN = "/var/lib/pacman/local"
 DPKG_LISTS = "/var/lib/dpkg/info"
 
