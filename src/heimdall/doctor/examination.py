@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from heimdall.doctor.checks import (
+    absence,
     container,
     device,
     driver,
@@ -158,13 +159,14 @@ def examine_host(facts: Facts) -> Report:
 def _findings(facts: Facts) -> list[Finding]:
     if not facts.has_card:
         others = () if facts.quick else (container.check_docker, framework.check_torch, *SURROUNDINGS)
-        return [_no_card(facts), *_all(facts, others)]
+        return _all(facts, (absence.check_absence, *others))
     found = _first(facts, DRIVER)
     works = first_stop(found) is None
     hidden = _all(facts, (surroundings.check_environment,))
     if works:
         found += _first(facts, () if _is_withheld(facts) else DEVICE)
-        found += [] if first_stop(found) or _is_withheld(facts) else [device.summary(facts)]
+        silent = _is_withheld(facts) or (facts.is_jetson and not facts.is_loaded)
+        found += [] if first_stop(found) or silent else [device.summary(facts)]
     else:
         found += _all(facts, (mismatch.check_in_use,))
     found += _all(facts, (xid.check_xid,)) if not any(item.name == "gpu_lost" for item in found) else []
@@ -179,22 +181,6 @@ def _findings(facts: Facts) -> list[Finding]:
 def _is_withheld(facts: Facts) -> bool:
     """Inside a container that was given no device, nothing about the device itself can be said."""
     return facts.in_container and not facts.is_wsl and not facts.nodes
-
-
-def _no_card(facts: Facts) -> Finding:
-    if not facts.host.live and not facts.host.shows_hardware:
-        seen = "no /sys, no /proc and no /dev below the root"
-        cause = "This tree does not show its hardware (a disk mounted alone): whether there is a GPU is not known."
-        return Finding(
-            "card",
-            "unknown",
-            seen,
-            cause,
-            ("# mount its /proc, /sys, /dev and /run as well, or ask on that machine:", "heimdall doctor"),
-        )
-    seen = "no NVIDIA device below /sys/bus/pci/devices, no driver in /proc"
-    seen += "" if facts.quick else f"; {facts.nvml.evidence}"
-    return Finding("card", "ok", seen, "This machine shows no NVIDIA GPU, so everything runs on the CPU.")
 
 
 def _first(facts: Facts, checks: Sequence[Check]) -> list[Finding]:
@@ -246,7 +232,8 @@ def _conclude(facts: Facts, findings: Sequence[Finding]) -> tuple[Verdict, str]:
     if stop:
         return "cpu", as_reason(stop)
     if not facts.has_card:
-        return "cpu", as_reason(next(item for item in findings if item.name == "card"))
+        # What is doubtful about it says more than that none is seen.
+        return "cpu", as_reason(next((item for item in findings if item.name == "wsl"), findings[0]))
     return _without_torch(facts, bool(proved))
 
 
@@ -257,7 +244,8 @@ def _without_torch(facts: Facts, proved: bool) -> tuple[Verdict, str]:
     answers = facts.nvml.code == nvml.OK or not facts.host.live
     if (answers and facts.loaded) or (facts.is_wsl and facts.nvml.gpus):
         return "gpu", f"{names}, driver {facts.driver_version}; nothing speaks against it, and no kernel was run."
-    return "cpu", f"It is not known whether the driver works: {facts.nvml.evidence}. Type: nvidia-smi"
+    look = "tegrastats" if facts.is_jetson else "nvidia-smi"
+    return "cpu", f"It is not known whether the driver works: {facts.nvml.evidence}. Type: {look}"
 
 
 def _gave_up(error: Exception) -> Report:

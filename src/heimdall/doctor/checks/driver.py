@@ -26,7 +26,7 @@ def check_jetson(facts: Facts) -> Finding | None:
     text = facts.host.read("/etc/nv_tegra_release") or ""
     found = re.search(r"R(\d+) \(release\), REVISION: ([\d.]+)", text)
     release = f"L4T {found.group(1)}.{found.group(2)}" if found else "L4T, release unknown"
-    seen = f"{release}; kernel {facts.release}; driver {facts.loaded or 'not loaded'}"
+    seen = f"{release}; kernel {facts.release}; driver {facts.loaded or _jetson_driver(facts)}"
     own = [wheel for wheel in facts.wheels if wheel.cuda and re.search(r"nv\d\d\.\d\d|tegra|jetson", wheel.version)]
     if own:
         return Finding(
@@ -40,6 +40,12 @@ def check_jetson(facts: Facts) -> Finding | None:
         "# install NVIDIA's torch for this JetPack: https://docs.nvidia.com/deeplearning/frameworks/install-pytorch-jetson-platform/",
     )
     return Finding("jetson", "fault", seen, cause, fix)
+
+
+def _jetson_driver(facts: Facts) -> str:
+    """Before JetPack 6 it is nvgpu, a part of the kernel, with device files of its own and nothing in /proc."""
+    marks = ("/dev/nvhost-gpu", "/dev/nvgpu", "/sys/module/nvgpu")
+    return "nvgpu" if any(facts.host.exists(path) for path in marks) else "not seen"
 
 
 def check_wsl(facts: Facts) -> Finding | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from heimdall.doctor.facts.cards import Generation, generation
 from heimdall.doctor.host import Host
 
+PCI = "/sys/bus/pci/devices"
 VENDOR_NVIDIA = "0x10de"
 CLASS_DISPLAY = "0x03"
 CLASS_BRIDGE_OTHER = "0x0680"  # NVSwitch
@@ -44,11 +45,11 @@ class Holder:
 
 def cards(host: Host) -> tuple[Card, ...]:
     found = _devices(host, CLASS_DISPLAY)
-    return tuple(Card(address, host.link(f"{_PCI}/{address}/driver"), _device(host, address)) for address in found)
+    return tuple(Card(address, host.link(f"{PCI}/{address}/driver"), _device(host, address)) for address in found)
 
 
 def _device(host: Host, address: str) -> int | None:
-    text = (host.read(f"{_PCI}/{address}/device") or "").strip()
+    text = (host.read(f"{PCI}/{address}/device") or "").strip()
     return int(text, 16) if re.fullmatch(r"0x[0-9a-fA-F]{1,4}", text) else None
 
 
@@ -64,13 +65,10 @@ def models(host: Host) -> tuple[str, ...]:
     return tuple(found.group(1).strip() for text in texts for found in re.finditer(r"^Model:\s*(.+)$", text, re.M))
 
 
-_PCI = "/sys/bus/pci/devices"
-
-
 def _devices(host: Host, kind: str) -> Iterator[str]:
-    for address in host.names(_PCI):
-        vendor = (host.read(f"{_PCI}/{address}/vendor") or "").strip()
-        if vendor == VENDOR_NVIDIA and (host.read(f"{_PCI}/{address}/class") or "").startswith(kind):
+    for address in host.names(PCI):
+        vendor = (host.read(f"{PCI}/{address}/vendor") or "").strip()
+        if vendor == VENDOR_NVIDIA and (host.read(f"{PCI}/{address}/class") or "").startswith(kind):
             yield address
 
 

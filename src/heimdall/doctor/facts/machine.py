@@ -15,6 +15,7 @@ from heimdall.doctor.program import ProgramOutput
 
 QUICK_NVML_LIMIT_S = 0.7
 NVML_LIMIT_S = 15.0
+WINDOWS_LIBRARIES = "/usr/lib/wsl/lib"
 
 
 @dataclass(frozen=True)
@@ -152,13 +153,12 @@ class Facts:
 
     @cached_property
     def has_card(self) -> bool:
-        """Seen on the bus, through the driver, or (WSL2) by what Windows lends."""
-        return bool(self.cards or self.is_loaded or self.nodes) or (self.is_wsl and self._windows_has_nvidia())
+        """Seen on the bus, through the driver, or by what Windows lends (WSL2); a Jetson has one on its own chip."""
+        seen = bool(self.cards or self.is_loaded or self.nodes or self.is_jetson)
+        return seen or (self.is_wsl and self._windows_has_nvidia())
 
     def _windows_has_nvidia(self) -> bool:
-        lent = self.host.exists("/usr/lib/wsl/lib/libnvidia-ml.so.1") or self.host.exists(
-            "/usr/lib/wsl/lib/libcuda.so.1"
-        )
+        lent = any(self.host.exists(f"{WINDOWS_LIBRARIES}/{name}") for name in ("libnvidia-ml.so.1", "libcuda.so.1"))
         return bool(lent or self.copies or self.nvml.gpus) or self.nvml.code == nvml.OPERATING_SYSTEM
 
     @cached_property
