@@ -114,7 +114,7 @@ KINDS: dict[str, tuple[bool, str]] = {
     "cdi_disabled": (True, "Docker's own words"),
     "stale_cdi": (True, "the CDI specifications"),
     "environment": (True, "environment variables"),
-    "service_without_gpu": (True, "the service's settings in Docker and Compose"),
+    "service_without_gpu": (True, "the service's settings in Docker, Compose or Kubernetes"),
     "training_not_started": (False, "the container's last error in Docker"),
     "gpu_lost_in_container": (True, "NVML inside and outside the container"),
     "torch": (False, "torch's version file"),

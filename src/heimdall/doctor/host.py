@@ -156,13 +156,25 @@ class Host:
     @property
     def container(self) -> str | None:
         """The kind of container this is, such as "docker" or "lxc"; None on a host. cgroup v2 says nothing inside."""
+        if self.in_pod:
+            return "kubernetes"
         if self.exists("/.dockerenv"):
             return "docker"
         if self.exists("/run/.containerenv"):
             return "podman"
-        if self.live and "KUBERNETES_SERVICE_HOST" in self.environment:
-            return "kubernetes"
         return self._told_by_systemd() or self._told_by_groups()
+
+    @property
+    def in_pod(self) -> bool:
+        """Kubernetes tells every container where its API is; a token it gives to most, and the groups show it by cgroup v1."""
+        told = {entry.partition("=")[0] for entry in (self.read("/proc/1/environ") or "").split("\0")}
+        told |= set(self.environment) if self.live else set()
+        return (
+            "KUBERNETES_SERVICE_HOST" in told
+            or self.exists("/var/run/secrets/kubernetes.io/serviceaccount")
+            or self.exists("/run/secrets/kubernetes.io/serviceaccount")
+            or bool(re.search(r"[:/]kubepods\b", self.read("/proc/1/cgroup") or ""))
+        )
 
     def _told_by_systemd(self) -> str | None:
         """What systemd and the container managers tell process 1; "wsl" is no container here."""
@@ -173,7 +185,7 @@ class Host:
 
     def _told_by_groups(self) -> str | None:
         groups = self.read("/proc/1/cgroup") or ""
-        found = re.search(r"[:/](docker|kubepods|containerd|libpod|lxc)\b", groups)
+        found = re.search(r"[:/](docker|containerd|libpod|lxc)\b", groups)
         return found.group(1) if found else None
 
     @property

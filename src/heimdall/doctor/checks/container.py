@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -15,7 +16,7 @@ from heimdall.doctor.facts.containers.training import CONTAINER
 from heimdall.doctor.facts.driver import nvml
 from heimdall.doctor.facts.driver.versions import agree
 from heimdall.doctor.finding import Finding, Way
-from heimdall.doctor.repair import system
+from heimdall.doctor.repair import cluster, system
 from heimdall.doctor.symptoms import explain
 
 RECREATE = "docker compose up -d --force-recreate training"
@@ -162,6 +163,8 @@ def check_service(facts: Facts) -> Finding | None:
 
 def _without_device(facts: Facts) -> Finding:
     seen = f"the host's driver {facts.loaded} can be seen in /proc, but there is no /dev/nvidia0 in this container"
+    if facts.host.in_pod:
+        return _pod_without_device(facts, seen)
     if facts.host.container != "lxc":
         return _not_asked(seen, (ON_HOST, ASK_FOR_GPU))
     version_2 = (facts.host.read("/proc/1/cgroup") or "").startswith("0::")
@@ -172,6 +175,20 @@ def _without_device(facts: Facts) -> Finding:
     )
     cause = "This container (LXC) is not given the GPU's device files by its host."
     return Finding("service_without_gpu", "fault", seen, cause, fix)
+
+
+def _pod_without_device(facts: Facts, seen: str) -> Finding:
+    """The device plugin tells a container which cards it was given; the runtime of the node has to put them in."""
+    given = facts.host.environment.get("NVIDIA_VISIBLE_DEVICES", "")
+    if re.match(r"(?:GPU|MIG)-", given):
+        cause = (
+            "This pod was given a GPU, but the container runtime of its node is not NVIDIA's and does not put it in."
+        )
+        seen = f"{seen}; NVIDIA_VISIBLE_DEVICES={given}"
+        return Finding("service_without_gpu", "fault", seen, cause, cluster.use_nvidias_runtime(), confidence="likely")
+    cause = "This pod asks Kubernetes for no GPU (nvidia.com/gpu in its limits), so its container sees none."
+    source = "/proc and /dev inside the pod"
+    return Finding("service_without_gpu", "fault", seen, cause, cluster.ask_for_gpu(), source=source)
 
 
 def _not_asked(seen: str, fix: tuple[str, ...]) -> Finding:
@@ -226,7 +243,8 @@ def check_refused(facts: Facts) -> Finding | None:
         return None
     if facts.host.open_error(facts.host.at(node)) != errno.EPERM:
         return None
-    return _lost(f"{facts.nvml.evidence}; {node} is there, but opening it is refused", (ON_HOST,))
+    lost = _lost(f"{facts.nvml.evidence}; {node} is there, but opening it is refused", (ON_HOST,))
+    return replace(lost, fix=cluster.recreate_pod(facts), alternatives=()) if facts.host.in_pod else lost
 
 
 def check_lost_in_container(facts: Facts) -> Finding | None:

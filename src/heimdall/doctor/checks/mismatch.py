@@ -12,7 +12,7 @@ from heimdall.doctor.facts.containers.docker import boot_time_s
 from heimdall.doctor.facts.driver import nvml, packages, versions
 from heimdall.doctor.facts.driver.distribution import has_systemd
 from heimdall.doctor.finding import Confidence, Finding, Status, Way
-from heimdall.doctor.repair import libraries, modules, system
+from heimdall.doctor.repair import cluster, libraries, modules, system
 from heimdall.doctor.repair.system import LOAD, REBOOT
 
 NAME = "driver_library_mismatch"
@@ -260,7 +260,8 @@ def _in_container(facts: Facts) -> Finding:
         "driver changed after the container was created."
     )
     ways = (Way("if that fails", (ON_HOST, DOCTOR_ON_HOST)),)
-    return Finding(NAME, "fault", _evidence(facts), cause, (ON_HOST, RECREATE), ways)
+    again = cluster.recreate_pod(facts) if facts.host.in_pod else (ON_HOST, RECREATE)
+    return Finding(NAME, "fault", _evidence(facts), cause, again, ways)
 
 
 def _in_system_container(facts: Facts) -> Finding:

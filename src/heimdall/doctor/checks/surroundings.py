@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from heimdall.doctor.facts import Facts
 from heimdall.doctor.finding import Finding
+from heimdall.doctor.repair import cluster
 from heimdall.doctor.symptoms import explain_log
 
 MIB, GIB = 2**20, 2**30
@@ -26,7 +28,10 @@ def check_environment(facts: Facts) -> Finding | None:
     here = _hidden(facts.host.environment, facts.in_container and not facts.nodes, facts.in_container)
     if here:
         line, cause = here
-        return Finding("environment", "fault", line, cause, _line_to_change(line, facts.in_container))
+        fix = _line_to_change(line, facts.in_container)
+        if facts.host.in_pod:
+            fix = cluster.change_settings(f"in this container's environment in its manifest, mend {line}")
+        return Finding("environment", "fault", line, cause, fix)
     training = facts.training
     there = _hidden(training.environment, not training.asks_for_gpu, True) if training else None
     if training and there:
@@ -75,7 +80,10 @@ def check_shared_memory(facts: Facts) -> Finding | None:
     if not known:
         return None
     inside = facts.in_container or there == min(known)
-    return _shared(min(known), "in the training container" if there == min(known) else "here", inside)
+    found = _shared(min(known), "in the training container" if there == min(known) else "here", inside)
+    if found.fix and facts.host.in_pod:
+        return replace(found, fix=(cluster.OUTSIDE, f"{cluster.UPGRADE} worker.sharedMemory=2Gi"))
+    return found
 
 
 def _shared(size: int, where: str, inside: bool) -> Finding:
