@@ -25,7 +25,7 @@ def check_secure_boot(facts: Facts) -> Finding | None:
     if facts.is_loaded or facts.in_container or not facts.cards or facts.on_disk is None:
         return None
     refused = REJECTED.search(facts.kernel_log)
-    if not refused and not (hardware.is_secure_boot_on(facts.host) and _is_signed(facts) is False):
+    if not refused and not (hardware.is_secure_boot_on(facts.host, facts.kernel_log) and _is_signed(facts) is False):
         return None
     seen = refused.group(0).strip() if refused else f"{facts.on_disk.path} has no signer"
     cause = "Secure Boot refuses the nvidia module, because the key it is signed with is not enrolled."

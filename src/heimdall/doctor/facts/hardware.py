@@ -144,7 +144,26 @@ def gridd_log(host: Host) -> str:
     return "\n".join(line for text in texts for line in text.splitlines() if "gridd" in line)
 
 
-def is_secure_boot_on(host: Host) -> bool:
-    folder = "/sys/firmware/efi/efivars"
-    variables = (host.read_bytes(f"{folder}/{name}") for name in host.names(folder) if name.startswith("SecureBoot-"))
-    return any(bool(raw) and raw[-1] == 1 for raw in variables if raw)
+EFI_VARIABLES = "/sys/firmware/efi/efivars"
+NON_VOLATILE = 1
+
+
+def is_secure_boot_on(host: Host, log: str) -> bool:
+    """The kernel's own word, else what it goes by: the firmware's variable, and whether shim was told not to validate.
+
+    What mokutil --disable-validation sets, shim shows as MokSBStateRT; one that could have been written later (non-volatile)
+    does not count. Source: drivers/firmware/efi/libstub/secureboot.c.
+    """
+    told = re.findall(r"secureboot: Secure boot (enabled|disabled)", log)
+    if told:
+        return bool(told[-1] == "enabled")
+    firmware, shim = _efi_variable(host, "SecureBoot"), _efi_variable(host, "MokSBStateRT")
+    is_insecure = shim is not None and shim[-1] == 1 and not shim[0] & NON_VOLATILE
+    return firmware is not None and firmware[-1] == 1 and not is_insecure
+
+
+def _efi_variable(host: Host, name: str) -> bytes | None:
+    """Four bytes of attributes, then the value; None where it is not there."""
+    found = (entry for entry in host.names(EFI_VARIABLES) if entry.startswith(f"{name}-"))
+    texts = (host.read_bytes(f"{EFI_VARIABLES}/{entry}") for entry in found)
+    return next((raw for raw in texts if raw), None)
