@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from heimdall.doctor.checks.driver import blacklist, on_host
+from heimdall.doctor.checks.xid import check_lost
 from heimdall.doctor.facts import Facts
 from heimdall.doctor.facts.driver import nvml, packages, versions
 from heimdall.doctor.finding import Finding, Status, Way
@@ -74,6 +75,9 @@ TROUBLES = (
         lambda facts: (LOOK, BIOS + "; check the card's seat and power; then:", REBOOT),
     ),
 )
+
+
+NOT_LISTED = Trouble(TOO_NEW, "The driver does not list every card.", lambda facts: ("nvidia-smi -L", LOOK))
 
 
 def firmware(facts: Facts) -> tuple[str, ...]:
@@ -227,8 +231,11 @@ def _one_for_all(facts: Facts, finding: Finding) -> Finding:
 
 def check_start(facts: Facts) -> Finding | None:
     """What else the driver says about a card that it could not start."""
-    if facts.is_wsl or facts.in_container or (facts.nvml.code == nvml.OK and facts.nvml.gpus):
+    works = facts.nvml.code == nvml.OK and bool(facts.nvml.gpus)
+    if facts.is_wsl or facts.in_container or (works and not facts.silent_cards):
         return None
+    if works:
+        return _one_not_started(facts)
     for trouble in TROUBLES:
         if re.search(trouble.pattern, _log(facts)):
             count = len(_refused(facts, trouble.pattern))
@@ -237,3 +244,18 @@ def check_start(facts: Facts) -> Finding | None:
                 "card_not_started", _status(facts, count), seen, trouble.cause, trouble.fix(facts), confidence="likely"
             )
     return None
+
+
+def _one_not_started(facts: Facts) -> Finding | None:
+    """A card that the driver does not list beside one that it does."""
+    if check_lost(facts) or re.search(f"{LEGACY}|{NO_OPEN}|{NEEDS_OPEN}", _log(facts)):
+        return None
+    trouble = next((item for item in TROUBLES if re.search(item.pattern, _log(facts))), NOT_LISTED)
+    which = sorted(_refused(facts, trouble.pattern))
+    counts = f"NVML lists {len(facts.nvml.gpus)} card, the bus has {len(facts.nvml.gpus) + facts.silent_cards}"
+    works = ", ".join(gpu.name for gpu in facts.nvml.gpus)
+    cause = (
+        f"{trouble.cause} That is {' and '.join(which) or 'one of several'}; {works} beside it answers, and is used."
+    )
+    seen = "; ".join(part for part in (_line(facts, trouble.pattern), counts) if part)
+    return Finding("card_not_started", "warning", seen, cause, trouble.fix(facts), confidence="likely")

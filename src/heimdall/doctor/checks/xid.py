@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from heimdall.doctor.checks.driver import on_host
 from heimdall.doctor.facts import Facts
 from heimdall.doctor.facts.driver import nvml
-from heimdall.doctor.finding import Finding
+from heimdall.doctor.finding import Finding, Way
 
 FALLEN = re.compile(
     r"[^\n]*(?:GPU|NVRM)[^\n]*fallen off the bus[^\n]*|[^\n]*fallen off the bus and is not responding[^\n]*"
 )
+ADDRESS = re.compile(r"[0-9a-fA-F]{4,8}:[0-9a-fA-F]{2}:[0-9a-fA-F]{2}(?:\.\d)?")
 XID = re.compile(r"NVRM: Xid \((?:PCI:)?([0-9a-fA-F:.]+)\): (\d+)")
 
 
@@ -70,6 +71,12 @@ XIDS = {
     ),
     13: XidMeaning("A program made the card's engine fail: most often the program, not the card.", _PROGRAM),
 }
+SILENT = {
+    nvml.GPU_IS_LOST: XIDS[79],
+    nvml.RESET_REQUIRED: XidMeaning("The GPU needs a reset.", _RESET),
+    nvml.UNKNOWN: XidMeaning("A card does not answer the driver.", ("sudo dmesg | grep NVRM | tail -n 40",)),
+}
+"""What a card's own answer means where the kernel's log has no Xid of it."""
 UNKNOWN_XID = XidMeaning("The driver reports an error of the card or of a program on it.", _PROGRAM)
 
 
@@ -79,6 +86,8 @@ def xids(facts: Facts) -> list[tuple[str, int]]:
 
 
 def check_lost(facts: Facts) -> Finding | None:
+    if facts.nvml.code == nvml.OK and facts.nvml.gpus:
+        return _one_of_several(facts)
     seen = [(address, code) for address, code in xids(facts) if XIDS.get(code, UNKNOWN_XID).fatal]
     # Of a tree nobody can be asked: after a fatal error a card of which nothing is heard is taken for lost.
     silent = not facts.host.live and not facts.nvml.gpus
@@ -86,15 +95,51 @@ def check_lost(facts: Facts) -> Finding | None:
     if facts.nvml.code in (nvml.GPU_IS_LOST, nvml.RESET_REQUIRED) or (seen and broken):
         evidence = "; ".join([facts.nvml.evidence, *(f"Xid {code} on {address}" for address, code in seen[-3:])])
         lost = facts.nvml.code == nvml.GPU_IS_LOST
-        meaning = XIDS[seen[-1][1]] if seen else XIDS[79] if lost else XidMeaning("The GPU needs a reset.", _RESET)
+        meaning = XIDS[seen[-1][1]] if seen else XIDS[79] if lost else SILENT[nvml.RESET_REQUIRED]
         return Finding("gpu_lost", "fault", evidence, meaning.cause, on_host(facts, meaning.fix))
     fallen = FALLEN.search(facts.kernel_log)
-    if fallen and broken and not (facts.nvml.code == nvml.OK and facts.nvml.gpus):
+    if fallen and broken:
         seen_line = " ".join(fallen.group(0).split())
         return Finding(
             "gpu_lost", "fault", f"{facts.nvml.evidence}; {seen_line}", XIDS[79].cause, on_host(facts, XIDS[79].fix)
         )
     return None
+
+
+def _one_of_several(facts: Facts) -> Finding | None:
+    """A lost card beside one that answers: it is named, and the other is used."""
+    fatal = [(address, code) for address, code in xids(facts) if XIDS.get(code, UNKNOWN_XID).fatal]
+    fallen = FALLEN.search(facts.kernel_log)
+    refused = [code for code in facts.nvml.refused if code in SILENT]
+    if not refused and not (facts.silent_cards and (fatal or fallen)):
+        return None
+    meaning = XIDS[fatal[-1][1]] if fatal else XIDS[79] if fallen else SILENT[refused[-1]]
+    named = [address for address, _ in fatal] + ADDRESS.findall(fallen.group(0) if fallen else "")
+    which = list(dict.fromkeys(_on_the_bus(facts, address) for address in named))
+    works = ", ".join(gpu.name for gpu in facts.nvml.gpus)
+    cause = (
+        f"{meaning.cause} That is {' and '.join(which) or 'one of several'}; {works} beside it answers, and is used."
+    )
+    seen = [*(f"Xid {code} on {address}" for address, code in fatal[-3:])]
+    seen += [" ".join(fallen.group(0).split())] if fallen and not fatal else []
+    seen += [f"NVML code {code} ({nvml.MEANING.get(code, 'unknown error')}) from a card" for code in refused]
+    one = f" -i {which[0]}" if len(which) == 1 else ""
+    fix = tuple(re.sub(r"(--gpu-reset)$", rf"\1{one}", line) for line in meaning.fix)
+    return Finding("gpu_lost", "warning", "; ".join(seen), cause, on_host(facts, fix), _use_the_other(facts))
+
+
+def _on_the_bus(facts: Facts, address: str) -> str:
+    """An Xid leaves out the card's function; where the card is seen, its whole address."""
+    whole = (card.address for card in facts.cards if card.address.lower().startswith(address.lower()))
+    return next(whole, address)
+
+
+def _use_the_other(facts: Facts) -> tuple[Way, ...]:
+    names = ",".join(gpu.uuid for gpu in facts.nvml.gpus if gpu.uuid)
+    ask = f"HEIMDALL_ACCELERATOR=gpu-ids HEIMDALL_GPU_IDS={names} docker compose up -d training"
+    return (
+        (Way("if the lost card keeps Docker or CUDA from starting, ask for the other alone", (ask,)),) if names else ()
+    )
 
 
 def check_xid(facts: Facts) -> Finding | None:

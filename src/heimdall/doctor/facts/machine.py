@@ -142,6 +142,13 @@ class Facts:
         return tuple(seen or [item for item in told if item])
 
     @cached_property
+    def silent_cards(self) -> int:
+        """How many cards on the bus, left to NVIDIA's driver, NVML does not list while it lists others."""
+        left = [card for card in self.cards if card.driver is None or card.driver.startswith("nvidia")]
+        works = self.nvml.code == nvml.OK and bool(self.nvml.gpus) and not self.in_container
+        return max(0, len(left) - len(self.nvml.gpus)) if works else 0
+
+    @cached_property
     def nvidia_smi_details(self) -> str:
         """All that nvidia-smi tells (-q): compute mode, licence."""
         answer = ProgramOutput(None) if self.quick else self.host.run(["nvidia-smi", "-q"], NVML_LIMIT_S)

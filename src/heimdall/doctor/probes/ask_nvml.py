@@ -34,11 +34,24 @@ def _answer(pynvml: Any) -> dict[str, Any]:
         answer["driver"] = _text(pynvml.nvmlSystemGetDriverVersion())
         with contextlib.suppress(pynvml.NVMLError):
             answer["cuda"] = pynvml.nvmlSystemGetCudaDriverVersion()
-        for index in range(pynvml.nvmlDeviceGetCount()):
-            answer["gpus"].append(_gpu(pynvml, pynvml.nvmlDeviceGetHandleByIndex(index)))
+        faults = _ask_each(pynvml, answer["gpus"])
     except pynvml.NVMLError as error:
-        answer |= _fault(error)
-    return answer
+        return answer | _fault(error)
+    # One card that is lost says nothing about the others; where none answers, what the last one said counts.
+    if faults and not answer["gpus"]:
+        return answer | faults[-1]
+    return answer | {"refused": [fault["code"] for fault in faults]}
+
+
+def _ask_each(pynvml: Any, gpus: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Adds the cards that answer; returns what the others said."""
+    faults = []
+    for index in range(pynvml.nvmlDeviceGetCount()):
+        try:
+            gpus.append(_gpu(pynvml, pynvml.nvmlDeviceGetHandleByIndex(index)))
+        except pynvml.NVMLError as error:
+            faults.append(_fault(error))
+    return faults
 
 
 def _gpu(pynvml: Any, handle: Any) -> dict[str, Any]:

@@ -59,7 +59,10 @@ class Gpu:
 
 @dataclass(frozen=True)
 class Nvml:
-    """`code` is NVML's own; None where nobody could be asked, and `message` says why."""
+    """`code` is NVML's own; None where nobody could be asked, and `message` says why.
+
+    `refused` are the codes of cards that did not answer while others, in `gpus`, did.
+    """
 
     code: int | None
     message: str
@@ -68,6 +71,7 @@ class Nvml:
     driver_version: str | None = None
     cuda_version: tuple[int, int] | None = None
     gpus: tuple[Gpu, ...] = ()
+    refused: tuple[int, ...] = ()
     timed_out: bool = False
 
     @property
@@ -97,8 +101,9 @@ def ask_nvidia_smi(host: Host, timeout_s: float, prefix: tuple[str, ...] = ()) -
     code = next((code for pattern, code in SENTENCES if re.search(pattern, answer.text, re.IGNORECASE)), None)
     if code is None and answer.code == 0 and not answer.stdout.strip():
         return Nvml(None, "nvidia-smi printed nothing")
-    if answer.code == 0 and code is None:
-        rows = [line.split(", ") for line in answer.stdout.splitlines() if line.count(", ") == len(QUERY) - 1]
+    rows = _rows(answer.stdout)
+    refused = (code,) if code in OF_ONE_CARD and rows else ()
+    if (answer.code == 0 and code is None) or refused:
         gpus = tuple(_gpu_from_row(row) for row in rows) or _gpus_from_table(answer.stdout)
         if not gpus:
             return Nvml(None, "nvidia-smi printed no list of cards", "nvidia-smi")
@@ -107,12 +112,23 @@ def ask_nvidia_smi(host: Host, timeout_s: float, prefix: tuple[str, ...] = ()) -
             gpus = tuple(replace(gpu, mig_uuids=_instances(listed.stdout, gpu)) if gpu.mig else gpu for gpu in gpus)
         in_table = re.search(r"Driver Version:\s*([\d.]+)", answer.stdout)
         version = rows[0][5].strip() if rows else in_table.group(1) if in_table else None
-        return Nvml(OK, "", "nvidia-smi", driver_version=version, gpus=gpus)
+        return Nvml(OK, "", "nvidia-smi", driver_version=version, gpus=gpus, refused=refused)
     library = re.search(r"NVML library version:\s*([\d.]+)", answer.text)
     message = (answer.text.splitlines() or [f"nvidia-smi exits with {answer.code}"])[0]
     if code is None and re.search(r"No devices were found", answer.text):
         code = OK
     return Nvml(code, message, "nvidia-smi", library.group(1) if library else None)
+
+
+# What a single card can answer, with others beside it that are well.
+OF_ONE_CARD = (GPU_IS_LOST, RESET_REQUIRED, UNKNOWN)
+SILENT_CARD = re.compile(r"\[(?:GPU is lost|GPU requires reset|Unknown Error)\]", re.IGNORECASE)
+
+
+def _rows(text: str) -> list[list[str]]:
+    """The cards of a query that answered; a lost one has its fault in every cell."""
+    lines = (line for line in text.splitlines() if not SILENT_CARD.search(line))
+    return [line.split(", ") for line in lines if line.count(", ") == len(QUERY) - 1]
 
 
 # What nvidia-smi prints unasked, and with -L: a person who saves its answer saves one of these.
@@ -182,6 +198,7 @@ def _from_probe(text: str) -> Nvml:
             document.get("driver"),
             (cuda // 1000, cuda % 1000 // 10) if cuda else None,
             gpus,
+            tuple(document.get("refused", ())),
         )
     except (ValueError, KeyError, TypeError) as error:
         return Nvml(None, f"unreadable answer: {error}")

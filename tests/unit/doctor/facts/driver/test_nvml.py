@@ -29,10 +29,13 @@ int nvmlSystemGetNVMLVersion(char *out, unsigned size) { return text(out, size, 
 int nvmlSystemGetDriverVersion(char *out, unsigned size) { return text(out, size, "570.195.03"); }
 int nvmlSystemGetCudaDriverVersion(int *out) { *out = 12080; return 0; }
 int nvmlSystemGetCudaDriverVersion_v2(int *out) { *out = 12080; return 0; }
-int nvmlDeviceGetCount(unsigned *out) { *out = 1; return 0; }
-int nvmlDeviceGetCount_v2(unsigned *out) { *out = 1; return 0; }
-int nvmlDeviceGetHandleByIndex(unsigned index, void **out) { *out = (void *)1; return code("STAND_IN_DEVICE"); }
-int nvmlDeviceGetHandleByIndex_v2(unsigned index, void **out) { *out = (void *)1; return code("STAND_IN_DEVICE"); }
+static int count(unsigned *out) { *out = code("STAND_IN_SECOND") ? 2 : 1; return 0; }
+int nvmlDeviceGetCount(unsigned *out) { return count(out); }
+int nvmlDeviceGetCount_v2(unsigned *out) { return count(out); }
+static int handle(unsigned index, void **out) {
+  *out = (void *)1; return code(index ? "STAND_IN_SECOND" : "STAND_IN_DEVICE"); }
+int nvmlDeviceGetHandleByIndex(unsigned index, void **out) { return handle(index, out); }
+int nvmlDeviceGetHandleByIndex_v2(unsigned index, void **out) { return handle(index, out); }
 int nvmlDeviceGetName(void *device, char *out, unsigned size) { return text(out, size, "NVIDIA GeForce RTX 3090"); }
 int nvmlDeviceGetUUID(void *device, char *out, unsigned size) { return text(out, size, "GPU-5d49bdf4"); }
 struct memory { unsigned long long total, free, used; };
@@ -68,6 +71,11 @@ def test_a_driver_that_works_names_its_versions_and_cards(driver: Callable[..., 
     assert (answer.code, answer.source) == (nvml.OK, "nvidia-ml-py")
     assert (answer.library_version, answer.driver_version, answer.cuda_version) == ("570.195.03", "570.195.03", (12, 8))
     assert answer.gpus == (nvml.Gpu("NVIDIA GeForce RTX 3090", "GPU-5d49bdf4", 24 * 2**30, (8, 6)),)
+
+
+def test_a_lost_card_does_not_silence_the_one_beside_it(driver: Callable[..., nvml.Nvml]) -> None:
+    answer = driver(second=15)
+    assert (answer.code, [gpu.uuid for gpu in answer.gpus], answer.refused) == (nvml.OK, ["GPU-5d49bdf4"], (15,))
 
 
 @pytest.mark.parametrize("code", [4, 9, 12, 15, 16, 17, 18, 999])
