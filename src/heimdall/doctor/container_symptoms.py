@@ -101,4 +101,16 @@ CONTAINER_SYMPTOMS = (
         "The CDI specification names a device file that this host no longer has.",
         ("sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml", "nvidia-ctk cdi list"),
     ),
+    Symptom(
+        r"permission denied while trying to connect to the [Dd]ocker",
+        "docker",
+        "This user may not ask Docker: it is not in the group docker.",
+        ("sudo usermod -aG docker $USER", "# log in again"),
+    ),
+    Symptom(
+        r"Cannot connect to the Docker daemon|failed to connect to the docker API",
+        "docker",
+        "Docker does not answer: it is not started, or the command asks another one than this host's.",
+        ("sudo systemctl start docker", "# if it runs: docker context ls, and DOCKER_HOST, say which Docker is asked"),
+    ),
 )

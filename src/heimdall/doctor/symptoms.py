@@ -31,7 +31,8 @@ SYMPTOMS = (
         ),
     ),
     Symptom(
-        r"no kernel image is available|is not compatible with the current PyTorch installation|supports CUDA capabilities sm_",
+        r"no kernel image is available|is not compatible with the current PyTorch installation|supports CUDA capabilities sm_"
+        r"|PyTorch no longer supports this GPU",
         "card_not_in_torch",
         "Torch has no machine code for this card.",
         ("# names the torch release that has it:", EXAMINE),
@@ -219,7 +220,23 @@ SYMPTOMS = (
         ),
     ),
     Symptom(
-        r"GPU is lost|fallen off the bus|GPU requires reset|determine the device handle for GPU",
+        r"[Dd]river is a stub library|CUDA_ERROR_STUB_LIBRARY|cudaErrorStubLibrary",
+        "environment",
+        "The program loads the CUDA toolkit's stand-in for libcuda (a folder stubs), which is there for linking only.",
+        (
+            "echo $LD_LIBRARY_PATH; grep -rn stubs /etc/ld.so.conf /etc/ld.so.conf.d",
+            "# take every folder that ends in /stubs out of LD_LIBRARY_PATH and of the files that are named; then:",
+            "sudo ldconfig",
+        ),
+    ),
+    Symptom(
+        r"GPU requires (?:a )?reset|Reset Required",
+        "gpu_lost",
+        "The GPU needs a reset.",
+        ("# when no program uses the GPU any more:", "sudo nvidia-smi --gpu-reset"),
+    ),
+    Symptom(
+        r"GPU is lost|fallen off the bus|determine the device handle for GPU",
         "gpu_lost",
         "The card has fallen off the PCI bus: power, cable, seat or heat.",
         ("sudo reboot",),
@@ -267,7 +284,8 @@ IN_LOGS = ("cuda_after_fork", "cuda_context_poisoned", "shared_memory")
 def explain(text: str) -> Finding | None:
     """The finding a message stands for; None where it says nothing about the GPU that is known here."""
     text = unwrapped(text)
-    return next((_finding(symptom, text) for symptom in SYMPTOMS if re.search(symptom.pattern, text)), None)
+    symptom = _first(text)
+    return _finding(symptom, text) if symptom else None
 
 
 LOG_PREFIX = r"(?:[^\n]{0,60}?kern(?:el)?: ?)?\s*(?:\w+: )?(?:\[[^\]\n]{0,40}\]:?\s*)?"
@@ -280,9 +298,18 @@ def unwrapped(text: str) -> str:
 
 
 def explain_log(text: str, names: tuple[str, ...] = IN_LOGS) -> tuple[Finding, ...]:
-    """Everything of these names that a log shows, each once."""
-    wanted = (symptom for symptom in SYMPTOMS if symptom.name in names and re.search(symptom.pattern, text))
-    return tuple(_finding(symptom, text) for symptom in wanted)
+    """Everything of these names that a log shows, each once; a line that something more precise explains is not of them."""
+    shown = ((symptom, _line_of(symptom, text)) for symptom in SYMPTOMS if symptom.name in names)
+    return tuple(_finding(symptom, line) for symptom, line in shown if line)
+
+
+def _line_of(symptom: Symptom, text: str) -> str | None:
+    lines = (line for line in text.splitlines() if re.search(symptom.pattern, line))
+    return next((line for line in lines if _first(line) is symptom), None)
+
+
+def _first(text: str) -> Symptom | None:
+    return next((symptom for symptom in SYMPTOMS if re.search(symptom.pattern, text)), None)
 
 
 def _finding(symptom: Symptom, text: str) -> Finding:

@@ -106,6 +106,13 @@ MESSAGES = [
         "driver_too_old_for_torch",
     ),
     ("cuInit: CUDA_ERROR_UNKNOWN", "nvidia_uvm"),
+    ("RuntimeError: CUDA error: CUDA driver is a stub library", "environment"),
+    ("Unable to determine the device handle for GPU 0000:01:00.0: GPU requires reset", "gpu_lost"),
+    ("PyTorch no longer supports this GPU because it is too old.", "card_not_in_torch"),
+    ("Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?", "docker"),
+    ("failed to connect to the docker API at unix:///var/run/docker.sock; check if the path is correct", "docker"),
+    ("permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock", "docker"),
+    ("permission denied while trying to connect to the docker API at unix:///var/run/docker.sock", "docker"),
     (
         'error gathering device information while adding custom device "/dev/nvidia-uvm": no such file or directory',
         "nvidia_uvm",
@@ -167,6 +174,37 @@ def test_every_symptom_names_a_finding_that_is_known() -> None:
 def test_a_log_shows_each_of_its_faults_once() -> None:
     log = "Bus error\nBus error\nCannot re-initialize CUDA in forked subprocess\ncould not select device driver\n"
     assert [finding.name for finding in explain_log(log)] == ["cuda_after_fork", "shared_memory"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "RuntimeError: CUDA error: CUDA driver is a stub library",
+        "RuntimeError: CUDA error: no kernel image is available for execution on the device",
+        "RuntimeError: CUDA error: invalid device ordinal",
+    ],
+)
+def test_a_line_of_a_log_that_has_a_cause_of_its_own_shows_no_poisoned_context(line: str) -> None:
+    assert explain_log(f"{line}\n") == ()
+    later = explain_log(f"{line}\nRuntimeError: CUDA error: device-side assert triggered\n")
+    assert [(finding.name, finding.evidence) for finding in later] == [
+        ("cuda_context_poisoned", "RuntimeError: CUDA error: device-side assert triggered")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("message", "command"),
+    [
+        ("GPU requires reset", "sudo nvidia-smi --gpu-reset"),
+        ("CUDA error: CUDA driver is a stub library", "sudo ldconfig"),
+        ("permission denied while trying to connect to the Docker daemon socket", "sudo usermod -aG docker $USER"),
+        ("Cannot connect to the Docker daemon", "sudo systemctl start docker"),
+    ],
+)
+def test_what_is_to_be_typed_is_of_that_cause(message: str, command: str) -> None:
+    finding = explain(message)
+    assert finding is not None
+    assert command in finding.commands
 
 
 @given(st.text())
