@@ -80,6 +80,7 @@ class Report:
 # The value says whether a fault of that name keeps the GPU from being used, and what the finding is read from.
 KINDS: dict[str, tuple[bool, str]] = {
     "card": (False, "the PCI bus in /sys"),
+    "card_switched_off": (True, "the PCI bus in /sys, udev's rules and the settings of the tools that switch graphics"),
     "wsl": (True, "/proc/version and /dev/dxg"),
     "jetson": (True, "/etc/nv_tegra_release and the kernel's name"),
     "other_driver_has_card": (True, "the driver link of the card in /sys"),

@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 
 from heimdall.doctor.facts import Facts, hardware
+from heimdall.doctor.facts.driver import packages
 from heimdall.doctor.facts.machine import WINDOWS_LIBRARIES
+from heimdall.doctor.facts.switches import find_switch
 from heimdall.doctor.finding import Confidence, Finding, Way
+from heimdall.doctor.repair import system
+from heimdall.doctor.repair.system import REBOOT
 
 WSL_SETTINGS = "/etc/wsl.conf"
 TURNED_OFF = re.compile(r"^\s*\[gpu\][^\[]*^\s*enabled\s*=\s*false", re.MULTILINE | re.IGNORECASE)
@@ -18,7 +22,7 @@ def check_absence(facts: Facts) -> tuple[Finding, ...]:
         return _not_lent(facts)
     if not facts.host.live and not facts.host.shows_hardware:
         return (_hardware_not_shown(),)
-    return (_no_card(facts),)
+    return (_switched_off(facts) or _no_card(facts),)
 
 
 def _hardware_not_shown() -> Finding:
@@ -34,6 +38,31 @@ def _no_card(facts: Facts) -> Finding:
     sure: Confidence = "certain" if facts.host.live or facts.host.exists(hardware.PCI) else "likely"
     cause = "This machine shows no NVIDIA GPU, so everything runs on the CPU."
     return Finding("card", "ok", seen, cause, confidence=sure)
+
+
+def _switched_off(facts: Facts) -> Finding | None:
+    """A laptop's card that a tool has taken off the bus. The driver, or a rule that names NVIDIA, shows that there is one."""
+    switch = None if facts.in_container or not facts.host.exists(hardware.PCI) else find_switch(facts.host)
+    has_driver = facts.copies or facts.on_disk or packages.driver_packages(facts.host)
+    if switch is None or not (has_driver or "/udev/" in switch.path):
+        return None
+    seen = f"no NVIDIA device below {hardware.PCI}; {switch.path} takes it away{_asked(facts)}"
+    if switch.tool is None:
+        cause = f"The NVIDIA card is switched off: the udev rule {switch.path} takes it off the PCI bus."
+        fix = (*_without_rule(facts, switch.path), *system.rebuild_initramfs(facts), REBOOT)
+    else:
+        cause = f"The NVIDIA card is switched off by {switch.tool.name}, which takes it off the PCI bus to save power."
+        fix = (switch.tool.command, REBOOT)
+    return Finding("card_switched_off", "fault", seen, cause, fix, confidence="likely")
+
+
+def _without_rule(facts: Facts, path: str) -> tuple[str, ...]:
+    """A package's rule is not moved: an empty one of the same name in /etc takes its place."""
+    if facts.distribution.family == "nixos":
+        return ("# in configuration.nix: take the rule out of services.udev.extraRules; then:",)
+    if path.startswith("/etc/"):
+        return (f"sudo mv {path} {path}.off",)
+    return (f"sudo ln -s /dev/null /etc/udev/rules.d/{path.rpartition('/')[2]}",)
 
 
 def _asked(facts: Facts) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from heimdall.doctor.checks.driver import DOCTOR_ON_HOST, on_host
-from heimdall.doctor.facts import Facts, hardware
+from heimdall.doctor.facts import Facts, hardware, switches
 from heimdall.doctor.facts.driver import kernels, packages, versions
 from heimdall.doctor.finding import Finding, Way
 from heimdall.doctor.repair import modules, system
@@ -167,6 +167,9 @@ def _lift(facts: Facts, path: str) -> tuple[str, ...]:
             "sudo nixos-rebuild boot",
             REBOOT,
         )
+    tool = switches.writer(facts.host.read(path) or "")
+    if tool:
+        return (tool.command, REBOOT)
     if path.startswith("/etc/"):
         return (f"sudo sed -i '/nvidia/s/^/# /' {path}", *system.rebuild_initramfs(facts), LOAD)
     # A package's file is not edited: an empty one of the same name in /etc takes its place.
