@@ -85,6 +85,8 @@ def check_other_driver(facts: Facts) -> Finding | None:
     if driver in INTENDED:
         return _set_aside(facts, seen, driver)
     cause = f"The driver {driver} of the kernel has the card, so NVIDIA's cannot take it.{drivers.use_of(facts)}"
+    if drivers.is_unserved(facts):
+        return Finding("other_driver_has_card", "fault", seen, cause, drivers.install_driver(facts))
     steps = (*_install_if_missing(facts), *blacklist(facts, driver))
     # NixOS has one command for both: it comes once, after both remarks.
     fix = system.then_reboot(tuple(step for place, step in enumerate(steps) if step not in steps[place + 1 :]))
@@ -142,7 +144,8 @@ def check_not_installed(facts: Facts) -> Finding | None:
     if known or not facts.cards or not facts.sees_modules:
         return None
     seen = f"PCI {facts.cards[0].address}: an NVIDIA card; no module for kernel {facts.release}, no driver library"
-    fix = system.then_reboot(drivers.install_driver(facts))
+    fix = drivers.install_driver(facts)
+    fix = fix if drivers.is_unserved(facts) else system.then_reboot(fix)
     cause = f"There is an NVIDIA card, but no NVIDIA driver is installed.{drivers.use_of(facts)}"
     return Finding("driver_not_installed", "fault", seen, cause, fix)
 

@@ -36,13 +36,22 @@ def branch_for(card: Generation | None, wanted: int = BRANCH) -> int:
 def install_driver(facts: Facts, wanted: int = BRANCH, oldest: int = OLDEST_OF_TORCH) -> Commands:
     """Without the reboot, which is the caller's last step. `oldest` is the oldest branch that is of any use."""
     branch = branch_for(card_of(facts), wanted)
+    if is_unserved(facts):
+        return ("# to use the card, install a distribution with glibc, such as Debian or Ubuntu",)
     if facts.is_runfile:
         return run_installer(branch_text=f"a {branch} driver")
     return install_packaged(facts, wanted, oldest)
 
 
+def is_unserved(facts: Facts) -> bool:
+    """NVIDIA's libraries are built for glibc, and Alpine has musl in its place: there is no driver to install."""
+    return facts.distribution.family == "alpine" and not facts.copies and not facts.in_container
+
+
 def use_of(facts: Facts) -> str:
-    """What to say of a card for which a driver can be installed and no torch has code; empty for the others."""
+    """What to say of a card that no driver or no torch can use once all is done; empty for the others."""
+    if is_unserved(facts):
+        return " NVIDIA has no driver for Alpine, whose C library is musl: here everything runs on the CPU."
     known = facts.generations
     if not known or any(not item.last_branch or item.last_branch >= OLDEST_OF_TORCH for item in known):
         return ""
