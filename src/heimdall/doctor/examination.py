@@ -14,6 +14,7 @@ from heimdall.doctor.checks import (
     driver,
     engines,
     framework,
+    in_use,
     kernel_log,
     loading,
     mismatch,
@@ -168,7 +169,7 @@ def _findings(facts: Facts) -> list[Finding]:
         silent = _is_withheld(facts) or (facts.is_jetson and not facts.is_loaded)
         found += [] if first_stop(found) or silent else [device.summary(facts)]
     else:
-        found += _all(facts, (mismatch.check_in_use,))
+        found += _all(facts, (in_use.check_in_use,))
     found += _all(facts, (xid.check_xid,)) if not any(item.name == "gpu_lost" for item in found) else []
     found += [*hidden, *_all(facts, CONTAINER)]
     found += [] if hidden else _all(facts, (container.check_service,))

@@ -1,4 +1,4 @@
-"""The driver/library mismatch: which of the versions is off, whether a reboot helps, who did it, who is in the way."""
+"""The driver/library mismatch: which of the versions is off, whether a reboot helps, and who did it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ from heimdall.doctor.checks.loading import kernel_that_has_it
 from heimdall.doctor.facts import Facts, hardware
 from heimdall.doctor.facts.containers.docker import boot_time_s
 from heimdall.doctor.facts.driver import nvml, packages, versions
-from heimdall.doctor.facts.driver.distribution import has_systemd
 from heimdall.doctor.finding import Confidence, Finding, Status, Way
-from heimdall.doctor.repair import cluster, libraries, modules, system
-from heimdall.doctor.repair.system import LOAD, REBOOT
+from heimdall.doctor.repair import cluster, libraries, modules, reload, system
+from heimdall.doctor.repair.system import REBOOT
 
 NAME = "driver_library_mismatch"
-PERSISTENCE = "nvidia-persiste"  # the kernel cuts names after 15 characters
 RECREATE = "docker compose up -d --force-recreate training"
 
 
@@ -108,12 +106,14 @@ def _reboot_helps(facts: Facts, release: str) -> Finding:
             f"and its module {facts.loaded} still run; a reboot loads the new ones."
         )
     who = hardware.holders(facts.host)
-    free = not in_the_way(facts, who) and not hardware.desktop_uses_card(facts.host, who)
+    free = not reload.in_the_way(who) and not hardware.desktop_uses_card(facts.host, who)
     reloads = facts.on_disk is not None and fits_libraries(facts, facts.on_disk.version)
-    reload = (
-        (Way("or, without a reboot (nothing uses the card now)", reload_commands(facts)),) if free and reloads else ()
+    at_once = (
+        (Way("or, without a reboot (nothing uses the card now)", reload.reload_commands(facts)),)
+        if free and reloads
+        else ()
     )
-    return Finding(NAME, "fault", _evidence(facts), cause, (REBOOT,), (*reload, *_prevention(facts)))
+    return Finding(NAME, "fault", _evidence(facts), cause, (REBOOT,), (*at_once, *_prevention(facts)))
 
 
 def _prevention(facts: Facts) -> tuple[Way, ...]:
@@ -271,46 +271,3 @@ def _in_system_container(facts: Facts) -> Finding:
         f"{facts.user_space}. They must be of exactly the host's version."
     )
     return Finding(NAME, "fault", _evidence(facts), cause, libraries.libraries_inside(facts, facts.loaded or ""))
-
-
-def in_the_way(facts: Facts, who: tuple[hardware.Holder, ...]) -> tuple[hardware.Holder, ...]:
-    """Who keeps the module in use; the persistence daemon is stopped as part of a reload."""
-    return tuple(holder for holder in who if holder.name != PERSISTENCE)
-
-
-def reload_commands(facts: Facts) -> tuple[str, ...]:
-    """Unload in the order of dependence what is loaded, and load again."""
-    persistence = facts.host.find_program("nvidia-persistenced") is not None and has_systemd(facts.host)
-    unload = f"sudo modprobe -r {' '.join(hardware.loaded_modules(facts.host))}"
-    stop = ("sudo systemctl stop nvidia-persistenced",) if persistence else ()
-    start = ("sudo systemctl start nvidia-persistenced",) if persistence else ()
-    return (*stop, unload, LOAD, *start)
-
-
-def check_in_use(facts: Facts) -> Finding | None:
-    """Beside a mismatch that a reload would mend: who must let go of the module first."""
-    mismatch = check_mismatch(facts)
-    reloads = facts.on_disk is not None and fits_libraries(facts, facts.on_disk.version)
-    if mismatch is None or mismatch.fix[:1] != (REBOOT,) or facts.in_container or not reloads:
-        return None
-    who = hardware.holders(facts.host)
-    held, desktop = in_the_way(facts, who), hardware.desktop_uses_card(facts.host, who)
-    if not held and not desktop:
-        return None
-    counts = ", ".join(f"{name} {hardware.use_count(facts.host, name)}" for name in hardware.loaded_modules(facts.host))
-    seen = f"open devices: {', '.join(map(str, held)) or 'none seen (root sees all)'}; use counts: {counts}"
-    if desktop:
-        cause = "A desktop uses the card, so its kernel module cannot be reloaded: reboot."
-        return Finding("module_in_use", "warning", seen, cause, (REBOOT,))
-    cause = "Reloading the module instead of a reboot needs these programs to end first; whose they are, only you know."
-    return Finding("module_in_use", "warning", seen, cause, _end_first(facts, held))
-
-
-def _end_first(facts: Facts, held: tuple[hardware.Holder, ...]) -> tuple[str, ...]:
-    """Somebody's program is named and never ended by a list to paste."""
-    containers = sorted({holder.container for holder in held if holder.container})
-    programs = [f"{holder.name} (pid {holder.pid})" for holder in held if not holder.container]
-    stop = [f"# stop the containers {', '.join(containers)} (docker ps names them)"] if containers else []
-    stop += [f"# end these programs, or ask whose they are to do so: {', '.join(programs)}"] if programs else []
-    again = ("# the stopped containers hold the old libraries: re-create them", RECREATE) if containers else ()
-    return (*stop, *reload_commands(facts), *again)

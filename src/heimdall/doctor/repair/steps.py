@@ -9,10 +9,10 @@ import subprocess
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from heimdall.doctor.checks.mismatch import PERSISTENCE
 from heimdall.doctor.facts import hardware
 from heimdall.doctor.finding import Finding
 from heimdall.doctor.host import Host
+from heimdall.doctor.repair.reload import PERSISTENCE
 
 STEP_LIMIT_S = 1800.0
 
