@@ -33,7 +33,8 @@ _ALOFT_CELLS, _LOWER_CELLS = (30, 60, 160), (12, 24, 64)
 """Coarse, rough and fine: two and a half decades of height in the air, about one of depth."""
 _REFINEMENTS = 2
 _PRIOR_SHARE = 0.2
-"""Of the cells, for heights that seem improbable: a cell many times as high at its top as at its foot blurs into those that are not."""
+"""Of the cells, for heights that seem improbable: a cell many times as high at its top as at its foot blurs into those that
+are not."""
 _TEMPER = 0.5
 """Cells follow the posterior's square root, so that they hold its flanks, too."""
 _ROUNDS = 5
