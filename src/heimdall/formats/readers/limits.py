@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from heimdall.errors import InputError
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -25,3 +27,11 @@ Files = Mapping[str, bytes]
 def names_ending(files: Files, suffix: str) -> Iterator[str]:
     """Names in alphabetical order, whatever their case."""
     return (name for name in sorted(files) if name.lower().endswith(suffix))
+
+
+def content_or_flaw(files: Files, name: str) -> tuple[bytes, str | None]:
+    """A file's content, or nothing and why it cannot be read: that costs its receiver, not the session."""
+    try:
+        return files[name], None
+    except InputError as error:
+        return b"", str(error)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from heimdall.formats.coordinates import COARSE_M, WrittenPlace, decoded, read_place
-from heimdall.formats.readers.limits import Files, Limits
-from heimdall.formats.readers.source import FolderFiles
+from heimdall.formats.readers.limits import Files, Limits, content_or_flaw
+from heimdall.formats.readers.source import FolderFiles, Subfolder
 from heimdall.formats.wording import length_text
 from heimdall.observation import Place, Receiver
 
@@ -23,50 +23,63 @@ class Positions:
     """Texts by the name of their file: beside the recordings first, then in `gnss_pos` there, then in the one beside it."""
 
     def __init__(self, *places: Mapping[str, bytes]) -> None:
-        self._texts: dict[str, bytes] = {}
-        for files in places:
-            for name in files:
-                if name.lower().endswith(_SUFFIX) and name.lower() not in self._texts:
-                    self._texts[name.lower()] = files[name]
+        self._texts: dict[str, tuple[bytes, str | None]] = {}
+        """What a file holds, or why it cannot be read."""
+        self._beside: list[str] = []
+        for index, files in enumerate(places):
+            texts = [name for name in files if name.lower().endswith(_SUFFIX)]
+            self._beside += [] if index else texts
+            for name in texts:
+                self._texts.setdefault(name.lower(), content_or_flaw(files, name))
 
     def receiver(self, station: str, *names: str) -> tuple[Receiver, str | None, tuple[str, ...]]:
         """A receiver at the place of its text, why it has none, and what to note of it."""
         for name in (station, *names):
-            if (content := self._texts.get(f"{name}{_SUFFIX}".lower())) is not None:
+            if (found := self._texts.get(f"{name}{_SUFFIX}".lower())) is not None:
+                content, unreadable = found
+                if unreadable is not None:
+                    return _nowhere(station), f"no position: {unreadable}", ()
                 return _placed(station, f"{name}{_SUFFIX}", read_place(decoded(content)))
-        nowhere = Receiver(station, math.nan, math.nan)
-        return nowhere, f"no position: write [latitude, longitude] into {station}{_SUFFIX}", ()
+        return _nowhere(station), f"no position: write [latitude, longitude] into {station}{_SUFFIX}", ()
+
+    def unheard(self, recorded: Iterable[str]) -> tuple[str, ...]:
+        """A note on each position beside the recordings of whose receiver there is none."""
+        known = {f"{name}{_SUFFIX}".lower() for name in recorded} | {TRUTH_NAME}
+        left = [name for name in sorted(self._beside) if name.lower() not in known and self._is_place(name)]
+        return tuple(f"{name} gives a position, but there is no recording of {name[: -len(_SUFFIX)]}" for name in left)
+
+    def _is_place(self, name: str) -> bool:
+        return read_place(decoded(self._texts[name.lower()][0])) is not None
 
     def truth(self) -> Place | None:
-        content = self._texts.get(TRUTH_NAME)
-        written = None if content is None else read_place(decoded(content))
+        content, _ = self._texts.get(TRUTH_NAME, (b"", None))
+        written = read_place(decoded(content))
         return None if written is None else written.place
 
 
 def positions_beside(files: Files, folder: str, direct: Files, limits: Limits) -> Positions:
     """Of the recordings that lie directly in a folder of others; a folder on the disk has others beside it."""
     above = folder.rpartition("/")[0]
-    inside: list[Mapping[str, bytes]] = [_below(files, f"{folder}/{FOLDER}" if folder else FOLDER)]
+    inside: list[Mapping[str, bytes]] = [Subfolder(files, f"{folder}/{FOLDER}" if folder else FOLDER)]
     if folder:
-        inside.append(_below(files, f"{above}/{FOLDER}" if above else FOLDER))
+        inside.append(Subfolder(files, f"{above}/{FOLDER}" if above else FOLDER))
     elif isinstance(files, FolderFiles):
         inside.append(_on_disk(files.folder.resolve().parent / FOLDER, limits))
     return Positions(direct, *inside)
-
-
-def _below(files: Files, folder: str) -> dict[str, bytes]:
-    names = [name for name in files if name.rpartition("/")[0] == folder and name.lower().endswith(_SUFFIX)]
-    return {name.rpartition("/")[2]: files[name] for name in names}
 
 
 def _on_disk(folder: Path, limits: Limits) -> Mapping[str, bytes]:
     return FolderFiles(folder, limits, depth=1) if folder.is_dir() else {}
 
 
+def _nowhere(station: str) -> Receiver:
+    return Receiver(station, math.nan, math.nan)
+
+
 def _placed(station: str, path: str, written: WrittenPlace | None) -> tuple[Receiver, str | None, tuple[str, ...]]:
     if written is None:
         flaw = f"no position: {path} holds none that can be read; write [latitude, longitude] in degrees into it"
-        return Receiver(station, math.nan, math.nan), flaw, ()
+        return _nowhere(station), flaw, ()
     place = written.place
     notes = []
     if written.form is not None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from heimdall.errors import InputError
 from heimdall.formats.readers.channel import occupied_channel
 from heimdall.formats.readers.clipping import clipping_note
-from heimdall.formats.readers.limits import Files, Limits, names_ending
+from heimdall.formats.readers.limits import Files, Limits, content_or_flaw, names_ending
 from heimdall.formats.readers.positions import Positions
 from heimdall.formats.readers.riff import riff_chunks
 from heimdall.formats.readers.takes import Heard, Take, Together, sessions_of
@@ -66,7 +66,7 @@ def read_wav_session(name: str, files: Files, limits: Limits, positions: Positio
 
     A file that cannot be used becomes a flagged reception. Raises InputError where none says its frequency.
     """
-    read = [_read(path, files[path], limits) for path in names_ending(files, SUFFIX)]
+    read = [_read(path, files, limits) for path in names_ending(files, SUFFIX)]
     known = Counter(about.frequency_hz for _, about in read if about.frequency_hz)
     if not known:
         raise InputError(
@@ -77,22 +77,26 @@ def read_wav_session(name: str, files: Files, limits: Limits, positions: Positio
     takes = [_agreeing(take, about, frequency_hz) for take, about in read]
     together = sessions_of(takes)
     positions = positions or Positions(files)
+    unheard = positions.unheard(each for take in takes for each in (take.station, take.path[: -len(SUFFIX)]))
     several = len(together) > 1
     return [
-        _observation(f"{name}-{index}" if several else name, frequency_hz, session, positions)
+        _observation(f"{name}-{index}" if several else name, frequency_hz, session.with_notes(unheard), positions)
         for index, session in enumerate(together, start=1)
     ]
 
 
-def _read(path: str, content: bytes, limits: Limits) -> tuple[Take, _About]:
+def _read(path: str, files: Files, limits: Limits) -> tuple[Take, _About]:
     stem = path[: -len(SUFFIX)]
     station = _station(stem)
-    about = _About()
+    about = _from_name(stem)
+    content, unreadable = content_or_flaw(files, path)
     try:
+        if unreadable is not None:
+            raise _UnusableError(unreadable)
         if content[:4] not in (b"RIFF", b"RF64") or content[8:12] != b"WAVE":
             raise _UnusableError("it is not a WAV file")
         chunks = _first_of_each(content)
-        about = _from_auxi(chunks.get(b"auxi", b"")).or_else(_from_name(stem))
+        about = _from_auxi(chunks.get(b"auxi", b"")).or_else(about)
         samples, rate_hz = _samples(chunks, limits)
     except _UnusableError as error:
         return Take(path, station, about.start_utc, flaw=str(error)), about

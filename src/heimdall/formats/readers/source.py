@@ -63,13 +63,17 @@ class FolderFiles(Mapping[str, bytes]):
                 continue
             if path.is_dir() and depth > 1:
                 yield from self._walk(path, depth - 1)
-            elif path.is_file():
+            elif path.is_file() or _leads_nowhere(path):
                 yield path.relative_to(self.folder).as_posix()
 
     def __getitem__(self, name: str) -> bytes:
         if name not in self._names:
             raise KeyError(name)
-        return read_bytes(self.folder / name, self._limits)
+        with open_bytes(self.folder / name, self._limits, name) as file:
+            return file.read()
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
@@ -88,6 +92,9 @@ class Subfolder(Mapping[str, bytes]):
     def __getitem__(self, name: str) -> bytes:
         return self._files[self._full[name]]
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._full
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._full)
 
@@ -95,22 +102,24 @@ class Subfolder(Mapping[str, bytes]):
         return len(self._full)
 
 
-def read_bytes(path: Path, limits: Limits) -> bytes:
-    """A file's content. Raises InputError where it cannot be read or is too large."""
-    with open_bytes(path, limits) as file:
-        return file.read()
-
-
 @contextmanager
-def open_bytes(path: Path, limits: Limits) -> Iterator[BinaryIO]:
-    """A file to be read. Raises InputError where it cannot be or is too large."""
+def open_bytes(path: Path, limits: Limits, name: str | None = None) -> Iterator[BinaryIO]:
+    """A file to be read, called by its name if it has one. Raises InputError where it cannot be or is too large."""
+    shown = name or str(path)
     try:
         if path.stat().st_size > limits.total_bytes:
-            raise InputError(f"{path} is larger than the {limits.total_bytes} bytes allowed")
+            raise InputError(f"{shown} is larger than the {limits.total_bytes} bytes allowed")
         with path.open("rb") as file:
             yield file
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
+        if _leads_nowhere(path):
+            raise InputError(f"{shown} is a link to {path.readlink()}, which is not there") from error
+        raise InputError(f"{shown} cannot be read: {error.strerror or error}") from error
+
+
+def _leads_nowhere(path: Path) -> bool:
+    """A link to what is not there: somebody meant a file, which must not vanish without a word."""
+    return path.is_symlink() and not path.exists()
 
 
 def plain_name(name: str) -> str:

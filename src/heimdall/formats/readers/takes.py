@@ -63,6 +63,9 @@ class Together:
     takes: tuple[Take, ...]
     notes: tuple[str, ...] = ()
 
+    def with_notes(self, notes: Sequence[str]) -> Together:
+        return replace(self, notes=(*self.notes, *notes))
+
 
 def sessions_of(takes: Sequence[Take]) -> list[Together]:
     """One session for each span that receivers share, in the order of time; a split recording is joined.

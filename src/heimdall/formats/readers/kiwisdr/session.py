@@ -14,7 +14,7 @@ from heimdall.formats.readers.clipping import clipping_note
 from heimdall.formats.readers.kiwisdr.gps_time import week_begin_utc_s
 from heimdall.formats.readers.kiwisdr.stamps import BrokenRecordingError
 from heimdall.formats.readers.kiwisdr.wav import KiwiRecording, parse_kiwi_wav
-from heimdall.formats.readers.limits import Files, names_ending
+from heimdall.formats.readers.limits import Files, content_or_flaw, names_ending
 from heimdall.formats.readers.positions import Positions
 from heimdall.formats.readers.takes import Heard, Take, Together, sessions_of
 from heimdall.observation import Observation, Reception
@@ -45,7 +45,7 @@ def is_kiwisdr(files: Files) -> bool:
     """A folder whose WAV files are a KiwiSDR's, by a name or by the stamps in one of them."""
     names = list(names_ending(files, SUFFIX))
     return any(_NAME.fullmatch(name) for name in names) or any(
-        b"kiwi" in files[name][:_STAMPS_WITHIN] for name in names
+        b"kiwi" in content_or_flaw(files, name)[0][:_STAMPS_WITHIN] for name in names
     )
 
 
@@ -59,9 +59,12 @@ def read_kiwisdr(name: str, files: Files, positions: Positions | None = None) ->
     frequency_hz = _one_frequency_hz(name, titles)
     together = sessions_of([_take(title, files) for title in titles])
     positions = positions or Positions(files)
+    unheard = positions.unheard(title.station for title in titles)
     several = len(together) > 1
     return [
-        _observation(f"{name}-{_label(session)}" if several else name, frequency_hz, session, positions)
+        _observation(
+            f"{name}-{_label(session)}" if several else name, frequency_hz, session.with_notes(unheard), positions
+        )
         for session in together
     ]
 
@@ -93,8 +96,11 @@ def _one_frequency_hz(name: str, titles: Sequence[_Title]) -> float:
 def _take(title: _Title, files: Files) -> Take:
     if title.flaw is not None or title.named_utc is None:
         return Take(title.path, title.station, title.named_utc, flaw=title.flaw)
+    content, unreadable = content_or_flaw(files, title.path)
+    if unreadable is not None:
+        return Take(title.path, title.station, title.named_utc, flaw=unreadable)
     try:
-        recording = parse_kiwi_wav(files[title.path])
+        recording = parse_kiwi_wav(content)
     except BrokenRecordingError as error:
         return Take(title.path, title.station, title.named_utc, flaw=str(error))
     missing = recording.missing_bytes

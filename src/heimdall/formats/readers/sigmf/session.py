@@ -13,7 +13,7 @@ from typing import Any
 
 from heimdall.errors import InputError
 from heimdall.formats.readers.channel import occupied_channel
-from heimdall.formats.readers.limits import Files, Limits, names_ending
+from heimdall.formats.readers.limits import Files, Limits, content_or_flaw, names_ending
 from heimdall.formats.readers.sigmf.accounts import RECEIVERS_KEY, receptions_without_samples, remarks
 from heimdall.formats.readers.sigmf.metadata import (
     UnreadableRecordingError,
@@ -92,7 +92,8 @@ def _listed_stream(stream: object, folder: str, files: Files, limits: Limits) ->
         return _Stream(name, None, f"its recording {name}{META_SUFFIX} is missing")
     found = _stream(path, files, limits)
     digest = stream.get("hash") if isinstance(stream, dict) else None
-    if digest is not None and str(digest).lower() != hashlib.sha512(files[path]).hexdigest():
+    meta, unreadable = content_or_flaw(files, path)
+    if digest is not None and unreadable is None and str(digest).lower() != hashlib.sha512(meta).hexdigest():
         return replace(found, notes=(*found.notes, f"{path} was changed after its collection was made"))
     return found
 
@@ -109,14 +110,18 @@ def _find(name: str, folder: str, files: Files) -> str | None:
 def _stream(path: str, files: Files, limits: Limits) -> _Stream:
     folder, _, file_name = path.rpartition("/")
     name = file_name[: -len(META_SUFFIX)]
+    meta, unreadable = content_or_flaw(files, path)
+    if unreadable is not None:
+        return _Stream(name, None, unreadable)
     try:
-        document, notes = read_metadata(name, files[path])
+        document, notes = read_metadata(name, meta)
     except UnreadableRecordingError as error:
         return _Stream(name, None, str(error))
     dataset = dataset_name(document)
     data_path = f"{path[: -len(META_SUFFIX)]}{DATA_SUFFIX}" if dataset is None else _beside(dataset, folder)
-    recording = parse_recording(name, document, files.get(data_path), limits)
-    return _Stream(name, recording, recording.flaw, (*notes, *recording.notes))
+    data, unreadable = content_or_flaw(files, data_path) if data_path in files else (None, None)
+    recording = parse_recording(name, document, data, limits)
+    return _Stream(name, recording, unreadable or recording.flaw, (*notes, *recording.notes))
 
 
 def _beside(dataset: str, folder: str) -> str:
