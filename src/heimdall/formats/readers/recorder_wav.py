@@ -20,7 +20,7 @@ from heimdall.formats.readers.channel import occupied_channel
 from heimdall.formats.readers.clipping import clipping_note
 from heimdall.formats.readers.limits import Files, Limits, content_or_flaw, names_ending
 from heimdall.formats.readers.positions import Positions
-from heimdall.formats.readers.riff import riff_chunks
+from heimdall.formats.readers.riff import is_wave, riff_chunks
 from heimdall.formats.readers.takes import Heard, Take, Together, sessions_of
 from heimdall.observation import Observation, Reception
 from heimdall.validation.reception import vet
@@ -93,7 +93,7 @@ def _read(path: str, files: Files, limits: Limits) -> tuple[Take, _About]:
     try:
         if unreadable is not None:
             raise _UnusableError(unreadable)
-        if content[:4] not in (b"RIFF", b"RF64") or content[8:12] != b"WAVE":
+        if not is_wave(content):
             raise _UnusableError("it is not a WAV file")
         chunks = _first_of_each(content)
         about = _from_auxi(chunks.get(b"auxi", b"")).or_else(about)

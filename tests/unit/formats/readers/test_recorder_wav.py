@@ -102,6 +102,31 @@ def test_a_data_size_that_was_never_filled_in_takes_what_is_there(size: int) -> 
     assert [len(each.samples) for each in observation.receptions if each.samples is not None] == [2000, 2000]
 
 
+def _long_wav(form: bytes, data_size: int, after: bytes) -> bytes:
+    """With sizes of 64 bits, as recorders write more than 4 GiB, and chunks after the data."""
+    data = _pcm(SAMPLES, 16)
+    sizes = struct.pack("<QQQI4sQ", 0, len(data) if data_size < 0 else data_size, len(SAMPLES), 1, b"big ", 10)
+    body = b"WAVE" + _chunk(b"ds64", sizes) + _chunk(b"fmt ", struct.pack("<HHIIHH", 1, 2, 48_000, 192_000, 4, 16))
+    body += b"big \xff\xff\xff\xff" + bytes(10) + b"data\xff\xff\xff\xff" + data + after
+    return form + b"\xff\xff\xff\xff" + body
+
+
+@pytest.mark.parametrize("form", [b"RF64", b"BW64"])
+def test_sizes_of_64_bits_say_where_the_samples_end(form: bytes) -> None:
+    """What follows the data is not taken for samples, and the frequency is found there."""
+    wav = _long_wav(form, -1, _chunk(b"LIST", b"INFO" + bytes(400)) + _chunk(b"auxi", _auxi()))
+    observation = _read({"alice.wav": wav, "bob.wav": wav})
+    assert observation.frequency_hz == 145.5e6
+    assert [len(each.samples) for each in observation.receptions if each.samples is not None] == [2000, 2000]
+
+
+@pytest.mark.parametrize("size", [0, (1 << 64) - 1])
+def test_a_size_of_64_bits_that_was_never_filled_in_takes_what_is_there(size: int) -> None:
+    wav = _long_wav(b"RF64", size, b"")
+    observation = _read({f"{name}_145500000Hz.wav": wav for name in ("alice", "bob")})
+    assert [len(each.samples) for each in observation.receptions if each.samples is not None] == [2000, 2000]
+
+
 def test_a_file_at_another_frequency_and_a_broken_one_are_flagged() -> None:
     wav = _wav(auxi=_auxi())
     files = {"alice.wav": wav, "bob.wav": wav, "carol.wav": _wav(auxi=_auxi(7_000_000)), "dave.wav": b"RIFF"}
@@ -120,7 +145,8 @@ def test_files_that_say_no_frequency_are_refused_with_what_to_do() -> None:
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_any_damage_gives_observations_or_one_error(data: st.DataObject) -> None:
-    content = bytearray(_wav(auxi=_auxi()))
+    long = _long_wav(b"RF64", -1, _chunk(b"auxi", _auxi()))
+    content = bytearray(data.draw(st.sampled_from([_wav(auxi=_auxi()), long])))
     for _ in range(data.draw(st.integers(1, 3))):
         place = data.draw(st.integers(0, min(200, len(content) - 1)))
         patch = data.draw(st.binary(min_size=1, max_size=8))
