@@ -9,6 +9,7 @@ from pathlib import Path
 from heimdall.formats.coordinates import COARSE_M, WrittenPlace, decoded, read_place
 from heimdall.formats.readers.limits import Files, Limits, content_or_flaw
 from heimdall.formats.readers.source import FolderFiles, Subfolder
+from heimdall.formats.text import name_key
 from heimdall.formats.wording import length_text
 from heimdall.observation import Place, Receiver
 
@@ -30,12 +31,12 @@ class Positions:
             texts = [name for name in files if name.lower().endswith(_SUFFIX)]
             self._beside += [] if index else texts
             for name in texts:
-                self._texts.setdefault(name.lower(), content_or_flaw(files, name))
+                self._texts.setdefault(name_key(name), content_or_flaw(files, name))
 
     def receiver(self, station: str, *names: str) -> tuple[Receiver, str | None, tuple[str, ...]]:
         """A receiver at the place of its text, why it has none, and what to note of it."""
         for name in (station, *names):
-            if (found := self._texts.get(f"{name}{_SUFFIX}".lower())) is not None:
+            if (found := self._texts.get(name_key(f"{name}{_SUFFIX}"))) is not None:
                 content, unreadable = found
                 if unreadable is not None:
                     return _nowhere(station), f"no position: {unreadable}", ()
@@ -44,12 +45,12 @@ class Positions:
 
     def unheard(self, recorded: Iterable[str]) -> tuple[str, ...]:
         """A note on each position beside the recordings of whose receiver there is none."""
-        known = {f"{name}{_SUFFIX}".lower() for name in recorded} | {TRUTH_NAME}
-        left = [name for name in sorted(self._beside) if name.lower() not in known and self._is_place(name)]
+        known = {name_key(f"{name}{_SUFFIX}") for name in recorded} | {TRUTH_NAME}
+        left = [name for name in sorted(self._beside) if name_key(name) not in known and self._is_place(name)]
         return tuple(f"{name} gives a position, but there is no recording of {name[: -len(_SUFFIX)]}" for name in left)
 
     def _is_place(self, name: str) -> bool:
-        return read_place(decoded(self._texts[name.lower()][0])) is not None
+        return read_place(decoded(self._texts[name_key(name)][0])) is not None
 
     def truth(self) -> Place | None:
         content, _ = self._texts.get(TRUTH_NAME, (b"", None))

@@ -22,6 +22,7 @@ from heimdall.formats.readers.limits import Files, Limits, content_or_flaw, name
 from heimdall.formats.readers.positions import Positions
 from heimdall.formats.readers.riff import is_wave, riff_chunks
 from heimdall.formats.readers.takes import Heard, Take, Together, sessions_of
+from heimdall.formats.text import composed
 from heimdall.observation import Observation, Reception
 from heimdall.validation.reception import vet
 
@@ -186,10 +187,10 @@ def _utc(year: int, month: int, day: int, hour: int, minute: int, second: int, m
 
 def _station(stem: str) -> str:
     """What is left of a name without time, frequency and program; the whole where that is nothing."""
-    rest = stem
+    rest = composed(stem)
     for pattern in (_YEAR_FIRST, _HOUR_FIRST, _FREQUENCY, _PROGRAMS):
         rest = pattern.sub(" ", rest)
-    return "_".join(re.split(r"[\s_.,-]+", rest.strip(" _.,-"))) or stem
+    return "_".join(re.split(r"[\s_.,-]+", rest.strip(" _.,-"))) or composed(stem)
 
 
 def _agreeing(take: Take, about: _About, frequency_hz: float) -> Take:

@@ -17,6 +17,7 @@ from heimdall.formats.readers.kiwisdr.wav import KiwiRecording, parse_kiwi_wav
 from heimdall.formats.readers.limits import Files, content_or_flaw, names_ending
 from heimdall.formats.readers.positions import Positions
 from heimdall.formats.readers.takes import Heard, Take, Together, sessions_of
+from heimdall.formats.text import composed
 from heimdall.observation import Observation, Reception
 from heimdall.validation.reception import vet
 
@@ -70,12 +71,12 @@ def read_kiwisdr(name: str, files: Files, positions: Positions | None = None) ->
 
 
 def _title(path: str) -> _Title:
-    found = _NAME.fullmatch(path)
+    found = _NAME.fullmatch(composed(path))
     try:
         named_utc = datetime.strptime(found["utc"], "%Y%m%dT%H%M%S").replace(tzinfo=UTC) if found else None
     except ValueError:
         named_utc = None
-    stem = path[: -len(SUFFIX)]
+    stem = composed(path[: -len(SUFFIX)])
     if found is None or named_utc is None:
         return _Title(path, stem, flaw=f"its name does not say what was recorded: {_NAMING}")
     if not found["station"]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from heimdall.errors import InputError
 from heimdall.formats.readers.channel import occupied_channel
-from heimdall.formats.readers.limits import Files, Limits, content_or_flaw, names_ending
+from heimdall.formats.readers.limits import Files, Limits, content_or_flaw, names_ending, stored_as
 from heimdall.formats.readers.sigmf.accounts import RECEIVERS_KEY, receptions_without_samples, remarks
 from heimdall.formats.readers.sigmf.metadata import (
     UnreadableRecordingError,
@@ -26,6 +26,7 @@ from heimdall.formats.readers.sigmf.metadata import (
 )
 from heimdall.formats.readers.sigmf.recording import SigmfRecording, dataset_name, parse_recording
 from heimdall.formats.readers.source import COLLECTION_SUFFIX, DATA_SUFFIX, META_SUFFIX
+from heimdall.formats.text import composed, name_key
 from heimdall.observation import Observation, Place, Receiver, Reception
 from heimdall.validation.reception import vet
 
@@ -60,7 +61,7 @@ def read_collection(path: str, files: Files, limits: Limits) -> Observation:
     about = _collection(path, files[path])
     folder = path.rpartition("/")[0]
     streams = [_listed_stream(stream, folder, files, limits) for stream in about.get("core:streams") or []]
-    session = path.rpartition("/")[2].removesuffix(COLLECTION_SUFFIX)
+    session = path.rpartition("/")[2][: -len(COLLECTION_SUFFIX)]
     return _observation(session, streams, about)
 
 
@@ -100,16 +101,15 @@ def _listed_stream(stream: object, folder: str, files: Files, limits: Limits) ->
 
 def _find(name: str, folder: str, files: Files) -> str | None:
     """The file beside the collection, or the only one of that name anywhere: archives keep each recording in a folder."""
-    beside = f"{folder}/{name}" if folder else name
-    if beside in files:
+    if (beside := stored_as(files, f"{folder}/{name}" if folder else name)) is not None:
         return beside
-    elsewhere = [path for path in files if path.endswith(f"/{name}")]
+    elsewhere = [path for path in files if name_key(path).endswith(f"/{name_key(name)}")]
     return elsewhere[0] if len(elsewhere) == 1 else None
 
 
 def _stream(path: str, files: Files, limits: Limits) -> _Stream:
     folder, _, file_name = path.rpartition("/")
-    name = file_name[: -len(META_SUFFIX)]
+    name = composed(file_name[: -len(META_SUFFIX)])
     meta, unreadable = content_or_flaw(files, path)
     if unreadable is not None:
         return _Stream(name, None, unreadable)
@@ -119,7 +119,8 @@ def _stream(path: str, files: Files, limits: Limits) -> _Stream:
         return _Stream(name, None, str(error))
     dataset = dataset_name(document)
     data_path = f"{path[: -len(META_SUFFIX)]}{DATA_SUFFIX}" if dataset is None else _beside(dataset, folder)
-    data, unreadable = content_or_flaw(files, data_path) if data_path in files else (None, None)
+    stored = stored_as(files, data_path)
+    data, unreadable = (None, None) if stored is None else content_or_flaw(files, stored)
     recording = parse_recording(name, document, data, limits)
     return _Stream(name, recording, unreadable or recording.flaw, (*notes, *recording.notes))
 
@@ -207,7 +208,7 @@ def _reception(stream: _Stream, frequency_hz: float, origin: datetime) -> Recept
         start_s += (recording.start_utc - origin).total_seconds()
     return Reception(
         Receiver(
-            recording.receiver,
+            composed(recording.receiver),
             place.latitude_deg,
             place.longitude_deg,
             place.height_m or 0.0,
