@@ -142,6 +142,46 @@ def test_files_that_say_no_frequency_are_refused_with_what_to_do() -> None:
         _read({"alice.wav": _wav(), "bob.wav": _wav()})
 
 
+@pytest.mark.parametrize(
+    ("audio", "iq"),
+    [
+        ("{}_SDRSharp_20240510_123456Z_145500000Hz_AF.wav", "{}_SDRSharp_20240510_123456Z_145500000Hz_IQ.wav"),
+        ("HDSDR_20240510_123456Z_145500kHz_AF_{}.wav", "HDSDR_20240510_123456Z_145500kHz_RF_{}.wav"),
+        ("{}_audio_145500000Hz_12-34-56_10-05-2024.wav", "{}_baseband_145500000Hz_12-34-56_10-05-2024.wav"),
+    ],
+)
+def test_audio_beside_iq_is_left_out_with_a_note(audio: str, iq: str) -> None:
+    """Programs record both, in stereo; a receiver that has audio alone is flagged."""
+    files = {name.format(who): _wav() for name in (audio, iq) for who in ("alice", "bob")}
+    observation = _read({**files, audio.format("carol"): _wav(), "carol.txt": b"[48.1234, 9.5]"})
+    flaws = [(each.receiver.name, each.flaw) for each in observation.receptions]
+    assert sorted(flaws) == [("alice", None), ("bob", None), ("carol", "it is audio (AF) and not IQ")]
+    assert f"{audio.format('alice')} is not used: it is audio (AF) and not IQ" in observation.notes
+
+
+def test_audio_alone_is_refused_with_what_to_give() -> None:
+    with pytest.raises(InputError, match="give the IQ recordings"):
+        _read({f"{who}_SDRSharp_20240510_123456Z_145500000Hz_AF.wav": _wav() for who in ("alice", "bob")})
+
+
+@pytest.mark.parametrize("name", ["{}_48kHz_145.500MHz", "{}_145500kHz_48000Hz", "48 kHz {} 0.1455GHz"])
+def test_the_sample_rate_in_a_name_is_not_its_frequency(name: str) -> None:
+    observation = _read({f"{name.format(who)}_20240510_123456Z.wav": _wav() for who in ("alice", "bob")})
+    assert observation.frequency_hz == pytest.approx(145.5e6)
+    assert not any("several frequencies" in note for note in observation.notes)
+
+
+def test_the_sample_rate_alone_is_no_frequency() -> None:
+    with pytest.raises(InputError, match="no WAV file says its frequency"):
+        _read({f"{who}_48kHz_20240510_123456Z.wav": _wav() for who in ("alice", "bob")})
+
+
+def test_of_several_frequencies_in_a_name_the_highest_is_taken_and_said() -> None:
+    observation = _read({f"{who}_12.5kHz_145.5MHz_20240510_123456Z.wav": _wav() for who in ("alice", "bob")})
+    assert observation.frequency_hz == pytest.approx(145.5e6)
+    assert any("names several frequencies: 145.5 MHz is taken" in note for note in observation.notes)
+
+
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_any_damage_gives_observations_or_one_error(data: st.DataObject) -> None:
