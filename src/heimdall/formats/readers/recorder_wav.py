@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 import struct
-from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -23,6 +23,7 @@ from heimdall.formats.readers.positions import Positions
 from heimdall.formats.readers.recorder_names import About, from_name, is_audio, station_of, utc
 from heimdall.formats.readers.riff import is_wave, riff_chunks
 from heimdall.formats.readers.takes import Heard, Take, Together, sessions_of
+from heimdall.formats.readers.tuning import Tuning, common_frequency_hz, shifted
 from heimdall.observation import Observation, Reception
 from heimdall.validation.reception import vet
 
@@ -53,10 +54,10 @@ def read_wav_session(name: str, files: Files, limits: Limits, positions: Positio
     """
     read = [_read(path, files, limits) for path in names_ending(files, SUFFIX)]
     heard = [each for each in read if each[0].heard is not None]
-    known = Counter(about.frequency_hz for _, about in heard or read if about.frequency_hz)
+    known = [_tuning(take, about.frequency_hz) for take, about in heard or read if about.frequency_hz]
     if not known or _all_audio(read):
         raise InputError(f"{name}: {_unlocatable(read)}")
-    frequency_hz = known.most_common(1)[0][0] or 0.0
+    frequency_hz = common_frequency_hz(known)
     takes = [_agreeing(take, about, frequency_hz) for take, about in read]
     together = sessions_of(takes)
     positions = positions or Positions(files)
@@ -162,13 +163,22 @@ def _from_xml(text: str) -> About:
     return About(start, float(center[1]) if center else None)
 
 
+def _tuning(take: Take, frequency_hz: float) -> Tuning:
+    return Tuning(frequency_hz, None if take.heard is None else take.heard.sample_rate_hz)
+
+
 def _agreeing(take: Take, about: About, frequency_hz: float) -> Take:
-    """The take, flagged where it was recorded at another frequency or does not say at which."""
-    if take.heard is None or about.frequency_hz == frequency_hz:
-        return take
+    """The take at the session's frequency, flagged where it was recorded at another one or does not say at which."""
     stated = about.frequency_hz
-    why = "it does not say its frequency" if stated is None else f"it was recorded at {stated:.0f} Hz"
-    return Take(take.path, take.station, take.named_utc, flaw=f"{why}, the others at {frequency_hz:.0f} Hz")
+    if take.heard is None:
+        return take
+    if stated is None or not (tuning := _tuning(take, stated)).is_at(frequency_hz):
+        why = "it does not say its frequency" if stated is None else f"it was recorded at {stated:.0f} Hz"
+        return Take(take.path, take.station, take.named_utc, flaw=f"{why}, the others at {frequency_hz:.0f} Hz")
+    if not tuning.moves(frequency_hz, len(take.heard.samples)):
+        return take
+    heard = replace(take.heard, samples=shifted(take.heard.samples, tuning, frequency_hz))
+    return replace(take, heard=heard, notes=(*take.notes, tuning.note(take.station, frequency_hz)))
 
 
 def _observation(name: str, frequency_hz: float, session: Together, positions: Positions) -> Observation:

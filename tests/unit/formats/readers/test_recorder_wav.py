@@ -137,6 +137,17 @@ def test_a_file_at_another_frequency_and_a_broken_one_are_flagged() -> None:
     assert flaws[3] == "it is not a WAV file"
 
 
+def test_a_file_at_almost_the_same_frequency_is_shifted_to_it() -> None:
+    """Drivers set what their hardware can: 20 Hz beside the others is their channel, and a note says so."""
+    wav = _wav(auxi=_auxi())
+    files = {"alice.wav": wav, "bob.wav": wav, "carol.wav": _wav(auxi=_auxi(145_500_020)), "carol.txt": b"[48, 9.5]"}
+    observation = _read(files)
+    assert [each.flaw for each in observation.receptions] == [None, None, None]
+    assert "carol listened at 145500020 Hz: its samples are shifted to 145500000 Hz" in observation.notes
+    alice, _, carol = (np.asarray(each.samples) for each in observation.receptions)
+    np.testing.assert_allclose(carol, alice * np.exp(2j * np.pi * 20 / 48_000 * np.arange(2000)), atol=1e-4)
+
+
 def test_files_that_say_no_frequency_are_refused_with_what_to_do() -> None:
     with pytest.raises(InputError, match="no WAV file says its frequency"):
         _read({"alice.wav": _wav(), "bob.wav": _wav()})

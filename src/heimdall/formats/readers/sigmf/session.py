@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from statistics import median_low
@@ -26,6 +25,7 @@ from heimdall.formats.readers.sigmf.metadata import (
 )
 from heimdall.formats.readers.sigmf.recording import SigmfRecording, dataset_name, parse_recording
 from heimdall.formats.readers.source import COLLECTION_SUFFIX, DATA_SUFFIX, META_SUFFIX
+from heimdall.formats.readers.tuning import Tuning, common_frequency_hz, shifted
 from heimdall.formats.text import composed, name_key
 from heimdall.observation import Observation, Place, Receiver, Reception
 from heimdall.validation.reception import vet
@@ -141,6 +141,7 @@ def _observation(session: str, streams: Sequence[_Stream], about: Mapping[str, A
     recorded = {reception.receiver.name for reception in heard}
     receptions = (*heard, *receptions_without_samples(about, recorded))
     bandwidth_hz, notes = _bandwidth_hz(recordings, receptions, about)
+    said = [note for stream in streams for note in stream.notes]
     return vet(
         Observation(
             id=session,
@@ -150,22 +151,38 @@ def _observation(session: str, streams: Sequence[_Stream], about: Mapping[str, A
             time_utc=origin,
             transmitter_height_m=number(about.get(TRANSMITTER_HEIGHT_KEY)),
             truth=point(about.get(TRUTH_KEY)),
-            notes=(*notes, *_unknown(about), *(note for stream in streams for note in stream.notes), *remarks(about)),
+            notes=(*notes, *_unknown(about), *said, *_shifts(streams, frequency_hz), *remarks(about)),
         )
     )
 
 
 def _frequency_hz(session: str, streams: Sequence[_Stream], about: Mapping[str, Any]) -> float:
     """The frequency most recordings have; where there are none, that of the session."""
-    stated = [stream.recording.frequency_hz for stream in streams if stream.recording is not None]
-    known = [frequency_hz for frequency_hz in stated if frequency_hz is not None and 0 < frequency_hz < math.inf]
+    stated = [_tuning(stream.recording) for stream in streams if stream.recording is not None]
+    known = [tuning for tuning in stated if tuning is not None]
     if known:
-        return Counter(known).most_common(1)[0][0]
+        return common_frequency_hz(known)
     of_session = number(about.get(FREQUENCY_KEY))
     if of_session is not None and 0 < of_session < math.inf:
         return of_session
     flaws = "; ".join(f"{stream.name}: {stream.flaw}" for stream in streams if stream.flaw)
     raise InputError(f"{session}: no recording in it has a core:frequency{f' ({flaws})' if flaws else ''}")
+
+
+def _tuning(recording: SigmfRecording | None) -> Tuning | None:
+    """Where it listened; None where it does not say, or says nothing that can be."""
+    frequency_hz = None if recording is None else recording.frequency_hz
+    if recording is None or frequency_hz is None or not 0 < frequency_hz < math.inf:
+        return None
+    return Tuning(frequency_hz, recording.sample_rate_hz)
+
+
+def _shifts(streams: Sequence[_Stream], frequency_hz: float) -> Iterator[str]:
+    """A note on each recording whose samples are moved to the session's frequency."""
+    for stream in streams:
+        tuning, samples = _tuning(stream.recording), None if stream.recording is None else stream.recording.samples
+        if tuning is not None and samples is not None and tuning.moves(frequency_hz, len(samples)):
+            yield tuning.note(stream.name, frequency_hz)
 
 
 def _unknown(about: Mapping[str, Any]) -> list[str]:
@@ -203,6 +220,9 @@ def _reception(stream: _Stream, frequency_hz: float, origin: datetime) -> Recept
     if recording is None:
         return Reception(Receiver(stream.name, math.nan, math.nan), flaw=stream.flaw)
     place = recording.place or Place(math.nan, math.nan)
+    samples, tuning = recording.samples, _tuning(recording)
+    if samples is not None and tuning is not None:
+        samples = shifted(samples, tuning, frequency_hz)
     start_s = recording.start_rest_s
     if recording.start_utc is not None:
         start_s += (recording.start_utc - origin).total_seconds()
@@ -216,7 +236,7 @@ def _reception(stream: _Stream, frequency_hz: float, origin: datetime) -> Recept
             recording.level_sigma_db,
             recording.position_sigma_m,
         ),
-        samples=recording.samples,
+        samples=samples,
         sample_rate_hz=recording.sample_rate_hz,
         start_s=start_s,
         flaw=stream.flaw or _disagreement(recording, frequency_hz),
@@ -228,6 +248,7 @@ def _disagreement(recording: SigmfRecording, frequency_hz: float) -> str | None:
         return "no position: its metadata have no core:geolocation with a GeoJSON Point"
     if recording.frequency_hz is None:
         return "its first capture has no core:frequency"
-    if recording.frequency_hz != frequency_hz:
+    tuning = _tuning(recording)
+    if tuning is None or not tuning.is_at(frequency_hz):
         return f"it listened at {recording.frequency_hz:.12g} Hz, the others at {frequency_hz:.12g} Hz"
     return None
