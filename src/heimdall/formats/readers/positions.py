@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -18,6 +19,8 @@ TRUTH_NAME = "transmitter.txt"
 FOLDER = "gnss_pos"
 """Where `kiwirecorder.py` writes positions, below the folder it runs in; recordings may go to a folder beside it."""
 _SUFFIX = ".txt"
+_STATUS = re.compile(r"^gps=\(([^()\n]+)\)\s*$", re.MULTILINE)
+"""What `http://<KiwiSDR>/status` says, before a locator of the same place that is kilometres coarser."""
 
 
 class Positions:
@@ -40,7 +43,7 @@ class Positions:
                 content, unreadable = found
                 if unreadable is not None:
                     return _nowhere(station), f"no position: {unreadable}", ()
-                return _placed(station, f"{name}{_SUFFIX}", read_place(decoded(content)))
+                return _placed(station, f"{name}{_SUFFIX}", _place_in(content))
         return _nowhere(station), f"no position: write [latitude, longitude] into {station}{_SUFFIX}", ()
 
     def unheard(self, recorded: Iterable[str]) -> tuple[str, ...]:
@@ -50,11 +53,11 @@ class Positions:
         return tuple(f"{name} gives a position, but there is no recording of {name[: -len(_SUFFIX)]}" for name in left)
 
     def _is_place(self, name: str) -> bool:
-        return read_place(decoded(self._texts[name_key(name)][0])) is not None
+        return _place_in(self._texts[name_key(name)][0]) is not None
 
     def truth(self) -> Place | None:
         content, _ = self._texts.get(TRUTH_NAME, (b"", None))
-        written = read_place(decoded(content))
+        written = _place_in(content)
         return None if written is None else written.place
 
 
@@ -71,6 +74,14 @@ def positions_beside(files: Files, folder: str, direct: Files, limits: Limits) -
 
 def _on_disk(folder: Path, limits: Limits) -> Mapping[str, bytes]:
     return FolderFiles(folder, limits, depth=1) if folder.is_dir() else {}
+
+
+def _place_in(content: bytes) -> WrittenPlace | None:
+    """A position as people write it; of a KiwiSDR's own status page, the line with its coordinates."""
+    text = decoded(content)
+    status = _STATUS.search(text)
+    written = read_place(f"[{status[1]}]") if status else None
+    return written or read_place(text)
 
 
 def _nowhere(station: str) -> Receiver:
