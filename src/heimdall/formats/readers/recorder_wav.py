@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 from heimdall.errors import InputError
 from heimdall.formats.readers.channel import occupied_channel
 from heimdall.formats.readers.clipping import clipping_note
+from heimdall.formats.readers.heard import Heard
 from heimdall.formats.readers.limits import Files, Limits, content_or_flaw, names_ending
 from heimdall.formats.readers.positions import Positions
 from heimdall.formats.readers.recorder_names import About, from_name, is_audio, station_of, utc
 from heimdall.formats.readers.riff import is_wave, riff_chunks
-from heimdall.formats.readers.takes import Heard, Take, Together, sessions_of
+from heimdall.formats.readers.takes import Take, Together, sessions_of
 from heimdall.formats.readers.tuning import Tuning, common_frequency_hz, shifted
 from heimdall.observation import Observation, Reception
 from heimdall.validation.reception import vet
