@@ -163,9 +163,9 @@ def _bare_recordings(name: str, files: Files, limits: Limits) -> Iterator[Observ
     """SigMF recordings that no collection names: those in one folder, or in one archive, are one session."""
     if isinstance(files, FolderFiles):
         for folder, inside in _folders_with(files, META_SUFFIX):
-            yield _read_recordings(folder.rpartition("/")[2] or name, inside, limits)
+            yield from _read_recordings(folder.rpartition("/")[2] or name, inside, limits)
     elif any(names_ending(files, META_SUFFIX)):
-        yield _read_recordings(name, files, limits)
+        yield from _read_recordings(name, files, limits)
 
 
 def _read_collection(path: str, files: Files, limits: Limits) -> Observation:
@@ -174,7 +174,7 @@ def _read_collection(path: str, files: Files, limits: Limits) -> Observation:
     return read_collection(path, files, limits)
 
 
-def _read_recordings(name: str, files: Files, limits: Limits) -> Observation:
+def _read_recordings(name: str, files: Files, limits: Limits) -> list[Observation]:
     from heimdall.formats.readers.sigmf.session import read_recordings  # its library takes a while to load
 
     return read_recordings(name, files, limits)

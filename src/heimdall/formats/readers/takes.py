@@ -25,6 +25,8 @@ class Take:
     heard: Heard | None = None
     flaw: str | None = None
     notes: tuple[str, ...] = ()
+    kind: tuple[object, ...] = ()
+    """What two files of a station have in common if they are parts of one recording: its frequency, its place."""
 
     def when_s(self) -> float:
         """The beginning, by its stamps or else its name; the epoch where neither says."""
@@ -39,6 +41,11 @@ class Together:
 
     takes: tuple[Take, ...]
     notes: tuple[str, ...] = ()
+
+    def label(self) -> str:
+        """The UTC from which on all have recorded: what tells the sessions of one folder apart."""
+        starts = [take.heard.start_utc for take in self.takes if take.heard is not None and take.flaw is None]
+        return max(starts).strftime("%Y%m%dT%H%M%SZ")
 
     def with_notes(self, notes: Sequence[str]) -> Together:
         return replace(self, notes=(*self.notes, *notes))
@@ -81,7 +88,7 @@ def _joined(takes: Sequence[Take]) -> list[Take]:
 
 def _join(first: Take, second: Take) -> Take | None:
     """One recording of two; None where they are no two parts of one."""
-    if first.heard is None or second.heard is None:
+    if first.heard is None or second.heard is None or first.kind != second.kind:
         return None
     both = joined(first.heard, second.heard)
     if both is None:

@@ -65,7 +65,7 @@ def read_kiwisdr(name: str, files: Files, positions: Positions | None = None) ->
     several = len(together) > 1
     return [
         _observation(
-            f"{name}-{_label(session)}" if several else name, frequency_hz, session.with_notes(unheard), positions
+            f"{name}-{session.label()}" if several else name, frequency_hz, session.with_notes(unheard), positions
         )
         for session in together
     ]
@@ -119,12 +119,6 @@ def _heard(recording: KiwiRecording, named_utc: datetime) -> Heard:
     return Heard(
         recording.samples, recording.sample_rate_hz, start_utc, recording.start_s - whole_s, recording.clock_sigma_s
     )
-
-
-def _label(session: Together) -> str:
-    """The UTC from which on all have recorded: what tells the sessions of one folder apart."""
-    starts = [take.heard.start_utc for take in session.takes if take.heard is not None and take.flaw is None]
-    return max(starts).strftime("%Y%m%dT%H%M%SZ")
 
 
 def _observation(name: str, frequency_hz: float, session: Together, positions: Positions) -> Observation:

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from statistics import median_low
 from typing import Any
 
 from heimdall.errors import InputError
 from heimdall.formats.readers.channel import occupied_channel
-from heimdall.formats.readers.limits import Files, Limits, content_or_flaw, names_ending, stored_as
+from heimdall.formats.readers.limits import Files, Limits, names_ending
 from heimdall.formats.readers.sigmf.accounts import RECEIVERS_KEY, receptions_without_samples, remarks
 from heimdall.formats.readers.sigmf.metadata import (
     UnreadableRecordingError,
     load_json,
     number,
     point,
-    read_metadata,
-    text,
     unknown_key,
 )
-from heimdall.formats.readers.sigmf.recording import SigmfRecording, dataset_name, parse_recording
-from heimdall.formats.readers.source import COLLECTION_SUFFIX, DATA_SUFFIX, META_SUFFIX
+from heimdall.formats.readers.sigmf.recording import SigmfRecording
+from heimdall.formats.readers.sigmf.spans import by_span
+from heimdall.formats.readers.sigmf.streams import Stream, listed_stream, stream_at
+from heimdall.formats.readers.source import COLLECTION_SUFFIX, META_SUFFIX
 from heimdall.formats.readers.tuning import Tuning, common_frequency_hz, shifted
-from heimdall.formats.text import composed, name_key
+from heimdall.formats.text import composed
 from heimdall.observation import Observation, Place, Receiver, Reception
 from heimdall.validation.reception import vet
 
@@ -43,16 +41,6 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """Stands for the time of a session that has none."""
 
 
-@dataclass(frozen=True, eq=False)
-class _Stream:
-    """One recording of a session: its name, and what it says or why it cannot be read."""
-
-    name: str
-    recording: SigmfRecording | None
-    flaw: str | None
-    notes: tuple[str, ...] = ()
-
-
 def read_collection(path: str, files: Files, limits: Limits) -> Observation:
     """The session of one collection; streams are looked for beside it first, then anywhere among the files.
 
@@ -60,15 +48,18 @@ def read_collection(path: str, files: Files, limits: Limits) -> Observation:
     """
     about = _collection(path, files[path])
     folder = path.rpartition("/")[0]
-    streams = [_listed_stream(stream, folder, files, limits) for stream in about.get("core:streams") or []]
+    streams = [listed_stream(stream, folder, files, limits) for stream in about.get("core:streams") or []]
     session = path.rpartition("/")[2][: -len(COLLECTION_SUFFIX)]
     return _observation(session, streams, about)
 
 
-def read_recordings(session: str, files: Files, limits: Limits) -> Observation:
-    """All recordings among the files as one session: a folder without a collection."""
-    streams = [_stream(path, files, limits) for path in names_ending(files, META_SUFFIX)]
-    return _observation(session, streams, {})
+def read_recordings(session: str, files: Files, limits: Limits) -> list[Observation]:
+    """All recordings among the files, as in a folder without a collection: a session, or one for each take of its receivers."""
+    spans = by_span([stream_at(path, files, limits) for path in names_ending(files, META_SUFFIX)])
+    several = len(spans) > 1
+    return [
+        _observation(f"{session}-{span.label}" if several else session, span.streams, {}, span.notes) for span in spans
+    ]
 
 
 def _collection(path: str, content: bytes) -> Mapping[str, Any]:
@@ -84,55 +75,9 @@ def _collection(path: str, content: bytes) -> Mapping[str, Any]:
     return about
 
 
-def _listed_stream(stream: object, folder: str, files: Files, limits: Limits) -> _Stream:
-    name = text(stream.get("name")) if isinstance(stream, dict) else text(stream)
-    if not name:
-        return _Stream("unnamed", None, "the collection does not name it")
-    path = _find(f"{name}{META_SUFFIX}", folder, files)
-    if path is None:
-        return _Stream(name, None, f"its recording {name}{META_SUFFIX} is missing")
-    found = _stream(path, files, limits)
-    digest = stream.get("hash") if isinstance(stream, dict) else None
-    meta, unreadable = content_or_flaw(files, path)
-    if digest is not None and unreadable is None and str(digest).lower() != hashlib.sha512(meta).hexdigest():
-        return replace(found, notes=(*found.notes, f"{path} was changed after its collection was made"))
-    return found
-
-
-def _find(name: str, folder: str, files: Files) -> str | None:
-    """The file beside the collection, or the only one of that name anywhere: archives keep each recording in a folder."""
-    if (beside := stored_as(files, f"{folder}/{name}" if folder else name)) is not None:
-        return beside
-    elsewhere = [path for path in files if name_key(path).endswith(f"/{name_key(name)}")]
-    return elsewhere[0] if len(elsewhere) == 1 else None
-
-
-def _stream(path: str, files: Files, limits: Limits) -> _Stream:
-    folder, _, file_name = path.rpartition("/")
-    name = composed(file_name[: -len(META_SUFFIX)])
-    meta, unreadable = content_or_flaw(files, path)
-    if unreadable is not None:
-        return _Stream(name, None, unreadable)
-    try:
-        document, notes = read_metadata(name, meta)
-    except UnreadableRecordingError as error:
-        return _Stream(name, None, str(error))
-    dataset = dataset_name(document)
-    data_path = f"{path[: -len(META_SUFFIX)]}{DATA_SUFFIX}" if dataset is None else _beside(dataset, folder)
-    stored = stored_as(files, data_path)
-    data, unreadable = (None, None) if stored is None else content_or_flaw(files, stored)
-    recording = parse_recording(name, document, data, limits)
-    return _Stream(name, recording, unreadable or recording.flaw, (*notes, *recording.notes))
-
-
-def _beside(dataset: str, folder: str) -> str:
-    """The file of that name in the recording's folder; a name that leads elsewhere is nowhere."""
-    if "/" in dataset or "\\" in dataset or dataset in ("", ".", ".."):
-        return ""
-    return f"{folder}/{dataset}" if folder else dataset
-
-
-def _observation(session: str, streams: Sequence[_Stream], about: Mapping[str, Any]) -> Observation:
+def _observation(
+    session: str, streams: Sequence[Stream], about: Mapping[str, Any], said: Sequence[str] = ()
+) -> Observation:
     recordings = [stream.recording for stream in streams if stream.recording is not None]
     frequency_hz = _frequency_hz(session, streams, about)
     starts = [recording.start_utc for recording in recordings if recording.start_utc is not None]
@@ -141,7 +86,7 @@ def _observation(session: str, streams: Sequence[_Stream], about: Mapping[str, A
     recorded = {reception.receiver.name for reception in heard}
     receptions = (*heard, *receptions_without_samples(about, recorded))
     bandwidth_hz, notes = _bandwidth_hz(recordings, receptions, about)
-    said = [note for stream in streams for note in stream.notes]
+    said = [*said, *(note for stream in streams for note in stream.notes)]
     return vet(
         Observation(
             id=session,
@@ -156,7 +101,7 @@ def _observation(session: str, streams: Sequence[_Stream], about: Mapping[str, A
     )
 
 
-def _frequency_hz(session: str, streams: Sequence[_Stream], about: Mapping[str, Any]) -> float:
+def _frequency_hz(session: str, streams: Sequence[Stream], about: Mapping[str, Any]) -> float:
     """The frequency most recordings have; where there are none, that of the session."""
     stated = [_tuning(stream.recording) for stream in streams if stream.recording is not None]
     known = [tuning for tuning in stated if tuning is not None]
@@ -177,7 +122,7 @@ def _tuning(recording: SigmfRecording | None) -> Tuning | None:
     return Tuning(frequency_hz, recording.sample_rate_hz)
 
 
-def _shifts(streams: Sequence[_Stream], frequency_hz: float) -> Iterator[str]:
+def _shifts(streams: Sequence[Stream], frequency_hz: float) -> Iterator[str]:
     """A note on each recording whose samples are moved to the session's frequency."""
     for stream in streams:
         tuning, samples = _tuning(stream.recording), None if stream.recording is None else stream.recording.samples
@@ -215,7 +160,7 @@ def _agreed(stated_hz: Sequence[float]) -> tuple[float, tuple[str, ...]]:
     )
 
 
-def _reception(stream: _Stream, frequency_hz: float, origin: datetime) -> Reception:
+def _reception(stream: Stream, frequency_hz: float, origin: datetime) -> Reception:
     recording = stream.recording
     if recording is None:
         return Reception(Receiver(stream.name, math.nan, math.nan), flaw=stream.flaw)

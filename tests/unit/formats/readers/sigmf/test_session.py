@@ -107,7 +107,7 @@ def test_digits_beyond_microseconds_are_kept(files: Files) -> None:
 def test_a_folder_without_a_collection_is_a_session(files: Files) -> None:
     """All recordings are taken, in the order of their names."""
     del files[COLLECTION]
-    observation = read_recordings("bare", files, Limits())
+    (observation,) = read_recordings("bare", files, Limits())
     assert observation.id == "bare"
     assert observation.truth is None
     assert [reception.receiver.name for reception in observation.receptions] == ["R0 ü", "R1 ü", "R2 ü"]
