@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 import re
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from heimdall.formats.readers.source import folder_of
 from heimdall.formats.text import composed
 from heimdall.formats.wording import frequency_text
 
@@ -70,9 +73,26 @@ def is_audio(stem: str) -> bool:
     return _AUDIO.search(stem) is not None and _IQ.search(stem) is None
 
 
-def station_of(stem: str) -> str:
-    """What is left of a name without time, frequency and program; the whole where that is nothing."""
+def stations_of(stems: Sequence[str]) -> dict[str, str]:
+    """The receiver of each file of a session.
+
+    Where a name says none, or one that stands in the folders of several, the receiver is called as its folder.
+    """
+    said = {stem: receiver_in(stem.rpartition("/")[2]) for stem in stems}
+    folders: dict[str | None, set[str]] = defaultdict(set)
+    for stem, receiver in said.items():
+        folders[receiver].add(folder_of(stem))
+    return {
+        stem: receiver
+        if receiver and len(folders[receiver]) == 1
+        else composed((folder_of(stem) or stem).rpartition("/")[2])
+        for stem, receiver in said.items()
+    }
+
+
+def receiver_in(stem: str) -> str | None:
+    """What is left of a name without time, frequency and program."""
     rest = composed(stem)
     for pattern in (_YEAR_FIRST, _HOUR_FIRST, _FREQUENCY, _PROGRAMS):
         rest = pattern.sub(" ", rest)
-    return "_".join(re.split(r"[\s_.,-]+", rest.strip(" _.,-"))) or composed(stem)
+    return "_".join(re.split(r"[\s_.,-]+", rest.strip(" _.,-"))) or None

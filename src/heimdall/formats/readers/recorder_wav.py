@@ -19,10 +19,12 @@ from heimdall.errors import InputError
 from heimdall.formats.readers.channel import occupied_channel
 from heimdall.formats.readers.clipping import clipping_note
 from heimdall.formats.readers.heard import Heard
+from heimdall.formats.readers.layout import Who
 from heimdall.formats.readers.limits import Files, Limits, content_or_flaw, names_ending
 from heimdall.formats.readers.positions import Positions
-from heimdall.formats.readers.recorder_names import About, from_name, is_audio, station_of, utc
+from heimdall.formats.readers.recorder_names import About, from_name, is_audio, receiver_in, stations_of, utc
 from heimdall.formats.readers.riff import is_wave, riff_chunks
+from heimdall.formats.readers.source import folder_of
 from heimdall.formats.readers.takes import Take, Together, sessions_of
 from heimdall.formats.readers.tuning import Tuning, common_frequency_hz, shifted
 from heimdall.observation import Observation, Reception
@@ -53,7 +55,9 @@ def read_wav_session(name: str, files: Files, limits: Limits, positions: Positio
 
     A file that cannot be used becomes a flagged reception. Raises InputError where none says its frequency.
     """
-    read = [_read(path, files, limits) for path in names_ending(files, SUFFIX)]
+    paths = list(names_ending(files, SUFFIX))
+    stations = stations_of([path[: -len(SUFFIX)] for path in paths])
+    read = [_read(path, stations[path[: -len(SUFFIX)]], files, limits) for path in paths]
     heard = [each for each in read if each[0].heard is not None]
     known = [_tuning(take, about.frequency_hz) for take, about in heard or read if about.frequency_hz]
     if not known or _all_audio(read):
@@ -62,12 +66,21 @@ def read_wav_session(name: str, files: Files, limits: Limits, positions: Positio
     takes = [_agreeing(take, about, frequency_hz) for take, about in read]
     together = sessions_of(takes)
     positions = positions or Positions(files)
-    unheard = positions.unheard(each for take in takes for each in (take.station, take.path[: -len(SUFFIX)]))
+    unheard = positions.unheard(each for take in takes for each in (take.station, _stem(take.path)))
     several = len(together) > 1
     return [
         _observation(f"{name}-{index}" if several else name, frequency_hz, session.with_notes(unheard), positions)
         for index, session in enumerate(together, start=1)
     ]
+
+
+def wav_who(path: str) -> Who | None:
+    """The receiver by the name of a recording; None for audio, which is no recording of a receiver's own."""
+    return None if is_audio(_stem(path)) else Who(receiver_in(_stem(path)), everywhere=False)
+
+
+def _stem(path: str) -> str:
+    return path.rpartition("/")[2][: -len(SUFFIX)]
 
 
 def _all_audio(read: Sequence[tuple[Take, About]]) -> bool:
@@ -83,9 +96,9 @@ def _unlocatable(read: Sequence[tuple[Take, About]]) -> str:
     )
 
 
-def _read(path: str, files: Files, limits: Limits) -> tuple[Take, About]:
-    stem = path[: -len(SUFFIX)]
-    station, about = station_of(stem), from_name(stem)
+def _read(path: str, station: str, files: Files, limits: Limits) -> tuple[Take, About]:
+    stem = _stem(path)
+    about = from_name(stem)
     try:
         if is_audio(stem):
             raise _UnusableError(_AUDIO)
@@ -187,7 +200,7 @@ def _observation(name: str, frequency_hz: float, session: Together, positions: P
     notes: list[str] = []
     origin = min((take.heard.start_utc for take in session.takes if take.heard and not take.flaw), default=None)
     for take in session.takes:
-        receiver, flaw, said = positions.receiver(take.station, take.path[: -len(SUFFIX)])
+        receiver, flaw, said = positions.receiver(take.station, _stem(take.path), folder=folder_of(take.path))
         notes += said
         heard = take.heard
         receptions.append(

@@ -82,12 +82,12 @@ class FolderFiles(Mapping[str, bytes]):
         return len(self._names)
 
 
-class Subfolder(Mapping[str, bytes]):
-    """The files that lie directly in one folder of others, by their bare names."""
+class Selection(Mapping[str, bytes]):
+    """Some of many files, under other names."""
 
-    def __init__(self, files: Files, folder: str) -> None:
+    def __init__(self, files: Files, full: Mapping[str, str]) -> None:
         self._files = files
-        self._full = {name.rpartition("/")[2]: name for name in files if name.rpartition("/")[0] == folder}
+        self._full = full
 
     def __getitem__(self, name: str) -> bytes:
         return self._files[self._full[name]]
@@ -100,6 +100,16 @@ class Subfolder(Mapping[str, bytes]):
 
     def __len__(self) -> int:
         return len(self._full)
+
+
+def folder_of(name: str) -> str:
+    """The folder in which a file or a folder lies; empty for the outermost."""
+    return name.rpartition("/")[0]
+
+
+def in_folder(files: Files, folder: str) -> Selection:
+    """The files that lie directly in one folder of others, by their bare names."""
+    return Selection(files, {name.rpartition("/")[2]: name for name in files if folder_of(name) == folder})
 
 
 @contextmanager

@@ -15,8 +15,10 @@ from heimdall.formats.readers.heard import Heard
 from heimdall.formats.readers.kiwisdr.gps_time import week_begin_utc_s
 from heimdall.formats.readers.kiwisdr.stamps import BrokenRecordingError
 from heimdall.formats.readers.kiwisdr.wav import KiwiRecording, parse_kiwi_wav
+from heimdall.formats.readers.layout import Who
 from heimdall.formats.readers.limits import Files, content_or_flaw, names_ending
 from heimdall.formats.readers.positions import Positions
+from heimdall.formats.readers.source import folder_of
 from heimdall.formats.readers.takes import Take, Together, sessions_of
 from heimdall.formats.text import composed
 from heimdall.observation import Observation, Reception
@@ -46,9 +48,15 @@ class _Title:
 def is_kiwisdr(files: Files) -> bool:
     """A folder whose WAV files are a KiwiSDR's, by a name or by the stamps in one of them."""
     names = list(names_ending(files, SUFFIX))
-    return any(_NAME.fullmatch(name) for name in names) or any(
+    return any(kiwisdr_who(name) for name in names) or any(
         b"kiwi" in content_or_flaw(files, name)[0][:_STAMPS_WITHIN] for name in names
     )
+
+
+def kiwisdr_who(path: str) -> Who | None:
+    """The receiver by a name that a KiwiSDR's recorder gives; None for any other."""
+    found = _NAME.fullmatch(composed(path.rpartition("/")[2]))
+    return None if found is None else Who(found["station"] or "", float(found["frequency_hz"]))
 
 
 def read_kiwisdr(name: str, files: Files, positions: Positions | None = None) -> list[Observation]:
@@ -72,12 +80,13 @@ def read_kiwisdr(name: str, files: Files, positions: Positions | None = None) ->
 
 
 def _title(path: str) -> _Title:
-    found = _NAME.fullmatch(composed(path))
+    file_name = composed(path.rpartition("/")[2])
+    found = _NAME.fullmatch(file_name)
     try:
         named_utc = datetime.strptime(found["utc"], "%Y%m%dT%H%M%S").replace(tzinfo=UTC) if found else None
     except ValueError:
         named_utc = None
-    stem = composed(path[: -len(SUFFIX)])
+    stem = file_name[: -len(SUFFIX)]
     if found is None or named_utc is None:
         return _Title(path, stem, flaw=f"its name does not say what was recorded: {_NAMING}")
     if not found["station"]:
@@ -140,7 +149,7 @@ def _observation(name: str, frequency_hz: float, session: Together, positions: P
 
 
 def _reception(take: Take, positions: Positions, origin: datetime | None) -> tuple[Reception, tuple[str, ...]]:
-    receiver, flaw, notes = positions.receiver(take.station)
+    receiver, flaw, notes = positions.receiver(take.station, folder=folder_of(take.path))
     flaw = take.flaw or flaw
     if take.heard is None or origin is None:
         return Reception(receiver, flaw=flaw), notes

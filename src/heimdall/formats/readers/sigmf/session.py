@@ -21,7 +21,7 @@ from heimdall.formats.readers.sigmf.metadata import (
 )
 from heimdall.formats.readers.sigmf.recording import SigmfRecording
 from heimdall.formats.readers.sigmf.spans import by_span
-from heimdall.formats.readers.sigmf.streams import Stream, listed_stream, stream_at
+from heimdall.formats.readers.sigmf.streams import Stream, apart, listed_stream, stream_at
 from heimdall.formats.readers.source import COLLECTION_SUFFIX, META_SUFFIX
 from heimdall.formats.readers.tuning import Tuning, common_frequency_hz, shifted
 from heimdall.formats.text import composed
@@ -55,7 +55,7 @@ def read_collection(path: str, files: Files, limits: Limits) -> Observation:
 
 def read_recordings(session: str, files: Files, limits: Limits) -> list[Observation]:
     """All recordings among the files, as in a folder without a collection: a session, or one for each take of its receivers."""
-    spans = by_span([stream_at(path, files, limits) for path in names_ending(files, META_SUFFIX)])
+    spans = by_span(apart([stream_at(path, files, limits) for path in names_ending(files, META_SUFFIX)]))
     several = len(spans) > 1
     return [
         _observation(f"{session}-{span.label}" if several else session, span.streams, {}, span.notes) for span in spans

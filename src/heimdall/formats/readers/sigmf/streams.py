@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from heimdall.formats.readers.limits import Files, Limits, content_or_flaw, stored_as
 from heimdall.formats.readers.sigmf.metadata import UnreadableRecordingError, read_metadata, text
 from heimdall.formats.readers.sigmf.recording import SigmfRecording, dataset_name, parse_recording
-from heimdall.formats.readers.source import DATA_SUFFIX, META_SUFFIX
+from heimdall.formats.readers.source import DATA_SUFFIX, META_SUFFIX, folder_of
 from heimdall.formats.text import composed, name_key
 
 
@@ -37,6 +39,23 @@ def listed_stream(stream: object, folder: str, files: Files, limits: Limits) -> 
     if digest is not None and unreadable is None and str(digest).lower() != hashlib.sha512(meta).hexdigest():
         return replace(found, notes=(*found.notes, f"{path} was changed after its collection was made"))
     return found
+
+
+def apart(streams: Sequence[Stream]) -> list[Stream]:
+    """Recordings of one name in several folders, as that of a program, are called as their folders."""
+    folders: dict[str, set[str]] = defaultdict(set)
+    for stream in streams:
+        folders[stream.name].add(folder_of(stream.path))
+    return [
+        _as_folder(stream) if len(folders[stream.name]) > 1 and folder_of(stream.path) else stream for stream in streams
+    ]
+
+
+def _as_folder(stream: Stream) -> Stream:
+    name, recording = composed(folder_of(stream.path).rpartition("/")[2]), stream.recording
+    if recording is not None and recording.receiver == stream.name:
+        recording = replace(recording, receiver=name)
+    return replace(stream, name=name, recording=recording)
 
 
 def _find(name: str, folder: str, files: Files) -> str | None:
