@@ -14,6 +14,7 @@ from heimdall.formats.readers.layout import Who, groups
 from heimdall.formats.readers.limits import Files, Limits, names_ending
 from heimdall.formats.readers.measurement_rows import rows_of
 from heimdall.formats.readers.measurements import iterate_measurements
+from heimdall.formats.readers.nested import packed_advice, with_archives
 from heimdall.formats.readers.positions import Positions, positions_beside
 from heimdall.formats.readers.recorder_wav import read_wav_session, wav_who
 from heimdall.formats.readers.sigmf.who import sigmf_who
@@ -68,7 +69,7 @@ def iterate_observations(path: Path, limits: Limits | None = None) -> Iterator[O
     if path.is_dir():
         yield from _from_files(path, FolderFiles(path, limits), limits)
     elif path.name.lower().endswith(COLLECTION_SUFFIX):
-        yield _read_collection(path.name, FolderFiles(path.parent, limits), limits)
+        yield _read_collection(path.name, with_archives(FolderFiles(path.parent, limits), limits), limits)
     elif path.suffix.lower() in _ONE_RECEIVER:
         raise InputError(f"{path} is what one receiver recorded: give the folder with the recordings of all of them")
     elif plain_name(path.name).endswith(_TABLE_SUFFIXES):
@@ -128,11 +129,11 @@ def _count_rows(path: Path) -> int:
 def _from_files(path: Path, files: Files, limits: Limits) -> Iterator[Observation]:
     name = path.resolve().name if path.is_dir() else path.name.split(".")[0]
     found = False
-    for observation in _sessions(name, files, limits, path if path.is_dir() else None):
+    for observation in _sessions(name, with_archives(files, limits), limits, path if path.is_dir() else None):
         found = True
         yield observation
     if not found:
-        foreign = next((why for each in sorted(files) if (why := _foreign(each))), None)
+        foreign = next((why for each in sorted(files) if (why := _foreign(each))), None) or packed_advice(files)
         raise InputError(f"{path}: {foreign or f'nothing in it is recognised; {_EXPECTED} is expected'}")
 
 

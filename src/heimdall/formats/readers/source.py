@@ -178,7 +178,21 @@ def archive_files(path: Path, limits: Limits) -> Files:
         raise InputError(f"{path}: the archive cannot be read ({error or type(error).__name__})") from error
 
 
-def _collect(path: Path, members: Iterator[tuple[str, bytes]], limits: Limits) -> Files:
+def tar_files(name: str, stream: IO[bytes], limits: Limits) -> Files:
+    """The regular files of a plain tar, in memory. Raises InputError for any other, a damaged one, or one beyond the limits."""
+    try:
+        start = stream.read(512)
+        stream.seek(0)
+        if start[257:262] != b"ustar":
+            raise InputError(f"{name} is no plain tar, as SigMF archives are: unpack it")
+        return _collect(name, _tar_members(stream, b"", limits), limits)
+    except InputError:
+        raise
+    except _BROKEN as error:
+        raise InputError(f"{name}: the archive cannot be read ({error or type(error).__name__})") from error
+
+
+def _collect(path: Path | str, members: Iterator[tuple[str, bytes]], limits: Limits) -> Files:
     files: dict[str, bytes] = {}
     total = 0
     for name, content in members:
