@@ -42,7 +42,8 @@ def with_archives(files: Files, limits: Limits) -> Files:
 def packed_advice(files: Files) -> str | None:
     """What to do about files that are packed otherwise; None where there are none."""
     packed = [name for name in sorted(files) if name.lower().endswith(_PACKED)]
-    return f"unpack {', '.join(packed[:3])}{' and the others' if len(packed) > 3 else ''}" if packed else None
+    listed = f"{', '.join(packed[:3])}{' and the others' if len(packed) > 3 else ''}"
+    return f"archives in it are not looked into: unpack {listed}, or give them by themselves" if packed else None
 
 
 class _Unpacked(Mapping[str, bytes]):

@@ -187,8 +187,8 @@ def _agreeing(take: Take, about: About, frequency_hz: float) -> Take:
     if take.heard is None:
         return take
     if stated is None or not (tuning := _tuning(take, stated)).is_at(frequency_hz):
-        why = "it does not say its frequency" if stated is None else f"it was recorded at {stated:.0f} Hz"
-        return Take(take.path, take.station, take.named_utc, flaw=f"{why}, the others at {frequency_hz:.0f} Hz")
+        why = "it does not say its frequency" if stated is None else f"it was recorded at {stated:.12g} Hz"
+        return Take(take.path, take.station, take.named_utc, flaw=f"{why}, the others at {frequency_hz:.12g} Hz")
     if not tuning.moves(frequency_hz, len(take.heard.samples)):
         return take
     heard = replace(take.heard, samples=shifted(take.heard.samples, tuning, frequency_hz))

@@ -79,9 +79,14 @@ def _repeats(takes: Sequence[Take]) -> bool:
     """Whether a receiver has two recordings of which one ends before the other begins."""
     heard = [(take.station, take.heard) for take in takes if take.heard is not None]
     return any(
-        first == second and (one.end_s <= two.begin_s or two.end_s <= one.begin_s)
+        first == second and (_before(one, two) or _before(two, one))
         for (first, one), (second, two) in combinations(heard, 2)
     )
+
+
+def _before(one: Heard, two: Heard) -> bool:
+    """To half a sample: times since 1970 have no more digits than that."""
+    return one.end_s - two.begin_s <= 0.5 / one.sample_rate_hz
 
 
 def _is_used(take: Take) -> bool:
