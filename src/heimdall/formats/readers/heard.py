@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import fft
 
 _MOST_GAP_S = 1.0
 """Files of one receiver that follow each other this closely are one recording that its recorder split."""
@@ -95,7 +95,7 @@ def delayed(samples: NDArray[np.complex64], shift: float) -> NDArray[np.complex6
     """The samples by a part of a sample later: a slope of phase over their spectrum."""
     if abs(shift) < _LEAST_SHIFT or not np.all(np.isfinite(samples)):
         return samples
-    size = fft.next_fast_len(len(samples) + _SILENCE)
-    spectrum = fft.fft(samples, size)
-    spectrum *= np.exp(-2j * np.pi * shift * fft.fftfreq(size)).astype(np.complex64)
-    return np.asarray(fft.ifft(spectrum, overwrite_x=True)[: len(samples)], dtype=np.complex64)
+    size = scipy.fft.next_fast_len(len(samples) + _SILENCE)
+    spectrum = scipy.fft.fft(samples, size)
+    spectrum *= np.exp(-2j * np.pi * shift * scipy.fft.fftfreq(size)).astype(np.complex64)
+    return np.asarray(scipy.fft.ifft(spectrum, overwrite_x=True)[: len(samples)], dtype=np.complex64)
