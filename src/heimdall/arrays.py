@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 __all__ = ["array_namespace", "device_of", "fft_of", "overlapping", "picked", "shifted"]
 
+_BLOCK = 1 << 20
+"""Samples turned at once: phases in double precision take four times their memory."""
+
 
 def array_namespace(*arrays: Any) -> Any:
     """The module whose functions take these arrays.
@@ -43,6 +46,11 @@ def overlapping(values: Any, length: int, step: int) -> Any:
 
 
 def shifted(samples_T: NDArray[np.complex64], offset_hz: float, sample_rate_hz: float) -> NDArray[np.complex64]:
-    """Complex baseband (numpy) with what stands at an offset moved to the centre."""
-    turns = np.arange(samples_T.shape[-1]) * (offset_hz / sample_rate_hz)
-    return (samples_T * np.exp(-2j * np.pi * turns)).astype(np.complex64)
+    """Complex baseband (numpy) with what stands at an offset moved to the centre; the first sample keeps its phase."""
+    moved_T = np.empty_like(samples_T)
+    for first in range(0, len(samples_T), _BLOCK):
+        block = samples_T[first : first + _BLOCK]
+        turns = np.arange(first, first + len(block)) * (offset_hz / sample_rate_hz)
+        with np.errstate(all="ignore"):  # what is not finite stays so
+            moved_T[first : first + len(block)] = block * np.exp(-2j * np.pi * (turns % 1))
+    return moved_T

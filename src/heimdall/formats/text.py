@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import unicodedata
 from collections.abc import Iterator
 
 UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -23,3 +24,13 @@ def lines_as_utf_8(stream: io.BufferedReader) -> Iterator[bytes]:
         return
     for number, line in enumerate(stream):
         yield line.removeprefix(codecs.BOM_UTF8) if number == 0 else line
+
+
+def composed(name: str) -> str:
+    """A name with its accents as single letters: macOS stores an umlaut as two, other systems as they were typed."""
+    return unicodedata.normalize("NFC", name)
+
+
+def name_key(name: str) -> str:
+    """By which names of files and receivers are compared: whatever their case, and however accents are stored."""
+    return composed(name.lower())

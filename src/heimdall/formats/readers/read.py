@@ -9,19 +9,22 @@ from pathlib import Path
 
 from heimdall.errors import InputError
 from heimdall.formats.readers.kiwisdr.session import SUFFIX as WAV_SUFFIX
-from heimdall.formats.readers.kiwisdr.session import is_kiwisdr, read_kiwisdr
+from heimdall.formats.readers.kiwisdr.session import is_kiwisdr, kiwisdr_who, read_kiwisdr
+from heimdall.formats.readers.layout import Who, groups
 from heimdall.formats.readers.limits import Files, Limits, names_ending
 from heimdall.formats.readers.measurement_rows import rows_of
 from heimdall.formats.readers.measurements import iterate_measurements
-from heimdall.formats.readers.positions import positions_beside
-from heimdall.formats.readers.recorder_wav import read_wav_session
+from heimdall.formats.readers.nested import packed_advice, with_archives
+from heimdall.formats.readers.positions import Positions, positions_beside
+from heimdall.formats.readers.recorder_wav import read_wav_session, wav_who
+from heimdall.formats.readers.sigmf.who import sigmf_who
 from heimdall.formats.readers.source import (
     COLLECTION_SUFFIX,
     DATA_SUFFIX,
     META_SUFFIX,
     FolderFiles,
-    Subfolder,
     archive_files,
+    folder_of,
     is_archive,
     open_bytes,
     plain_lines,
@@ -66,7 +69,7 @@ def iterate_observations(path: Path, limits: Limits | None = None) -> Iterator[O
     if path.is_dir():
         yield from _from_files(path, FolderFiles(path, limits), limits)
     elif path.name.lower().endswith(COLLECTION_SUFFIX):
-        yield _read_collection(path.name, FolderFiles(path.parent, limits), limits)
+        yield _read_collection(path.name, with_archives(FolderFiles(path.parent, limits), limits), limits)
     elif path.suffix.lower() in _ONE_RECEIVER:
         raise InputError(f"{path} is what one receiver recorded: give the folder with the recordings of all of them")
     elif plain_name(path.name).endswith(_TABLE_SUFFIXES):
@@ -126,46 +129,59 @@ def _count_rows(path: Path) -> int:
 def _from_files(path: Path, files: Files, limits: Limits) -> Iterator[Observation]:
     name = path.resolve().name if path.is_dir() else path.name.split(".")[0]
     found = False
-    for observation in _sessions(name, files, limits):
+    for observation in _sessions(name, with_archives(files, limits), limits, path if path.is_dir() else None):
         found = True
         yield observation
     if not found:
-        foreign = next((why for each in sorted(files) if (why := _foreign(each))), None)
+        foreign = next((why for each in sorted(files) if (why := _foreign(each))), None) or packed_advice(files)
         raise InputError(f"{path}: {foreign or f'nothing in it is recognised; {_EXPECTED} is expected'}")
 
 
-def _sessions(name: str, files: Files, limits: Limits) -> Iterator[Observation]:
-    """Sessions in the order of their folders, SigMF first."""
+def _sessions(name: str, files: Files, limits: Limits, disk: Path | None) -> Iterator[Observation]:
+    """Sessions in the order of their folders, SigMF first; `disk` is the folder that the files lie in, if they do."""
     collections = list(names_ending(files, COLLECTION_SUFFIX))
     for path in collections:
         yield _read_collection(path, files, limits)
     if not collections:
-        yield from _bare_recordings(name, files, limits)
-    for folder, inside in _folders_with(files, WAV_SUFFIX):
-        yield from _wav_sessions(folder.rpartition("/")[2] or name, folder, inside, files, limits)
+        yield from _bare_recordings(name, files, limits, disk)
+    for group in groups(files, _wav_folders(files), _wav_receivers):
+        positions = positions_beside(files, group, limits, disk)
+        yield from _wav_sessions(group.folder.rpartition("/")[2] or name, group.files, limits, positions)
     tables = [path for path in sorted(files) if plain_name(path).endswith(MEASUREMENT_SUFFIXES)]
     for path in sorted(tables, key=lambda path: MEASUREMENT_SUFFIXES.index(Path(plain_name(path)).suffix)):
         yield from iterate_measurements(path, plain_lines(path, io.BytesIO(files[path]), limits), limits)
 
 
-def _wav_sessions(name: str, folder: str, inside: Files, files: Files, limits: Limits) -> Iterator[Observation]:
-    """The WAV files of one folder; those beside a SigMF recording or a measurement file are its own business."""
-    positions = positions_beside(files, folder, inside, limits)
-    if any(plain_name(path).endswith((META_SUFFIX, *MEASUREMENT_SUFFIXES)) for path in inside):
-        return
-    if is_kiwisdr(inside):
-        yield from read_kiwisdr(name, inside, positions)
-    else:
-        yield from read_wav_session(name, inside, limits, positions)
+def _wav_folders(files: Files) -> list[str]:
+    """Those with WAV files; beside a SigMF recording or a measurement file they are that one's business."""
+    others = {folder_of(path) for path in files if plain_name(path).endswith((META_SUFFIX, *MEASUREMENT_SUFFIXES))}
+    return sorted({folder_of(path) for path in names_ending(files, WAV_SUFFIX)} - others)
 
 
-def _bare_recordings(name: str, files: Files, limits: Limits) -> Iterator[Observation]:
+def _wav_receivers(inside: Files) -> set[Who]:
+    found = (kiwisdr_who(path) or wav_who(path) for path in names_ending(inside, WAV_SUFFIX))
+    return {who for who in found if who is not None}
+
+
+def _wav_sessions(name: str, files: Files, limits: Limits, positions: Positions) -> list[Observation]:
+    return (
+        read_kiwisdr(name, files, positions) if is_kiwisdr(files) else read_wav_session(name, files, limits, positions)
+    )
+
+
+def _bare_recordings(name: str, files: Files, limits: Limits, disk: Path | None) -> Iterator[Observation]:
     """SigMF recordings that no collection names: those in one folder, or in one archive, are one session."""
-    if isinstance(files, FolderFiles):
-        for folder, inside in _folders_with(files, META_SUFFIX):
-            yield _read_recordings(folder.rpartition("/")[2] or name, inside, limits)
-    elif any(names_ending(files, META_SUFFIX)):
-        yield _read_recordings(name, files, limits)
+    if disk is None:
+        if any(names_ending(files, META_SUFFIX)):
+            yield from _read_recordings(name, files, limits)
+        return
+    folders = sorted({folder_of(path) for path in names_ending(files, META_SUFFIX)})
+    for group in groups(files, folders, _sigmf_receivers):
+        yield from _read_recordings(group.folder.rpartition("/")[2] or name, group.files, limits)
+
+
+def _sigmf_receivers(inside: Files) -> set[Who]:
+    return {sigmf_who(inside, path) for path in names_ending(inside, META_SUFFIX)}
 
 
 def _read_collection(path: str, files: Files, limits: Limits) -> Observation:
@@ -174,12 +190,7 @@ def _read_collection(path: str, files: Files, limits: Limits) -> Observation:
     return read_collection(path, files, limits)
 
 
-def _read_recordings(name: str, files: Files, limits: Limits) -> Observation:
+def _read_recordings(name: str, files: Files, limits: Limits) -> list[Observation]:
     from heimdall.formats.readers.sigmf.session import read_recordings  # its library takes a while to load
 
     return read_recordings(name, files, limits)
-
-
-def _folders_with(files: Files, suffix: str) -> Iterator[tuple[str, Files]]:
-    folders = {path.rpartition("/")[0] for path in names_ending(files, suffix)}
-    return ((folder, Subfolder(files, folder)) for folder in sorted(folders))

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 import struct
-from collections import Counter
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +18,15 @@ from numpy.typing import NDArray
 from heimdall.errors import InputError
 from heimdall.formats.readers.channel import occupied_channel
 from heimdall.formats.readers.clipping import clipping_note
-from heimdall.formats.readers.limits import Files, Limits, names_ending
+from heimdall.formats.readers.heard import Heard
+from heimdall.formats.readers.layout import Who
+from heimdall.formats.readers.limits import Files, Limits, content_or_flaw, names_ending
 from heimdall.formats.readers.positions import Positions
-from heimdall.formats.readers.riff import riff_chunks
-from heimdall.formats.readers.takes import Heard, Take, Together, sessions_of
+from heimdall.formats.readers.recorder_names import About, from_name, is_audio, receiver_in, stations_of, utc
+from heimdall.formats.readers.riff import is_wave, riff_chunks
+from heimdall.formats.readers.source import folder_of
+from heimdall.formats.readers.takes import Take, Together, sessions_of
+from heimdall.formats.readers.tuning import Tuning, common_frequency_hz, tuned_to
 from heimdall.observation import Observation, Reception
 from heimdall.validation.reception import vet
 
@@ -31,13 +36,6 @@ _SYSTEMTIME = struct.Struct("<8H")
 _CENTER = struct.Struct("<I")
 _EXTENSIBLE = 0xFFFE
 _DTYPES = {(1, 8): "u1", (1, 16): "<i2", (1, 32): "<i4", (3, 32): "<f4", (3, 64): "<f8"}
-_FREQUENCY = re.compile(r"(?<![\d.])(\d+(?:[.,]\d+)?)[ _]?([kMG]?)Hz", re.IGNORECASE)
-_SCALE = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
-_YEAR_FIRST = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)[T_ -](\d\d)[-_:]?(\d\d)[-_:]?(\d\d)(?:[._](\d{3}))?Z?(?!\d)")
-_HOUR_FIRST = re.compile(r"(?P<h>\d\d)-(?P<m>\d\d)-(?P<s>\d\d)_(?P<d>\d\d)-(?P<mo>\d\d)-(?P<y>\d{4})")
-_PROGRAMS = re.compile(
-    r"(?<![a-z])(HDSDR|SDRSharp|SDRuno|SDRconnect|baseband|gqrx|IQ|RF|AF|rec)(?![a-z])", re.IGNORECASE
-)
 _XML_FREQUENCY = re.compile(r'RadioCenterFreq="(\d+)"')
 _XML_TIME = re.compile(r'CurrentTimeUTC="(\d\d)-(\d\d)-(\d{4}) (\d\d):(\d\d):(\d\d)"')
 _NOTE = (
@@ -45,20 +43,11 @@ _NOTE = (
     "write them as SigMF with heimdall:clock_sigma_s"
 )
 
+_AUDIO = "it is audio (AF) and not IQ"
+
 
 class _UnusableError(Exception):
     """The message completes the sentence "the receiver is flagged: ..."."""
-
-
-@dataclass(frozen=True)
-class _About:
-    """What the `auxi` chunk or the name says; None where neither does."""
-
-    start_utc: datetime | None = None
-    frequency_hz: float | None = None
-
-    def or_else(self, other: _About) -> _About:
-        return _About(self.start_utc or other.start_utc, self.frequency_hz or other.frequency_hz)
 
 
 def read_wav_session(name: str, files: Files, limits: Limits, positions: Positions | None = None) -> list[Observation]:
@@ -66,39 +55,68 @@ def read_wav_session(name: str, files: Files, limits: Limits, positions: Positio
 
     A file that cannot be used becomes a flagged reception. Raises InputError where none says its frequency.
     """
-    read = [_read(path, files[path], limits) for path in names_ending(files, SUFFIX)]
-    known = Counter(about.frequency_hz for _, about in read if about.frequency_hz)
-    if not known:
-        raise InputError(
-            f"{name}: no WAV file says its frequency, in an auxi chunk or in its name (as 145500000Hz): "
-            "write the recordings as SigMF, or name KiwiSDR files <UTC>_<frequency in Hz>_<station>_iq.wav"
-        )
-    frequency_hz = known.most_common(1)[0][0] or 0.0
+    paths = list(names_ending(files, SUFFIX))
+    stations = stations_of([path[: -len(SUFFIX)] for path in paths])
+    read = [_read(path, stations[path[: -len(SUFFIX)]], files, limits) for path in paths]
+    heard = [each for each in read if each[0].heard is not None]
+    known = [_tuning(take, about.frequency_hz) for take, about in heard or read if about.frequency_hz]
+    if not known or _all_audio(read):
+        raise InputError(f"{name}: {_unlocatable(read)}")
+    frequency_hz = common_frequency_hz(known)
     takes = [_agreeing(take, about, frequency_hz) for take, about in read]
     together = sessions_of(takes)
     positions = positions or Positions(files)
+    unheard = positions.unheard(each for take in takes for each in (take.station, _stem(take.path)))
     several = len(together) > 1
     return [
-        _observation(f"{name}-{index}" if several else name, frequency_hz, session, positions)
+        _observation(f"{name}-{index}" if several else name, frequency_hz, session.with_notes(unheard), positions)
         for index, session in enumerate(together, start=1)
     ]
 
 
-def _read(path: str, content: bytes, limits: Limits) -> tuple[Take, _About]:
-    stem = path[: -len(SUFFIX)]
-    station = _station(stem)
-    about = _About()
+def wav_who(path: str) -> Who | None:
+    """The receiver by the name of a recording; None for audio, which is no recording of a receiver's own."""
+    return None if is_audio(_stem(path)) else Who(receiver_in(_stem(path)), everywhere=False)
+
+
+def _stem(path: str) -> str:
+    return path.rpartition("/")[2][: -len(SUFFIX)]
+
+
+def _all_audio(read: Sequence[tuple[Take, About]]) -> bool:
+    return all(take.flaw == _AUDIO for take, _ in read)
+
+
+def _unlocatable(read: Sequence[tuple[Take, About]]) -> str:
+    if _all_audio(read):
+        return f"{_AUDIO}: give the IQ recordings, which programs name IQ, RF or baseband"
+    return (
+        "no WAV file says its frequency, in an auxi chunk or in its name (as 145500000Hz): "
+        "write the recordings as SigMF, or name KiwiSDR files <UTC>_<frequency in Hz>_<station>_iq.wav"
+    )
+
+
+def _read(path: str, station: str, files: Files, limits: Limits) -> tuple[Take, About]:
+    stem = _stem(path)
+    about = from_name(stem)
     try:
-        if content[:4] not in (b"RIFF", b"RF64") or content[8:12] != b"WAVE":
+        if is_audio(stem):
+            raise _UnusableError(_AUDIO)
+        content, unreadable = content_or_flaw(files, path)
+        if unreadable is not None:
+            raise _UnusableError(unreadable)
+        if not is_wave(content):
             raise _UnusableError("it is not a WAV file")
         chunks = _first_of_each(content)
-        about = _from_auxi(chunks.get(b"auxi", b"")).or_else(_from_name(stem))
+        about = _from_auxi(chunks.get(b"auxi", b"")).or_else(about)
         samples, rate_hz = _samples(chunks, limits)
     except _UnusableError as error:
         return Take(path, station, about.start_utc, flaw=str(error)), about
+    about = _from_auxi(chunks.get(b"auxi", b"")).or_else(from_name(stem, rate_hz))
     start = about.start_utc or datetime(1970, 1, 1, tzinfo=UTC)
     heard = Heard(samples, rate_hz, start.replace(microsecond=0), start.microsecond * 1e-6)
-    return Take(path, station, about.start_utc, heard, notes=clipping_note(station, samples)), about
+    notes = (*about.notes, *clipping_note(station, samples))
+    return Take(path, station, about.start_utc, heard, notes=notes), about
 
 
 def _first_of_each(content: bytes) -> dict[bytes, bytes]:
@@ -140,61 +158,41 @@ def _complex(data: bytes, code: int, bits: int, count: int) -> NDArray[np.comple
     return floats.view(np.complex64)
 
 
-def _from_auxi(chunk: bytes) -> _About:
+def _from_auxi(chunk: bytes) -> About:
     if b"<\0?\0x\0m\0l" in chunk[:64] or b"<?xml" in chunk[:64]:
         return _from_xml(chunk.decode("utf-16-le" if b"\0" in chunk[:16] else "utf-8", "replace"))
     if len(chunk) < 2 * _SYSTEMTIME.size + _CENTER.size:
-        return _About()
+        return About()
     year, month, _, day, hour, minute, second, millisecond = _SYSTEMTIME.unpack(chunk[: _SYSTEMTIME.size])
     (center_hz,) = _CENTER.unpack_from(chunk, 2 * _SYSTEMTIME.size)
-    return _About(_utc(year, month, day, hour, minute, second, millisecond), float(center_hz) or None)
+    return About(utc(year, month, day, hour, minute, second, millisecond), float(center_hz) or None)
 
 
-def _from_xml(text: str) -> _About:
+def _from_xml(text: str) -> About:
     center, time = _XML_FREQUENCY.search(text), _XML_TIME.search(text)
     start = None
     if time is not None:
         day, month, year, hour, minute, second = (int(part) for part in time.groups())
-        start = _utc(year, month, day, hour, minute, second)
-    return _About(start, float(center[1]) if center else None)
+        start = utc(year, month, day, hour, minute, second)
+    return About(start, float(center[1]) if center else None)
 
 
-def _from_name(stem: str) -> _About:
-    frequency = _FREQUENCY.search(stem)
-    frequency_hz = None
-    if frequency is not None:
-        frequency_hz = float(frequency[1].replace(",", ".")) * _SCALE[frequency[2].lower()]
-    if found := _YEAR_FIRST.search(stem):
-        return _About(_utc(*(int(part or 0) for part in found.groups())), frequency_hz)
-    if found := _HOUR_FIRST.search(stem):
-        return _About(_utc(*(int(found[part]) for part in ("y", "mo", "d", "h", "m", "s"))), frequency_hz)
-    return _About(None, frequency_hz)
+def _tuning(take: Take, frequency_hz: float) -> Tuning:
+    return Tuning(frequency_hz, None if take.heard is None else take.heard.sample_rate_hz)
 
 
-def _utc(year: int, month: int, day: int, hour: int, minute: int, second: int, millisecond: int = 0) -> datetime | None:
-    try:
-        return datetime(year, month, day, hour, minute, tzinfo=UTC) + timedelta(
-            seconds=second, milliseconds=millisecond
-        )
-    except (ValueError, OverflowError):
-        return None
-
-
-def _station(stem: str) -> str:
-    """What is left of a name without time, frequency and program; the whole where that is nothing."""
-    rest = stem
-    for pattern in (_YEAR_FIRST, _HOUR_FIRST, _FREQUENCY, _PROGRAMS):
-        rest = pattern.sub(" ", rest)
-    return "_".join(re.split(r"[\s_.,-]+", rest.strip(" _.,-"))) or stem
-
-
-def _agreeing(take: Take, about: _About, frequency_hz: float) -> Take:
-    """The take, flagged where it was recorded at another frequency or does not say at which."""
-    if take.heard is None or about.frequency_hz == frequency_hz:
-        return take
+def _agreeing(take: Take, about: About, frequency_hz: float) -> Take:
+    """The take at the session's frequency, flagged where it was recorded at another one or does not say at which."""
     stated = about.frequency_hz
-    why = "it does not say its frequency" if stated is None else f"it was recorded at {stated:.0f} Hz"
-    return Take(take.path, take.station, take.named_utc, flaw=f"{why}, the others at {frequency_hz:.0f} Hz")
+    if take.heard is None:
+        return take
+    if stated is None or not (tuning := _tuning(take, stated)).is_at(frequency_hz):
+        why = "it does not say its frequency" if stated is None else f"it was recorded at {stated:.12g} Hz"
+        return Take(take.path, take.station, take.named_utc, flaw=f"{why}, the others at {frequency_hz:.12g} Hz")
+    if not tuning.moves(frequency_hz, len(take.heard.samples)):
+        return take
+    heard = replace(take.heard, samples=tuned_to(frequency_hz, take.heard.samples, tuning))
+    return replace(take, heard=heard, notes=(*take.notes, tuning.note(take.station, frequency_hz)))
 
 
 def _observation(name: str, frequency_hz: float, session: Together, positions: Positions) -> Observation:
@@ -202,7 +200,7 @@ def _observation(name: str, frequency_hz: float, session: Together, positions: P
     notes: list[str] = []
     origin = min((take.heard.start_utc for take in session.takes if take.heard and not take.flaw), default=None)
     for take in session.takes:
-        receiver, flaw, said = positions.receiver(take.station, take.path[: -len(SUFFIX)])
+        receiver, flaw, said = positions.receiver(take.station, _stem(take.path), folder=folder_of(take.path))
         notes += said
         heard = take.heard
         receptions.append(

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 
 _HEADER = 12
+_LONG = (b"RF64", b"BW64")
+"""For more than 4 GiB: sizes of 64 bits stand in a chunk of their own (EBU Tech 3306, ITU-R BS.2088)."""
+_DS64 = struct.Struct("<QQQI")
+"""Sizes of the file and of the data, samples, rows of a table for further chunks."""
+_DS64_ROW = struct.Struct("<4sQ")
+_IN_DS64 = 0xFFFFFFFF
 _UNFILLED = 0x7FFFFF00
 """A size from here on was put there before the recording began: no recorder that stamps or splits writes 2 GiB."""
+
+
+def is_wave(content: bytes) -> bool:
+    return content[:4] in (b"RIFF", *_LONG) and content[8:12] == b"WAVE"
 
 
 def riff_chunks(content: bytes, *, partial: bool = False) -> Iterator[tuple[bytes, bytes]]:
@@ -15,8 +26,11 @@ def riff_chunks(content: bytes, *, partial: bool = False) -> Iterator[tuple[byte
     With `partial`, what is there of a last chunk that ends early, or whose size is 0 in a file that goes on, comes too.
     """
     place = _HEADER
+    long_sizes = _long_sizes(content)
     while place + 8 <= len(content):
         name, size = content[place : place + 4], int.from_bytes(content[place + 4 : place + 8], "little")
+        if size == _IN_DS64:
+            size = long_sizes.get(name, size)
         whole = place + 8 + size <= len(content)
         if partial and name == b"data" and (size == 0 or not whole):
             yield name, content[place + 8 :]
@@ -25,6 +39,20 @@ def riff_chunks(content: bytes, *, partial: bool = False) -> Iterator[tuple[byte
             return
         yield name, content[place + 8 : place + 8 + size]
         place += 8 + size + size % 2
+
+
+def _long_sizes(content: bytes) -> dict[bytes, int]:
+    """Sizes in 64 bits by chunk, from the `ds64` chunk that stands first in RF64 and BW64."""
+    if content[:4] not in _LONG or content[_HEADER : _HEADER + 4] != b"ds64":
+        return {}
+    size = int.from_bytes(content[_HEADER + 4 : _HEADER + 8], "little")
+    body = content[_HEADER + 8 : _HEADER + 8 + size]
+    if len(body) < _DS64.size:
+        return {}
+    _, data_size, _, rows = _DS64.unpack_from(body)
+    whole_rows = min(rows, (len(body) - _DS64.size) // _DS64_ROW.size)
+    table = _DS64_ROW.iter_unpack(body[_DS64.size : _DS64.size + whole_rows * _DS64_ROW.size])
+    return {**dict(table), b"data": data_size}
 
 
 def missing_bytes(content: bytes) -> int:

@@ -63,13 +63,17 @@ class FolderFiles(Mapping[str, bytes]):
                 continue
             if path.is_dir() and depth > 1:
                 yield from self._walk(path, depth - 1)
-            elif path.is_file():
+            elif path.is_file() or _leads_nowhere(path):
                 yield path.relative_to(self.folder).as_posix()
 
     def __getitem__(self, name: str) -> bytes:
         if name not in self._names:
             raise KeyError(name)
-        return read_bytes(self.folder / name, self._limits)
+        with open_bytes(self.folder / name, self._limits, name) as file:
+            return file.read()
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
@@ -78,15 +82,18 @@ class FolderFiles(Mapping[str, bytes]):
         return len(self._names)
 
 
-class Subfolder(Mapping[str, bytes]):
-    """The files that lie directly in one folder of others, by their bare names."""
+class Selection(Mapping[str, bytes]):
+    """Some of many files, under other names."""
 
-    def __init__(self, files: Files, folder: str) -> None:
+    def __init__(self, files: Files, full: Mapping[str, str]) -> None:
         self._files = files
-        self._full = {name.rpartition("/")[2]: name for name in files if name.rpartition("/")[0] == folder}
+        self._full = full
 
     def __getitem__(self, name: str) -> bytes:
         return self._files[self._full[name]]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._full
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._full)
@@ -95,22 +102,34 @@ class Subfolder(Mapping[str, bytes]):
         return len(self._full)
 
 
-def read_bytes(path: Path, limits: Limits) -> bytes:
-    """A file's content. Raises InputError where it cannot be read or is too large."""
-    with open_bytes(path, limits) as file:
-        return file.read()
+def folder_of(name: str) -> str:
+    """The folder in which a file or a folder lies; empty for the outermost."""
+    return name.rpartition("/")[0]
+
+
+def in_folder(files: Files, folder: str) -> Selection:
+    """The files that lie directly in one folder of others, by their bare names."""
+    return Selection(files, {name.rpartition("/")[2]: name for name in files if folder_of(name) == folder})
 
 
 @contextmanager
-def open_bytes(path: Path, limits: Limits) -> Iterator[BinaryIO]:
-    """A file to be read. Raises InputError where it cannot be or is too large."""
+def open_bytes(path: Path, limits: Limits, name: str | None = None) -> Iterator[BinaryIO]:
+    """A file to be read, called by its name if it has one. Raises InputError where it cannot be or is too large."""
+    shown = name or str(path)
     try:
         if path.stat().st_size > limits.total_bytes:
-            raise InputError(f"{path} is larger than the {limits.total_bytes} bytes allowed")
+            raise InputError(f"{shown} is larger than the {limits.total_bytes} bytes allowed")
         with path.open("rb") as file:
             yield file
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
+        if _leads_nowhere(path):
+            raise InputError(f"{shown} is a link to {path.readlink()}, which is not there") from error
+        raise InputError(f"{shown} cannot be read: {error.strerror or error}") from error
+
+
+def _leads_nowhere(path: Path) -> bool:
+    """A link to what is not there: somebody meant a file, which must not vanish without a word."""
+    return path.is_symlink() and not path.exists()
 
 
 def plain_name(name: str) -> str:
@@ -159,7 +178,21 @@ def archive_files(path: Path, limits: Limits) -> Files:
         raise InputError(f"{path}: the archive cannot be read ({error or type(error).__name__})") from error
 
 
-def _collect(path: Path, members: Iterator[tuple[str, bytes]], limits: Limits) -> Files:
+def tar_files(name: str, stream: IO[bytes], limits: Limits) -> Files:
+    """The regular files of a plain tar, in memory. Raises InputError for any other, a damaged one, or one beyond the limits."""
+    try:
+        start = stream.read(512)
+        stream.seek(0)
+        if start[257:262] != b"ustar":
+            raise InputError(f"{name} is no plain tar, as SigMF archives are: unpack it")
+        return _collect(name, _tar_members(stream, b"", limits), limits)
+    except InputError:
+        raise
+    except _BROKEN as error:
+        raise InputError(f"{name}: the archive cannot be read ({error or type(error).__name__})") from error
+
+
+def _collect(path: Path | str, members: Iterator[tuple[str, bytes]], limits: Limits) -> Files:
     files: dict[str, bytes] = {}
     total = 0
     for name, content in members:

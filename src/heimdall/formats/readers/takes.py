@@ -7,35 +7,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby, pairwise
 
-import numpy as np
-from numpy.typing import NDArray
+from heimdall.formats.readers.heard import Heard, joined
 
 _LEAST_SHARED_S = 1.0
 _LEAST_SHARE = 0.1
 """A span shared is worth a session from a second on, or from a tenth of the shortest recording on."""
-_MOST_GAP_S = 1.0
-"""Files of one receiver that follow each other this closely are one recording that its recorder split."""
-_SAME_RATE = 1e-4
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True, eq=False)
-class Heard:
-    """What is in a file: samples at the true rate, the first at `start_utc` (a whole second) and `start_rest_s`."""
-
-    samples: NDArray[np.complex64]
-    sample_rate_hz: float
-    start_utc: datetime
-    start_rest_s: float
-    clock_sigma_s: float | None = None
-
-    @property
-    def begin_s(self) -> float:
-        return (self.start_utc - _EPOCH).total_seconds() + self.start_rest_s
-
-    @property
-    def end_s(self) -> float:
-        return self.begin_s + len(self.samples) / self.sample_rate_hz
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +25,8 @@ class Take:
     heard: Heard | None = None
     flaw: str | None = None
     notes: tuple[str, ...] = ()
+    kind: tuple[object, ...] = ()
+    """What two files of a station have in common if they are parts of one recording: its frequency, its place."""
 
     def when_s(self) -> float:
         """The beginning, by its stamps or else its name; the epoch where neither says."""
@@ -62,6 +41,14 @@ class Together:
 
     takes: tuple[Take, ...]
     notes: tuple[str, ...] = ()
+
+    def label(self) -> str:
+        """The UTC from which on all have recorded: what tells the sessions of one folder apart."""
+        starts = [take.heard.start_utc for take in self.takes if take.heard is not None and take.flaw is None]
+        return max(starts).strftime("%Y%m%dT%H%M%SZ")
+
+    def with_notes(self, notes: Sequence[str]) -> Together:
+        return replace(self, notes=(*self.notes, *notes))
 
 
 def sessions_of(takes: Sequence[Take]) -> list[Together]:
@@ -100,27 +87,14 @@ def _joined(takes: Sequence[Take]) -> list[Take]:
 
 
 def _join(first: Take, second: Take) -> Take | None:
-    """One recording of two with silence between them; None where they are too far apart, overlap, or one is broken."""
-    one, two = first.heard, second.heard
-    if one is None or two is None or (one.clock_sigma_s is None) != (two.clock_sigma_s is None):
+    """One recording of two; None where they are no two parts of one."""
+    if first.heard is None or second.heard is None or first.kind != second.kind:
         return None
-    if abs(two.sample_rate_hz / one.sample_rate_hz - 1) > _SAME_RATE:
+    both = joined(first.heard, second.heard)
+    if both is None:
         return None
-    silent = round((two.begin_s - one.end_s) * one.sample_rate_hz)
-    if not 0 <= silent <= _MOST_GAP_S * one.sample_rate_hz:
-        return None
-    samples = np.concatenate([one.samples, np.zeros(silent, np.complex64), two.samples])
-    length_s = (two.start_utc - one.start_utc).total_seconds() + two.start_rest_s - one.start_rest_s
-    length_s += len(two.samples) / two.sample_rate_hz
-    sigmas = [each.clock_sigma_s for each in (one, two) if each.clock_sigma_s is not None]
-    heard = replace(
-        one,
-        samples=samples,
-        sample_rate_hz=len(samples) / length_s,
-        clock_sigma_s=max(sigmas) if sigmas else None,
-    )
-    note = f"{second.path} follows {first.path} after {silent / one.sample_rate_hz:.2g} s: they are one recording"
-    return replace(first, heard=heard, notes=(*first.notes, *second.notes, note))
+    note = f"{second.path} follows {first.path} after {both.gap_s:.2g} s: they are one recording"
+    return replace(first, heard=both.heard, notes=(*first.notes, *second.notes, note))
 
 
 def _shared(takes: Sequence[Take]) -> list[list[Take]]:

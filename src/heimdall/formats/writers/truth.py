@@ -12,6 +12,7 @@ from heimdall.formats.json_text import with_member
 from heimdall.formats.readers.kiwisdr.session import SUFFIX as WAV_SUFFIX
 from heimdall.formats.readers.limits import Limits
 from heimdall.formats.readers.measurement_rows import rows_of
+from heimdall.formats.readers.nested import SUFFIX as ARCHIVE_SUFFIX
 from heimdall.formats.readers.positions import TRUTH_NAME
 from heimdall.formats.readers.read import MEASUREMENT_SUFFIXES
 from heimdall.formats.readers.sigmf.session import TRUTH_KEY
@@ -27,7 +28,7 @@ def write_truth(folder: Path, truth: Place | None, limits: Limits | None = None)
     """
     names = list(FolderFiles(folder, limits or Limits()))
     collections = [name for name in names if name.lower().endswith(COLLECTION_SUFFIX)]
-    if not collections and any(name.lower().endswith(META_SUFFIX) for name in names):
+    if not collections and any(name.lower().endswith((META_SUFFIX, ARCHIVE_SUFFIX)) for name in names):
         raise InputError(
             f"SigMF recordings need a {COLLECTION_SUFFIX} that names them to say where the transmitter was"
         )

@@ -102,6 +102,31 @@ def test_a_data_size_that_was_never_filled_in_takes_what_is_there(size: int) -> 
     assert [len(each.samples) for each in observation.receptions if each.samples is not None] == [2000, 2000]
 
 
+def _long_wav(form: bytes, data_size: int, after: bytes) -> bytes:
+    """With sizes of 64 bits, as recorders write more than 4 GiB, and chunks after the data."""
+    data = _pcm(SAMPLES, 16)
+    sizes = struct.pack("<QQQI4sQ", 0, len(data) if data_size < 0 else data_size, len(SAMPLES), 1, b"big ", 10)
+    body = b"WAVE" + _chunk(b"ds64", sizes) + _chunk(b"fmt ", struct.pack("<HHIIHH", 1, 2, 48_000, 192_000, 4, 16))
+    body += b"big \xff\xff\xff\xff" + bytes(10) + b"data\xff\xff\xff\xff" + data + after
+    return form + b"\xff\xff\xff\xff" + body
+
+
+@pytest.mark.parametrize("form", [b"RF64", b"BW64"])
+def test_sizes_of_64_bits_say_where_the_samples_end(form: bytes) -> None:
+    """What follows the data is not taken for samples, and the frequency is found there."""
+    wav = _long_wav(form, -1, _chunk(b"LIST", b"INFO" + bytes(400)) + _chunk(b"auxi", _auxi()))
+    observation = _read({"alice.wav": wav, "bob.wav": wav})
+    assert observation.frequency_hz == 145.5e6
+    assert [len(each.samples) for each in observation.receptions if each.samples is not None] == [2000, 2000]
+
+
+@pytest.mark.parametrize("size", [0, (1 << 64) - 1])
+def test_a_size_of_64_bits_that_was_never_filled_in_takes_what_is_there(size: int) -> None:
+    wav = _long_wav(b"RF64", size, b"")
+    observation = _read({f"{name}_145500000Hz.wav": wav for name in ("alice", "bob")})
+    assert [len(each.samples) for each in observation.receptions if each.samples is not None] == [2000, 2000]
+
+
 def test_a_file_at_another_frequency_and_a_broken_one_are_flagged() -> None:
     wav = _wav(auxi=_auxi())
     files = {"alice.wav": wav, "bob.wav": wav, "carol.wav": _wav(auxi=_auxi(7_000_000)), "dave.wav": b"RIFF"}
@@ -112,15 +137,67 @@ def test_a_file_at_another_frequency_and_a_broken_one_are_flagged() -> None:
     assert flaws[3] == "it is not a WAV file"
 
 
+def test_a_file_at_almost_the_same_frequency_is_shifted_to_it() -> None:
+    """Drivers set what their hardware can: 20 Hz beside the others is their channel, and a note says so."""
+    wav = _wav(auxi=_auxi())
+    files = {"alice.wav": wav, "bob.wav": wav, "carol.wav": _wav(auxi=_auxi(145_500_020)), "carol.txt": b"[48, 9.5]"}
+    observation = _read(files)
+    assert [each.flaw for each in observation.receptions] == [None, None, None]
+    assert "carol listened at 145500020 Hz: its samples are shifted to 145500000 Hz" in observation.notes
+    alice, _, carol = (np.asarray(each.samples) for each in observation.receptions)
+    np.testing.assert_allclose(carol, alice * np.exp(2j * np.pi * 20 / 48_000 * np.arange(2000)), atol=1e-4)
+
+
 def test_files_that_say_no_frequency_are_refused_with_what_to_do() -> None:
     with pytest.raises(InputError, match="no WAV file says its frequency"):
         _read({"alice.wav": _wav(), "bob.wav": _wav()})
 
 
+@pytest.mark.parametrize(
+    ("audio", "iq"),
+    [
+        ("{}_SDRSharp_20240510_123456Z_145500000Hz_AF.wav", "{}_SDRSharp_20240510_123456Z_145500000Hz_IQ.wav"),
+        ("HDSDR_20240510_123456Z_145500kHz_AF_{}.wav", "HDSDR_20240510_123456Z_145500kHz_RF_{}.wav"),
+        ("{}_audio_145500000Hz_12-34-56_10-05-2024.wav", "{}_baseband_145500000Hz_12-34-56_10-05-2024.wav"),
+    ],
+)
+def test_audio_beside_iq_is_left_out_with_a_note(audio: str, iq: str) -> None:
+    """Programs record both, in stereo; a receiver that has audio alone is flagged."""
+    files = {name.format(who): _wav() for name in (audio, iq) for who in ("alice", "bob")}
+    observation = _read({**files, audio.format("carol"): _wav(), "carol.txt": b"[48.1234, 9.5]"})
+    flaws = [(each.receiver.name, each.flaw) for each in observation.receptions]
+    assert sorted(flaws) == [("alice", None), ("bob", None), ("carol", "it is audio (AF) and not IQ")]
+    assert f"{audio.format('alice')} is not used: it is audio (AF) and not IQ" in observation.notes
+
+
+def test_audio_alone_is_refused_with_what_to_give() -> None:
+    with pytest.raises(InputError, match="give the IQ recordings"):
+        _read({f"{who}_SDRSharp_20240510_123456Z_145500000Hz_AF.wav": _wav() for who in ("alice", "bob")})
+
+
+@pytest.mark.parametrize("name", ["{}_48kHz_145.500MHz", "{}_145500kHz_48000Hz", "48 kHz {} 0.1455GHz"])
+def test_the_sample_rate_in_a_name_is_not_its_frequency(name: str) -> None:
+    observation = _read({f"{name.format(who)}_20240510_123456Z.wav": _wav() for who in ("alice", "bob")})
+    assert observation.frequency_hz == pytest.approx(145.5e6)
+    assert not any("several frequencies" in note for note in observation.notes)
+
+
+def test_the_sample_rate_alone_is_no_frequency() -> None:
+    with pytest.raises(InputError, match="no WAV file says its frequency"):
+        _read({f"{who}_48kHz_20240510_123456Z.wav": _wav() for who in ("alice", "bob")})
+
+
+def test_of_several_frequencies_in_a_name_the_highest_is_taken_and_said() -> None:
+    observation = _read({f"{who}_12.5kHz_145.5MHz_20240510_123456Z.wav": _wav() for who in ("alice", "bob")})
+    assert observation.frequency_hz == pytest.approx(145.5e6)
+    assert any("names several frequencies: 145.5 MHz is taken" in note for note in observation.notes)
+
+
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_any_damage_gives_observations_or_one_error(data: st.DataObject) -> None:
-    content = bytearray(_wav(auxi=_auxi()))
+    long = _long_wav(b"RF64", -1, _chunk(b"auxi", _auxi()))
+    content = bytearray(data.draw(st.sampled_from([_wav(auxi=_auxi()), long])))
     for _ in range(data.draw(st.integers(1, 3))):
         place = data.draw(st.integers(0, min(200, len(content) - 1)))
         patch = data.draw(st.binary(min_size=1, max_size=8))

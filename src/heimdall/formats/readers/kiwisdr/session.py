@@ -11,12 +11,16 @@ from datetime import UTC, datetime, timedelta
 from heimdall.errors import InputError
 from heimdall.formats.readers.channel import occupied_channel
 from heimdall.formats.readers.clipping import clipping_note
+from heimdall.formats.readers.heard import Heard
 from heimdall.formats.readers.kiwisdr.gps_time import week_begin_utc_s
 from heimdall.formats.readers.kiwisdr.stamps import BrokenRecordingError
 from heimdall.formats.readers.kiwisdr.wav import KiwiRecording, parse_kiwi_wav
-from heimdall.formats.readers.limits import Files, names_ending
+from heimdall.formats.readers.layout import Who
+from heimdall.formats.readers.limits import Files, content_or_flaw, names_ending
 from heimdall.formats.readers.positions import Positions
-from heimdall.formats.readers.takes import Heard, Take, Together, sessions_of
+from heimdall.formats.readers.source import folder_of
+from heimdall.formats.readers.takes import Take, Together, sessions_of
+from heimdall.formats.text import composed
 from heimdall.observation import Observation, Reception
 from heimdall.validation.reception import vet
 
@@ -44,9 +48,15 @@ class _Title:
 def is_kiwisdr(files: Files) -> bool:
     """A folder whose WAV files are a KiwiSDR's, by a name or by the stamps in one of them."""
     names = list(names_ending(files, SUFFIX))
-    return any(_NAME.fullmatch(name) for name in names) or any(
-        b"kiwi" in files[name][:_STAMPS_WITHIN] for name in names
+    return any(kiwisdr_who(name) for name in names) or any(
+        b"kiwi" in content_or_flaw(files, name)[0][:_STAMPS_WITHIN] for name in names
     )
+
+
+def kiwisdr_who(path: str) -> Who | None:
+    """The receiver by a name that a KiwiSDR's recorder gives; None for any other."""
+    found = _NAME.fullmatch(composed(path.rpartition("/")[2]))
+    return None if found is None else Who(found["station"] or "", float(found["frequency_hz"]))
 
 
 def read_kiwisdr(name: str, files: Files, positions: Positions | None = None) -> list[Observation]:
@@ -59,20 +69,24 @@ def read_kiwisdr(name: str, files: Files, positions: Positions | None = None) ->
     frequency_hz = _one_frequency_hz(name, titles)
     together = sessions_of([_take(title, files) for title in titles])
     positions = positions or Positions(files)
+    unheard = positions.unheard(title.station for title in titles)
     several = len(together) > 1
     return [
-        _observation(f"{name}-{_label(session)}" if several else name, frequency_hz, session, positions)
+        _observation(
+            f"{name}-{session.label()}" if several else name, frequency_hz, session.with_notes(unheard), positions
+        )
         for session in together
     ]
 
 
 def _title(path: str) -> _Title:
-    found = _NAME.fullmatch(path)
+    file_name = composed(path.rpartition("/")[2])
+    found = _NAME.fullmatch(file_name)
     try:
         named_utc = datetime.strptime(found["utc"], "%Y%m%dT%H%M%S").replace(tzinfo=UTC) if found else None
     except ValueError:
         named_utc = None
-    stem = path[: -len(SUFFIX)]
+    stem = file_name[: -len(SUFFIX)]
     if found is None or named_utc is None:
         return _Title(path, stem, flaw=f"its name does not say what was recorded: {_NAMING}")
     if not found["station"]:
@@ -93,8 +107,11 @@ def _one_frequency_hz(name: str, titles: Sequence[_Title]) -> float:
 def _take(title: _Title, files: Files) -> Take:
     if title.flaw is not None or title.named_utc is None:
         return Take(title.path, title.station, title.named_utc, flaw=title.flaw)
+    content, unreadable = content_or_flaw(files, title.path)
+    if unreadable is not None:
+        return Take(title.path, title.station, title.named_utc, flaw=unreadable)
     try:
-        recording = parse_kiwi_wav(files[title.path])
+        recording = parse_kiwi_wav(content)
     except BrokenRecordingError as error:
         return Take(title.path, title.station, title.named_utc, flaw=str(error))
     missing = recording.missing_bytes
@@ -111,12 +128,6 @@ def _heard(recording: KiwiRecording, named_utc: datetime) -> Heard:
     return Heard(
         recording.samples, recording.sample_rate_hz, start_utc, recording.start_s - whole_s, recording.clock_sigma_s
     )
-
-
-def _label(session: Together) -> str:
-    """The UTC from which on all have recorded: what tells the sessions of one folder apart."""
-    starts = [take.heard.start_utc for take in session.takes if take.heard is not None and take.flaw is None]
-    return max(starts).strftime("%Y%m%dT%H%M%SZ")
 
 
 def _observation(name: str, frequency_hz: float, session: Together, positions: Positions) -> Observation:
@@ -138,7 +149,7 @@ def _observation(name: str, frequency_hz: float, session: Together, positions: P
 
 
 def _reception(take: Take, positions: Positions, origin: datetime | None) -> tuple[Reception, tuple[str, ...]]:
-    receiver, flaw, notes = positions.receiver(take.station)
+    receiver, flaw, notes = positions.receiver(take.station, folder=folder_of(take.path))
     flaw = take.flaw or flaw
     if take.heard is None or origin is None:
         return Reception(receiver, flaw=flaw), notes

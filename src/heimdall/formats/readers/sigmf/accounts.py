@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from heimdall.formats.readers.sigmf.metadata import number, point, text
+from heimdall.formats.text import composed
 from heimdall.observation import Receiver, Reception
 
 RECEIVERS_KEY = "heimdall:receivers"
@@ -15,7 +16,7 @@ RECEIVERS_KEY = "heimdall:receivers"
 
 def receptions_without_samples(about: Mapping[str, Any], recorded: Collection[str]) -> list[Reception]:
     """Receivers that were asked and are not among the recordings: by their level, or with the reason."""
-    return [_reception(account) for account in _accounts(about) if text(account.get("name")) not in recorded]
+    return [_reception(account) for account in _accounts(about) if _name(account) not in recorded]
 
 
 def remarks(about: Mapping[str, Any]) -> Iterator[str]:
@@ -32,13 +33,17 @@ def _accounts(about: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
             yield account
 
 
+def _name(account: Mapping[str, Any]) -> str:
+    return composed(text(account.get("name")) or "")
+
+
 def _reception(account: Mapping[str, Any]) -> Reception:
     place = point(account.get("geolocation"))
     level_dbm = number(account.get("level_dbm"))
     reason = text(account.get("reason"))
     return Reception(
         Receiver(
-            text(account["name"]) or "unnamed",
+            _name(account) or "unnamed",
             place.latitude_deg if place else math.nan,
             place.longitude_deg if place else math.nan,
             (place.height_m if place else None) or 0.0,

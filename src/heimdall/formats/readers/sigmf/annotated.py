@@ -11,9 +11,8 @@ from typing import Any
 import sigmf
 
 from heimdall.formats.readers.sigmf.metadata import number
+from heimdall.formats.readers.tuning import WITHIN
 
-WITHIN = 1.01
-"""Edges may lie this much outside the recording by rounding."""
 _ALIKE = 1.5
 """Bands that differ by no more than this are one, drawn by different hands."""
 _CENTRED = 0.05

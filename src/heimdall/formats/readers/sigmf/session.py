@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from heimdall.arrays import shifted
 from heimdall.errors import InputError
 from heimdall.formats.readers.channel import occupied_channel
 from heimdall.formats.readers.limits import Files, Limits, names_ending
 from heimdall.formats.readers.sigmf.accounts import RECEIVERS_KEY, receptions_without_samples, remarks
-from heimdall.formats.readers.sigmf.annotated import WITHIN, Band, stated_channel
+from heimdall.formats.readers.sigmf.annotated import Band, stated_channel
 from heimdall.formats.readers.sigmf.metadata import (
     UnreadableRecordingError,
     load_json,
     number,
     point,
-    read_metadata,
-    text,
     unknown_key,
 )
-from heimdall.formats.readers.sigmf.recording import SigmfRecording, dataset_name, parse_recording
+from heimdall.formats.readers.sigmf.recording import SigmfRecording
+from heimdall.formats.readers.sigmf.spans import by_span
 from heimdall.formats.readers.sigmf.start_times import with_written_clocks
-from heimdall.formats.readers.source import COLLECTION_SUFFIX, DATA_SUFFIX, META_SUFFIX
+from heimdall.formats.readers.sigmf.streams import Stream, apart, listed_stream, stream_at
+from heimdall.formats.readers.source import COLLECTION_SUFFIX, META_SUFFIX
+from heimdall.formats.readers.tuning import Tuning, common_frequency_hz, tuned_to
+from heimdall.formats.text import composed
 from heimdall.observation import Observation, Place, Receiver, Reception
 from heimdall.validation.reception import vet
 
@@ -41,22 +37,8 @@ BANDWIDTH_KEY = "heimdall:bandwidth_hz"
 CLOCKS_KEY = "heimdall:clocks_from"
 """The known transmitter whose signal set the receivers' clocks."""
 _OWN_KEYS = (TRUTH_KEY, TRANSMITTER_HEIGHT_KEY, FREQUENCY_KEY, BANDWIDTH_KEY, RECEIVERS_KEY, CLOCKS_KEY)
-_SHARE_WITHOUT_CHANNEL = 0.5
-"""Where nobody states the channel, a recording serves whose band holds so much of its width about the frequency located."""
-_TURNS = 1e-3
-"""A difference of frequencies that turns a recording by less, in cycles over all of it, is a rounding."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """Stands for the time of a session that has none."""
-
-
-@dataclass(frozen=True, eq=False)
-class _Stream:
-    """One recording of a session: its name, and what it says or why it cannot be read."""
-
-    name: str
-    recording: SigmfRecording | None
-    flaw: str | None
-    notes: tuple[str, ...] = ()
 
 
 def read_collection(path: str, files: Files, limits: Limits) -> Observation:
@@ -66,15 +48,18 @@ def read_collection(path: str, files: Files, limits: Limits) -> Observation:
     """
     about = _collection(path, files[path])
     folder = path.rpartition("/")[0]
-    streams = [_listed_stream(stream, folder, files, limits) for stream in about.get("core:streams") or []]
-    session = path.rpartition("/")[2].removesuffix(COLLECTION_SUFFIX)
+    streams = [listed_stream(stream, folder, files, limits) for stream in about.get("core:streams") or []]
+    session = path.rpartition("/")[2][: -len(COLLECTION_SUFFIX)]
     return _observation(session, streams, about)
 
 
-def read_recordings(session: str, files: Files, limits: Limits) -> Observation:
-    """All recordings among the files as one session: a folder without a collection."""
-    streams = [_stream(path, files, limits) for path in names_ending(files, META_SUFFIX)]
-    return _observation(session, streams, {})
+def read_recordings(session: str, files: Files, limits: Limits) -> list[Observation]:
+    """All recordings among the files, as in a folder without a collection: a session, or one for each take of its receivers."""
+    spans = by_span(apart([stream_at(path, files, limits) for path in names_ending(files, META_SUFFIX)]))
+    several = len(spans) > 1
+    return [
+        _observation(f"{session}-{span.label}" if several else session, span.streams, {}, span.notes) for span in spans
+    ]
 
 
 def _collection(path: str, content: bytes) -> Mapping[str, Any]:
@@ -90,50 +75,9 @@ def _collection(path: str, content: bytes) -> Mapping[str, Any]:
     return about
 
 
-def _listed_stream(stream: object, folder: str, files: Files, limits: Limits) -> _Stream:
-    name = text(stream.get("name")) if isinstance(stream, dict) else text(stream)
-    if not name:
-        return _Stream("unnamed", None, "the collection does not name it")
-    path = _find(f"{name}{META_SUFFIX}", folder, files)
-    if path is None:
-        return _Stream(name, None, f"its recording {name}{META_SUFFIX} is missing")
-    found = _stream(path, files, limits)
-    digest = stream.get("hash") if isinstance(stream, dict) else None
-    if digest is not None and str(digest).lower() != hashlib.sha512(files[path]).hexdigest():
-        return replace(found, notes=(*found.notes, f"{path} was changed after its collection was made"))
-    return found
-
-
-def _find(name: str, folder: str, files: Files) -> str | None:
-    """The file beside the collection, or the only one of that name anywhere: archives keep each recording in a folder."""
-    beside = f"{folder}/{name}" if folder else name
-    if beside in files:
-        return beside
-    elsewhere = [path for path in files if path.endswith(f"/{name}")]
-    return elsewhere[0] if len(elsewhere) == 1 else None
-
-
-def _stream(path: str, files: Files, limits: Limits) -> _Stream:
-    folder, _, file_name = path.rpartition("/")
-    name = file_name[: -len(META_SUFFIX)]
-    try:
-        document, notes = read_metadata(name, files[path])
-    except UnreadableRecordingError as error:
-        return _Stream(name, None, str(error))
-    dataset = dataset_name(document)
-    data_path = f"{path[: -len(META_SUFFIX)]}{DATA_SUFFIX}" if dataset is None else _beside(dataset, folder)
-    recording = parse_recording(name, document, files.get(data_path), limits)
-    return _Stream(name, recording, recording.flaw, (*notes, *recording.notes))
-
-
-def _beside(dataset: str, folder: str) -> str:
-    """The file of that name in the recording's folder; a name that leads elsewhere is nowhere."""
-    if "/" in dataset or "\\" in dataset or dataset in ("", ".", ".."):
-        return ""
-    return f"{folder}/{dataset}" if folder else dataset
-
-
-def _observation(session: str, streams: Sequence[_Stream], about: Mapping[str, Any]) -> Observation:
+def _observation(
+    session: str, streams: Sequence[Stream], about: Mapping[str, Any], said: Sequence[str] = ()
+) -> Observation:
     streams = _with_written_clocks(streams)
     recordings = [stream.recording for stream in streams if stream.recording is not None]
     tuned_hz = _frequency_hz(session, streams, about)
@@ -145,6 +89,7 @@ def _observation(session: str, streams: Sequence[_Stream], about: Mapping[str, A
     recorded = {reception.receiver.name for reception in heard}
     receptions = (*heard, *receptions_without_samples(about, recorded))
     bandwidth_hz, notes = (channel.width_hz, channel_notes) if channel is not None else _occupied(receptions)
+    said = [*said, *(note for stream in streams for note in stream.notes)]
     return vet(
         Observation(
             id=session,
@@ -154,31 +99,47 @@ def _observation(session: str, streams: Sequence[_Stream], about: Mapping[str, A
             time_utc=origin,
             transmitter_height_m=number(about.get(TRANSMITTER_HEIGHT_KEY)),
             truth=point(about.get(TRUTH_KEY)),
-            notes=(*notes, *_unknown(about), *(note for stream in streams for note in stream.notes), *remarks(about)),
+            notes=(*notes, *_unknown(about), *said, *_shifts(streams, tuned_hz, frequency_hz), *remarks(about)),
         )
     )
 
 
-def _with_written_clocks(streams: Sequence[_Stream]) -> list[_Stream]:
+def _with_written_clocks(streams: Sequence[Stream]) -> list[Stream]:
     changed = iter(with_written_clocks([stream.recording for stream in streams if stream.recording is not None]))
     return [stream if stream.recording is None else _noted(stream, *next(changed)) for stream in streams]
 
 
-def _noted(stream: _Stream, recording: SigmfRecording, notes: tuple[str, ...]) -> _Stream:
+def _noted(stream: Stream, recording: SigmfRecording, notes: tuple[str, ...]) -> Stream:
     return replace(stream, recording=recording, notes=(*stream.notes, *notes))
 
 
-def _frequency_hz(session: str, streams: Sequence[_Stream], about: Mapping[str, Any]) -> float:
+def _frequency_hz(session: str, streams: Sequence[Stream], about: Mapping[str, Any]) -> float:
     """The frequency most recordings have; where there are none, that of the session."""
-    stated = [stream.recording.frequency_hz for stream in streams if stream.recording is not None]
-    known = [frequency_hz for frequency_hz in stated if frequency_hz is not None and 0 < frequency_hz < math.inf]
+    stated = [_tuning(stream.recording) for stream in streams if stream.recording is not None]
+    known = [tuning for tuning in stated if tuning is not None]
     if known:
-        return Counter(known).most_common(1)[0][0]
+        return common_frequency_hz(known)
     of_session = number(about.get(FREQUENCY_KEY))
     if of_session is not None and 0 < of_session < math.inf:
         return of_session
     flaws = "; ".join(f"{stream.name}: {stream.flaw}" for stream in streams if stream.flaw)
     raise InputError(f"{session}: no recording in it has a core:frequency{f' ({flaws})' if flaws else ''}")
+
+
+def _tuning(recording: SigmfRecording | None) -> Tuning | None:
+    """Where it listened; None where it does not say, or says nothing that can be."""
+    frequency_hz = None if recording is None else recording.frequency_hz
+    if recording is None or frequency_hz is None or not 0 < frequency_hz < math.inf:
+        return None
+    return Tuning(frequency_hz, recording.sample_rate_hz)
+
+
+def _shifts(streams: Sequence[Stream], tuned_hz: float, frequency_hz: float) -> Iterator[str]:
+    """A note on each recording that was tuned elsewhere than most are."""
+    for stream in streams:
+        tuning, samples = _tuning(stream.recording), None if stream.recording is None else stream.recording.samples
+        if tuning is not None and samples is not None and tuning.moves(tuned_hz, len(samples)):
+            yield tuning.note(stream.name, frequency_hz)
 
 
 def _unknown(about: Mapping[str, Any]) -> list[str]:
@@ -208,17 +169,20 @@ def _occupied(receptions: Sequence[Reception]) -> tuple[float, tuple[str, ...]]:
     return channel.bandwidth_hz, (f"no annotation states the channel: {channel.note}",)
 
 
-def _reception(stream: _Stream, frequency_hz: float, channel: Band | None, origin: datetime) -> Reception:
+def _reception(stream: Stream, frequency_hz: float, channel: Band | None, origin: datetime) -> Reception:
     recording = stream.recording
     if recording is None:
         return Reception(Receiver(stream.name, math.nan, math.nan), flaw=stream.flaw)
     place = recording.place or Place(math.nan, math.nan)
+    samples, tuning = recording.samples, _tuning(recording)
+    if samples is not None and tuning is not None:
+        samples = tuned_to(frequency_hz, samples, tuning)
     start_s = recording.start_rest_s
     if recording.start_utc is not None:
         start_s += (recording.start_utc - origin).total_seconds()
     return Reception(
         Receiver(
-            recording.receiver,
+            composed(recording.receiver),
             place.latitude_deg,
             place.longitude_deg,
             place.height_m or 0.0,
@@ -226,21 +190,11 @@ def _reception(stream: _Stream, frequency_hz: float, channel: Band | None, origi
             recording.level_sigma_db,
             recording.position_sigma_m,
         ),
-        samples=_tuned(recording, frequency_hz),
+        samples=samples,
         sample_rate_hz=recording.sample_rate_hz,
         start_s=start_s,
         flaw=stream.flaw or _disagreement(recording, frequency_hz, channel),
     )
-
-
-def _tuned(recording: SigmfRecording, frequency_hz: float) -> NDArray[np.complex64] | None:
-    """Its samples about the frequency located, whatever it was tuned to."""
-    samples, rate_hz = recording.samples, recording.sample_rate_hz
-    if samples is None or recording.frequency_hz is None or rate_hz is None or not 0 < rate_hz < math.inf:
-        return samples
-    offset_hz = frequency_hz - recording.frequency_hz
-    turns = abs(offset_hz) * len(samples) / rate_hz
-    return shifted(samples, offset_hz, rate_hz) if _TURNS < turns < math.inf else samples
 
 
 def _disagreement(recording: SigmfRecording, frequency_hz: float, channel: Band | None) -> str | None:
@@ -248,9 +202,8 @@ def _disagreement(recording: SigmfRecording, frequency_hz: float, channel: Band 
         return "no position: its metadata have no core:geolocation with a GeoJSON Point"
     if recording.frequency_hz is None:
         return "its first capture has no core:frequency"
-    rate_hz = recording.sample_rate_hz or 0.0
-    offset_hz = abs(recording.frequency_hz - frequency_hz)
-    needed_hz = _SHARE_WITHOUT_CHANNEL * rate_hz if channel is None else channel.width_hz
-    if offset_hz and offset_hz + 0.5 * needed_hz > 0.5 * WITHIN * rate_hz:
-        return f"it listened at {recording.frequency_hz:.12g} Hz, where {frequency_hz:.12g} Hz is outside its {rate_hz:.6g} Hz"
+    tuning = _tuning(recording)
+    if tuning is None or not tuning.holds(frequency_hz, None if channel is None else channel.width_hz):
+        rate = f"{recording.sample_rate_hz or math.nan:.6g} Hz"
+        return f"it listened at {recording.frequency_hz:.12g} Hz: {frequency_hz:.12g} Hz is outside the {rate} that it recorded"
     return None

@@ -222,6 +222,21 @@ def test_a_rounded_position_says_how_exactly_it_is_given(session: dict[str, byte
     assert any("the position of beta is rounded to about 32 km" in note for note in observation.notes)
 
 
+def test_the_status_page_of_a_receiver_gives_its_coordinates(session: dict[str, bytes]) -> None:
+    """Not the middle of the locator that stands there as well, kilometres away."""
+    session["beta.txt"] = b"status=active\r\nname=beta\r\ngps=(51.512345, -3.612345)\r\ngrid=IO81em\r\nasl=120\r\n"
+    observation = _read("dcf77", session)
+    receiver = observation.receptions[1].receiver
+    assert (receiver.latitude_deg, receiver.longitude_deg) == (51.512345, -3.612345)
+    assert not any("beta" in note for note in observation.notes)
+
+
+@pytest.mark.parametrize("written", ["gps=(unset)", "gps=()"])
+def test_a_status_page_without_coordinates_is_no_position(session: dict[str, bytes], written: str) -> None:
+    session["beta.txt"] = f"status=active\n{written}\n".encode()
+    assert "no position" in str(_read("dcf77", session).receptions[1].flaw)
+
+
 def test_a_position_that_cannot_be_read_says_what_to_write(session: dict[str, bytes]) -> None:
     session["beta.txt"] = b"in the shed"
     flaw = _read("dcf77", session).receptions[1].flaw

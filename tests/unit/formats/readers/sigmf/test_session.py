@@ -108,7 +108,7 @@ def test_digits_beyond_microseconds_are_kept(files: Files) -> None:
 def test_a_folder_without_a_collection_is_a_session(files: Files) -> None:
     """All recordings are taken, in the order of their names."""
     del files[COLLECTION]
-    observation = read_recordings("bare", files, Limits())
+    (observation,) = read_recordings("bare", files, Limits())
     assert observation.id == "bare"
     assert observation.truth is None
     assert [reception.receiver.name for reception in observation.receptions] == ["R0 ü", "R1 ü", "R2 ü"]
@@ -447,7 +447,7 @@ def test_receivers_tuned_apart_serve_as_long_as_they_hold_the_channel(files: Fil
     first, second, third = read_collection(COLLECTION, files, Limits()).receptions
     assert all(each.samples is not None for each in (first, second, third))
     tune(1, 145.5e6 + 7000.0)
-    assert _flaws(files)[1] == "it listened at 145507000 Hz, where 145500000 Hz is outside its 16000 Hz"
+    assert _flaws(files)[1] == "it listened at 145507000 Hz: 145500000 Hz is outside the 16000 Hz that it recorded"
     tune(1, 145.5e6 + 1e-7)
     tune(2, 145.5e6 + 0.25)
     assert _flaws(files) == [None, None, None]
