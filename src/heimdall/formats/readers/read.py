@@ -10,13 +10,13 @@ from pathlib import Path
 from heimdall.errors import InputError
 from heimdall.formats.readers.kiwisdr.session import SUFFIX as WAV_SUFFIX
 from heimdall.formats.readers.kiwisdr.session import is_kiwisdr, kiwisdr_who, read_kiwisdr
-from heimdall.formats.readers.layout import Who, groups
 from heimdall.formats.readers.limits import Files, Limits, names_ending
 from heimdall.formats.readers.measurement_rows import rows_of
 from heimdall.formats.readers.measurements import iterate_measurements
 from heimdall.formats.readers.nested import packed_advice, with_archives
 from heimdall.formats.readers.positions import Positions, positions_beside
 from heimdall.formats.readers.recorder_wav import read_wav_session, wav_who
+from heimdall.formats.readers.recordings.layout import Who, groups
 from heimdall.formats.readers.sigmf.who import sigmf_who
 from heimdall.formats.readers.source import (
     COLLECTION_SUFFIX,

@@ -16,17 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heimdall.errors import InputError
-from heimdall.formats.readers.channel import occupied_channel
-from heimdall.formats.readers.clipping import clipping_note
-from heimdall.formats.readers.heard import Heard
-from heimdall.formats.readers.layout import Who
 from heimdall.formats.readers.limits import Files, Limits, content_or_flaw, names_ending
 from heimdall.formats.readers.positions import Positions
 from heimdall.formats.readers.recorder_names import About, from_name, is_audio, receiver_in, stations_of, utc
-from heimdall.formats.readers.riff import is_wave, riff_chunks
+from heimdall.formats.readers.recordings.channel import occupied_channel
+from heimdall.formats.readers.recordings.clipping import clipping_note
+from heimdall.formats.readers.recordings.heard import Heard
+from heimdall.formats.readers.recordings.layout import Who
+from heimdall.formats.readers.recordings.riff import is_wave, riff_chunks
+from heimdall.formats.readers.recordings.takes import Take, Together, sessions_of
+from heimdall.formats.readers.recordings.tuning import Tuning, common_frequency_hz, tuned_to
 from heimdall.formats.readers.source import folder_of
-from heimdall.formats.readers.takes import Take, Together, sessions_of
-from heimdall.formats.readers.tuning import Tuning, common_frequency_hz, tuned_to
 from heimdall.observation import Observation, Reception
 from heimdall.validation.reception import vet
 

@@ -9,17 +9,17 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from heimdall.errors import InputError
-from heimdall.formats.readers.channel import occupied_channel
-from heimdall.formats.readers.clipping import clipping_note
-from heimdall.formats.readers.heard import Heard
 from heimdall.formats.readers.kiwisdr.gps_time import week_begin_utc_s
 from heimdall.formats.readers.kiwisdr.stamps import BrokenRecordingError
 from heimdall.formats.readers.kiwisdr.wav import KiwiRecording, parse_kiwi_wav
-from heimdall.formats.readers.layout import Who
 from heimdall.formats.readers.limits import Files, content_or_flaw, names_ending
 from heimdall.formats.readers.positions import Positions
+from heimdall.formats.readers.recordings.channel import occupied_channel
+from heimdall.formats.readers.recordings.clipping import clipping_note
+from heimdall.formats.readers.recordings.heard import Heard
+from heimdall.formats.readers.recordings.layout import Who
+from heimdall.formats.readers.recordings.takes import Take, Together, sessions_of
 from heimdall.formats.readers.source import folder_of
-from heimdall.formats.readers.takes import Take, Together, sessions_of
 from heimdall.formats.text import composed
 from heimdall.observation import Observation, Reception
 from heimdall.validation.reception import vet

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from heimdall.formats.readers.kiwisdr.gps_time import WEEK_S
 from heimdall.formats.readers.kiwisdr.stamps import MIN_STAMPS, BrokenRecordingError, Stamps, line_through
-from heimdall.formats.readers.riff import missing_bytes, riff_chunks
+from heimdall.formats.readers.recordings.riff import missing_bytes, riff_chunks
 
 _STAMP = struct.Struct("<BBII")
 _FORMAT = struct.Struct("<HHIIHH")

@@ -10,8 +10,8 @@ from typing import Any
 
 import sigmf
 
+from heimdall.formats.readers.recordings.tuning import WITHIN
 from heimdall.formats.readers.sigmf.metadata import number
-from heimdall.formats.readers.tuning import WITHIN
 
 _ALIKE = 1.5
 """Bands that differ by no more than this are one, drawn by different hands."""

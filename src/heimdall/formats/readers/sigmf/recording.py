@@ -16,8 +16,8 @@ from sigmf.error import SigMFError
 from sigmf.sigmffile import dtype_info
 
 from heimdall.formats.coordinates import COARSE_M, place_sigma_m
-from heimdall.formats.readers.clipping import clipping_note
 from heimdall.formats.readers.limits import Limits
+from heimdall.formats.readers.recordings.clipping import clipping_note
 from heimdall.formats.readers.sigmf.annotated import Band, annotated_bands
 from heimdall.formats.readers.sigmf.data import complex_samples
 from heimdall.formats.readers.sigmf.metadata import (

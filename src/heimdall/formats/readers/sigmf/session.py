@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from heimdall.errors import InputError
-from heimdall.formats.readers.channel import occupied_channel
 from heimdall.formats.readers.limits import Files, Limits, names_ending
+from heimdall.formats.readers.recordings.channel import occupied_channel
+from heimdall.formats.readers.recordings.tuning import Tuning, common_frequency_hz, tuned_to
 from heimdall.formats.readers.sigmf.accounts import RECEIVERS_KEY, receptions_without_samples, remarks
 from heimdall.formats.readers.sigmf.annotated import Band, stated_channel
 from heimdall.formats.readers.sigmf.metadata import (
@@ -25,7 +26,6 @@ from heimdall.formats.readers.sigmf.spans import by_span
 from heimdall.formats.readers.sigmf.start_times import with_written_clocks
 from heimdall.formats.readers.sigmf.streams import Stream, apart, listed_stream, stream_at
 from heimdall.formats.readers.source import COLLECTION_SUFFIX, META_SUFFIX
-from heimdall.formats.readers.tuning import Tuning, common_frequency_hz, tuned_to
 from heimdall.formats.text import composed
 from heimdall.observation import Observation, Place, Receiver, Reception
 from heimdall.validation.reception import vet

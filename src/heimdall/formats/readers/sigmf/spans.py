@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
-from heimdall.formats.readers.heard import Heard
+from heimdall.formats.readers.recordings.heard import Heard
+from heimdall.formats.readers.recordings.takes import Take, Together, sessions_of
 from heimdall.formats.readers.sigmf.recording import SigmfRecording
 from heimdall.formats.readers.sigmf.streams import Stream
-from heimdall.formats.readers.takes import Take, Together, sessions_of
 from heimdall.formats.text import composed
 from heimdall.observation import Place
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby, pairwise
 
-from heimdall.formats.readers.heard import Heard, joined
+from heimdall.formats.readers.recordings.heard import Heard, joined
 
 _LEAST_SHARED_S = 1.0
 _LEAST_SHARE = 0.1

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from heimdall.formats.readers.heard import Heard, joined
+from heimdall.formats.readers.recordings.heard import Heard, joined
 
 START = datetime(2024, 5, 10, 12, tzinfo=UTC)
 RATE_HZ = 12_000.5

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from heimdall.formats.readers.channel import occupied_channel
+from heimdall.formats.readers.recordings.channel import occupied_channel
 from heimdall.observation import Receiver, Reception
 
 RATE_HZ, COUNT, WIDTH_HZ = 12_000.0, 60_000, 2000.0

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from heimdall.formats.readers.limits import Limits
+from heimdall.formats.readers.recordings.tuning import Tuning, common_frequency_hz, tuned_to
 from heimdall.formats.readers.sigmf.session import read_collection
-from heimdall.formats.readers.tuning import Tuning, common_frequency_hz, tuned_to
 from heimdall.formats.writers.sigmf_write import write_sigmf
 from heimdall.observation import Observation
 

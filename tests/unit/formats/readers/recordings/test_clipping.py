@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from heimdall.formats.readers.clipping import clipping_note
+from heimdall.formats.readers.recordings.clipping import clipping_note
 
 _NOISE = np.random.default_rng(2).normal(size=(2, 20_000))
 
