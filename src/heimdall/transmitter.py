@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import replace
 from enum import StrEnum
@@ -107,21 +106,56 @@ def find_named(transmitters: Iterable[KnownTransmitter], name: str) -> KnownTran
 
 
 def with_near(fix: Fix, observation: Observation, transmitters: Iterable[KnownTransmitter]) -> Fix:
-    """The fix of that observation, with the known transmitter that it may well be."""
-    return replace(fix, near=near(fix, observation.frequency_hz, observation.bandwidth_hz, transmitters))
+    """The fix of that observation, with the known transmitter that it may well be, or with a word on the one that it is not."""
+    on_frequency = _on_frequency(transmitters, observation.frequency_hz, observation.bandwidth_hz)
+    found = near(fix, observation.frequency_hz, observation.bandwidth_hz, on_frequency)
+    elsewhere = None if found is not None else _elsewhere(fix, on_frequency)
+    return replace(fix, near=found, advice="; ".join(filter(None, (fix.advice, elsewhere))))
 
 
 def near(fix: Fix, frequency_hz: float, bandwidth_hz: float, transmitters: Iterable[KnownTransmitter]) -> Near | None:
     """The nearest known transmitter on the observation's frequency that stands in the fix's 95 % region."""
-    if fix.latitude_deg is None or fix.longitude_deg is None or fix.region_95 is None:
+    if fix.region_95 is None:
         return None
-    found: Near | None = None
-    for each in transmitters:
-        if abs(each.frequency_hz - frequency_hz) > 0.5 * max(bandwidth_hz, each.channel_hz):
-            continue
-        if not fix.region_95.contains(each.latitude_deg, each.longitude_deg):
-            continue
-        distance_m = geodesic_distance_m(fix.latitude_deg, fix.longitude_deg, each.latitude_deg, each.longitude_deg)
-        if distance_m < (math.inf if found is None else found.distance_m):
-            found = Near(each.name, each.frequency_hz, distance_m)
-    return found
+    region = fix.region_95
+    held = [
+        each
+        for each in _on_frequency(transmitters, frequency_hz, bandwidth_hz)
+        if region.contains(each.latitude_deg, each.longitude_deg)
+    ]
+    return _nearest(fix, held)
+
+
+def _on_frequency(
+    transmitters: Iterable[KnownTransmitter], frequency_hz: float, bandwidth_hz: float
+) -> list[KnownTransmitter]:
+    return [
+        each
+        for each in transmitters
+        if abs(each.frequency_hz - frequency_hz) <= 0.5 * max(bandwidth_hz, each.channel_hz)
+    ]
+
+
+def _nearest(fix: Fix, transmitters: Iterable[KnownTransmitter]) -> Near | None:
+    if fix.latitude_deg is None or fix.longitude_deg is None:
+        return None
+    found = [
+        Near(
+            each.name,
+            each.frequency_hz,
+            geodesic_distance_m(fix.latitude_deg, fix.longitude_deg, each.latitude_deg, each.longitude_deg),
+        )
+        for each in transmitters
+    ]
+    return min(found, key=lambda each: each.distance_m, default=None)
+
+
+def _elsewhere(fix: Fix, on_frequency: Iterable[KnownTransmitter]) -> str | None:
+    """That the known transmitter of this frequency stands elsewhere: receivers that are all misplaced alike look sound."""
+    other = _nearest(fix, (each for each in on_frequency if each.one_place))
+    if other is None or fix.region_95 is None:
+        return None
+    return (
+        f"{other.name}, known on this frequency, is {other.distance_m / 1e3:.0f} km from there: if it was heard, check the"
+        " receivers' positions and clocks"
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,8 @@ import pytest
 from heimdall.errors import InputError
 from heimdall.fix import Fix, Region, Status
 from heimdall.formats import transmitters
-from heimdall.transmitter import Kind, KnownTransmitter, named, near
+from heimdall.observation import Observation
+from heimdall.transmitter import Kind, KnownTransmitter, named, near, with_near
 
 MAST = KnownTransmitter(
     name="Mast", latitude_deg=50.0, longitude_deg=9.0, height_m=300.0, frequency_hz=98.5e6, kind=Kind.FM, source="a map"
@@ -82,3 +85,19 @@ def test_a_fix_near_a_known_transmitter_says_so() -> None:
     assert found.distance_m == pytest.approx(1112, rel=0.01)
     assert near(fix, 99.5e6, 100e3, [MAST]) is None
     assert near(fix, 98.5e6, 100e3, [MAST.model_copy(update={"latitude_deg": 51.0})]) is None
+
+
+def test_a_known_transmitter_that_the_fix_rules_out_is_worth_a_word() -> None:
+    """Three receivers whose latitudes and longitudes are exchanged agree: DCF77 by them was `ok`, and 6,033 km off."""
+    ring = np.array([[8.9, 49.9], [9.1, 49.9], [9.1, 50.1], [8.9, 50.1], [8.9, 49.9]])
+    fix = Fix("a", Status.OK, "as it was", "m", (), 50.01, 9.0, region_95=Region(0.95, ((ring,),)))
+    observation = Observation("a", 98.5e6, 100e3, ())
+    away = MAST.model_copy(update={"latitude_deg": 9.0, "longitude_deg": 50.0, "name": "Mast"})
+    said = with_near(fix, observation, [away])
+    assert said.near is None
+    assert re.fullmatch(
+        r"as it was; Mast, known on this frequency, is \d{4} km from there: if it was heard, .*", said.advice
+    )
+    assert with_near(fix, observation, [away, MAST]).advice == "as it was"
+    assert with_near(fix, observation, [away.model_copy(update={"kind": Kind.DAB})]).advice == "as it was"
+    assert with_near(fix, replace(observation, frequency_hz=99.5e6), [away]).advice == "as it was"
