@@ -35,6 +35,8 @@ _SIDES = (0, -1, 1)
 _CLIMB_CELLS, _CLIMB_LEVELS = 7, 4
 _PLACES_TOGETHER = 1 << 14
 """Places of all scenes that the density is asked for at once: enough to spread the overhead, few enough for the cache."""
+_TAIL = 1e-4
+"""Of the probability of a side, at either end, that is left out."""
 _STRIDE = 2
 """Every so many cells of the window, each way, are enough for the moments of the height."""
 
@@ -201,10 +203,19 @@ def _nodes(profile: Profile, lower: int) -> _Nodes:
 
 def _following(branch: Branch, level_place_m: Values, count: int) -> _Nodes:
     """So many heights that follow the posterior of a branch."""
-    log_likelihood = np.log(np.maximum(branch.probability, 1e-300) / branch.prior)
-    edge = quantiles(branch.edge_m[None], tempered(log_likelihood[None], branch.prior[None]), count)[0]
-    held = np.interp(edge, branch.edge_m, np.append(0.0, np.cumsum(branch.prior)))
+    cells = _credible(branch)
+    edge_m, prior = branch.edge_m[cells.start : cells.stop + 1], branch.prior[cells]
+    log_likelihood = np.log(np.maximum(branch.probability[cells], 1e-300) / prior)
+    edge = quantiles(edge_m[None], tempered(log_likelihood[None], prior[None]), count)[0]
+    held = np.interp(edge, edge_m, np.append(0.0, np.cumsum(prior)))
     away, known = np.sqrt(edge[1:] * edge[:-1]), np.append(0.0, np.abs(branch.above_m))
     known_place = np.concatenate([level_place_m[None], branch.place_m])
     place = np.stack([np.interp(away, known, known_place[:, axis]) for axis in range(2)], axis=-1)
     return _Nodes(branch.side * away, np.diff(edge), branch.share * np.diff(held), place)
+
+
+def _credible(branch: Branch) -> slice:
+    """The cells of a branch without its tails, which a few heights would blur into those that are likely."""
+    held = np.cumsum(branch.probability)
+    first, last = np.searchsorted(held, np.array([_TAIL, 1 - _TAIL]) * held[-1])
+    return slice(int(first), int(last) + 1)
