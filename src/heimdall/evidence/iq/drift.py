@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +22,12 @@ FASTEST_MOTION = 3e-6
 
 @dataclass(frozen=True, eq=False)
 class Drifts:
-    """Segments without drift, and of each receiver that had one how fast, and what it leaves uncertain in s."""
+    """Segments without drift, what it leaves uncertain for each receiver, (N,) in s, and how fast it was, where there was one."""
 
     segments: EvidenceBatch
-    rate: Mapping[int, float] = field(default_factory=dict)
+    sigma_s_N: Values
+    rates: Mapping[int, float]
     """As a part of the stated rate, against the middle one of the receivers."""
-    sigma_s: Mapping[int, float] = field(default_factory=dict)
 
 
 def without_drift(segments: EvidenceBatch, middle_s_B: Values, start_s_N: Values) -> Drifts:
@@ -37,26 +37,24 @@ def without_drift(segments: EvidenceBatch, middle_s_B: Values, start_s_N: Values
     over the session than the receiver's clock and noise. One that a moving transmitter may cause, too, is taken off about the
     middle, and its extent is uncertain.
     """
+    if len(segments) < _LEAST_SEGMENTS:
+        return Drifts(segments, np.zeros_like(start_s_N), {})
     rate_N, sigma_N = _rates(segments, middle_s_B)
-    length_s = float(np.ptp(middle_s_B))
-    extent_N = 0.5 * np.abs(rate_N) * length_s
+    half_s = 0.5 * float(np.ptp(middle_s_B))
     noise_N = np.maximum(
         segments.clock_sigma_s[0], np.median(segments.arrival_sigma_s, axis=0) / np.sqrt(len(segments))
     )
-    drifting = (np.abs(rate_N) > _SIGNIFICANT * sigma_N) & (extent_N > noise_N)
-    if not drifting.any():
-        return Drifts(segments)
-    moving = np.max(np.abs(rate_N[drifting])) < FASTEST_MOTION
-    origin_N = np.full_like(start_s_N, np.median(middle_s_B)) if moving else start_s_N
+    drifting = (np.abs(rate_N) > _SIGNIFICANT * sigma_N) & (np.abs(rate_N) * half_s > noise_N)
+    fast = drifting & (np.abs(rate_N) >= FASTEST_MOTION)
+    origin_N = np.where(fast, start_s_N, np.median(middle_s_B))
     drift_BN = np.where(drifting, rate_N, 0.0) * (middle_s_B[:, None] - origin_N)
-    # The rate of the middle receiver is unknown, too, and moves those apart that began apart.
-    apart_N = np.max(np.abs(rate_N[drifting])) * np.abs(start_s_N - np.median(start_s_N))
-    left_N = extent_N if moving else np.hypot(0.5 * sigma_N * length_s, apart_N)
-    found = np.flatnonzero(drifting).tolist()
+    unknown_N = np.where(fast, sigma_N, np.where(drifting, np.abs(rate_N), 0.0))
+    # The rate of the middle receiver may be off as much, and moves those apart that began apart.
+    apart_N = np.max(np.abs(rate_N), where=fast, initial=0.0) * np.abs(start_s_N - np.median(start_s_N))
     return Drifts(
         replace(segments, arrival_s=segments.arrival_s - drift_BN),
-        {index: float(rate_N[index]) for index in found},
-        {index: float(left_N[index]) for index in (found if moving else range(len(left_N)))},
+        np.hypot(unknown_N * half_s, apart_N),
+        {index: float(rate_N[index]) for index in np.flatnonzero(drifting).tolist()},
     )
 
 

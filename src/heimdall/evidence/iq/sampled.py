@@ -86,8 +86,8 @@ def _merged(aligned: Sequence[Aligned], session: Session) -> _Found:
     agreement_BN = np.concatenate([_agreement(peaks, evidence) for evidence, peaks in both])
     middle_s, duration_s = np.concatenate([_times(*each) for each in zip(aligned, recordings, strict=True)], axis=1)
     drifts = without_drift(parts[0] if len(parts) == 1 else concatenate(parts), middle_s, session.start_s_N)
-    merged = _uncertain(merge_segments(drifts.segments, duration_s), drifts.sigma_s)
-    return _Found(merged, np.max(agreement_BN, axis=0), drifts.rate)
+    merged = _uncertain(merge_segments(drifts.segments, duration_s), drifts.sigma_s_N)
+    return _Found(merged, np.max(agreement_BN, axis=0), drifts.rates)
 
 
 def _times(aligned: Aligned, recordings: Recordings) -> NDArray[np.float64]:
@@ -96,12 +96,9 @@ def _times(aligned: Aligned, recordings: Recordings) -> NDArray[np.float64]:
     return np.array([aligned.begin_s + (np.arange(count) + 0.5) * length_s, np.full(count, length_s)])
 
 
-def _uncertain(evidence: EvidenceBatch, sigma_s: Mapping[int, float]) -> EvidenceBatch:
+def _uncertain(evidence: EvidenceBatch, sigma_s_N: NDArray[np.float64]) -> EvidenceBatch:
     """The evidence with arrival times that are so much more uncertain."""
-    sigma = evidence.arrival_sigma_s.copy()
-    for index, more_s in sigma_s.items():
-        sigma[0, index] = np.hypot(sigma[0, index], more_s)
-    return replace(evidence, arrival_sigma_s=sigma)
+    return replace(evidence, arrival_sigma_s=np.hypot(evidence.arrival_sigma_s, sigma_s_N))
 
 
 def _agreement(peaks: PairPeaks, evidence: EvidenceBatch) -> NDArray[np.float64]:
@@ -198,8 +195,10 @@ def _corrected(aligned: Sequence[Aligned], session: Session, before: _Found, car
     if not useful:
         return Sampled(before.evidence, before.drift_rates)
     half_s = 0.5 * sum(each.duration_s for each in aligned)
-    sigma_s = {index: abs(carrier.offset_hz) / session.frequency_hz * half_s for index, carrier in useful.items()}
-    return Sampled(_uncertain(after.evidence, sigma_s), after.drift_rates, useful)
+    sigma_s_N = np.zeros(len(session.start_s_N))
+    for index, carrier in useful.items():
+        sigma_s_N[index] = abs(carrier.offset_hz) / session.frequency_hz * half_s
+    return Sampled(_uncertain(after.evidence, sigma_s_N), after.drift_rates, useful)
 
 
 def _shifted(aligned: Aligned, carriers: Mapping[int, Carrier]) -> Aligned:
