@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.errors import InputError
 from heimdall.evidence.batch import EvidenceBatch
-from heimdall.evidence.iq.alignment import first_samples_s, recorded_apart
+from heimdall.evidence.iq.alignment import recorded_apart
 from heimdall.evidence.iq.carrier import Carrier
 from heimdall.evidence.iq.copies import copied
 from heimdall.evidence.iq.drift import FASTEST_MOTION
@@ -146,7 +146,6 @@ def _from_samples(
         frequency_hz=observation.frequency_hz,
         max_offset_hz=max_offset_hz(observation.frequency_hz),
         level_sigma_db_N=np.array([level_sigma_of(receptions[index]) for index in heard]),
-        start_s_N=first_samples_s([receptions[index] for index in heard]),
         known=geometry_fields(observation, [receptions[i] for i in heard], position_N3[heard], frame, half_width_m),
     )
     sampled = evidence_from_samples([receptions[index] for index in heard], session)

@@ -26,15 +26,17 @@ def objects_in(text: str) -> list[str]:
     return [each.replace("\r", " ").replace("\n", " ") for each in found]
 
 
-def with_member(document: str, name: str, value: str) -> str:
-    """A JSON object's text with one member set to the value's text, all others as they were.
-
-    Raises ValueError for a text that is no object.
-    """
+def members_of(document: str) -> dict[str, str]:
+    """The members of a JSON object by name, each value as its text. Raises ValueError for a text that is no object."""
     if not isinstance(json.loads(document), dict):
         raise ValueError("no JSON object")
     parts = _parts(document, _after(_BLANK, document, 0))
-    members = {**dict(zip(map(json.loads, parts[::2]), parts[1::2], strict=True)), name: value}
+    return dict(zip(map(json.loads, parts[::2]), parts[1::2], strict=True))
+
+
+def with_member(document: str, name: str, value: str) -> str:
+    """A JSON object's text with one member set to the value's text, all others as they were. Raises ValueError as above."""
+    members = {**members_of(document), name: value}
     return "{" + ", ".join(f"{json.dumps(each)}: {text}" for each, text in members.items()) + "}"
 
 

@@ -41,7 +41,7 @@ def test_a_card_that_did_not_start_is_named(line: str, says: str, grow: Any) -> 
 
 def test_a_card_that_is_not_listed_is_spoken_of_even_if_nothing_says_why(grow: Any) -> None:
     found = warned(two_cards(grow).report(), "card_not_started")
-    assert "NVML lists 1 card, the bus has 2" in found.evidence
+    assert "NVML lists 1 of the 2 cards on the bus" in found.evidence
 
 
 @pytest.mark.parametrize("driver", ["vfio-pci", "nouveau"])

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from heimdall.doctor.checks.driver import blacklist, on_host
-from heimdall.doctor.checks.xid import check_lost
+from heimdall.doctor.checks.xid import beside_others, check_lost
 from heimdall.doctor.facts import Facts
 from heimdall.doctor.facts.driver import nvml, packages, versions
 from heimdall.doctor.finding import Finding, Status, Way
@@ -252,10 +252,8 @@ def _one_not_started(facts: Facts) -> Finding | None:
         return None
     trouble = next((item for item in TROUBLES if re.search(item.pattern, _log(facts))), NOT_LISTED)
     which = sorted(_refused(facts, trouble.pattern))
-    counts = f"NVML lists {len(facts.nvml.gpus)} card, the bus has {len(facts.nvml.gpus) + facts.silent_cards}"
-    works = ", ".join(gpu.name for gpu in facts.nvml.gpus)
-    cause = (
-        f"{trouble.cause} That is {' and '.join(which) or 'one of several'}; {works} beside it answers, and is used."
-    )
+    listed = len(facts.nvml.gpus)
+    counts = f"NVML lists {listed} of the {listed + facts.silent_cards} cards on the bus"
+    cause = f"{trouble.cause} {beside_others(facts, which)}"
     seen = "; ".join(part for part in (_line(facts, trouble.pattern), counts) if part)
     return Finding("card_not_started", "warning", seen, cause, trouble.fix(facts), confidence="likely")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from heimdall.doctor.checks.driver import on_host
@@ -116,16 +117,19 @@ def _one_of_several(facts: Facts) -> Finding | None:
     meaning = XIDS[fatal[-1][1]] if fatal else XIDS[79] if fallen else SILENT[refused[-1]]
     named = [address for address, _ in fatal] + ADDRESS.findall(fallen.group(0) if fallen else "")
     which = list(dict.fromkeys(_on_the_bus(facts, address) for address in named))
-    works = ", ".join(gpu.name for gpu in facts.nvml.gpus)
-    cause = (
-        f"{meaning.cause} That is {' and '.join(which) or 'one of several'}; {works} beside it answers, and is used."
-    )
+    cause = f"{meaning.cause} {beside_others(facts, which)}"
     seen = [*(f"Xid {code} on {address}" for address, code in fatal[-3:])]
     seen += [" ".join(fallen.group(0).split())] if fallen and not fatal else []
     seen += [f"NVML code {code} ({nvml.MEANING.get(code, 'unknown error')}) from a card" for code in refused]
     one = f" -i {which[0]}" if len(which) == 1 else ""
     fix = tuple(re.sub(r"(--gpu-reset)$", rf"\1{one}", line) for line in meaning.fix)
     return Finding("gpu_lost", "warning", "; ".join(seen), cause, on_host(facts, fix), _use_the_other(facts))
+
+
+def beside_others(facts: Facts, which: Iterable[str]) -> str:
+    """Which card it is about, where it can be told, and which others are used all the same."""
+    works = ", ".join(gpu.name for gpu in facts.nvml.gpus)
+    return f"That is {' and '.join(which) or 'one of several'}; {works} beside it answers, and is used."
 
 
 def _on_the_bus(facts: Facts, address: str) -> str:

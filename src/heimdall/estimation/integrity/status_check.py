@@ -145,15 +145,15 @@ def _qualified(fix: Fix, collected: Collected, posterior: GridPosterior, model: 
         )
         return replace(fix, status=Status.AMBIGUOUS, advice="; ".join(filter(None, (advice, fix.advice))))
     if int(np.sum(collected.evidence.has_arrival)) == 3:
-        on_ground = "" if _height_told(collected, model) else _ON_GROUND
+        on_ground = _ON_GROUND if _assumes_ground(collected, model) else ""
         unchecked = f"{_ONLY_THREE}{on_ground}: add a fourth receiver with a good clock"
         return replace(fix, advice="; ".join(filter(None, (fix.advice, unchecked))))
     return fix
 
 
-def _height_told(collected: Collected, model: PropagationModel) -> bool:
-    """Whether somebody said how high the transmitter is, or waves follow the ground."""
-    return collected.observation.transmitter_height_m is not None or model.along_ground
+def _assumes_ground(collected: Collected, model: PropagationModel) -> bool:
+    """Whether nobody said how high the transmitter is, though the height of its signal's path counts."""
+    return collected.observation.transmitter_height_m is None and not model.along_ground
 
 
 def _region_radius_m(posterior: GridPosterior) -> float:

@@ -32,14 +32,15 @@ Values = NDArray[np.float64]
 class Aligned:
     """Samples of N receivers over one span; a receiver that did not record throughout it is silent, and not present.
 
-    `begin_s` is the span's begin on the axis of the recordings' stamps; `start_s_N` is what a shift by whole samples could not
-    take away.
+    `begin_s` is the span's begin and `first_s_N` each receiver's first sample, both on the axis of the recordings' stamps;
+    `start_s_N` is what a shift by whole samples could not take away.
     """
 
     samples_NT: NDArray[np.complex64]
     present_N: NDArray[np.bool_]
     sample_rate_hz: float
     begin_s: float
+    first_s_N: Values
     start_s_N: Values
 
     @property
@@ -104,11 +105,6 @@ def align(receptions: Sequence[Reception]) -> list[Aligned]:
             f"the recordings share no span of time ({shared_s:.3g} s): check their start times, or locate them apart"
         )
     return aligned
-
-
-def first_samples_s(receptions: Sequence[Reception]) -> Values:
-    """When each recording begins, (N,), on the axis of `Aligned.begin_s`."""
-    return _timeline(receptions).start_s_N
 
 
 def quick_length(count: int) -> int:
@@ -197,7 +193,7 @@ def _cut(
         for index, each in recorded.items():
             own_begin_s = begin_s - timeline.start_s_N[index]
             samples[index] = _resample(each, timeline.rate_hz_N[index], own_begin_s, rate, samples.shape[1])
-        return Aligned(samples, present, rate, begin_s, np.zeros(len(receptions)))
+        return Aligned(samples, present, rate, begin_s, timeline.start_s_N, np.zeros(len(receptions)))
     skip_N = np.rint((begin_s - timeline.start_s_N) * rate).astype(np.int64)
     # Up to the last sample that all have.
     count = min(count + 1, *(len(each) - int(skip_N[index]) for index, each in recorded.items()))
@@ -205,7 +201,7 @@ def _cut(
     for index, each in recorded.items():
         samples[index] = each[skip_N[index] : skip_N[index] + samples.shape[1]]
     start_s = np.where(present, timeline.start_s_N + skip_N / rate - begin_s, 0.0)
-    return Aligned(samples, present, rate, begin_s, start_s)
+    return Aligned(samples, present, rate, begin_s, timeline.start_s_N, start_s)
 
 
 def _resample(

@@ -34,17 +34,14 @@ def without_drift(segments: EvidenceBatch, middle_s_B: Values, start_s_N: Values
     """The segments of a session with each receiver's drift taken off from its first sample on, where its stamp holds.
 
     `middle_s_B` are the middles of the segments and `start_s_N` the first samples, on one axis. A drift counts that is larger
-    over the session than the receiver's clock and noise. One that a moving transmitter may cause, too, is taken off about the
+    over the session than the receiver's clock is good for. One that a moving transmitter may cause, too, is taken off about the
     middle, and its extent is uncertain.
     """
     if len(segments) < _LEAST_SEGMENTS:
         return Drifts(segments, np.zeros_like(start_s_N), {})
     rate_N, sigma_N = _rates(segments, middle_s_B)
     half_s = 0.5 * float(np.ptp(middle_s_B))
-    noise_N = np.maximum(
-        segments.clock_sigma_s[0], np.median(segments.arrival_sigma_s, axis=0) / np.sqrt(len(segments))
-    )
-    drifting = (np.abs(rate_N) > _SIGNIFICANT * sigma_N) & (np.abs(rate_N) * half_s > noise_N)
+    drifting = (np.abs(rate_N) > _SIGNIFICANT * sigma_N) & (np.abs(rate_N) * half_s > segments.clock_sigma_s[0])
     fast = drifting & (np.abs(rate_N) >= FASTEST_MOTION)
     origin_N = np.where(fast, start_s_N, np.median(middle_s_B))
     drift_BN = np.where(drifting, rate_N, 0.0) * (middle_s_B[:, None] - origin_N)

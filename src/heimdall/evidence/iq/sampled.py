@@ -42,8 +42,6 @@ class Session:
     frequency_hz: float
     max_offset_hz: float
     level_sigma_db_N: NDArray[np.float64]
-    start_s_N: NDArray[np.float64]
-    """When each recording begins, on the axis of its stamps."""
     known: Mapping[str, Any]
 
 
@@ -85,7 +83,7 @@ def _merged(aligned: Sequence[Aligned], session: Session) -> _Found:
     parts = [_double(evidence) for evidence, _ in both]
     agreement_BN = np.concatenate([_agreement(peaks, evidence) for evidence, peaks in both])
     middle_s, duration_s = np.concatenate([_times(*each) for each in zip(aligned, recordings, strict=True)], axis=1)
-    drifts = without_drift(parts[0] if len(parts) == 1 else concatenate(parts), middle_s, session.start_s_N)
+    drifts = without_drift(parts[0] if len(parts) == 1 else concatenate(parts), middle_s, aligned[0].first_s_N)
     merged = _uncertain(merge_segments(drifts.segments, duration_s), drifts.sigma_s_N)
     return _Found(merged, np.max(agreement_BN, axis=0), drifts.rates)
 
@@ -195,7 +193,7 @@ def _corrected(aligned: Sequence[Aligned], session: Session, before: _Found, car
     if not useful:
         return Sampled(before.evidence, before.drift_rates)
     half_s = 0.5 * sum(each.duration_s for each in aligned)
-    sigma_s_N = np.zeros(len(session.start_s_N))
+    sigma_s_N = np.zeros_like(session.level_sigma_db_N)
     for index, carrier in useful.items():
         sigma_s_N[index] = abs(carrier.offset_hz) / session.frequency_hz * half_s
     return Sampled(_uncertain(after.evidence, sigma_s_N), after.drift_rates, useful)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import ROUND_FLOOR, Decimal, InvalidOperation
@@ -78,12 +78,13 @@ class _Table(_Row):
     measurements: list[_Measurement]
     truth: _Truth | None = None
 
-    def rounded_m(self) -> list[float | None]:
+    def rounded_m(self, given: Sequence[float]) -> list[float | None]:
         """The position uncertainty of each receiver: as stated, or as rounded where the others' places have more digits.
+
+        `given` is what the decimals of each place leave open.
 
         Programs that write all places with few digits mean them exactly; one among others that is coarse was rounded.
         """
-        given = self._rounding_m()
         fine = bool(given) and median(given) < COARSE_M
         return [
             rounded_m
@@ -92,26 +93,23 @@ class _Table(_Row):
             for each, rounded_m in zip(self.measurements, given, strict=True)
         ]
 
-    def _rounding_m(self) -> list[float]:
-        """What the decimals of each place leave open."""
-        return [place_sigma_m(None, each.latitude_deg, each.longitude_deg) or 0.0 for each in self.measurements]
-
-    def rounding_note(self) -> tuple[str, ...]:
+    def rounding_note(self, given: Sequence[float]) -> tuple[str, ...]:
         """That places with few digits are taken as exact, where a clock is better than what their rounding would be."""
-        rounded_m = median(self._rounding_m() or [0.0])
+        rounded_m = median(given or [0.0])
         clocks_s = [each.clock_sigma_s for each in self.measurements if each.toa_s is not None and each.clock_sigma_s]
         stated = any(each.position_sigma_m is not None for each in self.measurements)
         if stated or rounded_m < COARSE_M or not clocks_s or min(clocks_s) * SPEED_OF_LIGHT_M_S > rounded_m:
             return ()
         return (
-            f"positions with so few decimals are taken as exact: if they are rounded, state position_sigma_m ({rounded_m:.2g})",
+            f"positions with few decimals are taken as exact: if they are rounded, set position_sigma_m to {rounded_m:.0f}",
         )
 
     def to_observation(self) -> Observation:
+        given = [place_sigma_m(None, each.latitude_deg, each.longitude_deg) or 0.0 for each in self.measurements]
         receptions = [measurement.to_reception() for measurement in self.measurements]
         placed = [
             replace(each, receiver=replace(each.receiver, position_sigma_m=sigma_m))
-            for each, sigma_m in zip(receptions, self.rounded_m(), strict=True)
+            for each, sigma_m in zip(receptions, self.rounded_m(given), strict=True)
         ]
         return Observation(
             id=self.id,
@@ -121,7 +119,7 @@ class _Table(_Row):
             time_utc=None if self.time_utc is None else _as_utc(self.time_utc),
             transmitter_height_m=self.height_m,
             truth=None if self.truth is None else Place(**self.truth.model_dump()),
-            notes=self.rounding_note(),
+            notes=self.rounding_note(given),
         )
 
 

@@ -7,7 +7,7 @@ nor compression hides more than the limits allow.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
 from heimdall.errors import InputError
@@ -35,7 +35,8 @@ def with_archives(files: Files, limits: Limits) -> Files:
 
     One that cannot be read is a recording that cannot be read. Raises InputError where there are too many members.
     """
-    archives = [name for name in names_ending(files, SUFFIX) if f"{name[: -len(SUFFIX)]}{META_SUFFIX}" not in files]
+    packed = (name for name in names_ending(files, SUFFIX) if f"{name[: -len(SUFFIX)]}{META_SUFFIX}" not in files)
+    archives = dict.fromkeys(packed)
     return _Unpacked(files, archives, limits) if archives else files
 
 
@@ -49,10 +50,10 @@ def packed_advice(files: Files) -> str | None:
 class _Unpacked(Mapping[str, bytes]):
     """Members are unpacked again when they are asked for, one archive in memory at a time."""
 
-    def __init__(self, files: Files, archives: list[str], limits: Limits) -> None:
+    def __init__(self, files: Files, archives: Collection[str], limits: Limits) -> None:
         self._files = files
         self._limits = limits
-        self._plain = dict.fromkeys(name for name in files if name not in set(archives))
+        self._plain = dict.fromkeys(name for name in files if name not in archives)
         self._member: dict[str, tuple[str, str]] = {}
         self._broken: dict[str, str] = {}
         self._last: tuple[str, Files] = ("", {})

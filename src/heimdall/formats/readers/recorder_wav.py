@@ -10,7 +10,6 @@ import re
 import struct
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +20,7 @@ from heimdall.formats.readers.positions import Positions
 from heimdall.formats.readers.recorder_names import About, from_name, is_audio, receiver_in, stations_of, utc
 from heimdall.formats.readers.recordings.channel import occupied_channel
 from heimdall.formats.readers.recordings.clipping import clipping_note
-from heimdall.formats.readers.recordings.heard import Heard
+from heimdall.formats.readers.recordings.heard import EPOCH, Heard
 from heimdall.formats.readers.recordings.layout import Who
 from heimdall.formats.readers.recordings.riff import is_wave, riff_chunks
 from heimdall.formats.readers.recordings.takes import Take, Together, sessions_of
@@ -108,12 +107,13 @@ def _read(path: str, station: str, files: Files, limits: Limits) -> tuple[Take, 
         if not is_wave(content):
             raise _UnusableError("it is not a WAV file")
         chunks = _first_of_each(content)
-        about = _from_auxi(chunks.get(b"auxi", b"")).or_else(about)
+        auxi = _from_auxi(chunks.get(b"auxi", b""))
+        about = auxi.or_else(about)
         samples, rate_hz = _samples(chunks, limits)
     except _UnusableError as error:
         return Take(path, station, about.start_utc, flaw=str(error)), about
-    about = _from_auxi(chunks.get(b"auxi", b"")).or_else(from_name(stem, rate_hz))
-    start = about.start_utc or datetime(1970, 1, 1, tzinfo=UTC)
+    about = auxi.or_else(from_name(stem, rate_hz))
+    start = about.start_utc or EPOCH
     heard = Heard(samples, rate_hz, start.replace(microsecond=0), start.microsecond * 1e-6)
     notes = (*about.notes, *clipping_note(station, samples))
     return Take(path, station, about.start_utc, heard, notes=notes), about
@@ -183,12 +183,15 @@ def _tuning(take: Take, frequency_hz: float) -> Tuning:
 
 def _agreeing(take: Take, about: About, frequency_hz: float) -> Take:
     """The take at the session's frequency, flagged where it was recorded at another one or does not say at which."""
-    stated = about.frequency_hz
     if take.heard is None:
         return take
-    if stated is None or not (tuning := _tuning(take, stated)).is_at(frequency_hz):
-        why = "it does not say its frequency" if stated is None else f"it was recorded at {stated:.12g} Hz"
-        return Take(take.path, take.station, take.named_utc, flaw=f"{why}, the others at {frequency_hz:.12g} Hz")
+    if about.frequency_hz is None:
+        return replace(
+            take, heard=None, flaw=f"it does not say its frequency; the others listened at {frequency_hz:.12g} Hz"
+        )
+    tuning = _tuning(take, about.frequency_hz)
+    if not tuning.holds(frequency_hz, None):
+        return replace(take, heard=None, flaw=tuning.flaw(frequency_hz))
     if not tuning.moves(frequency_hz, len(take.heard.samples)):
         return take
     heard = replace(take.heard, samples=tuned_to(frequency_hz, take.heard.samples, tuning))

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from heimdall.evidence.batch import EvidenceBatch
 from heimdall.evidence.collect import Collected, collect
+from heimdall.evidence.iq.drift import without_drift
 from heimdall.evidence.iq.resampling import resampled
 from heimdall.observation import Observation, Receiver, Reception
 
@@ -76,3 +78,37 @@ def test_what_motion_may_explain_is_uncertain_by_as_much() -> None:
     assert "by motion or by its sample clock" in (collected.reasons[0] or "")
     assert collected.evidence.arrival_sigma_s[0, 0] == pytest.approx(0.5 * SECONDS * 1.5e-6, rel=0.4)
     assert np.max(collected.evidence.arrival_sigma_s[0, 1:]) < 3e-6
+
+
+def test_a_drift_of_a_receiver_that_is_silent_most_of_the_time_is_found() -> None:
+    """What fills the segments without an arrival time is no noise of the others."""
+    middle_s, heard = np.arange(16.0), np.ones((16, 4), bool)
+    heard[5:, 1] = False
+    arrival = np.random.default_rng(1).normal(0, 1e-7, heard.shape) + 20e-6 * middle_s[:, None] * (np.arange(4) == 1)
+    scenes = np.zeros(16)
+    segments = EvidenceBatch(
+        position_enu_m=np.zeros((*heard.shape, 3)),
+        present=np.ones_like(heard),
+        arrival_s=arrival,
+        arrival_sigma_s=np.where(heard, 1e-7, 0.1),
+        clock_sigma_s=np.full(heard.shape, 1e-7),
+        has_arrival=heard,
+        level_db=np.zeros(heard.shape),
+        level_sigma_db=np.ones(heard.shape),
+        has_level=heard,
+        snr=np.ones(heard.shape),
+        bandwidth_hz=scenes,
+        curvature_per_m=np.zeros((16, 2)),
+        transmitter_height_m=scenes,
+        half_width_m=scenes,
+    )
+    drifts = without_drift(segments, middle_s, np.zeros(4))
+    assert list(drifts.rates) == [1]
+    assert drifts.rates[1] == pytest.approx(20e-6, rel=0.05)
+    assert np.max(np.abs(drifts.segments.arrival_s[:5, 1])) < 2e-6
+
+
+def test_receivers_that_are_off_each_its_own_way_are_each_found() -> None:
+    collected = _collected([12e-6, 0.0, 0.0, -25e-6], [0.0, 0.1, 0.05, 0.2], seed=3)
+    assert [reason is not None for reason in collected.reasons] == [True, False, False, True]
+    assert np.max(np.abs(_errors_s(collected))) < 10e-6

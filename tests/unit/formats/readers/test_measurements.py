@@ -169,7 +169,7 @@ def test_places_with_few_digits_and_good_clocks_are_worth_a_word(
     ]
     line = json.dumps({"id": "x", "frequency_hz": 1e8, "bandwidth_hz": 1e4, "measurements": rows})
     (read,) = read_measurements("x.jsonl", line.encode())
-    assert any("state position_sigma_m" in note for note in read.notes) == noted
+    assert any("set position_sigma_m" in note for note in read.notes) == noted
 
 
 _sigma = st.none() | st.floats(1e-12, 10)

@@ -133,19 +133,20 @@ def test_a_file_at_another_frequency_and_a_broken_one_are_flagged() -> None:
     files |= {"carol.txt": b"[48, 9.5]", "dave.txt": b"[49, 9.5]"}
     flaws = [each.flaw for each in _read(files).receptions]
     assert flaws[:2] == [None, None]
-    assert flaws[2] == "it was recorded at 7000000 Hz, the others at 145500000 Hz"
+    assert flaws[2] == "it listened at 7000000 Hz: 145500000 Hz is outside the 48000 Hz that it recorded"
     assert flaws[3] == "it is not a WAV file"
 
 
-def test_a_file_at_almost_the_same_frequency_is_shifted_to_it() -> None:
-    """Drivers set what their hardware can: 20 Hz beside the others is their channel, and a note says so."""
-    wav = _wav(auxi=_auxi())
-    files = {"alice.wav": wav, "bob.wav": wav, "carol.wav": _wav(auxi=_auxi(145_500_020)), "carol.txt": b"[48, 9.5]"}
+@pytest.mark.parametrize("beside_hz", [20, -7_000, 12_000])
+def test_a_file_tuned_beside_the_others_is_shifted_to_their_frequency(beside_hz: int) -> None:
+    """Drivers set what their hardware can, and people tune beside a signal; a note says so."""
+    wav, tuned_hz = _wav(auxi=_auxi()), 145_500_000 + beside_hz
+    files = {"alice.wav": wav, "bob.wav": wav, "carol.wav": _wav(auxi=_auxi(tuned_hz)), "carol.txt": b"[48, 9.5]"}
     observation = _read(files)
     assert [each.flaw for each in observation.receptions] == [None, None, None]
-    assert "carol listened at 145500020 Hz: its samples are shifted to 145500000 Hz" in observation.notes
+    assert f"carol listened at {tuned_hz} Hz: its samples are shifted to 145500000 Hz" in observation.notes
     alice, _, carol = (np.asarray(each.samples) for each in observation.receptions)
-    np.testing.assert_allclose(carol, alice * np.exp(2j * np.pi * 20 / 48_000 * np.arange(2000)), atol=1e-4)
+    np.testing.assert_allclose(carol, alice * np.exp(2j * np.pi * beside_hz / 48_000 * np.arange(2000)), atol=1e-4)
 
 
 def test_files_that_say_no_frequency_are_refused_with_what_to_do() -> None:

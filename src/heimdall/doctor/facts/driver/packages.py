@@ -36,13 +36,16 @@ class Change:
 
 def driver_packages(host: Host) -> dict[str, str]:
     """The installed driver packages and their versions, as dpkg or pacman knows them."""
-    found = {}
+    found = {name: version for name, status, version in _dpkg(host) if status.endswith(" installed")}
+    return dict(sorted({**found, **_pacman_packages(host)}.items()))
+
+
+def _dpkg(host: Host) -> Iterator[tuple[str, str, str]]:
+    """The driver packages that dpkg knows: name, status, such as "hold ok installed", and version."""
     for entry in (host.read("/var/lib/dpkg/status") or "").split("\n\n"):
         fields = dict(re.findall(r"^(Package|Status|Version): (.*)$", entry, re.MULTILINE))
-        name = fields.get("Package", "")
-        if DRIVER_PACKAGE.fullmatch(name) and fields.get("Status", "").endswith(" installed"):
-            found[name] = fields.get("Version", "")
-    return dict(sorted({**found, **_pacman_packages(host)}.items()))
+        if DRIVER_PACKAGE.fullmatch(fields.get("Package", "")):
+            yield fields["Package"], fields.get("Status", ""), fields.get("Version", "")
 
 
 def _pacman_packages(host: Host) -> dict[str, str]:
@@ -55,13 +58,7 @@ def _pacman_packages(host: Host) -> dict[str, str]:
 
 def held(host: Host) -> tuple[str, ...]:
     """Installed driver packages that apt was told to keep as they are (apt-mark hold)."""
-    entries = (host.read("/var/lib/dpkg/status") or "").split("\n\n")
-    fields = (dict(re.findall(r"^(Package|Status): (.*)$", entry, re.MULTILINE)) for entry in entries)
-    return tuple(
-        entry["Package"]
-        for entry in fields
-        if DRIVER_PACKAGE.fullmatch(entry.get("Package", "")) and entry.get("Status", "").startswith("hold ")
-    )
+    return tuple(name for name, status, _ in _dpkg(host) if status.startswith("hold "))
 
 
 # Where the other package tools are told to keep packages as they are, and the line that does it.
@@ -113,14 +110,8 @@ def branch(host: Host, version: str | None) -> str:
 
 def interrupted(host: Host) -> tuple[str, ...]:
     """Driver packages that dpkg has unpacked and not yet set up, as after a build that failed or an upgrade that was cut off."""
-    entries = (host.read("/var/lib/dpkg/status") or "").split("\n\n")
-    fields = (dict(re.findall(r"^(Package|Status): (.*)$", entry, re.MULTILINE)) for entry in entries)
-    return tuple(
-        entry["Package"]
-        for entry in fields
-        if DRIVER_PACKAGE.fullmatch(entry.get("Package", ""))
-        and re.search(r" (?:unpacked|half-configured|half-installed|triggers-\w+)$", entry.get("Status", ""))
-    )
+    unfinished = re.compile(r" (?:unpacked|half-configured|half-installed|triggers-\w+)$")
+    return tuple(name for name, status, _ in _dpkg(host) if unfinished.search(status))
 
 
 def last_change(host: Host, version: str) -> Change | None:

@@ -16,7 +16,7 @@ from heimdall.formats.readers.limits import Files, content_or_flaw, names_ending
 from heimdall.formats.readers.positions import Positions
 from heimdall.formats.readers.recordings.channel import occupied_channel
 from heimdall.formats.readers.recordings.clipping import clipping_note
-from heimdall.formats.readers.recordings.heard import Heard
+from heimdall.formats.readers.recordings.heard import EPOCH, Heard
 from heimdall.formats.readers.recordings.layout import Who
 from heimdall.formats.readers.recordings.takes import Take, Together, sessions_of
 from heimdall.formats.readers.source import folder_of
@@ -29,7 +29,6 @@ _NAME = re.compile(r"(?P<utc>\d{8}T\d{6})Z_(?P<frequency_hz>\d{1,12})(?:_(?P<sta
 _NAMING = "name it <UTC, as 20200813T065220Z>_<frequency in Hz>_<station>_iq.wav"
 _STAMPS_WITHIN = 4096
 """Bytes within which a KiwiSDR recording has its first stamp."""
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PASSBAND_HZ = 10_000.0
 """What the receiver's filter leaves of the 12 kHz recorded, taken where nothing stands out in them."""
 
@@ -122,9 +121,9 @@ def _take(title: _Title, files: Files) -> Take:
 
 def _heard(recording: KiwiRecording, named_utc: datetime) -> Heard:
     """The stamps count from the beginning of a GPS week; which one, the name says."""
-    begin_s = week_begin_utc_s(recording.start_s, (named_utc - _EPOCH).total_seconds())
+    begin_s = week_begin_utc_s(recording.start_s, (named_utc - EPOCH).total_seconds())
     whole_s = math.floor(recording.start_s)
-    start_utc = _EPOCH + timedelta(seconds=begin_s + whole_s)
+    start_utc = EPOCH + timedelta(seconds=begin_s + whole_s)
     return Heard(
         recording.samples, recording.sample_rate_hz, start_utc, recording.start_s - whole_s, recording.clock_sigma_s
     )

@@ -17,7 +17,8 @@ _LEAST_SHIFT = 1e-3
 """Of a sample: less moves nothing that can be measured."""
 _SILENCE = 64
 """Samples after which what the shift of a recording's ends makes has died away."""
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""Stands for the time of what has none, too."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +33,7 @@ class Heard:
 
     @property
     def begin_s(self) -> float:
-        return (self.start_utc - _EPOCH).total_seconds() + self.start_rest_s
+        return (self.start_utc - EPOCH).total_seconds() + self.start_rest_s
 
     @property
     def end_s(self) -> float:

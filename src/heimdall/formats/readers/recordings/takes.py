@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import groupby, pairwise
 
-from heimdall.formats.readers.recordings.heard import Heard, joined
+from heimdall.formats.readers.recordings.heard import EPOCH, Heard, joined
 
 _LEAST_SHARED_S = 1.0
 _LEAST_SHARE = 0.1
 """A span shared is worth a session from a second on, or from a tenth of the shortest recording on."""
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +31,7 @@ class Take:
         """The beginning, by its stamps or else its name; the epoch where neither says."""
         if self.heard is not None:
             return self.heard.begin_s
-        return 0.0 if self.named_utc is None else (self.named_utc - _EPOCH).total_seconds()
+        return 0.0 if self.named_utc is None else (self.named_utc - EPOCH).total_seconds()
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +117,7 @@ def _is_worth(members: frozenset[int], spans: Sequence[tuple[float, float]]) -> 
 
 
 def _stranger(take: Take) -> Take:
-    utc = (_EPOCH + timedelta(seconds=round(take.when_s()))).strftime("%Y-%m-%dT%H:%M:%SZ")
+    utc = (EPOCH + timedelta(seconds=round(take.when_s()))).strftime("%Y-%m-%dT%H:%M:%SZ")
     return replace(take, flaw=take.flaw or f"recorded at another time, {utc}: no other receiver recorded then")
 
 

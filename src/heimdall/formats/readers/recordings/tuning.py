@@ -5,6 +5,7 @@ Drivers state the frequency that their hardware could really set, and programs r
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -37,8 +38,8 @@ class Tuning:
 
     def holds(self, frequency_hz: float, width_hz: float | None) -> bool:
         """Whether a channel of that width about that frequency lies in what was recorded; None: half of all that was."""
-        rate_hz = self.sample_rate_hz
-        if self.is_at(frequency_hz) or rate_hz is None or not np.isfinite(rate_hz):
+        rate_hz = self.sample_rate_hz or math.inf
+        if self.is_at(frequency_hz) or not math.isfinite(rate_hz):
             return self.is_at(frequency_hz)
         needed_hz = 0.5 * rate_hz if width_hz is None else width_hz
         return abs(self.frequency_hz - frequency_hz) + 0.5 * needed_hz <= 0.5 * WITHIN * rate_hz
@@ -48,6 +49,11 @@ class Tuning:
         if self.sample_rate_hz is None or not np.isfinite(self.sample_rate_hz):
             return False
         return abs(self.frequency_hz - frequency_hz) * count > _LEAST_TURNS * self.sample_rate_hz > 0
+
+    def flaw(self, frequency_hz: float) -> str:
+        """Why it does not serve, where it does not hold the channel."""
+        rate = "what" if self.sample_rate_hz is None else f"the {self.sample_rate_hz:.6g} Hz that"
+        return f"it listened at {self.frequency_hz:.12g} Hz: {frequency_hz:.12g} Hz is outside {rate} it recorded"
 
     def note(self, name: str, frequency_hz: float) -> str:
         return f"{name} listened at {self.frequency_hz:.12g} Hz: its samples are shifted to {frequency_hz:.12g} Hz"

@@ -51,30 +51,36 @@ def between(low_hz: float, high_hz: float) -> Band:
 def annotated_bands(
     name: str, annotations: Iterable[Mapping[str, Any]], frequency_hz: float | None, rate_hz: float | None
 ) -> tuple[tuple[Band, ...], list[str]]:
-    """The bands of one recording's annotations, and notes on how they were read.
-
-    Edges far from the centre and near zero are offsets from it, as many write them. A single edge stands for both.
-    """
+    """The bands of one recording's annotations, and notes on how they were read."""
     centre_hz = frequency_hz or 0.0
     most_hz = 0.5 * WITHIN * rate_hz if rate_hz is not None and rate_hz > 0 else math.inf
     bands, notes = dict[Band, None](), dict[str, None]()
     for annotation in annotations:
         stated = (number(annotation.get(key)) for key in (sigmf.FREQ_LOWER_EDGE_KEY, sigmf.FREQ_UPPER_EDGE_KEY))
-        edges = [edge for edge in stated if edge is not None and math.isfinite(edge)]
-        if not edges:
-            continue
-        if max(abs(edge - centre_hz) for edge in edges) <= most_hz and (min(edges) >= 0 or centre_hz == 0):
-            offsets = [edge - centre_hz for edge in edges]
-        elif max(abs(edge) for edge in edges) <= most_hz:
-            offsets = edges
-            notes[f"{name}: the edges of its annotations are read as offsets from the centre"] = None
-        else:
-            notes[f"{name}: the edges of its annotations lie outside what it recorded, and are not used"] = None
-            continue
-        low_hz, high_hz = (min(offsets), max(offsets)) if len(offsets) == 2 else (-abs(offsets[0]), abs(offsets[0]))
-        if high_hz > low_hz:
-            bands[Band(centre_hz + 0.5 * (low_hz + high_hz), high_hz - low_hz)] = None
+        edges_hz = [edge for edge in stated if edge is not None and math.isfinite(edge)]
+        offsets_hz, how = _offsets(edges_hz, centre_hz, most_hz)
+        if how:
+            notes[f"{name}: the edges of its annotations {how}"] = None
+        # A single edge stands for both.
+        low_hz, high_hz = min(offsets_hz, default=0.0), max(offsets_hz, default=0.0)
+        band = between(low_hz, high_hz) if len(offsets_hz) == 2 else Band(0.0, 2 * abs(high_hz))
+        if band.width_hz > 0:
+            bands[Band(centre_hz + band.centre_hz, band.width_hz)] = None
     return tuple(bands), list(notes)
+
+
+def _offsets(edges_hz: Sequence[float], centre_hz: float, most_hz: float) -> tuple[list[float], str | None]:
+    """Edges as offsets from the centre, at most so far from it, and what is to be said of them.
+
+    Edges far from the centre and near zero are offsets already, as many write them; no frequency is negative.
+    """
+    offsets_hz = [edge - centre_hz for edge in edges_hz]
+    are_frequencies = centre_hz == 0 or min(edges_hz, default=0.0) >= 0
+    if are_frequencies and all(abs(offset) <= most_hz for offset in offsets_hz):
+        return offsets_hz, None
+    if all(abs(edge) <= most_hz for edge in edges_hz):
+        return list(edges_hz), "are read as offsets from the centre"
+    return [], "lie outside what it recorded, and are not used"
 
 
 def stated_channel(bands_of: Sequence[Sequence[Band]]) -> tuple[Band | None, tuple[str, ...]]:

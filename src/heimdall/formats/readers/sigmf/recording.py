@@ -45,7 +45,6 @@ _SANE = (1e-18, 1e18)
 class SigmfRecording:
     """What one recording says; None where it says nothing."""
 
-    name: str
     receiver: str
     place: Place | None
     frequency_hz: float | None
@@ -101,7 +100,6 @@ def parse_recording(name: str, document: dict[str, Any], data: bytes | None, lim
     position_sigma_m = _place_sigma_m(number(about.get(POSITION_KEY)), place)
     bands, edge_notes = annotated_bands(name, document["annotations"], frequency_hz, rate_hz)
     return SigmfRecording(
-        name=name,
         receiver=text(about.get(RECEIVER_KEY)) or name,
         place=place,
         frequency_hz=frequency_hz,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from heimdall.errors import InputError
 from heimdall.formats.readers.limits import Files, Limits, names_ending
 from heimdall.formats.readers.recordings.channel import occupied_channel
+from heimdall.formats.readers.recordings.heard import EPOCH
 from heimdall.formats.readers.recordings.tuning import Tuning, common_frequency_hz, tuned_to
 from heimdall.formats.readers.sigmf.accounts import RECEIVERS_KEY, receptions_without_samples, remarks
 from heimdall.formats.readers.sigmf.annotated import Band, stated_channel
@@ -37,8 +37,6 @@ BANDWIDTH_KEY = "heimdall:bandwidth_hz"
 CLOCKS_KEY = "heimdall:clocks_from"
 """The known transmitter whose signal set the receivers' clocks."""
 _OWN_KEYS = (TRUTH_KEY, TRANSMITTER_HEIGHT_KEY, FREQUENCY_KEY, BANDWIDTH_KEY, RECEIVERS_KEY, CLOCKS_KEY)
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-"""Stands for the time of a session that has none."""
 
 
 def read_collection(path: str, files: Files, limits: Limits) -> Observation:
@@ -78,7 +76,7 @@ def _collection(path: str, content: bytes) -> Mapping[str, Any]:
 def _observation(
     session: str, streams: Sequence[Stream], about: Mapping[str, Any], said: Sequence[str] = ()
 ) -> Observation:
-    streams = _with_written_clocks(streams)
+    streams = with_written_clocks(streams)
     recordings = [stream.recording for stream in streams if stream.recording is not None]
     tuned_hz = _frequency_hz(session, streams, about)
     channel, channel_notes = _channel(recordings, about, tuned_hz)
@@ -102,15 +100,6 @@ def _observation(
             notes=(*notes, *_unknown(about), *said, *_shifts(streams, tuned_hz, frequency_hz), *remarks(about)),
         )
     )
-
-
-def _with_written_clocks(streams: Sequence[Stream]) -> list[Stream]:
-    changed = iter(with_written_clocks([stream.recording for stream in streams if stream.recording is not None]))
-    return [stream if stream.recording is None else _noted(stream, *next(changed)) for stream in streams]
-
-
-def _noted(stream: Stream, recording: SigmfRecording, notes: tuple[str, ...]) -> Stream:
-    return replace(stream, recording=recording, notes=(*stream.notes, *notes))
 
 
 def _frequency_hz(session: str, streams: Sequence[Stream], about: Mapping[str, Any]) -> float:
@@ -153,9 +142,8 @@ def _channel(
     """What the annotations or the session state; None where they do not."""
     stated, notes = stated_channel([recording.bands for recording in recordings])
     if stated is None:
-        of_session = number(about.get(BANDWIDTH_KEY))
-        known = of_session is not None and 0 < of_session < math.inf
-        return (Band(tuned_hz, of_session or 0.0) if known else None), ()
+        width_hz = number(about.get(BANDWIDTH_KEY)) or 0.0
+        return (Band(tuned_hz, width_hz) if 0 < width_hz < math.inf else None), ()
     channel = stated.about(tuned_hz)
     if channel.centre_hz == tuned_hz:
         return channel, notes
@@ -203,7 +191,7 @@ def _disagreement(recording: SigmfRecording, frequency_hz: float, channel: Band 
     if recording.frequency_hz is None:
         return "its first capture has no core:frequency"
     tuning = _tuning(recording)
-    if tuning is None or not tuning.holds(frequency_hz, None if channel is None else channel.width_hz):
-        rate = f"{recording.sample_rate_hz or math.nan:.6g} Hz"
-        return f"it listened at {recording.frequency_hz:.12g} Hz: {frequency_hz:.12g} Hz is outside the {rate} that it recorded"
-    return None
+    if tuning is None:
+        return f"its core:frequency of {recording.frequency_hz:.6g} Hz cannot be right"
+    width_hz = None if channel is None else channel.width_hz
+    return None if tuning.holds(frequency_hz, width_hz) else tuning.flaw(frequency_hz)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from heimdall.formats.readers.sigmf.recording import SigmfRecording
+from heimdall.formats.readers.sigmf.streams import Stream
 
 _PADDING = 3
 """So many zeros at the end are hardly ever a clock's own digits."""
@@ -33,19 +33,21 @@ def _sigma_s(fraction: str | None, of_padded: int | None) -> float:
     return 10.0 ** -len(fraction) / math.sqrt(12) if fraction and own else 0.0
 
 
-def with_written_clocks(recordings: Sequence[SigmfRecording]) -> list[tuple[SigmfRecording, tuple[str, ...]]]:
+def with_written_clocks(streams: Sequence[Stream]) -> list[Stream]:
     """The recordings with clocks that are no better than their start times are written, and notes that say so."""
-    sigmas_s = written_sigmas_s([each.start_digits for each in recordings])
-    return [_no_better(each, sigma_s) for each, sigma_s in zip(recordings, sigmas_s, strict=True)]
+    fractions = [None if each.recording is None else each.recording.start_digits for each in streams]
+    return [_no_better(each, sigma_s) for each, sigma_s in zip(streams, written_sigmas_s(fractions), strict=True)]
 
 
-def _no_better(recording: SigmfRecording, written_s: float) -> tuple[SigmfRecording, tuple[str, ...]]:
-    sigma_s = recording.clock_sigma_s
+def _no_better(stream: Stream, written_s: float) -> Stream:
+    recording = stream.recording
+    sigma_s = None if recording is None else recording.clock_sigma_s
     # What is negative or not a number stays as it stands, to be refused: a sum of squares would turn it into one that passes.
-    if sigma_s is None or not 0 <= sigma_s < written_s:
-        return recording, ()
+    if recording is None or sigma_s is None or not 0 <= sigma_s < written_s:
+        return stream
     note = (
-        f"{recording.name}: its core:datetime is written to {written_s * math.sqrt(12):.1g} s, more coarsely than its clock "
+        f"{stream.name}: its core:datetime is written to {written_s * math.sqrt(12):.1g} s, more coarsely than its clock "
         "runs: its arrival time is taken to be no better than that"
     )
-    return replace(recording, clock_sigma_s=math.hypot(sigma_s, written_s)), (note,)
+    recording = replace(recording, clock_sigma_s=math.hypot(sigma_s, written_s))
+    return replace(stream, recording=recording, notes=(*stream.notes, note))

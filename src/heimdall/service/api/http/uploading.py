@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 from fastapi import Request
@@ -14,8 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.datastructures import UploadFile
 
 from heimdall.errors import InputError
+from heimdall.formats.json_text import members_of, objects_in
 from heimdall.formats.readers.measurements import measurement_schema
 from heimdall.formats.readers.read import MEASUREMENT_SUFFIXES
+from heimdall.formats.text import as_utf_8
 from heimdall.service.errors import TooLargeError
 from heimdall.service.queue.request_base import Id
 from heimdall.service.storage.uploads import Upload
@@ -77,21 +77,21 @@ async def receive(request: Request, upload: Upload) -> tuple[int, list[str]]:
     document = await run_in_threadpool(_document, body)
     if not document.observations:
         return 0, document.sessions
-    lines = b"".join(map(_line, document.observations))
-    await run_in_threadpool(upload.add, f"observations{MEASUREMENT_SUFFIXES[0]}", io.BytesIO(lines))
+    rows = await run_in_threadpool(_rows, body)
+    await run_in_threadpool(upload.add, f"observations{MEASUREMENT_SUFFIXES[0]}", io.BytesIO(rows))
     return 1, document.sessions
 
 
-def _line(row: Mapping[str, Any]) -> bytes:
-    """The line of a measurement file; numbers that were read as `Decimal` keep all their digits, as strings."""
-    return json.dumps(row, default=str).encode() + b"\n"
+def _rows(body: bytes) -> bytes:
+    """The lines of a measurement file: the document's observations as they were sent, to the last digit."""
+    return "\n".join(objects_in(members_of(as_utf_8(body).decode())["observations"])).encode()
 
 
 def _document(body: bytes) -> Document:
     if len(body) > _DOCUMENT_BYTES:
         raise TooLargeError(f"a JSON body may have {_DOCUMENT_BYTES / 1e6:g} MB: send a measurement file instead")
     try:
-        return Document.model_validate(json.loads(body, parse_float=Decimal))
+        return Document.model_validate(json.loads(as_utf_8(body)))
     except ValidationError as error:
         raise InputError(f"the body is wrong: {complaint(error)}") from error
     except (ValueError, RecursionError) as error:
