@@ -35,9 +35,11 @@ _WRITTEN = (
     (re.compile(r"(?<=\d)\s*min(?:utes?)?\b\.?", re.IGNORECASE), "′"),
     (re.compile(r"(?<=\d)\s*sec(?:onds?)?\b\.?", re.IGNORECASE), "″"),
     (re.compile(r"\b([NS])o[ru]th\b|\b([EW])[ae]st\b", re.IGNORECASE), r"\1\2"),
-    (re.compile(r"(?<![\d.,])(\d{1,3}),(\d+)(?=\s*[°º]?\s*[NSEWnsew]\b)"), r"\1.\2"),
+    (re.compile(r"(?<![\d.,])(\d{1,7}),(\d+)(?=\s*[°º]?\s*[NSEWnsew](?![A-Za-z]))"), r"\1.\2"),
+    (re.compile(r"(?<=[°º′'’])(\s*\d{1,2}),(\d+)(?=\s*[′'’″\"”])"), r"\1.\2"),
+    (re.compile(r"(?<![\d.])(\d{1,3}\.\d{1,2}\.\d{1,2}),(\d+)(?=\s*[NSEWnsew](?![A-Za-z]))"), r"\1.\2"),
 )
-"""Signs and words that stand for plainer ones: a typographic minus, "deg", "North", a decimal comma before a hemisphere."""
+"""Signs and words that stand for plainer ones: a typographic minus, "deg", "North", a decimal comma where no other can stand."""
 # Without signs between them: 51.30.02N, and ddmm.mm of NMEA, APRS and aviation, where the zeros in front are written.
 _DOTTED = r"(?<![\d.])(\d{1,3})\.([0-5]?\d)\.([0-5]?\d(?:\.\d+)?)(?![\d.])"
 _PACKED = r"(?<![\d.])(\d{%d})([0-5]\d)([0-5]\d)?(\.\d+)?(?![\d.])"

@@ -152,7 +152,7 @@ def test_any_text_is_a_place_with_finite_numbers_or_nothing(text: str) -> None:
     ("text", "latitude_deg", "longitude_deg", "sigma_m"),
     [
         ("51.30.02N 003.36.02E", 51 + 30 / 60 + 2 / 3600, 3 + 36 / 60 + 2 / 3600, 9),
-        ("46.29.57,5N/8.47.55,5E".replace(",", "."), 46 + 29 / 60 + 57.5 / 3600, 8 + 47 / 60 + 55.5 / 3600, 0.9),
+        ("46.29.57,5N/8.47.55,5E", 46 + 29 / 60 + 57.5 / 3600, 8 + 47 / 60 + 55.5 / 3600, 0.9),
         ("N47.30.00 W122.18.00", 47.5, -122.3, 9),
         ("lat 46.29.57S lon 8.47.55W", -(46 + 29 / 60 + 57 / 3600), -(8 + 47 / 60 + 55 / 3600), 9),
         ("0117.50S 10351.20E", -(1 + 17.5 / 60), 103 + 51.2 / 60, 54),
@@ -169,6 +169,25 @@ def test_degrees_without_signs_are_read_as_navigation_writes_them(text, latitude
     assert found.place.latitude_deg == pytest.approx(latitude_deg, abs=1e-9)
     assert found.place.longitude_deg == pytest.approx(longitude_deg, abs=1e-9)
     assert found.sigma_m == pytest.approx(sigma_m, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("text", "latitude_deg", "longitude_deg"),
+    [
+        ("48°08'15,5\" N 11°34'30,5\" E", 48 + 8 / 60 + 15.5 / 3600, 11 + 34 / 60 + 30.5 / 3600),
+        ("48° 08,25' N, 11° 34,5' E", 48 + 8.25 / 60, 11 + 34.5 / 60),
+        ("48.08.15,5 N 11.34.30,5 E", 48 + 8 / 60 + 15.5 / 3600, 11 + 34 / 60 + 30.5 / 3600),
+        ("4808,25N 01134,5E", 48 + 8.25 / 60, 11 + 34.5 / 60),
+        ("R1,46.5N,8.5E", 46.5, 8.5),
+        ("S 33.51.30 E 151.12.40", -(33 + 51.5 / 60), 151 + 12 / 60 + 40 / 3600),
+        ("515012N 0000730W", 51 + 50 / 60 + 12 / 3600, -7.5 / 60),
+    ],
+)
+def test_a_decimal_comma_is_read_where_no_other_can_stand(text, latitude_deg, longitude_deg):
+    found = read_place(text)
+    assert found is not None
+    assert found.place.latitude_deg == pytest.approx(latitude_deg, abs=1e-9)
+    assert found.place.longitude_deg == pytest.approx(longitude_deg, abs=1e-9)
 
 
 @pytest.mark.parametrize("text", ["46.29.57.12.4N 8.47.55E", "1234567N 12345678E", "4675N 00847E"])

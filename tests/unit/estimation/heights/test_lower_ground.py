@@ -80,7 +80,7 @@ def test_regions_hold_a_transmitter_in_the_valley(kind: int, valleys: list[list[
 
 
 def test_receivers_round_a_valley_are_not_said_to_contradict_each_other(valleys: list[list[Located]]) -> None:
-    """In three of a hundred scenes, as elsewhere (docs/explanation/consistency.md)."""
+    """In at most three of a hundred scenes; misfits of a probability below 2 % are contradictions."""
     fixes = [each.fix for located in valleys for each in located]
     assert sum(fix.status is Status.INCONSISTENT for fix in fixes) <= 0.03 * len(fixes)
 
