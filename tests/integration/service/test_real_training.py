@@ -37,10 +37,10 @@ def test_killed_with_its_program_and_with_its_worker_a_training_ends_with_the_we
         undisturbed = site.submit(**SMALL)
         site.wait_state(undisturbed, State.SUCCEEDED, State.FAILED, limit_s=300)
         disturbed = site.submit(**SMALL)
-        reach(site, disturbed, 5)
+        reach(site, disturbed, step=5, attempt=1)
         for process in programs_of(disturbed):
             os.kill(process, signal.SIGKILL)
-        reach(site, disturbed, 14)
+        reach(site, disturbed, step=14, attempt=2)
         worker.kill()
         worker.wait()
         site.start_worker()
@@ -52,9 +52,13 @@ def test_killed_with_its_program_and_with_its_worker_a_training_ends_with_the_we
         site.close()
 
 
-def reach(site, job_id: str, step: int) -> None:
-    """The step has been made and there is a checkpoint to go on from."""
-    site.wait(job_id, lambda job: (job.step or 0) >= step and job.checkpoint is not None, limit_s=300)
+def reach(site, job_id: str, *, step: int, attempt: int) -> None:
+    """The attempt runs, the step has been made, by it or before it, and there is a checkpoint to go on from."""
+
+    def reached(job) -> bool:
+        return job.attempts == attempt and (job.step or 0) >= step and job.checkpoint is not None
+
+    site.wait(job_id, reached, limit_s=300)
 
 
 def network(site, job_id: str) -> bytes:
