@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from heimdall.errors import InputError
-from heimdall.learning.model.network import EvidenceNetwork, shape_of
+from heimdall.learning.model.network import EvidenceNetwork
+from heimdall.learning.model.shape import shape_of
 from heimdall.recipes import RECIPES, recipe, recipe_from, recipe_with
 from heimdall.simulation import SCENARIOS
 

@@ -19,7 +19,8 @@ from heimdall.learning.data.pools import SceneStream, TrainingBatch, pool_size, 
 from heimdall.learning.data.simulated import draws_for, simulate
 from heimdall.learning.model.loss import negative_log_likelihood
 from heimdall.learning.model.memory import CONTEXT_BYTES, GIB, plan_memory
-from heimdall.learning.model.network import EvidenceNetwork, shape_of
+from heimdall.learning.model.network import EvidenceNetwork
+from heimdall.learning.model.shape import shape_of
 from heimdall.learning.run.module import make_optimizer
 from heimdall.recipes import Recipe
 

@@ -22,7 +22,8 @@ from heimdall.formats.writers.sigmf_write import write_sigmf
 from heimdall.learning.data.pools import windows_of
 from heimdall.learning.data.simulated import LabelledEvidence, by_model, simulate
 from heimdall.learning.model.memory import plan_memory
-from heimdall.learning.model.network import EvidenceNetwork, shape_of
+from heimdall.learning.model.network import EvidenceNetwork
+from heimdall.learning.model.shape import shape_of
 from heimdall.learning.run.module import make_optimizer
 from heimdall.locating.by_likelihood import locate
 from heimdall.recipes import Recipe

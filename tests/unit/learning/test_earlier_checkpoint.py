@@ -14,7 +14,7 @@ import torch
 from rich.console import Console
 
 from heimdall.learning.accelerator import Accelerator
-from heimdall.learning.model.network import NetworkShape
+from heimdall.learning.model.shape import NetworkShape
 from heimdall.learning.options import TrainingOptions
 from heimdall.learning.run import phases
 from heimdall.learning.run.bundling import recipe_of_run

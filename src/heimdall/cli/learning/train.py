@@ -97,16 +97,23 @@ def train(
 
 def _recipe(resumed: RunWriter | None, name: str | None, changes: list[str]) -> Recipe:
     """The recipe of the run that is resumed, else the named one with its changes."""
-    from heimdall.learning.run.bundling import recipe_of_run
     from heimdall.recipes import recipe_with
 
-    stored = None if resumed is None else recipe_of_run(resumed)
+    stored = None if resumed is None else _stored_recipe(resumed)
     if stored is not None:
         return stored
     if name is None:
         missing = "" if resumed is None else f"{resumed.path} holds no run; "
         raise InputError(f"{missing}name a recipe: --recipe quick")
     return recipe_with(name, changes)
+
+
+def _stored_recipe(resumed: RunWriter) -> Recipe | None:
+    from heimdall.learning.run.bundling import (
+        recipe_of_run,
+    )  # loads PyTorch's libraries, which a plan need not wait for
+
+    return recipe_of_run(resumed)
 
 
 def _cluster(

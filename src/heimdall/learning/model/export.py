@@ -18,7 +18,8 @@ from heimdall.estimation.frame import WindowFrame
 from heimdall.inference.bundle import Bundle
 from heimdall.inference.network import INPUTS, OUTPUTS, OnnxNetwork
 from heimdall.inference.window import Window
-from heimdall.learning.model.network import EvidenceNetwork, NetworkShape
+from heimdall.learning.model.network import EvidenceNetwork
+from heimdall.learning.model.shape import NetworkShape
 
 PARITY = 1e-3
 """Largest difference between onnxruntime and torch in any output; float32 in another order stays a hundred times below."""

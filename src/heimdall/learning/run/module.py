@@ -15,7 +15,8 @@ from heimdall.inference.answer import best_place, smoothing_core
 from heimdall.learning.data.pools import AroundPool, OnPool, ScenePool, SceneStream, TrainingBatch
 from heimdall.learning.model.loss import negative_log_likelihood
 from heimdall.learning.model.memory import MicroBatches
-from heimdall.learning.model.network import EvidenceNetwork, shape_of
+from heimdall.learning.model.network import EvidenceNetwork
+from heimdall.learning.model.shape import shape_of
 from heimdall.recipes import Recipe
 
 

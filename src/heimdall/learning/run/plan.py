@@ -10,7 +10,7 @@ import torch
 from heimdall.learning.accelerator import Accelerator
 from heimdall.learning.data.pools import pool_size, steps_per_pool
 from heimdall.learning.model.memory import GIB, MemoryPlan, plan_memory
-from heimdall.learning.model.network import shape_of
+from heimdall.learning.model.shape import shape_of
 from heimdall.recipes import Recipe
 
 _SCENE_S = 0.034

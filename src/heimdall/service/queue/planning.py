@@ -24,7 +24,7 @@ from heimdall.service.settings import Settings
 log = logging.getLogger(__name__)
 
 _LIMIT_S = 300.0
-"""The program loads torch and tries the network: half a minute on two idle cores, and longer beside a training."""
+"""The program loads PyTorch, tries the GPU and measures a network that is no recipe's: longer beside a training."""
 _FRESH_S = 86_400.0
 """A plan is asked for again after a day: drivers and free memory change."""
 _KEPT = 64
@@ -33,7 +33,7 @@ Plan = dict[str, Any]
 
 
 class Planner:
-    """Asks once for each question; one at a time, since the program takes a core for half a minute.
+    """Asks once for each question; one at a time, since the program takes a core for seconds.
 
     Answers are kept in memory and, for a day, in the data folder: whoever opens the page after a restart does not wait again.
     """

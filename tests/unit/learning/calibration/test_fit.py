@@ -13,7 +13,8 @@ from heimdall.inference.posterior import posterior_of
 from heimdall.inference.window import TOKENS
 from heimdall.learning.calibration.fit import calibrate, scores_of
 from heimdall.learning.data.pools import ScenePool, calibration_pool
-from heimdall.learning.model.network import EvidenceNetwork, shape_of
+from heimdall.learning.model.network import EvidenceNetwork
+from heimdall.learning.model.shape import shape_of
 from heimdall.recipes import Recipe, recipe_from
 
 pytestmark = pytest.mark.usefixtures("synthetic_scenes")

@@ -13,7 +13,8 @@ from heimdall.inference.calibration import Calibration
 from heimdall.inference.network import OnnxNetwork
 from heimdall.learning.model import export
 from heimdall.learning.model.export import check_parity, load_weights, to_onnx, weights_of, weights_sha256
-from heimdall.learning.model.network import EvidenceNetwork, shape_of
+from heimdall.learning.model.network import EvidenceNetwork
+from heimdall.learning.model.shape import shape_of
 from heimdall.learning.run.bundling import export_untrained
 from heimdall.learning.run.module import EvidenceModule
 from heimdall.recipes import Recipe

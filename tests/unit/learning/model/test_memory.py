@@ -7,7 +7,8 @@ import torch
 
 from heimdall.errors import HeimdallError
 from heimdall.learning.model.memory import GIB, MemoryPlan, MicroBatches, plan_memory
-from heimdall.learning.model.network import EvidenceNetwork, NetworkShape, shape_of
+from heimdall.learning.model.network import EvidenceNetwork
+from heimdall.learning.model.shape import NetworkShape, shape_of
 from heimdall.recipes import recipe
 
 
@@ -56,19 +57,17 @@ def test_other_errors_are_not_taken_for_lack_of_memory() -> None:
     assert micro.halvings == 0
 
 
-BATCH = 32
+BATCH, PRECISION = 32, recipe("quick").gpu_precision
 
 
 @pytest.fixture(scope="module")
 def shape() -> NetworkShape:
-    return shape_of(
-        recipe("quick", {"network.cells": "16", "network.decoder_width": "8", "network.token_width": "8"}).network
-    )
+    return shape_of(recipe("quick").network)
 
 
 @pytest.fixture(scope="module")
 def roomy(shape: NetworkShape) -> MemoryPlan:
-    return plan_memory(shape, BATCH, "32-true", 2 * GIB, recompute=False)
+    return plan_memory(shape, BATCH, PRECISION, 2 * GIB, recompute=False)
 
 
 def test_the_plan_counts_parameters_and_the_optimisers_two_moments(shape: NetworkShape, roomy: MemoryPlan) -> None:
@@ -90,7 +89,7 @@ def test_recomputing_leaves_room_for_a_larger_batch(roomy: MemoryPlan) -> None:
 
 def test_a_small_card_is_told_how_many_parts_a_step_takes(shape: NetworkShape, roomy: MemoryPlan) -> None:
     card = roomy.needed_bytes - roomy.activation_bytes * 2 // 3
-    tight = plan_memory(shape, BATCH, "32-true", card, recompute=False)
+    tight = plan_memory(shape, BATCH, PRECISION, card, recompute=False)
     assert not tight.fits
     assert 1 <= tight.largest_batch < BATCH
     assert tight.accumulation * tight.largest_batch >= BATCH
@@ -98,6 +97,6 @@ def test_a_small_card_is_told_how_many_parts_a_step_takes(shape: NetworkShape, r
 
 
 def test_a_card_without_room_for_one_scene_is_told_so(shape: NetworkShape) -> None:
-    hopeless = plan_memory(shape, 2, "32-true", GIB // 2, recompute=False)
+    hopeless = plan_memory(shape, 2, PRECISION, GIB // 2, recompute=False)
     assert (hopeless.largest_batch, hopeless.accumulation) == (0, 0)
     assert "does not fit" in hopeless.advice

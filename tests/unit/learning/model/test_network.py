@@ -7,7 +7,8 @@ import torch
 
 from heimdall.errors import HeimdallError
 from heimdall.inference.window import LOG_MASS, LOG_MASS_SCALE, MAPS, TOKENS
-from heimdall.learning.model.network import EvidenceNetwork, NetworkShape
+from heimdall.learning.model.network import EvidenceNetwork
+from heimdall.learning.model.shape import NetworkShape
 
 
 def _shape(**changes: object) -> NetworkShape:

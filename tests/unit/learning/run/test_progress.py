@@ -9,7 +9,8 @@ from rich.console import Console
 
 from heimdall.learning.calibration.fit import calibrate
 from heimdall.learning.data.pools import calibration_pool
-from heimdall.learning.model.network import EvidenceNetwork, shape_of
+from heimdall.learning.model.network import EvidenceNetwork
+from heimdall.learning.model.shape import shape_of
 from heimdall.learning.run import progress
 from heimdall.learning.run.progress import ProgressReport
 from heimdall.runs.writer import RunWriter
