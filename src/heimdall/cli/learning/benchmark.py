@@ -85,15 +85,18 @@ def _version(package: str) -> str | None:
 
 def _model_timings(path: Path, observation: Any, repeats: int) -> dict[str, dict[str, float]]:
     from heimdall.benchmark.locating_time import timed
+    from heimdall.inference.network import blank_window
     from heimdall.locating.by_network import Learned
 
     begun = time.perf_counter()
     learned = Learned.load(path)
     load_ms = (time.perf_counter() - begun) * 1e3
     fix = timed(lambda: list(learned.locate_each([observation])), repeats)
+    blank = blank_window(learned.bundle.cells)
     return {
         "model_load": {"median_ms": load_ms, "q95_ms": load_ms, "repeats": 1},
         "samples_to_fix_by_model": asdict(fix),
+        "its_network_alone": asdict(timed(lambda: learned.network.run(blank), repeats)),
     }
 
 
