@@ -207,15 +207,15 @@ def _reason(reception: Reception, evidence: EvidenceBatch, place: int, half_widt
     has_arrival, has_level = bool(evidence.has_arrival[0, place]), bool(evidence.has_level[0, place])
     if has_arrival:
         return None
-    sigma = reception.receiver.clock_sigma_s
+    sigma_s = clock_sigma_of(reception)
     if reception.samples is None and reception.toa_s is None:
         if has_level:
             return None
         return silence_flaw(reception.sensitivity_dbm) or "heard nothing: used as a power below its sensitivity"
-    if sigma is None:
+    if math.isinf(sigma_s):
         why = "no clock"
-    elif sigma * SPEED_OF_LIGHT_M_S >= 0.25 * half_width_m:
-        why = f"clock of {sigma:.2g} s is too poor for an area of {2 * half_width_m / 1e3:.0f} km"
+    elif sigma_s * SPEED_OF_LIGHT_M_S >= 0.25 * half_width_m:
+        why = f"clock of {sigma_s:.2g} s is too poor for an area of {2 * half_width_m / 1e3:.0f} km"
     else:
         why = "no arrival time that agrees with the other receivers"
     return f"{why}: power only" if has_level else f"{why}, and no power above the noise"

@@ -67,8 +67,12 @@ def geometry_fields(
 
 
 def clock_sigma_of(reception: Reception) -> float:
-    sigma = reception.receiver.clock_sigma_s
-    return math.inf if sigma is None else sigma
+    """In s, with what the digits leave open of an arrival time that came as a number; infinite for no clock."""
+    sigma_s = reception.receiver.clock_sigma_s
+    if sigma_s is None:
+        return math.inf
+    step_s = 0.0 if reception.samples is not None else reception.toa_step_s or 0.0
+    return math.hypot(sigma_s, step_s / math.sqrt(12)) if step_s else sigma_s
 
 
 def level_sigma_of(reception: Reception) -> float:

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from heimdall.correction import Correction
 from heimdall.errors import InputError
-from heimdall.formats.text import as_utf_8
+from heimdall.formats.text import as_utf_8, composed
 
 _KEY = "receivers"
 _SIGMAS = ("delay_sigma_s", "delay_sigma_in_group_s", "level_bias_sigma_db")
@@ -43,7 +43,7 @@ def read_corrections(path: Path) -> dict[str, Correction]:
         raise InputError(f"{path}: not a file of corrections; `heimdall receivers calibrate` writes one")
     for name, correction in document[_KEY].items():
         _check(path, name, correction)
-    return document[_KEY]
+    return {composed(name): correction for name, correction in document[_KEY].items()}
 
 
 def _check(path: Path, name: str, correction: Correction) -> None:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
+from typing import Any
+
+from heimdall.errors import InputError
 
 _DECODER = json.JSONDecoder()
 _BLANK = re.compile(r"[ \t\n\r]*")
@@ -38,6 +42,17 @@ def with_member(document: str, name: str, value: str) -> str:
     """A JSON object's text with one member set to the value's text, all others as they were. Raises ValueError as above."""
     members = {**members_of(document), name: value}
     return "{" + ", ".join(f"{json.dumps(each)}: {text}" for each, text in members.items()) + "}"
+
+
+def stated_once(members: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """An object's members, as `json.loads` hands them over. Raises InputError for two of one name that differ: the later one
+    would silently win."""
+    found: dict[str, Any] = {}
+    for name, value in members:
+        if name in found and found[name] != value:
+            raise InputError(f"{name} is stated twice, as {found[name]} and as {value}: keep one")
+        found[name] = value
+    return found
 
 
 def _parts(text: str, begins: int) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from heimdall.geometry import geodesic_distance_m
 from heimdall.observation import Observation, Receiver, Reception
@@ -33,12 +34,16 @@ matters less than a clock."""
 _MOST_AS_WATTS = 1.0
 """No receiver takes in more than a watt, and powers in dBm never all lie between 0 and 1."""
 
+_LOOSEST_CLOCK_S = 1.0
+"""Clocks whose owners state an uncertainty are set by satellites or a network, to far less than a second."""
+
 _WHY_ASK = "The propagation model depends on it"
 
 
 def doubts(observation: Observation) -> list[str]:
     """One sentence for each, for the operator."""
-    return [doubt for doubt in (_frequency_doubt(observation), _height_doubt(observation)) if doubt]
+    found = (_frequency_doubt(observation), _height_doubt(observation), _clock_doubt(observation))
+    return [doubt for doubt in found if doubt]
 
 
 def _frequency_doubt(observation: Observation) -> str:
@@ -64,6 +69,18 @@ def _frequency_doubt(observation: Observation) -> str:
             f" frequency and bandwidth given in kHz or MHz? {_WHY_ASK}"
         )
     return ""
+
+
+def _clock_doubt(observation: Observation) -> str:
+    """Uncertainties of clocks of which no arrival time says anything: their unit was mistaken more likely."""
+    receivers = [each.receiver for each in observation.receptions if each.flaw is None and each.toa_s is not None]
+    stated_s = [each.clock_sigma_s for each in receivers if each.clock_sigma_s is not None]
+    if not stated_s or (usual_s := median(stated_s)) < _LOOSEST_CLOCK_S:
+        return ""
+    return (
+        f"clocks that are uncertain by {usual_s:.6g} s say nothing of where the transmitter is: are they given in nanoseconds or"
+        " microseconds? Arrival times and the uncertainties of clocks count in seconds"
+    )
 
 
 def _height_doubt(observation: Observation) -> str:

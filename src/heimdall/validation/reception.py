@@ -103,10 +103,17 @@ def place_flaw(receiver: Receiver) -> str | None:
     if latitude == 0 and longitude == 0:
         return "its position is (0, 0), which means none"
     if abs(latitude) > 90 or abs(longitude) > 180:
-        return f"its position ({latitude:.6g}, {longitude:.6g}) is not on the globe"
+        return f"its position ({latitude:.6g}, {longitude:.6g}) is not on the globe{_as_meant(latitude, longitude)}"
     if not _HEIGHT_RANGE_M[0] <= height <= _HEIGHT_RANGE_M[1]:
         return f"its height of {height:.6g} m cannot be right"
     return None
+
+
+def _as_meant(latitude: float, longitude: float) -> str:
+    """How to write such a position, where it is plain what was meant."""
+    if abs(latitude) <= 90 and 180 < longitude <= 360:
+        return f": longitudes go from -180 to 180, write {longitude - 360:.9g}"
+    return ": are latitude and longitude swapped?" if abs(latitude) <= 180 and abs(longitude) <= 90 else ""
 
 
 def _uncertainty_flaw(reception: Reception) -> str | None:
@@ -171,7 +178,7 @@ def _sample_flaw(reception: Reception) -> str | None:
 
 def _duplicate(receiver: Receiver, earlier: Sequence[Receiver]) -> str | None:
     for other in earlier:
-        if receiver.name == other.name:
+        if receiver.name.strip() == other.name.strip():  # nobody sees blanks around a name
             return f"a receiver named {other.name} is already there{_moved(receiver, other)}"
         if _at_one_place(receiver, other):
             return f"it stands where {other.name} stands"

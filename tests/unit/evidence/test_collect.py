@@ -53,6 +53,15 @@ def test_a_table_becomes_evidence_number_for_number() -> None:
     assert collected.reasons == (None,) * 4
 
 
+def test_an_arrival_time_is_no_better_than_it_is_written() -> None:
+    """A step of 10 us leaves 2.9 us open, however good the clock is; one of 1 s leaves nothing to use."""
+    evidence = collect(_change(_table(), 1, toa_step_s=1e-5)).evidence
+    np.testing.assert_allclose(evidence.clock_sigma_s[0], [1e-7, 2.888e-6, 1e-7, 1e-7], rtol=1e-3)
+    collected = collect(_change(_table(), 1, toa_step_s=1.0))
+    assert not collected.evidence.has_arrival[0, 1]
+    assert "clock of 0.29 s is too poor" in str(collected.reasons[1])
+
+
 def test_receivers_lie_where_their_coordinates_say() -> None:
     collected = collect(_table())
     latitude, longitude, height = collected.frame.to_geodetic(collected.evidence.position_enu_m[0])

@@ -39,6 +39,8 @@ def test_sound_receptions_keep_no_flaw() -> None:
         ({"latitude_deg": 0.0, "longitude_deg": 0.0}, r"\(0, 0\)"),
         ({"latitude_deg": 90.1}, "not on the globe"),
         ({"longitude_deg": -180.5}, "not on the globe"),
+        ({"longitude_deg": 279.611}, "longitudes go from -180 to 180, write -80.389"),
+        ({"latitude_deg": 139.7, "longitude_deg": 35.7}, "are latitude and longitude swapped"),
         ({"latitude_deg": math.nan}, "not known"),
         ({"longitude_deg": math.inf}, "not known"),
         ({"height_m": math.nan}, "height"),
@@ -270,3 +272,14 @@ def test_a_frequency_that_fits_its_channel_is_not_doubted(frequency_hz: float, b
 def test_what_a_receiver_passed_on_long_wave_is_not_what_somebody_typed() -> None:
     other = replace(IQ, receiver=replace(IQ.receiver, name="other", latitude_deg=48.0))
     assert vet(Observation("x", 77_500.0, 12e3, (IQ, other))).notes == ()
+
+
+@pytest.mark.parametrize(("sigma_s", "noted"), [(100.0, True), (0.05, False), (1e-7, False)])
+def test_clocks_that_say_nothing_are_worth_a_question(sigma_s: float, noted: bool) -> None:
+    """Nanoseconds where seconds belong leave the powers alone, which nobody would notice."""
+    observation = vet(
+        Observation(
+            "x", 1e8, 1e4, (_moved(clock_sigma_s=sigma_s), _moved(name="b", latitude_deg=49.0, clock_sigma_s=sigma_s))
+        )
+    )
+    assert any("are they given in nanoseconds or microseconds" in note for note in observation.notes) == noted

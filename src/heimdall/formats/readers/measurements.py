@@ -6,25 +6,25 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from decimal import ROUND_FLOOR, Decimal, InvalidOperation
+from decimal import Decimal
 from statistics import median
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.errors import InputError
 from heimdall.formats.coordinates import COARSE_M, place_sigma_m
+from heimdall.formats.json_text import stated_once
+from heimdall.formats.readers.arrival_digits import exact_number, with_written_times, written_time
 from heimdall.formats.readers.limits import Limits
 from heimdall.formats.readers.measurement_rows import rows_of
-from heimdall.formats.text import as_utf_8
+from heimdall.formats.text import as_utf_8, composed
 from heimdall.observation import Observation, Place, Receiver, Reception
 from heimdall.validation.complaints import complaint
 from heimdall.validation.reception import vet
 
-_FAR_S = 1e3
-"""Up to here a float holds an arrival time to a ten-thousandth of a nanosecond."""
-_MOST_S = Decimal(10) ** 11
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -32,6 +32,14 @@ class _Row(BaseModel):
     """An unknown key is refused: it would be a misspelt one more often than one that does not matter."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_value(cls, value: object) -> object:
+        """True would pass as 1."""
+        if isinstance(value, bool):
+            raise PydanticCustomError("truth_value", "true and false are no values of it; unknown is null")
+        return value
 
 
 class _Measurement(_Row):
@@ -45,6 +53,14 @@ class _Measurement(_Row):
     rssi_dbm: float | None = None
     rssi_sigma_db: float | None = None
     sensitivity_dbm: FiniteFloat | None = None
+
+    @field_validator("receiver")
+    @classmethod
+    def _one_spelling(cls, name: str) -> str:
+        """As names of recordings are: accents as single letters."""
+        if not name.strip():
+            raise PydanticCustomError("no_name", "a receiver needs a name")
+        return composed(name)
 
     def to_reception(self) -> Reception:
         receiver = Receiver(
@@ -152,7 +168,8 @@ def iterate_measurements(
 
 def _observation(where: str, line: bytes) -> Observation:
     try:
-        return vet(_near_origin(_Table.model_validate_json(line), line).to_observation())
+        observation = _Table.model_validate_json(line).to_observation()
+        return vet(with_written_times(observation, _times(line)))
     except ValidationError as error:
         broken = error.errors(include_url=False)[0]["type"] == "json_invalid"
         hint = "; an observation is one JSON object on one line" if broken else ""
@@ -161,34 +178,10 @@ def _observation(where: str, line: bytes) -> Observation:
         raise InputError(f"{where}: {error}") from error
 
 
-def _near_origin(table: _Table, line: bytes) -> _Table:
-    """Arrival times that count from far away, as UNIX times do, less their common whole second, with all their digits.
-
-    A float holds 16 digits: of a time of 1.7e9 s it leaves a quarter of a microsecond, which is 70 m. They are taken from the
-    text again.
-    """
-    if not any(abs(each.toa_s or 0.0) > _FAR_S for each in table.measurements):
-        return table
-    rows = json.loads(line, parse_float=Decimal, parse_int=Decimal)["measurements"]
-    exact = [_decimal(row.get("toa_s")) for row in rows]
-    known = sorted(value for value in exact if value is not None)
-    if not known:
-        return table
-    origin = known[len(known) // 2].to_integral_value(ROUND_FLOOR)
-    measurements = [
-        each if value is None else each.model_copy(update={"toa_s": float(value - origin)})
-        for each, value in zip(table.measurements, exact, strict=True)
-    ]
-    return table.model_copy(update={"measurements": measurements})
-
-
-def _decimal(value: object) -> Decimal | None:
-    """A finite number that a clock may show, with all its digits."""
-    try:
-        found = Decimal(str(value).strip()) if isinstance(value, Decimal | str) else None
-    except InvalidOperation:
-        return None
-    return found if found is not None and found.is_finite() and abs(found) < _MOST_S else None
+def _times(line: bytes) -> list[Decimal | None]:
+    """The arrival time of each receiver of a valid row. Raises InputError for a key that is stated twice, differently."""
+    document = json.loads(line, parse_float=exact_number, parse_int=exact_number, object_pairs_hook=stated_once)
+    return [written_time(each.get("toa_s")) for each in document["measurements"]]
 
 
 def _as_utc(time: datetime) -> datetime:

@@ -316,3 +316,56 @@ def test_a_real_message_keeps_its_nanoseconds(real_data: Path) -> None:
     (read,) = read_measurements("x.jsonl", text.encode())
     back_ns = [1e9 * (reception.toa_s or 0.0) + origin_ns for reception in read.receptions]
     np.testing.assert_allclose(back_ns, stamps_ns, rtol=0, atol=0.01)
+
+
+@pytest.mark.parametrize("twice", ['"toa_s": 0.25, "toa_s": 0.001', '"frequency_hz": 7e6, "frequency_hz": 150e6'])
+def test_a_key_that_is_stated_twice_is_refused(twice: str) -> None:
+    """The later value would win without a word; the same value twice says nothing wrong."""
+    key = twice.partition(":")[0]
+    text = json.dumps(_row())
+    value = text.partition(f"{key}: ")[2].partition(",")[0]
+    with pytest.raises(InputError, match=f"x.jsonl line 1: {key.strip(chr(34))} is stated twice"):
+        read_measurements("x.jsonl", text.replace(f"{key}: {value}", twice, 1).encode())
+    same = text.replace(f"{key}: {value}", f"{key}: {value}, {key}: {value}", 1)
+    assert read_measurements("x.jsonl", same.encode())[0].frequency_hz == 1090e6
+
+
+def test_true_is_no_number() -> None:
+    row = _row()
+    row["measurements"][0]["toa_s"] = True
+    with pytest.raises(InputError, match=r"measurements\.0\.toa_s: true and false are no values of it"):
+        read_measurements("x.jsonl", _lines(row))
+
+
+def test_a_receiver_has_one_spelling() -> None:
+    """Accents typed in two ways, or a blank behind a name, do not make two receivers of one."""
+    row = _row()
+    for measurement, name in zip(row["measurements"], ("Zu\u0308rich", "Z\u00fcrich "), strict=True):
+        measurement["receiver"] = name
+    first, second = read_measurements("x.jsonl", _lines(row))[0].receptions
+    assert (first.receiver.name, second.receiver.name) == ("Z\u00fcrich", "Z\u00fcrich ")
+    assert "a receiver named Z\u00fcrich is already there" in str(second.flaw)
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_a_receiver_has_a_name(name: str) -> None:
+    row = _row()
+    row["measurements"][0]["receiver"] = name
+    with pytest.raises(InputError, match="a receiver needs a name"):
+        read_measurements("x.jsonl", _lines(row))
+
+
+def test_digits_that_are_coarser_than_clocks_are_kept_in_mind() -> None:
+    """Times to 10 us say nothing of 50 ns, whatever the clock does; one time with few digits among others may be their origin."""
+    (coarse,) = read_measurements("x.jsonl", _lines(_timed(0.25013, 0.2501, 0.25)))
+    assert [each.toa_step_s for each in coarse.receptions] == [pytest.approx(1e-5)] * 3
+    assert any("the arrival times are written to 1e-05 s" in note for note in coarse.notes)
+    (fine,) = read_measurements("x.jsonl", _lines(_timed(0.250131234, 0.0, 0.25)))
+    assert [each.toa_step_s for each in fine.receptions] == [None] * 3
+    assert not any("the arrival times are written" in note for note in fine.notes)
+
+
+def test_a_number_beyond_every_exponent_is_no_error_of_ours() -> None:
+    text = json.dumps(_row()).replace('"toa_s": 0.001', f'"toa_s": 1e-{10**20}')
+    (observation,) = read_measurements("x.jsonl", text.encode())
+    assert observation.receptions[0].toa_s == 0

@@ -1,0 +1,85 @@
+"""The digits of arrival times as they are written: none of them is lost, and a clock is no better than they are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import ROUND_FLOOR, Decimal, InvalidOperation
+
+from heimdall.observation import Observation, Reception
+
+_FAR_S = 1e3
+"""Up to here a float holds an arrival time to a ten-thousandth of a nanosecond."""
+_MOST_S = Decimal(10) ** 11
+_FEWEST = 3
+"""Two times may end in zeros by chance."""
+
+
+def exact_number(text: str) -> Decimal | float:
+    """A number of a JSON text with all its digits, or what a float makes of one beyond every exponent."""
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return float(text)
+
+
+def written_time(value: object) -> Decimal | None:
+    """A finite number of s that a clock may show, from JSON that was read with Decimal; None for anything else."""
+    try:
+        found = Decimal(str(value).strip()) if isinstance(value, Decimal | str) else None
+    except InvalidOperation:
+        return None
+    return found if found is not None and found.is_finite() and abs(found) < _MOST_S else None
+
+
+def with_written_times(observation: Observation, times: Sequence[Decimal | None]) -> Observation:
+    """The observation with every digit of its receptions' arrival times, and their step where clocks are better than that."""
+    receptions = list(observation.receptions)
+    if any(abs(each.toa_s or 0.0) > _FAR_S for each in receptions):
+        near_s = _near_origin_s(times)
+        receptions = [
+            each if toa_s is None else replace(each, toa_s=toa_s)
+            for each, toa_s in zip(receptions, near_s, strict=True)
+        ]
+    step_s = _step_s(times)
+    coarse = [each.receiver.name for each in receptions if _is_coarse(each, step_s)]
+    if not coarse:
+        return replace(observation, receptions=tuple(receptions))
+    note = (
+        f"the arrival times are written to {step_s:.0e} s, more coarsely than the clocks of {', '.join(coarse[:3])}"
+        f"{' and others' if len(coarse) > 3 else ''} run: they are taken to be no better than that; write all digits"
+    )
+    receptions = [replace(each, toa_step_s=step_s) if _is_coarse(each, step_s) else each for each in receptions]
+    return replace(observation, receptions=tuple(receptions), notes=(*observation.notes, note))
+
+
+def _near_origin_s(times: Sequence[Decimal | None]) -> list[float | None]:
+    """Times that count from far away, as UNIX times do, less their common whole second.
+
+    A float holds 16 digits: of a time of 1.7e9 s it leaves a quarter of a microsecond, which is 70 m.
+    """
+    known = sorted(value for value in times if value is not None)
+    origin = known[len(known) // 2].to_integral_value(ROUND_FLOOR) if known else Decimal(0)
+    return [None if value is None else float(value - origin) for value in times]
+
+
+def _step_s(times: Sequence[Decimal | None]) -> float:
+    """Of the last digit of the most precise of them; 0 with too few to tell.
+
+    One time with fewer digits than the others may be their origin, or end in zeros.
+    """
+    known = [value for value in times if value is not None]
+    return 10.0 ** -max(map(_decimals, known)) if len(known) >= _FEWEST else 0.0
+
+
+def _decimals(value: Decimal) -> int:
+    """Places behind the point up to the last digit that is not 0; none for a whole number."""
+    exponent = value.normalize().as_tuple().exponent
+    return max(-exponent, 0) if isinstance(exponent, int) else 0
+
+
+def _is_coarse(reception: Reception, step_s: float) -> bool:
+    """Whether its clock is better than its digits; one that cannot be right is refused elsewhere."""
+    sigma_s = reception.receiver.clock_sigma_s
+    return reception.toa_s is not None and sigma_s is not None and 0 <= sigma_s < step_s / math.sqrt(12)
