@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
 
 from heimdall.errors import InputError
 from heimdall.formats.readers.kiwisdr.session import SUFFIX as WAV_SUFFIX
-from heimdall.formats.readers.kiwisdr.session import is_kiwisdr, kiwisdr_who, read_kiwisdr
-from heimdall.formats.readers.limits import Files, Limits, names_ending
+from heimdall.formats.readers.limits import Files, Limits
 from heimdall.formats.readers.measurement_rows import rows_of
 from heimdall.formats.readers.measurements import iterate_measurements
-from heimdall.formats.readers.nested import packed_advice, with_archives
-from heimdall.formats.readers.positions import Positions, positions_beside
-from heimdall.formats.readers.recorder_wav import read_wav_session, wav_who
-from heimdall.formats.readers.recordings.layout import Who, groups
-from heimdall.formats.readers.sigmf.who import sigmf_who
+from heimdall.formats.readers.nested import with_archives
 from heimdall.formats.readers.source import (
     COLLECTION_SUFFIX,
     DATA_SUFFIX,
     META_SUFFIX,
     FolderFiles,
     archive_files,
-    folder_of,
     is_archive,
     open_bytes,
     plain_lines,
     plain_name,
 )
+from heimdall.formats.readers.tree import MEASUREMENT_SUFFIXES, Tree, each_by_itself, with_notes
 from heimdall.observation import Observation
 
-MEASUREMENT_SUFFIXES = (".jsonl", ".ndjson")
 _TABLE_SUFFIXES = (*MEASUREMENT_SUFFIXES, ".json", ".txt")
 _ONE_RECEIVER = (META_SUFFIX, DATA_SUFFIX, ".wav")
 _EXPECTED = "a SigMF session, KiwiSDR *_iq.wav recordings, or a measurement file (.jsonl, plain or compressed)"
@@ -127,70 +120,21 @@ def _count_rows(path: Path) -> int:
 
 
 def _from_files(path: Path, files: Files, limits: Limits) -> Iterator[Observation]:
+    """The first of its observations says what lies beside them and is not read."""
     name = path.resolve().name if path.is_dir() else path.name.split(".")[0]
+    deeper = files.deeper if isinstance(files, FolderFiles) else ()
+    tree = Tree(name, with_archives(files, limits), limits, path if path.is_dir() else None, deeper)
     found = False
-    for observation in _sessions(name, with_archives(files, limits), limits, path if path.is_dir() else None):
+    for observation in each_by_itself(list(tree.sessions())):
+        yield observation if found else with_notes(observation, tree.left_out())
         found = True
-        yield observation
     if not found:
-        foreign = next((why for each in sorted(files) if (why := _foreign(each))), None) or packed_advice(files)
-        raise InputError(f"{path}: {foreign or f'nothing in it is recognised; {_EXPECTED} is expected'}")
-
-
-def _sessions(name: str, files: Files, limits: Limits, disk: Path | None) -> Iterator[Observation]:
-    """Sessions in the order of their folders, SigMF first; `disk` is the folder that the files lie in, if they do."""
-    collections = list(names_ending(files, COLLECTION_SUFFIX))
-    for path in collections:
-        yield _read_collection(path, files, limits)
-    if not collections:
-        yield from _bare_recordings(name, files, limits, disk)
-    for group in groups(files, _wav_folders(files), _wav_receivers):
-        positions = positions_beside(files, group, limits, disk)
-        yield from _wav_sessions(group.folder.rpartition("/")[2] or name, group.files, limits, positions)
-    tables = [path for path in sorted(files) if plain_name(path).endswith(MEASUREMENT_SUFFIXES)]
-    for path in sorted(tables, key=lambda path: MEASUREMENT_SUFFIXES.index(Path(plain_name(path)).suffix)):
-        yield from iterate_measurements(path, plain_lines(path, io.BytesIO(files[path]), limits), limits)
-
-
-def _wav_folders(files: Files) -> list[str]:
-    """Those with WAV files; beside a SigMF recording or a measurement file they are that one's business."""
-    others = {folder_of(path) for path in files if plain_name(path).endswith((META_SUFFIX, *MEASUREMENT_SUFFIXES))}
-    return sorted({folder_of(path) for path in names_ending(files, WAV_SUFFIX)} - others)
-
-
-def _wav_receivers(inside: Files) -> set[Who]:
-    found = (kiwisdr_who(path) or wav_who(path) for path in names_ending(inside, WAV_SUFFIX))
-    return {who for who in found if who is not None}
-
-
-def _wav_sessions(name: str, files: Files, limits: Limits, positions: Positions) -> list[Observation]:
-    return (
-        read_kiwisdr(name, files, positions) if is_kiwisdr(files) else read_wav_session(name, files, limits, positions)
-    )
-
-
-def _bare_recordings(name: str, files: Files, limits: Limits, disk: Path | None) -> Iterator[Observation]:
-    """SigMF recordings that no collection names: those in one folder, or in one archive, are one session."""
-    if disk is None:
-        if any(names_ending(files, META_SUFFIX)):
-            yield from _read_recordings(name, files, limits)
-        return
-    folders = sorted({folder_of(path) for path in names_ending(files, META_SUFFIX)})
-    for group in groups(files, folders, _sigmf_receivers):
-        yield from _read_recordings(group.folder.rpartition("/")[2] or name, group.files, limits)
-
-
-def _sigmf_receivers(inside: Files) -> set[Who]:
-    return {sigmf_who(inside, path) for path in names_ending(inside, META_SUFFIX)}
+        foreign = next((why for each in sorted(files) if (why := _foreign(each))), None)
+        left = "; ".join(tree.left_out())
+        raise InputError(f"{path}: {foreign or left or f'nothing in it is recognised; {_EXPECTED} is expected'}")
 
 
 def _read_collection(path: str, files: Files, limits: Limits) -> Observation:
     from heimdall.formats.readers.sigmf.session import read_collection  # its library takes a while to load
 
     return read_collection(path, files, limits)
-
-
-def _read_recordings(name: str, files: Files, limits: Limits) -> list[Observation]:
-    from heimdall.formats.readers.sigmf.session import read_recordings  # its library takes a while to load
-
-    return read_recordings(name, files, limits)

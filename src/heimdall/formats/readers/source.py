@@ -49,6 +49,8 @@ class FolderFiles(Mapping[str, bytes]):
 
     def __init__(self, folder: Path, limits: Limits, depth: int = _DEPTH) -> None:
         self.folder = folder
+        self.deeper: list[str] = []
+        """Folders that lie too deep to be looked into."""
         self._limits = limits
         try:
             self._names = dict.fromkeys(sorted(islice(self._walk(folder, depth), limits.members + 1)))
@@ -61,8 +63,11 @@ class FolderFiles(Mapping[str, bytes]):
         for path in folder.iterdir():
             if path.name.startswith("."):
                 continue
-            if path.is_dir() and depth > 1:
-                yield from self._walk(path, depth - 1)
+            if path.is_dir():
+                if depth > 1:
+                    yield from self._walk(path, depth - 1)
+                else:
+                    self.deeper.append(path.relative_to(self.folder).as_posix())
             elif path.is_file() or _leads_nowhere(path):
                 yield path.relative_to(self.folder).as_posix()
 

@@ -54,11 +54,10 @@ def store_recording(store: Store, settings: Settings, artifacts: Artifacts, job:
         shutil.rmtree(path, ignore_errors=True)
         return None
     try:
-        summary = summarise(read_observations(path, limits_of(settings)))
+        stored = _row(job, path, summarise(read_observations(path, limits_of(settings))))
     except InputError as error:
         _refuse(store, job, path, str(error).replace(f"{path.parent}/", ""))
         return None
-    stored = _row(job, path, summary)
     _keep(settings, artifacts, stored, path)
     try:
         with store.writing() as session:

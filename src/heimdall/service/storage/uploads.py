@@ -12,8 +12,8 @@ from typing import BinaryIO
 from heimdall.errors import InputError
 from heimdall.files.atomic import held_folder, incoming
 from heimdall.formats.readers.limits import Limits
-from heimdall.formats.readers.read import MEASUREMENT_SUFFIXES
 from heimdall.formats.readers.source import archive_files, is_archive
+from heimdall.formats.readers.tree import MEASUREMENT_SUFFIXES
 from heimdall.service.errors import TooLargeError
 from heimdall.service.settings import Settings
 

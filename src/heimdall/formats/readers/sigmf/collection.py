@@ -19,6 +19,10 @@ def collection_in(folder: Path) -> Path:
 
 
 def about_session(folder: Path) -> dict[str, Any]:
-    """What it says of the channel and of the receivers. Raises InputError as `collection_in` does."""
-    about: dict[str, Any] = json.loads(collection_in(folder).read_bytes())["collection"]
+    """What it says of the channel and of the receivers. Raises InputError as `collection_in` does, or where that is none."""
+    path = collection_in(folder)
+    try:
+        about: dict[str, Any] = json.loads(path.read_bytes())["collection"]
+    except (ValueError, LookupError, TypeError) as error:
+        raise InputError(f"{path} is not a SigMF collection") from error
     return about

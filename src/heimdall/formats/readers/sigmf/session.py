@@ -24,7 +24,7 @@ from heimdall.formats.readers.sigmf.metadata import (
 from heimdall.formats.readers.sigmf.recording import SigmfRecording
 from heimdall.formats.readers.sigmf.spans import by_span
 from heimdall.formats.readers.sigmf.start_times import with_written_clocks
-from heimdall.formats.readers.sigmf.streams import Stream, apart, listed_stream, stream_at
+from heimdall.formats.readers.sigmf.streams import Stream, apart, listed_path, listed_stream, stream_at
 from heimdall.formats.readers.source import COLLECTION_SUFFIX, META_SUFFIX
 from heimdall.formats.text import composed
 from heimdall.observation import Observation, Place, Receiver, Reception
@@ -49,6 +49,17 @@ def read_collection(path: str, files: Files, limits: Limits) -> Observation:
     streams = [listed_stream(stream, folder, files, limits) for stream in about.get("core:streams") or []]
     session = path.rpartition("/")[2][: -len(COLLECTION_SUFFIX)]
     return _observation(session, streams, about)
+
+
+def recordings_named(path: str, files: Files) -> set[str] | None:
+    """The metadata that a collection names; None for a collection that is none."""
+    try:
+        about = _collection(path, files[path])
+    except InputError:
+        return None
+    streams = about.get("core:streams") or []
+    found = (listed_path(stream, path.rpartition("/")[0], files) for stream in streams)
+    return {each for each in found if each is not None}
 
 
 def read_recordings(session: str, files: Files, limits: Limits) -> list[Observation]:

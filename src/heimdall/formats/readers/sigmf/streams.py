@@ -26,11 +26,21 @@ class Stream:
     notes: tuple[str, ...] = ()
 
 
+def listed_path(stream: object, folder: str, files: Files) -> str | None:
+    """The metadata that a collection in that folder names; None where they are missing."""
+    name = _name_of(stream)
+    return _find(f"{name}{META_SUFFIX}", folder, files) if name else None
+
+
+def _name_of(stream: object) -> str | None:
+    return text(stream.get("name")) if isinstance(stream, dict) else text(stream)
+
+
 def listed_stream(stream: object, folder: str, files: Files, limits: Limits) -> Stream:
-    name = text(stream.get("name")) if isinstance(stream, dict) else text(stream)
+    name = _name_of(stream)
     if not name:
         return Stream("", "unnamed", None, "the collection does not name it")
-    path = _find(f"{name}{META_SUFFIX}", folder, files)
+    path = listed_path(stream, folder, files)
     if path is None:
         return Stream(name, name, None, f"its recording {name}{META_SUFFIX} is missing")
     found = stream_at(path, files, limits)
