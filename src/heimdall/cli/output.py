@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
+from rich.text import Text
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 
@@ -28,9 +29,21 @@ _NOTHING_CUT = 1000
 """Characters: wider than any table of ours."""
 
 
+_CONTROLS = dict.fromkeys(
+    [*(code for code in range(32) if chr(code) not in "\t\n"), *range(127, 160)], "\N{REPLACEMENT CHARACTER}"
+)
+
+
+class _PlainConsole(Console):
+    """Names come from data: what they hold is neither markup nor an order to the terminal."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(text.translate(_CONTROLS), **options)
+
+
 def plain_console(width: int | None = None) -> Console:
-    """A console on standard error that prints brackets and colons as they are: names come from data, and are no markup."""
-    return Console(stderr=True, markup=False, emoji=False, width=width)
+    """A console on standard error that prints brackets and colons as they are, and no control characters."""
+    return _PlainConsole(stderr=True, markup=False, emoji=False, width=width)
 
 
 console = plain_console()

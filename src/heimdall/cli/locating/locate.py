@@ -16,9 +16,9 @@ from textwrap import indent
 from typing import TYPE_CHECKING, Annotated, Self, TypeAlias
 
 import typer
-from rich.table import Table
 
 from heimdall.cli.app import app
+from heimdall.cli.locating.fix_table import say_notes, show
 from heimdall.cli.locating.receivers_synchronise import (
     AUTO,
     ReferenceOption,
@@ -250,8 +250,9 @@ class _Told:
             sys.stdout.write('{\n  "fixes": [\n')
             copyfileobj(self._document, sys.stdout)
             sys.stdout.write("\n  ]\n}\n")
+            say_notes(self._first)
         else:
-            _show(self._first, self._count)
+            show(self._first, self._count)
 
 
 def _write(output: Path, kept: Sequence[tuple[Observation, _Result]]) -> None:
@@ -260,45 +261,3 @@ def _write(output: Path, kept: Sequence[tuple[Observation, _Result]]) -> None:
     fixes, maps = [fix for _, (fix, _) in kept], [maps for _, (_, maps) in kept]
     write_fixes(fixes, [observation for observation, _ in kept], output, maps)
     console.print(f"wrote {output}")
-
-
-def _show(first: Sequence[tuple[Observation, Fix]], count: int) -> None:
-    """A table for people, and what the readers decided on the way."""
-    table = Table("id", "status", "latitude", "longitude", "height", "95 % within", "error", "method", "ms", box=None)
-    for _, fix in first:
-        table.add_row(fix.id, fix.status, *_place(fix), _error(fix), fix.method, f"{fix.elapsed_ms:.0f}")
-    console.print(table)
-    if count > len(first):
-        console.print(f"... and {count - len(first)} more: --json or --output has them all")
-    for observation, _ in first:
-        for note in observation.notes:
-            console.print(f"{observation.id}: {note}")
-    for _, fix in first:
-        for line in _remarks(fix):
-            console.print(f"{fix.id}: {line}")
-
-
-def _place(fix: Fix) -> tuple[str, str, str, str]:
-    if fix.latitude_deg is None or fix.longitude_deg is None or fix.region_95 is None:
-        return "-", "-", "-", "-"
-    from heimdall.formats.wording import height_text
-
-    reach_m = fix.region_95.reach_m(fix.latitude_deg, fix.longitude_deg)
-    return f"{fix.latitude_deg:.5f}", f"{fix.longitude_deg:.5f}", height_text(fix) or "unknown", _metres(reach_m)
-
-
-def _error(fix: Fix) -> str:
-    return "" if fix.truth is None else _metres(fix.truth.error_m)
-
-
-def _metres(length_m: float) -> str:
-    return f"{length_m:.0f} m" if length_m < 10_000 else f"{length_m / 1e3:.0f} km"
-
-
-def _remarks(fix: Fix) -> list[str]:
-    from heimdall.formats.wording import near_text
-
-    advice = [fix.advice] if fix.advice else []
-    if fix.near is not None:
-        advice.append(near_text(fix.near))
-    return advice + [f"{report.name}: {report.reason}" for report in fix.receivers if report.reason]

@@ -56,3 +56,23 @@ def test_a_channel_may_be_given(
     assert _run(monkeypatch, str(table), "--bandwidth", "1e4") == 0
     said = " ".join(capsys.readouterr().err.split())
     assert "the channel of 10000 Hz was set, instead of 25000 Hz" in said
+
+
+def test_notes_are_said_beside_a_json_document(
+    table: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The document goes to standard output alone; what the readers decided must not be lost with it."""
+    assert _run(monkeypatch, str(table), "--bandwidth", "1e4", "--json") == 0
+    printed = capsys.readouterr()
+    assert len(json.loads(printed.out)["fixes"]) == 1
+    assert "was set, instead of 25000 Hz" in " ".join(printed.err.split())
+
+
+def test_names_are_no_orders_to_the_terminal(
+    table: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table.write_text(table.read_text().replace("[b]night[/b]", "\\u001b[2Jnight"))
+    assert _run(monkeypatch, str(table)) == 0
+    said = capsys.readouterr().err
+    assert "\x1b[2J" not in said
+    assert "\N{REPLACEMENT CHARACTER}[2Jnight" in said

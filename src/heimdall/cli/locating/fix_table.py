@@ -1,0 +1,58 @@
+"""Fixes as a table for people, and what is to be said of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from heimdall.cli.output import console
+from heimdall.fix import Fix
+from heimdall.observation import Observation
+
+
+def show(first: Sequence[tuple[Observation, Fix]], count: int) -> None:
+    """A table for people, and what the readers decided on the way."""
+    table = Table("id", "status", "latitude", "longitude", "height", "95 % within", "error", "method", "ms", box=None)
+    for _, fix in first:
+        table.add_row(fix.id, fix.status, *_place(fix), _error(fix), fix.method, f"{fix.elapsed_ms:.0f}")
+    console.print(table)
+    if count > len(first):
+        console.print(f"... and {count - len(first)} more: --json or --output has them all")
+    say_notes(first)
+    for _, fix in first:
+        for line in _remarks(fix):
+            console.print(f"{fix.id}: {line}")
+
+
+def say_notes(first: Sequence[tuple[Observation, Fix]]) -> None:
+    """What the readers decided on the way: a document of fixes has no place for it."""
+    for observation, _ in first:
+        for note in observation.notes:
+            console.print(f"{observation.id}: {note}")
+
+
+def _place(fix: Fix) -> tuple[str, str, str, str]:
+    if fix.latitude_deg is None or fix.longitude_deg is None or fix.region_95 is None:
+        return "-", "-", "-", "-"
+    from heimdall.formats.wording import height_text
+
+    reach_m = fix.region_95.reach_m(fix.latitude_deg, fix.longitude_deg)
+    return f"{fix.latitude_deg:.5f}", f"{fix.longitude_deg:.5f}", height_text(fix) or "unknown", _metres(reach_m)
+
+
+def _error(fix: Fix) -> str:
+    return "" if fix.truth is None else _metres(fix.truth.error_m)
+
+
+def _metres(length_m: float) -> str:
+    return f"{length_m:.0f} m" if length_m < 10_000 else f"{length_m / 1e3:.0f} km"
+
+
+def _remarks(fix: Fix) -> list[str]:
+    from heimdall.formats.wording import near_text
+
+    advice = [fix.advice] if fix.advice else []
+    if fix.near is not None:
+        advice.append(near_text(fix.near))
+    return advice + [f"{report.name}: {report.reason}" for report in fix.receivers if report.reason]
