@@ -12,3 +12,4 @@ CAUCHY_TUNING = 2.385
 (Holland and Welsch 1977)."""
 MAD_TO_SIGMA = 1.4826
 """From the median of absolute deviations to the standard deviation of normal errors."""
+FOOT_M = 0.3048

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from heimdall.constants import FOOT_M
 from heimdall.geometry import geodesic_distance_m
 from heimdall.observation import Receiver
 
@@ -17,7 +18,9 @@ _NEAR = 2.0
 """One within this many times that distance stands among them."""
 _LEAST_SPREAD_M = 1_000.0
 _SUMMIT_M = 100.0
-"""Others above this height make a height of 0 suspicious."""
+"""Others above this height make a height of 0 suspicious, and a unit that brings it nearer to theirs by as much another one."""
+_UNITS_M = {"feet": FOOT_M, "kilometres": 1000.0}
+"""What heights are given in by mistake."""
 _COARSE_DECIMALS = 1
 _DEGREE_M = 111_200.0
 
@@ -44,11 +47,20 @@ def corrections(receiver: Receiver, others: Sequence[Receiver]) -> Iterator[Corr
         if abs(north) <= 90 and (north, east) != (latitude, longitude):
             place = f"{north:.5g}, {east:.5g}"
             yield Correction(replace(receiver, latitude_deg=north, longitude_deg=east), f"with {change} ({place})")
-    height_m = float(np.median([other.height_m for other in others]))
-    if receiver.height_m == 0 and height_m > _SUMMIT_M:
+    yield from _height_corrections(receiver, others)
+
+
+def _height_corrections(receiver: Receiver, others: Sequence[Receiver]) -> Iterator[Correction]:
+    others_m = float(np.median([other.height_m for other in others]))
+    if receiver.height_m == 0 and others_m > _SUMMIT_M:
         yield Correction(
-            replace(receiver, height_m=height_m), f"at the others' height of {height_m:.0f} m instead of 0"
+            replace(receiver, height_m=others_m), f"at the others' height of {others_m:.0f} m instead of 0"
         )
+    for unit, size in _UNITS_M.items():
+        height_m = receiver.height_m * size
+        nearer_m = abs(receiver.height_m - others_m) - abs(height_m - others_m)
+        if nearer_m > _SUMMIT_M:
+            yield Correction(replace(receiver, height_m=height_m), f"with its height in {unit} ({height_m:.0f} m)")
 
 
 def standing_apart(position_N3: NDArray[np.float64]) -> list[int]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from heimdall.estimation.integrity.fault_odds import FaultOdds
 from heimdall.estimation.integrity.first_look import in_plain_agreement
-from heimdall.estimation.integrity.suspicion import ModelOf, coordinates_fitted, suspect
+from heimdall.estimation.integrity.suspicion import ModelOf, Suspicion, coordinates_fitted, suspect
 from heimdall.estimation.integrity.times_apart import times_apart
 from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.reach import carried_m, furthest_timed
@@ -21,7 +21,10 @@ from heimdall.evidence.collect import Collected
 from heimdall.evidence.redescribe import redescribed
 from heimdall.fix import Fix, Status, Without
 from heimdall.formats.wording import frequency_text, length_text, without_text
+from heimdall.observation import Reception
 
+_FEWEST = 2
+"""Receivers that are left to locate with."""
 _FEWEST_WITHOUT_HEIGHT = 5
 """Arrival times of which one is left to check the others by, when place, height and time of emission are fitted."""
 
@@ -76,17 +79,30 @@ def checked(
     model_of = again.faultless_model_of
     found = suspect(collected, place_m, model_of(collected), model_of, again.odds, agree=agree)
     if found is not None:
-        without = again.locate(redescribed(collected, {found.reception: None}))
-        name = collected.observation.receptions[found.reception].receiver.name
-        left = _without(name, without)
-        advice = f"{found.advice}. Without {name}: {left.status}, {without_text(left)}"
-        advice = "; ".join(filter(None, (_by_the_height(collected, again), advice)))
-        return replace(fix, status=Status.INCONSISTENT, advice=advice, without=left)
+        return _contradicted(fix, collected, found, again)
     if fix.status is not Status.OK:
         return fix
     if unreachable := _beyond_the_horizon(fix, collected, place_m, again):
         return replace(fix, status=Status.INCONSISTENT, advice="; ".join(filter(None, (unreachable, fix.advice))))
     return _qualified(fix, collected, posterior, again.model_of(collected))
+
+
+def _contradicted(fix: Fix, collected: Collected, found: Suspicion, again: Again) -> Fix:
+    """The fix as `inconsistent`, with what is to be said of it and the fix without the most suspicious receivers."""
+    advice, left = found.advice, None
+    if found.corrected is not None:
+        corrected = _without("", again.locate(found.corrected))
+        advice = f"{advice} ({corrected.status}, {without_text(corrected)}): correct the file"
+    if found.receptions and len(_sound(collected)) - len(found.receptions) >= _FEWEST:
+        name = " and ".join(collected.observation.receptions[index].receiver.name for index in found.receptions)
+        left = _without(name, again.locate(redescribed(collected, dict.fromkeys(found.receptions))))
+        advice = f"{advice}. Without {name}: {left.status}, {without_text(left)}"
+    advice = "; ".join(filter(None, (_by_the_height(collected, again), advice)))
+    return replace(fix, status=Status.INCONSISTENT, advice=advice, without=left)
+
+
+def _sound(collected: Collected) -> list[Reception]:
+    return [each for each in collected.observation.receptions if each.flaw is None]
 
 
 def _by_the_height(collected: Collected, again: Again) -> str:

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.estimation.heights.height import LOWEST_M
 from heimdall.estimation.heights.lower_ground import LEAST_DEPTH_M
+from heimdall.estimation.integrity.common_mistakes import common_mistakes
 from heimdall.estimation.integrity.consistency import Misfit, find_misfit
+from heimdall.estimation.integrity.exchange import FEWEST_TIMES, at_place_of, best_exchange
 from heimdall.estimation.integrity.fault_odds import Fault, FaultOdds, fault_of, late_against_others, log_evidence
-from heimdall.estimation.integrity.misplacement import Correction, back_among, coarseness, standing_apart
+from heimdall.estimation.integrity.misplacement import back_among, coarseness, standing_apart
 from heimdall.estimation.likelihood.arrival_times import link_distance_m
 from heimdall.estimation.model import PropagationModel
 from heimdall.evidence.batch import EvidenceBatch
@@ -28,11 +30,17 @@ _RIVAL = 1.0
 """Log odds by which the most suspicious receiver must lead, or the second is named, too."""
 
 
+_LEAST_LEAD = 3.0
+"""Log odds by which a mistake that concerns several receivers must explain more than a fault of one, which is more common."""
+
+
 @dataclass(frozen=True)
 class Suspicion:
-    reception: int
-    """Of the observation, the most suspicious one."""
+    receptions: tuple[int, ...]
+    """Of the observation, the most suspicious one, or two that were exchanged; none where all are mistaken alike."""
     advice: str
+    corrected: Collected | None = None
+    """The measurements as they would be without the mistake, where it is one of several receivers."""
 
 
 def suspect(
@@ -74,9 +82,9 @@ def _misplaced(
         index = sound[place]
         receiver, others = _with_others(collected, sound, index)
         for correction in back_among(receiver, others):
-            if _gain(collected, index, correction, model, model_of) > 0:
+            if _gain(collected, redescribed(collected, {index: correction.receiver}), model, model_of) > 0:
                 why = f"it is far from all others, and {correction.words} everything fits: correct its position"
-                return Suspicion(index, _advice(receiver.name, why))
+                return Suspicion((index,), _advice(receiver.name, why))
     return None
 
 
@@ -85,11 +93,8 @@ def _with_others(collected: Collected, sound: Sequence[int], index: int) -> tupl
     return receivers.pop(index), list(receivers.values())
 
 
-def _gain(
-    collected: Collected, index: int, correction: Correction, model: PropagationModel, model_of: ModelOf
-) -> float:
-    """By how much the log evidence of the measurements rises with the correction."""
-    corrected = redescribed(collected, {index: correction.receiver})
+def _gain(collected: Collected, corrected: Collected, model: PropagationModel, model_of: ModelOf) -> float:
+    """By how much the log evidence of the measurements rises with a correction."""
     _, after = log_evidence(corrected.evidence, model_of(corrected))
     _, before = log_evidence(collected.evidence, model)
     return float(after[0] - before[0])
@@ -99,10 +104,16 @@ def _suspicion(
     collected: Collected, sound: Sequence[int], misfit: Misfit, model: PropagationModel, model_of: ModelOf
 ) -> Suspicion:
     first, *rest = misfit.suspects
+    least = max(float(misfit.log_odds[first]), 0.0) + _LEAST_LEAD
+    if (several := _of_several(collected, sound, misfit, model, model_of, least)) is not None:
+        return several
     index = sound[first]
     receiver, others = _with_others(collected, sound, index)
     fault, place_m = fault_of(collected.evidence, model, first)
-    gains = {each: _gain(collected, index, each, model, model_of) for each in back_among(receiver, others)}
+    gains = {
+        each: _gain(collected, redescribed(collected, {index: each.receiver}), model, model_of)
+        for each in back_among(receiver, others)
+    }
     best = max(gains, key=lambda each: gains[each], default=None)
     freest = max(fault.time, fault.level, fault.both)
     if best is not None and gains[best] > max(freest - _AS_GOOD, 0.0):
@@ -112,7 +123,31 @@ def _suspicion(
     rival = ""
     if rest and misfit.log_odds[first] - misfit.log_odds[rest[0]] < _RIVAL:
         rival = f"; {collected.observation.receptions[sound[rest[0]]].receiver.name} is nearly as suspicious"
-    return Suspicion(index, _advice(receiver.name, why) + rival)
+    return Suspicion((index,), _advice(receiver.name, why) + rival)
+
+
+def _of_several(
+    collected: Collected,
+    sound: Sequence[int],
+    misfit: Misfit,
+    model: PropagationModel,
+    model_of: ModelOf,
+    least: float,
+) -> Suspicion | None:
+    """A mistake that concerns all receivers, or two that were exchanged, if it raises the log evidence by so much."""
+    if int(np.sum(collected.evidence.has_arrival)) < FEWEST_TIMES:
+        return None
+    for words, corrected in common_mistakes(collected):
+        if _gain(collected, corrected, model, model_of) > least:
+            return Suspicion((), f"the receivers contradict each other: {words} everything fits", corrected)
+    pair = best_exchange(collected.evidence, model, misfit.suspects)
+    if pair is None or pair.log_odds <= least:
+        return None
+    first, second = sorted((sound[pair.first], sound[pair.second]))
+    here, there = (collected.observation.receptions[each].receiver for each in (first, second))
+    corrected = redescribed(collected, {first: at_place_of(here, there), second: at_place_of(there, here)})
+    words = f"with the places of {here.name} and {there.name} exchanged everything fits"
+    return Suspicion((first, second), f"the receivers contradict each other: {words}", corrected)
 
 
 def _advice(name: str, why: str) -> str:

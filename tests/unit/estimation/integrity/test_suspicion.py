@@ -1,0 +1,115 @@
+"""What is mistaken of several receivers is told apart from a fault of one, and undone on trial."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from heimdall.constants import REFRACTIVE_INDEX_AIR, SPEED_OF_LIGHT_M_S
+from heimdall.estimation.integrity.misplacement import corrections
+from heimdall.fix import Fix, Status
+from heimdall.geometry import LocalFrame
+from heimdall.locating.by_likelihood import locate
+from heimdall.observation import Observation, Receiver, Reception
+
+Mistake = Callable[[list[Reception]], list[Reception]]
+
+
+def _scene(seed: int, heights_m: tuple[float, float] = (300.0, 700.0)) -> tuple[list[Reception], tuple[float, float]]:
+    """Six receivers in 60 km with clocks of 100 ns and the transmitter among them, all in line of sight."""
+    rng = np.random.default_rng(seed)
+    frame = LocalFrame(48.1, 11.5)
+    flat_m = np.vstack([rng.uniform(-30e3, 30e3, (6, 2)), rng.uniform(-15e3, 15e3, (1, 2))])
+    latitude, longitude, _ = frame.to_geodetic(np.column_stack([flat_m, np.zeros(7)]))
+    height_m = np.append(rng.uniform(*heights_m, 6), np.mean(heights_m))
+    place_m = frame.to_enu(latitude, longitude, height_m)
+    distance_m = np.linalg.norm(place_m[:6] - place_m[6], axis=1)
+    toa_s = distance_m * REFRACTIVE_INDEX_AIR / SPEED_OF_LIGHT_M_S + rng.normal(0, 1e-7, 6)
+    receptions = [
+        Reception(Receiver(f"R{i}", latitude[i], longitude[i], height_m[i], 1e-7), toa_s=float(toa_s[i]))
+        for i in range(6)
+    ]
+    return receptions, (float(latitude[6]), float(longitude[6]))
+
+
+def _fix(receptions: list[Reception]) -> Fix:
+    return locate([Observation("x", 150e6, 1e6, tuple(receptions))])[0].fix
+
+
+def _replaced(reception: Reception, **changes: float) -> Reception:
+    return replace(reception, receiver=replace(reception.receiver, **changes))
+
+
+def _exchanged(receptions: list[Reception]) -> list[Reception]:
+    first, second, *rest = receptions
+    a, b = first.receiver, second.receiver
+    return [
+        _replaced(first, latitude_deg=b.latitude_deg, longitude_deg=b.longitude_deg, height_m=b.height_m),
+        _replaced(second, latitude_deg=a.latitude_deg, longitude_deg=a.longitude_deg, height_m=a.height_m),
+        *rest,
+    ]
+
+
+def _swapped(receptions: list[Reception]) -> list[Reception]:
+    return [
+        _replaced(each, latitude_deg=each.receiver.longitude_deg, longitude_deg=each.receiver.latitude_deg)
+        for each in receptions
+    ]
+
+
+def _backwards(receptions: list[Reception]) -> list[Reception]:
+    return [replace(each, toa_s=-(each.toa_s or 0.0)) for each in receptions]
+
+
+@pytest.mark.parametrize(
+    ("mistake", "words"),
+    [
+        (_exchanged, "with the places of R0 and R1 exchanged everything fits (ok"),
+        (_swapped, "with latitude and longitude of all receivers swapped everything fits (ok"),
+        (_backwards, "with the sign of all arrival times changed everything fits (ok"),
+    ],
+)
+def test_a_mistake_of_several_receivers_is_named(mistake: Mistake, words: str) -> None:
+    """Most of the time; a scene that happens to fit nearly as it is keeps its fix."""
+    named = 0
+    for seed in range(6):
+        receptions, _ = _scene(seed)
+        assert _fix(receptions).status is Status.OK
+        fix = _fix(mistake(receptions))
+        if fix.status is Status.INCONSISTENT:
+            named += words in fix.advice
+    assert named >= 5
+
+
+def test_without_two_that_were_exchanged_the_others_locate() -> None:
+    receptions, _ = _scene(0)
+    fix = _fix(_exchanged(receptions))
+    assert fix.without is not None
+    assert fix.without.receiver == "R0 and R1"
+    assert "Without R0 and R1: " in fix.advice
+
+
+@pytest.mark.parametrize(("late_s", "bad"), [(-20e-6, 3), (50e-6, 2)])
+def test_one_wrong_clock_is_no_mistake_of_several(late_s: float, bad: int) -> None:
+    for seed in range(3):
+        receptions, _ = _scene(seed)
+        receptions[bad] = replace(receptions[bad], toa_s=(receptions[bad].toa_s or 0.0) + late_s)
+        assert "everything fits" not in _fix(receptions).advice
+
+
+@pytest.mark.parametrize(
+    ("height_m", "words"),
+    [
+        (5000.0, "with its height in feet (1524 m)"),
+        (1.5, "with its height in kilometres (1500 m)"),
+        (1400.0, ""),
+        (0.0, "at the others' height of 1550 m instead of 0"),
+    ],
+)
+def test_heights_in_other_units_are_put_right_where_that_brings_them_to_the_others(height_m: float, words: str) -> None:
+    others = [Receiver(f"R{index}", 46.0, 8.0, 1500.0 + 50 * index) for index in range(3)]
+    found = [each.words for each in corrections(Receiver("x", 46.1, 8.1, height_m), others)]
+    assert [each for each in found if "height" in each] == ([words] if words else [])
