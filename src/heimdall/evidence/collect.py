@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.errors import InputError
 from heimdall.evidence.batch import EvidenceBatch
-from heimdall.evidence.iq.alignment import recorded_apart
+from heimdall.evidence.iq.alignment import recorded_apart, too_narrow
 from heimdall.evidence.iq.carrier import Carrier
 from heimdall.evidence.iq.copies import copied
 from heimdall.evidence.iq.drift import FASTEST_MOTION
@@ -86,9 +87,11 @@ def collect(observation: Observation) -> Collected:
 
 
 def _without_strangers(observation: Observation) -> Observation:
-    """The observation with a flaw on each recording that is a copy of another, or was made at another time than the others."""
+    """The observation with a flaw on each recording that is a copy of another, holds too little of the channel, or was made at
+    another time than the others."""
     receptions = list(observation.receptions)
-    for find in (copied, recorded_apart):
+    narrow = partial(too_narrow, bandwidth_hz=observation.bandwidth_hz)
+    for find in (copied, narrow, recorded_apart):
         heard = [index for index, each in enumerate(receptions) if each.flaw is None and each.samples is not None]
         for place, reason in find([receptions[index] for index in heard]).items():
             receptions[heard[place]] = replace(receptions[heard[place]], flaw=reason)

@@ -73,8 +73,9 @@ def _frequency_doubt(observation: Observation) -> str:
 
 def _clock_doubt(observation: Observation) -> str:
     """Uncertainties of clocks of which no arrival time says anything: their unit was mistaken more likely."""
-    receivers = [each.receiver for each in observation.receptions if each.flaw is None and each.toa_s is not None]
-    stated_s = [each.clock_sigma_s for each in receivers if each.clock_sigma_s is not None]
+    sound = [each for each in observation.receptions if each.flaw is None]
+    timed = [each.receiver for each in sound if each.toa_s is not None or each.samples is not None]
+    stated_s = [each.clock_sigma_s for each in timed if each.clock_sigma_s is not None]
     if not stated_s or (usual_s := median(stated_s)) < _LOOSEST_CLOCK_S:
         return ""
     return (

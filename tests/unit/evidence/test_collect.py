@@ -221,6 +221,21 @@ def test_one_wrong_stamp_costs_one_receiver(make_signal: MakeSignal) -> None:
     )
 
 
+def test_a_rate_in_another_unit_costs_one_receiver(make_signal: MakeSignal) -> None:
+    """All are brought to the lowest rate: 50 Hz instead of 50 kHz would leave nothing of the others."""
+    delay = np.array([0.0, 2e-4, 1e-4, 3e-4])
+    collected = collect(_change(_recorded(make_signal(delay)), 2, sample_rate_hz=50.0))
+    assert "it recorded 50 Hz of a channel of 25000 Hz" in str(collected.reasons[2])
+    np.testing.assert_allclose(
+        collected.evidence.arrival_s[0, 1:] - collected.evidence.arrival_s[0, 0], delay[[1, 3]], atol=5e-7
+    )
+
+
+def test_where_nobody_holds_the_channel_all_serve(make_signal: MakeSignal) -> None:
+    collected = collect(replace(_recorded(make_signal(np.zeros(4))), bandwidth_hz=200e3))
+    assert collected.reasons == (None,) * 4
+
+
 def test_a_wrong_stamp_does_not_move_a_receiver_without_a_clock(make_signal: MakeSignal) -> None:
     """It starts with those that were recorded together."""
     observation = _recorded(make_signal(np.zeros(4), 30.0), start_s=[0, 0, 3600, 0])

@@ -275,11 +275,12 @@ def test_what_a_receiver_passed_on_long_wave_is_not_what_somebody_typed() -> Non
 
 
 @pytest.mark.parametrize(("sigma_s", "noted"), [(100.0, True), (0.05, False), (1e-7, False)])
-def test_clocks_that_say_nothing_are_worth_a_question(sigma_s: float, noted: bool) -> None:
+@pytest.mark.parametrize("heard", [GOOD, IQ])
+def test_clocks_that_say_nothing_are_worth_a_question(heard: Reception, sigma_s: float, noted: bool) -> None:
     """Nanoseconds where seconds belong leave the powers alone, which nobody would notice."""
-    observation = vet(
-        Observation(
-            "x", 1e8, 1e4, (_moved(clock_sigma_s=sigma_s), _moved(name="b", latitude_deg=49.0, clock_sigma_s=sigma_s))
-        )
+    near, far = (
+        replace(heard, receiver=_moved(name=name, latitude_deg=latitude_deg, clock_sigma_s=sigma_s).receiver)
+        for name, latitude_deg in (("a", 48.0), ("b", 49.0))
     )
+    observation = vet(Observation("x", 1e8, 1e4, (near, far)))
     assert any("are they given in nanoseconds or microseconds" in note for note in observation.notes) == noted

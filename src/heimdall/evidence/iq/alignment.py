@@ -26,6 +26,8 @@ _WORTH = 0.25
 """A span shorter than this part of the longest is not worth a look of its own, unless somebody was heard in no longer one."""
 
 Values = NDArray[np.float64]
+_LEAST_OF_CHANNEL = 0.5
+"""A recording that holds less of the channel costs the others more than it tells."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +82,22 @@ def recorded_apart(receptions: Sequence[Reception]) -> dict[int, str]:
     return {
         int(index): _apart(timeline.start_s_N[index] - end_s, start_s - timeline.end_s_N[index])
         for index in np.flatnonzero(~together)
+    }
+
+
+def too_narrow(receptions: Sequence[Reception], bandwidth_hz: float) -> dict[int, str]:
+    """The recordings, by their index, that hold less than half of a channel that two others hold, each with its reason.
+
+    All are brought to the lowest rate: one whose rate is stated in another unit would take the signal of all others away.
+    """
+    rates_hz = np.array([_rate(reception) for reception in receptions])
+    if np.sum(rates_hz >= bandwidth_hz) < 2:
+        return {}
+    return {
+        int(
+            index
+        ): f"it recorded {rates_hz[index]:.6g} Hz of a channel of {bandwidth_hz:.6g} Hz: is its sample rate in Hz?"
+        for index in np.flatnonzero(rates_hz < _LEAST_OF_CHANNEL * bandwidth_hz)
     }
 
 
