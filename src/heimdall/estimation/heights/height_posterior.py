@@ -76,7 +76,9 @@ def search_heights(
     over_heights = OverHeights(ground, lifted, found)
     center_B2 = np.array([profile.likeliest_place_m for profile in found])
     frame = frame_around(center_B2, batch, model, cells, spread_m, over_heights)
-    mass_BYX = posterior_mass(batch, over_heights, frame, cells, search_radius_m(batch, model))
+    # What flies is heard further away than any station on the ground: as far as from the highest that the times allow.
+    highest = raised(batch, over_heights.above_BK.max(axis=1))
+    mass_BYX = posterior_mass(batch, over_heights, frame, cells, search_radius_m(highest, model))
     mode_B2 = _climbed(over_heights, frame, mass_BYX)
     heights = _heights(batch, over_heights, frame, mass_BYX, found)
     answer_B = np.array([each.height_m for each in heights]) - batch.transmitter_height_m

@@ -146,3 +146,15 @@ def test_the_likelier_of_ground_and_sky_is_the_answer() -> None:
     assert ground.height_m == 400
     assert ground.sigma_m == pytest.approx(np.sqrt(0.2 * 1000**2 + 0.2 * 3000**2 + 0.6 * 100**2))
     assert aloft.height_m == pytest.approx(400 + 1600)
+
+
+def test_a_transmitter_aloft_is_looked_for_as_far_as_it_is_heard() -> None:
+    """A balloon at 25 km is heard at 300 km, which no station on the ground is; where the search ended at their horizon, none of
+    these regions held it, all of them `ok`."""
+    inside = []
+    for seed in range(8):
+        place = Place(46.95 + 2.6 * np.cos(seed), 15.3 + 3.8 * np.sin(seed), 25e3)
+        fix = locate([_heard(place, 5, 50e-9, seed)])[0].fix
+        assert fix.truth is not None
+        inside.append(fix.truth.inside_95 or fix.status is not Status.OK)
+    assert sum(inside) >= 7
