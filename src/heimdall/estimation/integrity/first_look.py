@@ -60,8 +60,27 @@ def _values(batch: EvidenceBatch, place_B2: Values, model: PropagationModel) -> 
     scenes, receivers = batch.present.shape
     late_BN = arrival_residual_s(place_B2[:, None], batch, model)[:, 0] * batch.has_arrival
     scene_V = np.repeat(np.arange(scenes), receivers + 2)
-    left_out_V1 = np.tile(np.arange(-2, receivers), scenes)[:, None]
-    others_VN = np.arange(receivers) != left_out_V1
+    left_out_V = np.tile(np.arange(-2, receivers), scenes)
+    step = max(1, _MOST_FIGURES // receivers**2)
+    parts = [
+        _without(batch, place_B2, late_BN, scene_V[start : start + step], left_out_V[start : start + step], model)
+        for start in range(0, len(scene_V), step)
+    ]
+    times_V, levels_V = (np.concatenate(each) for each in zip(*parts, strict=True))
+    return times_V.reshape(scenes, -1), levels_V.reshape(scenes, -1)
+
+
+def _without(
+    batch: EvidenceBatch,
+    place_B2: Values,
+    late_BN: Values,
+    scene_V: NDArray[np.int64],
+    left_out_V: NDArray[np.int64],
+    model: PropagationModel,
+) -> tuple[Values, Values]:
+    """Log-likelihoods of times and levels (V,) of scenes without receivers: -1 is nobody, -2 nobody and no lateness."""
+    left_out_V1 = left_out_V[:, None]
+    others_VN = np.arange(batch.present.shape[1]) != left_out_V1
     many = batch.select(scene_V)
     many = replace(
         many,
@@ -71,8 +90,5 @@ def _values(batch: EvidenceBatch, place_B2: Values, model: PropagationModel) -> 
     )
     place_V12 = place_B2[scene_V][:, None]
     distance_m = link_distance_m(place_V12, many, model)
-    times, levels = (
-        arrival_log_likelihood(distance_m, many, model),
-        level_log_likelihood(place_V12, distance_m, many, model),
-    )
-    return times.reshape(scenes, -1), levels.reshape(scenes, -1)
+    times_V1 = arrival_log_likelihood(distance_m, many, model)
+    return times_V1[:, 0], level_log_likelihood(place_V12, distance_m, many, model)[:, 0]
