@@ -10,7 +10,7 @@ from heimdall.formats.readers.source import DATA_SUFFIX, META_SUFFIX, folder_of
 from heimdall.formats.text import name_key
 
 _SHOWN = 3
-_MEASUREMENTS_KEY = b'"measurements"'
+MEASUREMENTS_KEY = b'"measurements"'
 
 
 def left_out(files: Files, unlisted: Sequence[str], wav_beside: Sequence[str], deeper: Sequence[str]) -> list[str]:
@@ -55,4 +55,4 @@ def _not_named(files: Files, wav_beside: Sequence[str]) -> Iterator[str]:
 
 def _tables(files: Files) -> Iterator[str]:
     """JSON documents of measurements."""
-    return (name for name in names_ending(files, ".json") if _MEASUREMENTS_KEY in content_or_flaw(files, name)[0])
+    return (name for name in names_ending(files, ".json") if MEASUREMENTS_KEY in content_or_flaw(files, name)[0])

@@ -12,22 +12,12 @@ from dataclasses import replace
 
 from heimdall.errors import InputError
 from heimdall.formats.readers.limits import Files, Limits, content_or_flaw, names_ending
-from heimdall.formats.readers.source import META_SUFFIX, folder_of, tar_files
+from heimdall.formats.readers.source import DATA_SUFFIX, META_SUFFIX, folder_of, plain_name, tar_files
 
 SUFFIX = ".sigmf"
-_PACKED = (
-    ".zip",
-    ".tar",
-    ".tar.gz",
-    ".tgz",
-    ".tar.xz",
-    ".tar.bz2",
-    ".7z",
-    ".rar",
-    ".sigmf.gz",
-    ".sigmf.xz",
-    ".sigmf.bz2",
-)
+_PACKED = (".zip", ".tar", ".tgz", ".7z", ".rar")
+_COMPRESSED = (".tar", ".sigmf", META_SUFFIX, DATA_SUFFIX, ".wav")
+"""What is not read compressed, as measurement files are."""
 
 
 def with_archives(files: Files, limits: Limits) -> Files:
@@ -42,9 +32,14 @@ def with_archives(files: Files, limits: Limits) -> Files:
 
 def packed_advice(files: Files) -> str | None:
     """What to do about files that are packed otherwise; None where there are none."""
-    packed = [name for name in sorted(files) if name.lower().endswith(_PACKED)]
+    packed = [name for name in sorted(files) if _is_packed(name.lower())]
     listed = f"{', '.join(packed[:3])}{' and the others' if len(packed) > 3 else ''}"
     return f"archives in it are not looked into: unpack {listed}, or give them by themselves" if packed else None
+
+
+def _is_packed(name: str) -> bool:
+    plain = plain_name(name)
+    return name.endswith(_PACKED) or (plain != name and plain.endswith(_COMPRESSED))
 
 
 class _Unpacked(Mapping[str, bytes]):

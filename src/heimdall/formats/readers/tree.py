@@ -11,14 +11,15 @@ from pathlib import Path
 from heimdall.errors import InputError
 from heimdall.formats.readers.kiwisdr.session import SUFFIX as WAV_SUFFIX
 from heimdall.formats.readers.kiwisdr.session import is_kiwisdr, kiwisdr_who, read_kiwisdr
-from heimdall.formats.readers.leftovers import left_out
-from heimdall.formats.readers.limits import Files, Limits, names_ending
+from heimdall.formats.readers.leftovers import MEASUREMENTS_KEY, left_out
+from heimdall.formats.readers.limits import Files, Limits, content_or_flaw, names_ending
 from heimdall.formats.readers.measurements import iterate_measurements
 from heimdall.formats.readers.positions import Positions, positions_beside
 from heimdall.formats.readers.recorder_wav import read_wav_session, wav_who
 from heimdall.formats.readers.recordings.layout import Who, groups
 from heimdall.formats.readers.sigmf.who import sigmf_who
 from heimdall.formats.readers.source import COLLECTION_SUFFIX, META_SUFFIX, folder_of, plain_lines, plain_name
+from heimdall.formats.text import as_utf_8
 from heimdall.observation import Observation
 
 MEASUREMENT_SUFFIXES = (".jsonl", ".ndjson")
@@ -95,9 +96,10 @@ class Tree:
     @cached_property
     def _wav_folders(self) -> list[str]:
         """Those with WAV files; beside a SigMF recording or a measurement file they are that one's business."""
+        found = {folder_of(path) for path in names_ending(self.files, WAV_SUFFIX)}
         suffixes = (META_SUFFIX, *MEASUREMENT_SUFFIXES)
-        others = {folder_of(path) for path in self.files if plain_name(path).endswith(suffixes)}
-        return sorted({folder_of(path) for path in names_ending(self.files, WAV_SUFFIX)} - others)
+        beside = [path for path in self.files if folder_of(path) in found and plain_name(path).endswith(suffixes)]
+        return sorted(found - {folder_of(path) for path in beside if not _is_foreign_log(path, self.files)})
 
 
 def each_by_itself(sessions: Sequence[Session]) -> Iterator[Observation]:
@@ -141,6 +143,13 @@ def _wav_receivers(inside: Files) -> set[Who]:
 def _wav_sessions(name: str, files: Files, limits: Limits, positions: Positions) -> list[Observation]:
     return (
         read_kiwisdr(name, files, positions) if is_kiwisdr(files) else read_wav_session(name, files, limits, positions)
+    )
+
+
+def _is_foreign_log(path: str, files: Files) -> bool:
+    """Lines of another program, as a recorder's log, which say nothing of the recordings beside them."""
+    return path.lower().endswith(MEASUREMENT_SUFFIXES) and MEASUREMENTS_KEY not in as_utf_8(
+        content_or_flaw(files, path)[0]
     )
 
 

@@ -61,6 +61,8 @@ def test_a_recording_beside_its_collection_is_not_passed_over_in_silence(tree: P
     ("name", "content", "words"),
     [
         ("older.zip", b"PK\3\4", "unpack older.zip"),
+        ("night/more.sigmf-data.gz", b"\x1f\x8b", "unpack night/more.sigmf-data.gz"),
+        ("night/a_iq.wav.xz", b"\xfd7", "unpack night/a_iq.wav.xz"),
         ("night/lost.sigmf-data", b"1234", "night/lost.sigmf-data (samples without a .sigmf-meta"),
         ("night/voice.wav", b"RIFF", "night/voice.wav (beside data of another format"),
         ("more.json", b'{"id": 1, "measurements": []}', "more.json (measurements in a folder"),
@@ -108,3 +110,13 @@ def test_where_nothing_can_be_read_the_first_reason_is_told(tree: Path) -> None:
     (tree / "z.jsonl").write_text("")
     with pytest.raises(InputError, match=r"table\.jsonl line 1"):
         read_observations(tree)
+
+
+def test_a_log_beside_recordings_does_not_hide_them(tmp_path: Path) -> None:
+    """Lines of JSON that are no measurements are named; WAV files beside a measurement file stay that one's business."""
+    for station in ("a", "b"):
+        (tmp_path / f"20200813T065220Z_77500_{station}_iq.wav").write_bytes(b"RIFF")
+    (tmp_path / "log.jsonl").write_text('{"level": "info"}\n')
+    (observation,) = read_observations(tmp_path)
+    assert [each.receiver.name for each in observation.receptions] == ["a", "b"]
+    assert any("not read: log.jsonl line 1" in note for note in observation.notes)
