@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -27,7 +26,7 @@ from heimdall.locating.method import locate_each
 from heimdall.observation import Observation
 from heimdall.service.database.store import Store
 from heimdall.service.database.tables import Model, Station
-from heimdall.service.errors import BusyError, TooLargeError, TooOftenError
+from heimdall.service.errors import BusyError, TooLargeError
 from heimdall.service.models.model_cache import THREADS, ModelCache, champion_of, get_model
 from heimdall.service.receivers import registered
 from heimdall.service.settings import Settings
@@ -35,10 +34,10 @@ from heimdall.service.transmitters import listed
 from heimdall.transmitter import KnownTransmitter, with_near
 
 T = TypeVar("T")
-_MINUTE_S = 60.0
 _COME_BACK_S = 2.0
 _PORTION_OBSERVATIONS = 32
 _PORTION_SAMPLES = 1 << 20
+_PORTION_RECEPTIONS = 256
 _SHARED_BYTES = 100e6
 """A larger model is not loaded a second time: its network takes most of the time, and lets other threads run meanwhile."""
 
@@ -148,9 +147,10 @@ class Locator:
 
         `corrected`: with their corrections taken off, but those that were fitted to the stored sessions
         `session_ids` themselves, which the observations are from.
-        Raises TooLargeError for more observations than a request may have, BusyError once the deadline is over.
+        Raises TooLargeError for more observations, or more receivers of one, than a request may have, BusyError once
+        the deadline is over.
         """
-        self._check_count(len(observations))
+        self._check_size(observations)
         deadline = deadline or self.deadline()
         known = self._known(method, model_id)
         prepared = registered.corrected(
@@ -179,13 +179,15 @@ class Locator:
         except (BrokenProcessPool, InputError):  # such as a bundle that made room for another meanwhile
             return None
 
-    def _check_count(self, count: int) -> None:
+    def _check_size(self, observations: Sequence[Observation]) -> None:
+        """One observation cannot be stopped midway, and takes a time that grows with its receivers."""
         most = self._settings.locate_observations
-        if count > most:
-            raise TooLargeError(
-                f"{count:,} observations are more than the {most:,} that one request may locate: send fewer at a time, "
-                "or locate them on a machine of your own with `heimdall locate`"
-            )
+        if len(observations) > most:
+            raise TooLargeError(_too_many(f"{len(observations):,} observations", most))
+        most = self._settings.locate_receivers
+        for each in observations:
+            if len(each.receptions) > most:
+                raise TooLargeError(f"{each.id}: {_too_many(f'{len(each.receptions):,} receivers', most)}")
 
     def close(self) -> None:
         self._executor.shutdown(wait=False, cancel_futures=True)
@@ -221,64 +223,27 @@ def _loaded(bundle: Path) -> Learned:
     return Learned.load(bundle, THREADS)
 
 
+def _too_many(what: str, most: int) -> str:
+    return (
+        f"{what} are more than the {most:,} that one request may locate: send fewer at a time, "
+        "or locate them on a machine of your own with `heimdall locate`"
+    )
+
+
 def _in_time(work: Callable[[], T], deadline: Deadline) -> T:
     deadline.check()
     return work()
 
 
 def _portions(observations: Sequence[Observation]) -> Iterator[Sequence[Observation]]:
-    """What is located at once: many rows of numbers, or recordings of few samples, so that a deadline is kept."""
-    start, samples = 0, 0
+    """What is located at once: rows of numbers of few receivers, or recordings of few samples, so that a deadline is kept."""
+    start, samples, receptions = 0, 0, 0
     for index, observation in enumerate(observations):
         samples += sum(0 if each.samples is None else len(each.samples) for each in observation.receptions)
-        if samples >= _PORTION_SAMPLES or index + 1 - start >= _PORTION_OBSERVATIONS:
+        receptions += len(observation.receptions)
+        full = samples >= _PORTION_SAMPLES or receptions >= _PORTION_RECEPTIONS
+        if full or index + 1 - start >= _PORTION_OBSERVATIONS:
             yield observations[start : index + 1]
-            start, samples = index + 1, 0
+            start, samples, receptions = index + 1, 0, 0
     if start < len(observations):
         yield observations[start:]
-
-
-class RateLimit:
-    """So many a minute for each name."""
-
-    def __init__(
-        self, per_minute: int, clock: Callable[[], float] = time.monotonic, what: str = "requests to locate"
-    ) -> None:
-        self._per_minute = per_minute
-        self._what = what
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._seen: dict[str, deque[float]] = {}
-
-    def check(self, name: str) -> None:
-        """Count one. Raises TooOftenError where it is one too many."""
-        with self._lock:
-            self._check_room(name)
-            self._seen.setdefault(name, deque()).append(self._clock())
-
-    def check_room(self, name: str) -> None:
-        """As `check`, and counts nothing."""
-        with self._lock:
-            self._check_room(name)
-
-    def count(self, name: str) -> None:
-        """Count one, too many or not."""
-        with self._lock:
-            self._forget()  # names may come from outside, and as many as one likes
-            self._seen.setdefault(name, deque()).append(self._clock())
-
-    def _forget(self) -> None:
-        now = self._clock()
-        for name in [name for name, seen in self._seen.items() if seen[-1] <= now - _MINUTE_S]:
-            del self._seen[name]
-
-    def _check_room(self, name: str) -> None:
-        now = self._clock()
-        seen = self._seen.get(name, deque())
-        while seen and seen[0] <= now - _MINUTE_S:
-            seen.popleft()
-        if not seen:
-            self._seen.pop(name, None)
-        elif len(seen) >= self._per_minute:
-            wait_s = seen[0] + _MINUTE_S - now
-            raise TooOftenError(f"more than {self._per_minute} {self._what} in a minute: slow down", wait_s)

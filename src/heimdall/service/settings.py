@@ -110,6 +110,7 @@ class Settings(BaseSettings):
     locate_slots: int = Field(2, ge=1, description="Requests located at the same time.")
     locate_queue: int = Field(256, ge=1, description="Requests that wait to be located; more are told to come back.")
     locate_observations: int = Field(2000, ge=1, description="Most observations that one request may locate.")
+    locate_receivers: int = Field(500, ge=2, description="Most receivers of one observation that is located.")
     locate_s: float = Field(60.0, gt=0, description="Time a request may take from its arrival to its fixes.")
     locate_per_minute: int = Field(600, ge=1, description="Requests to locate a token may send in a minute.")
     evaluation_scenario: str = Field("matched", description="Frozen evaluation that a new champion has to win.")

@@ -18,8 +18,8 @@ from heimdall.service import sign_ins
 from heimdall.service.api.http.problems import UnauthenticatedError
 from heimdall.service.api.parts import Parts
 from heimdall.service.auth import Principal, Role, hash_of, identify_hash, is_loopback
-from heimdall.service.concurrent_locating import RateLimit
 from heimdall.service.errors import TooOftenError
+from heimdall.service.rate_limit import RateLimit
 
 log = logging.getLogger(__name__)
 

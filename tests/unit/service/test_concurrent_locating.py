@@ -13,11 +13,12 @@ from heimdall.formats.readers.measurements import read_measurements
 from heimdall.locating import Method
 from heimdall.locating.method import locate_each
 from heimdall.service import concurrent_locating
-from heimdall.service.concurrent_locating import Deadline, Locator, RateLimit
+from heimdall.service.concurrent_locating import Deadline, Locator
 from heimdall.service.database.tables import Alias
 from heimdall.service.errors import BusyError, TooLargeError, TooOftenError, UnknownError
 from heimdall.service.models import registry
 from heimdall.service.models.model_cache import CHAMPION, ModelCache
+from heimdall.service.rate_limit import RateLimit
 from heimdall.service.receivers import registered
 from heimdall.service.receivers.registered import Correction, StationFields
 from heimdall.service.transmitters import listed
@@ -169,6 +170,27 @@ def test_more_observations_than_a_request_may_have_are_refused_before_any_is_loc
     monkeypatch.setattr(concurrent_locating, "locate_each", lambda *_: pytest.fail("located"))
     with pytest.raises(TooLargeError, match="heimdall locate"):
         locator.locate(observations(count=4))
+
+
+def test_one_observation_of_more_receivers_than_can_be_located_in_time_is_refused(locator, monkeypatch):
+    few = locator._settings.model_copy(update={"locate_receivers": 3})
+    monkeypatch.setattr(locator, "_settings", few)
+    monkeypatch.setattr(concurrent_locating, "locate_each", lambda *_: pytest.fail("located"))
+    with pytest.raises(TooLargeError, match="m0: 4 receivers are more than the 3"):
+        locator.locate(observations())
+
+
+def test_a_deadline_is_looked_at_as_often_as_there_are_many_receivers(locator, monkeypatch):
+    monkeypatch.setattr(concurrent_locating, "_PORTION_RECEPTIONS", 10)
+    seen = []
+
+    def watched(portion, *way):
+        seen.append(len(portion))
+        return locate_each(portion, *way)
+
+    monkeypatch.setattr(concurrent_locating, "locate_each", watched)
+    locator.locate(observations(count=7))
+    assert seen == [3, 3, 1]
 
 
 def test_requests_at_the_same_time_share_a_helper_and_get_the_same_fixes(locator, imported):

@@ -35,7 +35,7 @@ from heimdall.service.api.routes import (
     system,
     transmitters,
 )
-from heimdall.service.concurrent_locating import Locator, RateLimit
+from heimdall.service.concurrent_locating import Locator
 from heimdall.service.database.store import Store
 from heimdall.service.health import metrics, probes
 from heimdall.service.health.monitor import Health
@@ -46,6 +46,7 @@ from heimdall.service.models.promotion import Promoter
 from heimdall.service.queue import notifications
 from heimdall.service.queue.jobs import QueueStatistics
 from heimdall.service.queue.planning import Planner
+from heimdall.service.rate_limit import RateLimit
 from heimdall.service.receivers.refresher import Refresher
 from heimdall.service.settings import Settings
 from heimdall.service.storage import leftovers

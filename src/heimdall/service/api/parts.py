@@ -14,7 +14,7 @@ from heimdall.service.api.http.problems import ForbiddenError, UnauthenticatedEr
 from heimdall.service.api.recording_locator import RecordingLocator
 from heimdall.service.api.retention_task import RetentionTask
 from heimdall.service.auth import Principal, Role, identify
-from heimdall.service.concurrent_locating import Locator, RateLimit
+from heimdall.service.concurrent_locating import Locator
 from heimdall.service.database.store import Store
 from heimdall.service.health.monitor import Health
 from heimdall.service.models.mlflow_sync import MlflowSync
@@ -22,6 +22,7 @@ from heimdall.service.models.model_cache import ModelCache
 from heimdall.service.models.promotion import Promoter
 from heimdall.service.queue.notifications import Notifier
 from heimdall.service.queue.planning import Planner
+from heimdall.service.rate_limit import RateLimit
 from heimdall.service.receivers.refresher import Refresher
 from heimdall.service.settings import Settings
 from heimdall.service.storage.run_reader import RunFolders

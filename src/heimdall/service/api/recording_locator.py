@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from heimdall.errors import HeimdallError, InputError
-from heimdall.service.concurrent_locating import LocatedSession, Locator
+from heimdall.service.concurrent_locating import Deadline, LocatedSession, Locator
 from heimdall.service.database.store import Store
 from heimdall.service.database.tables import StoredSession
 from heimdall.service.errors import BusyError
@@ -19,6 +20,8 @@ log = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 0.5
 _AT_ONCE = 8
+_NO_HURRY = Deadline(math.inf)
+"""Nobody waits for an answer; a recording that takes longer than a request may would be begun again for ever."""
 
 
 class RecordingLocator(Periodic):
@@ -41,7 +44,7 @@ class RecordingLocator(Periodic):
 
     def _locate(self, stored: StoredSession) -> None:
         try:
-            located = self._locator.run(lambda: self._located(stored)).result()
+            located = self._locator.run(lambda: self._located(stored), _NO_HURRY).result()
         except InputError as error:
             return self._give_up(stored, str(error))
         except (HeimdallError, SQLAlchemyError, OSError):
@@ -58,4 +61,4 @@ class RecordingLocator(Periodic):
 
     def _located(self, stored: StoredSession) -> LocatedSession:
         observations = sessions.read(self._settings, stored)
-        return self._locator.locate(observations, session_ids=[stored.id])
+        return self._locator.locate(observations, deadline=_NO_HURRY, session_ids=[stored.id])
