@@ -90,7 +90,7 @@ def dialog_named(name: str) -> ui.dialog:
     return dialog
 
 
-def confirm(question: str, action: str, go: Callable[[], Awaitable[None]]) -> None:
+def confirm(question: str, action: str, go: Callable[[], Awaitable[None]], *, otherwise: str = "Cancel") -> None:
     """A dialog before something that cannot be undone."""
     with dialog_named(question) as dialog, ui.card().classes("ask"):
         ui.label(question)
@@ -100,7 +100,7 @@ def confirm(question: str, action: str, go: Callable[[], Awaitable[None]]) -> No
             await go()
 
         with ui.element("div").classes("buttons"):
-            ui.button("Cancel", on_click=dialog.close).props("flat no-caps autofocus")
+            ui.button(otherwise, on_click=dialog.close).props("flat no-caps autofocus")
             ui.button(action, on_click=agreed).props("unelevated no-caps color=negative")
 
 

@@ -145,6 +145,7 @@ def test_a_watch_is_cancelled(open_page, served):
     page.wait_for_selector("h2 >> text=watch 77.5 kHz")
     page.wait_for_selector("[data-state=running]")
     page.click("role=button[name='Cancel']")
+    page.click("role=button[name='Cancel it']")
     page.wait_for_selector("[data-state=cancelled]")
 
 

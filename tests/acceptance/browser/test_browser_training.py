@@ -77,8 +77,10 @@ def test_a_training_is_paused_resumed_and_cancelled(training):
     page.click("role=button[name=Resume]")
     wait_for_state(page, "running")
     page.click("role=button[name=Cancel]")
+    page.click("role=button[name='Cancel it']")
     wait_for_state(page, "cancelled")
     page.click("role=button[name=Delete]")
+    page.click("role=button[name='Delete it']")
     page.wait_for_selector('[data-state="cancelled"]', state="hidden")
 
 

@@ -55,10 +55,30 @@ def test_a_job_is_followed_and_cancelled_by_a_click(site: Site) -> None:
         await visitor.sees("site")
         await visitor.sees("Cancel")
         await visitor.press("Cancel")
-        await visitor.sees("cancelled")
+        await visitor.sees("A cancelled job cannot be resumed")
+        assert _state(site, job_id) == "queued"
+        await visitor.press("Cancel it")
+        await visitor.sees('data-state="cancelled"')
 
     site.visit(look)
     assert _state(site, job_id) == "cancelled"
+
+
+def test_a_job_is_deleted_only_after_a_question(site: Site) -> None:
+    job_id = _put_training(site)
+    with site.parts.store.writing() as session:
+        jobs.cancel(session, job_id, "op")
+
+    async def look(visitor: Visitor) -> None:
+        await visitor.open("/training")
+        await visitor.sees("Delete")
+        await visitor.press("Delete")
+        await visitor.sees("its log and its checkpoints?")
+        assert _state(site, job_id) == "cancelled"
+        await visitor.press("Delete it")
+        await visitor.sees("Nothing runs")
+
+    site.visit(look, Role.ADMIN)
 
 
 def test_whose_token_was_revoked_meanwhile_is_told_and_does_nothing(site: Site) -> None:
@@ -70,6 +90,8 @@ def test_whose_token_was_revoked_meanwhile_is_told_and_does_nothing(site: Site) 
         with site.parts.store.writing() as session:
             revoke_token(session, next(each.id for each in list_tokens(session) if each.name == Role.OPERATOR))
         await visitor.press("Cancel")
+        await visitor.sees("Cancel it")
+        await visitor.press("Cancel it")
         await visitor.sees("Your token is no longer valid")
 
     site.visit(look)

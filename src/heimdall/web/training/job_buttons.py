@@ -11,6 +11,7 @@ from heimdall.service.database.tables import Job
 from heimdall.service.queue import jobs
 from heimdall.service.queue.jobs import FINAL, State
 from heimdall.service.queue.notifications import queue_of
+from heimdall.web import words
 from heimdall.web.page_session import Visit
 
 Change = Callable[..., Job]
@@ -27,6 +28,8 @@ class JobButtons:
         self._deleted = deleted
         self._job_id = ""
         self._drawn: tuple[str, str] | None = None
+        self._cancelling = self._deleting = ""
+        """What is asked before."""
 
     def build(self) -> None:
         self._buttons = ui.element("div").classes("buttons")
@@ -36,27 +39,36 @@ class JobButtons:
         if self._drawn == (job.id, job.state):
             return
         self._drawn, self._job_id = (job.id, job.state), job.id
+        self._cancelling, self._deleting = cancelling_text(job), f"Delete {job.name}, its log and its checkpoints?"
         self._buttons.clear()
         state = State(job.state)
         with self._buttons:
             if self._visit.may(Role.OPERATOR):
-                self._button("Pause", "pause", jobs.pause, state in (State.QUEUED, State.RUNNING))
-                self._button("Resume", "play_arrow", jobs.resume, state in (State.PAUSED, State.FAILED))
-                active = state not in FINAL and state is not State.CANCELLING
-                self._button("Cancel", "close", jobs.cancel, active)
+                if state in (State.QUEUED, State.RUNNING):
+                    _button("Pause", "pause", lambda: self._change(jobs.pause))
+                if state in (State.PAUSED, State.FAILED):
+                    _button("Resume", "play_arrow", lambda: self._change(jobs.resume))
+                if state not in FINAL and state is not State.CANCELLING:
+                    _button("Cancel", "close", self._ask_to_cancel)
             if self._visit.may(Role.ADMIN) and state in (*FINAL, State.PAUSED):
-                ui.button("Delete", icon="delete", on_click=self._delete).props("flat dense no-caps")
+                ui.button("Delete", icon="delete", on_click=self._ask_to_delete).props("flat dense no-caps")
             if model is not None:
                 ui.button("Model", icon="hub", on_click=lambda: ui.navigate.to(f"/models?model={model}")).props(
                     "outline dense no-caps"
                 )
 
-    def _button(self, name: str, icon: str, change: Change, shown: bool) -> None:
-        if shown:
-            ui.button(name, icon=icon, on_click=lambda: self._change(change)).props("outline dense no-caps")
+    def _ask_to_cancel(self) -> None:
+        job_id = self._job_id  # the list may lead to another job while the question stands
+        words.confirm(
+            self._cancelling, "Cancel it", lambda: self._change(jobs.cancel, job_id), otherwise="Let it go on"
+        )
 
-    async def _change(self, change: Change) -> None:
+    def _ask_to_delete(self) -> None:
         job_id = self._job_id
+        words.confirm(self._deleting, "Delete it", lambda: self._delete(job_id))
+
+    async def _change(self, change: Change, job_id: str | None = None) -> None:
+        job_id = job_id or self._job_id
 
         def apply() -> bool:
             parts = self._visit.parts
@@ -68,9 +80,7 @@ class JobButtons:
         await self._visit.do(Role.OPERATOR, apply)
         await self._changed(job_id)
 
-    async def _delete(self) -> None:
-        job_id = self._job_id
-
+    async def _delete(self, job_id: str) -> None:
         def apply() -> bool:
             parts = self._visit.parts
             with parts.store.writing() as session:
@@ -80,3 +90,15 @@ class JobButtons:
 
         if await self._visit.do(Role.ADMIN, apply):
             await self._deleted()
+
+
+def cancelling_text(job: Job) -> str:
+    """What is asked before a job is cancelled."""
+    if job.needs_capture:
+        return f"Cancel {job.name}? What it has recorded stays."
+    paused = "" if job.state == State.PAUSED else " To go on later, pause it instead."
+    return f"Cancel {job.name}? A cancelled job cannot be resumed.{paused}"
+
+
+def _button(name: str, icon: str, act: Callable[[], object]) -> None:
+    ui.button(name, icon=icon, on_click=act).props("outline dense no-caps")
