@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Awaitable, Callable
 from functools import wraps
@@ -13,16 +14,22 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from heimdall.errors import HeimdallError
+from heimdall.files.disk import FULL, is_disk_full
 from heimdall.service.api.http.problems import ForbiddenError, UnauthenticatedError
 from heimdall.service.api.parts import Parts
 from heimdall.service.auth import Principal, Role
 from heimdall.service.logs import audit
+from heimdall.service.storage.uploads import SCRATCH
 from heimdall.web.sign_in import COOKIE, Entry
 
+log = logging.getLogger(__name__)
+
+FAILURES = (HeimdallError, SQLAlchemyError, OSError)
+"""What may go wrong with work that is done rightly."""
 _API_HINT = re.compile(
     r"[:;,]? *`(?:GET|POST|PUT|PATCH|DELETE) /api/[^`]*`(?: lists them| lists what there is| says [^;.]*)?"
 )
-_UPLOAD_FOLDER = re.compile(r"(?:/[\w.-]+)*/heimdall-upload-\w+/?")
+_SCRATCH = re.compile(rf"(?:/[\w.-]+)*/{SCRATCH}\w+/?")
 _PLAIN_WORD = re.compile(r"[a-z'’-]+[ ,]")
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -35,6 +42,8 @@ class Visit:
         self._entry = entry
         self._word = request.cookies.get(COOKIE)
         self._client = ui.context.client
+        # Of what nobody foresaw: NiceGUI logs it, and people would see nothing happen.
+        self._client.on_exception(lambda error: self.complain(what_went_wrong(error)))
 
     def may(self, role: Role) -> bool:
         return self.who.role.covers(role)
@@ -43,10 +52,8 @@ class Visit:
         """What `work` gives, done in a thread; None, and the person is told why, where it cannot or must not be done."""
         try:
             return await run.io_bound(lambda: self._allowed(role, lambda: work(*args, **kwargs), _name_of(work)))
-        except HeimdallError as error:
-            self.complain(str(error))
-        except SQLAlchemyError:
-            self.complain("The database does not answer; try again soon.")
+        except FAILURES as error:
+            self.tell(error)
         return None
 
     async def change(self, role: Role, work: Callable[[Session], object]) -> bool:
@@ -81,6 +88,16 @@ class Visit:
                 timeout=0,
                 classes="complaint",
             )
+
+    def tell(self, error: Exception) -> None:
+        """Complain of one of `FAILURES`."""
+        if isinstance(error, OSError) and not is_disk_full(error):
+            log.error("on a page", exc_info=error)
+        self.complain(what_went_wrong(error))
+
+    def on_leave(self, end: Callable[[], object]) -> None:
+        """`end` is called when the page is closed, or was out of touch for too long."""
+        self._client.on_delete(end)
 
     def _allowed(self, role: Role, work: Callable[[], T], name: str) -> T:
         # Asked anew each time: a page may stay open longer than its token is good.
@@ -120,10 +137,21 @@ class Latest:
         return lambda: mine == self._number
 
 
+def what_went_wrong(error: Exception) -> str:
+    """For people; what only those who run the service can mend stands in its log."""
+    if is_disk_full(error):
+        return FULL
+    if isinstance(error, HeimdallError):
+        return str(error)
+    if isinstance(error, SQLAlchemyError):
+        return "the database does not answer; try again soon"
+    return "something went wrong here that should not; the log of the service has the details"
+
+
 def sentence(message: str) -> str:
     """With a capital letter and a full stop, and without what only a program or a terminal has a use for."""
     text = _API_HINT.sub("", message.strip())
-    text = _UPLOAD_FOLDER.sub("", text).replace("`", "")
+    text = _SCRATCH.sub("", text).replace("`", "")
     if _PLAIN_WORD.match(text):  # and not a file's name
         text = text[:1].upper() + text[1:]
     return text + ("" if text.endswith((".", "!", "?")) else ".")

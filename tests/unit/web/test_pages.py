@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 from sqlalchemy.exc import OperationalError
 
 from heimdall.service.auth import Role, list_tokens, revoke_token
 from heimdall.service.models import registry
 from heimdall.service.queue import jobs
+from heimdall.service.storage import sessions
 from heimdall.web.layout import PAGES
 
 from .conftest import Site, Visitor
@@ -110,6 +113,30 @@ def test_a_database_that_is_away_is_told_on_the_page(site: Site, monkeypatch: py
         await visitor.sees("The database does not answer")
 
     site.visit(look, Role.VIEWER)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "The disk is full"),
+        (PermissionError(errno.EACCES, "denied"), "the log of the service has the details"),
+        (ZeroDivisionError("a bug"), "the log of the service has the details"),
+    ],
+)
+def test_whatever_goes_wrong_after_a_click_is_told(
+    site: Site, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    async def look(visitor: Visitor) -> None:
+        await visitor.open("/")
+        await visitor.sees("Open an example")
+        monkeypatch.setattr(sessions, "add", fail)
+        await visitor.press("Open an example")
+        await visitor.sees(said)
+
+    site.visit(look)
 
 
 def _put_training(site: Site) -> str:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from heimdall.service.storage.uploads import SCRATCH
 from heimdall.web import words
 from heimdall.web.page_session import Latest, sentence
 
@@ -53,7 +54,7 @@ def test_of_several_requests_the_last_one_counts() -> None:
     [
         ("no session 12: `GET /api/v1/sessions` lists them", "No session 12."),
         ("start one with `heimdall worker`", "Start one with heimdall worker."),
-        ("/tmp/heimdall-upload-x8_z/m.jsonl line 1: no id", "m.jsonl line 1: no id."),
+        (f"/tmp/{SCRATCH}x8_z/m.jsonl line 1: no id", "m.jsonl line 1: no id."),
     ],
 )
 def test_people_are_not_told_of_curl_or_temporary_folders(message: str, said: str) -> None:

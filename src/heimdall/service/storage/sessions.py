@@ -91,6 +91,7 @@ def read_upload(upload: Upload) -> list[Observation]:
         return _named("upload", upload.folder, read_observations(upload.folder, upload.limits))
     except InputError as error:
         message = str(error).replace(f"{upload.folder}/", "").replace(f"{upload.folder}", "the upload")
+        message = message.replace(upload.folder.name, "the upload")
         raise InputError(message) from error
 
 

@@ -10,7 +10,6 @@ from dataclasses import replace
 from fastapi import Request
 from nicegui import events, ui
 
-from heimdall.errors import HeimdallError
 from heimdall.locating import Method
 from heimdall.service.auth import Role
 from heimdall.service.concurrent_locating import Deadline
@@ -25,7 +24,7 @@ from heimdall.web.map.history_panel import HistoryPanel
 from heimdall.web.map.map_tools import MapTools
 from heimdall.web.map.session_fixes import Shown, locate_chosen
 from heimdall.web.map.tile_file import tile_address
-from heimdall.web.page_session import Latest, Visit, arrive
+from heimdall.web.page_session import FAILURES, Latest, Visit, arrive
 from heimdall.web.sessions.session_list import LOOK_EVERY_S, SessionList
 from heimdall.web.sessions.upload_panel import UploadPanel
 from heimdall.web.sign_in import Entry, to_sign_in
@@ -46,6 +45,7 @@ def register(entry: Entry) -> None:
         with frame(visit, "Map"):
             page.build()
         visit.on_back(page.go_back)
+        visit.on_leave(page.leave)
         ui.timer(0, page.open, once=True)
         ui.timer(LOOK_EVERY_S, page.sessions.look)
         return None
@@ -95,6 +95,10 @@ class MapPage:
             self._choice = choice
             self._method.set_value(choice.method.value)
             await self.open()
+
+    def leave(self) -> None:
+        """Nobody waits any more for what is being located."""
+        self._deadline.abandon()
 
     def _build_tools(self) -> None:
         self._method = ui.select(
@@ -163,9 +167,12 @@ class MapPage:
             return await self._show_stations()
         self._busy.set_visibility(True)
         self._hint.set_visibility(False)
-        shown = await self._located(choice, deadline, is_latest)
+        try:
+            shown = await self._located(choice, deadline, is_latest)
+        finally:
+            if is_latest():
+                self._busy.set_visibility(False)
         if is_latest():
-            self._busy.set_visibility(False)
             self._shown = shown
             self._draw()
 
@@ -176,9 +183,9 @@ class MapPage:
             return None
         try:
             return await asyncio.wrap_future(queued)
-        except HeimdallError as error:
+        except FAILURES as error:
             if is_latest():
-                self._visit.complain(str(error))
+                self._visit.tell(error)
         return None
 
     def _queued(self, choice: Choice, deadline: Deadline) -> Future[Shown]:

@@ -9,7 +9,6 @@ from fastapi import Request
 from nicegui import events, ui
 from nicegui.elements.upload_files import FileUpload
 
-from heimdall.errors import HeimdallError
 from heimdall.service.api.routes.models import ModelView, import_model, view_model
 from heimdall.service.auth import Role
 from heimdall.service.models import registry
@@ -21,7 +20,7 @@ from heimdall.web.chart import Axis, LineChart
 from heimdall.web.downloads import MODELS
 from heimdall.web.layout import empty, frame, panel
 from heimdall.web.models import model_view
-from heimdall.web.page_session import Visit, arrive
+from heimdall.web.page_session import FAILURES, Visit, arrive
 from heimdall.web.rows import Pick, PickRow, Rows
 from heimdall.web.sign_in import Entry, to_sign_in
 from heimdall.web.uploader import Uploader
@@ -235,8 +234,8 @@ class ModelsPage:
             try:
                 path = upload.room_for(files[0].name, files[0].size())
                 await files[0].save(path)
-            except HeimdallError as error:
-                return self._visit.complain(str(error))
+            except FAILURES as error:
+                return self._visit.tell(error)
             view = await self._visit.do(Role.OPERATOR, self._import(upload))
         if view is not None:
             ui.notify("Imported", type="positive", position="bottom")

@@ -7,13 +7,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from nicegui import ui
 from nicegui.elements.upload_files import FileUpload
 
-from heimdall.errors import HeimdallError
 from heimdall.service.auth import Role
 from heimdall.service.database.tables import StoredSession
 from heimdall.service.storage import sessions
 from heimdall.service.storage.uploads import Upload, receiving
 from heimdall.web.layout import panel
-from heimdall.web.page_session import Visit
+from heimdall.web.page_session import FAILURES, Visit
 from heimdall.web.uploader import Uploader
 
 
@@ -43,8 +42,8 @@ class UploadPanel:
                 for file in files:
                     await file.save(upload.room_for(file.name, file.size()))
                 stored = await self._visit.do(Role.OPERATOR, self._store, upload)
-            except HeimdallError as error:
-                self._visit.complain(str(error))
+            except FAILURES as error:
+                self._visit.tell(error)
         if stored is not None:
             ui.notify(f"Stored as {stored.name}", type="positive", position="bottom")
             await self._stored(stored.id)
