@@ -52,6 +52,17 @@ def held(path: Path) -> Iterator[None]:
 
 
 @contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Wait for whoever else changes what is in this folder, in this process or another, and keep others waiting."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
 def held_folder(prefix: str, folder: Path | None = None) -> Iterator[Path]:
     """A temporary folder, which `sweep` deletes only if this process is killed; in the system's where no folder is named."""
     with TemporaryDirectory(dir=folder, prefix=prefix) as place, held(Path(place)):

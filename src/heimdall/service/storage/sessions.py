@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from heimdall.errors import InputError
 from heimdall.files.artifacts import MissingArtifactError, open_artifacts
-from heimdall.files.atomic import incoming
+from heimdall.files.atomic import alone, incoming
 from heimdall.formats.readers.read import read_observations
 from heimdall.formats.writers.truth import write_truth
 from heimdall.observation import Observation, Place
@@ -217,8 +217,13 @@ def rename(session: Session, session_id: str, name: str) -> None:
 def set_truth(store: Store, settings: Settings, session_id: str, truth: Place | None) -> None:
     """Say of every observation of a session where its transmitter was; None: nobody knows."""
     with store.reading() as session:
-        get(session, session_id)
-    write_truth(folder_of(settings, session_id), truth, limits_of(settings))
+        folder = files_of(settings, get(session, session_id))
+    with alone(folder):  # of two who say it at once the last one is believed, in the files and in the row alike
+        write_truth(folder, truth, limits_of(settings))
+        _note_truth(store, session_id, truth)
+
+
+def _note_truth(store: Store, session_id: str, truth: Place | None) -> None:
     with store.writing() as session:
         known = Summary.model_validate(get(session, session_id).summary)
         place = None if truth is None else Truth(**vars(truth))

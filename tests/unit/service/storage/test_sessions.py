@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
+import threading
+import time
 
 import pytest
 from sqlalchemy.orm import Session
@@ -63,6 +65,25 @@ def test_a_truth_said_later_is_what_every_reader_finds(settings, store, stored, 
     assert Summary.model_validate(again(store, kept.id).summary).truth.latitude_deg == truth.latitude_deg
     sessions.set_truth(store, settings, kept.id, None)
     assert [observation.truth for observation in sessions.read(settings, kept)] == [None, None]
+
+
+def test_of_two_truths_said_at_once_the_row_and_the_files_have_the_same_one(settings, store, stored, monkeypatch):
+    kept, written = stored({"m.jsonl": table(2)}), threading.Event()
+
+    def slow(folder, truth, limits):
+        write_truth(folder, truth, limits)
+        if truth == TRUTH:
+            written.set()
+            time.sleep(0.3)
+
+    monkeypatch.setattr(sessions, "write_truth", slow)
+    first = threading.Thread(target=sessions.set_truth, args=(store, settings, kept.id, TRUTH))
+    first.start()
+    assert written.wait(10)
+    sessions.set_truth(store, settings, kept.id, Place(-33.5, -70.25))
+    first.join()
+    said = Summary.model_validate(again(store, kept.id).summary).truth.to_place()
+    assert {each.truth for each in sessions.read(settings, kept)} == {said} == {Place(-33.5, -70.25)}
 
 
 @pytest.mark.real
