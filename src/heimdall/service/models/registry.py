@@ -24,7 +24,7 @@ from heimdall.service.queue import job_requests
 from heimdall.service.queue.jobs import LEASED, State
 from heimdall.service.queue.submit import enter
 from heimdall.service.settings import Settings
-from heimdall.service.storage.uploads import harmless
+from heimdall.service.storage.uploads import file_name
 
 PARITY_MOST = 1e-3
 """Largest difference between onnxruntime and torch that a network may have been exported with."""
@@ -77,7 +77,7 @@ def import_bundle(store: Store, artifacts: Artifacts, path: Path, bundle: Bundle
     sha256 = fingerprint(path)
     # An id made of the content: of two imports of one bundle at the same moment the database takes one.
     model_id = sha256[:16]
-    name = f"{Path(harmless(bundle.name)).stem}{SUFFIX}"
+    name = f"{file_name(bundle.name).removesuffix(SUFFIX)}{SUFFIX}"
     key = f"models/{model_id}/{name}"
     with store.reading() as session:
         _check_new(session, sha256)
@@ -111,7 +111,7 @@ def _check_new(session: Session, sha256: str) -> None:
 
 def rename(session: Session, model_id: str, name: str) -> Model:
     """Raises InputError for no name."""
-    plain = harmless(name).removesuffix(SUFFIX) if name.strip() else ""
+    plain = file_name(name).removesuffix(SUFFIX) if name.strip() else ""
     if not plain:
         raise InputError("a model needs a name")
     model = get_model(session, model_id)

@@ -9,7 +9,7 @@ from zipfile import ZipFile, ZipInfo
 from heimdall.service.database.tables import StoredSession
 from heimdall.service.settings import Settings
 from heimdall.service.storage.sessions import files_of
-from heimdall.service.storage.uploads import harmless
+from heimdall.service.storage.uploads import file_name
 
 MOST = 500
 """Sessions of one archive."""
@@ -17,14 +17,14 @@ _PIECE_BYTES = 1 << 20
 
 
 def archive_name(chosen: Sequence[StoredSession]) -> str:
-    return f"{harmless(chosen[0].name)}.zip" if len(chosen) == 1 else f"{len(chosen)} sessions.zip"
+    return f"{file_name(chosen[0].name)}.zip" if len(chosen) == 1 else f"{len(chosen)} sessions.zip"
 
 
 def archive_of(settings: Settings, chosen: Sequence[StoredSession]) -> Iterator[bytes]:
     """Each session in a folder of its name. Raises InputError, before anything is sent, where files are gone."""
     folders: dict[str, Path] = {}
     for each in chosen:
-        name = harmless(each.name)
+        name = file_name(each.name)
         folders[name if name not in folders else f"{name} {each.id}"] = files_of(settings, each)
     return _pieces(folders)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,8 @@ from heimdall.service.settings import Settings
 SCRATCH = "heimdall-scratch-"
 """How the names of temporary folders begin."""
 _LONGEST_BYTES = 150
+_IN_FILES = re.compile(r"[\w.+ -]")
+_IN_TITLES = re.compile(r"[\w.,()+ -]")
 _MEMBERS = 4096
 _PIECE_BYTES = 1 << 20
 _TABLES = (".json", ".txt")
@@ -117,10 +120,24 @@ def scratch() -> Iterator[Path]:
 
 
 def harmless(name: str) -> str:
-    """The last part of a name without anything a file system or a shell could take amiss."""
+    """The last part of a path from outside, without anything a file system or a shell could take amiss; it keeps its suffix."""
     last = re.split(r"[/\\]", name)[-1]
-    safe = re.sub(r"[^\w.+ -]+", "_", last).encode()[-_LONGEST_BYTES:].decode(errors="ignore")
-    return safe.lstrip(". ").rstrip() or "unnamed"
+    return _shown(_plain(last, _IN_FILES).encode()[-_LONGEST_BYTES:])
+
+
+def file_name(title: str) -> str:
+    """A harmless name for a file that is to be known by what people call its content: the whole of it, strokes and all."""
+    return _shown(_plain(re.sub(r"[/\\]+", "-", title), _IN_TITLES).encode()[:_LONGEST_BYTES])
+
+
+def _plain(text: str, taken: re.Pattern[str]) -> str:
+    # Marks are parts of letters in many scripts, though no letters by themselves.
+    odd = (each for each in text if not taken.match(each) and not unicodedata.category(each).startswith("M"))
+    return re.sub("\0+", "_", text.translate(dict.fromkeys(map(ord, odd), "\0")))
+
+
+def _shown(name: bytes) -> str:
+    return name.decode(errors="ignore").lstrip(". ").rstrip() or "unnamed"
 
 
 def size_of(folder: Path) -> int:

@@ -14,7 +14,7 @@ from heimdall.locating import Method
 from heimdall.service.auth import Role
 from heimdall.service.concurrent_locating import Deadline
 from heimdall.service.receivers import registered
-from heimdall.service.storage.uploads import harmless
+from heimdall.service.storage.uploads import file_name
 from heimdall.web.layout import frame, panel
 from heimdall.web.map import fix_panel
 from heimdall.web.map.choice import METHODS, Choice
@@ -244,7 +244,7 @@ class MapPage:
         shown = self._shown
         content = await self._visit.do(Role.VIEWER, shown.answer.to_bytes, f".{suffix}")
         if content is not None:
-            ui.download.content(content, f"{harmless(shown.name)}.{suffix}")
+            ui.download.content(content, f"{file_name(shown.name)}.{suffix}")
 
     async def _copy_link(self) -> None:
         ui.clipboard.write(await ui.run_javascript("location.href"))

@@ -17,7 +17,7 @@ from heimdall.service.api.http.attachments import content_disposition
 from heimdall.service.auth import Role, create_token
 from heimdall.service.database.tables import Model, StoredFix
 from heimdall.service.storage import sessions
-from heimdall.service.storage.uploads import harmless
+from heimdall.service.storage.uploads import file_name
 
 NAMES = ("Утро, 77,5 kHz", "two words", 'a "quoted" 100% näme', "пробел в конце ", "日本 €")
 A_SESSION = (
@@ -66,11 +66,27 @@ def test_a_name_in_any_script_is_one_safe_header(name):
 def test_a_session_is_taken_away_under_its_name_and_can_be_uploaded_again(client, name):
     session_id = put(client, name)
     answer = client.get("sessions/files", params={"session": session_id})
-    assert named(answer) == f"{harmless(name.strip())}.zip"
+    assert named(answer) == f"{file_name(name.strip())}.zip"
     assert zipfile.ZipFile(io.BytesIO(answer.content)).testzip() is None
     again = client.post("sessions", files={"files": (named(answer), io.BytesIO(answer.content))})
     assert again.status_code == 201, again.text
     assert again.json()["summary"] == client.get(f"sessions/{session_id}").json()["summary"]
+
+
+@pytest.mark.parametrize(
+    ("name", "taken"),
+    [
+        ("433 MHz, 2024/05/01 (2)", "433 MHz, 2024-05-01 (2)"),
+        ("a\\b", "a-b"),
+        ("हिन्दी", "हिन्दी"),
+        ("77.5 kHz", "77.5 kHz"),
+    ],
+)
+def test_a_download_is_called_as_the_whole_session_is(client, name, taken):
+    session_id = put(client, name)
+    assert named(client.get("sessions/files", params={"session": session_id})) == f"{taken}.zip"
+    answer = client.post("locate", params={"session": session_id, "format": "kml"})
+    assert named(answer) == f"{taken}.kml"
 
 
 def test_sessions_of_one_name_are_apart_in_one_archive(client):

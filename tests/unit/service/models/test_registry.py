@@ -148,6 +148,7 @@ def test_a_model_is_renamed_and_deleted_but_not_while_it_is_champion(imported, p
     model, bundle = imported()
     with store.writing() as session:
         assert registry.rename(session, model.id, "город v1.2").name == "город v1.2.heimdall"
+        assert registry.rename(session, model.id, "site/2 नगर").name == "site-2 नगर.heimdall"
     with store.writing() as session, pytest.raises(InputError, match="needs a name"):
         registry.rename(session, model.id, "  ")
     evaluated(promote((model, bundle)).waiting_for[0], 90.0)

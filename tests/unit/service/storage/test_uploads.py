@@ -6,6 +6,7 @@ import io
 import random
 import tarfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from heimdall.errors import InputError
 from heimdall.formats.readers.limits import Limits
 from heimdall.service.errors import TooLargeError
 from heimdall.service.settings import Settings
-from heimdall.service.storage.uploads import Upload, harmless, receiving
+from heimdall.service.storage.uploads import Upload, file_name, harmless, receiving
 
 
 def zipped(members: dict[str, bytes]) -> io.BytesIO:
@@ -35,14 +36,20 @@ def upload(tmp_path: Path) -> Upload:
     return Upload(folder, Limits(total_bytes=30_000, members=4, rows=10, samples=100))
 
 
-@given(st.text(max_size=300))
-def test_a_harmless_name_stays_in_its_folder(name: str) -> None:
+@pytest.mark.parametrize("safe", [harmless, file_name])
+@given(name=st.text(max_size=300))
+def test_a_harmless_name_stays_in_its_folder(safe: Callable[[str], str], name: str) -> None:
     """Whatever it was: one part, no leading dot, and never empty."""
-    made = harmless(name)
+    made = safe(name)
     assert Path(made).name == made
     assert made not in ("", ".", "..")
     assert not made.startswith(".")
     assert len(made.encode()) <= 150
+
+
+def test_a_long_file_keeps_its_suffix_and_a_long_title_its_beginning() -> None:
+    assert harmless("x" * 300 + ".wav").endswith("x.wav")
+    assert file_name("first " + "x" * 300).startswith("first x")
 
 
 def test_bytes_beyond_the_limit_are_refused_while_they_arrive(upload: Upload) -> None:

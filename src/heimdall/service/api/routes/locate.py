@@ -24,7 +24,7 @@ from heimdall.service.concurrent_locating import Deadline, LocatedSession
 from heimdall.service.database.tables import StoredSession
 from heimdall.service.queue.request_base import Id
 from heimdall.service.storage import sessions
-from heimdall.service.storage.uploads import Upload, harmless, receiving
+from heimdall.service.storage.uploads import Upload, file_name, receiving
 
 router = APIRouter(prefix="/locate", tags=["locate"], responses=documented(400, 401, 403, 404, 408, 413, 422, 429, 503))
 
@@ -113,7 +113,7 @@ def _headers(form: Form, stored: Sequence[StoredSession]) -> dict[str, str]:
     """The name to keep a file by; browsers show it all the same."""
     if form is Form.JSON:
         return {}
-    name = harmless(stored[0].name) if len(stored) == 1 else "fixes"
+    name = file_name(stored[0].name) if len(stored) == 1 else "fixes"
     return {"Content-Disposition": content_disposition(f"{name}.{form}", "inline")}
 
 
