@@ -9,10 +9,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 
 TEMPORARY_SUFFIX = ".tmp"
 INCOMING = ".incoming-"
+SCRATCH = "heimdall-scratch-"
+"""How the names of temporary folders in the system's begin."""
 _JUST_MADE_S = 10.0
 """A temporary file so young may be about to be held."""
 
@@ -67,6 +69,18 @@ def held_folder(prefix: str, folder: Path | None = None) -> Iterator[Path]:
     """A temporary folder, which `sweep` deletes only if this process is killed; in the system's where no folder is named."""
     with TemporaryDirectory(dir=folder, prefix=prefix) as place, held(Path(place)):
         yield Path(place)
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A temporary folder of the system's, which a later start clears away if this process is killed."""
+    with held_folder(SCRATCH) as folder:
+        yield folder
+
+
+def sweep_scratch() -> int:
+    """Delete the scratch folders of processes that were killed; how many there were."""
+    return sweep(Path(gettempdir()), f"{SCRATCH}*")
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from heimdall.service.storage.uploads import SCRATCH
+from heimdall.files.atomic import SCRATCH
 from heimdall.web import words
 from heimdall.web.page_session import Latest, sentence
 

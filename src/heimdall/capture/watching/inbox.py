@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from typing import Any
 
 from heimdall.capture.watching.watch import Locate
 from heimdall.capture.watching.watch_history import HISTORY, append_line, history
+from heimdall.files.atomic import scratch
 
 _PLACES_SUFFIX = ".txt"
 """Positions of receivers; they belong to every recording of their folder."""
@@ -61,12 +61,12 @@ class Inbox:
     async def _located(self, folder: str, names: list[str]) -> dict[str, Any]:
         """The new files alone, with the positions beside them, are shown to the locator in a folder of links."""
         inside = self.folder / folder
-        with tempfile.TemporaryDirectory(prefix="heimdall-inbox-") as shown:
+        with scratch() as shown:
             for path in [self.folder / name for name in names] + sorted(inside.glob(f"*{_PLACES_SUFFIX}")):
-                link = Path(shown) / path.name
+                link = shown / path.name
                 if not link.is_symlink():
                     link.symlink_to(path.resolve())
-            located = await self.locate(Path(shown))
+            located = await self.locate(shown)
         line = {
             "session": folder or ".",
             "files": names,

@@ -5,12 +5,8 @@ from __future__ import annotations
 import io
 import logging
 import os
-import shutil
 import socket
-import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +24,7 @@ from rich.console import Console
 from heimdall.errors import HeimdallError, InputError
 from heimdall.evidence.radio_map import RadioMap
 from heimdall.files.artifacts import Artifacts
+from heimdall.files.atomic import scratch, sweep_scratch
 from heimdall.learning.accelerator import Accelerator, resolve
 from heimdall.learning.cluster_layout import Room
 from heimdall.learning.options import Processes, TrainingOptions
@@ -96,22 +93,14 @@ def work(config: dict[str, Any]) -> None:
     logging.getLogger("heimdall").setLevel(logging.INFO)
     first = ray_train.get_context().get_world_rank() == 0
     try:
-        with _scratch() as folder:
+        sweep_scratch()  # of workers that were killed: no service may run on this node
+        with scratch() as folder:
             _learn(task, coordinator, folder, first)
     except HeimdallError as error:
         ray.get(coordinator.tell.remote("ended", error.exit_code, f"{socket.gethostname()}: {error}"))
     else:
         if first:
             ray.get(coordinator.tell.remote("ended", 0, ""))
-
-
-@contextmanager
-def _scratch() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="heimdall-"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _learn(task: Task, coordinator: Any, path: Path, first: bool) -> None:
@@ -233,8 +222,8 @@ def run_workers(task: Task, room: Room, coordinator: Any) -> None:
     failed_at = -1
     while True:
         try:
-            with tempfile.TemporaryDirectory() as scratch:
-                _trainer(task, room, coordinator, scratch).fit()
+            with scratch() as folder:
+                _trainer(task, room, coordinator, str(folder)).fit()
             return
         except TrainingFailedError:
             step = ray.get(coordinator.begun_at.remote())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import secrets
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from heimdall.errors import HeimdallError, InputError
 from heimdall.evidence.radio_map import RadioMap
 from heimdall.execution.ray_cluster import connected, load_ray, one_line
+from heimdall.files.atomic import scratch
 from heimdall.learning.cluster_layout import Cluster, Room, room_on
 from heimdall.learning.run.checkpoint import fetch_to, open_store
 from heimdall.learning.run.progress import ProgressReport
@@ -44,12 +44,12 @@ def learn_on(cluster: Cluster, recipe: Recipe, options: TrainingOptions, stop: S
     with connected(ray, cluster.address, cluster.most or 1):
         stop.listen()
         room = _room(ray, cluster, recipe, options)
-        with tempfile.TemporaryDirectory() as scratch:
-            mark = Path(scratch) / TOKEN
+        with scratch() as folder:
+            mark = folder / TOKEN
             mark.write_text(token)
             store.put(mark, TOKEN)
             # A run that began elsewhere goes on from what its folder has.
-            if checkpoint.exists() and not fetch_to(store, CHECKPOINT, Path(scratch) / CHECKPOINT):
+            if checkpoint.exists() and not fetch_to(store, CHECKPOINT, folder / CHECKPOINT):
                 store.put(checkpoint, CHECKPOINT)
         task = _task(recipe, options, room, address, token)
         try:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 import warnings
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -15,6 +13,7 @@ from torch import Tensor
 
 from heimdall.errors import HeimdallError, InputError
 from heimdall.estimation.frame import WindowFrame
+from heimdall.files.atomic import scratch
 from heimdall.inference.bundle import Bundle
 from heimdall.inference.network import INPUTS, OUTPUTS, OnnxNetwork
 from heimdall.inference.window import Window
@@ -32,7 +31,7 @@ def to_onnx(network: EvidenceNetwork) -> bytes:
     # An example batch of 1 would be taken for a constant.
     example = _example(shape, 2, 5, seed=0)
     batch, receivers = torch.export.Dim("batch", min=1), torch.export.Dim("receivers", min=1)
-    with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
+    with warnings.catch_warnings(), scratch() as folder:
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             network,
@@ -46,7 +45,7 @@ def to_onnx(network: EvidenceNetwork) -> bytes:
             dynamic_shapes=({0: batch}, {0: batch, 1: receivers}, {0: batch, 1: receivers}),
         )
         assert program is not None
-        path = Path(folder) / "model.onnx"
+        path = folder / "model.onnx"
         program.save(path)
         return _without_traces(onnx.load(path)).SerializeToString()
 

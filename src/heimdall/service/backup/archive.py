@@ -68,19 +68,16 @@ class _HashingReader:
 
 
 @contextmanager
-def writing(target: Path) -> Iterator[ArchiveWriter]:
-    """Whole or not at all, and for nobody else to read: there are secrets in it."""
-    temporary = target.with_name(f".{target.name}.partial")
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            with tarfile.open(fileobj=file, mode="w|") as tar:
-                yield ArchiveWriter(tar)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+def writing(target: Path, scratch: Path) -> Iterator[ArchiveWriter]:
+    """Whole or not at all, and for nobody else to read: there are secrets in it. `scratch`: beside the target, deleted after."""
+    temporary = scratch / target.name
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        with tarfile.open(fileobj=file, mode="w|") as tar:
+            yield ArchiveWriter(tar)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(target)
 
 
 def verify(source: Path) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -17,6 +16,7 @@ from sqlalchemy.engine import URL
 from heimdall import __version__
 from heimdall.errors import HeimdallError, InputError
 from heimdall.files.artifacts import MissingArtifactError, open_artifacts
+from heimdall.files.atomic import held_folder, sweep
 from heimdall.runs.reader import CHECKPOINT
 from heimdall.service.backup import archive, rows
 from heimdall.service.backup.archive import ArchiveWriter
@@ -28,6 +28,8 @@ from heimdall.service.settings import Settings
 DATABASE, MLFLOW_DATABASE = "database", "mlflow-database"
 HOME, ARTIFACTS, MLFLOW, SECRETS = "home", "artifacts", "mlflow-artifacts", "secrets"
 SQLITE = "content.db"
+_SCRATCH = ".heimdall-backup-"
+"""How the folder of a backup that is not finished begins; the next one to the same place deletes those of killed ones."""
 LEFT_OUT = ("broker", "cache", "heimdall.db", "mlflow.db", "embedded-worker.lock", "lost+found")
 """At the top of the home folder: dumped as databases, or of no worth elsewhere."""
 
@@ -47,13 +49,14 @@ def back_up(settings: Settings, target: Path) -> dict[str, Any]:
 
 
 def _write(path: Path, settings: Settings, about: dict[str, Any]) -> None:
+    sweep(path.parent, f"{_SCRATCH}*")
     with (
         opened(settings) as store,
-        tempfile.TemporaryDirectory(dir=path.parent, prefix=".backup-") as scratch,
-        archive.writing(path) as writer,
+        held_folder(_SCRATCH, path.parent) as scratch,
+        archive.writing(path, scratch) as writer,
     ):
-        about["databases"] = _add_databases(writer, settings, Path(scratch))
-        about["missing"] = list(_add_remote(writer, settings, store, Path(scratch)))
+        about["databases"] = _add_databases(writer, settings, scratch)
+        about["missing"] = list(_add_remote(writer, settings, store, scratch))
         _add_folders(writer, settings)
         writer.add_manifest(about)
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import fcntl
-import os
-import shutil
 import sqlite3
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -19,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from heimdall.errors import HeimdallError, InputError
 from heimdall.files.artifacts import open_artifacts
+from heimdall.files.exchange import exchanged, give_to_owner_of, stage_in
 from heimdall.service.backup import archive, rows
 from heimdall.service.backup.make import (
     ARTIFACTS,
@@ -36,7 +34,6 @@ from heimdall.service.settings import Settings
 
 ADMIN_TOKEN = "admin_token"
 """The one secret that people hold. The others belong to the servers that were made with them."""
-_STAGE = ".restore-"
 
 
 def restore(settings: Settings, source: Path, *, replace: bool = False, only_secrets: bool = False) -> dict[str, Any]:
@@ -45,8 +42,7 @@ def restore(settings: Settings, source: Path, *, replace: bool = False, only_sec
     if only_secrets:
         return about | {"secrets": _restore_secrets(settings, source, everything=True)}
     settings.home.mkdir(parents=True, exist_ok=True)
-    with _nobody_works(settings), tempfile.TemporaryDirectory(dir=settings.home, prefix=_STAGE) as place:
-        stage = Path(place)
+    with _nobody_works(settings), stage_in(settings.home) as stage:
         archive.unpack(source, stage)
         _check(settings, stage, about)
         _refuse_to_replace(settings, replace)
@@ -55,7 +51,7 @@ def restore(settings: Settings, source: Path, *, replace: bool = False, only_sec
     with opened(settings):  # brings the tables of an older release to this one's
         pass
     for path in settings.home.glob("heimdall.db*"):
-        _belong_to_the_owner_of(settings.home, path)
+        give_to_owner_of(settings.home, path)
     return about | {"secrets": secrets}
 
 
@@ -105,7 +101,7 @@ def _nobody_works(settings: Settings) -> Iterator[None]:
     """Neither a service that brings its own worker, nor a worker that was heard lately."""
     settings.home.mkdir(parents=True, exist_ok=True)
     with (settings.home / "embedded-worker.lock").open("a") as lock:
-        _belong_to_the_owner_of(settings.home, Path(lock.name))
+        give_to_owner_of(settings.home, Path(lock.name))
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -151,7 +147,7 @@ def _take_over(settings: Settings, stage: Path) -> None:
                     _stage_sqlite(stage / name / SQLITE, Path(str(url.database)), stage)
                 else:
                     rows.load(transactions.enter_context(_transaction(url)), stage / name)
-            with _exchanged(settings, stage):
+            with exchanged(stage, _contents(settings, stage)):
                 transactions.close()  # commits
     except SQLAlchemyError as error:
         raise rows.described(error) from error
@@ -187,45 +183,10 @@ def _put_into_store(settings: Settings, stage: Path) -> None:
                 artifacts.put(path, str(path.relative_to(stage / ARTIFACTS)))
 
 
-@contextmanager
-def _exchanged(settings: Settings, stage: Path) -> Iterator[None]:
-    """The restored folders in place of the present ones; the present ones again if what follows fails."""
-    with ExitStack() as leftovers, ExitStack() as undo:
-        for name, folder in folders(settings).items():
-            if name != SECRETS and (stage / name).is_dir():
-                _belong_to_the_owner_of(folder, stage / name)
-                _exchange(folder, stage / name, undo, leftovers)
-        yield
-        undo.pop_all()  # it stays as it is now
-
-
-def _exchange(folder: Path, restored: Path, undo: ExitStack, leftovers: ExitStack) -> None:
-    """Entry by entry, since the folder may be a volume, which cannot be renamed."""
-    incoming, outgoing = (Path(tempfile.mkdtemp(dir=folder, prefix=_STAGE)) for _ in range(2))
-    for place in (incoming, outgoing):
-        leftovers.callback(shutil.rmtree, place, ignore_errors=True)
-    if restored.stat().st_dev == folder.stat().st_dev:
-        restored.rename(incoming)
-    else:
-        shutil.copytree(restored, incoming, dirs_exist_ok=True)
-        _belong_to_the_owner_of(folder, incoming)
-    for path in [path for path in folder.iterdir() if not path.name.startswith(_STAGE)]:
-        _move(path, outgoing / path.name, undo)
-    for path in list(incoming.iterdir()):
-        _move(path, folder / path.name, undo)
-
-
-def _move(source: Path, target: Path, undo: ExitStack) -> None:
-    source.rename(target)
-    undo.callback(target.rename, source)
-
-
-def _belong_to_the_owner_of(folder: Path, restored: Path) -> None:
-    """Restored by root, files must still be writable to the user that the service runs as."""
-    if os.geteuid() == 0:
-        owner = folder.stat()
-        for path in (restored, *restored.rglob("*")):
-            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+def _contents(settings: Settings, stage: Path) -> dict[Path, Path]:
+    """What each folder of the installation is to hold."""
+    found = {folder: stage / name for name, folder in folders(settings).items() if name != SECRETS}
+    return {folder: content for folder, content in found.items() if content.is_dir()}
 
 
 def _restore_secrets(settings: Settings, source: Path, *, everything: bool) -> list[str]:

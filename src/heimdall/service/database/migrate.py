@@ -18,6 +18,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import OperationalError
 
 from heimdall.errors import HeimdallError, InputError
+from heimdall.files.exchange import put_right
 from heimdall.service.database.store import Store
 from heimdall.service.settings import Settings, load_settings
 
@@ -51,7 +52,8 @@ def main() -> int:
 
 @contextmanager
 def opened(settings: Settings) -> Iterator[Store]:
-    """The configured database, at this program's version."""
+    """The configured database, at this program's version, and nothing of a restore that was killed beside it."""
+    put_right(settings.home)
     store = Store(settings.database)
     try:
         _migrate_or_say(store)

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
-from tempfile import gettempdir
 
 from heimdall.files.artifacts import Artifacts
-from heimdall.files.atomic import INCOMING, sweep
+from heimdall.files.atomic import INCOMING, sweep, sweep_scratch
 from heimdall.runs.run_archive import LEAVING
 from heimdall.service.settings import Settings
-from heimdall.service.storage.uploads import SCRATCH
 
 log = logging.getLogger(__name__)
 
 
 def clear(settings: Settings, artifacts: Artifacts) -> int:
     """Temporary files that no living process holds; how many there were."""
-    count = sweep(Path(gettempdir()), f"{SCRATCH}*") + artifacts.sweep()
+    count = sweep_scratch() + artifacts.sweep()
     for folder in (settings.home, settings.runs):
         count += sweep(folder, f"{LEAVING}*")
     count += sweep(settings.data, f"**/{LEAVING}*") + sweep(settings.data, f"*/{INCOMING}*")

@@ -11,15 +11,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from heimdall.errors import InputError
-from heimdall.files.atomic import held_folder, incoming
+from heimdall.files.atomic import incoming, scratch
 from heimdall.formats.readers.limits import Limits
 from heimdall.formats.readers.source import archive_files, is_archive
 from heimdall.formats.readers.tree import MEASUREMENT_SUFFIXES
 from heimdall.service.errors import TooLargeError
 from heimdall.service.settings import Settings
 
-SCRATCH = "heimdall-scratch-"
-"""How the names of temporary folders begin."""
 _LONGEST_BYTES = 150
 _IN_FILES = re.compile(r"[\w.+ -]")
 _IN_TITLES = re.compile(r"[\w.,()+ -]")
@@ -110,13 +108,6 @@ def receiving(settings: Settings, limits: Limits | None = None) -> Iterator[Uplo
     """A folder for one upload, which is gone at the end."""
     with scratch() as folder:
         yield Upload(folder, limits or limits_of(settings))
-
-
-@contextmanager
-def scratch() -> Iterator[Path]:
-    """A temporary folder, which a later start of the service clears away if this one is killed."""
-    with held_folder(SCRATCH) as folder:
-        yield folder
 
 
 def harmless(name: str) -> str:

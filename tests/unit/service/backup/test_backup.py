@@ -5,7 +5,12 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
+import signal
+import subprocess
+import sys
 import tarfile
+import time
 import uuid
 from pathlib import Path
 
@@ -16,6 +21,7 @@ from pydantic import SecretStr
 from sqlalchemy import create_engine, inspect, select, text
 
 from heimdall.errors import HeimdallError, InputError
+from heimdall.files.exchange import STAGE
 from heimdall.service.auth import Role, create_token, identify
 from heimdall.service.backup.archive import MANIFEST, verify
 from heimdall.service.backup.make import back_up
@@ -197,7 +203,7 @@ def test_jobs_that_are_there_are_given_up_only_when_told_to(installation, tmp_pa
         restore(installation, source)
     restore(installation, source, replace=True)
     assert rows_of(installation) == before
-    assert [path.name for path in installation.home.iterdir() if path.name.startswith(".restore")] == []
+    assert [path.name for path in installation.home.iterdir() if path.name.startswith(STAGE)] == []
 
 
 def test_a_worker_that_was_heard_lately_keeps_a_restore_away(installation, elsewhere, tmp_path, store):
@@ -230,6 +236,61 @@ def test_when_the_files_cannot_be_put_in_place_rows_and_files_are_as_they_were(
         restore(elsewhere, source)
     monkeypatch.undo()
     assert (rows_of(elsewhere), files_of(elsewhere)) == before
+
+
+KILLED = """
+import os, shutil, signal, sys
+from pathlib import Path
+from heimdall.files import exchange
+from heimdall.service.backup.restore import restore
+from heimdall.service.settings import Settings
+left = int(sys.argv[3])
+def counted(work):
+    def do(*args, **kwargs):
+        global left
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return work(*args, **kwargs)
+    return do
+if left < 0:
+    exchange._clear = counted(exchange._clear)
+else:
+    Path.rename = counted(Path.rename)
+restore(Settings(home=Path(sys.argv[1]), accelerator="cpu"), Path(sys.argv[2]))
+"""
+
+
+@pytest.mark.parametrize("renamed", [0, 1, 3, 5, 7, -1])
+def test_what_a_kill_in_the_midst_of_a_restore_has_left_is_put_right_by_whoever_comes(tmp_path, installation, renamed):
+    """-1: all is done but for the clearing away."""
+    if installation.database_url is not None:
+        pytest.skip("rows of PostgreSQL are in a transaction")
+    source = Path(back_up(installation, tmp_path / "b.tar")["path"])
+    target = Settings(home=tmp_path / "other", accelerator="cpu")
+    with opened(target) as store, store.writing() as session:
+        create_token(session, "here before", Role.ADMIN)
+    (target.home / "data").mkdir(parents=True)
+    (target.home / "data" / "mine").write_text("mine")
+    expected = shutil.copytree(target.home, tmp_path / "before")
+    killed = subprocess.run([sys.executable, "-c", KILLED, target.home, source, str(renamed)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    with opened(target):
+        pass
+    assert rows_of(target) == rows_of(installation if renamed < 0 else Settings(home=expected))
+    assert (target.home / "data" / "mine").exists() == (renamed >= 0)
+    assert (target.home / "data" / "sessions").exists() == (renamed < 0)
+    assert [path for path in target.home.iterdir() if path.name.startswith(STAGE)] == []
+
+
+def test_what_a_killed_backup_has_left_is_cleared_away_by_the_next_to_the_same_place(installation, tmp_path):
+    left = tmp_path / ".heimdall-backup-killed"
+    left.mkdir()
+    os.utime(left, (time.time() - 60, time.time() - 60))
+    (tmp_path / ".backup-of-a-person").mkdir()
+    back_up(installation, tmp_path / "b.tar")
+    dotted = [path.name for path in tmp_path.iterdir() if path.name.startswith(".")]
+    assert dotted == [".backup-of-a-person"]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -12,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from heimdall.files import atomic
 from heimdall.files.artifacts import FolderArtifacts, open_artifacts
-from heimdall.files.atomic import INCOMING, held, incoming
+from heimdall.files.atomic import INCOMING, held, incoming, scratch
 from heimdall.service.storage import leftovers
-from heimdall.service.storage.uploads import scratch
 
 KILLED = """
 import os, shutil, signal, sys
@@ -99,6 +100,14 @@ def test_what_is_in_use_stays(settings, tmp_path):
     assert leftovers.clear(settings, open_artifacts(settings.artifact_address)) == 0
     aged(killed)
     assert leftovers.clear(settings, open_artifacts(settings.artifact_address)) == 1
+
+
+def test_every_temporary_folder_is_one_that_is_swept():
+    """Others stay for ever after a kill. Benchmarks are for a person at a terminal."""
+    source = Path(atomic.__file__).parents[1]
+    made = re.compile(r"TemporaryDirectory\(|mkdtemp\(")
+    found = {path.relative_to(source) for path in source.rglob("*.py") if made.search(path.read_text())}
+    assert {path for path in found if "benchmark" not in str(path)} == {Path("files/atomic.py")}
 
 
 def test_two_that_put_the_same_at_once_do_not_disturb_each_other(tmp_path):

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from heimdall.errors import InputError
+from heimdall.files.atomic import SCRATCH
 from heimdall.formats.readers.positions import TRUTH_NAME
 from heimdall.formats.readers.read import read_observations
 from heimdall.formats.writers.sigmf_write import write_sigmf
@@ -20,7 +21,7 @@ from heimdall.observation import Place
 from heimdall.service.errors import UnknownError
 from heimdall.service.storage import sessions
 from heimdall.service.storage.session_summary import Summary
-from heimdall.service.storage.uploads import SCRATCH, receiving
+from heimdall.service.storage.uploads import receiving
 
 from ..observed import RECEIVERS, table
 

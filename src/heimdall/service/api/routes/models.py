@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from heimdall.errors import InputError
+from heimdall.files.atomic import scratch
 from heimdall.service.api.http.attachments import ZIP, attachment, documented_file
 from heimdall.service.api.http.paged import UsesPage, link_next
 from heimdall.service.api.http.problems import documented
@@ -27,7 +28,7 @@ from heimdall.service.models.model_cache import champion_of, get_model
 from heimdall.service.queue.request_base import Id
 from heimdall.service.queue.submit import provide
 from heimdall.service.settings import Settings
-from heimdall.service.storage.uploads import Upload, model_limits, receiving, scratch
+from heimdall.service.storage.uploads import Upload, model_limits, receiving
 
 router = APIRouter(prefix="/models", tags=["models"], responses=documented(401, 403, 422, 503))
 
