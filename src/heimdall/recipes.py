@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 
@@ -14,6 +15,9 @@ from heimdall.scenarios import check_scenario
 from heimdall.validation.complaints import complaint
 
 _LEAST_AFTER_STEM = 8
+_BACKBONE = re.compile(
+    r"convnext(v2)?_(zepto|atto|femto|pico|nano|tiny|small|base|large|xlarge|xxlarge|huge)(_[a-z]+)*(\.[a-z0-9_]+)?"
+)
 _DOCUMENTED = ConfigDict(use_attribute_docstrings=True)
 Count = Annotated[int, Field(ge=1, le=10**9)]
 """More than any machine gets through; what is beyond is a slip of the keyboard, not a training."""
@@ -41,6 +45,7 @@ class NetworkPlan:
     """Which ConvNeXt, and how it is fitted to the window."""
 
     backbone: str = "convnext_atto"
+    """One of timm's ConvNeXt."""
     cells: Annotated[int, Field(ge=8, le=512)] = 24
     """Cells of the window along each side."""
     stem_stride: Annotated[int, Field(ge=1, le=8)] = 2
@@ -51,6 +56,9 @@ class NetworkPlan:
     """Start from the weights that timm's hub has under the backbone's name."""
 
     def __post_init__(self) -> None:
+        # Any other name that timm knows may be an address of somebody's weights.
+        if not _BACKBONE.fullmatch(self.backbone):
+            raise ValueError(f"no backbone {self.backbone!r}: take one of timm's ConvNeXt, such as convnext_tiny")
         # Three stages halve what the stem leaves, and the last one must have something to see.
         if self.cells % self.stem_stride or self.cells < _LEAST_AFTER_STEM * self.stem_stride:
             raise ValueError(
@@ -104,7 +112,7 @@ class Recipe:
     batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = 64
     """Scenes an optimiser step, whatever the memory: accumulation makes up for smaller micro-batches."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
-    gpu_precision: str = "bf16-mixed"
+    gpu_precision: Literal["bf16-mixed", "16-mixed", "32-true"] = "bf16-mixed"
     """On a GPU; a CPU trains in 32 bits."""
     checkpoint_every_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 20.0
     """0: after every step."""

@@ -80,6 +80,10 @@ def test_an_unknown_recipe_is_answered_with_those_there_are() -> None:
         "validate_every=0",
         "seed=-1",
         "network.cells=0",
+        "gpu_precision=nonsense",
+        "network.backbone=nonsense",
+        "network.backbone=../../etc/passwd",
+        "network.backbone=hf_hub:somebody/convnext_tiny",
     ],
 )
 def test_a_value_out_of_its_bounds_is_named_before_anything_starts(change):

@@ -23,6 +23,8 @@ _WRONG = {
     "string_too_short": "must not be empty",
     "string_too_long": "must have at most {max_length} characters",
     "string_type": "must be text",
+    "string_unicode": "must be text",
+    "string_pattern_mismatch": "must have the form {pattern}",
     "bool_parsing": "must be true or false",
     "bool_type": "must be true or false",
     "list_type": "must be a list",

@@ -79,7 +79,7 @@ def test_channels_that_this_version_does_not_make_are_refused(path: Path) -> Non
         ("name", 7, "name must be text"),
         ("scores", {"hybrid_ratio": float("inf")}, "scores.hybrid_ratio must be a number"),
         ("scores", {"a\nb": "good"}, "scores.a b must be a number"),
-        ("sha256", {NETWORK: "abc"}, "sha256.model.onnx: String should match pattern"),
+        ("sha256", {NETWORK: "abc"}, "sha256.model.onnx must have the form"),
         ("training", [], "training must be an object"),
         ("calibration", {"scenes": -1}, "calibration: scenes must be at least 0"),
         ("radio_map", {"step_m": -1.0}, "radio_map.frame is missing"),

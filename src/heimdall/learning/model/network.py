@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from heimdall.errors import HeimdallError
+from heimdall.errors import HeimdallError, InputError
 from heimdall.inference.mixture import PARAMETERS
 from heimdall.learning.model.shape import NetworkShape
 
@@ -132,6 +132,9 @@ def _fitted_backbone(shape: NetworkShape, pretrained: bool) -> Any:
 
 
 def _created(shape: NetworkShape, *, pretrained: bool) -> Any:
+    """Raises InputError for a name that this release of timm does not know."""
+    if not timm.is_model(shape.backbone):
+        raise InputError(f"timm {timm.__version__} has no backbone {shape.backbone}")
     return timm.create_model(shape.backbone, pretrained=pretrained, num_classes=0, drop_path_rate=shape.drop_path)
 
 
@@ -139,6 +142,8 @@ def _downloaded(shape: NetworkShape) -> Any:
     """Raises HeimdallError where the hub that keeps the weights does not give them."""
     try:
         return _created(shape, pretrained=True)
+    except InputError:
+        raise
     except Exception as error:
         reason = " ".join(str(error).split())[:100]
         raise HeimdallError(

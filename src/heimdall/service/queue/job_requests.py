@@ -47,6 +47,9 @@ class TrainRequest(DeviceRequest):
     def _workers_are_on_a_cluster(self) -> Self:
         if self.workers is not None and self.on is None:
             raise ValueError("workers are those of a Ray cluster: give on as well")
+        least, _, most = (self.workers or "1").partition(":")
+        if most and int(most) < int(least):
+            raise ValueError("workers: give the least first, then the most, such as 2:8")
         return self
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Awaitable, Callable
 from html import escape
 from typing import Any
@@ -162,6 +163,8 @@ def read_changes(text: str) -> dict[str, Any]:
             changes[key] = json.loads(value)
         except ValueError:
             changes[key] = value
+        if isinstance(changes[key], float) and not math.isfinite(changes[key]):
+            raise InputError(f"{part}: no field of a recipe is so large")
     return changes
 
 

@@ -90,6 +90,7 @@ def test_a_job_that_needs_a_gpu_refuses_to_run_without_one():
         {"kind": "train", "recipe": "quick", "workers": "2"},
         {"kind": "train", "recipe": "quick", "on": "ray://elsewhere:10001"},
         {"kind": "train", "recipe": "quick", "on": "ray", "workers": "2 --resume x"},
+        {"kind": "train", "recipe": "quick", "on": "ray", "workers": "5:2"},
         {"kind": "train", "recipe": "quick", "overrides": {"-x": 1}},
         {"kind": "train", "recipe": "quick", "overrides": {"a=b": 1}},
         {"kind": "train", "recipe": "quick", "overrides": {"a": float("nan")}},

@@ -44,6 +44,11 @@ def test_what_is_no_change_is_refused_with_an_example(text):
         read_changes(text)
 
 
+def test_a_number_that_no_field_can_hold_is_named_as_it_was_typed():
+    with pytest.raises(InputError, match="steps=1e400"):
+        read_changes("steps=1e400")
+
+
 def test_a_request_is_what_the_api_would_take():
     train = read_request({"kind": "train", "recipe": "quick", "overrides": {"steps": 1}, "accelerator": None})
     assert isinstance(train, TrainRequest)
