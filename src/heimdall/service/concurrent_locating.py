@@ -183,11 +183,13 @@ class Locator:
         """One observation cannot be stopped midway, and takes a time that grows with its receivers."""
         most = self._settings.locate_observations
         if len(observations) > most:
-            raise TooLargeError(_too_many(f"{len(observations):,} observations", most))
+            raise TooLargeError(_too_many(f"{len(observations):,} observations", most, "send fewer at a time"))
         most = self._settings.locate_receivers
         for each in observations:
             if len(each.receptions) > most:
-                raise TooLargeError(f"{each.id}: {_too_many(f'{len(each.receptions):,} receivers', most)}")
+                raise TooLargeError(
+                    f"{each.id}: {_too_many(f'{len(each.receptions):,} receivers', most, 'leave some out')}"
+                )
 
     def close(self) -> None:
         self._executor.shutdown(wait=False, cancel_futures=True)
@@ -223,9 +225,9 @@ def _loaded(bundle: Path) -> Learned:
     return Learned.load(bundle, THREADS)
 
 
-def _too_many(what: str, most: int) -> str:
+def _too_many(what: str, most: int, instead: str) -> str:
     return (
-        f"{what} are more than the {most:,} that one request may locate: send fewer at a time, "
+        f"{what} are more than the {most:,} that one request may locate: {instead}, "
         "or locate them on a machine of your own with `heimdall locate`"
     )
 

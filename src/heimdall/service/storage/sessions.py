@@ -171,7 +171,7 @@ def get(session: Session, session_id: str, *, or_binned: bool = False) -> Stored
     if stored is None:
         raise UnknownError(f"no session {session_id}: `GET /api/v1/sessions` lists them")
     if stored.deleted_unix_s is not None and not or_binned:
-        raise UnknownError(f"session {session_id} is in the bin: restore it first")
+        raise UnknownError(f"session {stored.name} ({session_id}) is in the bin: restore it first")
     return stored
 
 

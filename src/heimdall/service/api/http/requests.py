@@ -21,6 +21,10 @@ _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 _READING = {"GET", "HEAD", "OPTIONS"}
 _BUCKETS_S = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)
 _UNKNOWN = "unknown"
+_GONE = 499
+"""What proxies call a request whose client left before its answer; in the log and the figures alone."""
+_UNANSWERED = "No response returned."
+"""Starlette's words where a client has left before a page was answered: no fault of ours."""
 
 
 class Observed:
@@ -43,6 +47,13 @@ class Observed:
         begun_s, status = time.monotonic(), 500
         number = _number(scope)
         request_id.set(number)
+        gone = False
+
+        async def receive_watched() -> Message:
+            nonlocal gone
+            message = await receive()
+            gone = gone or message["type"] == "http.disconnect"
+            return message
 
         async def send_numbered(message: Message) -> None:
             nonlocal status
@@ -52,7 +63,11 @@ class Observed:
             await send(message)
 
         try:
-            await self._app(scope, receive, send_numbered)
+            await self._app(scope, receive_watched, send_numbered)
+        except RuntimeError as error:
+            if not gone or str(error) != _UNANSWERED:
+                raise
+            status = _GONE
         finally:
             self._note(scope, status, time.monotonic() - begun_s)
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 
 import pytest
 from fastapi.testclient import TestClient
+from prometheus_client import CollectorRegistry
 
 from heimdall.service import logs
 from heimdall.service.api import create_app
-from heimdall.service.api.http.requests import HEADER
+from heimdall.service.api.http.requests import HEADER, Observed
 from heimdall.service.auth import Role, create_token
 
 JOBS = "/api/v1/jobs"
@@ -55,6 +57,26 @@ def test_who_changed_what_stands_in_the_audit_log(client, caplog):
     told = [record.getMessage() for record in caplog.records if record.name == "heimdall.audit"]
     assert [line.split(" in ")[0] for line in told] == [f"POST {JOBS} 201", f"POST {JOBS}/{job}/cancel 200"]
     assert all("for anna from testclient" in line for line in told)
+
+
+def test_a_client_that_leaves_before_its_page_is_no_fault_of_ours():
+    """As NiceGUI's pages do it, whose middleware has nothing to answer then."""
+
+    async def page(scope, receive, send):
+        await receive()  # the body
+        assert (await receive())["type"] == "http.disconnect"
+        raise RuntimeError("No response returned.")
+
+    registry = CollectorRegistry()
+    heard = iter([{"type": "http.request", "body": b""}, {"type": "http.disconnect"}])
+
+    async def receive():
+        return next(heard)
+
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+    asyncio.run(Observed(page, registry, "/api/v1")(scope, receive, pytest.fail))
+    labels = {"method": "GET", "route": "unknown", "status": "4xx"}
+    assert registry.get_sample_value("heimdall_request_seconds_count", labels) == 1
 
 
 def test_requests_are_counted_by_route_and_not_by_what_was_asked(client):
