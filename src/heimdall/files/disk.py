@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 
 EXIT_CODE = 73
 """Of a program that found no room (EX_CANTCREAT of sysexits.h): what it had written before is whole, and it can go on."""
@@ -18,6 +19,22 @@ _POSTGRES = "53100"
 def is_disk_full(error: BaseException) -> bool:
     """Whether this error, or one that led to it, came of a disk without room."""
     return any(_is_full(each) for each in _chain(error))
+
+
+def heard(run: Callable[[], int]) -> int:
+    """The exit code of a program, also where there is no room for what it says: then it alone tells of the full disk."""
+    try:
+        code = run()
+        sys.stderr.flush()
+        return code
+    except OSError as error:
+        if not is_disk_full(error):
+            raise
+        # What is still in the buffers would fail once more when the interpreter ends, with an exit code of its own.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(nowhere, stream.fileno())
+        return EXIT_CODE
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import sqlite3
 import subprocess
+import sys
 import time
 from types import SimpleNamespace
 
@@ -116,6 +117,15 @@ def test_the_command_line_says_one_sentence_and_never_a_statement_with_its_value
     assert run(OSError(28, "No space left on device")) == (disk.EXIT_CODE, f"heimdall: {disk.FULL}\n")
     code, told = run(OperationalError("INSERT INTO tokens", {"sha256": "secret"}, sqlite3.OperationalError("locked")))
     assert (code, "secret" in told, "locked" in told) == (1, False, True)
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["locate", "nothing-there"]])
+def test_a_program_whose_words_find_no_room_tells_by_its_exit_code_that_the_disk_is_full(arguments):
+    """Its log lies on the same disk as its files: a traceback cut short was told as a failure of the training."""
+    with open("/dev/full", "wb") as full:
+        command = [sys.executable, "-m", "heimdall", *arguments]
+        ended = subprocess.run(command, stdout=full, stderr=full, check=False)
+    assert ended.returncode == disk.EXIT_CODE
 
 
 @pytest.fixture
