@@ -120,6 +120,7 @@ def _headers(form: Form, stored: Sequence[StoredSession]) -> dict[str, str]:
 async def _waited_for(request: Request, work: Future[bytes], deadline: Deadline) -> bytes:
     """What the work gives. It is abandoned when its time is over, or when nobody waits for it any more."""
     future = asyncio.wrap_future(work)
+    future.add_done_callback(_heard)
     try:
         while not (await asyncio.wait({future}, timeout=_LOOK_EVERY_S))[0]:
             deadline.check()
@@ -128,6 +129,12 @@ async def _waited_for(request: Request, work: Future[bytes], deadline: Deadline)
         return future.result()
     finally:
         deadline.abandon()
+
+
+def _heard(work: asyncio.Future[bytes]) -> None:
+    """How work ends that was abandoned is nothing to log as an error that nobody looked at."""
+    if not work.cancelled():
+        work.exception()
 
 
 def _stored(parts: Parts, names: Sequence[str]) -> list[StoredSession]:
