@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import update
 
+from heimdall.files.artifacts import MissingArtifactError
 from heimdall.service.auth import Role
 from heimdall.service.database.tables import Job
 from heimdall.service.models.registry import DECIDING
@@ -199,6 +200,27 @@ def test_a_model_whose_name_is_in_another_script_is_downloaded_renamed_and_delet
     assert client.patch(f"models/{model['id']}", json={"name": "town"}).json()["name"] == "town.heimdall"
     assert client.delete(f"models/{model['id']}").status_code == 204
     assert client.get(f"models/{model['id']}").status_code == 404
+
+
+def test_a_model_whose_file_is_gone_waits_no_longer_and_keeps_nobody_waiting(
+    app, client, import_model, store, monkeypatch
+):
+    promoter = app.state.parts.promoter
+    lost, whole = (import_model(seed=seed).json()["id"] for seed in range(2))
+    for each in (lost, whole):
+        finish(store, client.post(f"models/{each}/promote").json()["waiting_for"][0], 90.0)
+    get = promoter._models.get
+
+    def get_unless_lost(model):
+        if model.id == lost:
+            raise MissingArtifactError(f"nothing is stored under {model.artifact}")
+        return get(model)
+
+    monkeypatch.setattr(promoter._models, "get", get_unless_lost)
+    promoter.look()
+    told, champion = (client.get(f"models/{each}").json() for each in (lost, whole))
+    assert (told["candidate"], "nothing is stored" in told["not_promoted"]) == (False, True)
+    assert champion["champion"]
 
 
 @pytest.mark.parametrize("changes", [{"upload_mb": 0.0001}])

@@ -6,6 +6,8 @@ import logging
 
 from sqlalchemy.orm import Session
 
+from heimdall.errors import InputError
+from heimdall.files.artifacts import MissingArtifactError
 from heimdall.service.database.store import Store
 from heimdall.service.database.tables import Alias, Job
 from heimdall.service.errors import ConflictError
@@ -58,7 +60,7 @@ class Promoter(Periodic):
         try:
             promotion = self.ask(candidate.model_id, candidate.moved_by)
             log.info("model %s: %s", candidate.model_id, promotion.reason)
-        except ConflictError as error:
+        except (ConflictError, InputError, MissingArtifactError) as error:  # others may go better the next time
             self._give_up(candidate.model_id, str(error))
 
     def _give_up(self, model_id: str, why: str) -> None:
