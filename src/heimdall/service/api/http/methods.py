@@ -36,7 +36,7 @@ class HeadAsGet:
 
 def add_catch_all(app: FastAPI) -> None:
     """What lies below /api speaks JSON, also where there is nothing; for an application with a page at every other address."""
-    app.add_route(_CATCH_ALL, _nothing, methods=[*_METHODS, "OPTIONS"], include_in_schema=False)
+    app.add_route(_CATCH_ALL, _nothing, methods=[*_METHODS, "OPTIONS", "TRACE"], include_in_schema=False)
 
 
 def allowed(request: Request) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from fastapi import FastAPI
+from fastapi.responses import PlainTextResponse
 from fastapi.testclient import TestClient
 
 from heimdall.service.api import create_app
@@ -43,6 +44,15 @@ def test_a_wrong_method_is_told_the_right_ones(client, path, method, allowed):
     assert answer.headers["content-type"] == "application/problem+json"
     options = client.options(path)
     assert (options.status_code, options.headers["allow"], options.content) == (204, allowed, b"")
+
+
+@pytest.mark.parametrize("method", ["PUT", "TRACE"])
+def test_a_page_at_every_other_address_answers_no_wrong_method(settings, store, method):
+    app = create_app(settings, store)
+    add_catch_all(app)
+    app.mount("/", PlainTextResponse("a page"))
+    answer = TestClient(app).request(method, JOBS)
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, OPTIONS, POST")
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "DELETE"])
