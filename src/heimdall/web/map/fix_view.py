@@ -33,6 +33,7 @@ from heimdall.web.map.evidence_grid import box_of, evidence_grid
 Scene = dict[str, Any]
 """What the map draws: GeoJSON features with their styles' names, evidence, bounds."""
 _MARGIN = 1.15
+_ONE_PLACE_DEG, _SURROUNDINGS_DEG = 1e-3, 0.5
 _REGION_AT_MOST = 3.0
 """The view grows for a region up to this many times what the receivers span."""
 EMPTY: Scene = {"features": [], "evidence": None, "bounds": None}
@@ -88,7 +89,16 @@ def stations_scene(stations: Sequence[Station]) -> Scene:
         for station in stations
     ]
     points = np.array([[station.longitude_deg, station.latitude_deg] for station in stations])
-    return {"features": features, "evidence": None, "bounds": box_of(points, 1.3).to_bounds()}
+    return {"features": features, "evidence": None, "bounds": box_of(_with_surroundings(points), 1.3).to_bounds()}
+
+
+def _with_surroundings(points: np.ndarray) -> np.ndarray:
+    """Of receivers at one place, which would be shown without anything that tells where it is."""
+    if np.ptp(points, axis=0).max() > _ONE_PLACE_DEG:
+        return points
+    return np.clip(
+        np.concatenate([points - _SURROUNDINGS_DEG, points + _SURROUNDINGS_DEG]), [-np.inf, -90], [np.inf, 90]
+    )
 
 
 @dataclass(frozen=True)

@@ -28,9 +28,11 @@ class JobList:
 
 
 def _row_html(job: Job) -> str:
+    """Jobs of one name are told apart by who asked for them, and when."""
     percent = "" if job.fraction is None else f"{round(100 * job.fraction)} %"
     left = "" if job.eta_s is None else f"{words.duration_text(job.eta_s)} left"
-    about = " · ".join(part for part in (job.kind, percent, left) if part)
+    made = f"{words.ago_text(job.created_unix_s)} by {job.created_by}"
+    about = " · ".join(part for part in (job.kind, percent, left, made) if part)
     tone = TONES.get(State(job.state), "")
     return (
         f'<span class="strong">{escape(job.name)}</span> <span class="chip {tone}">{escape(job.state)}</span>'

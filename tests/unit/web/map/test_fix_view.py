@@ -14,6 +14,7 @@ from heimdall.geometry import LocalFrame, geodesic_distance_m
 from heimdall.locating.by_likelihood import locate
 from heimdall.observation import Observation, Place, Receiver, Reception
 from heimdall.service.concurrent_locating import LocatedSession
+from heimdall.service.database.tables import Station
 from heimdall.web.map.evidence_grid import evidence_grid
 from heimdall.web.map.fix_view import cut_at_edge, details_of, scene_of, stations_scene
 
@@ -78,6 +79,13 @@ def test_a_fix_without_a_position_still_has_its_receivers_on_the_map():
 
 def test_without_receivers_the_map_is_empty():
     assert stations_scene([])["bounds"] is None
+
+
+def test_one_receiver_is_shown_with_its_surroundings():
+    (south, west), (north, east) = stations_scene([Station(name="a", latitude_deg=50.0, longitude_deg=9.0)])["bounds"]
+    assert 0.5 < north - south < 3
+    assert 0.5 < east - west < 3
+    assert (south < 50.0 < north, west < 9.0 < east) == (True, True)
 
 
 def test_the_evidence_reaches_the_page_as_it_is():
