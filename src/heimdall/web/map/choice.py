@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode
@@ -11,6 +12,7 @@ from fastapi import Request
 from heimdall.locating import Method
 
 _ALL = "all"
+_NUMBER = re.compile(r"[0-9]{1,9}")
 METHODS = {Method.AUTO: "auto", Method.LIKELIHOOD: "likelihood", Method.LEARNED: "learned"}
 """What the page offers."""
 
@@ -53,7 +55,7 @@ class Choice:
         method = Method(query["method"]) if query.get("method") in [*METHODS] else Method.AUTO
         return cls(
             query.get("session"),
-            max(0, int(fix) - 1) if fix.isdigit() else 0,
+            max(0, int(fix) - 1) if _NUMBER.fullmatch(fix) else 0,
             method,
             fix == _ALL,
             query.get("corrections") != "off",

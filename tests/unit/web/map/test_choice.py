@@ -23,7 +23,15 @@ def test_the_address_of_a_choice_names_it(choice: Choice) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["?fix=0&session=a", "?fix=-4&session=a", "?fix=x&session=a", "?method=none&session=a"]
+    "query",
+    [
+        "?fix=0&session=a",
+        "?fix=-4&session=a",
+        "?fix=x&session=a",
+        "?fix=²&session=a",
+        f"?fix={'9' * 5000}&session=a",
+        "?method=none&session=a",
+    ],
 )
 def test_what_an_address_cannot_mean_is_ignored(query: str) -> None:
     assert Choice.of_address(query) == Choice("a")
