@@ -17,6 +17,14 @@ def as_utf_8(content: bytes) -> bytes:
     return content.removeprefix(codecs.BOM_UTF8)
 
 
+def is_utf_8(content: bytes) -> bool:
+    """Whether it is text in UTF-8; UTF-16 without a mark is not, as it is full of zeros."""
+    try:
+        return "\0" not in content.decode()
+    except UnicodeDecodeError:
+        return False
+
+
 def lines_as_utf_8(stream: io.BufferedReader) -> Iterator[bytes]:
     """The lines of a stream as `as_utf_8` has them, one in memory at a time."""
     if stream.peek(2).startswith(UTF_16_MARKS):

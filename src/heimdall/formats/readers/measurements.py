@@ -20,7 +20,7 @@ from heimdall.formats.json_text import stated_once
 from heimdall.formats.readers.arrival_digits import exact_number, with_written_times, written_time
 from heimdall.formats.readers.limits import Limits
 from heimdall.formats.readers.measurement_rows import rows_of
-from heimdall.formats.text import as_utf_8, composed
+from heimdall.formats.text import as_utf_8, composed, is_utf_8
 from heimdall.observation import Observation, Place, Receiver, Reception
 from heimdall.validation.complaints import complaint
 from heimdall.validation.reception import vet
@@ -171,6 +171,8 @@ def _observation(where: str, line: bytes) -> Observation:
         observation = _Table.model_validate_json(line).to_observation()
         return vet(with_written_times(observation, _times(line)))
     except ValidationError as error:
+        if not is_utf_8(line):
+            raise InputError(f"{where}: it is not written in UTF-8: save the file as UTF-8") from error
         broken = error.errors(include_url=False)[0]["type"] == "json_invalid"
         hint = "; an observation is one JSON object on one line" if broken else ""
         raise InputError(f"{where}: {complaint(error)}{hint}") from error

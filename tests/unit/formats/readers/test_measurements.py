@@ -369,3 +369,11 @@ def test_a_number_beyond_every_exponent_is_no_error_of_ours() -> None:
     text = json.dumps(_row()).replace('"toa_s": 0.001', f'"toa_s": 1e-{10**20}')
     (observation,) = read_measurements("x.jsonl", text.encode())
     assert observation.receptions[0].toa_s == 0
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16-le"])
+def test_another_encoding_is_called_so(encoding: str) -> None:
+    """As spreadsheets save names with umlauts, and some shells everything."""
+    text = json.dumps(_row(id="Zürich"), ensure_ascii=False)
+    with pytest.raises(InputError, match=r"x\.jsonl line 1: it is not written in UTF-8: save the file as UTF-8"):
+        read_measurements("x.jsonl", text.encode(encoding))
