@@ -10,26 +10,44 @@ from heimdall.cli.output import console
 from heimdall.fix import Fix
 from heimdall.observation import Observation
 
+_NOTES_SHOWN = 40
 
-def show(first: Sequence[tuple[Observation, Fix]], count: int) -> None:
+
+class Notes:
+    """What the readers decided on the way: a document of fixes has no place for it."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[str, int]] = {}
+        """Text to the observation that it was first said of, and of how many."""
+        self._others = 0
+
+    def add(self, observation: Observation) -> None:
+        for note in observation.notes:
+            if note in self._known or len(self._known) < _NOTES_SHOWN:
+                first, count = self._known.get(note, (observation.id, 0))
+                self._known[note] = first, count + 1
+            else:
+                self._others += 1
+
+    def say(self) -> None:
+        for note, (first, count) in self._known.items():
+            console.print(f"{first}: {note}" if count == 1 else f"{first} and {count - 1} more: {note}")
+        if self._others:
+            console.print(f"... and {self._others} more notes: locate fewer observations at a time to see them")
+
+
+def show(first: Sequence[Fix], count: int, notes: Notes) -> None:
     """A table for people, and what the readers decided on the way."""
     table = Table("id", "status", "latitude", "longitude", "height", "95 % within", "error", "method", "ms", box=None)
-    for _, fix in first:
+    for fix in first:
         table.add_row(fix.id, fix.status, *_place(fix), _error(fix), fix.method, f"{fix.elapsed_ms:.0f}")
     console.print(table)
     if count > len(first):
         console.print(f"... and {count - len(first)} more: --json or --output has them all")
-    say_notes(first)
-    for _, fix in first:
+    notes.say()
+    for fix in first:
         for line in _remarks(fix):
             console.print(f"{fix.id}: {line}")
-
-
-def say_notes(first: Sequence[tuple[Observation, Fix]]) -> None:
-    """What the readers decided on the way: a document of fixes has no place for it."""
-    for observation, _ in first:
-        for note in observation.notes:
-            console.print(f"{observation.id}: {note}")
 
 
 def _place(fix: Fix) -> tuple[str, str, str, str]:

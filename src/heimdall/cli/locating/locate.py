@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Self, TypeAlias
 import typer
 
 from heimdall.cli.app import app
-from heimdall.cli.locating.fix_table import say_notes, show
+from heimdall.cli.locating.fix_table import Notes, show
 from heimdall.cli.locating.receivers_synchronise import (
     AUTO,
     ReferenceOption,
@@ -206,7 +206,8 @@ class _Told:
 
     def __init__(self, as_json: bool, output: Path | None, transmitters: Sequence[KnownTransmitter]) -> None:
         self._output, self._count, self._transmitters = output, 0, transmitters
-        self._first: list[tuple[Observation, Fix]] = []
+        self._first: list[Fix] = []
+        self._notes = Notes()
         self._kept: list[tuple[Observation, _Result]] = []
         self._useless: str | None = None
         self._useful = False
@@ -229,8 +230,9 @@ class _Told:
                 self._useless = self._useless or fix.advice
             else:
                 self._useful = True
+            self._notes.add(observation)
             if len(self._first) < _ROWS_SHOWN:
-                self._first.append((observation, fix))
+                self._first.append(fix)
             if self._output is not None:
                 self._kept.append((observation, result))
             if self._document is not None:
@@ -250,9 +252,9 @@ class _Told:
             sys.stdout.write('{\n  "fixes": [\n')
             copyfileobj(self._document, sys.stdout)
             sys.stdout.write("\n  ]\n}\n")
-            say_notes(self._first)
+            self._notes.say()
         else:
-            show(self._first, self._count)
+            show(self._first, self._count, self._notes)
 
 
 def _write(output: Path, kept: Sequence[tuple[Observation, _Result]]) -> None:

@@ -76,3 +76,15 @@ def test_names_are_no_orders_to_the_terminal(
     said = capsys.readouterr().err
     assert "\x1b[2J" not in said
     assert "\N{REPLACEMENT CHARACTER}[2Jnight" in said
+
+
+def test_a_note_is_said_once_with_how_many_it_concerns_however_far_down_they_are(
+    table: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The table shows the first 20 rows; what the readers decided of those below was lost."""
+    row = table.read_text().strip()
+    table.write_text("\n".join(row.replace("[b]night[/b]", f"row {number}") for number in range(24)))
+    assert _run(monkeypatch, str(table), "--bandwidth", "1e4") == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.count("was set, instead of 25000 Hz") == 1
+    assert "row 0 and 23 more: the channel" in said
