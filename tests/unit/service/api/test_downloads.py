@@ -110,6 +110,19 @@ def test_what_is_not_there_is_said_before_anything_is_sent(client, settings):
     assert "are gone from the data folder" in gone.json()["detail"]
 
 
+def test_a_session_deleted_while_it_waits_to_be_located_is_not_found(client, monkeypatch):
+    session_id, read = put(client, "one"), sessions.read
+
+    def late(settings, stored):
+        client.delete(f"sessions/{stored.id}", params={"forever": True}).raise_for_status()
+        return read(settings, stored)
+
+    monkeypatch.setattr(sessions, "read", late)
+    answer = client.post("locate", params={"session": session_id})
+    assert answer.status_code == 404
+    assert f"no session {session_id}" in answer.json()["detail"]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_bundle_and_fixes_keep_their_names(client, store, settings, name):
     (settings.home / "m").write_bytes(b"bundle")

@@ -153,8 +153,17 @@ def _observations(
         observations += sessions.read_upload(upload)
     for each in stored:
         deadline.check()
-        observations += sessions.read(parts.settings, each)
+        observations += _read(parts, each)
     return observations
+
+
+def _read(parts: Parts, stored: StoredSession) -> list[Observation]:
+    """Of a stored session. Raises UnknownError where it was deleted after it was asked for."""
+    try:
+        return sessions.read(parts.settings, stored)
+    except (InputError, OSError):
+        _stored(parts, [stored.id])
+        raise
 
 
 def _written(answer: LocatedSession, form: Form) -> bytes:
