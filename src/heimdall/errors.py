@@ -19,6 +19,10 @@ class InputError(HeimdallError, ValueError):
     exit_code = 2
 
 
+class TooLargeError(InputError):
+    """More than a limit allows, of bytes, files, observations or receivers."""
+
+
 READER_GONE = 141
 """What a shell reports of a program that ended because nobody read its output any more (128 + SIGPIPE)."""
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
-from heimdall.errors import InputError
+from heimdall.errors import InputError, TooLargeError
 from heimdall.execution.helper import Helper
 from heimdall.fix import Fix
 from heimdall.formats.writers.write import fixes_bytes
@@ -26,7 +26,7 @@ from heimdall.locating.method import locate_each
 from heimdall.observation import Observation
 from heimdall.service.database.store import Store
 from heimdall.service.database.tables import Model, Station
-from heimdall.service.errors import BusyError, TooLargeError
+from heimdall.service.errors import BusyError
 from heimdall.service.models.model_cache import THREADS, ModelCache, champion_of, get_model
 from heimdall.service.receivers import registered
 from heimdall.service.settings import Settings

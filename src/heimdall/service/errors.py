@@ -27,7 +27,3 @@ class TooOftenError(BusyError):
 
 class LateError(HeimdallError):
     """An upload that did not arrive in its time."""
-
-
-class TooLargeError(InputError):
-    """More bytes than an upload may have."""

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from heimdall.errors import InputError
+from heimdall.errors import InputError, TooLargeError
 from heimdall.files.artifacts import open_artifacts
 from heimdall.formats.readers.measurements import read_measurements
 from heimdall.locating import Method
@@ -15,7 +15,7 @@ from heimdall.locating.method import locate_each
 from heimdall.service import concurrent_locating
 from heimdall.service.concurrent_locating import Deadline, Locator
 from heimdall.service.database.tables import Alias
-from heimdall.service.errors import BusyError, TooLargeError, TooOftenError, UnknownError
+from heimdall.service.errors import BusyError, TooOftenError, UnknownError
 from heimdall.service.models import registry
 from heimdall.service.models.model_cache import CHAMPION, ModelCache
 from heimdall.service.rate_limit import RateLimit

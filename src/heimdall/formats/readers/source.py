@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
-from heimdall.errors import InputError
+from heimdall.errors import InputError, TooLargeError
 from heimdall.formats.readers.limits import Files, Limits
 from heimdall.formats.text import lines_as_utf_8
 
@@ -57,7 +57,7 @@ class FolderFiles(Mapping[str, bytes]):
         except OSError as error:
             raise InputError(f"{folder} cannot be read: {error.strerror or error}") from error
         if len(self._names) > limits.members:
-            raise InputError(f"{folder}: more than {limits.members} files; name the session's own folder")
+            raise TooLargeError(f"{folder}: more than {limits.members} files; name the session's own folder")
 
     def _walk(self, folder: Path, depth: int) -> Iterator[str]:
         for path in folder.iterdir():
@@ -123,7 +123,7 @@ def open_bytes(path: Path, limits: Limits, name: str | None = None) -> Iterator[
     shown = name or str(path)
     try:
         if path.stat().st_size > limits.total_bytes:
-            raise InputError(f"{shown} is larger than the {limits.total_bytes} bytes allowed")
+            raise TooLargeError(f"{shown} is larger than the {limits.total_bytes} bytes allowed")
         with path.open("rb") as file:
             yield file
     except OSError as error:
@@ -154,7 +154,7 @@ def plain_lines(name: str, stream: IO[bytes], limits: Limits) -> Iterator[bytes]
         plain = _OPENERS[start](stream) if start in _OPENERS else stream
         yield from lines_as_utf_8(io.BufferedReader(_Bounded(plain, limits.total_bytes), _BUFFER_BYTES))
     except InputError as error:
-        raise InputError(f"{name}: {error}") from error
+        raise type(error)(f"{name}: {error}") from error
     except _BROKEN as error:
         raise InputError(f"{name} cannot be unpacked ({error or type(error).__name__})") from error
 
@@ -208,7 +208,7 @@ def _collect(path: Path | str, members: Iterator[tuple[str, bytes]], limits: Lim
             continue
         total += len(content)
         if total > limits.total_bytes or len(files) >= limits.members:
-            raise InputError(f"{path}: unpacks to more than {limits.total_bytes} bytes or {limits.members} files")
+            raise TooLargeError(f"{path}: unpacks to more than {limits.total_bytes} bytes or {limits.members} files")
         files["/".join(part for part in parts if part not in ("", "."))] = content
     return files
 
@@ -249,7 +249,7 @@ class _Bounded(io.RawIOBase):
         content = self._stream.read(min(size, self._left + 1) if size >= 0 else self._left + 1)
         self._left -= len(content)
         if self._left < 0:
-            raise InputError("it unpacks to more than is allowed")
+            raise TooLargeError("it unpacks to more than is allowed")
         return content
 
     def readable(self) -> bool:

@@ -10,12 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from heimdall.errors import InputError
+from heimdall.errors import InputError, TooLargeError
 from heimdall.files.atomic import incoming, scratch
 from heimdall.formats.readers.limits import Limits
 from heimdall.formats.readers.source import archive_files, is_archive
 from heimdall.formats.readers.tree import MEASUREMENT_SUFFIXES
-from heimdall.service.errors import TooLargeError
 from heimdall.service.settings import Settings
 
 _LONGEST_BYTES = 150
@@ -80,7 +79,7 @@ class Upload:
         try:
             members = archive_files(packed, left)
         except InputError as error:
-            raise InputError(str(error).replace(str(packed), archive.name)) from error
+            raise type(error)(str(error).replace(str(packed), archive.name)) from error
         packed.unlink()
         for name, content in members.items():
             self._left_unpacked_bytes -= len(content)

@@ -13,9 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heimdall.errors import InputError
+from heimdall.errors import InputError, TooLargeError
 from heimdall.formats.readers.limits import Limits
-from heimdall.service.errors import TooLargeError
 from heimdall.service.settings import Settings
 from heimdall.service.storage.uploads import Upload, file_name, harmless, receiving
 
@@ -62,7 +61,7 @@ def test_bytes_beyond_the_limit_are_refused_while_they_arrive(upload: Upload) ->
 def test_what_an_archive_unpacks_to_counts(upload: Upload) -> None:
     """A small file that becomes a large one."""
     upload.add("bomb.zip", zipped({"a.txt": b"\0" * 1_000_000}))
-    with pytest.raises(InputError, match=r"bomb\.zip"):
+    with pytest.raises(TooLargeError, match=r"bomb\.zip"):
         upload.unpack()
 
 
@@ -77,7 +76,7 @@ def test_all_archives_of_an_upload_unpack_to_no_more_than_one_limit(upload: Uplo
     """Each alone would have room."""
     for name in ("a.zip", "b.zip"):
         upload.add(name, zipped({"x.txt": b"\0" * 20_000}))
-    with pytest.raises(InputError, match=r"b\.zip: unpacks to more"):
+    with pytest.raises(TooLargeError, match=r"b\.zip: unpacks to more"):
         upload.unpack()
 
 

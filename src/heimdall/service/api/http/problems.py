@@ -16,14 +16,13 @@ from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from heimdall.errors import HeimdallError, InputError
+from heimdall.errors import HeimdallError, InputError, TooLargeError
 from heimdall.files.disk import FULL, is_disk_full
 from heimdall.service.api.http.methods import allowed
 from heimdall.service.errors import (
     BusyError,
     ConflictError,
     LateError,
-    TooLargeError,
     TooOftenError,
     UnknownError,
 )
