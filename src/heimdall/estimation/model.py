@@ -186,9 +186,8 @@ GROUND_WAVE = PropagationModel(
     ground_sigma_s_m=2.6e-12,
     hop_echo=HopEcho(),
 )
-_MEDIUM_WAVE_SKY = SkyWave(
-    1e6, modes=(("E", 1), ("F", 1)), e_height_m=100e3, f_heights_m=(230e3, 300e3), ground_probability=0.6
-)
+_MEDIUM_WAVE_SKY = SkyWave(1e6, e_height_m=100e3, ground_probability=0.6)
+"""By night the F layer is as high as for short waves, and two hops by it come as strong as one."""
 MEDIUM_WAVE = PropagationModel(
     "medium wave",
     blocked_probability=0.2,
