@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from heimdall.errors import HeimdallError
+from heimdall.execution.own_program import HEIMDALL
 from heimdall.learning.data.pools import SceneStream, TrainingBatch, pool_size, steps_per_pool
 from heimdall.learning.data.simulated import draws_for, simulate
 from heimdall.learning.model.loss import negative_log_likelihood
@@ -155,7 +155,7 @@ def first_step_s(device: torch.device, effort: Effort) -> float:
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "said").open("w+b") as said:
         checkpoint = Path(folder) / "run" / "checkpoints" / "last.ckpt"
         begun = time.perf_counter()
-        command = [sys.executable, "-m", "heimdall", *words, "--run-dir", str(checkpoint.parent.parent)]
+        command = [*HEIMDALL, *words, "--run-dir", str(checkpoint.parent.parent)]
         process = subprocess.Popen(command, stdout=said, stderr=said)
         try:
             while not checkpoint.exists():

@@ -15,6 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from heimdall.errors import HeimdallError
+from heimdall.execution.own_program import HEIMDALL
 from heimdall.service import logs
 from heimdall.service.api import create_app
 from heimdall.service.auth import first_token
@@ -108,7 +109,7 @@ class EmbeddedWorker:
         home = self._settings.home
         home.mkdir(parents=True, exist_ok=True)
         return WatchedProcess(
-            [sys.executable, "-m", "heimdall", "worker", "--health-port", str(_free_or_any(self._settings))],
+            [*HEIMDALL, "worker", "--health-port", str(_free_or_any(self._settings))],
             lock=home / "embedded-worker.lock",
             grace_s=self._settings.stop_grace_s,
             environment=os.environ | {f"{PREFIX}HOME": str(home)},

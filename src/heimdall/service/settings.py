@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import shlex
 import socket
-import sys
 from functools import cached_property
 from ipaddress import ip_network
 from pathlib import Path
@@ -21,6 +20,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from heimdall.errors import InputError
+from heimdall.execution.own_program import HEIMDALL
 from heimdall.scenarios import check_scenario
 from heimdall.validation.complaints import what_is_wrong
 
@@ -244,7 +244,7 @@ class Settings(BaseSettings):
     @property
     def command(self) -> list[str]:
         """The program a job's arguments are appended to."""
-        return self.program or [sys.executable, "-m", "heimdall"]
+        return self.program or list(HEIMDALL)
 
 
 class _SecretFiles(PydanticBaseSettingsSource):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from heimdall.execution.own_program import HEIMDALL
 
 _LIMIT_S = 600.0
 
@@ -29,7 +30,7 @@ async def synchronise_apart(folder: Path, *options: str) -> str | None:
 async def _heimdall(*arguments: str) -> tuple[int | None, bytes, bytes]:
     """Its exit code, what it printed and what it said."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "heimdall", *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        *HEIMDALL, *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
     try:
         async with asyncio.timeout(_LIMIT_S):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ import typer
 from heimdall.cli.learning.benchmark import benchmarks, machine
 from heimdall.cli.output import JsonOption, console, print_json
 from heimdall.errors import HeimdallError
+from heimdall.execution.own_program import HEIMDALL
 
 if TYPE_CHECKING:
     from heimdall.capture.interface import Target
@@ -85,9 +85,7 @@ def _access() -> Any:
 @contextmanager
 def _rehearsal(receivers: int) -> Iterator[dict[str, Any]]:
     command = [
-        sys.executable,
-        "-m",
-        "heimdall",
+        *HEIMDALL,
         "simulate",
         "--serve",
         "--port",

@@ -18,6 +18,7 @@ from heimdall.cli.app import app
 from heimdall.cli.locating.demo_page import DemoStep, demo_page
 from heimdall.cli.output import JsonOption, console, print_json
 from heimdall.errors import HeimdallError
+from heimdall.execution.own_program import HEIMDALL
 
 REAL_DATA_VARIABLE = "HEIMDALL_REAL_DATA"
 _REAL_DATA_DEFAULT = Path("../shared/data")
@@ -66,9 +67,7 @@ class _Demo:
         console.rule(title)
         console.print(f"$ {command}", highlight=False)
         begun = time.monotonic()
-        done = subprocess.run(
-            [sys.executable, "-m", "heimdall", *words, "--json"], stdout=subprocess.PIPE, text=True, check=False
-        )
+        done = subprocess.run([*HEIMDALL, *words, "--json"], stdout=subprocess.PIPE, text=True, check=False)
         if done.returncode:
             raise HeimdallError(f"the demo stopped: `{command}` ended with exit code {done.returncode}, see above")
         document: dict[str, Any] = json_format.loads(done.stdout)

@@ -17,7 +17,7 @@ def plan_for_recipe(host: Host, recipe: str | None) -> Plan | None:
     """Asks the training command where it is installed; None where it is not, or says nothing of memory."""
     if recipe is None:
         return None
-    command = [sys.executable or "python3", "-m", "heimdall", "train", "--recipe", recipe, "--plan", "--json"]
+    command = [sys.executable or "python3", "-P", "-m", "heimdall", "train", "--recipe", recipe, "--plan", "--json"]
     answer = host.run(command, PLAN_LIMIT_S)
     try:
         document = json.loads(answer.stdout) if answer.code == 0 else None

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import Any
 
 from heimdall.doctor.program import run_program
+from heimdall.execution.own_program import HEIMDALL
 
 LIMIT_S = 120.0
 
 
 def examine(limit_s: float = LIMIT_S) -> dict[str, Any]:
     """What `heimdall doctor --json` says: findings, verdict and reason."""
-    answer = run_program([sys.executable, "-m", "heimdall", "doctor", "--json"], limit_s)
+    answer = run_program([*HEIMDALL, "doctor", "--json"], limit_s)
     try:
         document = json.loads(answer.stdout)
     except ValueError:

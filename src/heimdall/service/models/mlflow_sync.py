@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from heimdall.doctor.program import ProgramOutput, run_program
 from heimdall.errors import HeimdallError
+from heimdall.execution.own_program import PYTHON
 from heimdall.runs.late_tracking import experiment_of, read_tracking, tell_later, untold
 from heimdall.service.database.migrate import opened
 from heimdall.service.database.store import Store
@@ -69,7 +70,7 @@ class MlflowSync(threading.Thread):
         seen = self._seen()
         if seen is None or seen == self._done:
             return True
-        answer = self._run([sys.executable, "-m", "heimdall.service.models.mlflow_sync"], _LIMIT_S)
+        answer = self._run([*PYTHON, "-m", "heimdall.service.models.mlflow_sync"], _LIMIT_S)
         worked = answer.code == 0
         lines = (answer.stdout if worked else answer.stderr).strip().splitlines()
         self.said = lines[-1] if lines else f"exit {answer.code}"

@@ -24,6 +24,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from heimdall.errors import HeimdallError, InputError
+from heimdall.execution.own_program import HEIMDALL, PYTHON
 from heimdall.service import logs
 from heimdall.service.database.store import Store
 from heimdall.service.database.tables import Worker, now_unix_s
@@ -158,14 +159,14 @@ def main() -> int:
         return 2
     logs.configure(settings)
     # Nobody else may have made the tables yet; in a program of its own, because what makes them takes memory.
-    if subprocess.run([sys.executable, "-m", "heimdall.service.database.migrate"], check=False).returncode:
+    if subprocess.run([*PYTHON, "-m", "heimdall.service.database.migrate"], check=False).returncode:
         return 1
     server = HTTPServer((settings.health_host, settings.health_port), _Asleep)
     threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
     sleep_while_it_lives(settings)
     server.shutdown()
     server.server_close()
-    os.execv(sys.executable, [sys.executable, "-m", "heimdall", "worker"])
+    os.execv(sys.executable, [*HEIMDALL, "worker"])
 
 
 if __name__ == "__main__":

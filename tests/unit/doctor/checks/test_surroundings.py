@@ -122,7 +122,7 @@ def test_a_document_without_the_peak_is_no_plan(document: object) -> None:
 
 
 def test_the_training_command_is_asked_for_the_recipe(bare: Any) -> None:
-    key = "-m heimdall train --recipe large --plan --json"
+    key = "-P -m heimdall train --recipe large --plan --json"
     bare.run = lambda command, timeout_s: bare.answers[" ".join(command[1:])]
     bare.says(key, 'a remark is no JSON\n{"needed_bytes": 1000}')
     assert plan_for_recipe(bare.host(), "large") is None
