@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy.exc import OperationalError
 
-from heimdall.errors import HeimdallError, InputError
+from heimdall.errors import HeimdallError, InputError, TooLargeError
 from heimdall.service import errors
 from heimdall.service.api.http import problems
 from heimdall.service.queue.jobs import JobConflictError, UnknownJobError
@@ -55,7 +55,7 @@ def answer() -> Answer:
         (errors.LateError("too slow"), 408),
         (JobConflictError("it is done"), 409),
         (errors.ConflictError("somebody was first"), 409),
-        (errors.TooLargeError("3 GB"), 413),
+        (TooLargeError("3 GB"), 413),
         (InputError("not a recording"), 422),
         (errors.TooOftenError("slower", 1.0), 429),
         (HeimdallError("broken"), 500),
