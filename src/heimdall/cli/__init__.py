@@ -6,7 +6,7 @@ import sys
 
 from heimdall import __version__
 from heimdall.errors import quietly
-from heimdall.files.disk import heard
+from heimdall.files.disk import exit_code_of
 
 __all__ = ["main"]
 
@@ -14,7 +14,7 @@ __all__ = ["main"]
 def main() -> None:
     """Run the command line, see `heimdall.cli.app`; a script that asks for the version alone waits for no library."""
     if sys.argv[1:] == ["--version"]:
-        sys.exit(heard(lambda: quietly(_tell_version)))
+        sys.exit(exit_code_of(lambda: quietly(_tell_version)))
     from heimdall.cli import app
 
     app.main()

@@ -41,7 +41,7 @@ def main() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     arguments, verbose = _take_verbose(sys.argv[1:])
     _register_commands(arguments)
-    sys.exit(disk.heard(lambda: quietly(lambda: _run(arguments or ["--help"], verbose))))
+    sys.exit(disk.exit_code_of(lambda: quietly(lambda: _run(arguments or ["--help"], verbose))))
 
 
 def _take_verbose(arguments: list[str]) -> tuple[list[str], bool]:

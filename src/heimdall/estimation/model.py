@@ -187,7 +187,7 @@ GROUND_WAVE = PropagationModel(
     hop_echo=HopEcho(),
 )
 _MEDIUM_WAVE_SKY = SkyWave(1e6, e_height_m=100e3, ground_probability=0.6)
-"""By night the F layer is as high as for short waves, and two hops by it come as strong as one."""
+"""By night the F layer is as high as for short waves, and the second hop by it is heard as well."""
 MEDIUM_WAVE = PropagationModel(
     "medium wave",
     blocked_probability=0.2,

@@ -16,7 +16,6 @@ INCOMING = ".incoming-"
 SCRATCH = "heimdall-scratch-"
 """How the names of temporary folders in the system's begin."""
 _JUST_MADE_S = 10.0
-"""A temporary file so young may be about to be held."""
 
 
 @contextmanager
@@ -98,19 +97,29 @@ def sweep(folder: Path, pattern: str) -> int:
 
 def _sweep_one(path: Path) -> bool:
     try:
-        if path.is_symlink() or time.time() - path.stat().st_mtime < _JUST_MADE_S:
+        if path.is_symlink() or just_made(path):
             return False
-        descriptor = os.open(path, os.O_RDONLY)
-    except OSError:  # gone, or another user's
+        with claimed(path):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    except OSError:  # in use, gone, or another user's
         return False
+    return True
+
+
+def just_made(path: Path) -> bool:
+    """Whether a temporary file or folder is so young that whoever makes it may be about to hold it."""
+    return time.time() - path.stat().st_mtime < _JUST_MADE_S
+
+
+@contextmanager
+def claimed(path: Path) -> Iterator[None]:
+    """A temporary file or folder that no living process holds. Raises BlockingIOError where one does."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-    except OSError:
-        return False
+        yield
     finally:
         os.close(descriptor)
-    return True
 
 
 def replace_text(path: Path, text: str) -> None:

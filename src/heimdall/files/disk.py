@@ -21,7 +21,7 @@ def is_disk_full(error: BaseException) -> bool:
     return any(_is_full(each) for each in _chain(error))
 
 
-def heard(run: Callable[[], int]) -> int:
+def exit_code_of(run: Callable[[], int]) -> int:
     """The exit code of a program, also where there is no room for what it says: then it alone tells of the full disk."""
     try:
         code = run()

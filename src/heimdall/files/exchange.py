@@ -6,16 +6,14 @@ beside the present one, and the present one in another until it is known that th
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import shutil
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from heimdall.files.atomic import alone, held_folder
+from heimdall.files.atomic import alone, claimed, held_folder, just_made
 
 log = logging.getLogger(__name__)
 
@@ -23,8 +21,6 @@ STAGE = ".restoring-"
 _NEW, _OLD = "-new", "-old"
 _JOURNAL, _DONE = "journal", "done"
 _BEGUN, _EMPTIED = "begun", "emptied"
-_JUST_MADE_S = 10.0
-"""A stage so young may be about to be held."""
 
 
 @contextmanager
@@ -55,7 +51,7 @@ def put_right(home: Path) -> None:
         return
     with alone(home):
         for stage in home.glob(f"{STAGE}*"):
-            if not stage.name.endswith((_NEW, _OLD)) and _is_dead(stage):
+            if not stage.name.endswith((_NEW, _OLD)):
                 _put_one_right(stage)
 
 
@@ -109,28 +105,19 @@ def _clear(stage: Path) -> None:
 
 
 def _put_one_right(stage: Path) -> None:
-    if (stage / _DONE).exists():
-        _clear(stage)
-    elif _folders(stage):
-        _undo(stage)
-        log.warning("a restore into %s was killed midway: what was there before is back", stage.parent)
-    shutil.rmtree(stage, ignore_errors=True)
-
-
-def _is_dead(stage: Path) -> bool:
-    try:
-        if not (stage / _JOURNAL).exists() and time.time() - stage.stat().st_mtime < _JUST_MADE_S:
-            return False
-        descriptor = os.open(stage, os.O_RDONLY)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    finally:
-        os.close(descriptor)
-    return True
+    with ExitStack() as claim:
+        try:
+            if not (stage / _JOURNAL).exists() and just_made(stage):
+                return
+            claim.enter_context(claimed(stage))
+        except (BlockingIOError, FileNotFoundError):  # somebody restores at this moment, or has just ended
+            return
+        if (stage / _DONE).exists():
+            _clear(stage)
+        elif _folders(stage):
+            _undo(stage)
+            log.warning("a restore into %s was killed midway: what was there before is back", stage.parent)
+        shutil.rmtree(stage, ignore_errors=True)
 
 
 def _beside(stage: Path, folder: Path) -> tuple[Path, Path]:

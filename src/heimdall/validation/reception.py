@@ -31,6 +31,8 @@ _RATE_RANGE_HZ = (1e-3, 1e13)
 _MOST_SAMPLE = 1e15
 """Squared and summed over the longest recording it still is a number of single precision."""
 _MIN_SAMPLES = 64
+_ONCE_MORE_ROUND_DEG = 540.0
+"""A longitude and a whole turn."""
 
 
 def vet(observation: Observation) -> Observation:
@@ -111,8 +113,8 @@ def place_flaw(receiver: Receiver) -> str | None:
 
 def _as_meant(latitude: float, longitude: float) -> str:
     """How to write such a position, where it is plain what was meant."""
-    if abs(latitude) <= 90 and 180 < longitude <= 360:
-        return f": longitudes go from -180 to 180, write {longitude - 360:.9g}"
+    if abs(latitude) <= 90 and abs(longitude) <= _ONCE_MORE_ROUND_DEG:
+        return f": longitudes go from -180 to 180, write {(longitude + 180) % 360 - 180:.9g}"
     return ": are latitude and longitude swapped?" if abs(latitude) <= 180 and abs(longitude) <= 90 else ""
 
 

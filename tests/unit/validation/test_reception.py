@@ -40,6 +40,8 @@ def test_sound_receptions_keep_no_flaw() -> None:
         ({"latitude_deg": 90.1}, "not on the globe"),
         ({"longitude_deg": -180.5}, "not on the globe"),
         ({"longitude_deg": 279.611}, "longitudes go from -180 to 180, write -80.389"),
+        ({"longitude_deg": 368.456}, "write 8.456"),
+        ({"longitude_deg": -190.5}, "write 169.5"),
         ({"latitude_deg": 139.7, "longitude_deg": 35.7}, "are latitude and longitude swapped"),
         ({"latitude_deg": math.nan}, "not known"),
         ({"longitude_deg": math.inf}, "not known"),

@@ -109,9 +109,8 @@ def _recipe(resumed: RunWriter | None, name: str | None, changes: list[str]) -> 
 
 
 def _stored_recipe(resumed: RunWriter) -> Recipe | None:
-    from heimdall.learning.run.bundling import (
-        recipe_of_run,
-    )  # loads PyTorch's libraries, which a plan need not wait for
+    """Apart from `_recipe`: what reads it loads the network's libraries, for which no plan should wait."""
+    from heimdall.learning.run.bundling import recipe_of_run
 
     return recipe_of_run(resumed)
 

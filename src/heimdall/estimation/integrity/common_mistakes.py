@@ -23,10 +23,9 @@ def common_mistakes(collected: Collected) -> Iterator[tuple[str, Collected]]:
     if max(abs(each.height_m) for each in sound.values()) > _LEAST_HEIGHT_M:
         in_feet = {index: replace(each, height_m=each.height_m * FOOT_M) for index, each in sound.items()}
         yield "with the heights of all receivers taken as feet", redescribed(collected, in_feet)
-    if collected.evidence.has_arrival.any():
-        plain = redescribed(collected, {})
-        evidence = replace(plain.evidence, arrival_s=-plain.evidence.arrival_s)
-        yield "with the sign of all arrival times changed", replace(plain, evidence=evidence)
+    plain = redescribed(collected, {})
+    evidence = replace(plain.evidence, arrival_s=-plain.evidence.arrival_s)
+    yield "with the sign of all arrival times changed", replace(plain, evidence=evidence)
 
 
 def _swapped(receiver: Receiver) -> Receiver:

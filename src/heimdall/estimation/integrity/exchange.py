@@ -28,14 +28,12 @@ class Exchange:
     """Of the measurements with the two exchanged against as they are, less the log of the pairs that were tried."""
 
 
-def best_exchange(evidence: EvidenceBatch, model: PropagationModel, suspects: Sequence[int]) -> Exchange | None:
-    """The pair of receivers of one scene (a batch of one) whose exchange raises the evidence most; None with too few times.
+def best_exchange(evidence: EvidenceBatch, model: PropagationModel, suspects: Sequence[int]) -> Exchange:
+    """The pair of receivers with arrival times, of one scene (a batch of one), whose exchange raises the evidence most.
 
     `suspects` come first where not all pairs can be tried, the most suspicious before the others.
     """
     timed = [int(index) for index in np.flatnonzero(evidence.has_arrival[0])]
-    if len(timed) < FEWEST_TIMES:
-        return None
     order = [*(each for each in suspects if each in timed), *(each for each in timed if each not in suspects)]
     pairs = list(combinations(order, 2))[:_MOST_PAIRS]
     many = replace(evidence, mapped=None).select(np.zeros(len(pairs) + 1, dtype=int))

@@ -29,15 +29,6 @@ def in_plain_agreement(
 
     `fitted_B` is how many coordinates of the place the arrival times had to fit.
     """
-    receivers = batch.present.shape[1]
-    step = max(1, _MOST_FIGURES // ((receivers + 2) * receivers**2))
-    parts = [slice(start, start + step) for start in range(0, len(batch), step)]
-    return np.concatenate([_agreement(batch.select(p), place_B2[p], model, fitted_B[p]) for p in parts])
-
-
-def _agreement(
-    batch: EvidenceBatch, place_B2: Values, model: PropagationModel, fitted_B: NDArray[np.int64]
-) -> Bool[NDArray[np.bool_], " B"]:
     misfit_B, odds_BN = misfit_and_odds(batch, place_B2, model)
     freedom_B = np.sum(batch.has_arrival, axis=1) - 1 - fitted_B
     misfits_B = (freedom_B >= 1) & (misfit_B > freedom_B) & (model.sky_wave is None)
@@ -78,7 +69,8 @@ def _without(
     left_out_V: NDArray[np.int64],
     model: PropagationModel,
 ) -> tuple[Values, Values]:
-    """Log-likelihoods of times and levels (V,) of scenes without receivers: -1 is nobody, -2 nobody and no lateness."""
+    """Log-likelihoods (V,) of the times and of the levels of scenes, each without one receiver; -1 leaves out nobody, -2
+    nobody and takes off all lateness."""
     left_out_V1 = left_out_V[:, None]
     others_VN = np.arange(batch.present.shape[1]) != left_out_V1
     many = batch.select(scene_V)

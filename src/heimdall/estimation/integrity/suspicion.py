@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,12 +25,11 @@ from heimdall.evidence.redescribe import redescribed
 from heimdall.observation import Receiver
 
 ModelOf = Callable[[Collected], PropagationModel]
+Gain = Callable[[Collected], float]
 _AS_GOOD = 1.0
 """A correction that explains the measurements nearly as well as any fault could is the likelier story."""
 _RIVAL = 1.0
 """Log odds by which the most suspicious receiver must lead, or the second is named, too."""
-
-
 _LEAST_LEAD = 3.0
 """Log odds by which a mistake that concerns several receivers must explain more than a fault of one, which is more common."""
 
@@ -59,10 +59,11 @@ def suspect(
     sound = [index for index, each in enumerate(collected.observation.receptions) if each.flaw is None]
     if len(sound) < 3:
         return None
-    if (misplaced := _misplaced(collected, sound, model, model_of)) is not None:
+    gain = _gain_over(collected, model, model_of)
+    if (misplaced := _misplaced(collected, sound, gain)) is not None:
         return misplaced
     misfit = None if agree else find_misfit(collected.evidence, place_m, model, coordinates_fitted(collected), odds)
-    return None if misfit is None else _suspicion(collected, sound, misfit, model, model_of)
+    return None if misfit is None else _suspicion(collected, sound, misfit, model, gain)
 
 
 def coordinates_fitted(collected: Collected) -> int:
@@ -74,15 +75,13 @@ def coordinates_fitted(collected: Collected) -> int:
     return 2 if -LEAST_DEPTH_M <= above_m <= LOWEST_M else 3
 
 
-def _misplaced(
-    collected: Collected, sound: Sequence[int], model: PropagationModel, model_of: ModelOf
-) -> Suspicion | None:
+def _misplaced(collected: Collected, sound: Sequence[int], gain: Gain) -> Suspicion | None:
     """A receiver far from all others that a common mistake explains: where it says it is, it could hardly have heard them."""
     for place in standing_apart(np.asarray(collected.evidence.position_enu_m[0])):
         index = sound[place]
         receiver, others = _with_others(collected, sound, index)
         for correction in back_among(receiver, others):
-            if _gain(collected, redescribed(collected, {index: correction.receiver}), model, model_of) > 0:
+            if gain(redescribed(collected, {index: correction.receiver})) > 0:
                 why = f"it is far from all others, and {correction.words} everything fits: correct its position"
                 return Suspicion((index,), _advice(receiver.name, why))
     return None
@@ -93,27 +92,27 @@ def _with_others(collected: Collected, sound: Sequence[int], index: int) -> tupl
     return receivers.pop(index), list(receivers.values())
 
 
-def _gain(collected: Collected, corrected: Collected, model: PropagationModel, model_of: ModelOf) -> float:
-    """By how much the log evidence of the measurements rises with a correction."""
-    _, after = log_evidence(corrected.evidence, model_of(corrected))
-    _, before = log_evidence(collected.evidence, model)
-    return float(after[0] - before[0])
+def _gain_over(collected: Collected, model: PropagationModel, model_of: ModelOf) -> Gain:
+    """For the measurements with a correction: by how much their log evidence is above that of the measurements as they are."""
+
+    @cache
+    def before() -> float:
+        return float(log_evidence(collected.evidence, model)[1][0])
+
+    return lambda corrected: float(log_evidence(corrected.evidence, model_of(corrected))[1][0]) - before()
 
 
 def _suspicion(
-    collected: Collected, sound: Sequence[int], misfit: Misfit, model: PropagationModel, model_of: ModelOf
+    collected: Collected, sound: Sequence[int], misfit: Misfit, model: PropagationModel, gain: Gain
 ) -> Suspicion:
     first, *rest = misfit.suspects
     least = max(float(misfit.log_odds[first]), 0.0) + _LEAST_LEAD
-    if (several := _of_several(collected, sound, misfit, model, model_of, least)) is not None:
+    if (several := _of_several(collected, sound, misfit, model, gain, least)) is not None:
         return several
     index = sound[first]
     receiver, others = _with_others(collected, sound, index)
     fault, place_m = fault_of(collected.evidence, model, first)
-    gains = {
-        each: _gain(collected, redescribed(collected, {index: each.receiver}), model, model_of)
-        for each in back_among(receiver, others)
-    }
+    gains = {each: gain(redescribed(collected, {index: each.receiver})) for each in back_among(receiver, others)}
     best = max(gains, key=lambda each: gains[each], default=None)
     freest = max(fault.time, fault.level, fault.both)
     if best is not None and gains[best] > max(freest - _AS_GOOD, 0.0):
@@ -131,17 +130,17 @@ def _of_several(
     sound: Sequence[int],
     misfit: Misfit,
     model: PropagationModel,
-    model_of: ModelOf,
+    gain: Gain,
     least: float,
 ) -> Suspicion | None:
     """A mistake that concerns all receivers, or two that were exchanged, if it raises the log evidence by so much."""
     if int(np.sum(collected.evidence.has_arrival)) < FEWEST_TIMES:
         return None
     for words, corrected in common_mistakes(collected):
-        if _gain(collected, corrected, model, model_of) > least:
+        if gain(corrected) > least:
             return Suspicion((), f"the receivers contradict each other: {words} everything fits", corrected)
     pair = best_exchange(collected.evidence, model, misfit.suspects)
-    if pair is None or pair.log_odds <= least:
+    if pair.log_odds <= least:
         return None
     first, second = sorted((sound[pair.first], sound[pair.second]))
     here, there = (collected.observation.receptions[each].receiver for each in (first, second))

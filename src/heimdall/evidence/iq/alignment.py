@@ -90,14 +90,14 @@ def too_narrow(receptions: Sequence[Reception], bandwidth_hz: float) -> dict[int
 
     All are brought to the lowest rate: one whose rate is stated in another unit would take the signal of all others away.
     """
-    rates_hz = np.array([_rate(reception) for reception in receptions])
-    if np.sum(rates_hz >= bandwidth_hz) < 2:
+    rates_hz = [_rate(reception) for reception in receptions]
+    if sum(rate_hz >= bandwidth_hz for rate_hz in rates_hz) < 2:
         return {}
+    asked = f"Hz of a channel of {bandwidth_hz:.6g} Hz: is its sample rate in Hz?"
     return {
-        int(
-            index
-        ): f"it recorded {rates_hz[index]:.6g} Hz of a channel of {bandwidth_hz:.6g} Hz: is its sample rate in Hz?"
-        for index in np.flatnonzero(rates_hz < _LEAST_OF_CHANNEL * bandwidth_hz)
+        index: f"it recorded {rate_hz:.6g} {asked}"
+        for index, rate_hz in enumerate(rates_hz)
+        if rate_hz < _LEAST_OF_CHANNEL * bandwidth_hz
     }
 
 

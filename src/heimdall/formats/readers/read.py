@@ -15,6 +15,7 @@ from heimdall.formats.readers.nested import with_archives
 from heimdall.formats.readers.source import (
     COLLECTION_SUFFIX,
     DATA_SUFFIX,
+    MEASUREMENT_SUFFIXES,
     META_SUFFIX,
     FolderFiles,
     archive_files,
@@ -23,7 +24,7 @@ from heimdall.formats.readers.source import (
     plain_lines,
     plain_name,
 )
-from heimdall.formats.readers.tree import MEASUREMENT_SUFFIXES, Tree, each_by_itself, with_notes
+from heimdall.formats.readers.tree import Tree, each_by_itself, read_collection_file, with_notes
 from heimdall.observation import Observation
 
 _TABLE_SUFFIXES = (*MEASUREMENT_SUFFIXES, ".json", ".txt")
@@ -62,7 +63,7 @@ def iterate_observations(path: Path, limits: Limits | None = None) -> Iterator[O
     if path.is_dir():
         yield from _from_files(path, FolderFiles(path, limits), limits)
     elif path.name.lower().endswith(COLLECTION_SUFFIX):
-        yield _read_collection(path.name, with_archives(FolderFiles(path.parent, limits), limits), limits)
+        yield from read_collection_file(path.name, with_archives(FolderFiles(path.parent, limits), limits), limits)
     elif path.suffix.lower() in _ONE_RECEIVER:
         raise InputError(f"{path} is what one receiver recorded: give the folder with the recordings of all of them")
     elif plain_name(path.name).endswith(_TABLE_SUFFIXES):
@@ -132,9 +133,3 @@ def _from_files(path: Path, files: Files, limits: Limits) -> Iterator[Observatio
         foreign = next((why for each in sorted(files) if (why := _foreign(each))), None)
         left = "; ".join(tree.left_out())
         raise InputError(f"{path}: {foreign or left or f'nothing in it is recognised; {_EXPECTED} is expected'}")
-
-
-def _read_collection(path: str, files: Files, limits: Limits) -> Observation:
-    from heimdall.formats.readers.sigmf.session import read_collection  # its library takes a while to load
-
-    return read_collection(path, files, limits)

@@ -22,6 +22,7 @@ from heimdall.formats.text import lines_as_utf_8
 COLLECTION_SUFFIX = ".sigmf-collection"
 META_SUFFIX = ".sigmf-meta"
 DATA_SUFFIX = ".sigmf-data"
+MEASUREMENT_SUFFIXES = (".jsonl", ".ndjson")
 _DEPTH = 3
 _BUFFER_BYTES = 1 << 18
 _BROKEN = (

@@ -18,11 +18,17 @@ from heimdall.formats.readers.positions import Positions, positions_beside
 from heimdall.formats.readers.recorder_wav import read_wav_session, wav_who
 from heimdall.formats.readers.recordings.layout import Who, groups
 from heimdall.formats.readers.sigmf.who import sigmf_who
-from heimdall.formats.readers.source import COLLECTION_SUFFIX, META_SUFFIX, folder_of, plain_lines, plain_name
+from heimdall.formats.readers.source import (
+    COLLECTION_SUFFIX,
+    MEASUREMENT_SUFFIXES,
+    META_SUFFIX,
+    folder_of,
+    plain_lines,
+    plain_name,
+)
 from heimdall.formats.text import as_utf_8
 from heimdall.observation import Observation
 
-MEASUREMENT_SUFFIXES = (".jsonl", ".ndjson")
 Session = Callable[[], Iterable[Observation]]
 """Reads what is one session, several takes of one, or a file of measurements, when it is called."""
 
@@ -41,7 +47,7 @@ class Tree:
         """In the order of their folders, SigMF first."""
         files, limits = self.files, self.limits
         for path in self._collections:
-            yield partial(_read_collection, path, files, limits)
+            yield partial(read_collection_file, path, files, limits)
         yield from self._bare_recordings()
         for group in groups(files, self._wav_folders, _wav_receivers):
             positions = positions_beside(files, group, limits, self.disk)
@@ -167,7 +173,7 @@ def _recordings_named(path: str, files: Files) -> set[str] | None:
     return recordings_named(path, files)
 
 
-def _read_collection(path: str, files: Files, limits: Limits) -> list[Observation]:
+def read_collection_file(path: str, files: Files, limits: Limits) -> list[Observation]:
     from heimdall.formats.readers.sigmf.session import read_collection  # its library takes a while to load
 
     return [read_collection(path, files, limits)]

@@ -15,8 +15,14 @@ from heimdall.formats.readers.measurement_rows import rows_of
 from heimdall.formats.readers.nested import SUFFIX as ARCHIVE_SUFFIX
 from heimdall.formats.readers.positions import TRUTH_NAME
 from heimdall.formats.readers.sigmf.session import TRUTH_KEY
-from heimdall.formats.readers.source import COLLECTION_SUFFIX, META_SUFFIX, FolderFiles, plain_lines, plain_name
-from heimdall.formats.readers.tree import MEASUREMENT_SUFFIXES
+from heimdall.formats.readers.source import (
+    COLLECTION_SUFFIX,
+    MEASUREMENT_SUFFIXES,
+    META_SUFFIX,
+    FolderFiles,
+    plain_lines,
+    plain_name,
+)
 from heimdall.formats.writers.sigmf_write import point_json
 from heimdall.observation import Place
 

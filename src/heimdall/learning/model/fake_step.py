@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.distributed._tools.mem_tracker import MemTracker
 from torch.utils.flop_counter import FlopCounterMode
@@ -16,22 +17,34 @@ from heimdall.learning.model.shape import NetworkShape
 from heimdall.learning.model.step_costs import Line, Peak, StepCosts
 
 _RECEIVERS = 16
+_MANY = 512
+"""Scenes from which on the same moment of a step is the fullest."""
 
 
 def measure(shape: NetworkShape, precision: str, batch_sizes: Sequence[int]) -> StepCosts:
-    """Costs at those batches and those twice as large: memory at one moment grows linearly, so two sizes give a line."""
-    plain = Peak(tuple(_line(shape, size, precision, recompute=False) for size in batch_sizes))
-    recomputing = Peak(tuple(_line(shape, size, precision, recompute=True) for size in batch_sizes))
-    return StepCosts(*_parameters_and_flops(shape, precision), plain, recomputing)
+    """Costs at those batches exactly, between them and up to 512 scenes at most a little too high, and exactly beyond.
+
+    A step is as full as its fullest moment, and each moment grows linearly with the batch: the peak is convex.
+    """
+    sizes = sorted({*batch_sizes, _MANY, 2 * _MANY})
+    with torch.device("meta"):
+        network = EvidenceNetwork(shape)
+    with FakeTensorMode():
+        training = _FakeTraining(network, precision)
+        parameters, flops = training.parameters, training.flops_per_scene()
+        plain = _chords(sizes, [training.peak_bytes(size) for size in sizes])
+        network.recompute_activations()
+        recomputing = _chords(sizes, [training.peak_bytes(size) for size in sizes])
+    return StepCosts(parameters, flops, plain, recomputing)
 
 
-def _line(shape: NetworkShape, batch_size: int, precision: str, *, recompute: bool) -> Line:
-    """Through the peaks at this batch and at twice as large a one."""
-    single_bytes, double_bytes = (
-        _peak_bytes(shape, size, precision, recompute) for size in (batch_size, 2 * batch_size)
-    )
-    slope = max(1, (double_bytes - single_bytes) // batch_size)
-    return Line(single_bytes - slope * batch_size, slope)
+def _chords(sizes: Sequence[int], peaks_bytes: Sequence[int]) -> Peak:
+    """The lines through neighbouring points."""
+    lines = []
+    for (size, peak), (larger, larger_peak) in pairwise(zip(sizes, peaks_bytes, strict=True)):
+        slope = max(1, -(-(larger_peak - peak) // (larger - size)))
+        lines.append(Line(peak - slope * size, slope))
+    return Peak(tuple(dict.fromkeys(lines)))
 
 
 class _StepPeak(MemTracker):  # type: ignore[no-untyped-call] # torch leaves its subclass hook unannotated
@@ -44,56 +57,41 @@ class _StepPeak(MemTracker):  # type: ignore[no-untyped-call] # torch leaves its
                 self._peak_mem_snap[device] = dict(memory)
 
 
-def _peak_bytes(shape: NetworkShape, batch_size: int, precision: str, recompute: bool) -> int:
-    """Of one step with the optimiser's state in place."""
-    network = _on_meta(shape)
-    if recompute:
-        network.recompute_activations()
-    with FakeTensorMode():
-        _fake(network)
-        optimizer = _optimizer_with_state(network)
+class _FakeTraining:
+    """Steps of a network, made with AdamW as it is after a first one, with two moments a parameter, in the present fake mode."""
+
+    def __init__(self, network: EvidenceNetwork, precision: str) -> None:
+        self._network, self._precision = network, precision
+        network._apply(  # type: ignore[no-untyped-call] # as above
+            lambda tensor: torch.empty(tensor.shape, dtype=tensor.dtype)
+        )
+        self.parameters = sum(parameter.numel() for parameter in network.parameters())
+        self._optimizer = torch.optim.AdamW(network.parameters())
+        for parameter in network.parameters():
+            parameter.grad = torch.zeros_like(parameter)
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+
+    def peak_bytes(self, batch_size: int) -> int:
         tracker = _StepPeak()
-        tracker.track_external(network, optimizer)
+        tracker.track_external(self._network, self._optimizer)
         with tracker:
-            _step(network, shape, batch_size, precision)
+            self._step(batch_size)
         snapshot = tracker.get_tracker_snapshot("peak")
-    return int(sum(device["Total"] for device in snapshot.values()))
+        self._optimizer.zero_grad()
+        return int(sum(device["Total"] for device in snapshot.values()))
 
-
-def _parameters_and_flops(shape: NetworkShape, precision: str) -> tuple[int, int]:
-    """The number of parameters, and the operations of one scene's step."""
-    network = _on_meta(shape)
-    with FakeTensorMode():
-        _fake(network)
+    def flops_per_scene(self) -> int:
         with FlopCounterMode(display=False) as counter:
-            _step(network, shape, 1, precision)
-    return sum(parameter.numel() for parameter in network.parameters()), int(counter.get_total_flops())
+            self._step(1)
+        self._optimizer.zero_grad()
+        return int(counter.get_total_flops())
 
-
-def _on_meta(shape: NetworkShape) -> EvidenceNetwork:
-    with torch.device("meta"):
-        return EvidenceNetwork(shape)
-
-
-def _fake(network: nn.Module) -> None:
-    network._apply(  # type: ignore[no-untyped-call] # as above
-        lambda tensor: torch.empty(tensor.shape, dtype=tensor.dtype)
-    )
-
-
-def _optimizer_with_state(network: nn.Module) -> torch.optim.Optimizer:
-    """AdamW as it is after a first step, with two moments a parameter."""
-    optimizer = torch.optim.AdamW(network.parameters())
-    for parameter in network.parameters():
-        parameter.grad = torch.zeros_like(parameter)
-    optimizer.step()
-    optimizer.zero_grad()
-    return optimizer
-
-
-def _step(network: nn.Module, shape: NetworkShape, batch_size: int, precision: str) -> None:
-    maps = torch.empty(batch_size, shape.map_channels, shape.cells, shape.cells)
-    tokens, present = torch.empty(batch_size, _RECEIVERS, shape.token_features), torch.ones(batch_size, _RECEIVERS)
-    with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16-mixed"):
-        output: tuple[Tensor, Tensor] = network(maps, tokens, present)
-    torch.autograd.backward(output[0].sum() + output[1].sum())
+    def _step(self, batch_size: int) -> None:
+        """Forward and back."""
+        shape = self._network.shape
+        maps = torch.empty(batch_size, shape.map_channels, shape.cells, shape.cells)
+        tokens, present = torch.empty(batch_size, _RECEIVERS, shape.token_features), torch.ones(batch_size, _RECEIVERS)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self._precision == "bf16-mixed"):
+            output: tuple[Tensor, Tensor] = self._network(maps, tokens, present)
+        torch.autograd.backward(output[0].sum() + output[1].sum())

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
+
+from pydantic import TypeAdapter
 
 from heimdall.learning.model.shape import NetworkShape
 
@@ -54,12 +54,22 @@ class StepCosts:
     """With recompute_activations=true."""
 
 
+@dataclass(frozen=True)
+class TableRow:
+    shape: NetworkShape
+    precision: str
+    costs: StepCosts
+
+
+TABLE = TypeAdapter(list[TableRow])
+
+
 def step_costs(shape: NetworkShape, batch_size: int, precision: str) -> StepCosts:
     """Costs of that network in Lightning's `precision`, right at that batch and larger ones.
 
-    A network that is in no table takes 5 to 15 seconds of a core, and loads PyTorch.
+    A network that is not in the table takes 5 to 15 seconds of a core.
     """
-    known = _table().get(_key(asdict(shape), precision))
+    known = _table().get((shape, precision))
     if known is not None:
         return known
     from heimdall.learning.model.fake_step import measure
@@ -67,20 +77,7 @@ def step_costs(shape: NetworkShape, batch_size: int, precision: str) -> StepCost
     return measure(shape, precision, [batch_size])
 
 
-def table_entry(shape: NetworkShape, precision: str, costs: StepCosts) -> dict[str, Any]:
-    return {"precision": precision, "shape": asdict(shape), "costs": asdict(costs)}
-
-
 @cache
-def _table() -> dict[str, StepCosts]:
-    entries = json.loads(files(__package__).joinpath(_TABLE).read_text(encoding="utf-8"))
-    return {_key(entry["shape"], entry["precision"]): _costs(entry["costs"]) for entry in entries}
-
-
-def _key(shape: dict[str, Any], precision: str) -> str:
-    return json.dumps([precision, shape], sort_keys=True)
-
-
-def _costs(fields: dict[str, Any]) -> StepCosts:
-    peaks = {name: Peak(tuple(Line(**line) for line in fields[name]["lines"])) for name in ("plain", "recomputing")}
-    return StepCosts(fields["parameters"], fields["flops_per_scene"], **peaks)
+def _table() -> dict[tuple[NetworkShape, str], StepCosts]:
+    rows = TABLE.validate_json(files(__package__).joinpath(_TABLE).read_bytes())
+    return {(row.shape, row.precision): row.costs for row in rows}

@@ -180,6 +180,16 @@ def read(settings: Settings, stored: StoredSession) -> list[Observation]:
     return _named(stored.name, folder, read_observations(folder, limits_of(settings)))
 
 
+def read_chosen(store: Store, settings: Settings, stored: StoredSession) -> list[Observation]:
+    """Of a session that somebody asked for. Raises UnknownError where it was deleted after that."""
+    try:
+        return read(settings, stored)
+    except (InputError, OSError):
+        with store.reading() as session:
+            get(session, stored.id)
+        raise
+
+
 def files_of(settings: Settings, stored: StoredSession) -> Path:
     """The folder of a session's files. Raises InputError where they are gone."""
     folder = _brought(settings, stored.id)

@@ -13,8 +13,7 @@ from typing import BinaryIO
 from heimdall.errors import InputError, TooLargeError
 from heimdall.files.atomic import incoming, scratch
 from heimdall.formats.readers.limits import Limits
-from heimdall.formats.readers.source import archive_files, is_archive
-from heimdall.formats.readers.tree import MEASUREMENT_SUFFIXES
+from heimdall.formats.readers.source import MEASUREMENT_SUFFIXES, archive_files, is_archive
 from heimdall.service.settings import Settings
 
 _LONGEST_BYTES = 150

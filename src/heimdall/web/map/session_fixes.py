@@ -39,7 +39,7 @@ def locate_chosen(parts: Parts, choice: Choice, deadline: Deadline) -> Shown:
     assert choice.session is not None
     with parts.store.reading() as session:
         stored = sessions.get(session, choice.session)
-    observations = sessions.read(parts.settings, stored)
+    observations = sessions.read_chosen(parts.store, parts.settings, stored)
     if choice.every and len(observations) > 1:
         return _every(parts, choice, stored, observations, deadline)
     index = min(choice.index, len(observations) - 1)

@@ -26,10 +26,7 @@ class JobButtons:
         self._visit = visit
         self._changed = changed
         self._deleted = deleted
-        self._job_id = ""
         self._drawn: tuple[str, str] | None = None
-        self._cancelling = self._deleting = ""
-        """What is asked before."""
 
     def build(self) -> None:
         self._buttons = ui.element("div").classes("buttons")
@@ -38,38 +35,36 @@ class JobButtons:
         """Those of a job's state; with one that leads to its model."""
         if self._drawn == (job.id, job.state):
             return
-        self._drawn, self._job_id = (job.id, job.state), job.id
-        self._cancelling, self._deleting = cancelling_text(job), f"Delete {job.name}, its log and its checkpoints?"
+        self._drawn = (job.id, job.state)
         self._buttons.clear()
-        state = State(job.state)
+        # The list may lead to another job while a question stands: each button keeps its own.
+        job_id, state = job.id, State(job.state)
         with self._buttons:
             if self._visit.may(Role.OPERATOR):
                 if state in (State.QUEUED, State.RUNNING):
-                    _button("Pause", "pause", lambda: self._change(jobs.pause))
+                    _button("Pause", "pause", lambda: self._change(jobs.pause, job_id))
                 if state in (State.PAUSED, State.FAILED):
-                    _button("Resume", "play_arrow", lambda: self._change(jobs.resume))
+                    _button("Resume", "play_arrow", lambda: self._change(jobs.resume, job_id))
                 if state not in FINAL and state is not State.CANCELLING:
-                    _button("Cancel", "close", self._ask_to_cancel)
+                    question = cancelling_text(job)
+                    _button("Cancel", "close", lambda: self._ask_to_cancel(job_id, question))
             if self._visit.may(Role.ADMIN) and state in (*FINAL, State.PAUSED):
-                ui.button("Delete", icon="delete", on_click=self._ask_to_delete).props("flat dense no-caps")
+                deleting = f"Delete {job.name}, its log and its checkpoints?"
+                ui.button("Delete", icon="delete", on_click=lambda: self._ask_to_delete(job_id, deleting)).props(
+                    "flat dense no-caps"
+                )
             if model is not None:
                 ui.button("Model", icon="hub", on_click=lambda: ui.navigate.to(f"/models?model={model}")).props(
                     "outline dense no-caps"
                 )
 
-    def _ask_to_cancel(self) -> None:
-        job_id = self._job_id  # the list may lead to another job while the question stands
-        words.confirm(
-            self._cancelling, "Cancel it", lambda: self._change(jobs.cancel, job_id), otherwise="Let it go on"
-        )
+    def _ask_to_cancel(self, job_id: str, question: str) -> None:
+        words.confirm(question, "Cancel it", lambda: self._change(jobs.cancel, job_id), otherwise="Let it go on")
 
-    def _ask_to_delete(self) -> None:
-        job_id = self._job_id
-        words.confirm(self._deleting, "Delete it", lambda: self._delete(job_id))
+    def _ask_to_delete(self, job_id: str, question: str) -> None:
+        words.confirm(question, "Delete it", lambda: self._delete(job_id))
 
-    async def _change(self, change: Change, job_id: str | None = None) -> None:
-        job_id = job_id or self._job_id
-
+    async def _change(self, change: Change, job_id: str) -> None:
         def apply() -> bool:
             parts = self._visit.parts
             with parts.store.writing() as session:

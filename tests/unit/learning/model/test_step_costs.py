@@ -29,10 +29,14 @@ def test_the_table_says_what_is_measured_also_between_its_batches(name: str, bat
     assert told.recomputing.at(batch_size) == pytest.approx(measured.recomputing.at(batch_size), rel=0.03)
 
 
-def test_another_network_is_measured() -> None:
+def test_another_network_is_measured_and_its_largest_batch_is_no_promise_that_a_card_breaks() -> None:
+    """The line through a small batch and its double told more scenes than fit."""
     plan = recipe("quick", {"network.cells": "16"})
-    other = step_costs(shape_of(plan.network), 8, plan.gpu_precision)
+    shape = shape_of(plan.network)
+    other = step_costs(shape, 2, plan.gpu_precision)
     assert other.plain.at(8) < step_costs(shape_of(recipe("quick").network), 8, plan.gpu_precision).plain.at(8)
+    many = other.recomputing.largest_batch(int(1e9))
+    assert measure(shape, plan.gpu_precision, [many]).recomputing.at(many) == pytest.approx(1e9, rel=0.01)
 
 
 def test_the_fullest_moment_depends_on_the_batch() -> None:

@@ -14,7 +14,7 @@ from starlette.datastructures import UploadFile
 from heimdall.errors import InputError, TooLargeError
 from heimdall.formats.json_text import members_of, objects_in
 from heimdall.formats.readers.measurements import measurement_schema
-from heimdall.formats.readers.tree import MEASUREMENT_SUFFIXES
+from heimdall.formats.readers.source import MEASUREMENT_SUFFIXES
 from heimdall.formats.text import as_utf_8
 from heimdall.service.queue.request_base import Id
 from heimdall.service.storage.uploads import Upload

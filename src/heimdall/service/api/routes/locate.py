@@ -120,7 +120,7 @@ def _headers(form: Form, stored: Sequence[StoredSession]) -> dict[str, str]:
 async def _waited_for(request: Request, work: Future[bytes], deadline: Deadline) -> bytes:
     """What the work gives. It is abandoned when its time is over, or when nobody waits for it any more."""
     future = asyncio.wrap_future(work)
-    future.add_done_callback(_heard)
+    future.add_done_callback(_retrieve_error)
     try:
         while not (await asyncio.wait({future}, timeout=_LOOK_EVERY_S))[0]:
             deadline.check()
@@ -131,7 +131,7 @@ async def _waited_for(request: Request, work: Future[bytes], deadline: Deadline)
         deadline.abandon()
 
 
-def _heard(work: asyncio.Future[bytes]) -> None:
+def _retrieve_error(work: asyncio.Future[bytes]) -> None:
     """How work ends that was abandoned is nothing to log as an error that nobody looked at."""
     if not work.cancelled():
         work.exception()
@@ -153,17 +153,8 @@ def _observations(
         observations += sessions.read_upload(upload)
     for each in stored:
         deadline.check()
-        observations += _read(parts, each)
+        observations += sessions.read_chosen(parts.store, parts.settings, each)
     return observations
-
-
-def _read(parts: Parts, stored: StoredSession) -> list[Observation]:
-    """Of a stored session. Raises UnknownError where it was deleted after it was asked for."""
-    try:
-        return sessions.read(parts.settings, stored)
-    except (InputError, OSError):
-        _stored(parts, [stored.id])
-        raise
 
 
 def _written(answer: LocatedSession, form: Form) -> bytes:
