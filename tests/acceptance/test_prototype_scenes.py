@@ -24,7 +24,7 @@ from heimdall.estimation.cramer_rao import (
 from heimdall.estimation.model import TERRESTRIAL
 from heimdall.estimation.search import find_mode, log_posterior
 from heimdall.evidence.batch import EvidenceBatch
-from heimdall.evidence.iq.recording import Recordings, evidence_from_recordings
+from heimdall.evidence.iq.from_recordings import Recordings, evidence_from_recordings
 from heimdall.locating.by_least_squares import solve
 
 pytestmark = pytest.mark.slow

@@ -10,7 +10,7 @@ import torch
 from heimdall.constants import REFRACTIVE_INDEX_AIR, SPEED_OF_LIGHT_M_S
 from heimdall.estimation.cramer_rao import stein_sigma_s
 from heimdall.evaluation.simulated_cases import scene_bounds, simulated_cases
-from heimdall.evidence.iq.recording import Recordings, evidence_from_recordings
+from heimdall.evidence.iq.from_recordings import Recordings, evidence_from_recordings
 from heimdall.learning.data.simulated import evidence_of
 from heimdall.simulation import SceneBatch, draw, scenario, scenes, stream
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from heimdall.deploy.choice import Choice, Request, choose
+from heimdall.deploy.accelerator_choice import Choice, Request, choose
 from heimdall.deploy.compose.dotenv import read_values
 from heimdall.deploy.compose.engine import Engine, open_engine
 from heimdall.deploy.compose.memory_limits import memory_limits

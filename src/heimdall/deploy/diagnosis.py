@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from heimdall.deploy.choice import HostView
+from heimdall.deploy.accelerator_choice import HostView
 from heimdall.doctor import Report, examine, torch_release_for
 from heimdall.doctor.facts import Facts
 from heimdall.doctor.facts.driver.versions import as_numbers

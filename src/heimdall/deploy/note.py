@@ -7,7 +7,7 @@ import os
 import time
 from pathlib import Path
 
-from heimdall.deploy.choice import Choice
+from heimdall.deploy.accelerator_choice import Choice
 from heimdall.errors import HeimdallError
 
 FOLDER = Path("docker", "host")

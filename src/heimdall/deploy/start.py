@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from heimdall.deploy.choice import Choice, HostView, explain_loss
+from heimdall.deploy.accelerator_choice import Choice, HostView, explain_loss
 from heimdall.deploy.compose.dotenv import write_values
 from heimdall.deploy.compose.engine import Engine
 from heimdall.deploy.compose.health import ServiceState, wait_until_healthy
 from heimdall.deploy.compose.ports import check_ports
 from heimdall.deploy.lock import one_at_a_time
 from heimdall.deploy.note import write_note
+from heimdall.deploy.training_container import TRAINING, ask_ready, gpu_trouble, prove, running_jobs, will_replace
 from heimdall.deploy.trial import why
-from heimdall.deploy.worker import TRAINING, ask_ready, gpu_trouble, prove, running_jobs, will_replace
 from heimdall.errors import HeimdallError
 
 PROOF_TIMEOUT_S = 240.0

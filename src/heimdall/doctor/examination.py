@@ -25,7 +25,7 @@ from heimdall.doctor.checks import (
 from heimdall.doctor.facts import Facts
 from heimdall.doctor.facts.captured import replay
 from heimdall.doctor.facts.driver import nvml
-from heimdall.doctor.facts.plan import plan_for_recipe, read_plan
+from heimdall.doctor.facts.training_plan import plan_for_recipe, read_plan
 from heimdall.doctor.finding import Finding, Report, Verdict, as_reason, first_stop, in_order_of_cause
 from heimdall.doctor.host import Host
 from heimdall.doctor.program import Run, run_program

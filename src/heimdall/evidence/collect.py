@@ -18,7 +18,7 @@ from heimdall.evidence.iq.alignment import recorded_apart, too_narrow
 from heimdall.evidence.iq.carrier import Carrier
 from heimdall.evidence.iq.copies import copied
 from heimdall.evidence.iq.drift import FASTEST_MOTION
-from heimdall.evidence.iq.recording import clock_carries_time
+from heimdall.evidence.iq.from_recordings import clock_carries_time
 from heimdall.evidence.iq.sampled import Session, evidence_from_samples
 from heimdall.evidence.numbers import TABLE_ARRIVAL_SIGMA_S, with_numbers
 from heimdall.evidence.placement import with_place_errors

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heimdall.constants import AIRBORNE_HEIGHT_M
-from heimdall.evidence.iq.recording import DEFAULT_LEVEL_SIGMA_DB
+from heimdall.evidence.iq.from_recordings import DEFAULT_LEVEL_SIGMA_DB
 from heimdall.geometry import LocalFrame
 from heimdall.observation import Observation, Reception
 

@@ -25,7 +25,7 @@ from heimdall.inference.answer import best_place, joined_place, smoothing_core
 from heimdall.inference.bundle import Bundle, read_bundle
 from heimdall.inference.calibration import HYBRID, LIKELIHOOD, NETWORK, Blend, Regions, kind_of, pooled
 from heimdall.inference.mixture import Mixture, from_network
-from heimdall.inference.network import OnnxNetwork
+from heimdall.inference.onnx_network import OnnxNetwork
 from heimdall.inference.posterior import posterior_of
 from heimdall.inference.window import LOG_MASS, LOG_MASS_SCALE, Window, read_window
 from heimdall.locating.by_likelihood import Located, height_profiles, locate_by_likelihood, locate_each

@@ -9,9 +9,9 @@ import torch
 from heimdall.geometry import LocalFrame
 from heimdall.simulation.drawing import batch_of, draw_cast
 from heimdall.simulation.physics.clock import CLOCK_CLASSES, ClockLaw, draw_clocks
-from heimdall.simulation.physics.layout import Area
 from heimdall.simulation.physics.receiver import Equipment
 from heimdall.simulation.physics.reference import ReferenceLaw
+from heimdall.simulation.physics.scene_layout import Area
 from heimdall.simulation.physics.waveform import Channel
 from heimdall.simulation.random_streams import Chance, stream
 from heimdall.simulation.recording import Cast, record

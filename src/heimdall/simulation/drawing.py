@@ -10,10 +10,10 @@ import torch
 
 from heimdall.simulation.physics.clock import draw_clocks
 from heimdall.simulation.physics.fault import draw_faults
-from heimdall.simulation.physics.layout import place
 from heimdall.simulation.physics.propagation import propagate
 from heimdall.simulation.physics.receiver import draw_receivers
 from heimdall.simulation.physics.reference import draw_reference
+from heimdall.simulation.physics.scene_layout import place
 from heimdall.simulation.random_streams import Chance, stream
 from heimdall.simulation.recording import Cast, Recording, record
 from heimdall.simulation.scenarios import Scenario

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from heimdall.simulation.physics.clock import Clocks
 from heimdall.simulation.physics.fault import Faults
-from heimdall.simulation.physics.layout import Layout, place
 from heimdall.simulation.physics.linear_phase import buffer_length, mean_power, paths_response
 from heimdall.simulation.physics.propagation import Links, propagate
 from heimdall.simulation.physics.receiver import Receivers, detune, noise, quantise, stretch
 from heimdall.simulation.physics.reference import Reference
+from heimdall.simulation.physics.scene_layout import Layout, place
 from heimdall.simulation.physics.waveform import Channel, waveform_spectrum
 from heimdall.simulation.random_streams import Chance
 from heimdall.simulation.scenarios import Scenario, SecondTransmitter

@@ -12,8 +12,8 @@ from nicegui import ui
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from heimdall.service.api.dependencies import Parts
 from heimdall.service.api.http.methods import add_catch_all
-from heimdall.service.api.parts import Parts
 from heimdall.service.auth import is_loopback
 from heimdall.web.downloads import download_routes
 from heimdall.web.map import map_page

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from heimdall.service.api.parts import Parts
+from heimdall.service.api.dependencies import Parts
 from heimdall.service.api.routes.models import bundle_file
 from heimdall.service.api.routes.sessions import session_files
 from heimdall.service.queue.request_base import Id

@@ -16,8 +16,8 @@ from sqlalchemy.orm import Session
 from heimdall.errors import HeimdallError
 from heimdall.files.atomic import SCRATCH
 from heimdall.files.disk import FULL, is_disk_full
+from heimdall.service.api.dependencies import Parts
 from heimdall.service.api.http.problems import ForbiddenError, UnauthenticatedError
-from heimdall.service.api.parts import Parts
 from heimdall.service.auth import Principal, Role
 from heimdall.service.logs import audit
 from heimdall.web.sign_in import COOKIE, Entry

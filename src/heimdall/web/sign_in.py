@@ -15,8 +15,8 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from heimdall.service import sign_ins
+from heimdall.service.api.dependencies import Parts
 from heimdall.service.api.http.problems import UnauthenticatedError
-from heimdall.service.api.parts import Parts
 from heimdall.service.auth import Principal, Role, hash_of, identify_hash, is_loopback
 from heimdall.service.errors import TooOftenError
 from heimdall.service.rate_limit import RateLimit

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 from heimdall.geometry import geodesic_distance_m
-from heimdall.rehearsal.network import Played, network
 from heimdall.rehearsal.pace import Pace
+from heimdall.rehearsal.servers import Played, network
 from heimdall.rehearsal.troubles import Trouble
 
 from ...integration.capture.scene import TRANSMITTER, make_stage

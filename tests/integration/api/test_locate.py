@@ -15,7 +15,7 @@ import pytest
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
 
-from heimdall.service.api.http.limits import BodyLimit
+from heimdall.service.api.http.body_limit import BodyLimit
 from heimdall.service.auth import Role
 from heimdall.service.concurrent_locating import Deadline, Locator
 

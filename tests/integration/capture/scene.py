@@ -19,8 +19,8 @@ from heimdall.capture.recording.record import record
 from heimdall.constants import REFRACTIVE_INDEX_AIR, SPEED_OF_LIGHT_M_S
 from heimdall.geometry import geodesic_distance_m
 from heimdall.observation import Place
-from heimdall.rehearsal.network import Played, network
 from heimdall.rehearsal.pace import Pace
+from heimdall.rehearsal.servers import Played, network
 from heimdall.rehearsal.stage import Site, Stage, with_troubles
 from heimdall.rehearsal.troubles import Trouble
 

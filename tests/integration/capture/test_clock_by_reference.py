@@ -23,7 +23,7 @@ from heimdall.capture.network.address import RTL_TCP, Address
 from heimdall.capture.recording.channel_recorder import Dwell
 from heimdall.capture.recording.parts import Recorded, Stage
 from heimdall.capture.recording.record import record_dwells
-from heimdall.capture.recording.reference import Reference, folder_beside
+from heimdall.capture.recording.reference_transmitter import Reference, folder_beside
 from heimdall.capture.watching.squelch import SquelchRule
 from heimdall.capture.watching.watch import Plan, Watch
 from heimdall.cli.capturing.as_job import ReferenceClocks
@@ -34,8 +34,8 @@ from heimdall.formats.writers.sigmf_growing import GrowingSession
 from heimdall.geometry import LocalFrame, geodesic_distance_m
 from heimdall.observation import Place
 from heimdall.rehearsal import stage as rehearsed
-from heimdall.rehearsal.network import network
 from heimdall.rehearsal.pace import Pace
+from heimdall.rehearsal.servers import network
 from heimdall.rehearsal.stage import Site, with_reference
 from heimdall.rehearsal.troubles import Trouble
 from heimdall.runs.writer import RunWriter

@@ -241,7 +241,7 @@ sys.path.insert(0, {here!r})
 from scene import ACCESS, make_stage, target_of
 from heimdall.capture.interface import Tuning
 from heimdall.capture.recording.record import record
-from heimdall.rehearsal.network import network
+from heimdall.rehearsal.servers import network
 from heimdall.rehearsal.pace import Pace
 from pathlib import Path
 

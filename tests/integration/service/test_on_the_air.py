@@ -20,8 +20,8 @@ from fastapi.testclient import TestClient
 
 from heimdall.fix import Region
 from heimdall.observation import Place
-from heimdall.rehearsal.network import Played, network
 from heimdall.rehearsal.pace import Pace
+from heimdall.rehearsal.servers import Played, network
 from heimdall.rehearsal.stage import Stage
 from heimdall.rehearsal.troubles import Trouble
 from heimdall.service.api import create_app

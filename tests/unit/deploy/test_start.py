@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from heimdall.deploy.choice import Choice, HostView
+from heimdall.deploy.accelerator_choice import Choice, HostView
 from heimdall.deploy.compose.engine import Engine, EngineReply
 from heimdall.deploy.compose.ports import check_ports
 from heimdall.deploy.lock import one_at_a_time
 from heimdall.deploy.start import UNDECIDED, Outcome, Starter
-from heimdall.deploy.worker import gpu_trouble, running_jobs
+from heimdall.deploy.training_container import gpu_trouble, running_jobs
 from heimdall.errors import HeimdallError
 from heimdall.service.health.probes import look_at_gpu
 

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from heimdall.evidence.batch import EvidenceBatch
-from heimdall.evidence.iq.recording import Recordings
+from heimdall.evidence.iq.from_recordings import Recordings
 
 Values = NDArray[np.float64]
 MakeSignal = Callable[..., NDArray[np.complex64]]

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from heimdall.evidence.batch import concatenate
-from heimdall.evidence.iq.recording import Recordings, evidence_from_recordings
+from heimdall.evidence.iq.from_recordings import Recordings, evidence_from_recordings
 
 MakeSignal = Callable[..., NDArray[np.complex64]]
 MakeRecordings = Callable[..., Recordings]

@@ -18,7 +18,7 @@ from heimdall.capture.network.address import Address
 from heimdall.capture.network.fetching import fetch, pieces
 from heimdall.formats.readers.limits import Limits
 from heimdall.formats.readers.sigmf.metadata import UnreadableRecordingError, read_metadata
-from heimdall.formats.readers.sigmf.recording import SigmfRecording, parse_recording
+from heimdall.formats.readers.sigmf.sigmf_recording import SigmfRecording, parse_recording
 from heimdall.formats.readers.source import DATA_SUFFIX, META_SUFFIX
 
 _MOST_META = 1 << 22

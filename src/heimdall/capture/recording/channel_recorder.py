@@ -11,8 +11,8 @@ from pathlib import Path
 
 from heimdall.capture.faults import CaptureError, Fault
 from heimdall.capture.interface import Block, Gives, Status, Stream, Target, Tuning
+from heimdall.capture.recording.common_start import Start
 from heimdall.capture.recording.parts import OnChange, Part, Stage
-from heimdall.capture.recording.start import Start
 from heimdall.formats.writers.sigmf_growing import GrowingRecording, GrowingSession
 from heimdall.observation import Place, Receiver
 

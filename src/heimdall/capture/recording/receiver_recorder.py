@@ -11,8 +11,8 @@ from heimdall.capture.faults import CaptureError, Fault
 from heimdall.capture.interface import RetunableStream, Status, Stream, Target, Tuning
 from heimdall.capture.network.access import Access
 from heimdall.capture.recording.channel_recorder import ChannelRecorder
+from heimdall.capture.recording.common_start import Start
 from heimdall.capture.recording.parts import Stage, place_of
-from heimdall.capture.recording.start import Start
 from heimdall.capture.slots import one_slot
 from heimdall.errors import InputError
 from heimdall.files.disk import is_disk_full

@@ -10,10 +10,10 @@ from pathlib import Path
 from heimdall.capture.interface import Target, Tuning
 from heimdall.capture.network.access import Access
 from heimdall.capture.recording.channel_recorder import ChannelRecorder, Dwell
+from heimdall.capture.recording.common_start import Start
 from heimdall.capture.recording.parts import OnChange, Part, Recorded
 from heimdall.capture.recording.receiver_recorder import ReceiverRecorder
 from heimdall.capture.recording.schedule import MOST_SECONDS
-from heimdall.capture.recording.start import Start
 from heimdall.errors import InputError
 from heimdall.formats.writers.sigmf_growing import GrowingSession
 from heimdall.observation import Place

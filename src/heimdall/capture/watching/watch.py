@@ -22,7 +22,7 @@ from heimdall.capture.network.access import Access
 from heimdall.capture.recording.channel_recorder import Dwell
 from heimdall.capture.recording.parts import OnChange, Part, Recorded, Stage
 from heimdall.capture.recording.record import record_dwells
-from heimdall.capture.recording.reference import Reference, folder_beside
+from heimdall.capture.recording.reference_transmitter import Reference, folder_beside
 from heimdall.capture.recording.schedule import Cron
 from heimdall.capture.watching.backoff import Backoff
 from heimdall.capture.watching.squelch import Event, Squelch, SquelchRule

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from heimdall.capture.interface import Target, Tuning
     from heimdall.capture.listing import ReceiverList
     from heimdall.capture.recording.parts import Part
-    from heimdall.capture.recording.reference import Reference
+    from heimdall.capture.recording.reference_transmitter import Reference
     from heimdall.capture.watching.watch import Doing, Plan
     from heimdall.runs.writer import RunWriter
 
@@ -48,7 +48,7 @@ class ReferenceClocks:
 
     async def put_into(self, session: Path, run: RunWriter) -> None:
         """A session that gets none stays as it was recorded, with a warning."""
-        from heimdall.capture.recording.reference import folder_beside
+        from heimdall.capture.recording.reference_transmitter import folder_beside
         from heimdall.capture.watching.apart import synchronise_apart
 
         listed = () if self.transmitters is None else ("--transmitters", str(self.transmitters))
@@ -163,7 +163,7 @@ def record_job(
     """Raises HeimdallError where fewer than two receivers gave anything, StoppedError where a signal stopped it."""
     from heimdall.capture.recording.channel_recorder import Dwell
     from heimdall.capture.recording.record import record_dwells
-    from heimdall.capture.recording.reference import folder_beside
+    from heimdall.capture.recording.reference_transmitter import folder_beside
     from heimdall.capture.watching.watch_history import HISTORY, append_line
 
     report = JobReport(run_dir, seconds, 1, None, reference_first=clocks is not None)

@@ -19,7 +19,7 @@ from heimdall.formats.quantities import hertz
 
 if TYPE_CHECKING:
     from heimdall.capture.recording.parts import OnChange, Part, Recorded
-    from heimdall.capture.recording.reference import Reference
+    from heimdall.capture.recording.reference_transmitter import Reference
 
 FrequencyOption = Annotated[str, typer.Option(help="Centre of the channel in Hz, with k, M or G: 77.5k.")]
 BandwidthOption = Annotated[str, typer.Option(help="Width of the channel in Hz, with k or M: 1k.")]
@@ -79,7 +79,7 @@ def record(
 
 def known_reference(name: str, seconds: float, transmitters: Path | None) -> Reference:
     """Raises InputError where no known transmitter is called so."""
-    from heimdall.capture.recording.reference import Reference
+    from heimdall.capture.recording.reference_transmitter import Reference
     from heimdall.formats.transmitters import known
     from heimdall.transmitter import named
 

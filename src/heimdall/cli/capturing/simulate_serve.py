@@ -13,7 +13,7 @@ from heimdall.errors import InputError
 from heimdall.formats.quantities import hertz
 
 if TYPE_CHECKING:
-    from heimdall.rehearsal.network import Played
+    from heimdall.rehearsal.servers import Played
     from heimdall.rehearsal.stage import Stage
     from heimdall.transmitter import KnownTransmitter
 
@@ -64,8 +64,8 @@ def _stage(given: Play) -> Stage:
 
 
 async def _serve(stage: Stage, given: Play, json: bool) -> None:
-    from heimdall.rehearsal.network import network
     from heimdall.rehearsal.pace import Pace
+    from heimdall.rehearsal.servers import network
 
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -31,7 +31,7 @@ from heimdall.errors import InputError
 from heimdall.formats.quantities import hertz
 
 if TYPE_CHECKING:
-    from heimdall.capture.recording.reference import Reference
+    from heimdall.capture.recording.reference_transmitter import Reference
     from heimdall.capture.watching.inbox import Inbox
     from heimdall.capture.watching.watch import Watch
 

@@ -85,7 +85,7 @@ def _version(package: str) -> str | None:
 
 def _model_timings(path: Path, observation: Any, repeats: int) -> dict[str, dict[str, float]]:
     from heimdall.benchmark.locating_time import timed
-    from heimdall.inference.network import blank_window
+    from heimdall.inference.onnx_network import blank_window
     from heimdall.locating.by_network import Learned
 
     begun = time.perf_counter()

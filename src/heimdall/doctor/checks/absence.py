@@ -9,8 +9,8 @@ from heimdall.doctor.facts.driver import packages
 from heimdall.doctor.facts.machine import WINDOWS_LIBRARIES
 from heimdall.doctor.facts.switches import find_switch
 from heimdall.doctor.finding import Confidence, Finding, Way
-from heimdall.doctor.repair import system
-from heimdall.doctor.repair.system import REBOOT
+from heimdall.doctor.repair import host_commands
+from heimdall.doctor.repair.host_commands import REBOOT
 
 WSL_SETTINGS = "/etc/wsl.conf"
 TURNED_OFF = re.compile(r"^\s*\[gpu\][^\[]*^\s*enabled\s*=\s*false", re.MULTILINE | re.IGNORECASE)
@@ -49,7 +49,7 @@ def _switched_off(facts: Facts) -> Finding | None:
     seen = f"no NVIDIA device below {hardware.PCI}; {switch.path} takes it away{_asked(facts)}"
     if switch.tool is None:
         cause = f"The NVIDIA card is switched off: the udev rule {switch.path} takes it off the PCI bus."
-        fix = (*_without_rule(facts, switch.path), *system.rebuild_initramfs(facts), REBOOT)
+        fix = (*_without_rule(facts, switch.path), *host_commands.rebuild_initramfs(facts), REBOOT)
     else:
         cause = f"The NVIDIA card is switched off by {switch.tool.name}, which takes it off the PCI bus to save power."
         fix = (switch.tool.command, REBOOT)

@@ -16,7 +16,7 @@ from heimdall.doctor.facts.containers.training import CONTAINER
 from heimdall.doctor.facts.driver import nvml
 from heimdall.doctor.facts.driver.versions import agree
 from heimdall.doctor.finding import Finding, Way
-from heimdall.doctor.repair import cluster, system
+from heimdall.doctor.repair import cluster, host_commands
 from heimdall.doctor.symptoms import explain
 
 RECREATE = "docker compose up -d --force-recreate training"
@@ -36,7 +36,7 @@ def check_docker(facts: Facts) -> Finding | None:
         seen = f"Docker {facts.docker.engine_version}"
         return Finding("docker", "ok", seen, f"Docker answers: {facts.docker.reason}.")
     denied = "permission denied" in facts.engine.fault
-    fix = ("sudo usermod -aG docker $USER", "# log in again") if denied else (system.start_docker(facts),)
+    fix = ("sudo usermod -aG docker $USER", "# log in again") if denied else (host_commands.start_docker(facts),)
     cause = "Docker does not answer, so what it can serve is not known."
     return Finding("docker", "unknown", facts.engine.fault, cause, fix)
 
@@ -46,7 +46,7 @@ def check_toolkit(facts: Facts) -> Finding | None:
         return None
     seen = f"docker info: no runtime nvidia, no discovered device; no nvidia-container-runtime-hook{_refusal(facts)}"
     cause = "The NVIDIA Container Toolkit is not installed, so Docker cannot give a container the GPU."
-    return Finding("container_toolkit_missing", "fault", seen, cause, system.install_toolkit(facts))
+    return Finding("container_toolkit_missing", "fault", seen, cause, host_commands.install_toolkit(facts))
 
 
 def _is_plain(facts: Facts) -> bool:
@@ -62,7 +62,7 @@ def check_restart(facts: Facts) -> Finding | None:
     cause = (
         "The NVIDIA Container Toolkit is installed, but Docker was not restarted since; it looks for it when it starts."
     )
-    return Finding("docker_not_restarted", "fault", seen, cause, (system.restart_docker(facts),))
+    return Finding("docker_not_restarted", "fault", seen, cause, (host_commands.restart_docker(facts),))
 
 
 def _refusal(facts: Facts) -> str:
@@ -77,9 +77,9 @@ def check_rootless(facts: Facts) -> Finding | None:
     fix = (
         "sudo nvidia-ctk config --set nvidia-container-cli.no-cgroups --in-place",
         "nvidia-ctk runtime configure --runtime=docker --config=$HOME/.config/docker/daemon.json",
-        system.restart_docker(facts),
+        host_commands.restart_docker(facts),
     )
-    ways = (Way("or ask by CDI, which needs no device rules", (*system.generate_cdi(facts), ASK_BY_CDI)),)
+    ways = (Way("or ask by CDI, which needs no device rules", (*host_commands.generate_cdi(facts), ASK_BY_CDI)),)
     seen = f"docker info: rootless; {TOOLKIT_SETTINGS}: no-cgroups is not true"
     cause = "Docker is rootless and may not write the device rules the toolkit wants (bpf_prog_query: operation not permitted)."
     return Finding("rootless_docker", "fault", seen, cause, fix, ways)
@@ -130,7 +130,7 @@ def _one_fresh_spec(
     keep = next((spec.path for spec in reversed(specs) if spec not in stale), specs[-1].path)
     others = {spec.path for spec in stale} | {spec.path for owners in twice.values() for spec in owners}
     aside = tuple(f"sudo mv {path} {path}.stale" for path in sorted(others - {keep}))
-    return (*aside, *system.generate_cdi(facts, keep), "nvidia-ctk cdi list")
+    return (*aside, *host_commands.generate_cdi(facts, keep), "nvidia-ctk cdi list")
 
 
 def _is_unusable(owners: Sequence[CdiSpec], stale: Mapping[CdiSpec, str]) -> bool:
@@ -232,8 +232,8 @@ def _is_over(facts: Facts, name: str) -> bool:
 def _in_words_of(facts: Facts, name: str) -> tuple[str, ...]:
     """The fix a check of this host would give, where the message alone can only name the most usual one."""
     if name == "container_toolkit_missing" and _is_plain(facts):
-        return system.install_toolkit(facts)
-    return (*system.generate_cdi(facts), "nvidia-ctk cdi list") if name == "stale_cdi" else ()
+        return host_commands.install_toolkit(facts)
+    return (*host_commands.generate_cdi(facts), "nvidia-ctk cdi list") if name == "stale_cdi" else ()
 
 
 def check_refused(facts: Facts) -> Finding | None:

@@ -7,8 +7,8 @@ import re
 from heimdall.doctor.facts import Facts
 from heimdall.doctor.facts.driver import packages, versions
 from heimdall.doctor.finding import Finding, Way
-from heimdall.doctor.repair import drivers, libraries, system
-from heimdall.doctor.repair.system import REBOOT
+from heimdall.doctor.repair import drivers, host_commands, libraries
+from heimdall.doctor.repair.host_commands import REBOOT
 
 ON_HOST = "# on the host, not in this container:"
 DOCTOR_ON_HOST = "PYTHONPATH=src python3 -m heimdall.doctor"
@@ -59,7 +59,7 @@ def check_wsl(facts: Facts) -> Finding | None:
     if inside:
         seen = f"WSL2, and a Linux driver library inside: {inside[0].path}"
         cause = "Under WSL2 the driver comes from Windows; the Linux driver installed inside hides it."
-        return Finding("wsl", "fault", seen, cause, system.purge_inside_wsl(facts))
+        return Finding("wsl", "fault", seen, cause, host_commands.purge_inside_wsl(facts))
     if not facts.host.exists("/dev/dxg") or facts.nvml.code not in (None, 0):
         return _windows_lends_nothing(facts)
     return Finding("wsl", "ok", "/dev/dxg is there", "This is WSL2; the driver is the one of Windows.")
@@ -89,7 +89,7 @@ def check_other_driver(facts: Facts) -> Finding | None:
         return Finding("other_driver_has_card", "fault", seen, cause, drivers.install_driver(facts))
     steps = (*_install_if_missing(facts), *blacklist(facts, driver))
     # NixOS has one command for both: it comes once, after both remarks.
-    fix = system.then_reboot(tuple(step for place, step in enumerate(steps) if step not in steps[place + 1 :]))
+    fix = host_commands.then_reboot(tuple(step for place, step in enumerate(steps) if step not in steps[place + 1 :]))
     return Finding("other_driver_has_card", "fault", seen, cause, on_host(facts, fix))
 
 
@@ -100,7 +100,7 @@ def _set_aside(facts: Facts, seen: str, driver: str) -> Finding:
         look = "grep -rn vfio /etc/nixos"
     back = (
         "# take the card's ids out of the files that the command above names, then:",
-        *system.rebuild_initramfs(facts),
+        *host_commands.rebuild_initramfs(facts),
         REBOOT,
     )
     ways = (Way("only if no virtual machine needs the card", on_host(facts, back)),)
@@ -117,7 +117,7 @@ def blacklist(facts: Facts, driver: str) -> tuple[str, ...]:
         return (f"sudo rpm-ostree kargs --append=rd.driver.blacklist={driver} --append=modprobe.blacklist={driver}",)
     lines = rf"blacklist {driver}\noptions {driver} modeset=0\n"
     ban = f"printf '{lines}' | sudo tee /etc/modprobe.d/blacklist-{driver}.conf"
-    return (ban, *system.rebuild_initramfs(facts))
+    return (ban, *host_commands.rebuild_initramfs(facts))
 
 
 def _install_if_missing(facts: Facts) -> tuple[str, ...]:
@@ -145,7 +145,7 @@ def check_not_installed(facts: Facts) -> Finding | None:
         return None
     seen = f"PCI {facts.cards[0].address}: an NVIDIA card; no module for kernel {facts.release}, no driver library"
     fix = drivers.install_driver(facts)
-    fix = fix if drivers.is_unserved(facts) else system.then_reboot(fix)
+    fix = fix if drivers.is_unserved(facts) else host_commands.then_reboot(fix)
     cause = f"There is an NVIDIA card, but no NVIDIA driver is installed.{drivers.use_of(facts)}"
     return Finding("driver_not_installed", "fault", seen, cause, fix)
 

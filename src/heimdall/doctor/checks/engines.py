@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from heimdall.doctor.facts import Facts
 from heimdall.doctor.finding import Finding, Status, Way
-from heimdall.doctor.repair import system
+from heimdall.doctor.repair import host_commands
 
 
 def check_podman(facts: Facts) -> Finding | None:
@@ -14,7 +14,7 @@ def check_podman(facts: Facts) -> Finding | None:
     seen = f"docker info is answered by Podman {facts.engine.version}{' (rootless)' if facts.engine.rootless else ''}"
     cause = "docker is Podman here: it ignores Compose's GPU reservations and gives devices by CDI only."
     fix = (
-        *system.generate_cdi(facts),
+        *host_commands.generate_cdi(facts),
         "nvidia-ctk cdi list",
         "# then, in docker-compose.override.yml, service training: devices: [nvidia.com/gpu=all]",
     )
@@ -60,7 +60,7 @@ def check_snap(facts: Facts) -> Finding | None:
         "# what is in the snap's Docker stays there; save its volumes first (heimdall backup)",
         "sudo snap stop --disable docker",
         "# install Docker's own package: https://docs.docker.com/engine/install/",
-        *system.install_toolkit(facts)[:-2],
+        *host_commands.install_toolkit(facts)[:-2],
         "sudo nvidia-ctk runtime configure --runtime=docker",
         "sudo systemctl restart docker",
     )

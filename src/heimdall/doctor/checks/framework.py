@@ -8,7 +8,7 @@ from heimdall.doctor.facts.containers.training import CONTAINER
 from heimdall.doctor.facts.driver import versions
 from heimdall.doctor.finding import Finding, Way
 from heimdall.doctor.repair import drivers
-from heimdall.doctor.repair.system import REBOOT
+from heimdall.doctor.repair.host_commands import REBOOT
 from heimdall.doctor.symptoms import explain
 
 CUDA_126_INDEX = "https://download.pytorch.org/whl/cu126"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from heimdall.doctor.checks.mismatch import RECREATE, check_mismatch, fits_libraries
 from heimdall.doctor.facts import Facts, hardware
 from heimdall.doctor.finding import Finding
+from heimdall.doctor.repair.host_commands import REBOOT
 from heimdall.doctor.repair.reload import in_the_way, reload_commands
-from heimdall.doctor.repair.system import REBOOT
 
 
 def check_in_use(facts: Facts) -> Finding | None:

@@ -11,8 +11,8 @@ from heimdall.doctor.checks.xid import beside_others, check_lost
 from heimdall.doctor.facts import Facts
 from heimdall.doctor.facts.driver import nvml, packages, versions
 from heimdall.doctor.finding import Finding, Status, Way
-from heimdall.doctor.repair import drivers, modules, system
-from heimdall.doctor.repair.system import REBOOT
+from heimdall.doctor.repair import drivers, host_commands, modules
+from heimdall.doctor.repair.host_commands import REBOOT
 from heimdall.doctor.symptoms import unwrapped
 
 NEEDS_OPEN = r"requires use of the NVIDIA open kernel modules"
@@ -51,7 +51,7 @@ TROUBLES = (
         r"(?:Direct firmware load for|failed to load firmware) ?nvidia/\S+|gsp_\w+\.bin.*(?:failed|not found"
         r"|error)|Failed to load GSP firmware",
         "The firmware of the card's own processor (GSP) could not be loaded: its file for this driver's version is missing.",
-        lambda facts: (*firmware(facts), *system.rebuild_initramfs(facts), REBOOT),
+        lambda facts: (*firmware(facts), *host_commands.rebuild_initramfs(facts), REBOOT),
     ),
     Trouble(
         r"unexpected WPR2 already up|GPU is likely in a bad state and may need to be reset",
@@ -87,9 +87,9 @@ def firmware(facts: Facts) -> tuple[str, ...]:
     if facts.is_runfile:
         return drivers.run_installer(version)
     if family == "ubuntu":
-        return (system.APT_UPDATE, f"sudo apt-get install --reinstall nvidia-firmware-{branch}-{version}")
+        return (host_commands.APT_UPDATE, f"sudo apt-get install --reinstall nvidia-firmware-{branch}-{version}")
     if family == "debian":
-        return (system.APT_UPDATE, "sudo apt-get install --reinstall firmware-nvidia-gsp")
+        return (host_commands.APT_UPDATE, "sudo apt-get install --reinstall firmware-nvidia-gsp")
     if facts.distribution.has_dnf:
         return (f"sudo {facts.distribution.rpm_tool} reinstall 'nvidia-kmod-common*' 'xorg-x11-drv-nvidia-kmodsrc*'",)
     if family == "suse":
@@ -146,7 +146,7 @@ def _legacy(facts: Facts, branch: int, last: int, seen: str, count: int) -> Find
     status = _status(facts, count)
     if last < drivers.OLDEST_OF_TORCH:
         cause += " No current torch release has code for a card that old, so it trains on the CPU in any case."
-    fix = system.then_reboot(drivers.install_driver(facts, last))
+    fix = host_commands.then_reboot(drivers.install_driver(facts, last))
     if status == "warning":
         cause += " Another card works with this driver, and with that branch it may not."
         fix = ("# leave the driver as it is: the service uses the card that works",)
@@ -170,7 +170,7 @@ def check_too_new(facts: Facts) -> Finding | None:
         f"Driver {facts.loaded or facts.user_space} does not know this card yet: "
         f"{card.name} needs branch {card.first_branch} or newer."
     )
-    fix = system.then_reboot(drivers.install_driver(facts, oldest=card.first_branch))
+    fix = host_commands.then_reboot(drivers.install_driver(facts, oldest=card.first_branch))
     seen = told or f"{card.name} on the bus; driver {facts.loaded}; no card answers"
     return Finding("card_not_started", "fault", seen, cause, fix, confidence="certain" if told else "likely")
 
@@ -201,7 +201,7 @@ def check_flavour(facts: Facts) -> Finding | None:
 def _needs_open(facts: Facts, seen: str, count: int) -> Finding:
     cause = "This card needs the open kernel module; the proprietary one that is installed does not support it."
     after = "# if the card still does not start after that: " + BIOS.lstrip("# ")
-    fix = (*system.then_reboot(modules.exchange_module(facts, to_open=True)), after)
+    fix = (*host_commands.then_reboot(modules.exchange_module(facts, to_open=True)), after)
     started = _line(facts, "RmInitAdapter failed")
     seen = f"{seen}; {started}" if started else seen
     return _one_for_all(facts, Finding("wrong_module_flavour", _status(facts, count), seen, cause, fix))
@@ -211,7 +211,7 @@ def _needs_proprietary(facts: Facts, seen: str, count: int) -> Finding:
     cause = "This card needs the proprietary kernel module; the open one that is installed supports Turing and newer cards only."
     status = _status(facts, count)
     cause += " The other card works." if status == "warning" else ""
-    fix = system.then_reboot(modules.exchange_module(facts, to_open=False))
+    fix = host_commands.then_reboot(modules.exchange_module(facts, to_open=False))
     return _one_for_all(facts, Finding("wrong_module_flavour", status, seen, cause, fix))
 
 

@@ -8,8 +8,8 @@ from heimdall.doctor.checks.driver import DOCTOR_ON_HOST, on_host
 from heimdall.doctor.facts import Facts, hardware, switches
 from heimdall.doctor.facts.driver import kernels, packages, versions
 from heimdall.doctor.finding import Finding, Way
-from heimdall.doctor.repair import modules, system
-from heimdall.doctor.repair.system import LOAD, REBOOT
+from heimdall.doctor.repair import host_commands, modules
+from heimdall.doctor.repair.host_commands import LOAD, REBOOT
 
 REJECTED = re.compile(
     r"[^\n]*(?:Key was rejected by service|Loading of (?:module with unavailable key|unsigned module) is rejected"
@@ -50,7 +50,11 @@ def signed_by_distribution(facts: Facts) -> tuple[str, ...]:
         return ()
     branch = packages.branch(facts.host, facts.driver_version)
     flavour = "-open" if any("-open" in name for name in packages.driver_packages(facts.host)) else ""
-    return (system.APT_UPDATE, f"sudo apt-get install linux-modules-nvidia-{branch}{flavour}-{facts.release}", REBOOT)
+    return (
+        host_commands.APT_UPDATE,
+        f"sudo apt-get install linux-modules-nvidia-{branch}{flavour}-{facts.release}",
+        REBOOT,
+    )
 
 
 # Where the keys stand with which the distributions' tools sign the modules they build.
@@ -102,7 +106,7 @@ def _other_kernel_waits(facts: Facts, seen: str) -> Finding:
             f"Kernel {coming.release} boots next, with a module {module.version} that does not fit the libraries "
             f"{facts.user_space}."
         )
-        fix = system.then_reboot(modules.build_module(facts, coming.release, facts.user_space))
+        fix = host_commands.then_reboot(modules.build_module(facts, coming.release, facts.user_space))
         return Finding("module_not_loaded", "fault", seen, cause, fix)
     cause = (
         f"The kernel was upgraded: {facts.release} still runs, {gone}, and {coming.release} waits with its "
@@ -145,7 +149,7 @@ def _loadable(facts: Facts, seen: str) -> Finding:
         )
     if argument:
         cause = f"The nvidia kernel module is not loaded, because the kernel's command line forbids it ({argument})."
-        fix = (*system.drop_kernel_argument(facts, argument), REBOOT)
+        fix = (*host_commands.drop_kernel_argument(facts, argument), REBOOT)
         return Finding("module_not_loaded", "fault", f"{seen}; /proc/cmdline: {argument}", cause, fix)
     if barred:
         cause = f"The nvidia kernel module is not loaded, because {barred[0]} forbids it."
@@ -171,9 +175,9 @@ def _lift(facts: Facts, path: str) -> tuple[str, ...]:
     if tool:
         return (tool.command, REBOOT)
     if path.startswith("/etc/"):
-        return (f"sudo sed -i '/nvidia/s/^/# /' {path}", *system.rebuild_initramfs(facts), LOAD)
+        return (f"sudo sed -i '/nvidia/s/^/# /' {path}", *host_commands.rebuild_initramfs(facts), LOAD)
     # A package's file is not edited: an empty one of the same name in /etc takes its place.
-    return (f"sudo touch /etc/modprobe.d/{path.rpartition('/')[2]}", *system.rebuild_initramfs(facts), LOAD)
+    return (f"sudo touch /etc/modprobe.d/{path.rpartition('/')[2]}", *host_commands.rebuild_initramfs(facts), LOAD)
 
 
 def _not_built(facts: Facts, seen: str) -> Finding:

@@ -11,8 +11,8 @@ from heimdall.doctor.facts import Facts, hardware
 from heimdall.doctor.facts.containers.docker import boot_time_s
 from heimdall.doctor.facts.driver import nvml, packages, versions
 from heimdall.doctor.finding import Confidence, Finding, Status, Way
-from heimdall.doctor.repair import cluster, libraries, modules, reload, system
-from heimdall.doctor.repair.system import REBOOT
+from heimdall.doctor.repair import cluster, host_commands, libraries, modules, reload
+from heimdall.doctor.repair.host_commands import REBOOT
 
 NAME = "driver_library_mismatch"
 RECREATE = "docker compose up -d --force-recreate training"
@@ -117,7 +117,7 @@ def _reboot_helps(facts: Facts, release: str) -> Finding:
 
 
 def _prevention(facts: Facts) -> tuple[Way, ...]:
-    return system.prevention(facts, packages.driver_packages(facts.host))
+    return host_commands.prevention(facts, packages.driver_packages(facts.host))
 
 
 def _not_known(facts: Facts, why: str) -> Finding:
@@ -141,7 +141,7 @@ def _reboot_does_not_help(facts: Facts, release: str, on_disk: str) -> Finding:
         f"The libraries are {facts.user_space} and the loaded kernel module is {facts.loaded}, but the module on disk for "
         f"{release} {on_disk}: a reboot does not help."
     )
-    fix = system.then_reboot(modules.build_module(facts, release, facts.user_space))
+    fix = host_commands.then_reboot(modules.build_module(facts, release, facts.user_space))
     if facts.is_half_packaged:
         cause += (
             " The module was installed by NVIDIA's .run file, and packages brought libraries over it: only one "
@@ -188,7 +188,7 @@ def _old_one_in_initramfs(facts: Facts, module: versions.ModuleFile) -> Finding:
         "the last boot: the old module "
         "is in the initramfs, and a reboot alone loads it again."
     )
-    fix = (*system.rebuild_initramfs(facts, every_kernel=True), REBOOT)
+    fix = (*host_commands.rebuild_initramfs(facts, every_kernel=True), REBOOT)
     sure: Confidence = "certain" if packages.installed_s(facts.host) else "likely"
     return Finding(NAME, "fault", f"{_evidence(facts)}; booted after the change", cause, fix, confidence=sure)
 
@@ -201,7 +201,7 @@ def _shadowed(facts: Facts, right: versions.ModuleFile, wrong: versions.ModuleFi
     fix = (
         *_take_away(facts, wrong, release),
         f"sudo depmod -a {release}",
-        *system.rebuild_initramfs(facts),
+        *host_commands.rebuild_initramfs(facts),
         REBOOT,
     )
     return Finding(NAME, "fault", _evidence(facts), cause, fix, confidence="likely")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from heimdall.doctor.facts import Facts
-from heimdall.doctor.repair.system import Commands
+from heimdall.doctor.repair.host_commands import Commands
 
 OUTSIDE = "# outside this pod, where helm and kubectl reach the cluster (with -n NAMESPACE):"
 UPGRADE = "helm upgrade heimdall charts/heimdall --reuse-values --set"

@@ -12,7 +12,7 @@ from heimdall.doctor.facts import Facts
 from heimdall.doctor.facts.cards import Generation
 from heimdall.doctor.facts.driver import packages
 from heimdall.doctor.facts.driver.distribution import has_repository, is_proxmox
-from heimdall.doctor.repair.system import APT_UPDATE, Commands
+from heimdall.doctor.repair.host_commands import APT_UPDATE, Commands
 
 BRANCH = 580
 """What is installed where nothing else is asked for: it serves every card from Maxwell to Blackwell, and torch's CUDA 13."""

@@ -9,7 +9,7 @@ from heimdall.doctor.facts import Facts
 from heimdall.doctor.facts.driver import packages, versions
 from heimdall.doctor.finding import Way
 from heimdall.doctor.repair import drivers
-from heimdall.doctor.repair.system import APT_UPDATE, REBOOT, Commands
+from heimdall.doctor.repair.host_commands import APT_UPDATE, REBOOT, Commands
 
 NO_MODULE = " --no-kernel-module"
 

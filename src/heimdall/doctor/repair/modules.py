@@ -9,7 +9,7 @@ from heimdall.doctor.facts import Facts
 from heimdall.doctor.facts.driver import packages, versions
 from heimdall.doctor.facts.driver.distribution import has_repository, is_proxmox
 from heimdall.doctor.repair import drivers
-from heimdall.doctor.repair.system import APT_UPDATE, Commands
+from heimdall.doctor.repair.host_commands import APT_UPDATE, Commands
 
 
 def exchange_module(facts: Facts, to_open: bool) -> Commands:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from heimdall.doctor.facts import Facts, hardware
 from heimdall.doctor.facts.driver.distribution import has_systemd
-from heimdall.doctor.repair.system import LOAD
+from heimdall.doctor.repair.host_commands import LOAD
 
 PERSISTENCE = "nvidia-persiste"  # the kernel cuts names after 15 characters
 

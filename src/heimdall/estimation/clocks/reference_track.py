@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from heimdall.estimation.clocks.reference_channel import Channel, Match, Samples, Stream, cut
 from heimdall.evidence.iq.arrival import reconcile
+from heimdall.evidence.iq.channel_spectrum import channel_spectrum
 from heimdall.evidence.iq.correlation import pair_peaks
-from heimdall.evidence.iq.spectrum import channel_spectrum
 
 if TYPE_CHECKING:
     from jaxtyping import Float

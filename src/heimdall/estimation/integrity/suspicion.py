@@ -14,7 +14,7 @@ from heimdall.estimation.heights.height import LOWEST_M
 from heimdall.estimation.heights.lower_ground import LEAST_DEPTH_M
 from heimdall.estimation.integrity.common_mistakes import common_mistakes
 from heimdall.estimation.integrity.consistency import Misfit, find_misfit
-from heimdall.estimation.integrity.exchange import FEWEST_TIMES, at_place_of, best_exchange
+from heimdall.estimation.integrity.exchanged_receivers import FEWEST_TIMES, at_place_of, best_exchange
 from heimdall.estimation.integrity.fault_odds import Fault, FaultOdds, fault_of, late_against_others, log_evidence
 from heimdall.estimation.integrity.misplacement import back_among, coarseness, standing_apart
 from heimdall.estimation.likelihood.arrival_times import link_distance_m

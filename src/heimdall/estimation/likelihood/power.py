@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from heimdall.arrays import array_namespace, device_of
 from heimdall.estimation.model import PropagationModel
 from heimdall.evidence.batch import EvidenceBatch
-from heimdall.evidence.iq.recording import DEFAULT_LEVEL_SIGMA_DB
+from heimdall.evidence.iq.from_recordings import DEFAULT_LEVEL_SIGMA_DB
 from heimdall.evidence.radio_map import Mapped
 from heimdall.geometry import Array
 

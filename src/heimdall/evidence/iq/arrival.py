@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from heimdall.arrays import array_namespace, device_of
+from heimdall.evidence.iq.channel_spectrum import ChannelSpectrum
 from heimdall.evidence.iq.correlation import PairPeaks
-from heimdall.evidence.iq.spectrum import ChannelSpectrum
 from heimdall.geometry import Array
 
 if TYPE_CHECKING:

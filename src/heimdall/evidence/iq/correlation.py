@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import scipy
 
 from heimdall.arrays import array_namespace, device_of, fft_of, overlapping
-from heimdall.evidence.iq.spectrum import ChannelSpectrum
+from heimdall.evidence.iq.channel_spectrum import ChannelSpectrum
 from heimdall.geometry import Array
 
 PEAKS = 2

@@ -15,14 +15,14 @@ from heimdall.evidence.iq.alignment import Aligned, align, quick_length
 from heimdall.evidence.iq.carrier import Carrier, carrier_offset
 from heimdall.evidence.iq.correlation import PairPeaks
 from heimdall.evidence.iq.drift import without_drift
-from heimdall.evidence.iq.merging import merge_segments
-from heimdall.evidence.iq.recording import (
+from heimdall.evidence.iq.from_recordings import (
     Recordings,
     clock_carries_time,
     evidence_and_peaks,
     max_detour_s,
     searched_delay_s,
 )
+from heimdall.evidence.iq.merging import merge_segments
 from heimdall.observation import Reception
 
 _SEGMENT_S = 1.0

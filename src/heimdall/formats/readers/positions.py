@@ -9,7 +9,7 @@ from pathlib import Path
 
 from heimdall.formats.coordinates import COARSE_M, WrittenPlace, decoded, read_place
 from heimdall.formats.readers.limits import Files, Limits, content_or_flaw
-from heimdall.formats.readers.recordings.layout import Group
+from heimdall.formats.readers.recordings.grouping import Group
 from heimdall.formats.readers.source import FolderFiles, Selection, folder_of, in_folder
 from heimdall.formats.text import name_key
 from heimdall.formats.wording import length_text

@@ -20,8 +20,8 @@ from heimdall.formats.readers.positions import Positions
 from heimdall.formats.readers.recorder_names import About, from_name, is_audio, receiver_in, stations_of, utc
 from heimdall.formats.readers.recordings.channel import occupied_channel
 from heimdall.formats.readers.recordings.clipping import clipping_note
+from heimdall.formats.readers.recordings.grouping import Who
 from heimdall.formats.readers.recordings.heard import EPOCH, Heard
-from heimdall.formats.readers.recordings.layout import Who
 from heimdall.formats.readers.recordings.riff import is_wave, riff_chunks
 from heimdall.formats.readers.recordings.takes import Take, Together, sessions_of
 from heimdall.formats.readers.recordings.tuning import Tuning, common_frequency_hz, tuned_to

@@ -11,12 +11,11 @@ from pathlib import Path
 from heimdall.errors import InputError
 from heimdall.formats.readers.kiwisdr.session import SUFFIX as WAV_SUFFIX
 from heimdall.formats.readers.kiwisdr.session import is_kiwisdr, kiwisdr_who, read_kiwisdr
-from heimdall.formats.readers.leftovers import MEASUREMENTS_KEY, left_out
 from heimdall.formats.readers.limits import Files, Limits, content_or_flaw, names_ending
 from heimdall.formats.readers.measurements import iterate_measurements
 from heimdall.formats.readers.positions import Positions, positions_beside
 from heimdall.formats.readers.recorder_wav import read_wav_session, wav_who
-from heimdall.formats.readers.recordings.layout import Who, groups
+from heimdall.formats.readers.recordings.grouping import Who, groups
 from heimdall.formats.readers.sigmf.who import sigmf_who
 from heimdall.formats.readers.source import (
     COLLECTION_SUFFIX,
@@ -26,6 +25,7 @@ from heimdall.formats.readers.source import (
     plain_lines,
     plain_name,
 )
+from heimdall.formats.readers.unread_files import MEASUREMENTS_KEY, left_out
 from heimdall.formats.text import as_utf_8
 from heimdall.observation import Observation
 

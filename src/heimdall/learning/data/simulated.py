@@ -19,7 +19,7 @@ from heimdall.estimation.reach import search_radius_m
 from heimdall.estimation.search import find_mode, log_posterior
 from heimdall.evidence.batch import EvidenceBatch, concatenate
 from heimdall.evidence.collect import max_offset_hz
-from heimdall.evidence.iq.recording import Recordings, evidence_from_recordings, max_detour_s
+from heimdall.evidence.iq.from_recordings import Recordings, evidence_from_recordings, max_detour_s
 from heimdall.evidence.receiver_geometry import half_width_around
 from heimdall.geometry import columns, surface_up_m
 from heimdall.learning.data.on_processor import as_arrays, as_tensors, pays

@@ -15,7 +15,7 @@ from heimdall.errors import HeimdallError, InputError
 from heimdall.estimation.frame import WindowFrame
 from heimdall.files.atomic import scratch
 from heimdall.inference.bundle import Bundle
-from heimdall.inference.network import INPUTS, OUTPUTS, OnnxNetwork
+from heimdall.inference.onnx_network import INPUTS, OUTPUTS, OnnxNetwork
 from heimdall.inference.window import Window
 from heimdall.learning.model.network import EvidenceNetwork
 from heimdall.learning.model.shape import NetworkShape

@@ -18,7 +18,7 @@ from heimdall.inference.bundle import read_bundle
 from heimdall.inference.calibration import Calibration
 from heimdall.learning.calibration.fit import calibrate, scores_of
 from heimdall.learning.data.pools import ScenePool, calibration_pool
-from heimdall.learning.data.recordings import Recorded, read_known, recorded_scenes
+from heimdall.learning.data.recorded import Recorded, read_known, recorded_scenes
 from heimdall.learning.model.export import load_weights, weights_of
 from heimdall.learning.options import Processes, TrainingOptions
 from heimdall.learning.run.bundling import CALIBRATION, TRAINING, export_run

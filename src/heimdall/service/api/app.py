@@ -16,11 +16,11 @@ from prometheus_client import CollectorRegistry
 from heimdall import __version__
 from heimdall.files.artifacts import open_artifacts
 from heimdall.service.about import about
+from heimdall.service.api.dependencies import Parts
 from heimdall.service.api.http import documentation, problems
-from heimdall.service.api.http.limits import BODY_LIMIT_BYTES, BodyLimit
+from heimdall.service.api.http.body_limit import BODY_LIMIT_BYTES, BodyLimit
 from heimdall.service.api.http.methods import HeadAsGet
 from heimdall.service.api.http.requests import HEADER, Observed
-from heimdall.service.api.parts import Parts
 from heimdall.service.api.recording_locator import RecordingLocator
 from heimdall.service.api.retention_task import RetentionTask
 from heimdall.service.api.routes import (

@@ -18,7 +18,7 @@ from heimdall.errors import HeimdallError, InputError
 from heimdall.files.artifacts import MissingArtifactError, open_artifacts
 from heimdall.files.atomic import held_folder, sweep
 from heimdall.runs.reader import CHECKPOINT
-from heimdall.service.backup import archive, rows
+from heimdall.service.backup import archive, table_dump
 from heimdall.service.backup.archive import ArchiveWriter
 from heimdall.service.database.migrate import opened
 from heimdall.service.database.store import Store
@@ -108,7 +108,7 @@ def _add_databases(writer: ArchiveWriter, settings: Settings, scratch: Path) -> 
 
 def _dump(url: URL, folder: Path) -> dict[str, int]:
     if url.get_backend_name() != "sqlite":
-        return rows.dump(url, folder)
+        return table_dump.dump(url, folder)
     folder.mkdir(parents=True)
     with closing(sqlite3.connect(str(url.database))) as source, closing(sqlite3.connect(folder / SQLITE)) as copy:
         source.backup(copy)

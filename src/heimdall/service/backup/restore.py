@@ -16,8 +16,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from heimdall.errors import HeimdallError, InputError
 from heimdall.files.artifacts import open_artifacts
-from heimdall.files.exchange import exchanged, give_to_owner_of, stage_in
-from heimdall.service.backup import archive, rows
+from heimdall.files.replacement import exchanged, give_to_owner_of, stage_in
+from heimdall.service.backup import archive, table_dump
 from heimdall.service.backup.make import (
     ARTIFACTS,
     DATABASE,
@@ -70,7 +70,7 @@ def _check(settings: Settings, stage: Path, about: dict[str, Any]) -> None:
         if kind == "sqlite":
             _check_sqlite(stage / name / SQLITE)
         else:
-            rows.check(stage / name, may_be_empty=name != DATABASE)
+            table_dump.check(stage / name, may_be_empty=name != DATABASE)
     _check_revision(stage, about["databases"][DATABASE]["kind"])
 
 
@@ -146,11 +146,11 @@ def _take_over(settings: Settings, stage: Path) -> None:
                 if url.get_backend_name() == "sqlite":
                     _stage_sqlite(stage / name / SQLITE, Path(str(url.database)), stage)
                 else:
-                    rows.load(transactions.enter_context(_transaction(url)), stage / name)
+                    table_dump.load(transactions.enter_context(_transaction(url)), stage / name)
             with exchanged(stage, _contents(settings, stage)):
                 transactions.close()  # commits
     except SQLAlchemyError as error:
-        raise rows.described(error) from error
+        raise table_dump.described(error) from error
     except OSError as error:
         raise HeimdallError(f"the files could not be put in place: {error}; everything is as it was") from error
 

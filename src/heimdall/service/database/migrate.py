@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import OperationalError
 
 from heimdall.errors import HeimdallError, InputError
-from heimdall.files.exchange import put_right
+from heimdall.files.replacement import put_right
 from heimdall.service.database.store import Store
 from heimdall.service.settings import Settings, load_settings
 

@@ -13,7 +13,7 @@ from heimdall.capture import LEAST_RECEIVERS
 from heimdall.capture.faults import CaptureError
 from heimdall.capture.interface import Tuning
 from heimdall.capture.network.address import parse_address
-from heimdall.capture.recording.reference import RETUNABLE
+from heimdall.capture.recording.reference_transmitter import RETUNABLE
 from heimdall.capture.recording.schedule import parse_cron
 from heimdall.capture.recording.sizes import bytes_per_s, samples_per_s
 from heimdall.errors import InputError

@@ -7,8 +7,8 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from heimdall.capture.network.address import NAME
-from heimdall.capture.recording.reference import DEFAULT_SECONDS as REFERENCE_SECONDS
-from heimdall.capture.recording.reference import MOST_SECONDS as MOST_REFERENCE_SECONDS
+from heimdall.capture.recording.reference_transmitter import DEFAULT_SECONDS as REFERENCE_SECONDS
+from heimdall.capture.recording.reference_transmitter import MOST_SECONDS as MOST_REFERENCE_SECONDS
 from heimdall.capture.recording.schedule import DEFAULT_SECONDS, MOST_SECONDS, parse_cron
 from heimdall.errors import InputError
 from heimdall.formats.wording import frequency_text

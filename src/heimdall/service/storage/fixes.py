@@ -13,7 +13,7 @@ from heimdall.fix import Fix
 from heimdall.observation import Observation
 from heimdall.service.database.events import record
 from heimdall.service.database.tables import Job, StoredFix, StoredSession
-from heimdall.service.storage.recordings import FAILED, LOCATED, WAITING
+from heimdall.service.storage.job_recordings import FAILED, LOCATED, WAITING
 
 MOST = 10_000
 """Of one look at the history."""

@@ -19,7 +19,7 @@ from heimdall.service.database.tables import Job, Model, Station, StoredSession,
 from heimdall.service.errors import ConflictError
 from heimdall.service.settings import Settings
 from heimdall.service.storage import sessions
-from heimdall.service.storage.recordings import WAITING
+from heimdall.service.storage.job_recordings import WAITING
 
 _DAY_S = 86_400.0
 _OVER = ("succeeded", "cancelled")

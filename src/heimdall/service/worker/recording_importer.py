@@ -9,7 +9,7 @@ from pathlib import Path
 from heimdall.runs import run_archive
 from heimdall.runs.reader import RunReader
 from heimdall.service.database.tables import Job
-from heimdall.service.storage import recordings
+from heimdall.service.storage import job_recordings
 from heimdall.service.worker.program.launch import Tools
 from heimdall.service.worker.retrying_task import RetryingTask
 
@@ -26,7 +26,7 @@ class RecordingImporter:
     def look(self) -> None:
         """Store what is complete, while the program runs."""
         if self._ready():
-            waiting = recordings.found(self._folder.path, running=True)
+            waiting = job_recordings.found(self._folder.path, running=True)
             if waiting:
                 self._begin(waiting)
 
@@ -34,7 +34,7 @@ class RecordingImporter:
         """Where no program runs: store what is there, complete or cut off; True once nothing is left to store."""
         if not self._ready():
             return False
-        waiting = recordings.found(self._folder.path, running=False)
+        waiting = job_recordings.found(self._folder.path, running=False)
         if not waiting:
             return True
         self._begin(waiting, alone=True)
@@ -61,6 +61,6 @@ class RecordingImporter:
                 return self._store(waiting, False)
         for path in waiting:
             if path.exists():
-                recordings.store_recording(
+                job_recordings.store_recording(
                     self._tools.store, self._tools.settings, self._tools.artifacts, self._job, path
                 )

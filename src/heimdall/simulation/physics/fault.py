@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from heimdall.simulation.physics.layout import Layout, raise_to
+from heimdall.simulation.physics.scene_layout import Layout, raise_to
 from heimdall.simulation.random_streams import Chance, Range
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from heimdall.constants import REFRACTIVE_INDEX_AIR, SPEED_OF_LIGHT_M_S
 from heimdall.geometry import hop_path
-from heimdall.simulation.physics.layout import Layout
+from heimdall.simulation.physics.scene_layout import Layout
 from heimdall.simulation.random_streams import Chance, Range
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from torch import Tensor
 from heimdall.constants import REFRACTIVE_INDEX_AIR, SPEED_OF_LIGHT_M_S
 from heimdall.geometry import columns, ground_distance_m, hop_path
 from heimdall.simulation.physics.ionosphere import Ionosphere, sky_paths
-from heimdall.simulation.physics.layout import Layout
+from heimdall.simulation.physics.scene_layout import Layout
 from heimdall.simulation.random_streams import Chance, Range
 
 if TYPE_CHECKING:

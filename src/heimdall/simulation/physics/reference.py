@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from heimdall.simulation.physics.layout import Area, Layout, place, raise_to
 from heimdall.simulation.physics.propagation import Echoes, Links, Medium, propagate
+from heimdall.simulation.physics.scene_layout import Area, Layout, place, raise_to
 from heimdall.simulation.random_streams import Chance, Range
 
 if TYPE_CHECKING:

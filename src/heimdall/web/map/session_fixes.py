@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from heimdall.observation import Observation
-from heimdall.service.api.parts import Parts
+from heimdall.service.api.dependencies import Parts
 from heimdall.service.concurrent_locating import Deadline, LocatedSession
 from heimdall.service.database.tables import StoredSession
 from heimdall.service.storage import sessions

@@ -12,7 +12,7 @@ from heimdall.service.database.tables import Job, StoredFix, StoredSession
 from heimdall.service.queue import jobs
 from heimdall.service.queue.matching import living, why_waiting
 from heimdall.service.receivers.capture_view import CaptureView, view_capture
-from heimdall.service.storage import fixes, recordings
+from heimdall.service.storage import fixes, job_recordings
 from heimdall.web.layout import empty, panel
 from heimdall.web.map import fix_panel
 from heimdall.web.page_session import Visit, sentence
@@ -66,7 +66,7 @@ class ProgressPanel:
             except jobs.UnknownJobError:
                 return None
             newest = next(iter(fixes.find(session, fixes.Wanted(job_id=job_id, limit=1))), None)
-            recorded = next(iter(recordings.of_job(session, job_id)), None)
+            recorded = next(iter(job_recordings.of_job(session, job_id)), None)
             waiting = why_waiting(job, living(session, parts.settings.lease_s))
         return Seen(job, view_capture(job), newest, recorded, parts.folders.of(job_id).warnings(), waiting)
 

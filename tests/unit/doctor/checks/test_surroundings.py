@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from heimdall.doctor.facts import Plan
-from heimdall.doctor.facts.plan import plan_for_recipe, read_plan
+from heimdall.doctor.facts.training_plan import plan_for_recipe, read_plan
 from heimdall.doctor.host import Space
 
 GIB = 2**30

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from heimdall.evidence.iq.arrival import Arrivals, reconcile
+from heimdall.evidence.iq.channel_spectrum import ChannelSpectrum, channel_spectrum
 from heimdall.evidence.iq.correlation import PairPeaks
-from heimdall.evidence.iq.spectrum import ChannelSpectrum, channel_spectrum
 
 MakeSignal = Callable[..., NDArray[np.complex64]]
 RATE_HZ, CHANNEL_HZ = 50e3, 25e3

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from heimdall.evidence.iq.channel_spectrum import ChannelSpectrum, channel_spectrum
 from heimdall.evidence.iq.correlation import PairPeaks, pair_peaks
-from heimdall.evidence.iq.spectrum import ChannelSpectrum, channel_spectrum
 
 MakeSignal = Callable[..., NDArray[np.complex64]]
 RATE_HZ, CHANNEL_HZ = 50e3, 25e3

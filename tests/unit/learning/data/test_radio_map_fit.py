@@ -22,7 +22,7 @@ from heimdall.geometry import LocalFrame
 from heimdall.inference.bundle import Bundle, read_bundle
 from heimdall.inference.calibration import Calibration
 from heimdall.learning.data.radio_map_fit import fit_radio_map, shadowing_of, survey
-from heimdall.learning.data.recordings import collected_of, folds_by_place, recorded_scenes
+from heimdall.learning.data.recorded import collected_of, folds_by_place, recorded_scenes
 from heimdall.locating.by_likelihood import locate_by_likelihood
 from heimdall.observation import Observation, Place, Receiver, Reception
 

@@ -10,7 +10,7 @@ import torch
 from heimdall.errors import HeimdallError, InputError
 from heimdall.inference.bundle import read_bundle
 from heimdall.inference.calibration import Calibration
-from heimdall.inference.network import OnnxNetwork
+from heimdall.inference.onnx_network import OnnxNetwork
 from heimdall.learning.model import export
 from heimdall.learning.model.export import check_parity, load_weights, to_onnx, weights_of, weights_sha256
 from heimdall.learning.model.network import EvidenceNetwork

@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import update
 
 from heimdall.service.api import create_app
-from heimdall.service.api.http.limits import BODY_LIMIT_BYTES
+from heimdall.service.api.http.body_limit import BODY_LIMIT_BYTES
 from heimdall.service.auth import Role, create_token
 from heimdall.service.database.tables import Job, Model, Worker, now_unix_s
 from heimdall.service.queue import jobs, leases

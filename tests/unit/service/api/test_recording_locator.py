@@ -12,7 +12,7 @@ from heimdall.service.concurrent_locating import Locator
 from heimdall.service.database.tables import StoredSession
 from heimdall.service.models.model_cache import ModelCache
 from heimdall.service.storage import fixes, sessions
-from heimdall.service.storage.recordings import WAITING
+from heimdall.service.storage.job_recordings import WAITING
 from heimdall.service.storage.uploads import receiving
 
 from ..observed import table

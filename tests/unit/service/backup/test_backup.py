@@ -21,7 +21,7 @@ from pydantic import SecretStr
 from sqlalchemy import create_engine, inspect, select, text
 
 from heimdall.errors import HeimdallError, InputError
-from heimdall.files.exchange import STAGE
+from heimdall.files.replacement import STAGE
 from heimdall.service.auth import Role, create_token, identify
 from heimdall.service.backup.archive import MANIFEST, verify
 from heimdall.service.backup.make import back_up
@@ -241,7 +241,7 @@ def test_when_the_files_cannot_be_put_in_place_rows_and_files_are_as_they_were(
 KILLED = """
 import os, shutil, signal, sys
 from pathlib import Path
-from heimdall.files import exchange
+from heimdall.files import replacement
 from heimdall.service.backup.restore import restore
 from heimdall.service.settings import Settings
 left = int(sys.argv[3])
@@ -254,7 +254,7 @@ def counted(work):
         return work(*args, **kwargs)
     return do
 if left < 0:
-    exchange._clear = counted(exchange._clear)
+    replacement._clear = counted(replacement._clear)
 else:
     Path.rename = counted(Path.rename)
 restore(Settings(home=Path(sys.argv[1]), accelerator="cpu"), Path(sys.argv[2]))

@@ -3,7 +3,7 @@
 import torch
 
 from heimdall.simulation.physics.fault import DEAF, MISPLACED, SLIPPED, FaultLaw, Faults, draw_faults
-from heimdall.simulation.physics.layout import Area, Layout, place
+from heimdall.simulation.physics.scene_layout import Area, Layout, place
 from heimdall.simulation.random_streams import Chance, stream
 
 

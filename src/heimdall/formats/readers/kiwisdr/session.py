@@ -16,8 +16,8 @@ from heimdall.formats.readers.limits import Files, content_or_flaw, names_ending
 from heimdall.formats.readers.positions import Positions
 from heimdall.formats.readers.recordings.channel import occupied_channel
 from heimdall.formats.readers.recordings.clipping import clipping_note
+from heimdall.formats.readers.recordings.grouping import Who
 from heimdall.formats.readers.recordings.heard import EPOCH, Heard
-from heimdall.formats.readers.recordings.layout import Who
 from heimdall.formats.readers.recordings.takes import Take, Together, sessions_of
 from heimdall.formats.readers.source import folder_of
 from heimdall.formats.text import composed

@@ -21,7 +21,7 @@ from heimdall.formats.readers.sigmf.metadata import (
     point,
     unknown_key,
 )
-from heimdall.formats.readers.sigmf.recording import SigmfRecording
+from heimdall.formats.readers.sigmf.sigmf_recording import SigmfRecording
 from heimdall.formats.readers.sigmf.spans import by_span
 from heimdall.formats.readers.sigmf.start_times import with_written_clocks
 from heimdall.formats.readers.sigmf.streams import Stream, apart, listed_path, listed_stream, stream_at

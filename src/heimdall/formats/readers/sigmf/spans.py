@@ -9,7 +9,7 @@ from itertools import combinations
 
 from heimdall.formats.readers.recordings.heard import Heard
 from heimdall.formats.readers.recordings.takes import Take, Together, sessions_of
-from heimdall.formats.readers.sigmf.recording import SigmfRecording
+from heimdall.formats.readers.sigmf.sigmf_recording import SigmfRecording
 from heimdall.formats.readers.sigmf.streams import Stream
 from heimdall.formats.text import composed
 from heimdall.observation import Place

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from heimdall.formats.readers.limits import Files, Limits, content_or_flaw, stored_as
 from heimdall.formats.readers.sigmf.metadata import UnreadableRecordingError, read_metadata, text
-from heimdall.formats.readers.sigmf.recording import SigmfRecording, dataset_name, parse_recording
+from heimdall.formats.readers.sigmf.sigmf_recording import SigmfRecording, dataset_name, parse_recording
 from heimdall.formats.readers.source import DATA_SUFFIX, META_SUFFIX, folder_of
 from heimdall.formats.text import composed, name_key
 

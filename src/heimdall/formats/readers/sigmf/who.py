@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from heimdall.formats.readers.limits import Files, content_or_flaw
-from heimdall.formats.readers.recordings.layout import Who
+from heimdall.formats.readers.recordings.grouping import Who
 
 _KEYS = ("heimdall:receiver", "core:geolocation")
 

@@ -10,8 +10,8 @@ from pydantic import BaseModel, Field
 
 from heimdall.recipes import RECIPES, Recipe, fields_of
 from heimdall.scenarios import SCENARIO_SUMMARIES
+from heimdall.service.api.dependencies import Viewer
 from heimdall.service.api.http.problems import documented
-from heimdall.service.api.parts import Viewer
 
 router = APIRouter(tags=["jobs"], responses=documented(401, 403, 422, 503))
 

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime, BaseModel, Field
 
+from heimdall.service.api.dependencies import UsesParts, Viewer
 from heimdall.service.api.http.attachments import attachment
 from heimdall.service.api.http.problems import documented
-from heimdall.service.api.parts import UsesParts, Viewer
 from heimdall.service.database.tables import StoredFix
 from heimdall.service.queue.request_base import Id
 from heimdall.service.storage import fix_files, fixes

@@ -11,9 +11,9 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy.orm import Session
 
 from heimdall.runs.reader import LOG_PAGE_BYTES
+from heimdall.service.api.dependencies import Admin, Operator, Parts, UsesParts, Viewer
 from heimdall.service.api.http.paged import UsesPage, link_next
 from heimdall.service.api.http.problems import documented
-from heimdall.service.api.parts import Admin, Operator, Parts, UsesParts, Viewer
 from heimdall.service.api.routes import live
 from heimdall.service.api.schemas import (
     EventView,

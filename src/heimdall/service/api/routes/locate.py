@@ -15,11 +15,11 @@ from starlette.requests import ClientDisconnect
 from heimdall.errors import HeimdallError, InputError
 from heimdall.locating import Method
 from heimdall.observation import Observation
+from heimdall.service.api.dependencies import Parts, UsesParts, Viewer
 from heimdall.service.api.fix_views import FixesView, fixes_document
 from heimdall.service.api.http.attachments import content_disposition
 from heimdall.service.api.http.problems import documented
 from heimdall.service.api.http.uploading import DOCUMENT_SCHEMA, form_of, receive
-from heimdall.service.api.parts import Parts, UsesParts, Viewer
 from heimdall.service.concurrent_locating import Deadline, LocatedSession
 from heimdall.service.database.tables import StoredSession
 from heimdall.service.queue.request_base import Id

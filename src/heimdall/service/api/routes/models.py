@@ -17,11 +17,11 @@ from sqlalchemy.orm import Session
 
 from heimdall.errors import InputError
 from heimdall.files.atomic import scratch
+from heimdall.service.api.dependencies import Admin, Operator, Parts, UsesParts, Viewer
 from heimdall.service.api.http.attachments import ZIP, attachment, documented_file
 from heimdall.service.api.http.paged import UsesPage, link_next
 from heimdall.service.api.http.problems import documented
 from heimdall.service.api.http.uploading import form_of, receive_some
-from heimdall.service.api.parts import Admin, Operator, Parts, UsesParts, Viewer
 from heimdall.service.database.tables import Model
 from heimdall.service.models import registry
 from heimdall.service.models.model_cache import champion_of, get_model

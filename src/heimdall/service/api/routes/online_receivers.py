@@ -15,8 +15,8 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from heimdall.capture.spectrum import Spectrum
+from heimdall.service.api.dependencies import Operator, Parts, UsesParts, Viewer
 from heimdall.service.api.http.problems import documented
-from heimdall.service.api.parts import Operator, Parts, UsesParts, Viewer
 from heimdall.service.api.routes import live
 from heimdall.service.database.tables import OnlineReceiver
 from heimdall.service.errors import ConflictError

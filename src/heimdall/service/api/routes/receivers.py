@@ -10,9 +10,9 @@ from fastapi.params import Path as InPath
 from pydantic import BaseModel, ConfigDict, Field
 
 from heimdall.observation import ClockClass
+from heimdall.service.api.dependencies import Operator, UsesParts, Viewer
 from heimdall.service.api.http.paged import UsesPage, link_next
 from heimdall.service.api.http.problems import documented
-from heimdall.service.api.parts import Operator, UsesParts, Viewer
 from heimdall.service.database.tables import Station
 from heimdall.service.queue.request_base import Id
 from heimdall.service.receivers import registered, session_calibration, session_check

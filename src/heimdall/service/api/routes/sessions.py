@@ -14,11 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from heimdall.errors import InputError
 from heimdall.observation import Place
+from heimdall.service.api.dependencies import Operator, Parts, UsesParts, Viewer
 from heimdall.service.api.http.attachments import ZIP, attachment, documented_file
 from heimdall.service.api.http.paged import UsesPage, link_next
 from heimdall.service.api.http.problems import documented
 from heimdall.service.api.http.uploading import form_of, receive_some
-from heimdall.service.api.parts import Operator, Parts, UsesParts, Viewer
 from heimdall.service.database.tables import StoredSession
 from heimdall.service.queue.request_base import Id
 from heimdall.service.receivers.capture_view import RecordedView, view_recorded

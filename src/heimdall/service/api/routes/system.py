@@ -10,8 +10,8 @@ from fastapi import APIRouter
 from sqlalchemy import select
 
 from heimdall.service.about import versions
+from heimdall.service.api.dependencies import Parts, UsesParts, Viewer
 from heimdall.service.api.http.problems import documented
-from heimdall.service.api.parts import Parts, UsesParts, Viewer
 from heimdall.service.api.schemas import (
     DoctorView,
     QueueView,

@@ -13,11 +13,11 @@ from fastapi.params import Path as InPath
 from pydantic import BaseModel, Field
 
 from heimdall.formats.transmitters import from_bytes, to_text, with_all
+from heimdall.service.api.dependencies import Operator, Parts, UsesParts, Viewer
 from heimdall.service.api.http.attachments import attachment
 from heimdall.service.api.http.paged import UsesPage, link_next
 from heimdall.service.api.http.problems import documented
 from heimdall.service.api.http.uploading import form_of, receive_some
-from heimdall.service.api.parts import Operator, Parts, UsesParts, Viewer
 from heimdall.service.storage.uploads import Upload, receiving
 from heimdall.service.transmitters import listed
 from heimdall.service.transmitters.listed import Listed

@@ -13,8 +13,8 @@ from heimdall.formats.writers.sigmf_growing import GrowingSession
 from heimdall.observation import Receiver
 from heimdall.runs import RECORDINGS
 from heimdall.service.queue import jobs
-from heimdall.service.storage import recordings, sessions
-from heimdall.service.storage.recordings import found, store_recording
+from heimdall.service.storage import job_recordings, sessions
+from heimdall.service.storage.job_recordings import found, store_recording
 
 AT_NS = 1_767_225_630 * 10**9
 
@@ -71,7 +71,7 @@ def test_a_recording_becomes_a_session_that_waits_to_be_located(store, settings,
     session_id = keep(path)
     assert not path.exists()
     with store.reading() as session:
-        (stored,) = recordings.of_job(session, job.id)
+        (stored,) = job_recordings.of_job(session, job.id)
         told = [(event.type, event.message) for event in jobs.events(session, job.id)][1:]
         (observation,) = sessions.read(settings, stored)
     assert (stored.id, stored.created_by, stored.fix_state) == (session_id, "op", "waiting")
@@ -87,7 +87,7 @@ def test_a_recording_is_called_as_its_job_was(store, settings, job, run, keep):
     keep(put(run, "20260101T000000Z"))
     keep(put(run, "20260101T000001Z"))
     with store.reading() as session:
-        names = sorted(stored.name for stored in recordings.of_job(session, job.id))
+        names = sorted(stored.name for stored in job_recordings.of_job(session, job.id))
     assert names == ["pirate, 2026-01-01 00:00", "pirate, 2026-01-01 00:00 (2)"]
 
 
@@ -97,7 +97,7 @@ def test_a_kill_between_the_row_and_the_end_of_the_folder_doubles_nothing(store,
     assert keep(again) is None
     assert not again.exists()
     with store.reading() as session:
-        assert len(recordings.of_job(session, job.id)) == 1
+        assert len(job_recordings.of_job(session, job.id)) == 1
 
 
 def test_what_cannot_be_read_stays_and_is_told_once(store, job, run, keep):
@@ -117,7 +117,7 @@ def test_a_worker_elsewhere_leaves_the_session_within_reach(store, settings, job
     session_id = store_recording(store, shared, artifacts, job, put(run, "20260101T000000Z"))
     here = shared.model_copy(update={"home": tmp_path / "another home"})
     with store.reading() as session:
-        (stored,) = recordings.of_job(session, job.id)
+        (stored,) = job_recordings.of_job(session, job.id)
     (observation,) = sessions.read(here, stored)
     assert len(observation.receptions) == 3
     sessions.delete(store, here, session_id)

@@ -9,7 +9,7 @@ import torch
 
 from heimdall.errors import InputError
 from heimdall.geometry import LocalFrame
-from heimdall.learning.data.recordings import collected_of, recorded_scenes
+from heimdall.learning.data.recorded import collected_of, recorded_scenes
 from heimdall.observation import Observation
 from heimdall.simulation import draw, scenario, stream, to_observation
 

@@ -6,7 +6,7 @@ import torch
 from scipy.spatial import Delaunay
 
 from heimdall.geometry import LocalFrame
-from heimdall.simulation.physics.layout import Area, inside_hull, place
+from heimdall.simulation.physics.scene_layout import Area, inside_hull, place
 from heimdall.simulation.random_streams import Chance, stream
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
-from heimdall.service.backup.rows import dump, load
+from heimdall.service.backup.table_dump import dump, load
 
 pytestmark = pytest.mark.postgres
 

@@ -10,8 +10,8 @@ from heimdall.arrays import array_namespace
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.evidence.iq.arrival import reconcile
+from heimdall.evidence.iq.channel_spectrum import ChannelSpectrum, channel_spectrum
 from heimdall.evidence.iq.correlation import PairPeaks, pair_peaks
-from heimdall.evidence.iq.spectrum import ChannelSpectrum, channel_spectrum
 from heimdall.geometry import Array
 
 if TYPE_CHECKING:

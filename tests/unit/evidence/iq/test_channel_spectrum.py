@@ -7,7 +7,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from heimdall.evidence.iq.spectrum import channel_spectrum
+from heimdall.evidence.iq.channel_spectrum import channel_spectrum
 
 MakeSignal = Callable[..., NDArray[np.complex64]]
 ZERO = np.zeros(3)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from heimdall.deploy.choice import Choice, HostView, Request, choose, explain_loss
+from heimdall.deploy.accelerator_choice import Choice, HostView, Request, choose, explain_loss
 from heimdall.deploy.trial import Trial, Way
 
 HEALTHY = HostView("", (), "")

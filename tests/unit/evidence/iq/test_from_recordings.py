@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from heimdall.constants import SPEED_OF_LIGHT_M_S
-from heimdall.evidence.iq.recording import Recordings, clock_carries_time, evidence_from_recordings
+from heimdall.evidence.iq.from_recordings import Recordings, clock_carries_time, evidence_from_recordings
 
 MakeSignal = Callable[..., NDArray[np.complex64]]
 MakeRecordings = Callable[..., Recordings]
