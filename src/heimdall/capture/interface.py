@@ -45,7 +45,7 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Status:
+class ReceiverStatus:
     """What a receiver says of itself. None: it does not say."""
 
     gives: Gives
@@ -157,7 +157,7 @@ class Driver(Protocol):
     kind: ClassVar[str]
     """As the scheme of an address has it."""
 
-    async def probe(self, target: Target, access: Access) -> Status:
+    async def probe(self, target: Target, access: Access) -> ReceiverStatus:
         """Ask for its state without taking a slot. Raises CaptureError where no receiver of this kind answers."""
         ...
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from heimdall.capture.drivers import identify
 from heimdall.capture.faults import CaptureError, Fault
-from heimdall.capture.interface import Status, Target
+from heimdall.capture.interface import ReceiverStatus, Target
 from heimdall.capture.network.access import Access
 from heimdall.formats.writers.sigmf_write import point_json
 
@@ -22,7 +22,7 @@ class Probed:
 
     target: Target
     """With the kind of its receiver, where it was found out."""
-    status: Status | None
+    status: ReceiverStatus | None
     reason: str | None = None
     fault: Fault | None = None
 
@@ -43,7 +43,7 @@ class Probed:
         }
 
 
-def _figures(status: Status) -> dict[str, Any]:
+def _figures(status: ReceiverStatus) -> dict[str, Any]:
     place = status.place
     return {
         "gives": status.gives.value,

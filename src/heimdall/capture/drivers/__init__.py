@@ -10,7 +10,7 @@ from heimdall.capture.drivers.rtl_tcp import RtlTcp
 from heimdall.capture.drivers.sigmf_http import SigmfHttp
 from heimdall.capture.drivers.soapy import Soapy
 from heimdall.capture.faults import CaptureError, Fault
-from heimdall.capture.interface import Driver, Status, Target
+from heimdall.capture.interface import Driver, ReceiverStatus, Target
 from heimdall.capture.network.access import Access
 from heimdall.capture.network.address import ANY, Address
 
@@ -28,7 +28,7 @@ def driver_of(address: Address) -> Driver:
     return DRIVERS[address.kind]
 
 
-async def identify(target: Target, access: Access) -> tuple[Target, Status]:
+async def identify(target: Target, access: Access) -> tuple[Target, ReceiverStatus]:
     """The target with the kind of its receiver found out, and its state. Raises CaptureError where it is none."""
     kinds = _WEB if target.address.kind == ANY else (target.address.kind,)
     for kind in kinds:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from heimdall.capture.interface import Gives, Status, Target
+from heimdall.capture.interface import Gives, ReceiverStatus, Target
 
 LEVEL_SIGMA_DB = 10.0
 """Nobody calibrates dongles: their gain and full scale differ from each other's and from a KiwiSDR's by about so much."""
@@ -14,9 +14,9 @@ def gain_db(target: Target) -> float:
     return _DEFAULT_GAIN_DB if target.gain_db is None else target.gain_db
 
 
-def dongle_status(target: Target, title: str, program: str) -> Status:
+def dongle_status(target: Target, title: str, program: str) -> ReceiverStatus:
     """Of a receiver that says nothing of itself: its place is what the operator has said."""
-    return Status(
+    return ReceiverStatus(
         gives=Gives.IQ,
         title=title,
         place=target.place,

@@ -21,7 +21,7 @@ from heimdall.capture.drivers.kiwi_protocol import (
     parse_status,
 )
 from heimdall.capture.faults import CaptureError, Fault, plain
-from heimdall.capture.interface import Block, Gives, Status, StreamFormat, Target, Tuning
+from heimdall.capture.interface import Block, Gives, ReceiverStatus, StreamFormat, Target, Tuning
 from heimdall.capture.network.access import Access, redirect_fault
 from heimdall.capture.network.fetching import fetch
 from heimdall.capture.network.websocket import close_socket, open_socket, receive, send
@@ -47,7 +47,7 @@ class KiwiSdr:
 
     kind: ClassVar[str] = "kiwi"
 
-    async def probe(self, target: Target, access: Access) -> Status:
+    async def probe(self, target: Target, access: Access) -> ReceiverStatus:
         answer = await fetch(target.address, "/status", access)
         try:
             if answer.status != 200 or answer.truncated:
@@ -173,14 +173,14 @@ class KiwiStream:
         return await receive(self._socket, self._access)
 
 
-def _status(told: dict[str, str], target: Target) -> Status:
+def _status(told: dict[str, str], target: Target) -> ReceiverStatus:
     height_m = _number(told.get("asl"))
     found = parse_place(told.get("gps", ""), height_m)
     users, slots = _whole(told.get("users")), _whole(told.get("users_max"))
     satellites = _whole(told.get("gps_good"))
     fixes = _whole(told.get("fixes_min"))
     stamped = satellites != 0 or bool(fixes)
-    return Status(
+    return ReceiverStatus(
         gives=Gives.IQ_WITH_GPS_TIME if stamped and told.get("tdoa_ch") != "-1" else Gives.IQ,
         title=plain(told.get("name", "")),
         place=target.place or (found[0] if found else None),

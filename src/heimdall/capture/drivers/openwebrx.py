@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from websockets.asyncio.client import ClientConnection
 
 from heimdall.capture.faults import CaptureError, Fault, plain
-from heimdall.capture.interface import Block, Gives, Status, StreamFormat, Target, Tuning
+from heimdall.capture.interface import Block, Gives, ReceiverStatus, StreamFormat, Target, Tuning
 from heimdall.capture.network.access import Access
 from heimdall.capture.network.fetching import fetch
 from heimdall.capture.network.websocket import close_socket, open_socket, receive, send
@@ -35,7 +35,7 @@ class OpenWebRx:
 
     kind: ClassVar[str] = "openwebrx"
 
-    async def probe(self, target: Target, access: Access) -> Status:
+    async def probe(self, target: Target, access: Access) -> ReceiverStatus:
         answer = await fetch(target.address, "/status.json", access)
         document = _json(answer.body) if answer.status == 200 and not answer.truncated else {}
         about = document.get("receiver")
@@ -45,7 +45,7 @@ class OpenWebRx:
                 f"{target.address.authority} answers, but its page /status.json is not OpenWebRX's: check host and port",
             )
         place, sigma_m = _place(about)
-        return Status(
+        return ReceiverStatus(
             gives=Gives.LEVEL,
             title=plain(about.get("name", "")),
             place=target.place or place,

@@ -12,7 +12,7 @@ from heimdall.capture.drivers.dongle import BLOCK_S, LEVEL_SIGMA_DB, dongle_stat
 from heimdall.capture.drivers.rtl_protocol import GREETING, MAGIC, TUNERS, Command, command
 from heimdall.capture.drivers.sample_clock import SampleClock
 from heimdall.capture.faults import CaptureError, Fault
-from heimdall.capture.interface import Block, Gives, Status, StreamFormat, Target, Tuning
+from heimdall.capture.interface import Block, Gives, ReceiverStatus, StreamFormat, Target, Tuning
 from heimdall.capture.network.access import Access, connect
 from heimdall.formats.readers.sigmf.data import samples_of
 
@@ -25,7 +25,7 @@ class RtlTcp:
 
     kind: ClassVar[str] = "rtl_tcp"
 
-    async def probe(self, target: Target, access: Access) -> Status:
+    async def probe(self, target: Target, access: Access) -> ReceiverStatus:
         """Connects for a moment: rtl_tcp says nothing of itself but its tuner, and lets one client in at a time."""
         async with _greeted(target, access) as (_, _, tuner):
             pass

@@ -12,7 +12,7 @@ from sigmf.error import SigMFError
 from sigmf.sigmffile import dtype_info
 
 from heimdall.capture.faults import CaptureError, Fault, plain
-from heimdall.capture.interface import Block, Gives, Status, StreamFormat, Target, Tuning
+from heimdall.capture.interface import Block, Gives, ReceiverStatus, StreamFormat, Target, Tuning
 from heimdall.capture.network.access import Access
 from heimdall.capture.network.address import Address
 from heimdall.capture.network.fetching import fetch, pieces
@@ -39,10 +39,10 @@ class SigmfHttp:
 
     kind: ClassVar[str] = "sigmf"
 
-    async def probe(self, target: Target, access: Access) -> Status:
+    async def probe(self, target: Target, access: Access) -> ReceiverStatus:
         about = (await _published(target.address, access)).about
         timed = about.clock_sigma_s is not None and about.start_utc is not None
-        return Status(
+        return ReceiverStatus(
             gives=Gives.IQ_WITH_GPS_TIME if timed else Gives.IQ,
             title=plain(about.receiver),
             place=target.place or about.place,

@@ -13,7 +13,7 @@ import numpy as np
 from heimdall.capture.drivers.decimation import QuarterDecimator, cut_of
 from heimdall.capture.drivers.dongle import BLOCK_S, LEVEL_SIGMA_DB, dongle_status, gain_db
 from heimdall.capture.faults import CaptureError, Fault
-from heimdall.capture.interface import Block, Gives, Status, StreamFormat, Target, Tuning
+from heimdall.capture.interface import Block, Gives, ReceiverStatus, StreamFormat, Target, Tuning
 from heimdall.capture.network.access import Access
 
 _WAIT_US = 200_000
@@ -25,7 +25,7 @@ class Soapy:
 
     kind: ClassVar[str] = "soapy"
 
-    async def probe(self, target: Target, access: Access) -> Status:
+    async def probe(self, target: Target, access: Access) -> ReceiverStatus:
         module = _module()
         found = await asyncio.to_thread(module.Device.enumerate, target.address.path)
         if not found:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from heimdall.capture.faults import CaptureError, Fault
-from heimdall.capture.interface import Block, Gives, Status, Stream, Target, Tuning
+from heimdall.capture.interface import Block, Gives, ReceiverStatus, Stream, Target, Tuning
 from heimdall.capture.recording.common_start import Start
 from heimdall.capture.recording.parts import OnChange, Part, Stage
 from heimdall.formats.writers.sigmf_growing import GrowingRecording, GrowingSession
@@ -55,7 +55,7 @@ class ChannelRecorder:
     def left_s(self) -> float:
         return self.dwell.seconds - self.part.seconds
 
-    async def record(self, stream: Stream, status: Status, start: Start) -> None:
+    async def record(self, stream: Stream, status: ReceiverStatus, start: Start) -> None:
         """Take blocks from the common start on, until there are enough or the stream ends."""
         if not stream.format.live:
             await start.wait()
@@ -105,7 +105,7 @@ class ChannelRecorder:
         self._recording = None
         self.part.samples = 0
 
-    def _take(self, block: Block, stream: Stream, status: Status) -> None:
+    def _take(self, block: Block, stream: Stream, status: ReceiverStatus) -> None:
         if stream.format.gives is Gives.LEVEL:
             self._take_level(block, stream)
             return
@@ -145,7 +145,7 @@ class ChannelRecorder:
         self._save()
         self._on_change(self.part)
 
-    def _receiver(self, stream: Stream, status: Status) -> Receiver:
+    def _receiver(self, stream: Stream, status: ReceiverStatus) -> Receiver:
         place = self.part.place
         assert place is not None
         return Receiver(

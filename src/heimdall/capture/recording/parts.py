@@ -10,7 +10,7 @@ from typing import Any
 
 from heimdall.capture import LEAST_RECEIVERS
 from heimdall.capture.faults import CaptureError, Fault
-from heimdall.capture.interface import Gives, Status, Target
+from heimdall.capture.interface import Gives, ReceiverStatus, Target
 from heimdall.errors import HeimdallError
 from heimdall.formats.writers.sigmf_write import point_json
 from heimdall.observation import Place
@@ -90,7 +90,7 @@ class Recorded:
 OnChange = Callable[[Part], None]
 
 
-def place_of(target: Target, status: Status) -> Place:
+def place_of(target: Target, status: ReceiverStatus) -> Place:
     """Where a receiver is. Raises CaptureError where nobody can say."""
     place = target.place or status.place
     if place is None:

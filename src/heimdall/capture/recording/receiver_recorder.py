@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from heimdall.capture.drivers import driver_of, identify
 from heimdall.capture.faults import CaptureError, Fault
-from heimdall.capture.interface import RetunableStream, Status, Stream, Target, Tuning
+from heimdall.capture.interface import ReceiverStatus, RetunableStream, Stream, Target, Tuning
 from heimdall.capture.network.access import Access
 from heimdall.capture.recording.channel_recorder import ChannelRecorder
 from heimdall.capture.recording.common_start import Start
@@ -66,7 +66,7 @@ class ReceiverRecorder:
         # A new connection is a new clock, which says nothing of the channel before.
         return begun and not others and first.left_s >= _LEAST_LEFT_S
 
-    async def _listen(self, target: Target, status: Status) -> None:
+    async def _listen(self, target: Target, status: ReceiverStatus) -> None:
         first, *others = self._recorders
         async with driver_of(target.address).open(target, self._tuning(first), self._access) as stream:
             if others:
@@ -104,7 +104,7 @@ def _retunable(stream: Stream) -> RetunableStream:
     return stream
 
 
-def _check_band(status: Status, tuning: Tuning) -> None:
+def _check_band(status: ReceiverStatus, tuning: Tuning) -> None:
     if status.band_hz is None:
         return
     low_hz, high_hz = status.band_hz

@@ -26,7 +26,7 @@ _DEGREE_M = 111_200.0
 
 
 @dataclass(frozen=True)
-class Correction:
+class CorrectedPlace:
     """A receiver as it may have been meant."""
 
     receiver: Receiver
@@ -34,7 +34,7 @@ class Correction:
     """What would have to be true, with the place: "with latitude and longitude swapped (46.4994, 8.7988)"."""
 
 
-def corrections(receiver: Receiver, others: Sequence[Receiver]) -> Iterator[Correction]:
+def corrections(receiver: Receiver, others: Sequence[Receiver]) -> Iterator[CorrectedPlace]:
     """Every common mistake undone, one at a time."""
     latitude, longitude = receiver.latitude_deg, receiver.longitude_deg
     turned = {
@@ -46,21 +46,21 @@ def corrections(receiver: Receiver, others: Sequence[Receiver]) -> Iterator[Corr
     for change, (north, east) in turned.items():
         if abs(north) <= 90 and (north, east) != (latitude, longitude):
             place = f"{north:.5g}, {east:.5g}"
-            yield Correction(replace(receiver, latitude_deg=north, longitude_deg=east), f"with {change} ({place})")
+            yield CorrectedPlace(replace(receiver, latitude_deg=north, longitude_deg=east), f"with {change} ({place})")
     yield from _height_corrections(receiver, others)
 
 
-def _height_corrections(receiver: Receiver, others: Sequence[Receiver]) -> Iterator[Correction]:
+def _height_corrections(receiver: Receiver, others: Sequence[Receiver]) -> Iterator[CorrectedPlace]:
     others_m = float(np.median([other.height_m for other in others]))
     if receiver.height_m == 0 and others_m > _SUMMIT_M:
-        yield Correction(
+        yield CorrectedPlace(
             replace(receiver, height_m=others_m), f"at the others' height of {others_m:.0f} m instead of 0"
         )
     for unit, size in _UNITS_M.items():
         height_m = receiver.height_m * size
         nearer_m = abs(receiver.height_m - others_m) - abs(height_m - others_m)
         if nearer_m > _SUMMIT_M:
-            yield Correction(replace(receiver, height_m=height_m), f"with its height in {unit} ({height_m:.0f} m)")
+            yield CorrectedPlace(replace(receiver, height_m=height_m), f"with its height in {unit} ({height_m:.0f} m)")
 
 
 def standing_apart(position_N3: NDArray[np.float64]) -> list[int]:
@@ -74,7 +74,7 @@ def standing_apart(position_N3: NDArray[np.float64]) -> list[int]:
     return [int(index) for index in np.flatnonzero(away_m > _FAR * np.maximum(spread_m, _LEAST_SPREAD_M))]
 
 
-def back_among(receiver: Receiver, others: Sequence[Receiver]) -> Iterator[Correction]:
+def back_among(receiver: Receiver, others: Sequence[Receiver]) -> Iterator[CorrectedPlace]:
     """The corrections that put a receiver that stands apart among the others."""
     middle = [float(np.median(axis)) for axis in zip(*((r.latitude_deg, r.longitude_deg) for r in others), strict=True)]
     spread_m = max(_LEAST_SPREAD_M, *(_distance_m(other, middle) for other in others))

@@ -42,7 +42,7 @@ class Ending(StrEnum):
 
 
 @dataclass(frozen=True)
-class Bundle:
+class StoredBundle:
     """A model in the artifact store, not yet in the database."""
 
     name: str
@@ -56,7 +56,7 @@ class Outcome:
     ending: Ending
     message: str
     result: dict[str, Any] = field(default_factory=dict)
-    bundle: Bundle | None = None
+    bundle: StoredBundle | None = None
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from heimdall.service.database.tables import Job
 from heimdall.service.health.statistics import LEASE_LOST
 from heimdall.service.queue import leases
 from heimdall.service.queue.jobs import State
-from heimdall.service.queue.leases import Bundle, Ending, Outcome
+from heimdall.service.queue.leases import Ending, Outcome, StoredBundle
 from heimdall.service.storage.run_progress import RunProgress
 from heimdall.service.storage.run_reader import run_folder
 from heimdall.service.worker.program import launch
@@ -220,7 +220,7 @@ class Attempt:
         self._next = lambda: self._published(result, stored)
         return None
 
-    def _published(self, result: Result, task: RetryingTask[Bundle | None]) -> Outcome | None:
+    def _published(self, result: Result, task: RetryingTask[StoredBundle | None]) -> Outcome | None:
         stored = task.poll()
         if stored is None:
             return None

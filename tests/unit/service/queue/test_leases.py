@@ -14,7 +14,7 @@ from heimdall.service.database.tables import Job, Model, SignIn, Worker, now_uni
 from heimdall.service.errors import ConflictError
 from heimdall.service.queue import jobs, leases
 from heimdall.service.queue.jobs import State
-from heimdall.service.queue.leases import Bundle, Claimant, Ending, Outcome
+from heimdall.service.queue.leases import Claimant, Ending, Outcome, StoredBundle
 
 LEASE_S = 60.0
 ONE = Claimant("one", "a" * 16, "auto", gpu_usable=False)
@@ -190,7 +190,7 @@ def test_a_stop_on_request_does_not_count_as_an_attempt(store, new_job):
 def test_a_finished_job_registers_its_model_in_the_same_transaction(store, new_job):
     job_id = new_job()
     job = claim(store)
-    bundle = Bundle("m.heimdall", "models/x/m.heimdall", "0" * 64, 12)
+    bundle = StoredBundle("m.heimdall", "models/x/m.heimdall", "0" * 64, 12)
     conclude(store, job, Outcome(Ending.FINISHED, "finished", {"scores": {"median_m": 3.0}}, bundle))
     with store.reading() as session:
         model = session.scalar(select(Model))

@@ -22,7 +22,7 @@ from heimdall.service.database.store import Store
 from heimdall.service.database.tables import Job, Model
 from heimdall.service.health.statistics import WorkStatistics
 from heimdall.service.queue import job_requests
-from heimdall.service.queue.leases import Bundle
+from heimdall.service.queue.leases import StoredBundle
 from heimdall.service.queue.request_base import Places
 from heimdall.service.receivers import online, registered
 from heimdall.service.settings import Settings
@@ -101,7 +101,7 @@ def start(command: list[str], job: Job, slot: Slot, folder: RunReader, settings:
     )
 
 
-def store_model(job: Job, result: Result, folder: RunReader, artifacts: Artifacts) -> Bundle | None:
+def store_model(job: Job, result: Result, folder: RunReader, artifacts: Artifacts) -> StoredBundle | None:
     """Put the model of a finished job where models are kept; doing it twice does no harm."""
     if result.model is None:
         return None
@@ -110,7 +110,7 @@ def store_model(job: Job, result: Result, folder: RunReader, artifacts: Artifact
         raise InputError(f"result.json names {result.model}, which is not in the run folder")
     key = f"models/{job.id}/{path.name}"
     artifacts.put(path, key)
-    return Bundle(path.name, key, fingerprint(path), path.stat().st_size)
+    return StoredBundle(path.name, key, fingerprint(path), path.stat().st_size)
 
 
 def _fetch(model_id: str, folder: RunReader, tools: Tools) -> Path:
