@@ -16,8 +16,8 @@ from heimdall.observation import Receiver
 
 FEWEST_TIMES = 5
 """With four, an exchange of some two explains one time in six that is simply late as well as that."""
-_MOST_PAIRS = 66
-"""Those of twelve receivers; of more, the pairs of the most suspicious ones."""
+_ALL_PAIRS_OF = 12
+"""Of more receivers than this only the suspects are exchanged: both receivers of a wrong pair are among them."""
 
 
 @dataclass(frozen=True)
@@ -25,24 +25,24 @@ class Exchange:
     first: int
     second: int
     log_odds: float
-    """Of the measurements with the two exchanged against as they are, less the log of the pairs that were tried."""
+    """Of the measurements with the two exchanged against as they are, less the log of how many pairs there are."""
 
 
 def best_exchange(evidence: EvidenceBatch, model: PropagationModel, suspects: Sequence[int]) -> Exchange:
     """The pair of receivers with arrival times, of one scene (a batch of one), whose exchange raises the evidence most.
 
-    `suspects` come first where not all pairs can be tried, the most suspicious before the others.
+    Not all pairs can be tried where there are many receivers: only those of the `suspects` are.
     """
     timed = [int(index) for index in np.flatnonzero(evidence.has_arrival[0])]
-    order = [*(each for each in suspects if each in timed), *(each for each in timed if each not in suspects)]
-    pairs = list(combinations(order, 2))[:_MOST_PAIRS]
+    few = timed if len(timed) <= _ALL_PAIRS_OF else [each for each in timed if each in suspects]
+    pairs = list(combinations(few, 2))
     many = replace(evidence, mapped=None).select(np.zeros(len(pairs) + 1, dtype=int))
     place_of = np.tile(np.arange(evidence.present.shape[1]), (len(many), 1))
     for row, (first, second) in enumerate(pairs, start=1):
         place_of[row, [first, second]] = second, first
     _, value = log_evidence(replace(many, position_enu_m=evidence.position_enu_m[0][place_of]), model)
     best = int(np.argmax(value[1:]))
-    return Exchange(*pairs[best], float(value[best + 1] - value[0]) - math.log(len(pairs)))
+    return Exchange(*pairs[best], float(value[best + 1] - value[0]) - math.log(math.comb(len(timed), 2)))
 
 
 def at_place_of(receiver: Receiver, other: Receiver) -> Receiver:

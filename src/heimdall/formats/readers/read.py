@@ -7,6 +7,7 @@ from os import PathLike
 from pathlib import Path
 
 from heimdall.errors import InputError
+from heimdall.formats.readers.foreign import advice_on
 from heimdall.formats.readers.kiwisdr.session import SUFFIX as WAV_SUFFIX
 from heimdall.formats.readers.limits import Files, Limits
 from heimdall.formats.readers.measurement_rows import rows_of
@@ -30,20 +31,6 @@ from heimdall.observation import Observation
 _TABLE_SUFFIXES = (*MEASUREMENT_SUFFIXES, ".json", ".txt")
 _ONE_RECEIVER = (META_SUFFIX, DATA_SUFFIX, ".wav")
 _EXPECTED = "a SigMF session, KiwiSDR *_iq.wav recordings, or a measurement file (.jsonl, plain or compressed)"
-_RAW_DATATYPES = {
-    ".cf32": "cf32_le",
-    ".cfile": "cf32_le",
-    ".fc32": "cf32_le",
-    ".c64": "cf32_le",
-    ".cs16": "ci16_le",
-    ".sc16": "ci16_le",
-    ".cs8": "ci8",
-    ".cu8": "cu8",
-    ".raw": "cf32_le, ci16_le or cu8",
-    ".iq": "cf32_le, ci16_le or cu8",
-    ".complex": "cf32_le",
-}
-_VITA_SUFFIXES = (".vrt", ".vita", ".vita49", ".v49")
 
 
 def read_observations(path: str | PathLike[str], limits: Limits | None = None) -> list[Observation]:
@@ -72,32 +59,7 @@ def iterate_observations(path: Path, limits: Limits | None = None) -> Iterator[O
     elif is_archive(path):
         yield from _from_files(path, archive_files(path, limits), limits)
     else:
-        raise InputError(f"{path}: {_foreign(path.name) or f'not recognised; {_EXPECTED} is expected'}")
-
-
-def _foreign(name: str) -> str | None:
-    """What to do with samples that no reader takes as they are; None for a name that does not promise any."""
-    suffix = Path(name.lower()).suffix
-    if suffix in _VITA_SUFFIXES:
-        return (
-            "VITA 49 packets are not read: write each stream's samples into NAME.sigmf-data and say in NAME.sigmf-meta what "
-            f"its context packets say ({_sigmf_lines('ci16_be')})"
-        )
-    if suffix not in _RAW_DATATYPES:
-        return None
-    return (
-        "raw samples do not say when, where and at which rate they were recorded: for each receiver name them "
-        f"NAME.sigmf-data and write NAME.sigmf-meta beside them: {_sigmf_lines(_RAW_DATATYPES[suffix])}"
-    )
-
-
-def _sigmf_lines(datatype: str) -> str:
-    return (
-        f'{{"global": {{"core:datatype": "{datatype}", "core:version": "1.2.0", "core:sample_rate": RATE_HZ, "core:geolocation": '
-        '{"type": "Point", "coordinates": [LONGITUDE, LATITUDE, HEIGHT_M]}, "heimdall:clock_sigma_s": SECONDS_OR_null}, '
-        '"captures": [{"core:sample_start": 0, "core:frequency": HZ, "core:datetime": "2025-01-31T12:00:00.000000000Z"}], '
-        '"annotations": []}'
-    )
+        raise InputError(f"{path}: {advice_on(path.name) or f'not recognised; {_EXPECTED} is expected'}")
 
 
 def count_observations(path: Path) -> int | None:
@@ -130,6 +92,6 @@ def _from_files(path: Path, files: Files, limits: Limits) -> Iterator[Observatio
         yield observation if found else with_notes(observation, tree.left_out())
         found = True
     if not found:
-        foreign = next((why for each in sorted(files) if (why := _foreign(each))), None)
+        foreign = next((why for each in sorted(files) if (why := advice_on(each))), None)
         left = "; ".join(tree.left_out())
         raise InputError(f"{path}: {foreign or left or f'nothing in it is recognised; {_EXPECTED} is expected'}")

@@ -318,6 +318,27 @@ def test_raw_samples_say_what_to_write_beside_them(tmp_path: Path, name: str, wo
         assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["levels.csv", "levels.CSV", "levels.xlsx", "places.geojson"])
+def test_a_table_says_the_line_to_write_instead_and_that_line_is_read(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("receiver,latitude,longitude,rssi\n")
+    for path in (tmp_path / name, tmp_path):
+        with pytest.raises(InputError, match=r"write NAME\.jsonl") as caught:
+            read_observations(path)
+    line = str(caught.value).partition("per observation: ")[2]
+    for placeholder, value in {
+        "HZ": 433e6,
+        "DEGREES": 47,
+        "METRES": 400,
+        "SECONDS_OR_null": None,
+        "DBM_OR_null": -90,
+    }.items():
+        line = line.replace(placeholder, json.dumps(value))
+    other = '{"receiver": "B", "latitude_deg": 47.1, "longitude_deg": 8, "rssi_dbm": -80}'
+    (tmp_path / "levels.jsonl").write_text(line.replace("NAME", '"A"').replace("...", other))
+    (observation,) = read_observations(tmp_path)
+    assert [each.receiver.name for each in observation.receptions] == ["A", "B"]
+
+
 def test_a_wav_file_beside_other_data_is_not_a_session(session: Path, table: bytes, tmp_path: Path) -> None:
     (session / "voice.wav").write_bytes(b"RIFF")
     assert _ids(session) == ["night"]
