@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, Request
+from fastapi.responses import FileResponse, Response
 from nicegui import app as page_app
 from nicegui import ui
 from starlette.datastructures import MutableHeaders
@@ -61,6 +62,7 @@ def install(app: FastAPI) -> None:
         signed_in = [Depends(entry.check_signed_in)]
         app.include_router(tile_routes(parts.settings.tile_file), include_in_schema=False, dependencies=signed_in)
     page_app.add_static_files("/static", STATIC)
+    page_app.add_exception_handler(404, _no_page)
     app.add_middleware(SafeHeaders, tile_url=parts.settings.tile_url)
     ui.run_with(
         app,
@@ -73,6 +75,11 @@ def install(app: FastAPI) -> None:
     )
     if is_loopback(parts.settings.host):
         print(f"Page: {entry.address()}\n", file=sys.stderr, flush=True)
+
+
+async def _no_page(_request: Request, _error: Exception) -> Response:
+    """An address that somebody mistyped, or a link to what is gone."""
+    return FileResponse(STATIC / "not_found.html", 404)
 
 
 class SafeHeaders:

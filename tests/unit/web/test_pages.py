@@ -38,6 +38,16 @@ def test_a_stranger_is_sent_to_sign_in_and_back(site: Site) -> None:
     site.visit(look, Role.VIEWER)
 
 
+def test_an_address_without_a_page_is_told_and_led_back(site: Site) -> None:
+    async def look(visitor: Visitor) -> None:
+        for path in ("/nothing", "/training/nothing", "/static/nothing.css"):
+            answer = await visitor.user.http_client.get(path)
+            assert answer.status_code == 404
+            assert '<a href="/">' in answer.text
+
+    site.visit(look)
+
+
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.OPERATOR])
 def test_every_page_opens_and_offers_what_the_role_may_do(site: Site, role: Role) -> None:
     async def look(visitor: Visitor) -> None:
