@@ -27,6 +27,8 @@ from heimdall.rehearsal.troubles import PASSWORD, Trouble
 
 from .scene import until
 
+pytestmark = pytest.mark.paced
+
 Rehearse = Callable[..., Any]
 
 
