@@ -115,7 +115,18 @@ def _as_meant(latitude: float, longitude: float) -> str:
     """How to write such a position, where it is plain what was meant."""
     if abs(latitude) <= 90 and abs(longitude) <= _ONCE_MORE_ROUND_DEG:
         return f": longitudes go from -180 to 180, write {(longitude + 180) % 360 - 180:.9g}"
-    return ": are latitude and longitude swapped?" if abs(latitude) <= 180 and abs(longitude) <= 90 else ""
+    if abs(latitude) <= 180 and abs(longitude) <= 90:
+        return ": are latitude and longitude swapped?"
+    north_deg, east_deg = _from_nmea(latitude, 90), _from_nmea(longitude, 180)
+    if abs(latitude) > 90 and north_deg is not None and east_deg is not None:
+        return f": if it is in degrees and minutes (ddmm.mm), write {north_deg:.9g}, {east_deg:.9g}"
+    return ": degrees are expected, not metres of a map grid or degrees without their decimal point"
+
+
+def _from_nmea(value: float, most_deg: float) -> float | None:
+    """Degrees from 100 times whole degrees plus minutes; None where it cannot be that."""
+    degrees, minutes = divmod(abs(value), 100)
+    return math.copysign(degrees + minutes / 60, value) if minutes < 60 and degrees < most_deg else None
 
 
 def _uncertainty_flaw(reception: Reception) -> str | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from heimdall.constants import FOOT_M
+from heimdall.estimation.integrity.misplacement import from_minutes
 from heimdall.evidence.collect import Collected
 from heimdall.evidence.redescribe import redescribed
 from heimdall.observation import Receiver
@@ -17,9 +19,10 @@ _LEAST_HEIGHT_M = 100.0
 def common_mistakes(collected: Collected) -> Iterator[tuple[str, Collected]]:
     """What would have to be true of all, and the measurements as they would be then."""
     sound = {i: each.receiver for i, each in enumerate(collected.observation.receptions) if each.flaw is None}
-    if all(abs(each.longitude_deg) <= 90 for each in sound.values()):
-        swapped = {index: _swapped(each) for index, each in sound.items()}
-        yield "with latitude and longitude of all receivers swapped", redescribed(collected, swapped)
+    for words, meant in _OTHERWISE.items():
+        described = {index: other for index, each in sound.items() if (other := meant(each)) is not None}
+        if len(described) == len(sound):
+            yield words, redescribed(collected, described)
     if max(abs(each.height_m) for each in sound.values()) > _LEAST_HEIGHT_M:
         in_feet = {index: replace(each, height_m=each.height_m * FOOT_M) for index, each in sound.items()}
         yield "with the heights of all receivers taken as feet", redescribed(collected, in_feet)
@@ -28,5 +31,22 @@ def common_mistakes(collected: Collected) -> Iterator[tuple[str, Collected]]:
     yield "with the sign of all arrival times changed", replace(plain, evidence=evidence)
 
 
-def _swapped(receiver: Receiver) -> Receiver:
+def _swapped(receiver: Receiver) -> Receiver | None:
+    if abs(receiver.longitude_deg) > 90:
+        return None
     return replace(receiver, latitude_deg=receiver.longitude_deg, longitude_deg=receiver.latitude_deg)
+
+
+def _from_radians(receiver: Receiver) -> Receiver | None:
+    if abs(receiver.latitude_deg) > math.pi / 2 or abs(receiver.longitude_deg) > math.pi:
+        return None
+    latitude, longitude = math.degrees(receiver.latitude_deg), math.degrees(receiver.longitude_deg)
+    return replace(receiver, latitude_deg=latitude, longitude_deg=longitude)
+
+
+_OTHERWISE: dict[str, Callable[[Receiver], Receiver | None]] = {
+    "with latitude and longitude of all receivers swapped": _swapped,
+    "with the positions of all receivers taken as radians": _from_radians,
+    "with the positions of all receivers taken as degrees and minutes (47.30 as 47\N{DEGREE SIGN} 30')": from_minutes,
+}
+"""What the places of all may be by mistake; none where that of a receiver cannot be."""

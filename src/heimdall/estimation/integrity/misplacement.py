@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -21,6 +22,7 @@ _SUMMIT_M = 100.0
 """Others above this height make a height of 0 suspicious, and a unit that brings it nearer to theirs by as much another one."""
 _UNITS_M = {"feet": FOOT_M, "kilometres": 1000.0}
 """What heights are given in by mistake."""
+_MOST_MINUTES = 60 - 1e-6
 _COARSE_DECIMALS = 1
 _DEGREE_M = 111_200.0
 
@@ -47,7 +49,20 @@ def corrections(receiver: Receiver, others: Sequence[Receiver]) -> Iterator[Corr
         if abs(north) <= 90 and (north, east) != (latitude, longitude):
             place = f"{north:.5g}, {east:.5g}"
             yield CorrectedPlace(replace(receiver, latitude_deg=north, longitude_deg=east), f"with {change} ({place})")
+    if (meant := from_minutes(receiver)) is not None:
+        place = f"{meant.latitude_deg:.5g}, {meant.longitude_deg:.5g}"
+        yield CorrectedPlace(meant, f"with its position taken as degrees and minutes ({place})")
     yield from _height_corrections(receiver, others)
+
+
+def from_minutes(receiver: Receiver) -> Receiver | None:
+    """As it would be with minutes behind the point (47.30 for 47 degrees and 30 minutes); None where they cannot be minutes."""
+    written = receiver.latitude_deg, receiver.longitude_deg
+    minutes = [100 * math.modf(each)[0] for each in written]
+    if not any(minutes) or max(map(abs, minutes)) > _MOST_MINUTES:
+        return None
+    latitude, longitude = (math.trunc(each) + part / 60 for each, part in zip(written, minutes, strict=True))
+    return replace(receiver, latitude_deg=latitude, longitude_deg=longitude)
 
 
 def _height_corrections(receiver: Receiver, others: Sequence[Receiver]) -> Iterator[CorrectedPlace]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -60,6 +61,28 @@ def _swapped(receptions: list[Reception]) -> list[Reception]:
     ]
 
 
+def _in_radians(receptions: list[Reception]) -> list[Reception]:
+    return [
+        _replaced(
+            each,
+            latitude_deg=math.radians(each.receiver.latitude_deg),
+            longitude_deg=math.radians(each.receiver.longitude_deg),
+        )
+        for each in receptions
+    ]
+
+
+def _with_minutes(each: Reception) -> Reception:
+    """48.1234 degrees north as 48.07404: 48 degrees and 7.404 minutes."""
+    degrees = each.receiver.latitude_deg, each.receiver.longitude_deg
+    latitude, longitude = (math.trunc(value) + 0.6 * math.modf(value)[0] for value in degrees)
+    return _replaced(each, latitude_deg=latitude, longitude_deg=longitude)
+
+
+def _all_with_minutes(receptions: list[Reception]) -> list[Reception]:
+    return [_with_minutes(each) for each in receptions]
+
+
 def _backwards(receptions: list[Reception]) -> list[Reception]:
     return [replace(each, toa_s=-(each.toa_s or 0.0)) for each in receptions]
 
@@ -69,6 +92,8 @@ def _backwards(receptions: list[Reception]) -> list[Reception]:
     [
         (_exchanged, "with the places of R0 and R1 exchanged everything fits (ok"),
         (_swapped, "with latitude and longitude of all receivers swapped everything fits (ok"),
+        (_in_radians, "with the positions of all receivers taken as radians everything fits (ok"),
+        (_all_with_minutes, "(47.30 as 47\N{DEGREE SIGN} 30') everything fits (ok"),
         (_backwards, "with the sign of all arrival times changed everything fits (ok"),
     ],
 )
@@ -81,6 +106,16 @@ def test_a_mistake_of_several_receivers_is_named(mistake: Mistake, words: str) -
         fix = _fix(mistake(receptions))
         if fix.status is Status.INCONSISTENT:
             named += words in fix.advice
+    assert named >= 5
+
+
+def test_a_position_with_minutes_behind_its_point_is_named() -> None:
+    named = 0
+    for seed in range(6):
+        receptions, _ = _scene(seed)
+        fix = _fix([_with_minutes(receptions[0]), *receptions[1:]])
+        assert fix.status is Status.INCONSISTENT
+        named += "R0 most of all: with its position taken as degrees and minutes" in fix.advice
     assert named >= 5
 
 
