@@ -25,7 +25,7 @@ from heimdall.locating.evidence_map import evidence_maps
 from heimdall.locating.method import locate_each
 from heimdall.observation import Observation
 from heimdall.service.database.store import Store
-from heimdall.service.database.tables import Model, Station
+from heimdall.service.database.tables import Model, RegisteredReceiver
 from heimdall.service.errors import BusyError
 from heimdall.service.models.model_cache import THREADS, ModelCache, champion_of, get_model
 from heimdall.service.receivers import registered
@@ -69,7 +69,7 @@ class _Known:
 
     model: Model | None
     """The one to ask."""
-    stations: Sequence[Station]
+    receivers: Sequence[RegisteredReceiver]
     transmitters: Sequence[KnownTransmitter]
 
     def named(self, located: Sequence[Located], observations: Sequence[Observation]) -> list[Located]:
@@ -154,7 +154,7 @@ class Locator:
         deadline = deadline or self.deadline()
         known = self._known(method, model_id)
         prepared = registered.corrected(
-            observations, known.stations, places_only=not corrected, session_ids=session_ids
+            observations, known.receivers, places_only=not corrected, session_ids=session_ids
         )
         located: list[Located] = []
         for portion in _portions(prepared):

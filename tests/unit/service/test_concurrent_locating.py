@@ -20,7 +20,7 @@ from heimdall.service.models import registry
 from heimdall.service.models.model_cache import CHAMPION, ModelCache
 from heimdall.service.rate_limit import RateLimit
 from heimdall.service.receivers import registered
-from heimdall.service.receivers.registered import Correction, StationFields
+from heimdall.service.receivers.registered import Correction, ReceiverFields
 from heimdall.service.transmitters import listed
 from heimdall.transmitter import KnownTransmitter
 
@@ -112,7 +112,7 @@ def test_a_registered_correction_is_applied(locator, store):
     before = locator.locate(observations(late_s=late, truth=TRUTH)).fixes[0].truth.error_m
     with store.writing() as session:
         registered.add(
-            session, StationFields(name="A", **place, correction=Correction(delay_s=5e-6, delay_sigma_s=1e-8))
+            session, ReceiverFields(name="A", **place, correction=Correction(delay_s=5e-6, delay_sigma_s=1e-8))
         )
     after = locator.locate(observations(late_s=late, truth=TRUTH)).fixes[0].truth.error_m
     assert after < 20 < before

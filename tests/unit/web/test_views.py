@@ -11,7 +11,7 @@ from heimdall.errors import InputError
 from heimdall.observation import Place
 from heimdall.runs.reader import Warned
 from heimdall.service.api.routes.models import FrozenView, ModelView
-from heimdall.service.receivers.registered import Correction, StationFields
+from heimdall.service.receivers.registered import Correction, ReceiverFields
 from heimdall.web.models import model_view
 from heimdall.web.places import place_text
 from heimdall.web.receivers.receiver_form import read_fields
@@ -146,7 +146,7 @@ def test_a_receiver_is_read_from_what_was_typed():
 def test_what_a_form_does_not_show_stays_when_a_receiver_is_edited():
     correction = Correction(delay_s=1e-6, observations=3)
     place = {"latitude_deg": 47.4510040283203, "longitude_deg": -8.1, "height_m": 512.34567}
-    before = StationFields(name="A", **place, level_sigma_db=1 / 3, correction=correction)
+    before = ReceiverFields(name="A", **place, level_sigma_db=1 / 3, correction=correction)
     shown = (before.name, place_text(Place(*place.values())), "", repr(before.level_sigma_db), "")
     assert read_fields(*shown, before) == before
 

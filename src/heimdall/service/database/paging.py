@@ -11,7 +11,7 @@ from sqlalchemy import Select, and_, or_
 from sqlalchemy.orm import Session
 
 from heimdall.errors import InputError
-from heimdall.service.database.tables import Job, Model, Station, StoredSession
+from heimdall.service.database.tables import Job, Model, RegisteredReceiver, StoredSession
 
 T = TypeVar("T")
 Dated = TypeVar("Dated", Job, Model, StoredSession)
@@ -41,10 +41,10 @@ def newest_first(session: Session, query: Select[Any], kind: type[Dated], page: 
     return _part(session, query, page, lambda row: f"{row.created_unix_s!r}_{row.id}")
 
 
-def by_name(session: Session, query: Select[tuple[Station]], page: Page) -> Part[Station]:
+def by_name(session: Session, query: Select[tuple[RegisteredReceiver]], page: Page) -> Part[RegisteredReceiver]:
     if page.cursor is not None:
-        query = query.where(Station.name > page.cursor)
-    return _part(session, query.order_by(Station.name), page, lambda row: row.name)
+        query = query.where(RegisteredReceiver.name > page.cursor)
+    return _part(session, query.order_by(RegisteredReceiver.name), page, lambda row: row.name)
 
 
 def _part(session: Session, query: Select[Any], page: Page, cursor_of: Callable[[Any], str]) -> Part[Any]:

@@ -138,7 +138,7 @@ class Alias(Base):
     reason: Mapped[dict[str, Any]] = mapped_column(doc="The comparison that let it move.")
 
 
-class Station(Base):
+class RegisteredReceiver(Base):
     """A receiver that people told us about, with what calibration found. Recordings name it by `name`."""
 
     __tablename__ = "stations"

@@ -18,7 +18,7 @@ from heimdall import correction
 from heimdall.correction import taken_off
 from heimdall.observation import Observation, Receiver, Reception
 from heimdall.service.database.paging import Page, Part, by_name
-from heimdall.service.database.tables import Station
+from heimdall.service.database.tables import RegisteredReceiver
 from heimdall.service.errors import ConflictError, UnknownError
 from heimdall.validation.reception import place_flaw, vet
 
@@ -68,7 +68,7 @@ Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 Sigma = Annotated[float | None, Field(ge=0, allow_inf_nan=False)]
 
 
-class StationFields(BaseModel):
+class ReceiverFields(BaseModel):
     """A receiver as its owner describes it. Recordings belong to it by its name."""
 
     model_config = ConfigDict(extra="forbid")
@@ -83,76 +83,76 @@ class StationFields(BaseModel):
     correction: Correction | None = None
 
 
-class StationList(BaseModel):
+class RegisteredReceivers(BaseModel):
     """What export writes and import reads."""
 
-    receivers: list[StationFields] = Field(max_length=MOST)
+    receivers: list[ReceiverFields] = Field(max_length=MOST)
 
 
-def find(session: Session) -> Sequence[Station]:
+def find(session: Session) -> Sequence[RegisteredReceiver]:
     return find_part(session, Page()).rows
 
 
-def find_part(session: Session, page: Page) -> Part[Station]:
-    return by_name(session, select(Station), page)
+def find_part(session: Session, page: Page) -> Part[RegisteredReceiver]:
+    return by_name(session, select(RegisteredReceiver), page)
 
 
-def get(session: Session, station_id: str) -> Station:
-    station = session.get(Station, station_id, populate_existing=True)
-    if station is None:
-        raise UnknownError(f"no receiver {station_id}: `GET /api/v1/receivers` lists them")
-    return station
+def get(session: Session, receiver_id: str) -> RegisteredReceiver:
+    row = session.get(RegisteredReceiver, receiver_id, populate_existing=True)
+    if row is None:
+        raise UnknownError(f"no receiver {receiver_id}: `GET /api/v1/receivers` lists them")
+    return row
 
 
-def add(session: Session, fields: StationFields) -> Station:
+def add(session: Session, fields: ReceiverFields) -> RegisteredReceiver:
     _check_free(session, fields.name)
-    station = Station(id=secrets.token_hex(8), **_columns(fields))
-    session.add(station)
+    row = RegisteredReceiver(id=secrets.token_hex(8), **_columns(fields))
+    session.add(row)
     session.flush()
-    session.refresh(station)
-    return station
+    session.refresh(row)
+    return row
 
 
-def change(session: Session, station_id: str, fields: StationFields) -> Station:
-    station = get(session, station_id)
-    if fields.name != station.name:
+def change(session: Session, receiver_id: str, fields: ReceiverFields) -> RegisteredReceiver:
+    row = get(session, receiver_id)
+    if fields.name != row.name:
         _check_free(session, fields.name)
     for name, value in _columns(fields).items():
-        setattr(station, name, value)
+        setattr(row, name, value)
     session.flush()
-    session.refresh(station)
-    return station
+    session.refresh(row)
+    return row
 
 
-def delete(session: Session, station_id: str) -> None:
-    get(session, station_id)
-    session.execute(delete_rows(Station).where(Station.id == station_id))
+def delete(session: Session, receiver_id: str) -> None:
+    get(session, receiver_id)
+    session.execute(delete_rows(RegisteredReceiver).where(RegisteredReceiver.id == receiver_id))
 
 
-def import_all(session: Session, stations: StationList) -> int:
+def import_all(session: Session, listed: RegisteredReceivers) -> int:
     """Add each, or replace the one of its name."""
-    known = {station.name: station for station in find(session)}
-    for fields in stations.receivers:
+    known = {row.name: row for row in find(session)}
+    for fields in listed.receivers:
         if fields.name in known:
             change(session, known[fields.name].id, fields)
         else:
             known[fields.name] = add(session, fields)
-    return len(stations.receivers)
+    return len(listed.receivers)
 
 
-def fields_of(station: Station) -> StationFields:
-    names = [name for name in StationFields.model_fields if name != "correction"]
-    values = {name: getattr(station, name) for name in names}
-    return StationFields(**values, correction=correction_of(station))
+def fields_of(row: RegisteredReceiver) -> ReceiverFields:
+    names = [name for name in ReceiverFields.model_fields if name != "correction"]
+    values = {name: getattr(row, name) for name in names}
+    return ReceiverFields(**values, correction=correction_of(row))
 
 
-def correction_of(station: Station) -> Correction | None:
-    return None if station.correction is None else Correction.model_validate(station.correction)
+def correction_of(row: RegisteredReceiver) -> Correction | None:
+    return None if row.correction is None else Correction.model_validate(row.correction)
 
 
 def corrected(
     observations: Iterable[Observation],
-    stations: Sequence[Station],
+    rows: Sequence[RegisteredReceiver],
     *,
     places_only: bool = False,
     session_ids: Collection[str] = (),
@@ -162,13 +162,15 @@ def corrected(
     A correction that was fitted to one of the stored sessions `session_ids`, which these are from, is left on: what it had
     learnt there would pass for accuracy.
     """
-    by_name = {station.name: station for station in stations}
+    by_name = {row.name: row for row in rows}
     change = _placed if places_only else functools.partial(_correct, session_ids=session_ids)
     return [_changed(observation, by_name, change) for observation in observations] if by_name else list(observations)
 
 
 def _changed(
-    observation: Observation, by_name: Mapping[str, Station], change: Callable[[Reception, Station], Reception]
+    observation: Observation,
+    by_name: Mapping[str, RegisteredReceiver],
+    change: Callable[[Reception, RegisteredReceiver], Reception],
 ) -> Observation:
     receptions = tuple(
         change(reception, by_name[reception.receiver.name]) if reception.receiver.name in by_name else reception
@@ -177,10 +179,10 @@ def _changed(
     return observation if receptions == observation.receptions else vet(replace(observation, receptions=receptions))
 
 
-def _correct(reception: Reception, station: Station, session_ids: Collection[str]) -> Reception:
-    reception = _placed(reception, station)
-    reception = replace(reception, receiver=_as_known(reception.receiver, station))
-    found = correction_of(station)
+def _correct(reception: Reception, row: RegisteredReceiver, session_ids: Collection[str]) -> Reception:
+    reception = _placed(reception, row)
+    reception = replace(reception, receiver=_as_known(reception.receiver, row))
+    found = correction_of(row)
     if found is None:
         return reception
     if not found.sessions.keys().isdisjoint(session_ids):
@@ -188,7 +190,7 @@ def _correct(reception: Reception, station: Station, session_ids: Collection[str
     return taken_off(reception, found.to_take_off())
 
 
-def _placed(reception: Reception, station: Station) -> Reception:
+def _placed(reception: Reception, row: RegisteredReceiver) -> Reception:
     """A registered place for a receiver whose own cannot be right; a complaint about that place is answered by it."""
     receiver = reception.receiver
     complaint = place_flaw(receiver)
@@ -196,29 +198,29 @@ def _placed(reception: Reception, station: Station) -> Reception:
         return reception
     placed = replace(
         receiver,
-        latitude_deg=station.latitude_deg,
-        longitude_deg=station.longitude_deg,
-        height_m=station.height_m,
+        latitude_deg=row.latitude_deg,
+        longitude_deg=row.longitude_deg,
+        height_m=row.height_m,
         position_sigma_m=None,
     )
     answered = reception.flaw is not None and (reception.flaw == complaint or reception.flaw.startswith(_NO_PLACE))
     return replace(reception, receiver=placed, flaw=None if answered else reception.flaw)
 
 
-def _as_known(receiver: Receiver, station: Station) -> Receiver:
+def _as_known(receiver: Receiver, row: RegisteredReceiver) -> Receiver:
     """With the clock and the level as they were registered, where they were."""
-    if station.clock_sigma_s is not None:
-        receiver = replace(receiver, clock_sigma_s=station.clock_sigma_s)
-    if station.level_sigma_db is not None:
-        receiver = replace(receiver, level_sigma_db=station.level_sigma_db)
+    if row.clock_sigma_s is not None:
+        receiver = replace(receiver, clock_sigma_s=row.clock_sigma_s)
+    if row.level_sigma_db is not None:
+        receiver = replace(receiver, level_sigma_db=row.level_sigma_db)
     return receiver
 
 
-def _columns(fields: StationFields) -> dict[str, object]:
+def _columns(fields: ReceiverFields) -> dict[str, object]:
     correction = None if fields.correction is None else fields.correction.model_dump(mode="json")
     return fields.model_dump(exclude={"correction"}) | {"correction": correction}
 
 
 def _check_free(session: Session, name: str) -> None:
-    if session.scalar(select(Station.id).where(Station.name == name)) is not None:
+    if session.scalar(select(RegisteredReceiver.id).where(RegisteredReceiver.name == name)) is not None:
         raise ConflictError(f"a receiver named {name} is registered already: edit that one")

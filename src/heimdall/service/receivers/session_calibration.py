@@ -12,10 +12,10 @@ from heimdall.errors import InputError
 from heimdall.estimation.receivers.receiver_bias import Bias, SiteBiases, site_biases
 from heimdall.observation import Observation, Receiver
 from heimdall.service.database.store import Store
-from heimdall.service.database.tables import Station, StoredSession
+from heimdall.service.database.tables import RegisteredReceiver, StoredSession
 from heimdall.service.errors import ConflictError
 from heimdall.service.receivers import registered
-from heimdall.service.receivers.registered import Correction, Residual, StationFields
+from heimdall.service.receivers.registered import Correction, ReceiverFields, Residual
 from heimdall.service.settings import Settings
 from heimdall.service.storage import sessions
 
@@ -36,12 +36,12 @@ class Calibration(BaseModel):
     receivers: list[Calibrated]
 
 
-def calibrate(settings: Settings, chosen: Sequence[StoredSession], known: Sequence[Station]) -> Calibration:
+def calibrate(settings: Settings, chosen: Sequence[StoredSession], known: Sequence[RegisteredReceiver]) -> Calibration:
     """Find delays and level biases; nothing is stored. Raises InputError where no transmitter is known."""
     observations = _observations(settings, chosen, known)
     found = site_biases(observations)
     names = {stored.id: stored.name for stored in chosen}
-    ids = {station.name: station.id for station in known}
+    ids = {row.name: row.id for row in known}
     return Calibration(
         observations=found.observations,
         stored=False,
@@ -57,22 +57,26 @@ def keep(store: Store, settings: Settings, chosen: Sequence[StoredSession], cali
     missing = any(each.receiver is None for each in calibration.receivers)
     places = _places(_observations(settings, chosen, ())) if missing else {}
     with store.writing() as session:
-        known = {station.name: station for station in registered.find(session)}
+        known = {row.name: row for row in registered.find(session)}
         kept = [_kept(session, each, known.get(each.name), places) for each in calibration.receivers]
     return calibration.model_copy(update={"stored": True, "receivers": kept})
 
 
-def _kept(session: Session, each: Calibrated, station: Station | None, places: Mapping[str, Receiver]) -> Calibrated:
-    if station is None:
+def _kept(
+    session: Session, each: Calibrated, row: RegisteredReceiver | None, places: Mapping[str, Receiver]
+) -> Calibrated:
+    if row is None:
         if each.name not in places:
             raise ConflictError(f"receiver {each.name} was forgotten meanwhile: calibrate again")
-        station = registered.add(session, _fields(places[each.name]))
-    fields = registered.fields_of(station).model_copy(update={"correction": each.correction})
-    registered.change(session, station.id, fields)
-    return each.model_copy(update={"receiver": station.id})
+        row = registered.add(session, _fields(places[each.name]))
+    fields = registered.fields_of(row).model_copy(update={"correction": each.correction})
+    registered.change(session, row.id, fields)
+    return each.model_copy(update={"receiver": row.id})
 
 
-def _observations(settings: Settings, chosen: Sequence[StoredSession], known: Sequence[Station]) -> list[Observation]:
+def _observations(
+    settings: Settings, chosen: Sequence[StoredSession], known: Sequence[RegisteredReceiver]
+) -> list[Observation]:
     """As they were recorded: a correction must not be found on top of another."""
     if not chosen:
         raise InputError("name at least one session whose transmitter is known")
@@ -123,8 +127,8 @@ def _places(observations: Iterable[Observation]) -> dict[str, Receiver]:
     }
 
 
-def _fields(receiver: Receiver) -> StationFields:
-    return StationFields(
+def _fields(receiver: Receiver) -> ReceiverFields:
+    return ReceiverFields(
         name=receiver.name,
         latitude_deg=receiver.latitude_deg,
         longitude_deg=receiver.longitude_deg,

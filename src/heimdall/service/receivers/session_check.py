@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from heimdall.errors import InputError
 from heimdall.estimation.receivers.receiver_check import ReceiverCheck, check_receivers, evenly
-from heimdall.service.database.tables import Station, StoredSession
+from heimdall.service.database.tables import RegisteredReceiver, StoredSession
 from heimdall.service.receivers import registered
 from heimdall.service.settings import Settings
 from heimdall.service.storage import sessions
@@ -42,7 +42,9 @@ class Checked(BaseModel):
     unreadable: list[str] = Field(description="Sessions that could not be read, and why.")
 
 
-def check(settings: Settings, chosen: Sequence[StoredSession], known: Sequence[Station], most: int = MOST) -> Checked:
+def check(
+    settings: Settings, chosen: Sequence[StoredSession], known: Sequence[RegisteredReceiver], most: int = MOST
+) -> Checked:
     """With places and corrections of registered receivers, so that what is left is what is still wrong."""
     observations, unreadable = [], []
     for stored in chosen:

@@ -15,7 +15,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from heimdall.service.database.store import Store
-from heimdall.service.database.tables import Job, Model, Station, StoredSession, now_unix_s
+from heimdall.service.database.tables import Job, Model, RegisteredReceiver, StoredSession, now_unix_s
 from heimdall.service.errors import ConflictError
 from heimdall.service.settings import Settings
 from heimdall.service.storage import sessions
@@ -185,9 +185,9 @@ def _uses(session: Session) -> Iterator[tuple[str, str]]:
     for model in session.scalars(select(Model)):
         arguments = model.record.get("arguments") or {}
         yield from ((each, f"model {model.id} ({model.name})") for each in _named(arguments))
-    for station in session.scalars(select(Station).where(Station.correction.is_not(None))):
-        fitted_to = (station.correction or {}).get("sessions") or {}
-        yield from ((each, f"the correction of {station.name}") for each in fitted_to)
+    for row in session.scalars(select(RegisteredReceiver).where(RegisteredReceiver.correction.is_not(None))):
+        fitted_to = (row.correction or {}).get("sessions") or {}
+        yield from ((each, f"the correction of {row.name}") for each in fitted_to)
 
 
 def _named(arguments: dict[str, Any]) -> list[str]:

@@ -27,7 +27,7 @@ from heimdall.locating.by_likelihood import Located
 from heimdall.locating.information_share import Contributions, contributions
 from heimdall.observation import ClockClass, Observation, Receiver
 from heimdall.service.concurrent_locating import LocatedSession
-from heimdall.service.database.tables import Station
+from heimdall.service.database.tables import RegisteredReceiver
 from heimdall.web.map.evidence_grid import box_of, evidence_grid
 
 Scene = dict[str, Any]
@@ -71,24 +71,24 @@ def scene_of(answer: LocatedSession, index: int) -> Scene:
     }
 
 
-def stations_scene(stations: Sequence[Station]) -> Scene:
+def receivers_scene(rows: Sequence[RegisteredReceiver]) -> Scene:
     """Registered receivers, where there is nothing else to show."""
-    if not stations:
+    if not rows:
         return EMPTY
     features = [
         {
             "type": "Feature",
-            "geometry": {"type": "Point", "coordinates": [station.longitude_deg, station.latitude_deg]},
+            "geometry": {"type": "Point", "coordinates": [row.longitude_deg, row.latitude_deg]},
             "properties": {
                 "kind": "receiver",
-                "name": station.name,
+                "name": row.name,
                 "used": True,
-                "clock": ClockClass.of(station.clock_sigma_s).value,
+                "clock": ClockClass.of(row.clock_sigma_s).value,
             },
         }
-        for station in stations
+        for row in rows
     ]
-    points = np.array([[station.longitude_deg, station.latitude_deg] for station in stations])
+    points = np.array([[row.longitude_deg, row.latitude_deg] for row in rows])
     return {"features": features, "evidence": None, "bounds": box_of(_with_surroundings(points), 1.3).to_bounds()}
 
 

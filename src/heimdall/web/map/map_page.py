@@ -19,7 +19,7 @@ from heimdall.web.layout import frame, panel
 from heimdall.web.map import fix_panel
 from heimdall.web.map.choice import METHODS, Choice
 from heimdall.web.map.fix_map import FixMap
-from heimdall.web.map.fix_view import EMPTY, Scene, stations_scene
+from heimdall.web.map.fix_view import EMPTY, Scene, receivers_scene
 from heimdall.web.map.history_panel import HistoryPanel
 from heimdall.web.map.map_tools import MapTools
 from heimdall.web.map.session_fixes import Shown, locate_chosen
@@ -196,7 +196,7 @@ class MapPage:
     async def _show_stations(self) -> None:
         def known() -> Scene:
             with self._visit.parts.store.reading() as session:
-                return stations_scene(registered.find(session))
+                return receivers_scene(registered.find(session))
 
         is_latest = self._latest.begin()
         scene = await self._visit.do(Role.VIEWER, known)

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from heimdall.errors import InputError
 from heimdall.observation import Place
-from heimdall.service.receivers.registered import StationFields
+from heimdall.service.receivers.registered import ReceiverFields
 from heimdall.web.page_session import Visit
 from heimdall.web.places import place_text, read_place
 from heimdall.web.words import dialog_named, validation_text
@@ -22,8 +22,8 @@ _CLOCKS = {
 }
 
 
-def ask_station(
-    visit: Visit, title: str, before: StationFields | None, save: Callable[[StationFields], Awaitable[bool]]
+def ask_receiver(
+    visit: Visit, title: str, before: ReceiverFields | None, save: Callable[[ReceiverFields], Awaitable[bool]]
 ) -> None:
     """It closes when `save` is content."""
     with dialog_named(title) as dialog, ui.card().classes("ask"):
@@ -51,8 +51,8 @@ def ask_station(
 
 
 def read_fields(
-    name: str, place: str, clock: str, level: str, note: str, before: StationFields | None = None
-) -> StationFields:
+    name: str, place: str, clock: str, level: str, note: str, before: ReceiverFields | None = None
+) -> ReceiverFields:
     """What was typed, as a receiver; what no field shows stays as before. Raises InputError that says which field is wrong."""
     where = read_place(place)
     if where is None:
@@ -67,7 +67,7 @@ def read_fields(
             "level_sigma_db": float(level) if level.strip() else None,
             "note": note,
         }
-        return StationFields.model_validate((before.model_dump() if before else {}) | typed)
+        return ReceiverFields.model_validate((before.model_dump() if before else {}) | typed)
     except ValidationError as error:
         raise InputError(validation_text(error)) from error
     except ValueError:
@@ -78,19 +78,19 @@ def _input(label: str, value: str) -> ui.input:
     return ui.input(label, value=value).props("outlined dense").classes("wide")
 
 
-def _place_text(fields: StationFields | None) -> str:
+def _place_text(fields: ReceiverFields | None) -> str:
     return "" if fields is None else place_text(Place(fields.latitude_deg, fields.longitude_deg, fields.height_m))
 
 
-def _level_text(fields: StationFields | None) -> str:
+def _level_text(fields: ReceiverFields | None) -> str:
     return "" if fields is None or fields.level_sigma_db is None else repr(fields.level_sigma_db)
 
 
-def _clock_key(fields: StationFields | None) -> str:
+def _clock_key(fields: ReceiverFields | None) -> str:
     return "" if fields is None or fields.clock_sigma_s is None else str(fields.clock_sigma_s)
 
 
-def _clocks(fields: StationFields | None) -> dict[str, str]:
+def _clocks(fields: ReceiverFields | None) -> dict[str, str]:
     """With the receiver's own where it is none of the usual ones."""
     key = _clock_key(fields)
     return _CLOCKS if key in _CLOCKS else {**_CLOCKS, key: f"{key} s"}

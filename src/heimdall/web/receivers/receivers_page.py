@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 
 from heimdall.errors import InputError
 from heimdall.service.auth import Role
-from heimdall.service.database.tables import Station, StoredSession
+from heimdall.service.database.tables import RegisteredReceiver, StoredSession
 from heimdall.service.receivers import registered, session_calibration, session_check
-from heimdall.service.receivers.registered import StationFields, StationList
+from heimdall.service.receivers.registered import ReceiverFields, RegisteredReceivers
 from heimdall.service.receivers.session_calibration import Calibration
 from heimdall.service.receivers.session_check import Checked
 from heimdall.service.storage import sessions
@@ -23,8 +23,8 @@ from heimdall.web import words
 from heimdall.web.layout import empty, frame, panel
 from heimdall.web.page_session import Visit, arrive
 from heimdall.web.receivers.online_panel import OnlinePanel
-from heimdall.web.receivers.receiver_form import ask_station
-from heimdall.web.receivers.receivers_view import calibration_html, check_html, station_html
+from heimdall.web.receivers.receiver_form import ask_receiver
+from heimdall.web.receivers.receivers_view import calibration_html, check_html, registered_html
 from heimdall.web.sign_in import Entry, to_sign_in
 from heimdall.web.uploader import Uploader
 
@@ -106,40 +106,40 @@ class ReceiversPage:
                     "No receiver registered",
                     "Add one, import a list, or calibrate: registered receivers keep their corrections.",
                 )
-            for station in known:
-                self._draw(station)
+            for row in known:
+                self._draw(row)
 
-    def _find(self) -> tuple[Sequence[Station], list[StoredSession]]:
+    def _find(self) -> tuple[Sequence[RegisteredReceiver], list[StoredSession]]:
         with self._visit.parts.store.reading() as session:
             known = [each for each in sessions.find(session) if each.summary.get("with_truth")]
             return registered.find(session), known
 
-    def _draw(self, station: Station) -> None:
+    def _draw(self, row: RegisteredReceiver) -> None:
         with ui.element("div").classes("station"):
-            ui.html(station_html(station), sanitize=False).classes("grow")
+            ui.html(registered_html(row), sanitize=False).classes("grow")
             if self._visit.may(Role.OPERATOR):
                 with ui.element("div").classes("buttons"):
-                    ui.button("Edit", on_click=lambda: self._edit(station)).props("flat dense no-caps")
-                    ui.button("Forget", on_click=lambda: self._ask_delete(station)).props("flat dense no-caps")
+                    ui.button("Edit", on_click=lambda: self._edit(row)).props("flat dense no-caps")
+                    ui.button("Forget", on_click=lambda: self._ask_delete(row)).props("flat dense no-caps")
 
     def _add(self) -> None:
-        async def save(fields: StationFields) -> bool:
+        async def save(fields: ReceiverFields) -> bool:
             return await self._change(lambda session: registered.add(session, fields))
 
-        ask_station(self._visit, "Add a receiver", None, save)
+        ask_receiver(self._visit, "Add a receiver", None, save)
 
-    def _edit(self, station: Station) -> None:
-        async def save(fields: StationFields) -> bool:
-            return await self._change(lambda session: registered.change(session, station.id, fields))
+    def _edit(self, row: RegisteredReceiver) -> None:
+        async def save(fields: ReceiverFields) -> bool:
+            return await self._change(lambda session: registered.change(session, row.id, fields))
 
-        ask_station(self._visit, f"Edit {station.name}", registered.fields_of(station), save)
+        ask_receiver(self._visit, f"Edit {row.name}", registered.fields_of(row), save)
 
-    def _ask_delete(self, station: Station) -> None:
-        question = f"Forget {station.name}, with its place and its correction?"
-        words.confirm(question, "Forget", lambda: self._delete(station))
+    def _ask_delete(self, row: RegisteredReceiver) -> None:
+        question = f"Forget {row.name}, with its place and its correction?"
+        words.confirm(question, "Forget", lambda: self._delete(row))
 
-    async def _delete(self, station: Station) -> None:
-        await self._change(lambda session: registered.delete(session, station.id))
+    async def _delete(self, row: RegisteredReceiver) -> None:
+        await self._change(lambda session: registered.delete(session, row.id))
 
     async def _change(self, work: Callable[[Session], object]) -> bool:
         done = await self._visit.change(Role.OPERATOR, work)
@@ -150,7 +150,7 @@ class ReceiversPage:
     async def _export(self) -> None:
         def listed() -> bytes:
             with self._visit.parts.store.reading() as session:
-                found = StationList(receivers=[registered.fields_of(station) for station in registered.find(session)])
+                found = RegisteredReceivers(receivers=[registered.fields_of(row) for row in registered.find(session)])
             return found.model_dump_json(indent=2).encode()
 
         content = await self._visit.do(Role.VIEWER, listed)
@@ -218,10 +218,10 @@ class ReceiversPage:
         return session_calibration.keep(parts.store, parts.settings, stored, found)
 
 
-def read_list(content: bytes) -> StationList:
+def read_list(content: bytes) -> RegisteredReceivers:
     """Raises InputError that names the first entry which is wrong."""
     try:
-        return StationList.model_validate(json.loads(content))
+        return RegisteredReceivers.model_validate(json.loads(content))
     except ValidationError as error:
         raise InputError(words.validation_text(error)) from error
     except ValueError as error:

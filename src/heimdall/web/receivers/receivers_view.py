@@ -6,7 +6,7 @@ from html import escape
 
 from heimdall.estimation.receivers.receiver_check import figures_of
 from heimdall.observation import ClockClass
-from heimdall.service.database.tables import Station
+from heimdall.service.database.tables import RegisteredReceiver
 from heimdall.service.receivers import registered, session_check
 from heimdall.service.receivers.registered import Correction
 from heimdall.service.receivers.session_calibration import Calibration
@@ -14,14 +14,14 @@ from heimdall.service.receivers.session_check import Checked, CheckedReceiver
 from heimdall.web import words
 
 
-def station_html(station: Station) -> str:
-    clock = ClockClass.of(station.clock_sigma_s).value if station.clock_sigma_s is not None else "as its recordings say"
-    correction = registered.correction_of(station)
-    about = [f"{station.latitude_deg:.5f}, {station.longitude_deg:.5f}, {station.height_m:g} m", f"clock: {clock}"]
+def registered_html(row: RegisteredReceiver) -> str:
+    clock = ClockClass.of(row.clock_sigma_s).value if row.clock_sigma_s is not None else "as its recordings say"
+    correction = registered.correction_of(row)
+    about = [f"{row.latitude_deg:.5f}, {row.longitude_deg:.5f}, {row.height_m:g} m", f"clock: {clock}"]
     chip = "" if correction is None else _correction_chip(correction)
-    lines = [" · ".join(about), *([] if correction is None else [correction_text(correction)]), station.note]
+    lines = [" · ".join(about), *([] if correction is None else [correction_text(correction)]), row.note]
     listed = "".join(f'<p class="muted">{escape(line)}</p>' for line in lines if line)
-    return f'<span class="strong">{escape(station.name)}</span>{chip}{listed}'
+    return f'<span class="strong">{escape(row.name)}</span>{chip}{listed}'
 
 
 def _correction_chip(correction: Correction) -> str:

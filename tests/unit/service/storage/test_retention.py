@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select, update
 
-from heimdall.service.database.tables import Model, Station, StoredFix, StoredSession
+from heimdall.service.database.tables import Model, RegisteredReceiver, StoredFix, StoredSession
 from heimdall.service.errors import ConflictError, UnknownError
 from heimdall.service.queue import jobs
 from heimdall.service.storage import fixes, retention, sessions
@@ -111,7 +111,7 @@ def test_what_is_pinned_waits_to_be_located_or_is_in_use_stays(store, settings, 
         record = {"job": "x", "arguments": data["model"]}
         session.add(Model(id="m" * 16, name="m", artifact="a", sha256="0" * 64, size_bytes=1, scores={}, record=record))
         session.add(
-            Station(
+            RegisteredReceiver(
                 id="s" * 16,
                 name="HB9",
                 latitude_deg=1.0,

@@ -14,9 +14,9 @@ from heimdall.geometry import LocalFrame, geodesic_distance_m
 from heimdall.locating.by_likelihood import locate
 from heimdall.observation import Observation, Place, Receiver, Reception
 from heimdall.service.concurrent_locating import LocatedSession
-from heimdall.service.database.tables import Station
+from heimdall.service.database.tables import RegisteredReceiver
 from heimdall.web.map.evidence_grid import evidence_grid
-from heimdall.web.map.fix_view import cut_at_edge, details_of, scene_of, stations_scene
+from heimdall.web.map.fix_view import cut_at_edge, details_of, receivers_scene, scene_of
 
 TRUTH = Place(50.02, 10.05, 0.0)
 PLACES = [(50.2, 10.1), (49.8, 10.3), (50.1, 9.6), (49.9, 9.7)]
@@ -78,11 +78,13 @@ def test_a_fix_without_a_position_still_has_its_receivers_on_the_map():
 
 
 def test_without_receivers_the_map_is_empty():
-    assert stations_scene([])["bounds"] is None
+    assert receivers_scene([])["bounds"] is None
 
 
 def test_one_receiver_is_shown_with_its_surroundings():
-    (south, west), (north, east) = stations_scene([Station(name="a", latitude_deg=50.0, longitude_deg=9.0)])["bounds"]
+    (south, west), (north, east) = receivers_scene(
+        [RegisteredReceiver(name="a", latitude_deg=50.0, longitude_deg=9.0)]
+    )["bounds"]
     assert 0.5 < north - south < 3
     assert 0.5 < east - west < 3
     assert (south < 50.0 < north, west < 9.0 < east) == (True, True)

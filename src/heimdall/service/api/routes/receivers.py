@@ -13,10 +13,10 @@ from heimdall.observation import ClockClass
 from heimdall.service.api.dependencies import Operator, UsesParts, Viewer
 from heimdall.service.api.http.paged import UsesPage, link_next
 from heimdall.service.api.http.problems import documented
-from heimdall.service.database.tables import Station
+from heimdall.service.database.tables import RegisteredReceiver
 from heimdall.service.queue.request_base import Id
 from heimdall.service.receivers import registered, session_calibration, session_check
-from heimdall.service.receivers.registered import StationFields, StationList
+from heimdall.service.receivers.registered import ReceiverFields, RegisteredReceivers
 from heimdall.service.receivers.session_calibration import Calibration
 from heimdall.service.receivers.session_check import MOST, Checked
 from heimdall.service.storage import sessions
@@ -26,14 +26,14 @@ router = APIRouter(prefix="/receivers", tags=["receivers"], responses=documented
 ReceiverId = Annotated[str, InPath(pattern=r"^[0-9a-f]{16}$", examples=["0123456789abcdef"])]
 
 
-class StationView(StationFields):
+class RegisteredReceiverView(ReceiverFields):
     id: str
     clock: str = Field(description="Class of its clock.", examples=["gps-disciplined"])
     updated_utc: datetime
 
 
-class StationPage(BaseModel):
-    receivers: list[StationView]
+class RegisteredReceiverPage(BaseModel):
+    receivers: list[RegisteredReceiverView]
 
 
 class Imported(BaseModel):
@@ -48,28 +48,28 @@ class CalibrationRequest(BaseModel):
 
 
 @router.get("", summary="List receivers")
-def find(request: Request, response: Response, who: Viewer, parts: UsesParts, page: UsesPage) -> StationPage:
+def find(request: Request, response: Response, who: Viewer, parts: UsesParts, page: UsesPage) -> RegisteredReceiverPage:
     with parts.store.reading() as session:
         found = registered.find_part(session, page)
     link_next(request, response, found)
-    return StationPage(receivers=[view_station(station) for station in found.rows])
+    return RegisteredReceiverPage(receivers=[view_receiver(row) for row in found.rows])
 
 
 @router.post("", status_code=201, summary="Register a receiver", responses=documented(409, 413))
 def create(
-    fields: Annotated[StationFields, Body()], response: Response, who: Operator, parts: UsesParts
-) -> StationView:
+    fields: Annotated[ReceiverFields, Body()], response: Response, who: Operator, parts: UsesParts
+) -> RegisteredReceiverView:
     """Recordings that name it get its place where they have none, and its correction."""
     with parts.store.writing() as session:
-        view = view_station(registered.add(session, fields))
+        view = view_receiver(registered.add(session, fields))
     response.headers["Location"] = f"/api/v1/receivers/{view.id}"
     return view
 
 
 @router.get("/export", summary="All receivers, as import reads them")
-def export(who: Viewer, parts: UsesParts) -> StationList:
+def export(who: Viewer, parts: UsesParts) -> RegisteredReceivers:
     with parts.store.reading() as session:
-        return StationList(receivers=[registered.fields_of(station) for station in registered.find(session)])
+        return RegisteredReceivers(receivers=[registered.fields_of(row) for row in registered.find(session)])
 
 
 @router.get("/check", summary="Which receivers are bad", responses=documented(404))
@@ -87,7 +87,7 @@ def check(
 
 
 @router.post("/import", summary="Add receivers, or replace those of the same names", responses=documented(413))
-def import_all(listed: Annotated[StationList, Body()], who: Operator, parts: UsesParts) -> Imported:
+def import_all(listed: Annotated[RegisteredReceivers, Body()], who: Operator, parts: UsesParts) -> Imported:
     with parts.store.writing() as session:
         return Imported(count=registered.import_all(session, listed))
 
@@ -107,17 +107,17 @@ def calibrate(wanted: Annotated[CalibrationRequest, Body()], who: Operator, part
 
 
 @router.get("/{receiver_id}", summary="One receiver", responses=documented(404))
-def get(receiver_id: ReceiverId, who: Viewer, parts: UsesParts) -> StationView:
+def get(receiver_id: ReceiverId, who: Viewer, parts: UsesParts) -> RegisteredReceiverView:
     with parts.store.reading() as session:
-        return view_station(registered.get(session, receiver_id))
+        return view_receiver(registered.get(session, receiver_id))
 
 
 @router.put("/{receiver_id}", summary="Edit a receiver", responses=documented(404, 409, 413))
 def change(
-    receiver_id: ReceiverId, fields: Annotated[StationFields, Body()], who: Operator, parts: UsesParts
-) -> StationView:
+    receiver_id: ReceiverId, fields: Annotated[ReceiverFields, Body()], who: Operator, parts: UsesParts
+) -> RegisteredReceiverView:
     with parts.store.writing() as session:
-        return view_station(registered.change(session, receiver_id, fields))
+        return view_receiver(registered.change(session, receiver_id, fields))
 
 
 @router.delete("/{receiver_id}", status_code=204, summary="Forget a receiver", responses=documented(404))
@@ -126,10 +126,10 @@ def delete(receiver_id: ReceiverId, who: Operator, parts: UsesParts) -> None:
         registered.delete(session, receiver_id)
 
 
-def view_station(station: Station) -> StationView:
-    return StationView(
-        **registered.fields_of(station).model_dump(),
-        id=station.id,
-        clock=ClockClass.of(station.clock_sigma_s).value,
-        updated_utc=datetime.fromtimestamp(station.updated_unix_s, UTC),
+def view_receiver(row: RegisteredReceiver) -> RegisteredReceiverView:
+    return RegisteredReceiverView(
+        **registered.fields_of(row).model_dump(),
+        id=row.id,
+        clock=ClockClass.of(row.clock_sigma_s).value,
+        updated_utc=datetime.fromtimestamp(row.updated_unix_s, UTC),
     )

@@ -13,16 +13,18 @@ from heimdall.formats.readers.measurements import measurements_text
 from heimdall.formats.readers.read import iterate_observations
 from heimdall.formats.writers.sigmf_write import write_sigmf
 from heimdall.observation import Observation
-from heimdall.service.database.tables import Station
+from heimdall.service.database.tables import RegisteredReceiver
 from heimdall.service.receivers import registered
 
 
-def prepared(source: Path, target: Path, known: Sequence[Station], session_ids: Collection[str] = ()) -> Path:
+def prepared(
+    source: Path, target: Path, known: Sequence[RegisteredReceiver], session_ids: Collection[str] = ()
+) -> Path:
     """The source itself where no receiver in it is registered, else a copy of its observations below `target`, corrected.
 
     Receptions that must not be used are left out of the copy, and corrections that were fitted to the stored session itself.
     """
-    names = {station.name for station in known}
+    names = {row.name for row in known}
     if not names or not any(_heard_by(observation) & names for observation in iterate_observations(source)):
         return source
     shutil.rmtree(target, ignore_errors=True)  # what an earlier start of the job has left
@@ -34,7 +36,7 @@ def prepared(source: Path, target: Path, known: Sequence[Station], session_ids: 
     return target
 
 
-def _write(source: Path, part: Path, known: Sequence[Station], session_ids: Collection[str]) -> None:
+def _write(source: Path, part: Path, known: Sequence[RegisteredReceiver], session_ids: Collection[str]) -> None:
     tables: list[Observation] = []
     for number, observation in enumerate(iterate_observations(source)):
         corrected = _sound(registered.corrected([observation], known, session_ids=session_ids)[0])

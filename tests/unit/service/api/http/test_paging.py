@@ -7,7 +7,7 @@ from fastapi.testclient import TestClient
 
 from heimdall.service.api import create_app
 from heimdall.service.auth import Role, create_token
-from heimdall.service.database.tables import Job, Model, Station, StoredSession
+from heimdall.service.database.tables import Job, Model, RegisteredReceiver, StoredSession
 
 EVERY_DATABASE = True
 API = "/api/v1"
@@ -19,7 +19,7 @@ def add_rows(store, kind, numbers):
         "jobs": lambda n: Job(kind="train", state="queued", arguments={}, created_by="t", attempts_max=1),
         "models": lambda n: Model(artifact="a", sha256="0" * 64, size_bytes=1, scores={}, record={}),
         "sessions": lambda n: StoredSession(created_by="t", size_bytes=1, summary=SUMMARY),
-        "receivers": lambda n: Station(latitude_deg=0.0, longitude_deg=0.0, height_m=0.0, note=""),
+        "receivers": lambda n: RegisteredReceiver(latitude_deg=0.0, longitude_deg=0.0, height_m=0.0, note=""),
     }
     with store.writing() as session:
         for n in numbers:

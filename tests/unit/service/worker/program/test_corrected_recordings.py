@@ -7,8 +7,8 @@ import pytest
 from heimdall.benchmark.locating_time import session as simulated
 from heimdall.formats.readers.read import read_observations
 from heimdall.formats.writers.sigmf_write import write_sigmf
-from heimdall.service.receivers import registered as stations
-from heimdall.service.receivers.registered import Correction, StationFields
+from heimdall.service.receivers import registered as rows
+from heimdall.service.receivers.registered import Correction, ReceiverFields
 from heimdall.service.worker.program.corrected_recordings import prepared
 
 from ...observed import RECEIVERS, table
@@ -19,8 +19,8 @@ def registered(store):
     def make(name: str, **correction):
         place = dict(zip(("latitude_deg", "longitude_deg"), RECEIVERS.get(name, (50.0, 9.0)), strict=True))
         with store.writing() as session:
-            stations.add(session, StationFields(name=name, **place, correction=Correction(**correction)))
-            return stations.find(session)
+            rows.add(session, ReceiverFields(name=name, **place, correction=Correction(**correction)))
+            return rows.find(session)
 
     return make
 
