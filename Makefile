@@ -34,11 +34,10 @@ docs: $(STAMP)
 lock: $(STAMP)
 	PATH=$(BIN):$$PATH $(BIN)/python docker/lock.py
 
-# Most tests wait for something, so three processes keep two cores busy; each computes on one. Then what needs quiet: Docker
-# changes the machine's networks, which a browser takes for a lost connection, and a busy machine misses what is on the air.
+# There is one Docker engine, so its tests run alone; the others two files at a time, each on one core.
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not browser and not paced" --numprocesses 3 --no-loadscope-reorder
-	OMP_NUM_THREADS=1 $(BIN)/pytest -m "browser or paced" --numprocesses 2 --no-loadscope-reorder
+	$(BIN)/pytest -m docker
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not docker" --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 # Skipped, with the reason, where there is no card.
 test-gpu: $(STAMP)

@@ -20,7 +20,6 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
-from xdist.scheduler import LoadFileScheduling
 
 import shape_checks
 
@@ -47,26 +46,6 @@ sys.addaudithook(_no_files_within_writing)
 # No test is timed: a busy machine must not make one fail.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
-
-
-class ByServer(LoadFileScheduling):  # type: ignore[misc]
-    """What shares a server runs in one process: the tests of a file, and all that need Docker."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        return "docker" if _needs_docker(nodeid) else str(super()._split_scope(nodeid))
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByServer:
-    return ByServer(config, log)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What needs Docker takes longest, so it comes first."""
-    items.sort(key=lambda item: not _needs_docker(item.nodeid))
-
-
-def _needs_docker(nodeid: str) -> bool:
-    return nodeid.startswith("tests/acceptance/docker/")
 
 
 @pytest.fixture(scope="session")

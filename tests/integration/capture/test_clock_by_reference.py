@@ -42,8 +42,6 @@ from heimdall.runs.writer import RunWriter
 
 from .scene import ACCESS, target_of
 
-pytestmark = pytest.mark.paced
-
 _TRUTH = Place(50.03, 9.02, 200.0)
 _EAST_NORTH_KM = ((-9.0, -7.0), (8.0, -9.0), (10.0, 6.0), (-7.0, 10.0))
 _PATIENT = replace(ACCESS, connect_s=60.0, silence_s=60.0)

@@ -24,8 +24,6 @@ from heimdall.formats.readers.read import read_observations
 
 from .scene import ACCESS
 
-pytestmark = pytest.mark.paced
-
 STATUS = {
     "receiver": {"name": "Hill", "gps": {"lat": 47.5123, "lon": 19.0456}, "asl": 210, "location": "Hill"},
     "max_clients": 20,

@@ -20,8 +20,6 @@ from heimdall.formats.readers.read import read_observations
 from heimdall.geometry import geodesic_distance_m
 from heimdall.locating.by_likelihood import locate
 
-pytestmark = pytest.mark.paced
-
 Rehearse = Callable[..., Any]
 
 

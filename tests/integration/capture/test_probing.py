@@ -24,8 +24,6 @@ from heimdall.rehearsal.troubles import Trouble
 
 from .scene import ACCESS, make_stage
 
-pytestmark = pytest.mark.paced
-
 Rehearse = Callable[..., Any]
 TUNING = Tuning(77_500.0, 5_000.0)
 

@@ -21,8 +21,6 @@ from heimdall.formats.readers.read import read_observations
 
 from .scene import ACCESS
 
-pytestmark = pytest.mark.paced
-
 Rehearse = Callable[..., Any]
 
 

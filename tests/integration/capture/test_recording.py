@@ -27,8 +27,6 @@ from heimdall.rehearsal.troubles import PASSWORD, Trouble
 
 from .scene import until
 
-pytestmark = pytest.mark.paced
-
 Rehearse = Callable[..., Any]
 
 

@@ -19,8 +19,6 @@ from heimdall.observation import Place
 
 from .scene import ACCESS
 
-pytestmark = pytest.mark.paced
-
 
 class _Device:
     """A device that hears a tone 1 kHz above the channel's middle, as the module's own interface has it."""

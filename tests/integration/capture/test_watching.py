@@ -10,8 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from heimdall.capture.faults import Fault
 from heimdall.capture.interface import Target
 from heimdall.capture.recording.parts import Part
@@ -21,8 +19,6 @@ from heimdall.capture.watching.squelch import SquelchRule
 from heimdall.capture.watching.watch import Plan, Watch
 from heimdall.capture.watching.watch_history import HISTORY, append_line, history, unlocated
 from heimdall.rehearsal.troubles import Trouble
-
-pytestmark = pytest.mark.paced
 
 Rehearse = Callable[..., Any]
 

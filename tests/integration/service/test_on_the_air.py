@@ -30,8 +30,6 @@ from heimdall.service.auth import Role, create_token
 from ..capture.scene import SPEED, TRANSMITTER, make_stage
 from .conftest import Site
 
-pytestmark = pytest.mark.paced
-
 
 @contextmanager
 def playing(stage: Stage, kiwis: int, speed: float) -> Iterator[tuple[Played, ...]]:
