@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from fastapi import Depends, FastAPI, Request
-from fastapi.responses import FileResponse, Response
+from fastapi.responses import Response
 from nicegui import app as page_app
 from nicegui import ui
 from starlette.datastructures import MutableHeaders
@@ -17,9 +16,11 @@ from heimdall.service.api.dependencies import Parts
 from heimdall.service.api.http.methods import add_catch_all
 from heimdall.service.auth import is_loopback
 from heimdall.web.downloads import download_routes
+from heimdall.web.layout import PAGES
 from heimdall.web.map import map_page
 from heimdall.web.map.tile_file import tile_routes
 from heimdall.web.models import models_page
+from heimdall.web.notice import STATIC, notice
 from heimdall.web.receivers import receivers_page
 from heimdall.web.record import record_page
 from heimdall.web.sign_in import Entry
@@ -27,7 +28,6 @@ from heimdall.web.system import system_page
 from heimdall.web.training import training_page
 from heimdall.web.transmitters import transmitters_page
 
-STATIC = Path(__file__).parent / "static"
 _RECONNECT_S = 30.0
 """How long a page may be out of touch before it has to be loaded anew, and what was typed or chosen on it is lost: a machine
 that trains on all its cores is slow to answer, and a phone loses its network."""
@@ -79,7 +79,8 @@ def install(app: FastAPI) -> None:
 
 async def _no_page(_request: Request, _error: Exception) -> Response:
     """An address that somebody mistyped, or a link to what is gone."""
-    return FileResponse(STATIC / "not_found.html", 404)
+    links = " · ".join(f'<a href="{path}">{name}</a>' for name, path in PAGES.items())
+    return notice("Not found", f"<p>There is no page at this address.</p><p>{links}</p>", 404)
 
 
 class SafeHeaders:

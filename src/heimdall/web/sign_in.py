@@ -7,7 +7,6 @@ import logging
 import math
 import secrets
 from html import escape
-from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
 
@@ -20,13 +19,14 @@ from heimdall.service.api.http.problems import UnauthenticatedError
 from heimdall.service.auth import Principal, Role, hash_of, identify_hash, is_loopback
 from heimdall.service.errors import TooOftenError
 from heimdall.service.rate_limit import RateLimit
+from heimdall.web.notice import STATIC, notice
 
 log = logging.getLogger(__name__)
 
 COOKIE = "heimdall_session"
 TRIES_PER_MINUTE = 10
 """Wrong tokens from one address. A token cannot be guessed; whoever tries is slowed down and stands in the log."""
-_FORM = (Path(__file__).parent / "static" / "sign_in.html").read_text(encoding="utf-8")
+_FORM = (STATIC / "sign_in.html").read_text(encoding="utf-8")
 
 
 class Entry:
@@ -117,8 +117,8 @@ def local_path(target: str) -> str:
 
 
 def _form(target: str, error: str = "", status: int = 200, retry_after_s: float | None = None) -> HTMLResponse:
-    page = _FORM.replace("{next}", escape(local_path(target), quote=True)).replace("{error}", escape(error))
+    content = _FORM.replace("{next}", escape(local_path(target), quote=True)).replace("{error}", escape(error))
     headers = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
     if retry_after_s is not None:
         headers["Retry-After"] = str(math.ceil(retry_after_s))
-    return HTMLResponse(page, status, headers=headers)
+    return notice("Sign in", content, status, headers)

@@ -16,8 +16,8 @@ from heimdall.observation import Receiver
 
 FEWEST_TIMES = 5
 """With four, an exchange of some two explains one time in six that is simply late as well as that."""
-_ALL_PAIRS_OF = 12
-"""Of more receivers than this only the suspects are exchanged: both receivers of a wrong pair are among them."""
+_MOST_EXCHANGED = 8
+"""Receivers of which each pair is tried, the most suspicious of those with arrival times: a wrong pair is hardly ever beyond."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,11 @@ class Exchange:
 def best_exchange(evidence: EvidenceBatch, model: PropagationModel, suspects: Sequence[int]) -> Exchange:
     """The pair of receivers with arrival times, of one scene (a batch of one), whose exchange raises the evidence most.
 
-    Not all pairs can be tried where there are many receivers: only those of the `suspects` are.
+    `suspects` come before the others where not all pairs can be tried, the most suspicious first.
     """
     timed = [int(index) for index in np.flatnonzero(evidence.has_arrival[0])]
-    few = timed if len(timed) <= _ALL_PAIRS_OF else [each for each in timed if each in suspects]
-    pairs = list(combinations(few, 2))
+    order = [*(each for each in suspects if each in timed), *(each for each in timed if each not in suspects)]
+    pairs = list(combinations(order[:_MOST_EXCHANGED], 2))
     many = replace(evidence, mapped=None).select(np.zeros(len(pairs) + 1, dtype=int))
     place_of = np.tile(np.arange(evidence.present.shape[1]), (len(many), 1))
     for row, (first, second) in enumerate(pairs, start=1):

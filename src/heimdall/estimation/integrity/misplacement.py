@@ -59,7 +59,7 @@ def from_minutes(receiver: Receiver) -> Receiver | None:
     """As it would be with minutes behind the point (47.30 for 47 degrees and 30 minutes); None where they cannot be minutes."""
     written = receiver.latitude_deg, receiver.longitude_deg
     minutes = [100 * math.modf(each)[0] for each in written]
-    if not any(minutes) or max(map(abs, minutes)) > _MOST_MINUTES:
+    if max(map(abs, minutes)) > _MOST_MINUTES:
         return None
     latitude, longitude = (math.trunc(each) + part / 60 for each, part in zip(written, minutes, strict=True))
     return replace(receiver, latitude_deg=latitude, longitude_deg=longitude)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from heimdall.formats.readers.source import SPREADSHEET_SUFFIXES, plain_name
+
 _RAW_DATATYPES = {
     ".cf32": "cf32_le",
     ".cfile": "cf32_le",
@@ -18,7 +20,7 @@ _RAW_DATATYPES = {
     ".complex": "cf32_le",
 }
 _VITA_SUFFIXES = (".vrt", ".vita", ".vita49", ".v49")
-_TABLE_SUFFIXES = (".csv", ".tsv", ".xls", ".xlsx", ".ods", ".parquet", ".geojson", ".kml", ".gpx")
+_TABLE_SUFFIXES = (*SPREADSHEET_SUFFIXES, ".csv", ".tsv", ".parquet", ".geojson")
 _MEASUREMENT_LINE = (
     '{"id": "row-1", "frequency_hz": HZ, "bandwidth_hz": HZ, "measurements": [{"receiver": NAME, "latitude_deg": DEGREES, '
     '"longitude_deg": DEGREES, "height_m": METRES, "toa_s": SECONDS_OR_null, "clock_sigma_s": SECONDS_OR_null, "rssi_dbm": '
@@ -28,7 +30,7 @@ _MEASUREMENT_LINE = (
 
 def advice_on(name: str) -> str | None:
     """How to give Heimdall what such a file seems to hold; None for a name that promises neither samples nor measurements."""
-    suffix = Path(name.lower()).suffix
+    suffix = Path(plain_name(name)).suffix
     if suffix in _VITA_SUFFIXES:
         return (
             "VITA 49 packets are not read: write each stream's samples into NAME.sigmf-data and say in NAME.sigmf-meta what "

@@ -92,6 +92,6 @@ def _from_files(path: Path, files: Files, limits: Limits) -> Iterator[Observatio
         yield observation if found else with_notes(observation, tree.left_out())
         found = True
     if not found:
-        foreign = next((why for each in sorted(files) if (why := advice_on(each))), None)
-        left = "; ".join(tree.left_out())
-        raise InputError(f"{path}: {foreign or left or f'nothing in it is recognised; {_EXPECTED} is expected'}")
+        foreign = [f"{each}: {why}" for each in sorted(files) if (why := advice_on(each))]
+        told = "; ".join([*tree.left_out(), *foreign[:1]])
+        raise InputError(f"{path}: {told or f'nothing in it is recognised; {_EXPECTED} is expected'}")

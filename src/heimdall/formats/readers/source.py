@@ -23,6 +23,7 @@ COLLECTION_SUFFIX = ".sigmf-collection"
 META_SUFFIX = ".sigmf-meta"
 DATA_SUFFIX = ".sigmf-data"
 MEASUREMENT_SUFFIXES = (".jsonl", ".ndjson")
+SPREADSHEET_SUFFIXES = (".xls", ".xlsx", ".xlsm", ".ods")
 _DEPTH = 3
 _BUFFER_BYTES = 1 << 18
 _BROKEN = (
@@ -161,13 +162,22 @@ def plain_lines(name: str, stream: IO[bytes], limits: Limits) -> Iterator[bytes]
 
 
 def is_archive(path: Path) -> bool:
-    """A ZIP, or a tar, plain or compressed, by its first bytes."""
+    """A ZIP, or a tar, plain or compressed, by its first bytes. A spreadsheet is a ZIP, too, but nobody means its members."""
+    if path.name.lower().endswith(SPREADSHEET_SUFFIXES):
+        return False
     try:
         with path.open("rb") as stream:
             start = stream.read(512)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
-    return start.startswith((*_ZIP_STARTS, *_OPENERS)) or start[257:262] == b"ustar"
+    if start[:2] in _OPENERS:
+        try:
+            with _OPENERS[start[:2]](path) as plain:
+                start = plain.read(512)
+        except _BROKEN:
+            return True  # whoever unpacks it says what is wrong
+        return start[257:262] == b"ustar"
+    return start.startswith(_ZIP_STARTS) or start[257:262] == b"ustar"
 
 
 def archive_files(path: Path, limits: Limits) -> Files:

@@ -13,7 +13,7 @@ from typing import BinaryIO
 from heimdall.errors import InputError, TooLargeError
 from heimdall.files.atomic import incoming, scratch
 from heimdall.formats.readers.limits import Limits
-from heimdall.formats.readers.source import MEASUREMENT_SUFFIXES, archive_files, is_archive
+from heimdall.formats.readers.source import MEASUREMENT_SUFFIXES, archive_files, is_archive, plain_name
 from heimdall.service.settings import Settings
 
 _LONGEST_BYTES = 150
@@ -68,8 +68,9 @@ class Upload:
         for path in given:
             if is_archive(path):
                 self._unpack(path)
-        if len(given) == 1 and given[0].is_file() and given[0].suffix.lower() in _TABLES:
-            given[0].rename(given[0].with_suffix(MEASUREMENT_SUFFIXES[0]))
+        if len(given) == 1 and given[0].is_file() and (plain := plain_name(given[0].name)).endswith(_TABLES):
+            compression = given[0].name[len(plain) :]
+            given[0].rename(given[0].with_name(f"{Path(plain).stem}{MEASUREMENT_SUFFIXES[0]}{compression}"))
 
     def _unpack(self, archive: Path) -> None:
         left = Limits(self._left_unpacked_bytes, self._left_files, self.limits.rows, self.limits.samples)

@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 
 from heimdall.constants import REFRACTIVE_INDEX_AIR, SPEED_OF_LIGHT_M_S
-from heimdall.estimation.integrity.misplacement import corrections
+from heimdall.estimation.integrity.exchanged_receivers import best_exchange
+from heimdall.estimation.integrity.misplacement import corrections, from_minutes
+from heimdall.estimation.model import model_of
+from heimdall.evidence.collect import collect
 from heimdall.fix import Fix, Status
 from heimdall.geometry import LocalFrame
 from heimdall.locating.by_likelihood import locate
@@ -19,21 +22,23 @@ from heimdall.observation import Observation, Receiver, Reception
 Mistake = Callable[[list[Reception]], list[Reception]]
 
 
-def _scene(seed: int, heights_m: tuple[float, float] = (300.0, 700.0)) -> tuple[list[Reception], tuple[float, float]]:
-    """Six receivers in 60 km with clocks of 100 ns and the transmitter among them, all in line of sight."""
+def _scene(
+    seed: int, heights_m: tuple[float, float] = (300.0, 700.0), count: int = 6
+) -> tuple[list[Reception], tuple[float, float]]:
+    """Receivers in 60 km with clocks of 100 ns and the transmitter among them, all in line of sight."""
     rng = np.random.default_rng(seed)
     frame = LocalFrame(48.1, 11.5)
-    flat_m = np.vstack([rng.uniform(-30e3, 30e3, (6, 2)), rng.uniform(-15e3, 15e3, (1, 2))])
-    latitude, longitude, _ = frame.to_geodetic(np.column_stack([flat_m, np.zeros(7)]))
-    height_m = np.append(rng.uniform(*heights_m, 6), np.mean(heights_m))
+    flat_m = np.vstack([rng.uniform(-30e3, 30e3, (count, 2)), rng.uniform(-15e3, 15e3, (1, 2))])
+    latitude, longitude, _ = frame.to_geodetic(np.column_stack([flat_m, np.zeros(count + 1)]))
+    height_m = np.append(rng.uniform(*heights_m, count), np.mean(heights_m))
     place_m = frame.to_enu(latitude, longitude, height_m)
-    distance_m = np.linalg.norm(place_m[:6] - place_m[6], axis=1)
-    toa_s = distance_m * REFRACTIVE_INDEX_AIR / SPEED_OF_LIGHT_M_S + rng.normal(0, 1e-7, 6)
+    distance_m = np.linalg.norm(place_m[:count] - place_m[count], axis=1)
+    toa_s = distance_m * REFRACTIVE_INDEX_AIR / SPEED_OF_LIGHT_M_S + rng.normal(0, 1e-7, count)
     receptions = [
         Reception(Receiver(f"R{i}", latitude[i], longitude[i], height_m[i], 1e-7), toa_s=float(toa_s[i]))
-        for i in range(6)
+        for i in range(count)
     ]
-    return receptions, (float(latitude[6]), float(longitude[6]))
+    return receptions, (float(latitude[count]), float(longitude[count]))
 
 
 def _fix(receptions: list[Reception]) -> Fix:
@@ -107,6 +112,31 @@ def test_a_mistake_of_several_receivers_is_named(mistake: Mistake, words: str) -
         if fix.status is Status.INCONSISTENT:
             named += words in fix.advice
     assert named >= 5
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ((-33.27, -70.4), (-33.45, -70 - 2 / 3)),
+        ((47.0, 8.0), (47.0, 8.0)),
+        ((-0.45, 0.0959), (-0.75, 9.59 / 60)),
+        ((47.6, 8.1), None),
+    ],
+)
+def test_minutes_behind_the_point_in_all_quarters(
+    written: tuple[float, float], meant: tuple[float, float] | None
+) -> None:
+    found = from_minutes(Receiver("R", *written, 0.0))
+    assert (found and (found.latitude_deg, found.longitude_deg)) == (meant and pytest.approx(meant))
+
+
+def test_suspects_without_arrival_times_are_not_exchanged() -> None:
+    """Levels alone may make all the suspects."""
+    receptions, _ = _scene(0, count=24)
+    mixed = [*receptions[:14], *(replace(each, toa_s=None, rssi_dbm=-90.0) for each in receptions[14:])]
+    collected = collect(Observation("x", 150e6, 1e6, tuple(mixed)))
+    pair = best_exchange(collected.evidence, model_of(collected), range(14, 22))
+    assert {pair.first, pair.second} <= set(range(14))
 
 
 def test_a_position_with_minutes_behind_its_point_is_named() -> None:

@@ -318,9 +318,13 @@ def test_raw_samples_say_what_to_write_beside_them(tmp_path: Path, name: str, wo
         assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["levels.csv", "levels.CSV", "levels.xlsx", "places.geojson"])
+@pytest.mark.parametrize("name", ["levels.csv", "levels.CSV", "levels.tsv.gz", "levels.xlsx", "places.geojson"])
 def test_a_table_says_the_line_to_write_instead_and_that_line_is_read(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).write_text("receiver,latitude,longitude,rssi\n")
+    table = b"receiver,latitude,longitude,rssi\n"
+    if name.endswith(".xlsx"):
+        _zip(tmp_path / name, {"docProps/app.xml": table, "xl/workbook.xml": table})
+    else:
+        (tmp_path / name).write_bytes(gzip.compress(table) if name.endswith(".gz") else table)
     for path in (tmp_path / name, tmp_path):
         with pytest.raises(InputError, match=r"write NAME\.jsonl") as caught:
             read_observations(path)
@@ -337,6 +341,13 @@ def test_a_table_says_the_line_to_write_instead_and_that_line_is_read(tmp_path: 
     (tmp_path / "levels.jsonl").write_text(line.replace("NAME", '"A"').replace("...", other))
     (observation,) = read_observations(tmp_path)
     assert [each.receiver.name for each in observation.receptions] == ["A", "B"]
+
+
+def test_a_table_beside_an_archive_hides_no_advice(tmp_path: Path) -> None:
+    (tmp_path / "notes.csv").write_text("a,b\n")
+    _zip(tmp_path / "recordings.zip", {"a.wav": b"RIFF"})
+    with pytest.raises(InputError, match=r"unpack recordings\.zip.*; notes\.csv: "):
+        read_observations(tmp_path)
 
 
 def test_a_wav_file_beside_other_data_is_not_a_session(session: Path, table: bytes, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import random
 import tarfile
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from heimdall.errors import InputError, TooLargeError
 from heimdall.formats.readers.limits import Limits
+from heimdall.formats.readers.read import read_observations
 from heimdall.service.settings import Settings
 from heimdall.service.storage.uploads import Upload, file_name, harmless, receiving
 
@@ -63,6 +65,32 @@ def test_what_an_archive_unpacks_to_counts(upload: Upload) -> None:
     upload.add("bomb.zip", zipped({"a.txt": b"\0" * 1_000_000}))
     with pytest.raises(TooLargeError, match=r"bomb\.zip"):
         upload.unpack()
+
+
+@pytest.mark.parametrize(("name", "kept"), [("m.jsonl.gz", "m.jsonl.gz"), ("m.json.gz", "m.jsonl.gz")])
+def test_a_measurement_file_may_be_compressed(upload: Upload, name: str, kept: str) -> None:
+    row = (Path(__file__).parents[4] / "examples" / "rocket.jsonl").read_bytes().splitlines()[0]
+    upload.add(name, io.BytesIO(gzip.compress(row)))
+    upload.unpack()
+    assert [path.name for path in upload.folder.iterdir()] == [kept]
+    assert len(read_observations(upload.folder)) == 1
+
+
+def test_a_compressed_tar_is_unpacked_whatever_it_is_called(upload: Upload) -> None:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:xz") as archive:
+        archive.addfile(tarfile.TarInfo("a.txt"))
+    packed.seek(0)
+    upload.add("session", packed)
+    upload.unpack()
+    assert [path.name for path in upload.folder.rglob("*.txt")] == ["a.txt"]
+
+
+def test_a_spreadsheet_is_no_archive(upload: Upload) -> None:
+    upload.add("levels.ods", zipped({"mimetype": b"x", "content.xml": b"x"}))
+    upload.unpack()
+    with pytest.raises(InputError, match=r"levels\.ods: \.ods files are not read"):
+        read_observations(upload.folder)
 
 
 def test_an_archive_is_counted_packed_and_unpacked_each_by_itself(upload: Upload) -> None:
