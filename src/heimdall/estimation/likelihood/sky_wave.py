@@ -89,7 +89,8 @@ def echo_variance_s2(xp: Array, distance_BGN: Array, bandwidth_hz_B: Array, echo
     far_BGN = xp.clip(distance_BGN, 1e3, None)
     path_BGN, _, _ = hop_path(far_BGN, echo.height_m, 1)
     stronger = 10 ** (far_BGN * (echo.absorption_db_per_m / 20))
-    amplitude_BGN = xp.clip(echo.reflection * (far_BGN / path_BGN) ** 3 * stronger, None, echo.most)
+    share_BGN = far_BGN / path_BGN
+    amplitude_BGN = xp.clip(echo.reflection * share_BGN * share_BGN * share_BGN * stronger, None, echo.most)
     moved_s = amplitude_BGN * (path_BGN - far_BGN) * (math.sqrt(0.5) / SPEED_OF_LIGHT_M_S)
     return (moved_s / (1 + moved_s * (bandwidth_hz_B / echo.cycles)[:, None, None])) ** 2
 
