@@ -9,6 +9,9 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+NOT_READ = "not read: "
+"""What a note begins with that tells of a part of the input that could not be read."""
+
 
 class ClockClass(StrEnum):
     """How far a receiver's time stamps can be trusted, from its standard deviation."""

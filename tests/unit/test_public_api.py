@@ -51,6 +51,16 @@ def test_a_file_is_located_and_printed_where_torch_is_not_installed(tmp_path: Pa
     assert [line.split()[1] for line in told[1:]] == ["ok", "ok"]
 
 
+def test_what_of_a_file_cannot_be_read_is_warned_of(tmp_path: Path) -> None:
+    cut = tmp_path / "cut.jsonl"
+    cut.write_text("".join(ROCKET.read_text().splitlines(keepends=True)[:2])[:-40])
+    with pytest.warns(UserWarning, match="not read: cut.jsonl line 2: Invalid JSON"):
+        fixes = heimdall.locate(cut)
+    for name in ("fixes.geojson", "fixes.json", "fixes.kml"):
+        fixes.write(tmp_path / name)
+        assert "not read: cut.jsonl line 2" in (tmp_path / name).read_text()
+
+
 def test_fixes_are_a_sequence_that_can_be_written(tmp_path: Path) -> None:
     observations = heimdall.read_observations(str(ROCKET))[:3]
     fixes = heimdall.locate(observations, method="likelihood")

@@ -1,9 +1,16 @@
-"""Receptions and what became of them, side by side."""
+"""Fixes with what they were made from, side by side."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from heimdall.fix import Fix, ReceiverReport
 from heimdall.observation import Observation, Reception
+
+
+def fix_document(fix: Fix, observation: Observation) -> dict[str, Any]:
+    """`Fix.to_json`, with the `notes` of what the reader decided on the way."""
+    return {**fix.to_json(), "notes": list(observation.notes)}
 
 
 def reported(fix: Fix, observation: Observation) -> list[tuple[Reception, ReceiverReport]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -17,7 +18,7 @@ from heimdall.locating import Method
 from heimdall.locating.by_likelihood import Located
 from heimdall.locating.evidence_map import evidence_maps
 from heimdall.locating.method import locate_each
-from heimdall.observation import Observation
+from heimdall.observation import NOT_READ, Observation
 
 _ROWS_SHOWN = 20
 _COLUMNS = ("id", "status", "place", "95 % within", "error", "method")
@@ -65,8 +66,8 @@ def locate(source: Source, *, model: str | PathLike[str] | None = None, method: 
     """Locate the transmitter of every observation in `source`: a path as `heimdall locate` takes it, or observations.
 
     `model` is a bundle (`.heimdall`); `method` is "auto", "likelihood", "learned" or "least-squares". An observation with too
-    few receivers becomes a fix with status `insufficient`, and the others go on. Raises InputError, a ValueError, with one
-    line that says what to do.
+    few receivers becomes a fix with status `insufficient`, and the others go on; what of a path cannot be read is told by a
+    Python warning. Raises InputError, a ValueError, with one line that says what to do.
     """
     if method not in list(Method):
         raise InputError(f"there is no method `{method}`: take one of {', '.join(Method)}")
@@ -82,7 +83,12 @@ def locate(source: Source, *, model: str | PathLike[str] | None = None, method: 
 def _observations(source: Source) -> Sequence[Observation]:
     if isinstance(source, Observation):
         return [source]
-    return read_observations(source) if isinstance(source, str | PathLike) else source
+    if not isinstance(source, str | PathLike):
+        return source
+    observations = read_observations(source)
+    for note in (note for each in observations for note in each.notes if note.startswith(NOT_READ)):
+        warnings.warn(note, stacklevel=3)
+    return observations
 
 
 def _row(fix: Fix) -> tuple[str, ...]:

@@ -168,6 +168,12 @@ def test_without_a_token_the_body_is_not_even_read(app, client, measurements):
     assert answer.status_code == 401
 
 
+def test_a_line_that_cannot_be_read_is_told_beside_the_fixes_of_the_others(client, measurements):
+    answer = send(client, measurements(3)[:-20]).json()
+    assert [fix["id"] for fix in answer["fixes"]] == ["m0", "m1"]
+    assert any(note.startswith("not read: m.jsonl line 3") for note in answer["fixes"][1]["notes"])
+
+
 @pytest.mark.parametrize("changes", [{"upload_mb": 0.01}])
 def test_more_bytes_than_allowed_are_refused(client, measurements):
     assert send(client, measurements(20)).status_code == 413
@@ -178,7 +184,7 @@ def test_more_bytes_than_allowed_are_refused(client, measurements):
 @pytest.mark.parametrize("changes", [{"upload_observations": 3}])
 def test_more_lines_than_allowed_are_refused(client, measurements):
     answer = send(client, measurements(4))
-    assert answer.status_code == 422
+    assert answer.status_code == 413
     assert "more than 3 lines" in answer.json()["detail"]
 
 

@@ -15,6 +15,7 @@ import typer
 from rich.table import Table
 
 from heimdall.cli.app import app
+from heimdall.cli.locating.reader_notes import Notes
 from heimdall.cli.output import JobsOption, JsonOption, OnOption, console, plain_console, print_json, progress
 from heimdall.errors import InputError
 
@@ -117,14 +118,15 @@ def _recorded(paths: list[Path], model: Path | None, corrections: Path | None) -
     known_of = read(corrections)
 
     def known() -> Iterator[Case]:
-        left_out = 0
-        for observation in (each for path in paths for each in iterate_observations(path)):
+        left_out, notes = 0, Notes()
+        for observation in notes.of(each for path in paths for each in iterate_observations(path)):
             if observation.truth is None:
                 left_out += 1
             else:
                 yield case_of(applied(observation, known_of))
         if left_out:
             console.print(f"{left_out} observations have no truth and are left out")
+        notes.say()
 
     if model is not None:
         _methods(model, None)

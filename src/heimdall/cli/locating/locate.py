@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Annotated, Self, TypeAlias
 import typer
 
 from heimdall.cli.app import app
-from heimdall.cli.locating.fix_table import Notes, show
+from heimdall.cli.locating.fix_table import show
+from heimdall.cli.locating.reader_notes import Notes
 from heimdall.cli.locating.receivers_synchronise import (
     AUTO,
     ReferenceOption,
@@ -31,6 +32,7 @@ from heimdall.cli.output import JobsOption, JsonOption, OnOption, console, progr
 from heimdall.cli.values import place_of
 from heimdall.errors import InputError
 from heimdall.fix import Fix, Status
+from heimdall.formats.reports import fix_document
 from heimdall.locating import Method
 from heimdall.observation import Place
 
@@ -238,7 +240,7 @@ class _Told:
             if self._document is not None:
                 self._document.write(",\n" if self._count else "")
                 self._document.write(
-                    indent(dumps(fix.to_json(), indent=2, ensure_ascii=False, allow_nan=False), "    ")
+                    indent(dumps(fix_document(fix, observation), indent=2, ensure_ascii=False, allow_nan=False), "    ")
                 )
             self._count += 1
 

@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 
 from heimdall.cli.app import app
+from heimdall.cli.locating.reader_notes import Notes
 from heimdall.cli.output import JsonOption, console, print_json, progress
 from heimdall.errors import InputError
 
@@ -44,17 +45,20 @@ def check(
     from heimdall.estimation.receivers.receiver_check import check_receivers, evenly
     from heimdall.formats.readers.read import iterate_observations
 
-    observations = [observation for path in paths for observation in iterate_observations(path)]
+    notes = Notes()
+    observations = list(notes.of(observation for path in paths for observation in iterate_observations(path)))
     chosen = evenly(observations, most)
     with progress("checking", len(chosen), hide=json) as report:
         found = check_receivers(chosen, on_progress=report)
     if not found:
         raise InputError("no observation has two usable receivers: `heimdall locate` says what is wrong with each")
     if json:
-        return print_json(
+        print_json(
             {"observations": len(observations), "checked": len(chosen), "receivers": [each.to_json() for each in found]}
         )
-    _show(found, len(observations), len(chosen))
+    else:
+        _show(found, len(observations), len(chosen))
+    notes.say()
 
 
 def _show(found: list[ReceiverCheck], observations: int, checked: int) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from heimdall.cli.locating.reader_notes import Notes
 from heimdall.cli.locating.receivers import receivers
 from heimdall.cli.output import JsonOption, console, print_json
 from heimdall.errors import InputError
@@ -35,7 +36,8 @@ def calibrate(
     from heimdall.formats.corrections import corrections_text
     from heimdall.formats.readers.read import iterate_observations
 
-    found = site_biases([observation for path in paths for observation in iterate_observations(path)])
+    notes = Notes()
+    found = site_biases(list(notes.of(observation for path in paths for observation in iterate_observations(path))))
     corrections = corrections_from(found)
     if output is not None:
         _write(output, corrections_text(corrections))
@@ -43,6 +45,7 @@ def calibrate(
         print_json({"observations": found.observations, "receivers": {n: asdict(c) for n, c in corrections.items()}})
     else:
         _show(corrections, found.observations)
+    notes.say()
 
 
 def applied(observation: Observation, corrections: Mapping[str, Correction]) -> Observation:

@@ -7,19 +7,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from statistics import median
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
 
 from heimdall.constants import SPEED_OF_LIGHT_M_S
-from heimdall.errors import InputError
+from heimdall.errors import InputError, TooLargeError
 from heimdall.formats.coordinates import COARSE_M, place_sigma_m
 from heimdall.formats.json_text import stated_once
 from heimdall.formats.readers.arrival_digits import exact_number, with_written_times, written_time
 from heimdall.formats.readers.limits import Limits
 from heimdall.formats.readers.measurement_rows import rows_of
+from heimdall.formats.readers.unread import Part, each_by_itself
 from heimdall.formats.text import as_utf_8, composed, is_utf_8
 from heimdall.observation import Observation, Place, Receiver, Reception
 from heimdall.validation.complaints import complaint
@@ -147,7 +149,8 @@ def measurement_schema(ref_template: str = "#/$defs/{model}") -> dict[str, Any]:
 def read_measurements(name: str, content: bytes, limits: Limits | None = None) -> list[Observation]:
     """Observations in the order of the lines; empty lines are skipped. One JSON document with all of them is read as well.
 
-    Raises InputError with the number of the first line that is not a measurement.
+    A line that is not a measurement costs itself alone: the next observation, or the last, has a note with its number. Raises
+    InputError, with that of the first line, where none is one, and TooLargeError for more lines than the limit.
     """
     return list(iterate_measurements(name, content, limits))
 
@@ -156,14 +159,32 @@ def iterate_measurements(
     name: str, content: bytes | Iterable[bytes], limits: Limits | None = None
 ) -> Iterator[Observation]:
     """As `read_measurements`, one observation in memory at a time; an open file gives its lines as they are needed."""
+    rows = rows_of(name, [as_utf_8(content)] if isinstance(content, bytes) else content)
+    yield from each_by_itself(_parts(name, rows, limits or Limits()))
+
+
+def _parts(name: str, rows: Iterator[tuple[str, bytes]], limits: Limits) -> Iterator[Part]:
     found = 0
-    for where, row in rows_of(name, [as_utf_8(content)] if isinstance(content, bytes) else content):
-        if found == (limits or Limits()).rows:
-            raise InputError(f"{name}: more than {found} lines; split it into several files")
-        yield _observation(where, row)
-        found += 1
-    if not found:
-        raise InputError(f"{name}: contains no measurement; one JSON object per line is expected")
+    try:
+        for where, row in rows:
+            if found == limits.rows:
+                raise TooLargeError(f"{name}: more than {found} lines; split it into several files")
+            yield partial(_observations, where, row)
+            found += 1
+        if not found:
+            raise InputError(f"{name}: contains no measurement; one JSON object per line is expected")
+    except TooLargeError:
+        raise
+    except InputError as error:  # the rest of a damaged file
+        yield partial(_fail, error)
+
+
+def _fail(error: InputError) -> NoReturn:
+    raise error
+
+
+def _observations(where: str, line: bytes) -> list[Observation]:
+    return [_observation(where, line)]
 
 
 def _observation(where: str, line: bytes) -> Observation:

@@ -25,7 +25,8 @@ from heimdall.formats.readers.source import (
     plain_lines,
     plain_name,
 )
-from heimdall.formats.readers.tree import Tree, each_by_itself, read_collection_file, with_notes
+from heimdall.formats.readers.tree import Tree, read_collection_file
+from heimdall.formats.readers.unread import each_by_itself, with_notes
 from heimdall.observation import Observation
 
 _TABLE_SUFFIXES = (*MEASUREMENT_SUFFIXES, ".json", ".txt")

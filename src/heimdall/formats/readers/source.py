@@ -9,7 +9,7 @@ import lzma
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -254,10 +254,14 @@ class _Bounded(io.RawIOBase):
 
     def __init__(self, stream: IO[bytes], count: int) -> None:
         self._stream = stream
+        # A damaged stream gives what it can, then its error; `read` would lose the first with the second.
+        self._some: Callable[[int], bytes] = getattr(stream, "read1", stream.read)
         self._left = count
 
     def read(self, size: int = -1) -> bytes:
-        content = self._stream.read(min(size, self._left + 1) if size >= 0 else self._left + 1)
+        return self._counted(self._stream.read(min(size, self._left + 1) if size >= 0 else self._left + 1))
+
+    def _counted(self, content: bytes) -> bytes:
         self._left -= len(content)
         if self._left < 0:
             raise TooLargeError("it unpacks to more than is allowed")
@@ -267,6 +271,6 @@ class _Bounded(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        content = self.read(len(buffer))
+        content = self._counted(self._some(min(len(buffer), self._left + 1)))
         buffer[: len(content)] = content
         return len(content)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
-from heimdall.errors import InputError
 from heimdall.formats.readers.kiwisdr.session import SUFFIX as WAV_SUFFIX
 from heimdall.formats.readers.kiwisdr.session import is_kiwisdr, kiwisdr_who, read_kiwisdr
 from heimdall.formats.readers.limits import Files, Limits, content_or_flaw, names_ending
@@ -25,12 +24,9 @@ from heimdall.formats.readers.source import (
     plain_lines,
     plain_name,
 )
-from heimdall.formats.readers.unread_files import MEASUREMENTS_KEY, left_out
+from heimdall.formats.readers.unread import MEASUREMENTS_KEY, Part, left_out
 from heimdall.formats.text import as_utf_8
 from heimdall.observation import Observation
-
-Session = Callable[[], Iterable[Observation]]
-"""Reads what is one session, several takes of one, or a file of measurements, when it is called."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +39,7 @@ class Tree:
     deeper: Sequence[str] = ()
     """Folders that are too deep below it."""
 
-    def sessions(self) -> Iterator[Session]:
+    def sessions(self) -> Iterator[Part]:
         """In the order of their folders, SigMF first."""
         files, limits = self.files, self.limits
         for path in self._collections:
@@ -87,7 +83,7 @@ class Tree:
         }
         return [path for path in metadata if folder_of(path) not in taken]
 
-    def _bare_recordings(self) -> Iterator[Session]:
+    def _bare_recordings(self) -> Iterator[Part]:
         """SigMF recordings that no collection names: those in one folder, or in one archive, are one session."""
         if not self._own_metadata:
             return
@@ -106,39 +102,6 @@ class Tree:
         suffixes = (META_SUFFIX, *MEASUREMENT_SUFFIXES)
         beside = [path for path in self.files if folder_of(path) in found and plain_name(path).endswith(suffixes)]
         return sorted(found - {folder_of(path) for path in beside if not _is_foreign_log(path, self.files)})
-
-
-def each_by_itself(sessions: Sequence[Session]) -> Iterator[Observation]:
-    """The observations of all. One of several sessions that cannot be read costs itself alone: the next, or the last, says so.
-
-    Raises InputError where none can be read.
-    """
-    if len(sessions) == 1:
-        yield from sessions[0]()
-        return
-    failed: list[InputError] = []
-    held: Observation | None = None
-    for session in sessions:
-        try:
-            for observation in session():
-                if held is not None:
-                    yield with_notes(held, _unread(failed))
-                    failed.clear()
-                held = observation
-        except InputError as error:
-            failed.append(error)
-    if held is not None:
-        yield with_notes(held, _unread(failed))
-    elif failed:
-        raise failed[0]
-
-
-def _unread(failed: Sequence[InputError]) -> list[str]:
-    return [f"not read: {error}" for error in failed]
-
-
-def with_notes(observation: Observation, notes: Sequence[str]) -> Observation:
-    return replace(observation, notes=(*observation.notes, *notes)) if notes else observation
 
 
 def _wav_receivers(inside: Files) -> set[Who]:

@@ -26,7 +26,9 @@ def geojson_text(fixes: Sequence[Fix], observations: Sequence[Observation]) -> s
 
 
 def _features(fix: Fix, observation: Observation) -> Iterator[Feature]:
-    yield _feature(fix, "estimate", _point(fix.latitude_deg, fix.longitude_deg, fix.height_m), _estimate(fix))
+    yield _feature(
+        fix, "estimate", _point(fix.latitude_deg, fix.longitude_deg, fix.height_m), _estimate(fix, observation)
+    )
     for region in (fix.region_68, fix.region_95):
         if region is not None:
             yield _feature(fix, "region", _multi_polygon(region), {"probability": region.probability})
@@ -49,11 +51,12 @@ def _features(fix: Fix, observation: Observation) -> Iterator[Feature]:
         yield _feature(fix, "truth", _point(truth.latitude_deg, truth.longitude_deg, None), properties)
 
 
-def _estimate(fix: Fix) -> dict[str, Any]:
+def _estimate(fix: Fix, observation: Observation) -> dict[str, Any]:
     covariance = None if fix.covariance_enu_m2 is None else fix.covariance_enu_m2.tolist()
     return {
         "status": fix.status.value,
         "advice": fix.advice,
+        "notes": list(observation.notes),
         "method": fix.method,
         "elapsed_ms": fix.elapsed_ms,
         "height_m": fix.height_m,

@@ -49,7 +49,7 @@ def _add_style(document: ElementTree.Element, name: str, kind: str, color: str) 
 def _add_fix(document: ElementTree.Element, fix: Fix, observation: Observation) -> None:
     folder = ElementTree.SubElement(document, "Folder")
     _add(folder, "name", headline(fix))
-    _add(folder, "description", f"{place_text(fix)}\n{fix.advice}")
+    _add(folder, "description", "\n".join([place_text(fix), fix.advice, *observation.notes]))
     for name, region in (("region95", fix.region_95), ("region68", fix.region_68)):
         if region is not None:
             _add_region(folder, name, region)

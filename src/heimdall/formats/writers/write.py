@@ -11,6 +11,7 @@ from heimdall.errors import InputError
 from heimdall.files.atomic import replacing
 from heimdall.fix import Fix
 from heimdall.formats.maps.map_scene import EvidenceMap
+from heimdall.formats.reports import fix_document
 from heimdall.formats.writers.cot import cot_text
 from heimdall.formats.writers.geojson import geojson_text
 from heimdall.formats.writers.kml import kml_text
@@ -63,7 +64,8 @@ def fixes_bytes(
         case ".cot":
             return cot_text(fixes, observations).encode()
         case ".json":
-            return (json.dumps({"fixes": [fix.to_json() for fix in fixes]}, indent=2, allow_nan=False) + "\n").encode()
+            documents = [fix_document(*pair) for pair in zip(fixes, observations, strict=True)]
+            return (json.dumps({"fixes": documents}, indent=2, allow_nan=False) + "\n").encode()
         case ".html":
             from heimdall.formats.writers.page import html  # matplotlib takes a second to load
 

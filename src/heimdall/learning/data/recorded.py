@@ -6,7 +6,7 @@ receivers of a small site gave levels, each scene is read with a radio map that 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from heimdall.geometry import LocalFrame
 from heimdall.learning.data.pools import ScenePool
 from heimdall.learning.data.radio_map_fit import fit_radio_map, shadowing_of, survey
 from heimdall.learning.data.simulated import LabelledEvidence, joined, labelled
-from heimdall.observation import Observation
+from heimdall.observation import NOT_READ, Observation
 
 BLOCK_M = 300.0
 """Places nearer than this are held out together: walks pass a corner twice."""
@@ -47,9 +47,20 @@ class Recorded:
     """Of all places, to travel with the model; None where no scene was read with one."""
 
 
-def read_known(paths: Sequence[Path]) -> list[Collected]:
-    """The evidence of every usable observation below the paths that says where its transmitter was."""
-    return collected_of(each for path in paths for each in read_observations(path))
+def read_known(paths: Sequence[Path], on_unread: Callable[[str], None]) -> list[Collected]:
+    """The evidence of every usable observation below the paths that says where its transmitter was.
+
+    `on_unread` gets a sentence for each part of them that could not be read.
+    """
+
+    def read() -> Iterator[Observation]:
+        for observation in (each for path in paths for each in read_observations(path)):
+            for note in observation.notes:
+                if note.startswith(NOT_READ):
+                    on_unread(note)
+            yield observation
+
+    return collected_of(read())
 
 
 def collected_of(observations: Iterable[Observation]) -> list[Collected]:

@@ -118,8 +118,12 @@ class Run:
         if not self.options.data:
             return None
         with self.stop.interruptible():
-            known = read_known(self.options.data)
+            known = read_known(self.options.data, self._report_unread)
             return recorded_scenes(known, self.recipe.network.cells, self.options.accelerator.torch_device)
+
+    def _report_unread(self, note: str) -> None:
+        log.warning(note)
+        self.folder.warn("not-read", note)
 
     def _report_halving(self, message: str) -> None:
         log.warning(message)

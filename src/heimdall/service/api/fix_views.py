@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from heimdall.formats.reports import fix_document
 from heimdall.locating.by_likelihood import Located
 from heimdall.locating.information_share import bound_m
 from heimdall.observation import Observation, Receiver
@@ -70,6 +71,7 @@ class FixView(BaseModel):
     elapsed_ms: float
     receivers: list[ReceiverView]
     truth: TruthView | None
+    notes: list[str] = Field([], description="What the reader decided on the way, and what it could not read.")
     without: WithoutView | None = Field(description="Where the status is inconsistent: the fix without that receiver.")
     near: NearView | None = Field(
         None, description="A known transmitter on this frequency that stands in the 95 % region, the nearest."
@@ -94,7 +96,7 @@ def _fix(located: Located, observation: Observation) -> dict[str, Any]:
     places = {each.receiver.name: _place(each.receiver) for each in observation.receptions}
     time_utc = observation.time_utc
     return {
-        **located.fix.to_json(),
+        **fix_document(located.fix, observation),
         "frequency_hz": observation.frequency_hz,
         "time_utc": None if time_utc is None else time_utc.astimezone(UTC).isoformat(),
         "bound_m": bound_m(located),

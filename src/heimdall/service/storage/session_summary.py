@@ -9,7 +9,7 @@ from datetime import datetime
 from pydantic import BaseModel, Field, ValidationError
 
 from heimdall.formats.wording import frequency_text
-from heimdall.observation import Observation, Place, Receiver, Reception
+from heimdall.observation import NOT_READ, Observation, Place, Receiver, Reception
 
 _MOST_RECEIVERS = 500
 _MOST_NOTES = 20
@@ -57,6 +57,8 @@ def summarise(observations: Sequence[Observation]) -> Summary:
     frequencies_hz = [observation.frequency_hz for observation in observations]
     times = [observation.time_utc for observation in observations if observation.time_utc is not None]
     notes = dict.fromkeys(note for observation in observations for note in observation.notes)
+    # What is missing is told before anything that would crowd it out.
+    told = sorted(notes, key=lambda note: not note.startswith(NOT_READ))
     return Summary(
         observations=len(observations),
         with_truth=len(places),
@@ -65,7 +67,7 @@ def summarise(observations: Sequence[Observation]) -> Summary:
         frequency_hz=(min(frequencies_hz), max(frequencies_hz)),
         first_utc=min(times, default=None),
         receivers=_receivers(observations),
-        notes=list(notes)[:_MOST_NOTES],
+        notes=told[:_MOST_NOTES],
     )
 
 

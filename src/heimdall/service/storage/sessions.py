@@ -92,7 +92,7 @@ def read_upload(upload: Upload) -> list[Observation]:
     except InputError as error:
         message = str(error).replace(f"{upload.folder}/", "").replace(f"{upload.folder}", "the upload")
         message = message.replace(upload.folder.name, "the upload")
-        raise InputError(message) from error
+        raise type(error)(message) from error
 
 
 def find(session: Session) -> Sequence[StoredSession]:

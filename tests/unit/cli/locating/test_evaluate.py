@@ -68,11 +68,13 @@ def test_recordings_are_compared_where_the_transmitter_is_known(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     table = _table(tmp_path / "table.jsonl", [(50.02, 10.0), None, (50.05, 9.95)])
+    table.write_text(table.read_text() + '\n{"id": "cut')
     assert _run(monkeypatch, "evaluate", str(table), "--json") == 0
     captured = capsys.readouterr()
     document = json.loads(captured.out)
     assert document["count"] == 2
     assert "1 observations have no truth and are left out" in captured.err
+    assert "not read: table.jsonl line 4: Invalid JSON" in captured.err
     assert document["groups"][0]["bound"] is None
     assert document["groups"][0]["methods"]["likelihood"]["median_m"] < 1000
 

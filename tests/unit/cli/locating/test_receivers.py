@@ -71,6 +71,15 @@ def test_the_bad_receiver_comes_first_and_is_named_as_it_is_written(heimdall, tm
     assert "bad [/x]: its clock is late by" in err
 
 
+def test_a_line_that_cannot_be_read_is_told_beside_the_others(heimdall, tmp_path):
+    path = table(tmp_path / "cut.jsonl", 0.0)
+    path.write_text(path.read_text()[:-50])
+    code, out, err = heimdall("receivers", "check", str(path), "--json")
+    assert code == 0
+    assert json.loads(out)["observations"] == 7
+    assert "not read: cut.jsonl line 8: Invalid JSON" in err
+
+
 def test_good_receivers_are_said_to_be_good_and_few_of_many_are_said(heimdall, tmp_path):
     code, _, err = heimdall("receivers", "check", str(table(tmp_path / "good.jsonl", 0.0)), "--most", "6")
     assert code == 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
+import io
 import json
 import math
 from datetime import UTC, datetime
@@ -14,10 +16,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from heimdall.errors import InputError
+from heimdall.errors import InputError, TooLargeError
 from heimdall.formats.readers.limits import Limits
-from heimdall.formats.readers.measurements import measurements_text, read_measurements
-from heimdall.observation import Observation, Place, Receiver, Reception
+from heimdall.formats.readers.measurements import iterate_measurements, measurements_text, read_measurements
+from heimdall.formats.readers.source import plain_lines
+from heimdall.observation import NOT_READ, Observation, Place, Receiver, Reception
 
 
 def _row(**changes: Any) -> dict[str, Any]:
@@ -37,6 +40,11 @@ def _row(**changes: Any) -> dict[str, Any]:
 
 def _lines(*rows: dict[str, Any] | str) -> bytes:
     return "\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows).encode()
+
+
+def _unread(observations: list[Observation]) -> list[tuple[str, str]]:
+    """Who says what of lines that are not read."""
+    return [(each.id, note) for each in observations for note in each.notes if note.startswith(NOT_READ)]
 
 
 def test_a_line_of_the_contract_is_read() -> None:
@@ -75,9 +83,48 @@ def test_empty_lines_are_skipped_and_order_is_kept() -> None:
     ],
 )
 def test_a_bad_line_is_named(bad: dict[str, Any] | str, reason: str) -> None:
-    """The error has the file, the number of the line and the key."""
+    """With the file, the number of the line and the key."""
     with pytest.raises(InputError, match=rf"^x.jsonl line 2: .*{reason}"):
-        read_measurements("x.jsonl", _lines(_row(), bad))
+        read_measurements("x.jsonl", _lines("", bad))
+
+
+@pytest.mark.parametrize("bad", [1, 2, 3, 4])
+def test_a_bad_line_costs_itself_alone(bad: int) -> None:
+    """The next observation says so, or the last."""
+    rows = [_row(id=str(each), **({"frequency_hz": 0} if each == bad else {})) for each in (1, 2, 3, 4)]
+    read = read_measurements("x.jsonl", _lines(*rows))
+    assert [each.id for each in read] == [str(each) for each in (1, 2, 3, 4) if each != bad]
+    ((teller, note),) = _unread(read)
+    assert teller == str(bad + 1 if bad < 4 else 3)
+    assert note.startswith(f"{NOT_READ}x.jsonl line {bad}: frequency_hz")
+
+
+def test_of_many_bad_lines_some_are_told_and_the_rest_counted() -> None:
+    rows = [_row(frequency_hz=0) if each % 2 else _row(id=str(each)) for each in range(60)]
+    notes = [note for _, note in _unread(read_measurements("x.jsonl", _lines(*rows)))]
+    assert [note.split(":")[1].strip() for note in notes[:-1]] == [f"x.jsonl line {each}" for each in range(2, 21, 2)]
+    assert notes[-1] == f"{NOT_READ}20 more"
+
+
+def test_the_line_that_a_killed_logger_left_unfinished_costs_itself_alone() -> None:
+    whole = _lines(_row(id="1"), _row(id="2"))
+    read = read_measurements("x.jsonl", whole[:-30])
+    assert [each.id for each in read] == ["1"]
+    assert _unread(read)[0][1].startswith(f"{NOT_READ}x.jsonl line 2: Invalid JSON: EOF")
+
+
+def test_what_is_left_of_a_damaged_file_is_read() -> None:
+    """A compressed file that was cut short: what could be unpacked."""
+    chance = np.random.default_rng(0)
+    rows = _lines(*(_row(id=str(each), height_m=chance.uniform(0, 9000)) for each in range(2000)))
+    packed = gzip.compress(rows)
+    lines = plain_lines("x.jsonl.gz", io.BytesIO(packed[: len(packed) // 2]), Limits())
+    read = list(iterate_measurements("x.jsonl.gz", lines))
+    assert [each.id for each in read] == [str(each) for each in range(len(read))]
+    assert 500 < len(read) < 1500
+    ((teller, note),) = _unread(read)
+    assert teller == read[-1].id
+    assert "cannot be unpacked" in note
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
@@ -97,8 +144,8 @@ def test_a_document_with_all_observations_is_read(encoding: str, indent: int | N
 
 
 def test_a_bad_observation_of_a_document_is_named() -> None:
-    with pytest.raises(InputError, match=r"^x.json observation 2: .*frequency_hz"):
-        read_measurements("x.json", json.dumps([_row(), _row(frequency_hz=0)], indent=1).encode())
+    (read,) = read_measurements("x.json", json.dumps([_row(), _row(frequency_hz=0)], indent=1).encode())
+    assert _unread([read])[0][1].startswith(f"{NOT_READ}x.json observation 2: frequency_hz")
 
 
 @pytest.mark.parametrize("text", ['{\n"id": 1,\n', '[{"id": 1}', '[{"id": 1}, 5]', '{"id": 1},\n{"id": 2}'])
@@ -115,7 +162,7 @@ def test_an_empty_file_is_refused() -> None:
 
 def test_more_lines_than_the_limit_are_refused() -> None:
     """The limit of rows holds."""
-    with pytest.raises(InputError, match="more than 2 lines"):
+    with pytest.raises(TooLargeError, match="more than 2 lines"):
         read_measurements("x.jsonl", _lines(_row(), _row(), _row()), Limits(rows=2))
 
 

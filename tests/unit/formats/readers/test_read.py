@@ -359,10 +359,14 @@ def test_a_wav_file_beside_other_data_is_not_a_session(session: Path, table: byt
     assert _ids(tmp_path / "t") == ["night"]
 
 
-def test_every_error_of_a_bad_row_reaches_the_caller(table: bytes, tmp_path: Path) -> None:
-    """A folder's error names the file in it and the line."""
+def test_every_bad_row_is_told_with_its_file(table: bytes, tmp_path: Path) -> None:
+    """As a note where other rows are read, as the error where none is."""
     row: dict[str, Any] = json.loads(table)
     row["measurements"] = row["measurements"][:1]
-    (tmp_path / "m.jsonl").write_bytes(table + json.dumps(row).encode())
-    with pytest.raises(InputError, match=r"m\.jsonl line 2: night: 1 receiver"):
+    bad = json.dumps(row).encode()
+    (tmp_path / "m.jsonl").write_bytes(table + bad)
+    (observation,) = read_observations(tmp_path)
+    assert observation.notes[-1].startswith("not read: m.jsonl line 2: night: 1 receiver")
+    (tmp_path / "m.jsonl").write_bytes(bad)
+    with pytest.raises(InputError, match=r"m\.jsonl line 1: night: 1 receiver"):
         read_observations(tmp_path)
