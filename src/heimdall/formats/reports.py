@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from heimdall.fix import Fix, ReceiverReport
 from heimdall.observation import Observation, Reception
+
+if TYPE_CHECKING:
+    from heimdall.formats.maps.map_scene import EvidenceMap
+
+Made: TypeAlias = "tuple[Fix, Observation, Sequence[EvidenceMap]]"
+"""A fix, the observation it was made from, and the maps of its evidence, if it is to be drawn."""
+MOST_DRAWN = 24
+"""Fixes of a report that are drawn; all of them are in its table."""
 
 
 def fix_document(fix: Fix, observation: Observation) -> dict[str, Any]:

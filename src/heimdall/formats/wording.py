@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 
 import numpy as np
 
 from heimdall.fix import Fix, Near, ReceiverReport, Region, Without
 from heimdall.geometry import LocalFrame
-
-_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def headline(fix: Fix) -> str:
@@ -95,11 +92,6 @@ def frequency_text(frequency_hz: float) -> str:
         if frequency_hz >= factor:
             return f"{frequency_hz / factor:.7g} {unit}"
     return f"{frequency_hz:.7g} Hz"
-
-
-def xml_text(text: str) -> str:
-    """Without the characters that XML 1.0 cannot hold."""
-    return _NOT_XML.sub("", text)
 
 
 def span_m(region: Region) -> float:

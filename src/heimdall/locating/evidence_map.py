@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from heimdall.estimation.region import GridPosterior
 from heimdall.formats.maps.map_scene import EvidenceMap
+from heimdall.formats.reports import MOST_DRAWN, Made
+from heimdall.formats.writers.write import PICTURED
 from heimdall.locating.by_likelihood import Located
+from heimdall.observation import Observation
 
 _LEAST_DENSITY = 1e-300
+
+
+def made_of(located: Sequence[Located], observations: Sequence[Observation], suffix: str) -> Iterator[Made]:
+    """Fixes as they are written to a file of that suffix, with the maps of those that are drawn."""
+    for number, (each, observation) in enumerate(zip(located, observations, strict=True)):
+        yield each.fix, observation, evidence_maps(each) if is_drawn(number, suffix) else ()
+
+
+def is_drawn(number: int, suffix: str) -> bool:
+    """Whether a file of that suffix has a picture of the fix of that number, from 0."""
+    return suffix in PICTURED and number < MOST_DRAWN
 
 
 def evidence_maps(located: Located) -> list[EvidenceMap]:

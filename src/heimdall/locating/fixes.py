@@ -13,10 +13,10 @@ from heimdall.errors import InputError
 from heimdall.fix import Fix
 from heimdall.formats.readers.read import read_observations
 from heimdall.formats.wording import coordinates_text, length_text
-from heimdall.formats.writers.write import write_fixes
+from heimdall.formats.writers.write import write_each
 from heimdall.locating import Method
 from heimdall.locating.by_likelihood import Located
-from heimdall.locating.evidence_map import evidence_maps
+from heimdall.locating.evidence_map import made_of
 from heimdall.locating.method import locate_each
 from heimdall.observation import NOT_READ, Observation
 
@@ -47,9 +47,7 @@ class Fixes(Sequence[Fix]):
     def write(self, path: str | PathLike[str]) -> None:
         """To a file of the kind that its suffix says; see `heimdall.write_fixes`."""
         target = Path(path)
-        with_maps = target.suffix.lower() in (".html", ".png")
-        maps = [evidence_maps(each) for each in self.located] if with_maps else None
-        write_fixes(self, self.observations, target, maps)
+        write_each(made_of(self.located, self.observations, target.suffix.lower()), target)
 
     def __str__(self) -> str:
         rows = [_COLUMNS, *map(_row, self[:_ROWS_SHOWN])]

@@ -17,11 +17,11 @@ from sqlalchemy.orm import Session
 from heimdall.errors import InputError, TooLargeError
 from heimdall.execution.helper import Helper
 from heimdall.fix import Fix
-from heimdall.formats.writers.write import fixes_bytes
+from heimdall.formats.writers.write import contents
 from heimdall.locating import Method
 from heimdall.locating.by_likelihood import Located
 from heimdall.locating.by_network import Learned
-from heimdall.locating.evidence_map import evidence_maps
+from heimdall.locating.evidence_map import made_of
 from heimdall.locating.method import locate_each
 from heimdall.observation import Observation
 from heimdall.service.database.store import Store
@@ -57,10 +57,7 @@ class LocatedSession:
 
     def to_bytes(self, suffix: str) -> bytes:
         """As a file: see `heimdall.formats.writers.write.SUFFIXES`."""
-        evidence = (
-            [evidence_maps(each) for each in self.located] if suffix in (".png", ".html") else [()] * len(self.located)
-        )
-        return fixes_bytes(self.fixes, self.observations, suffix, evidence)
+        return b"".join(contents(made_of(self.located, self.observations, suffix), suffix))
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import sys
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -39,16 +40,18 @@ from heimdall.observation import Place
 if TYPE_CHECKING:
     from heimdall.correction import Correction
     from heimdall.formats.maps.map_scene import EvidenceMap
+    from heimdall.formats.reports import Made
     from heimdall.locating.by_network import Learned
     from heimdall.observation import Observation
     from heimdall.transmitter import KnownTransmitter
 
 _Result: TypeAlias = "tuple[Fix, list[EvidenceMap]]"
+_Chunk: TypeAlias = "tuple[int, list[Observation]]"
+"""Observations, and how many come before them."""
 _ROWS_SHOWN = 20
 _MANY = 256
 """Observations from which on several processes are worth their start."""
 _CHUNK = 32
-_WITH_MAPS = (".html", ".png")
 
 
 @app.command()
@@ -91,7 +94,7 @@ def locate(
         check_output(output)
     from heimdall.cli.locating.receivers_calibrate import read
 
-    way = _Way(method, model, output is not None and output.suffix.lower() in _WITH_MAPS, read(corrections))
+    way = _Way(method, model, "" if output is None else output.suffix.lower(), read(corrections))
     source = None if reference_session is None else one_session(reference_session)
     named = reference if source is None else reference or AUTO
     known = _Known(None if truth is None else _truth(truth, transmitters), bandwidth, named, source, transmitters)
@@ -145,8 +148,8 @@ class _Way:
 
     method: Method
     model: Path | None
-    with_maps: bool
-    """Whether the evidence is wanted as pictures show it."""
+    suffix: str
+    """Of the file that is to be written, which decides for how many the evidence is wanted as pictures show it."""
     corrections: Mapping[str, Correction]
     """By the receiver's name."""
     threads: int | None = None
@@ -168,10 +171,12 @@ def _located(
     known = (told.of(observation) for observation in read)
     taken: deque[list[Observation]] = deque()
 
-    def chunks() -> Iterator[list[Observation]]:
+    def chunks() -> Iterator[_Chunk]:
+        before = 0
         while chunk := list(islice(known, _CHUNK)):
             taken.append(chunk)
-            yield chunk
+            yield before, chunk
+            before += len(chunk)
 
     done = 0
     with progress("locating", total, hide=quiet or (total or 0) < _ROWS_SHOWN) as report:
@@ -181,19 +186,20 @@ def _located(
             yield taken.popleft(), results
 
 
-def _locate(way: _Way, observations: Sequence[Observation]) -> list[_Result]:
+def _locate(way: _Way, chunk: _Chunk) -> list[_Result]:
     """The fixes of a chunk, in this process or another, each with its maps if they are wanted."""
     from heimdall.cli.locating.receivers_calibrate import applied
     from heimdall.locating.method import locate_each
 
-    observations = [applied(observation, way.corrections) for observation in observations]
+    before, observations = chunk[0], [applied(observation, way.corrections) for observation in chunk[1]]
     learned = None if way.model is None else _learned(way.model, way.threads)
     located = locate_each(observations, way.method, learned)
-    if not way.with_maps:
-        return [(result.fix, []) for result in located]
-    from heimdall.locating.evidence_map import evidence_maps
+    from heimdall.locating.evidence_map import evidence_maps, is_drawn
 
-    return [(result.fix, evidence_maps(result)) for result in located]
+    return [
+        (result.fix, evidence_maps(result) if is_drawn(number, way.suffix) else [])
+        for number, result in enumerate(located, start=before)
+    ]
 
 
 @cache
@@ -203,6 +209,25 @@ def _learned(model: Path, threads: int | None) -> Learned:
     return Learned.load(model, threads)
 
 
+class _Kept:
+    """Fixes with what they were made from, on the disk until they are written: there may be more than fit in memory."""
+
+    def __init__(self) -> None:
+        self._file = TemporaryFile()  # noqa: SIM115 # lives as long as this
+
+    def add(self, fix: Fix, observation: Observation, maps: list[EvidenceMap]) -> None:
+        pickle.dump((fix, observation, maps), self._file)
+
+    def __iter__(self) -> Iterator[Made]:
+        end = self._file.tell()
+        self._file.seek(0)
+        while self._file.tell() < end:
+            yield pickle.load(self._file)
+
+    def close(self) -> None:
+        self._file.close()
+
+
 class _Told:
     """What becomes of the fixes. As JSON they wait on the disk: a document is printed whole or not at all."""
 
@@ -210,7 +235,7 @@ class _Told:
         self._output, self._count, self._transmitters = output, 0, transmitters
         self._first: list[Fix] = []
         self._notes = Notes()
-        self._kept: list[tuple[Observation, _Result]] = []
+        self._kept = None if output is None else _Kept()
         self._useless: str | None = None
         self._useful = False
         self._document = TemporaryFile("w+", encoding="utf-8") if as_json else None  # noqa: SIM115 # lives as long as this
@@ -219,15 +244,15 @@ class _Told:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        if self._document is not None:
-            self._document.close()
+        for each in (self._document, self._kept):
+            if each is not None:
+                each.close()
 
     def add(self, observations: Sequence[Observation], results: Sequence[_Result]) -> None:
         from heimdall.transmitter import with_near
 
         for observation, result in zip(observations, results, strict=True):
             fix = with_near(result[0], observation, self._transmitters)
-            result = (fix, result[1])
             if fix.status is Status.INSUFFICIENT:
                 self._useless = self._useless or fix.advice
             else:
@@ -235,8 +260,8 @@ class _Told:
             self._notes.add(observation)
             if len(self._first) < _ROWS_SHOWN:
                 self._first.append(fix)
-            if self._output is not None:
-                self._kept.append((observation, result))
+            if self._kept is not None:
+                self._kept.add(fix, observation, result[1])
             if self._document is not None:
                 self._document.write(",\n" if self._count else "")
                 self._document.write(
@@ -247,8 +272,11 @@ class _Told:
     def conclude(self) -> None:
         if self._useless is not None and not self._useful:
             raise InputError(self._useless)
-        if self._output is not None:
-            _write(self._output, self._kept)
+        if self._output is not None and self._kept is not None:
+            from heimdall.formats.writers.write import write_each
+
+            write_each(self._kept, self._output)
+            console.print(f"wrote {self._output}")
         if self._document is not None:
             self._document.seek(0)
             sys.stdout.write('{\n  "fixes": [\n')
@@ -257,11 +285,3 @@ class _Told:
             self._notes.say()
         else:
             show(self._first, self._count, self._notes)
-
-
-def _write(output: Path, kept: Sequence[tuple[Observation, _Result]]) -> None:
-    from heimdall.formats.writers.write import write_fixes
-
-    fixes, maps = [fix for _, (fix, _) in kept], [maps for _, (_, maps) in kept]
-    write_fixes(fixes, [observation for observation, _ in kept], output, maps)
-    console.print(f"wrote {output}")

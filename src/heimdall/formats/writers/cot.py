@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from xml.etree import ElementTree
 
 import numpy as np
 
 from heimdall.errors import HeimdallError
 from heimdall.fix import Fix
-from heimdall.formats.wording import place_text, xml_text
+from heimdall.formats.wording import place_text
+from heimdall.formats.writers.xml_text import element_text, xml_text
 from heimdall.observation import Observation
 
 _UNKNOWN_GROUND = "a-u-G"
@@ -21,22 +23,24 @@ _UNKNOWN = "9999999.0"
 _VALID_FOR = timedelta(hours=1)
 
 
-def cot_text(fixes: Sequence[Fix], observations: Sequence[Observation], now: datetime | None = None) -> str:
+def cot_pieces(pairs: Iterable[tuple[Fix, Observation]], now: datetime | None = None) -> Iterator[str]:
     """One `event` for a fix; several stand in an `events` element. Fixes without a position are left out.
 
     Raises HeimdallError where no fix has a position. `now` is when the events are made; they are stale an hour later.
     """
     now = now or datetime.now(UTC)
-    pairs = zip(fixes, observations, strict=True)
-    events = [_event(fix, observation, now) for fix, observation in pairs if fix.latitude_deg is not None]
-    if not events:
+    events = (_event(fix, observation, now) for fix, observation in pairs if fix.latitude_deg is not None)
+    first, second = next(events, None), next(events, None)
+    if first is None:
         raise HeimdallError("no fix has a position, which Cursor on Target cannot express: write .json instead")
-    root = events[0]
-    if len(events) > 1:
-        root = ElementTree.Element("events")
-        root.extend(events)
-    ElementTree.indent(root)
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
+    yield '<?xml version="1.0" encoding="UTF-8"?>\n'
+    if second is None:
+        yield element_text(first)
+        return
+    yield "<events>\n"
+    for event in chain([first, second], events):
+        yield element_text(event, level=1)
+    yield "</events>\n"
 
 
 def _event(fix: Fix, observation: Observation, now: datetime) -> ElementTree.Element:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -17,15 +17,18 @@ from heimdall.observation import Observation
 Feature = dict[str, Any]
 
 
-def geojson_text(fixes: Sequence[Fix], observations: Sequence[Observation]) -> str:
+def geojson_pieces(pairs: Iterable[tuple[Fix, Observation]]) -> Iterator[str]:
     """One FeatureCollection; each feature's properties have `fix` (the id) and `kind`."""
-    features = [
-        feature for fix, observation in zip(fixes, observations, strict=True) for feature in _features(fix, observation)
-    ]
-    return json.dumps({"type": "FeatureCollection", "features": features}, ensure_ascii=False, allow_nan=False) + "\n"
+    yield '{"type": "FeatureCollection", "features": ['
+    before = ""
+    for fix, observation in pairs:
+        for feature in features_of(fix, observation):
+            yield before + json.dumps(feature, ensure_ascii=False, allow_nan=False)
+            before = ", "
+    yield "]}\n"
 
 
-def _features(fix: Fix, observation: Observation) -> Iterator[Feature]:
+def features_of(fix: Fix, observation: Observation) -> Iterator[Feature]:
     yield _feature(
         fix, "estimate", _point(fix.latitude_deg, fix.longitude_deg, fix.height_m), _estimate(fix, observation)
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from xml.etree import ElementTree
 
 import numpy as np
@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from heimdall.fix import Fix, Region
 from heimdall.formats.reports import reported
-from heimdall.formats.wording import headline, place_text, receiver_remark, xml_text
+from heimdall.formats.wording import headline, place_text, receiver_remark
+from heimdall.formats.writers.xml_text import element_text, xml_text
 from heimdall.observation import Observation
 
 _NAMESPACE = "http://www.opengis.net/kml/2.2"
@@ -26,28 +27,27 @@ _STYLES = {
 """Colours as KML has them: opacity, blue, green, red."""
 
 
-def kml_text(fixes: Sequence[Fix], observations: Sequence[Observation]) -> str:
-    root = ElementTree.Element("kml", xmlns=_NAMESPACE)
-    document = ElementTree.SubElement(root, "Document")
+def kml_pieces(pairs: Iterable[tuple[Fix, Observation]]) -> Iterator[str]:
+    yield f'<?xml version="1.0" encoding="UTF-8"?>\n<kml xmlns="{_NAMESPACE}">\n  <Document>\n'
     for name, (kind, color) in _STYLES.items():
-        _add_style(document, name, kind, color)
-    for fix, observation in zip(fixes, observations, strict=True):
-        _add_fix(document, fix, observation)
-    ElementTree.indent(root)
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
+        yield element_text(_style(name, kind, color), level=2)
+    for fix, observation in pairs:
+        yield element_text(_folder(fix, observation), level=2)
+    yield "  </Document>\n</kml>\n"
 
 
-def _add_style(document: ElementTree.Element, name: str, kind: str, color: str) -> None:
-    style = ElementTree.SubElement(document, "Style", id=name)
+def _style(name: str, kind: str, color: str) -> ElementTree.Element:
+    style = ElementTree.Element("Style", id=name)
     _add(ElementTree.SubElement(style, kind), "color", color)
     if kind == "PolyStyle":
         line = ElementTree.SubElement(style, "LineStyle")
         _add(line, "color", f"ff{color[2:]}")
         _add(line, "width", "1.5")
+    return style
 
 
-def _add_fix(document: ElementTree.Element, fix: Fix, observation: Observation) -> None:
-    folder = ElementTree.SubElement(document, "Folder")
+def _folder(fix: Fix, observation: Observation) -> ElementTree.Element:
+    folder = ElementTree.Element("Folder")
     _add(folder, "name", headline(fix))
     _add(folder, "description", "\n".join([place_text(fix), fix.advice, *observation.notes]))
     for name, region in (("region95", fix.region_95), ("region68", fix.region_68)):
@@ -61,6 +61,7 @@ def _add_fix(document: ElementTree.Element, fix: Fix, observation: Observation) 
         _add_point(folder, "truth", "truth", "", fix.truth.latitude_deg, fix.truth.longitude_deg)
     if fix.latitude_deg is not None and fix.longitude_deg is not None:
         _add_point(folder, "estimate", fix.id, place_text(fix), fix.latitude_deg, fix.longitude_deg, fix.height_m)
+    return folder
 
 
 def _add_point(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import fields
 from functools import cache
 from html import escape
@@ -12,7 +12,7 @@ from heimdall.fix import Fix, ReceiverReport
 from heimdall.formats.maps.map_pen import LIGHT, Palette
 from heimdall.formats.maps.map_scene import EvidenceMap, map_scene
 from heimdall.formats.maps.picture import map_svg
-from heimdall.formats.reports import reported
+from heimdall.formats.reports import MOST_DRAWN, Made, reported
 from heimdall.formats.wording import (
     coordinates_text,
     frequency_text,
@@ -24,29 +24,27 @@ from heimdall.formats.wording import (
 )
 from heimdall.observation import Observation, Receiver
 
-_MOST_MAPS = 24
-"""Fixes that are drawn; all of them are in the table."""
 _DETAILS = (2, 3)
 _LESS = (1, 2)
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
-def html(
-    fixes: Sequence[Fix],
-    observations: Sequence[Observation],
-    evidence: Sequence[Sequence[EvidenceMap]],
-    title: str = "",
-) -> str:
+def html(made: Iterable[Made]) -> str:
     """A page with a map, the figures and the receivers of each fix, and a table of all where there are several."""
-    parts = list(zip(fixes, observations, evidence, strict=True))
-    title = title or (headline(fixes[0]) if len(fixes) == 1 else f"{len(fixes)} fixes")
+    drawn: list[Made] = []
+    rows: list[str] = []
+    for each in made:
+        if len(drawn) < MOST_DRAWN:
+            drawn.append(each)
+        rows.append(_overview_row(each[0], len(rows)))
+    several = len(rows) > 1
+    title = f"{len(rows)} fixes" if several else headline(drawn[0][0])
     body = [f"<h1>{escape(title)}</h1>"]
-    if len(fixes) > 1:
-        body.append(_overview(fixes))
-    for index, part in enumerate(parts[:_MOST_MAPS]):
-        body.append(_section(*part, number=index, heading=len(fixes) > 1))
-    if len(fixes) > _MOST_MAPS:
-        body.append(f'<p class="muted">The first {_MOST_MAPS} of {len(fixes)} fixes are drawn.</p>')
+    if several:
+        body.append(_overview(rows))
+    body += [_section(*each, number=index, heading=several) for index, each in enumerate(drawn)]
+    if len(rows) > len(drawn):
+        body.append(f'<p class="muted">The first {len(drawn)} of {len(rows)} fixes are drawn.</p>')
     return document(title, "\n".join(body))
 
 
@@ -76,15 +74,15 @@ def _style() -> str:
     return files("heimdall.formats.writers").joinpath("page.css").read_text(encoding="utf-8")
 
 
-def _overview(fixes: Sequence[Fix]) -> str:
-    rows = "\n".join(_overview_row(fix, index) for index, fix in enumerate(fixes))
+def _overview(rows: Sequence[str]) -> str:
+    body = "\n".join(rows)
     head = _cells("th", ["fix", "status", "position", "95 % region", "error", "truth inside 95 %"], details=_LESS)
-    return f'<div class="table"><table><thead>{head}</thead>\n<tbody>{rows}</tbody></table></div>'
+    return f'<div class="table"><table><thead>{head}</thead>\n<tbody>{body}</tbody></table></div>'
 
 
 def _overview_row(fix: Fix, index: int) -> str:
     name = escape(fix.id)
-    linked = f'<a href="#fix-{index}">{name}</a>' if index < _MOST_MAPS else name
+    linked = f'<a href="#fix-{index}">{name}</a>' if index < MOST_DRAWN else name
     truth = fix.truth
     cells = [
         linked,

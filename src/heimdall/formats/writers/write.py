@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
+from textwrap import indent
 
 from heimdall.errors import InputError
 from heimdall.files.atomic import replacing
 from heimdall.fix import Fix
 from heimdall.formats.maps.map_scene import EvidenceMap
-from heimdall.formats.reports import fix_document
-from heimdall.formats.writers.cot import cot_text
-from heimdall.formats.writers.geojson import geojson_text
-from heimdall.formats.writers.kml import kml_text
+from heimdall.formats.reports import Made, fix_document
+from heimdall.formats.writers.cot import cot_pieces
+from heimdall.formats.writers.geojson import geojson_pieces
+from heimdall.formats.writers.kml import kml_pieces
 from heimdall.observation import Observation
 
 SUFFIXES = (".geojson", ".kml", ".cot", ".html", ".png", ".json")
+PICTURED = (".html", ".png")
+"""Those for which the evidence of the first `MOST_DRAWN` fixes is wanted."""
 
 
 def check_output(path: Path) -> None:
@@ -39,40 +42,51 @@ def write_fixes(
     `evidence` has the maps of each fix, for `.html` and `.png`. Raises InputError for an unknown suffix, a folder that is not
     there, and several fixes for one picture.
     """
-    path = Path(path)
+    write_each(zip(fixes, observations, evidence or [()] * len(fixes), strict=True), Path(path))
+
+
+def write_each(made: Iterable[Made], path: Path) -> None:
+    """As `write_fixes`, one fix in memory at a time where the format allows."""
     check_output(path)
-    content = fixes_bytes(fixes, observations, path.suffix.lower(), evidence or [()] * len(fixes))
     try:
-        with replacing(path) as temporary:
-            temporary.write_bytes(content)
+        with replacing(path) as temporary, temporary.open("wb") as stream:
+            stream.writelines(contents(made, path.suffix.lower()))
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
-def fixes_bytes(
-    fixes: Sequence[Fix],
-    observations: Sequence[Observation],
-    suffix: str,
-    evidence: Sequence[Sequence[EvidenceMap]],
-) -> bytes:
-    """The content of the file that `write_fixes` writes for one of `SUFFIXES`."""
+def contents(made: Iterable[Made], suffix: str) -> Iterator[bytes]:
+    """The content, piece by piece, of the file that `write_fixes` writes for one of `SUFFIXES`."""
+    if suffix == ".png":
+        yield _picture(list(made))
+        return
     match suffix:
         case ".geojson":
-            return geojson_text(fixes, observations).encode()
+            pieces = geojson_pieces((fix, observation) for fix, observation, _ in made)
         case ".kml":
-            return kml_text(fixes, observations).encode()
+            pieces = kml_pieces((fix, observation) for fix, observation, _ in made)
         case ".cot":
-            return cot_text(fixes, observations).encode()
+            pieces = cot_pieces((fix, observation) for fix, observation, _ in made)
         case ".json":
-            documents = [fix_document(*pair) for pair in zip(fixes, observations, strict=True)]
-            return (json.dumps({"fixes": documents}, indent=2, allow_nan=False) + "\n").encode()
-        case ".html":
+            pieces = _json_pieces(made)
+        case _:
             from heimdall.formats.writers.page import html  # matplotlib takes a second to load
 
-            return html(fixes, observations, evidence).encode()
-        case _:
-            from heimdall.formats.maps.picture import png
+            pieces = iter([html(made)])
+    yield from (piece.encode() for piece in pieces)
 
-            if len(fixes) != 1:
-                raise InputError(f"a picture holds one fix, not {len(fixes)}; write .html instead")
-            return png(fixes[0], observations[0], evidence[0])
+
+def _json_pieces(made: Iterable[Made]) -> Iterator[str]:
+    yield '{\n  "fixes": ['
+    for number, (fix, observation, _) in enumerate(made):
+        document = json.dumps(fix_document(fix, observation), indent=2, ensure_ascii=False, allow_nan=False)
+        yield (",\n" if number else "\n") + indent(document, "    ")
+    yield "\n  ]\n}\n"
+
+
+def _picture(made: Sequence[Made]) -> bytes:
+    from heimdall.formats.maps.picture import png
+
+    if len(made) != 1:
+        raise InputError(f"a picture holds one fix, not {len(made)}; write .html instead")
+    return png(*made[0])

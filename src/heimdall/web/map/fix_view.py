@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from heimdall.formats.wording import (
     span_m,
     without_text,
 )
-from heimdall.formats.writers.geojson import geojson_text
+from heimdall.formats.writers.geojson import features_of
 from heimdall.locating.by_likelihood import Located
 from heimdall.locating.information_share import Contributions, contributions
 from heimdall.observation import ClockClass, Observation, Receiver
@@ -63,7 +62,7 @@ class ReceiverRow:
 
 def scene_of(answer: LocatedSession, index: int) -> Scene:
     fix, observation, posterior = answer.fixes[index], answer.observations[index], answer.located[index].posterior
-    features = json.loads(geojson_text([fix], [observation]))["features"]
+    features = features_of(fix, observation)
     return {
         "features": [feature for feature in features if feature["geometry"] is not None],
         "evidence": None if posterior is None else evidence_grid(posterior),

@@ -19,9 +19,9 @@ from matplotlib.image import imread
 from heimdall.errors import HeimdallError, InputError
 from heimdall.fix import Fix, Status
 from heimdall.formats.maps.map_scene import EvidenceMap
-from heimdall.formats.writers.cot import cot_text
-from heimdall.formats.writers.geojson import geojson_text
-from heimdall.formats.writers.kml import kml_text
+from heimdall.formats.writers.cot import cot_pieces
+from heimdall.formats.writers.geojson import geojson_pieces
+from heimdall.formats.writers.kml import kml_pieces
 from heimdall.formats.writers.page import html
 from heimdall.formats.writers.write import SUFFIXES, check_output, write_fixes
 from heimdall.geometry import LocalFrame
@@ -53,7 +53,7 @@ def _features(text: str, kind: str) -> list[dict[str, Any]]:
 def test_geojson_has_every_part_of_the_fix(located: Located) -> None:
     """Estimate, two regions, four receivers and the truth; longitude stands first."""
     fix, _ = located
-    text = geojson_text([fix], [located[1]])
+    text = "".join(geojson_pieces([(fix, located[1])]))
     (estimate,) = _features(text, "estimate")
     assert estimate["geometry"]["coordinates"] == [fix.longitude_deg, fix.latitude_deg, fix.height_m]
     assert [feature["properties"]["probability"] for feature in _features(text, "region")] == [0.68, 0.95]
@@ -67,7 +67,7 @@ def test_geojson_has_every_part_of_the_fix(located: Located) -> None:
 
 def test_geojson_rings_are_wound_as_the_rfc_asks(located: Located) -> None:
     """Outer rings run counterclockwise and holes clockwise, whichever way they came."""
-    regions = _features(geojson_text([located[0]], [located[1]]), "region")
+    regions = _features("".join(geojson_pieces([(located[0], located[1])])), "region")
     for region in regions:
         for polygon in region["geometry"]["coordinates"]:
             assert _area(polygon[0]) > 0
@@ -76,7 +76,7 @@ def test_geojson_rings_are_wound_as_the_rfc_asks(located: Located) -> None:
 
 def test_kml_has_every_part_of_the_fix(located: Located) -> None:
     """Placemarks for what has a place, polygons with their holes, and text with its special characters."""
-    root = ElementTree.fromstring(kml_text([located[0]], [located[1]]))
+    root = ElementTree.fromstring("".join(kml_pieces([(located[0], located[1])])))
     names = [element.text for element in root.iterfind(".//k:Placemark/k:name", KML)]
     assert names == ["95 % region", "68 % region", "R0 <&>", "R1 <&>", "R2 <&>", "truth", "night & day"]
     assert len(root.findall(".//k:outerBoundaryIs", KML)) == 3
@@ -89,7 +89,7 @@ def test_kml_has_every_part_of_the_fix(located: Located) -> None:
 
 def test_a_cot_event_says_position_and_errors(located: Located) -> None:
     """One event: where, one sigma of the wider axis, an unknown vertical error, when, and the region."""
-    event = ElementTree.fromstring(cot_text([located[0]], [located[1]], NOW))
+    event = ElementTree.fromstring("".join(cot_pieces([(located[0], located[1])], NOW)))
     point = event.find("point")
     assert point is not None
     assert (event.tag, event.get("version"), event.get("how")) == ("event", "2.0", "m-f")
@@ -104,14 +104,14 @@ def test_a_cot_event_says_position_and_errors(located: Located) -> None:
 def test_several_cot_events_share_a_root(located: Located, unlocated: Located) -> None:
     """A fix without a position is left out, the others are kept."""
     fixes, observations = zip(located, unlocated, located, strict=True)
-    root = ElementTree.fromstring(cot_text(fixes, observations, NOW))
+    root = ElementTree.fromstring("".join(cot_pieces(zip(fixes, observations, strict=True), NOW)))
     assert (root.tag, len(root)) == ("events", 2)
 
 
 def test_cot_without_any_position_is_an_error(unlocated: Located) -> None:
     """There is no event to write, and the error names another format."""
     with pytest.raises(HeimdallError, match=r"\.json"):
-        cot_text([unlocated[0]], [unlocated[1]])
+        "".join(cot_pieces([(unlocated[0], unlocated[1])]))
 
 
 class _Seen(HTMLParser):
@@ -144,7 +144,7 @@ def _seen(page: str) -> _Seen:
 
 def test_the_page_needs_no_network(located: Located) -> None:
     """Every reference is to the page itself or holds its data; all tags are closed."""
-    seen = _seen(html([located[0]], [located[1]], [_evidence(located[0])]))
+    seen = _seen(html([(*located, _evidence(located[0]))]))
     assert seen.open == []
     assert any(reference.startswith("data:image/png") for reference in seen.references)
     assert all(reference.startswith(("#", "data:")) for reference in seen.references)
@@ -152,7 +152,7 @@ def test_the_page_needs_no_network(located: Located) -> None:
 
 def test_the_page_says_what_the_fix_says(located: Located) -> None:
     """Headline, figures, residuals, reasons and advice are there, with special characters kept as text."""
-    text = _seen(html([located[0]], [located[1]], [()])).text
+    text = _seen(html([(*located, ())])).text
     for expected in ("night & day: 1 km from the truth", "145.5 MHz", "2 of 4", "+120 m", "−40 m", "R0 <&>"):
         assert expected in text
     for expected in ("not used: its clock is off", "the region holds <most> of it", "18 km", "1 km, inside"):
@@ -161,7 +161,7 @@ def test_the_page_says_what_the_fix_says(located: Located) -> None:
 
 def test_the_page_follows_the_readers_colours(located: Located) -> None:
     """The map has the page's own colours, not those of one theme."""
-    page = html([located[0]], [located[1]], [_evidence(located[0])])
+    page = html([(*located, _evidence(located[0]))])
     body = page[page.index("<body>") :]
     assert "var(--region)" in body
     assert "#d9480f" not in body
@@ -169,17 +169,15 @@ def test_the_page_follows_the_readers_colours(located: Located) -> None:
 
 def test_ids_on_a_page_are_unique(located: Located) -> None:
     """Several maps on one page do not use each other's clip paths."""
-    fixes, observations = [located[0]] * 2, [located[1]] * 2
-    page = html(fixes, observations, [()] * 2)
+    page = html([(*located, ())] * 2)
     clips = [part.partition('"')[0] for part in page.split('<clipPath id="')[1:]]
     assert len(clips) == len(set(clips)) > 0
 
 
 def test_a_page_of_many_fixes_lists_them_all(located: Located, monkeypatch: pytest.MonkeyPatch) -> None:
     """All are in the table, the first few are drawn, and the page says so."""
-    monkeypatch.setattr("heimdall.formats.writers.page._MOST_MAPS", 2)
-    fixes = [replace(located[0], id=f"fix {index}") for index in range(4)]
-    page = html(fixes, [located[1]] * 4, [()] * 4)
+    monkeypatch.setattr("heimdall.formats.writers.page.MOST_DRAWN", 2)
+    page = html((replace(located[0], id=f"fix {index}"), located[1], ()) for index in range(4))
     assert page.count("<section") == 2
     assert ">fix 3<" in page
     assert "first 2 of 4" in page
@@ -235,6 +233,6 @@ def test_no_name_and_no_place_breaks_a_text_format(name: str, advice: str, latit
     """Any text in names and advice, and any place, gives JSON, XML and HTML that parse."""
     observation = Observation(name, 1e6, 1e3, (Reception(Receiver(name, latitude, longitude), rssi_dbm=-80.0),) * 2)
     fix = Fix(name, Status.POWER_ONLY, advice, name, (), latitude, longitude)
-    json.loads(geojson_text([fix], [observation]))
-    ElementTree.fromstring(kml_text([fix], [observation]))
-    ElementTree.fromstring(cot_text([fix], [observation], NOW))
+    json.loads("".join(geojson_pieces([(fix, observation)])))
+    ElementTree.fromstring("".join(kml_pieces([(fix, observation)])))
+    ElementTree.fromstring("".join(cot_pieces([(fix, observation)], NOW)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import replace
 
@@ -10,7 +9,7 @@ import numpy as np
 import pytest
 
 from heimdall.formats.readers.measurements import read_measurements
-from heimdall.formats.writers.geojson import geojson_text
+from heimdall.formats.writers.geojson import features_of
 from heimdall.formats.writers.page import html
 from heimdall.locating.by_likelihood import locate
 from heimdall.observation import Reception
@@ -139,9 +138,9 @@ def test_what_was_taken_off_is_said_with_what_it_was_fitted_to(registered):
     assert first(corrected).correction == "delay +3 ± 0.1 µs taken off, fitted to morning"
     (fix,) = [each.fix for each in locate([corrected])]
     assert fix.to_json()["receivers"][0]["correction"] == first(corrected).correction
-    properties = [each["properties"] for each in json.loads(geojson_text([fix], [corrected]))["features"]]
+    properties = [each["properties"] for each in features_of(fix, corrected)]
     assert first(corrected).correction in [each.get("correction") for each in properties]
-    assert "fitted to morning" in html([fix], [corrected], [()])
+    assert "fitted to morning" in html([(fix, corrected, ())])
 
 
 def test_a_bias_within_its_uncertainty_is_called_not_significant(registered):
