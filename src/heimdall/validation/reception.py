@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from heimdall.errors import InputError
 from heimdall.geometry import geodesic_distance_m
@@ -31,6 +32,9 @@ _RATE_RANGE_HZ = (1e-3, 1e13)
 _MOST_SAMPLE = 1e15
 """Squared and summed over the longest recording it still is a number of single precision."""
 _MIN_SAMPLES = 64
+_MOST_LOOKED_AT = 1 << 16
+_THIN = 1e-6
+"""60 dB: a carrier in phase with its receiver's oscillator has noise across it."""
 _ONCE_MORE_ROUND_DEG = 540.0
 """A longitude and a whole turn."""
 
@@ -186,7 +190,16 @@ def _sample_flaw(reception: Reception) -> str | None:
         return "its samples are too large to be right"
     if np.all(samples == samples[0]):
         return "no signal: all samples are the same"
+    if _on_a_line(samples):
+        return "its samples are real, not IQ: I or Q is empty, or both say the same; record both channels of the receiver's IQ"
     return None
+
+
+def _on_a_line(samples: NDArray[np.complex64]) -> bool:
+    """Whether I and Q are one signal, as of a receiver's audio or a mono sound card: noise leaves no plane of IQ that thin."""
+    few = samples[:: max(1, len(samples) // _MOST_LOOKED_AT)].astype(np.complex128)
+    least, most = np.linalg.eigvalsh(np.cov(few.real, few.imag))
+    return bool(least < _THIN * most)
 
 
 def _duplicate(receiver: Receiver, earlier: Sequence[Receiver]) -> str | None:

@@ -86,6 +86,10 @@ def test_an_unusual_receiver_is_left_alone(changes: dict[str, Any]) -> None:
     [
         ({"samples": np.zeros(500, np.complex64)}, "no signal"),
         ({"samples": np.zeros(0, np.complex64)}, "no signal"),
+        ({"samples": IQ.samples.real.astype(np.complex64)}, "its samples are real, not IQ"),
+        ({"samples": 1j * IQ.samples.imag + 0.3}, "its samples are real, not IQ"),
+        ({"samples": np.round(50 * IQ.samples.real) * (1 - 1j)}, "its samples are real, not IQ"),
+        ({"samples": (1 + 0.02j) * IQ.samples.real + 3e-4 * IQ.samples.imag}, "its samples are real, not IQ"),
         ({"samples": np.full(500, math.nan, np.complex64)}, "500 of its 500 samples are not numbers"),
         ({"sample_rate_hz": None}, "sample rate"),
         ({"sample_rate_hz": 0.0}, "sample rate"),
