@@ -1,27 +1,50 @@
-"""Recordings that are one and the same under two names: a file that was copied, or uploaded twice."""
+"""Recordings of one stream under two names: a file that was copied or uploaded twice, or two connections to one receiver.
+
+Two receivers may hear the same signal, but never the same noise: what agrees in the quieter parts of the band, too, is one
+stream, whatever its gain, its first sample and the precision that it was stored with.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 
 from heimdall.observation import Reception
 
-_HEAD = 64
-"""Samples compared first: noise differs at once."""
+_EQUAL_RATES = 1e-4
+_MOST_SAMPLES = 1 << 16
+"""Enough to tell noise by."""
+_SEGMENTS = 16
+_LONGEST_SEGMENT = 4096
+_ALIKE = 0.25
+"""Share of the power in common from which on a closer look pays: half a sample apart wideband noise has 0.4."""
+_MOST_UNLIKE = 1e-3
+"""Share of the power that two records of one stream do not have in common: their rounding. Two receivers have at least their
+noise besides, and carriers that wander apart."""
+_QUIET = 0.25
+"""Quantile of the band's coherence, which is that of noise unless the signal fills the whole band."""
+_NOISE_ALIKE = 0.2
+"""More than the coherence of two receivers' noise comes to by chance."""
+
+_STEPS = 32
+"""Of a sample, in looking for the shift between two records."""
+
+Samples = NDArray[np.complex64]
 
 
 def copied(receptions: Sequence[Reception]) -> dict[int, str]:
-    """Why a recording, by its number, cannot be used: another one has its very samples, and noise never repeats.
+    """Why a recording, by its number, cannot be used: another one has its very stream, and noise never repeats.
 
     Which of the two places is the right one nobody can tell, so that both are named. All receptions have samples.
     """
     found: dict[int, str] = {}
     for index, reception in enumerate(receptions):
         for other in range(index):
-            if _are_one(reception.samples, receptions[other].samples):
+            if _are_one(reception, receptions[other]):
                 found[index], found[other] = (
                     f"its samples are those of {receptions[each].receiver.name}: one of the two is a copy of the other"
                     for each in (other, index)
@@ -29,12 +52,72 @@ def copied(receptions: Sequence[Reception]) -> dict[int, str]:
     return found
 
 
-def _are_one(samples: NDArray[np.complex64] | None, others: NDArray[np.complex64] | None) -> bool:
-    """As far as both go; a recording of one value only says nothing."""
-    if samples is None or others is None:
+def _are_one(first: Reception, second: Reception) -> bool:
+    """Sample by sample, or at the same times by their stamps; a recording of one value only says nothing."""
+    assert first.samples is not None
+    assert second.samples is not None
+    rate_hz, other_hz = first.sample_rate_hz or 0.0, second.sample_rate_hz or 0.0
+    if abs(rate_hz - other_hz) > _EQUAL_RATES * rate_hz:
         return False
-    count = min(len(samples), len(others))
-    head = min(count, _HEAD)
-    if head < _HEAD or not np.array_equal(samples[:head], others[:head]):
+    later = (first.start_s - second.start_s) * rate_hz
+    by_stamps = round(later) if math.isfinite(later) else 0
+    return any(_share_noise(*_overlapping(first.samples, second.samples, lag)) for lag in {0, by_stamps})
+
+
+def _overlapping(first: Samples, second: Samples, lag: int) -> tuple[Samples, Samples]:
+    """What both have, where the first begins `lag` samples after the second; not more than is needed."""
+    first, second = first[max(0, -lag) :], second[max(0, lag) :]
+    count = min(len(first), len(second), _MOST_SAMPLES)
+    return first[:count], second[:count]
+
+
+def _share_noise(first: Samples, second: Samples) -> bool:
+    length = min(_LONGEST_SEGMENT, len(first) // _SEGMENTS)
+    if length < _SEGMENTS:
+        return len(first) >= 4 * _SEGMENTS and np.array_equal(first, second) and bool(np.any(first != first[0]))
+    power = float(np.vdot(first, first).real) * float(np.vdot(second, second).real)
+    if not power > 0 or abs(complex(np.vdot(first, second))) ** 2 < _ALIKE * power:
         return False
-    return bool(np.array_equal(samples[:count], others[:count]) and np.any(samples[:count] != samples[0]))
+    quiet, early = _quiet_coherence(first, second, length)
+    return quiet > _NOISE_ALIKE and _unlike(first, _later(second, early), length) < _MOST_UNLIKE
+
+
+def _quiet_coherence(first: Samples, second: Samples, length: int) -> tuple[float, float]:
+    """The coherence that the band falls short of in its quietest quarter alone, and by how many samples the second is early.
+
+    By Welch's method, over segments of that many samples.
+    """
+    window = np.hanning(length).astype(np.float32)
+    spectra = [scipy.fft.fft(_segments(each, length) * window) for each in (first, second)]
+    cross = np.mean(spectra[0] * np.conj(spectra[1]), axis=0)
+    power = np.prod([np.mean(np.abs(each) ** 2, axis=0) for each in spectra], axis=0)
+    coherence = np.abs(cross) ** 2 / np.maximum(power, np.finfo(np.float32).tiny)
+    return float(np.quantile(coherence, _QUIET)), _early(cross)
+
+
+def _early(cross: Samples) -> float:
+    """Where the correlation that belongs to a cross spectrum is highest, within one sample, to a thousandth of it."""
+    step = 1 / _STEPS
+    early = np.arange(-1, 1 + step / 2, step)
+    turns = np.exp(2j * math.pi * early[:, None] * scipy.fft.fftfreq(len(cross)))
+    height = np.abs(turns @ cross)
+    top = min(max(int(np.argmax(height)), 1), len(early) - 2)
+    before, peak, after = height[top - 1 : top + 2]
+    return float(early[top] + 0.5 * step * (after - before) / max(2 * peak - before - after, 1e-30))
+
+
+def _segments(samples: Samples, length: int) -> Samples:
+    count = len(samples) // length
+    return samples[: count * length].reshape(count, length)
+
+
+def _later(samples: Samples, early: float) -> Samples:
+    """By so many samples, by the band's own interpolation; not exact at both ends."""
+    turn = np.exp(-2j * math.pi * early * scipy.fft.fftfreq(len(samples))).astype(np.complex64)
+    return np.asarray(scipy.fft.ifft(scipy.fft.fft(samples) * turn))
+
+
+def _unlike(first: Samples, second: Samples, end: int) -> float:
+    """The share of the power that is not in both, but for so many samples at both ends."""
+    x, y = (each[end:-end].astype(np.complex128) for each in (first, second))
+    return 1 - abs(complex(np.vdot(x, y))) ** 2 / float(np.vdot(x, x).real * np.vdot(y, y).real)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from heimdall.evidence.iq.copies import copied
 from heimdall.observation import Receiver, Reception
@@ -10,8 +11,32 @@ from heimdall.observation import Receiver, Reception
 _RNG = np.random.default_rng(5)
 
 
-def _heard(name: str, samples: np.ndarray) -> Reception:
-    return Reception(Receiver(name, 47.0, 8.0), samples=samples.astype(np.complex64), sample_rate_hz=12_000.0)
+def _heard(name: str, samples: np.ndarray, start_s: float = 0.0) -> Reception:
+    receiver = Receiver(name, 47.0, 8.0)
+    return Reception(receiver, samples=samples.astype(np.complex64), sample_rate_hz=12_000.0, start_s=start_s)
+
+
+def _low_passed(noise: np.ndarray, share: float) -> np.ndarray:
+    spectrum = np.fft.fft(noise)
+    spectrum[np.abs(np.fft.fftfreq(len(noise))) > share / 2] = 0
+    return np.fft.ifft(spectrum)
+
+
+def _recorded_again(stream: np.ndarray, how: str) -> Reception:
+    """A stream of which the first receiver has all but the last 700 samples."""
+    match how:
+        case "louder":
+            return _heard("b", 3.7j * stream[:-700])
+        case "later":
+            return _heard("b", stream[700:], 700 / 12_000)
+        case "later, between two samples":
+            turned = np.fft.ifft(np.fft.fft(stream) * np.exp(2j * np.pi * 0.4 * np.fft.fftfreq(len(stream))))
+            return _heard("b", turned[700:], 700.4 / 12_000)
+        case "rounded":
+            part = 0.3 * stream[:-700]
+            return _heard("b", (np.round(part.real * 100) + 1j * np.round(part.imag * 100)) / 100)
+        case _:
+            raise ValueError(how)
 
 
 def _noise(count: int) -> np.ndarray:
@@ -33,3 +58,18 @@ def test_recordings_that_begin_alike_are_no_copies() -> None:
     late = [np.concatenate([silent, _noise(500)]) for _ in range(2)]
     assert copied([_heard("a", late[0]), _heard("b", late[1])]) == {}
     assert copied([_heard("a", silent), _heard("b", silent)]) == {}
+
+
+@pytest.mark.parametrize("how", ["louder", "later", "later, between two samples", "rounded"])
+@pytest.mark.parametrize("signal", [0.0, 3.0])
+def test_one_stream_is_recognised_however_it_was_recorded_again(how: str, signal: float) -> None:
+    """As by two connections to one receiver, weak or strong what it hears."""
+    stream = _noise(20_000) + signal * _low_passed(_noise(20_000), 0.3)
+    assert sorted(copied([_heard("a", stream[:-700]), _recorded_again(stream, how)])) == [0, 1]
+
+
+@pytest.mark.parametrize("share", [0.001, 0.3, 1.0])
+def test_one_signal_at_two_receivers_is_no_copy(share: float) -> None:
+    """However strong it is, and however much of the band it fills: each has its own noise."""
+    signal = 30 * _low_passed(_noise(20_000), share) / np.sqrt(share)
+    assert copied([_heard("a", signal + _noise(20_000)), _heard("b", 0.5 * signal + _noise(20_000))]) == {}
