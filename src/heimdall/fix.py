@@ -14,6 +14,8 @@ from heimdall.observation import Place
 
 _FEW = 64
 """Corners of a region that are measured exactly."""
+_HIGHEST_DEG = 90 - 1e-9
+"""Short of the pole, where all edges that meet there still have a length."""
 
 
 class Status(StrEnum):
@@ -42,8 +44,9 @@ class Region:
         return f"<Region {self.probability:.0%}: {len(self.polygons)} polygons, {corners} corners>"
 
     def contains(self, latitude_deg: float, longitude_deg: float) -> bool:
-        """Even-odd rule over all rings, so that holes count as outside."""
-        crossings = sum(_crossings(ring, longitude_deg, latitude_deg) for polygon in self.polygons for ring in polygon)
+        """Even-odd rule over all rings, so that holes count as outside; a ring round a pole holds the pole."""
+        x, y = (longitude_deg + 180) % 360 - 180, min(max(latitude_deg, -_HIGHEST_DEG), _HIGHEST_DEG)
+        crossings = sum(_crossings(ring, x, y) for polygon in self.cut() for ring in polygon)
         return crossings % 2 == 1
 
     def reach_m(self, latitude_deg: float, longitude_deg: float) -> float:
@@ -68,9 +71,8 @@ class Region:
 
 
 def _crossings(ring: NDArray[np.float64], x: float, y: float) -> int:
-    """How many edges of the ring a ray from (x, y) eastwards crosses; longitudes are taken next to x."""
-    ring_x = x + (ring[:, 0] - x + 180) % 360 - 180
-    x0, y0, x1, y1 = ring_x[:-1], ring[:-1, 1], ring_x[1:], ring[1:, 1]
+    """How many edges of the ring a ray from (x, y) eastwards crosses."""
+    x0, y0, x1, y1 = ring[:-1, 0], ring[:-1, 1], ring[1:, 0], ring[1:, 1]
     straddles = (y0 > y) != (y1 > y)
     height = np.where(straddles, y1 - y0, 1.0)
     return int(np.sum(straddles & (x < x0 + (y - y0) * (x1 - x0) / height)))

@@ -53,6 +53,22 @@ def test_a_region_around_a_pole_reaches_it(latitude_deg: float) -> None:
     assert _area(pieces) == pytest.approx(360 * 5.0, rel=0.1)
 
 
+@pytest.mark.parametrize(
+    ("latitude_deg", "longitude_deg"), [(89.0, 30.0), (-88.0, 180.0), (10.0, 179.0), (-50.0, 10.0)]
+)
+@pytest.mark.parametrize("radius_deg", [0.01, 3.0])
+def test_a_region_holds_what_is_nearer_to_its_middle(
+    latitude_deg: float, longitude_deg: float, radius_deg: float
+) -> None:
+    """Also the pole, and across the date line, whichever way longitudes are counted."""
+    region = Region(0.95, ((_circle(latitude_deg, longitude_deg, radius_deg),),))
+    near, far = (_circle(latitude_deg, longitude_deg, factor * radius_deg, 40) for factor in (0.98, 1.02))
+    assert all(region.contains(y, x + turn) for x, y in near for turn in (0, 360))
+    assert not any(region.contains(y, x) for x, y in far)
+    if radius_deg > 90 - abs(latitude_deg):
+        assert all(region.contains(np.copysign(90.0, latitude_deg), x) for x in (-180.0, 0.0, 77.0))
+
+
 def test_the_reach_is_that_of_the_furthest_corner() -> None:
     """One corner of 1000 sticks out by a tenth."""
     ring = _circle(50.0, 10.0, 1.0, 1000)
