@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from heimdall.constants import FOOT_M
-from heimdall.estimation.integrity.misplacement import from_minutes
+from heimdall.estimation.integrity.misplacement import from_minutes, from_radians
 from heimdall.evidence.collect import Collected
 from heimdall.evidence.redescribe import redescribed
 from heimdall.observation import Receiver
@@ -37,16 +36,9 @@ def _swapped(receiver: Receiver) -> Receiver | None:
     return replace(receiver, latitude_deg=receiver.longitude_deg, longitude_deg=receiver.latitude_deg)
 
 
-def _from_radians(receiver: Receiver) -> Receiver | None:
-    if abs(receiver.latitude_deg) > math.pi / 2 or abs(receiver.longitude_deg) > math.pi:
-        return None
-    latitude, longitude = math.degrees(receiver.latitude_deg), math.degrees(receiver.longitude_deg)
-    return replace(receiver, latitude_deg=latitude, longitude_deg=longitude)
-
-
 _OTHERWISE: dict[str, Callable[[Receiver], Receiver | None]] = {
     "with latitude and longitude of all receivers swapped": _swapped,
-    "with the positions of all receivers taken as radians": _from_radians,
+    "with the positions of all receivers taken as radians": from_radians,
     "with the positions of all receivers taken as degrees and minutes (47.30 as 47\N{DEGREE SIGN} 30')": from_minutes,
 }
 """What the places of all may be by mistake; none where that of a receiver cannot be."""

@@ -39,20 +39,47 @@ class CorrectedPlace:
 def corrections(receiver: Receiver, others: Sequence[Receiver]) -> Iterator[CorrectedPlace]:
     """Every common mistake undone, one at a time."""
     latitude, longitude = receiver.latitude_deg, receiver.longitude_deg
-    turned = {
-        "latitude and longitude swapped": (longitude, latitude),
-        "the sign of its longitude changed": (latitude, -longitude),
-        "the sign of its latitude changed": (-latitude, longitude),
-        "both signs changed": (-latitude, -longitude),
-    }
-    for change, (north, east) in turned.items():
-        if abs(north) <= 90 and (north, east) != (latitude, longitude):
+    for change, (north, east) in _otherwise(latitude, longitude):
+        if abs(north) <= 90 and abs(east) <= 180 and (north, east) != (latitude, longitude):
             place = f"{north:.5g}, {east:.5g}"
             yield CorrectedPlace(replace(receiver, latitude_deg=north, longitude_deg=east), f"with {change} ({place})")
-    if (meant := from_minutes(receiver)) is not None:
-        place = f"{meant.latitude_deg:.5g}, {meant.longitude_deg:.5g}"
-        yield CorrectedPlace(meant, f"with its position taken as degrees and minutes ({place})")
+    for unit, meant in (("degrees and minutes", from_minutes(receiver)), ("radians", from_radians(receiver))):
+        if meant is not None:
+            place = f"{meant.latitude_deg:.5g}, {meant.longitude_deg:.5g}"
+            yield CorrectedPlace(meant, f"with its position taken as {unit} ({place})")
     yield from _height_corrections(receiver, others)
+
+
+def _otherwise(latitude: float, longitude: float) -> Iterator[tuple[str, tuple[float, float]]]:
+    """What the figures may have been before they were mixed up, on the globe or not."""
+    yield "latitude and longitude swapped", (longitude, latitude)
+    yield "the sign of its longitude changed", (latitude, -longitude)
+    yield "the sign of its latitude changed", (-latitude, longitude)
+    yield "both signs changed", (-latitude, -longitude)
+    for tens in (0.1, 10.0):
+        yield "the decimal point of its latitude moved", (latitude * tens, longitude)
+        yield "the decimal point of its longitude moved", (latitude, longitude * tens)
+    for other in _digits_exchanged(latitude):
+        yield "two digits of its latitude exchanged", (other, longitude)
+    for other in _digits_exchanged(longitude):
+        yield "two digits of its longitude exchanged", (latitude, other)
+
+
+def _digits_exchanged(degrees: float) -> Iterator[float]:
+    """With two neighbouring digits of the whole degrees exchanged."""
+    part, whole = math.modf(abs(degrees))
+    digits = f"{whole:.0f}"
+    for place in range(len(digits) - 1):
+        exchanged = digits[:place] + digits[place + 1] + digits[place] + digits[place + 2 :]
+        yield math.copysign(int(exchanged) + part, degrees)
+
+
+def from_radians(receiver: Receiver) -> Receiver | None:
+    """As it would be in radians; None where it cannot be."""
+    if abs(receiver.latitude_deg) > math.pi / 2 or abs(receiver.longitude_deg) > math.pi:
+        return None
+    latitude, longitude = math.degrees(receiver.latitude_deg), math.degrees(receiver.longitude_deg)
+    return replace(receiver, latitude_deg=latitude, longitude_deg=longitude)
 
 
 def from_minutes(receiver: Receiver) -> Receiver | None:

@@ -1,5 +1,6 @@
 """A fix is ok only where its receivers agree; where they do not, the one that is wrong is named."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -71,6 +72,27 @@ def test_three_receivers_with_one_swapped_are_not_ok(make_observation: MakeObser
     fix = fix_of(wrong)
     assert fix.status is Status.INCONSISTENT
     assert "R0" in fix.advice
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ({"latitude_deg": 4.81}, "the decimal point of its latitude moved (48.1"),
+        ({"longitude_deg": 107.0}, "the decimal point of its longitude moved"),
+        ({"latitude_deg": 84.1}, "two digits of its latitude exchanged (48.1"),
+        ({"latitude_deg": math.radians(48.1), "longitude_deg": math.radians(10.7)}, "taken as radians (48.1, 10.7)"),
+    ],
+)
+@pytest.mark.parametrize("count", [3, 5])
+def test_figures_that_were_mixed_up_are_named(
+    make_observation: MakeObservation, written: dict[str, float], words: str, count: int
+) -> None:
+    """Of few receivers, too, where times fit some place whatever they are."""
+    places = [(48.1, 10.7), (48.6, 9.6), (47.7, 9.9), (48.4, 10.2), (47.9, 10.5)][:count]
+    fix = fix_of(changed(make_observation(places, Place(48.2, 10.1, 0.0)), 0, **written))
+    assert fix.status is Status.INCONSISTENT
+    assert "R0 most of all: it is far from all others" in fix.advice
+    assert words in fix.advice
 
 
 def test_a_flipped_sign_is_named(make_observation: MakeObservation) -> None:
