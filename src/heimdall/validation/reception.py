@@ -32,7 +32,7 @@ _RATE_RANGE_HZ = (1e-3, 1e13)
 _MOST_SAMPLE = 1e15
 """Squared and summed over the longest recording it still is a number of single precision."""
 _MIN_SAMPLES = 64
-_MOST_LOOKED_AT = 1 << 16
+_MOST_LOOKED_AT = 1 << 12
 _THIN = 1e-6
 """60 dB: a carrier in phase with its receiver's oscillator has noise across it."""
 _ONCE_MORE_ROUND_DEG = 540.0
@@ -198,8 +198,10 @@ def _sample_flaw(reception: Reception) -> str | None:
 def _on_a_line(samples: NDArray[np.complex64]) -> bool:
     """Whether I and Q are one signal, as of a receiver's audio or a mono sound card: noise leaves no plane of IQ that thin."""
     few = samples[:: max(1, len(samples) // _MOST_LOOKED_AT)].astype(np.complex128)
-    least, most = np.linalg.eigvalsh(np.cov(few.real, few.imag))
-    return bool(least < _THIN * most)
+    few -= np.mean(few)
+    # The variances along and across their main axis are half the sum and half the difference of these.
+    power, improper = float(np.vdot(few, few).real), abs(complex(np.dot(few, few)))
+    return power - improper < _THIN * (power + improper)
 
 
 def _duplicate(receiver: Receiver, earlier: Sequence[Receiver]) -> str | None:

@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 from heimdall.observation import Reception
 
 _EQUAL_RATES = 1e-4
+_HEAD = 1 << 12
+"""Samples that are compared first."""
 _MOST_SAMPLES = 1 << 16
 """Enough to tell noise by."""
 _SEGMENTS = 16
 _LONGEST_SEGMENT = 4096
 _ALIKE = 0.25
-"""Share of the power in common from which on a closer look pays: half a sample apart wideband noise has 0.4."""
+"""Share of the head's power in common from which on a closer look pays: half a sample apart wideband noise has 0.4."""
 _MOST_UNLIKE = 1e-3
 """Share of the power that two records of one stream do not have in common: their rounding. Two receivers have at least their
 noise besides, and carriers that wander apart."""
@@ -75,28 +77,31 @@ def _share_noise(first: Samples, second: Samples) -> bool:
     length = min(_LONGEST_SEGMENT, len(first) // _SEGMENTS)
     if length < _SEGMENTS:
         return len(first) >= 4 * _SEGMENTS and np.array_equal(first, second) and bool(np.any(first != first[0]))
-    power = float(np.vdot(first, first).real) * float(np.vdot(second, second).real)
-    if not power > 0 or abs(complex(np.vdot(first, second))) ** 2 < _ALIKE * power:
+    if not _alike(first[:_HEAD], second[:_HEAD]):
         return False
-    quiet, early = _quiet_coherence(first, second, length)
-    return quiet > _NOISE_ALIKE and _unlike(first, _later(second, early), length) < _MOST_UNLIKE
+    cross, coherence = _cross_spectrum(first, second, length)
+    if float(np.quantile(coherence, _QUIET)) < _NOISE_ALIKE:
+        return False
+    return _unlike(first, _later(second, _early(cross)), length) < _MOST_UNLIKE
 
 
-def _quiet_coherence(first: Samples, second: Samples, length: int) -> tuple[float, float]:
-    """The coherence that the band falls short of in its quietest quarter alone, and by how many samples the second is early.
+def _alike(first: Samples, second: Samples) -> bool:
+    power = float(np.vdot(first, first).real) * float(np.vdot(second, second).real)
+    return power > 0 and abs(complex(np.vdot(first, second))) ** 2 > _ALIKE * power
 
-    By Welch's method, over segments of that many samples.
-    """
+
+def _cross_spectrum(first: Samples, second: Samples, length: int) -> tuple[Samples, NDArray[np.float32]]:
+    """The cross spectrum and the coherence, 0 to 1, by Welch's method, over segments of that many samples."""
     window = np.hanning(length).astype(np.float32)
     spectra = [scipy.fft.fft(_segments(each, length) * window) for each in (first, second)]
     cross = np.mean(spectra[0] * np.conj(spectra[1]), axis=0)
     power = np.prod([np.mean(np.abs(each) ** 2, axis=0) for each in spectra], axis=0)
-    coherence = np.abs(cross) ** 2 / np.maximum(power, np.finfo(np.float32).tiny)
-    return float(np.quantile(coherence, _QUIET)), _early(cross)
+    return cross, np.abs(cross) ** 2 / np.maximum(power, np.finfo(np.float32).tiny)
 
 
 def _early(cross: Samples) -> float:
-    """Where the correlation that belongs to a cross spectrum is highest, within one sample, to a thousandth of it."""
+    """By how many samples the second is early: where the correlation that belongs to a cross spectrum is highest, within one
+    sample, to a thousandth of it."""
     step = 1 / _STEPS
     early = np.arange(-1, 1 + step / 2, step)
     turns = np.exp(2j * math.pi * early[:, None] * scipy.fft.fftfreq(len(cross)))
