@@ -32,8 +32,7 @@ def judge(collected: Collected, posterior: GridPosterior, model: PropagationMode
     if (direction := open_direction(collected, posterior, model)) is not None:
         return (
             Status.AMBIGUOUS,
-            f"the evidence does not bound the distance: the transmitter is {direction.words}, perhaps far beyond the"
-            " regions; add receivers on that side",
+            f"the evidence does not bound the distance: the transmitter {direction.words}; add receivers on that side",
         )
     if np.sum(timed) < 3:
         return Status.POWER_ONLY, _why_power_only(collected)

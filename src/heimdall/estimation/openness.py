@@ -22,20 +22,27 @@ the best is not refused."""
 _LEAST_OUTSIDE = 0.1
 """Probability beyond the receivers in directions left open, below which nothing is said."""
 _NEAR_SHARE = 0.05
+_SURE = 0.95
 _POINTS = ("north", "north-east", "east", "south-east", "south", "south-west", "west", "north-west")
 
 
 @dataclass(frozen=True)
 class OpenDirection:
-    """A bearing from the receivers' middle, and how far away the transmitter is at least: 95 % of what lies there is further."""
+    """A bearing from the receivers' middle, and how far away the transmitter is at least if it is there: 95 % of what lies
+    there is further."""
 
     bearing_deg: float
     least_m: float
+    probability: float
+    """That it is there."""
 
     @property
     def words(self) -> str:
-        point = _POINTS[round(self.bearing_deg / 45) % len(_POINTS)]
-        return f"to the {point} ({self.bearing_deg % 360:.0f} degrees), at least {_length(self.least_m)} away"
+        """Where the transmitter is, or may be."""
+        point = f"to the {_POINTS[round(self.bearing_deg / 45) % len(_POINTS)]} ({self.bearing_deg % 360:.0f} degrees)"
+        if self.probability >= _SURE:
+            return f"is {point}, at least {_length(self.least_m)} away, perhaps far beyond the regions"
+        return f"may be far beyond the regions {point}, then at least {_length(self.least_m)} away"
 
 
 def open_direction(collected: Collected, posterior: GridPosterior, model: PropagationModel) -> OpenDirection | None:
@@ -58,7 +65,7 @@ def open_direction(collected: Collected, posterior: GridPosterior, model: Propag
     order = np.argsort(distance_m, axis=None)
     held = np.cumsum(weight.ravel()[order])
     nearest = order[int(np.searchsorted(held, _NEAR_SHARE * held[-1]))]
-    return OpenDirection(math.degrees(towards) % 360, float(distance_m.ravel()[nearest]))
+    return OpenDirection(math.degrees(towards) % 360, float(distance_m.ravel()[nearest]), float(weight.sum()))
 
 
 def _receivers(collected: Collected) -> tuple[NDArray[np.float64], float]:
