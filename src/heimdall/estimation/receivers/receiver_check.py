@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import least_squares
 
 from heimdall.constants import CAUCHY_TUNING, MAD_TO_SIGMA, SPEED_OF_LIGHT_M_S
 from heimdall.estimation.integrity.suspicion import delay_text
@@ -34,6 +35,10 @@ _LEFT = 0.7
 """Share of the scatter that a wrong place may leave, and little more than usual."""
 _ALL_ROUND = 0.2
 """Standard deviation of directions from which a displaced receiver can be told from a late clock."""
+
+
+_FITS = 5
+_LEAST_SCALE_M = 1e-3
 
 
 @dataclass(frozen=True)
@@ -170,31 +175,46 @@ def _by_time(timed: Sequence[Residual], usual_s: float) -> tuple[str, float]:
         return "", badness
     side = "late" if middle_s > 0 else "early"
     words = f"its clock is {side} by {delay_text(abs(middle_s))}"
-    if not _heard_all_round(timed):
+    if not _all_round(np.array([each.sight_m for each in timed])):
         words += f", or its position is {length_text(abs(middle_s) * SPEED_OF_LIGHT_M_S)} off"
     return words, badness
 
 
-def _heard_all_round(timed: Sequence[Residual]) -> bool:
+def _all_round(sight_m: Values) -> bool:
     """Whether its transmitters lay in directions so different that a wrong place does not look like a late clock."""
-    return bool(np.max(np.std([each.toward for each in timed], axis=0)) > _ALL_ROUND)
+    toward = sight_m / np.maximum(np.linalg.norm(sight_m, axis=1, keepdims=True), 1e-9)
+    return bool(np.max(np.std(toward, axis=0)) > _ALL_ROUND)
 
 
 def _displacement(timed: Sequence[Residual], late: Values) -> tuple[float, float]:
     """How far off its place would be in m, and the scatter that this leaves in s; infinite where directions do not tell.
 
-    A receiver that stands further along the direction from the transmitter than it says hears it later by as much: a regression
-    on the direction's east and north, reweighted by Cauchy's weights, because blocked links come late.
+    A receiver that stands further from a transmitter than it says hears it later by as much. Its place and its clock are fitted
+    with Cauchy's loss, because blocked links come late, whose scale is found from what the fit before left.
     """
-    if len(timed) < 2 * _FEWEST or not _heard_all_round(timed):
+    if len(timed) < 2 * _FEWEST:
         return 0.0, math.inf
-    design = np.column_stack([np.ones(len(late)), [each.toward for each in timed]])
-    weight = np.ones(len(late))
-    for _ in range(10):
-        solution = np.linalg.lstsq(design * weight[:, None] ** 0.5, late * weight**0.5, rcond=None)[0]
-        away = late - design @ solution
-        weight = 1 / (1 + (away / max(CAUCHY_TUNING * _scatter(away), 1e-12)) ** 2)
-    return float(np.linalg.norm(solution[1:])) * SPEED_OF_LIGHT_M_S, _scatter(away)
+    sight_m, late_m = np.array([each.sight_m for each in timed]), late * SPEED_OF_LIGHT_M_S
+    said_m = np.linalg.norm(sight_m, axis=1)
+
+    def away_m(clock_and_move_m: Values) -> Values:
+        path_m = np.linalg.norm(sight_m + clock_and_move_m[1:], axis=1)
+        return np.asarray(late_m - clock_and_move_m[0] - (path_m - said_m))
+
+    def fitted(found: Values) -> tuple[float, Values]:
+        scale_m = _scatter(away_m(found))
+        for _ in range(_FITS):
+            scale_m = max(CAUCHY_TUNING * scale_m, _LEAST_SCALE_M)
+            found = least_squares(away_m, found, loss="cauchy", f_scale=scale_m, x_scale=scale_m).x
+            scale_m = _scatter(away_m(found))
+        return scale_m / SPEED_OF_LIGHT_M_S, found[1:]
+
+    # From where it says it is, and from the middle of what it heard.
+    starts_m = np.zeros(2), -np.median(sight_m, axis=0)
+    left_s, moved_m = min((fitted(np.array([0.0, *start_m])) for start_m in starts_m), key=lambda fit: fit[0])
+    if not _all_round(sight_m + moved_m):
+        return 0.0, math.inf
+    return float(np.linalg.norm(moved_m)), left_s
 
 
 def _by_level(level: Values) -> tuple[str, float]:

@@ -39,8 +39,8 @@ class Residual:
     """Above what the others let expect."""
     agreement: float | None = None
     """How well the others agree when it is left out, against leaving out another; None where the transmitter is known."""
-    toward: tuple[float, float] = (0.0, 0.0)
-    """East and north of the unit vector from the transmitter to the receiver."""
+    sight_m: tuple[float, float] = (0.0, 0.0)
+    """East and north, from the transmitter to where the receiver says it is."""
 
 
 def residuals_of(observation: Observation, distrusted: Collection[str] = ()) -> list[Residual]:
@@ -106,9 +106,10 @@ def _residual(
     needed = _TIMES_FOR_A_PLACE if collected.observation.truth is None else _TIMES_AT_A_PLACE
     place = places[column][None, None]
     distance_m = link_distance_m(place, evidence, model)[0, 0]
-    sight = np.asarray(evidence.position_enu_m[0, column, :2]) - places[column]
-    east, north = sight / max(float(np.linalg.norm(sight)), 1e-9)
-    told = Residual(name, timed or leveled, reason, agreement=agreement[column], toward=(float(east), float(north)))
+    east_m, north_m = np.asarray(evidence.position_enu_m[0, column, :2]) - places[column]
+    told = Residual(
+        name, timed or leveled, reason, agreement=agreement[column], sight_m=(float(east_m), float(north_m))
+    )
     if timed and np.sum(alone.has_arrival) >= needed:
         late_s = late_against_others(alone, model, place, distance_m, column)
         told = replace(told, late_s=late_s, late_sigma_s=float(link_sigma_s(evidence, model)[0, column]))

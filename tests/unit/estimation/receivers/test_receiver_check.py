@@ -56,16 +56,19 @@ def test_a_late_clock_is_named_with_its_delay(make_observation: MakeObservation,
     assert all(each.suspicion == "" for each in others)
 
 
-def test_a_wrong_place_is_told_from_a_wrong_clock(make_observation: MakeObservation) -> None:
-    """Transmitters all round: 4 km to the north are late from one side and early from the other."""
+@pytest.mark.parametrize(("north_deg", "off"), [(0.036, "4 km"), (-0.16, "18 km"), (0.9, "100 km")])
+@pytest.mark.parametrize("known", [True, False])
+def test_a_wrong_place_is_told_from_a_wrong_clock(
+    make_observation: MakeObservation, north_deg: float, off: str, known: bool
+) -> None:
+    """Transmitters all round it, near or far from where it says it is, are late from one side and early from the other."""
     wrong = []
-    for each in observed(make_observation, True):
+    for each in observed(make_observation, known):
         receiver = each.receptions[0].receiver
-        wrong.append(with_fault(each, 0, receiver=replace(receiver, latitude_deg=receiver.latitude_deg + 0.036)))
+        wrong.append(with_fault(each, 0, receiver=replace(receiver, latitude_deg=receiver.latitude_deg + north_deg)))
     first = worst(wrong)
     assert first.name == "R0"
-    assert "its position is off by about" in first.suspicion
-    assert "km" in first.suspicion
+    assert f"its position is off by about {off}" in first.suspicion
 
 
 def test_jumping_stamps_and_a_low_level_are_named(make_observation: MakeObservation) -> None:
