@@ -164,7 +164,8 @@ def _why(
     level, late = _level_words(evidence, model, receiver, place_m), _lateness(evidence, model, receiver, place_m)
     if not late and not level:
         return "it heard nothing where the others predict a signal: check its gain and its antenna"
-    if not late or (level and fault.level > max(fault.time, fault.both)):
+    # Where no fault explains more than none does, it is the times that do not fit.
+    if not late or (level and fault.level > max(fault.time, fault.both, 0.0)):
         return f"its level is {level} than the others predict: check its gain and its antenna"
     if coarse is not None:
         return f"{coarse}, and its signal came {late}: state its position precisely"
