@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 
 from heimdall.errors import InputError
 from heimdall.formats.readers.kiwisdr.gps_time import week_begin_utc_s
-from heimdall.formats.readers.kiwisdr.stamps import BrokenRecordingError
-from heimdall.formats.readers.kiwisdr.wav import KiwiRecording, parse_kiwi_wav
+from heimdall.formats.readers.kiwisdr.stamps import BrokenRecordingError, TooFewStampsError
+from heimdall.formats.readers.kiwisdr.wav import KiwiRecording, parse_kiwi_wav, parse_unstamped_wav
 from heimdall.formats.readers.limits import Files, content_or_flaw, names_ending
 from heimdall.formats.readers.positions import Positions
 from heimdall.formats.readers.recordings.channel import occupied_channel
@@ -29,6 +29,8 @@ _NAME = re.compile(r"(?P<utc>\d{8}T\d{6})Z_(?P<frequency_hz>\d{1,12})(?:_(?P<sta
 _NAMING = "name it <UTC, as 20200813T065220Z>_<frequency in Hz>_<station>_iq.wav"
 _STAMPS_WITHIN = 4096
 """Bytes within which a KiwiSDR recording has its first stamp."""
+_WITHIN_NAMED_S = 0.5
+"""Where in the second that its name states a recording without stamps is taken to begin."""
 _PASSBAND_HZ = 10_000.0
 """What the receiver's filter leaves of the 12 kHz recorded, taken where nothing stands out in them."""
 
@@ -110,17 +112,31 @@ def _take(title: _Title, files: Files) -> Take:
     if unreadable is not None:
         return Take(title.path, title.station, title.named_utc, flaw=unreadable)
     try:
-        recording = parse_kiwi_wav(content)
+        recording, untimed = _recording(content)
     except BrokenRecordingError as error:
         return Take(title.path, title.station, title.named_utc, flaw=str(error))
     missing = recording.missing_bytes
     ends_early = (f"{title.path} ends {missing} bytes early; what is there is used",) if missing else ()
-    notes = (*ends_early, *clipping_note(title.station, recording.samples))
+    level_only = (f"{title.station}: {untimed}: only its level is used",) if untimed else ()
+    notes = (*level_only, *ends_early, *clipping_note(title.station, recording.samples))
     return Take(title.path, title.station, title.named_utc, _heard(recording, title.named_utc), notes=notes)
 
 
+def _recording(content: bytes) -> tuple[KiwiRecording, str | None]:
+    """What is in a file, and why it has no arrival time, where too few stamps say when its samples were taken."""
+    try:
+        return parse_kiwi_wav(content), None
+    except TooFewStampsError as error:
+        recording = parse_unstamped_wav(content)
+        if recording is None:
+            raise
+        return recording, str(error)
+
+
 def _heard(recording: KiwiRecording, named_utc: datetime) -> Heard:
-    """The stamps count from the beginning of a GPS week; which one, the name says."""
+    """The stamps count from the beginning of a GPS week; which one, the name says, and the second where there are none."""
+    if recording.start_s is None:
+        return Heard(recording.samples, recording.sample_rate_hz, named_utc, _WITHIN_NAMED_S)
     begin_s = week_begin_utc_s(recording.start_s, (named_utc - EPOCH).total_seconds())
     whole_s = math.floor(recording.start_s)
     start_utc = EPOCH + timedelta(seconds=begin_s + whole_s)

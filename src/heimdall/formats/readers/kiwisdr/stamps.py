@@ -28,6 +28,10 @@ class BrokenRecordingError(Exception):
     """This recording cannot be used; the message completes the sentence "the receiver is flagged: ..."."""
 
 
+class TooFewStampsError(BrokenRecordingError):
+    """Its samples are sound; what lacks is their time."""
+
+
 @dataclass(frozen=True, eq=False)
 class Stamps:
     """One row a block; shapes (blocks,)."""
@@ -59,10 +63,17 @@ class StampLine:
         return self.start_s + self.step_s * sample
 
 
+def require_enough(count: int) -> None:
+    """Raises TooFewStampsError where so many stamps make no line."""
+    if count < MIN_STAMPS:
+        if count == 1:
+            raise TooFewStampsError(f"it has one of the {MIN_STAMPS} GPS stamps that are needed")
+        raise TooFewStampsError(f"it has {count or 'no'} GPS stamps, at least {MIN_STAMPS} are needed")
+
+
 def line_through(stamps: Stamps, nominal_rate_hz: float) -> StampLine:
     """Raises BrokenRecordingError where there are too few stamps, or too many that miss the line."""
-    if len(stamps.stamp_s) < MIN_STAMPS:
-        raise BrokenRecordingError(f"it has {len(stamps.stamp_s) or 'no'} GPS stamps, at least {MIN_STAMPS} are needed")
+    require_enough(len(stamps.stamp_s))
     used = _on_one_line(stamps, nominal_rate_hz)
     step_s, start_s = np.polyfit(stamps.first_sample[used], stamps.stamp_s[used], 1)
     residual_s = stamps.stamp_s[used] - (start_s + step_s * stamps.first_sample[used])

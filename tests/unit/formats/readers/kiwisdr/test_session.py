@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.errors import InputError
 from heimdall.formats.readers.kiwisdr.session import read_kiwisdr
+from heimdall.formats.readers.recordings.riff import riff_chunks
 from heimdall.geometry import geodesic_distance_m
 from heimdall.observation import Observation
 
@@ -88,6 +90,63 @@ def test_a_broken_recording_is_flagged_and_the_others_are_used(session: dict[str
     assert alpha.flaw is not None
     assert "GPS stamps" in alpha.flaw
     assert beta.flaw is None
+
+
+def _unstamped(content: bytes) -> bytes:
+    """The recording as it is made without `--kiwi-wav`: one chunk of data."""
+    chunks = list(riff_chunks(content))
+    data = b"".join(body for name, body in chunks if name == b"data")
+    header = b"WAVEfmt " + struct.pack("<I", 16) + chunks[0][1]
+    body = header + b"data" + struct.pack("<I", len(data)) + data
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+@pytest.mark.parametrize("name", ["20200813T065220Z_77500_alpha_iq.wav", "20200813T065221Z_77500_beta_iq.wav"])
+def test_a_recording_without_stamps_contributes_its_level(session: dict[str, bytes], name: str) -> None:
+    """It has no clock, all its samples, and a note says why."""
+    session[name] = _unstamped(session[name])
+    observation = _read("dcf77", session)
+    assert [reception.flaw for reception in observation.receptions] == [None, None]
+    (reception,) = (each for each in observation.receptions if each.receiver.name in name)
+    assert reception.receiver.clock_sigma_s is None
+    assert reception.samples is not None
+    assert len(reception.samples) == CHUNKS * 512
+    said = f"{reception.receiver.name}: it has no GPS stamps, at least 17 are needed: only its level is used"
+    assert said in observation.notes
+
+
+def test_recordings_without_any_stamps_are_a_session_of_levels(session: dict[str, bytes]) -> None:
+    """They are put in order by their names; where one was cut off, what is there is used."""
+    wavs = [name for name in session if name.endswith(".wav")]
+    session |= {name: _unstamped(session[name]) for name in wavs}
+    session[wavs[0]] = session[wavs[0]][:-2000]
+    observation = _read("dcf77", session)
+    assert [reception.flaw for reception in observation.receptions] == [None, None]
+    assert [reception.start_s for reception in observation.receptions] == [0.5, 1.5]
+    assert len(observation.receptions[0].samples) == CHUNKS * 512 - 500  # type: ignore[arg-type]
+    assert any("ends 2000 bytes early" in note for note in observation.notes)
+
+
+def test_a_recording_too_short_for_a_clock_contributes_its_level(session: dict[str, bytes], kiwi_wav: Any) -> None:
+    """Its few stamps still say, but for the first one, that it was recorded with the others."""
+    stamps_ns = _stamps_ns(370_359.75)[:13]
+    stamps_ns[0] -= 7200 * 10**9
+    name = "20200813T065221Z_77500_beta_iq.wav"
+    session[name] = kiwi_wav(_noise(), stamps_ns)
+    observation = _read("dcf77", session)
+    beta = observation.receptions[1]
+    assert (beta.flaw, beta.receiver.clock_sigma_s) == (None, None)
+    assert beta.start_s == pytest.approx(1.75, abs=1e-5)
+    assert "beta: it has 13 GPS stamps, at least 17 are needed: only its level is used" in observation.notes
+
+
+@pytest.mark.parametrize("size", [0, 0x7000])
+def test_a_chunk_of_the_wrong_size_is_damage_and_no_lack_of_stamps(session: dict[str, bytes], size: int) -> None:
+    """Read on as samples, the stamps behind it would be noise."""
+    name = "20200813T065221Z_77500_beta_iq.wav"
+    place = session[name].index(b"data") + 4
+    session[name] = session[name][:place] + struct.pack("<I", size) + session[name][place + 4 :]
+    assert "size of a data chunk" in str(_read("dcf77", session).receptions[1].flaw)
 
 
 def test_a_truncated_recording_is_used_and_said(session: dict[str, bytes]) -> None:
