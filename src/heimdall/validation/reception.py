@@ -13,6 +13,7 @@ from heimdall.errors import InputError
 from heimdall.geometry import geodesic_distance_m
 from heimdall.observation import Observation, Receiver, Reception
 from heimdall.validation.doubts import doubtful_power, doubts
+from heimdall.validation.recorded_width import within_recordings
 
 _SAME_PLACE_M = 1.0
 _SAME_PLACE_DEG = 1e-4
@@ -44,7 +45,8 @@ def vet(observation: Observation) -> Observation:
 
     What is doubtful gets a note (see `heimdall.validation.doubts`). A flaw that the reader found stays. Of two receivers with one
     name or at one place the first is kept. A receiver without a clock is no flaw as long as it has heard a power. Powers that
-    cannot be in dBm are left out. Raises InputError for fewer than two receivers.
+    cannot be in dBm are left out, and so is what a stated channel has beyond the recordings. Raises InputError for fewer than two
+    receivers.
     """
     if len(observation.receptions) < 2:
         count = len(observation.receptions)
@@ -59,7 +61,7 @@ def vet(observation: Observation) -> Observation:
         vetted = [_without_power(each, doubt.ask) for each in vetted]
         found.append(f"the received powers are not used: {doubt.why}: {doubt.ask}")
     notes = observation.notes + tuple(note for note in found if note not in observation.notes)
-    return replace(observation, receptions=tuple(vetted), notes=notes)
+    return within_recordings(replace(observation, receptions=tuple(vetted), notes=notes))
 
 
 def _without_power(reception: Reception, ask: str) -> Reception:

@@ -36,6 +36,7 @@ from heimdall.fix import Fix, Status
 from heimdall.formats.reports import fix_document
 from heimdall.locating import Method
 from heimdall.observation import Place
+from heimdall.validation.recorded_width import within_recordings
 
 if TYPE_CHECKING:
     from heimdall.correction import Correction
@@ -136,7 +137,8 @@ class _Known:
             observation = replace(observation, truth=self.truth)
         if self.bandwidth_hz is not None:
             note = f"the channel of {self.bandwidth_hz:.6g} Hz was set, instead of {observation.bandwidth_hz:.6g} Hz"
-            observation = replace(observation, bandwidth_hz=self.bandwidth_hz, notes=(*observation.notes, note))
+            notes = (*observation.notes, note)
+            observation = within_recordings(replace(observation, bandwidth_hz=self.bandwidth_hz, notes=notes))
         if self.reference is None:
             return observation
         return by_reference(observation, self.reference, self.transmitters, source=self.source).observation

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from heimdall import cli
+from heimdall.formats.writers.sigmf_write import write_sigmf
+from heimdall.observation import Observation, Receiver, Reception
 
 PLACES = {"[/x]": (50.2, 10.1), "[red]B[/red]": (49.8, 10.3), ":bug:": (50.1, 9.6), "D": (49.9, 9.7)}
 
@@ -88,3 +92,17 @@ def test_a_note_is_said_once_with_how_many_it_concerns_however_far_down_they_are
     said = " ".join(capsys.readouterr().err.split())
     assert said.count("was set, instead of 25000 Hz") == 1
     assert "row 0 and 23 more: the channel" in said
+
+
+def test_a_channel_of_the_call_is_no_wider_than_the_recordings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(11)
+    signal = (rng.normal(size=(3, 4000, 2)) * 0.1).astype(np.float32).view(np.complex64)[..., 0] + np.float32(0.1)
+    receptions = tuple(
+        Reception(Receiver(f"R{index}", 49.0 + 0.3 * index, 11.0), samples=each, sample_rate_hz=16e3)
+        for index, each in enumerate(signal)
+    )
+    write_sigmf(Observation("night", 150e6, 4000.0, receptions, datetime(2025, 3, 1, tzinfo=UTC)), tmp_path)
+    _run(monkeypatch, str(tmp_path), "--bandwidth", "7e5", "--json")
+    assert "the 16000 Hz recorded are taken" in " ".join(capsys.readouterr().err.split())
