@@ -10,7 +10,6 @@ from typing import Any
 from heimdall.errors import InputError
 from heimdall.formats.readers.limits import Files, Limits, names_ending
 from heimdall.formats.readers.recordings.channel import occupied_channel
-from heimdall.formats.readers.recordings.heard import EPOCH
 from heimdall.formats.readers.recordings.tuning import Tuning, common_frequency_hz, tuned_to
 from heimdall.formats.readers.sigmf.accounts import RECEIVERS_KEY, receptions_without_samples, remarks
 from heimdall.formats.readers.sigmf.annotated import Band, stated_channel
@@ -21,6 +20,7 @@ from heimdall.formats.readers.sigmf.metadata import (
     point,
     unknown_key,
 )
+from heimdall.formats.readers.sigmf.session_begin import session_begin
 from heimdall.formats.readers.sigmf.sigmf_recording import SigmfRecording
 from heimdall.formats.readers.sigmf.spans import by_span
 from heimdall.formats.readers.sigmf.start_times import with_written_clocks
@@ -92,8 +92,7 @@ def _observation(
     tuned_hz = _frequency_hz(session, streams, about)
     channel, channel_notes = _channel(recordings, about, tuned_hz)
     frequency_hz = tuned_hz if channel is None else channel.centre_hz
-    starts = [recording.start_utc for recording in recordings if recording.start_utc is not None]
-    origin = min(starts, default=EPOCH)
+    origin = session_begin(_used(streams, frequency_hz, channel) or recordings)
     heard = [_reception(stream, frequency_hz, channel, origin) for stream in streams]
     recorded = {reception.receiver.name for reception in heard}
     receptions = (*heard, *receptions_without_samples(about, recorded))
@@ -111,6 +110,12 @@ def _observation(
             notes=(*notes, *_unknown(about), *said, *_shifts(streams, tuned_hz, frequency_hz), *remarks(about)),
         )
     )
+
+
+def _used(streams: Sequence[Stream], frequency_hz: float, channel: Band | None) -> list[SigmfRecording]:
+    """The recordings with nothing against them."""
+    sound = [stream.recording for stream in streams if stream.recording is not None and stream.flaw is None]
+    return [each for each in sound if _disagreement(each, frequency_hz, channel) is None]
 
 
 def _frequency_hz(session: str, streams: Sequence[Stream], about: Mapping[str, Any]) -> float:

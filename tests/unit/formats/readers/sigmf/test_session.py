@@ -643,3 +643,32 @@ def test_any_value_under_any_key_is_survived(kept_files: Files, data: st.DataObj
     _edit(files, data.draw(st.integers(0, 2)), change)
     with contextlib.suppress(InputError):
         assert len(read_collection(COLLECTION, files, Limits()).receptions) == 3
+
+
+def _dated(files: Files, index: int, when: str) -> None:
+    _edit(files, index, lambda document: document["captures"][0].update({"core:datetime": when}))
+
+
+@pytest.mark.parametrize("odd", [0, 2])
+@pytest.mark.parametrize("when", ["1970-01-01T00:00:00Z", "1987-06-05T04:03:02.25Z", "2031-01-01T00:00:00Z"])
+def test_a_clock_of_another_year_does_not_move_the_session(files: Files, odd: int, when: str) -> None:
+    """The others' times count from their own second: from another year they would have lost their digits."""
+    before = read_collection(COLLECTION, files, Limits())
+    _dated(files, odd, when)
+    after = read_collection(COLLECTION, files, Limits())
+    assert before.time_utc is not None
+    assert after.time_utc is not None
+    assert abs((after.time_utc - before.time_utc).total_seconds()) <= 1
+    sound = [index for index in range(3) if index != odd]
+    assert all(abs(after.receptions[index].start_s) < 2 for index in sound)
+    assert abs(after.receptions[odd].start_s) > 1e8
+
+
+def test_a_flagged_recording_does_not_set_the_time_of_the_session(files: Files) -> None:
+    """Neither alone nor where two of them agree."""
+    for index in (0, 1):
+        _dated(files, index, "1970-01-01T00:00:00Z")
+        _edit(files, index, lambda document: document["global"].pop("core:geolocation"))
+    time_utc = read_collection(COLLECTION, files, Limits()).time_utc
+    assert time_utc is not None
+    assert time_utc.year == 2025
