@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -32,6 +31,7 @@ from heimdall.formats.readers.sigmf.metadata import (
     second_digits,
     text,
 )
+from heimdall.formats.readers.sigmf.runs import Run, longest_run, placed
 from heimdall.formats.wording import length_text
 from heimdall.observation import Place
 
@@ -64,15 +64,6 @@ class SigmfRecording:
     notes: tuple[str, ...] = field(default=())
 
 
-@dataclass(frozen=True)
-class _Run:
-    """Captures that follow each other without a gap: the first of them, and the samples they hold, by index."""
-
-    capture: Mapping[str, Any]
-    first: int
-    last: int
-
-
 def dataset_name(document: Mapping[str, Any]) -> str | None:
     """The file that holds the samples where it is not the one of the recording's own name."""
     return text(document["global"].get(sigmf.DATASET_KEY))
@@ -83,11 +74,12 @@ def parse_recording(name: str, document: dict[str, Any], data: bytes | None, lim
     about = document["global"]
     samples, flaw = None, None
     notes: list[str] = []
-    run = _Run(document["captures"][0] if document["captures"] else {}, 0, 0)
+    run = Run(document["captures"][0] if document["captures"] else {}, 0, 0)
     rate_hz = number(about.get(sigmf.SAMPLE_RATE_KEY))
     try:
         stored = _stored(document, data, limits)
-        run, notes = _longest_run(name, document["captures"], len(stored), rate_hz)
+        captures = [placed(capture, about) for capture in document["captures"]]
+        run, notes = longest_run(name, captures, len(stored), rate_hz)
         samples = stored[run.first : run.last]
         if _layout(document)["is_fixedpoint"]:
             notes = [*notes, *clipping_note(name, samples)]
@@ -96,7 +88,7 @@ def parse_recording(name: str, document: dict[str, Any], data: bytes | None, lim
     start_utc, start_rest_s = parse_utc(run.capture.get(sigmf.DATETIME_KEY))
     frequency_hz = number(run.capture.get(sigmf.FREQUENCY_KEY))
     clock_sigma_s, clock_notes = _clock(name, about, run.capture)
-    place = point(run.capture.get(sigmf.GEOLOCATION_KEY) or about.get(sigmf.GEOLOCATION_KEY))
+    place = point(placed(run.capture, about).get(sigmf.GEOLOCATION_KEY))
     position_sigma_m = _place_sigma_m(number(about.get(POSITION_KEY)), place)
     bands, edge_notes = annotated_bands(name, document["annotations"], frequency_hz, rate_hz)
     return SigmfRecording(
@@ -241,44 +233,3 @@ def _is_sane(samples: NDArray[np.complex64]) -> bool:
         return True
     with np.errstate(invalid="ignore"):
         return bool(np.mean((size > _SANE[0]) & (size < _SANE[1])) > 0.9) or bool(np.mean(np.isnan(size)) > 0.5)
-
-
-def _longest_run(
-    name: str, captures: Sequence[Mapping[str, Any]], count: int, rate_hz: float | None
-) -> tuple[_Run, list[str]]:
-    """The longest run of captures that follow each other in time at one frequency, and a note where there are several.
-
-    One that says when it began counts before one that does not.
-    """
-    if not captures:
-        return _Run({}, 0, count), []
-    starts = [*(int(capture[sigmf.SAMPLE_START_KEY]) for capture in captures), count]
-    runs: list[_Run] = []
-    for capture, (first, last) in zip(captures, pairwise(starts), strict=True):
-        if runs and _follows(runs[-1], capture, rate_hz):
-            runs[-1] = _Run(runs[-1].capture, runs[-1].first, last)
-        else:
-            runs.append(_Run(capture, first, last))
-    timed = [run for run in runs if parse_utc(run.capture.get(sigmf.DATETIME_KEY))[0] is not None]
-    longest = max(timed or runs, key=lambda run: run.last - run.first)
-    if len(captures) == 1:
-        return longest, []
-    if len(runs) == 1:
-        return longest, [f"{name}: its {len(captures)} captures follow each other and are joined"]
-    when = text(longest.capture.get(sigmf.DATETIME_KEY)) or f"sample {longest.first}"
-    length = longest.last - longest.first
-    return longest, [f"{name} has {len(captures)} captures; the longest, {length} samples from {when}, is used"]
-
-
-def _follows(run: _Run, capture: Mapping[str, Any], rate_hz: float | None) -> bool:
-    """Whether a capture begins where a run ends, to half a sample, at the same frequency."""
-    frequency_hz = capture.get(sigmf.FREQUENCY_KEY)
-    if rate_hz is None or not rate_hz > 0 or frequency_hz not in (None, run.capture.get(sigmf.FREQUENCY_KEY)):
-        return False
-    (before, before_rest_s), (after, after_rest_s) = (
-        parse_utc(each.get(sigmf.DATETIME_KEY)) for each in (run.capture, capture)
-    )
-    if before is None or after is None:
-        return False
-    elapsed_s = (after - before).total_seconds() + after_rest_s - before_rest_s
-    return abs(elapsed_s * rate_hz - (int(capture[sigmf.SAMPLE_START_KEY]) - run.first)) <= 0.5

@@ -155,6 +155,52 @@ def test_captures_that_follow_each_other_are_joined(files: Files) -> None:
     assert any("2 captures follow each other" in note for note in observation.notes)
 
 
+@pytest.mark.parametrize(
+    ("north_deg", "height_m", "joined"),
+    [
+        (0.00005, None, True),
+        (0.0, 12.0, True),
+        (None, None, True),
+        (0.02, None, False),
+        (0.0, 60.0, False),
+        (70.0, None, False),
+    ],
+)
+def test_captures_are_joined_where_the_receiver_stood_still(
+    files: Files, north_deg: float | None, height_m: float | None, joined: bool
+) -> None:
+    """GPS scatters by metres; one that moves between two captures has two places, and the longer capture has its own."""
+
+    def change(document: dict[str, Any]) -> None:
+        document["global"]["core:geolocation"] = {"type": "Point", "coordinates": [9.25, 48.5, 0.0]}
+        document["captures"][0]["core:datetime"] = "2025-01-01T12:30:15.000000Z"
+        later = {**document["captures"][0], "core:sample_start": 400, "core:datetime": "2025-01-01T12:30:15.025Z"}
+        if north_deg is not None:
+            place = [9.25, 48.5 + north_deg, height_m or 0.0]
+            later["core:geolocation"] = {"type": "Point", "coordinates": place}
+        document["captures"].append(later)
+
+    _edit(files, 0, change)
+    reception = read_collection(COLLECTION, files, Limits()).receptions[0]
+    assert reception.samples is not None
+    assert len(reception.samples) == (1024 if joined else 624)
+    assert reception.receiver.latitude_deg == 48.5 + (0.0 if joined or north_deg is None else north_deg)
+
+
+def test_a_place_that_only_a_later_capture_has_is_not_that_of_the_first(files: Files) -> None:
+    def change(document: dict[str, Any]) -> None:
+        place = document["global"].pop("core:geolocation")
+        document["captures"][0]["core:datetime"] = "2025-01-01T12:30:15.000000Z"
+        later = {**document["captures"][0], "core:sample_start": 400, "core:datetime": "2025-01-01T12:30:15.025Z"}
+        document["captures"].append({**later, "core:geolocation": place})
+
+    _edit(files, 0, change)
+    reception = read_collection(COLLECTION, files, Limits()).receptions[0]
+    assert reception.flaw is None
+    assert reception.samples is not None
+    assert len(reception.samples) == 624
+
+
 def test_the_longest_of_captures_apart_is_used_with_its_own_time(files: Files) -> None:
     later = {"core:sample_start": 100, "core:frequency": 145.5e6, "core:datetime": "2025-01-01T12:30:16.5Z"}
     _edit(files, 0, lambda document: document["captures"].append(later))
