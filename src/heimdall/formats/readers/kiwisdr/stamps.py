@@ -90,19 +90,57 @@ def _on_one_line(stamps: Stamps, nominal_rate_hz: float) -> NDArray[np.intp]:
     index = _candidates(stamps)
     sample, stamp_s = stamps.first_sample[index], stamps.stamp_s[index]
     half = len(index) // 2
-    with np.errstate(divide="ignore", invalid="ignore"):
-        slope = float(np.median((stamp_s[half:] - stamp_s[:-half]) / (sample[half:] - sample[:-half])))
-    if not abs(slope * nominal_rate_hz - 1) < _MAX_RATE_ERROR:
-        raise BrokenRecordingError(f"its GPS stamps do not fit the {nominal_rate_hz:g} Hz of its header")
+    slope = _median_step_s(stamp_s, sample, half)
+    if not _fits(slope, nominal_rate_hz):
+        raise BrokenRecordingError(_off_rate(stamp_s, sample, nominal_rate_hz))
     residual_s = stamp_s - slope * sample
     residual_s -= np.median(residual_s)
     spread_s = max(MAD_TO_SIGMA * float(np.median(np.abs(residual_s))), _LEAST_SPREAD_S)
     near = np.abs(residual_s) <= _SIGMAS * spread_s
-    if np.sum(near) < max(MIN_STAMPS, _MIN_SHARE * len(index)) or spread_s > _MOST_SPREAD_S:
-        raise BrokenRecordingError(
-            f"only {np.sum(near)} of its {len(index)} GPS stamps lie on one line: samples were lost"
-        )
+    if spread_s > _MOST_SPREAD_S:
+        raise BrokenRecordingError(_wide(stamp_s, sample, spread_s))
+    if np.sum(near) < max(MIN_STAMPS, _MIN_SHARE * len(index)):
+        raise BrokenRecordingError(_lost(int(np.sum(near)), len(index)))
     return index[near]
+
+
+def _median_step_s(stamp_s: NDArray[np.float64], sample: NDArray[np.int64], apart: int) -> float:
+    """From sample to sample, by the pairs of stamps that are so many apart."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float(np.median((stamp_s[apart:] - stamp_s[:-apart]) / (sample[apart:] - sample[:-apart])))
+
+
+def _fits(step_s: float, nominal_rate_hz: float) -> bool:
+    return abs(step_s * nominal_rate_hz - 1) < _MAX_RATE_ERROR
+
+
+def _off_rate(stamp_s: NDArray[np.float64], sample: NDArray[np.int64], nominal_rate_hz: float) -> str:
+    """Why stamps that are far apart do not fit a rate: it is another one, or those between them jump."""
+    if _fits(_median_step_s(stamp_s, sample, 1), nominal_rate_hz):
+        return _lost(_most_on_a_line(stamp_s, sample), len(sample))
+    return f"its GPS stamps do not fit the {nominal_rate_hz:g} Hz of its header"
+
+
+def _wide(stamp_s: NDArray[np.float64], sample: NDArray[np.int64], spread_s: float) -> str:
+    """Why stamps lie far from a line: they jump, or each is inexact by itself."""
+    neighbours_s = np.diff(stamp_s) - _median_step_s(stamp_s, sample, 1) * np.diff(sample)
+    if np.mean(np.abs(neighbours_s) <= _MOST_SPREAD_S) >= _MIN_SHARE:
+        return _lost(_most_on_a_line(stamp_s, sample), len(sample))
+    return (
+        f"its GPS stamps scatter by {1e3 * spread_s:.2g} ms about a line, those that GPS sets by at most"
+        f" {1e3 * _MOST_SPREAD_S:g} ms: are they rounded?"
+    )
+
+
+def _most_on_a_line(stamp_s: NDArray[np.float64], sample: NDArray[np.int64]) -> int:
+    """How many stamps go on from each other: the most within the largest spread about a line as steep as between neighbours."""
+    residual_s = np.sort(stamp_s - _median_step_s(stamp_s, sample, 1) * sample)
+    ends = np.searchsorted(residual_s, residual_s + 2 * _MOST_SPREAD_S, side="right")
+    return int(np.max(ends - np.arange(len(residual_s))))
+
+
+def _lost(count: int, of: int) -> str:
+    return f"only {count} of its {of} GPS stamps lie on one line: samples were lost"
 
 
 def _candidates(stamps: Stamps) -> NDArray[np.intp]:

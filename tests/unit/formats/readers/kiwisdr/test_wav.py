@@ -95,6 +95,31 @@ def test_lost_samples_are_found(kiwi_wav: Any) -> None:
         parse_kiwi_wav(kiwi_wav(_samples(), stamps))
 
 
+@pytest.mark.parametrize("place", [20, 30, 42])
+@pytest.mark.parametrize("jump_s", [3 * 512 / RATE_HZ, 0.004, 1.0])
+def test_stamps_that_jump_are_lost_samples_however_far(kiwi_wav: Any, place: int, jump_s: float) -> None:
+    """The rate is right from stamp to stamp: it is not the header that is wrong. Those on one side are what lies on one line."""
+    stamps = _stamps_ns(jitter_ns=70)
+    stamps[place:] += round(jump_s * 1e9)
+    side = max(place - 1, CHUNKS - place)
+    with pytest.raises(BrokenRecordingError, match=f"only {side} of its {CHUNKS - 1} GPS .* samples were lost"):
+        parse_kiwi_wav(kiwi_wav(_samples(), stamps))
+
+
+@pytest.mark.parametrize("step_ns", [10**6, 10**5])
+def test_rounded_stamps_are_said_to_scatter(kiwi_wav: Any, step_ns: int) -> None:
+    """Nothing was lost where every stamp is inexact."""
+    with pytest.raises(BrokenRecordingError, match=r"scatter by 0\.\d+ ms .* are they rounded\?"):
+        parse_kiwi_wav(kiwi_wav(_samples(), _stamps_ns() // step_ns * step_ns))
+
+
+def test_a_header_with_another_rate_is_said_to_be_wrong(kiwi_wav: Any) -> None:
+    content = kiwi_wav(_samples(), _stamps_ns())
+    place = content.index(b"fmt ") + 12
+    with pytest.raises(BrokenRecordingError, match="do not fit the 20250 Hz of its header"):
+        parse_kiwi_wav(content[:place] + (20250).to_bytes(4, "little") + content[place + 4 :])
+
+
 def test_too_few_stamps_are_refused(kiwi_wav: Any) -> None:
     """Half a second holds too few stamps for a line."""
     with pytest.raises(BrokenRecordingError, match="it has 12 GPS stamps"):
