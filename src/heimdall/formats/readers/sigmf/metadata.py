@@ -38,6 +38,8 @@ _NEEDED = (
     sigmf.GEOLOCATION_KEY,
 )
 """Global keys that a recording is read by; a fault in another is passed over."""
+_STAND_INS: dict[str, Any] = {sigmf.VERSION_KEY: "1.0.0"}
+"""Global keys that the schema requires and locating does not, and what stands for them."""
 _TIME = re.compile(
     r"(\d{4})-?(\d\d)-?(\d\d)[T ](\d\d):?(\d\d):?(\d\d)(?:[.,](\d{1,18}))?\s*(?:([-+])(\d\d):?(\d\d))?\s*(?:Z|UTC)?",
     re.ASCII | re.IGNORECASE,
@@ -67,6 +69,7 @@ def read_metadata(name: str, meta: bytes) -> tuple[dict[str, Any], tuple[str, ..
     document = load_json(meta)
     if not isinstance(document, dict):
         raise UnreadableRecordingError("its metadata are not SigMF: an object is expected")
+    _without_nulls(document)
     notes = [
         *_complete(document),
         *_numbers(document),
@@ -139,6 +142,13 @@ def _sections(document: Mapping[str, Any], *names: str) -> Iterator[dict[str, An
         yield from (each for each in (found if isinstance(found, list) else [found]) if isinstance(each, dict))
 
 
+def _without_nulls(document: Mapping[str, Any]) -> None:
+    """What is null is unknown, as if it were not there; of our own extension it may say so on purpose."""
+    for segment in _sections(document, "global", "captures", "annotations"):
+        for key in [key for key, value in segment.items() if value is None and not key.startswith(_OWN)]:
+            del segment[key]
+
+
 def _complete(document: dict[str, Any]) -> list[str]:
     """Keys that the schema requires and locating does not."""
     missing = []
@@ -146,9 +156,10 @@ def _complete(document: dict[str, Any]) -> list[str]:
         document["annotations"] = []
         missing.append("annotations")
     about = document.get("global")
-    if isinstance(about, dict) and sigmf.VERSION_KEY not in about:
-        about[sigmf.VERSION_KEY] = "1.0.0"
-        missing.append(sigmf.VERSION_KEY)
+    for key, stand_in in _STAND_INS.items():
+        if isinstance(about, dict) and key not in about:
+            about[key] = stand_in
+            missing.append(key)
     captures = document.get("captures")
     firsts = captures[:1] if isinstance(captures, list) else []
     for segment in [*firsts, *_sections(document, "annotations")]:
@@ -189,7 +200,7 @@ def _dates(document: dict[str, Any]) -> list[str]:
             continue
         found = _TIME.fullmatch(value.strip())
         digits = found[7] if found and found[7] else "0"
-        capture[sigmf.DATETIME_KEY] = f"{whole:%Y-%m-%dT%H:%M:%S}.{digits}Z"
+        capture[sigmf.DATETIME_KEY] = f"{whole.replace(tzinfo=None).isoformat()}.{digits}Z"
         if found and found[8] and int(found[9]) + int(found[10]):
             notes.append(f"its {sigmf.DATETIME_KEY} {value} is {whole:%H:%M:%S} UTC")
     return notes
@@ -251,12 +262,24 @@ def _passed_over(document: dict[str, Any]) -> list[str]:
             document["annotations"] = []
             notes.append(f"its annotations are not SigMF and are not used: {fault.message[:120]}")
         elif len(path) > 1 and path[0] == "global" and path[1] not in _NEEDED and path[1] in document["global"]:
-            del document["global"][path[1]]
+            _take_out(document["global"], path[1])
             notes.append(f"its {path[1]} is not SigMF and is not used")
         else:
             where = next((f"{key}: " for key in path if isinstance(key, str) and ":" in key), "")
-            raise UnreadableRecordingError(f"its metadata are not SigMF: {where}{fault.message[:200]}")
+            raise UnreadableRecordingError(f"its metadata are not SigMF: {where}{_in_words(fault)}")
     raise UnreadableRecordingError("its metadata are not SigMF: too many faults")
+
+
+def _take_out(about: dict[str, Any], key: str) -> None:
+    if key in _STAND_INS:
+        about[key] = _STAND_INS[key]
+    else:
+        del about[key]
+
+
+def _in_words(fault: Any) -> str:
+    """Without the pattern that a text should have had, which says nothing to people."""
+    return f"{fault.instance[:60]!r} does not have its form" if fault.validator == "pattern" else fault.message[:200]
 
 
 def _fault(document: Mapping[str, Any]) -> Any:

@@ -718,3 +718,53 @@ def test_a_flagged_recording_does_not_set_the_time_of_the_session(files: Files) 
     time_utc = read_collection(COLLECTION, files, Limits()).time_utc
     assert time_utc is not None
     assert time_utc.year == 2025
+
+
+@pytest.mark.parametrize("version", ["1.1", "v2", 1, "", ["1.0.0"], True])
+def test_a_version_that_is_none_is_passed_over(files: Files, version: object) -> None:
+    """The schema requires one; locating does not, and what stands there costs nobody."""
+    _edit(files, 1, lambda document: document["global"].update({"core:version": version}))
+    observation = read_collection(COLLECTION, files, Limits())
+    assert observation.receptions[1].flaw is None
+    assert any(note.endswith("its core:version is not SigMF and is not used") for note in observation.notes)
+
+
+@pytest.mark.parametrize("key", ["core:version", "core:description", "core:sha512", "core:num_channels"])
+def test_a_null_is_as_if_it_were_not_there(files: Files, key: str) -> None:
+    _edit(files, 0, lambda document: document["global"].update({key: None}))
+    assert _flaws(files) == [None, None, None]
+
+
+def test_a_null_place_leaves_the_other_one(files: Files) -> None:
+    """Of the whole recording and of its capture."""
+
+    def change(document: dict[str, Any]) -> None:
+        document["captures"][0]["core:geolocation"] = document["global"]["core:geolocation"]
+        document["global"]["core:geolocation"] = None
+
+    before = read_collection(COLLECTION, files, Limits())
+    for index in range(3):
+        _edit(files, index, change)
+    after = read_collection(COLLECTION, files, Limits())
+    assert [each.flaw for each in after.receptions] == [None, None, None]
+    assert [each.receiver for each in after.receptions] == [each.receiver for each in before.receptions]
+
+
+def test_a_null_time_is_no_time(files: Files) -> None:
+    _edit(files, 2, lambda document: document["captures"][0].update({"core:datetime": None}))
+    observation = read_collection(COLLECTION, files, Limits())
+    assert observation.receptions[2].flaw is None
+    assert observation.receptions[2].receiver.clock_sigma_s is None
+    assert any("has no readable core:datetime" in note for note in observation.notes)
+
+
+def test_the_first_year_is_a_time(files: Files) -> None:
+    """Some libraries write it where they know none."""
+    _dated(files, 2, "0001-01-01T00:00:00Z")
+    assert read_collection(COLLECTION, files, Limits()).receptions[2].flaw is None
+
+
+def test_a_text_of_another_form_is_said_without_the_pattern(files: Files) -> None:
+    _edit(files, 0, lambda document: document["global"].update({"core:datatype": "float32"}))
+    flaw = _flaws(files)[0]
+    assert flaw == "its metadata are not SigMF: core:datatype: 'float32' does not have its form"
