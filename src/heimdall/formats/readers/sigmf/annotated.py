@@ -18,6 +18,8 @@ _ALIKE = 1.5
 _CENTRED = 0.05
 """A band whose centre is off by no more than this part of its width is one about the centre, drawn by hand."""
 
+_UNITS_HZ = {"kHz": 1e3, "MHz": 1e6, "GHz": 1e9}
+
 
 @dataclass(frozen=True)
 class Band:
@@ -78,9 +80,23 @@ def _offsets(edges_hz: Sequence[float], centre_hz: float, most_hz: float) -> tup
     are_frequencies = centre_hz == 0 or min(edges_hz, default=0.0) >= 0
     if are_frequencies and all(abs(offset) <= most_hz for offset in offsets_hz):
         return offsets_hz, None
+    if are_frequencies and (unit := _unit(edges_hz, centre_hz, most_hz)):
+        return [edge * _UNITS_HZ[unit] - centre_hz for edge in edges_hz], f"are read as {unit}"
     if all(abs(edge) <= most_hz for edge in edges_hz):
         return list(edges_hz), "are read as offsets from the centre"
     return [], "lie outside what it recorded, and are not used"
+
+
+def _unit(edges_hz: Sequence[float], centre_hz: float, most_hz: float) -> str | None:
+    """The unit in which edges that are no hertz lie about the centre: as offsets they would make a channel of next to nothing."""
+    return next(
+        (
+            unit
+            for unit, size_hz in _UNITS_HZ.items()
+            if all(abs(edge * size_hz - centre_hz) <= min(most_hz, 0.5 * centre_hz) for edge in edges_hz)
+        ),
+        None,
+    )
 
 
 def stated_channel(bands_of: Sequence[Sequence[Band]]) -> tuple[Band | None, tuple[str, ...]]:

@@ -768,3 +768,22 @@ def test_a_text_of_another_form_is_said_without_the_pattern(files: Files) -> Non
     _edit(files, 0, lambda document: document["global"].update({"core:datatype": "float32"}))
     flaw = _flaws(files)[0]
     assert flaw == "its metadata are not SigMF: core:datatype: 'float32' does not have its form"
+
+
+@pytest.mark.parametrize(("size_hz", "unit"), [(1e3, "kHz"), (1e6, "MHz"), (1e9, "GHz")])
+@pytest.mark.parametrize("single", [False, True])
+def test_edges_in_another_unit_are_read_in_it(files: Files, size_hz: float, unit: str, single: bool) -> None:
+    """They equal the centre in that unit; as offsets they would have been a channel of next to nothing."""
+
+    def change(document: dict[str, Any]) -> None:
+        edges = {"core:freq_lower_edge": 145.4985e6 / size_hz, "core:freq_upper_edge": 145.5015e6 / size_hz}
+        if single:
+            del edges["core:freq_lower_edge"]
+        document["annotations"][0] = {"core:sample_start": 0, **edges}
+
+    for index in range(3):
+        _edit(files, index, change)
+    observation = read_collection(COLLECTION, files, Limits())
+    assert observation.bandwidth_hz == pytest.approx(3000)
+    assert observation.frequency_hz == pytest.approx(145.5e6)
+    assert any(f"the edges of its annotations are read as {unit}" in note for note in observation.notes)
