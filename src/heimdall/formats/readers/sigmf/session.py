@@ -98,6 +98,7 @@ def _observation(
     receptions = (*heard, *receptions_without_samples(about, recorded))
     bandwidth_hz, notes = (channel.width_hz, channel_notes) if channel is not None else _occupied(receptions)
     said = [*said, *(note for stream in streams for note in stream.notes)]
+    moved = _shifts(zip(streams, heard, strict=True), tuned_hz, frequency_hz)
     return vet(
         Observation(
             id=session,
@@ -107,7 +108,7 @@ def _observation(
             time_utc=origin,
             transmitter_height_m=number(about.get(TRANSMITTER_HEIGHT_KEY)),
             truth=point(about.get(TRUTH_KEY)),
-            notes=(*notes, *_unknown(about), *said, *_shifts(streams, tuned_hz, frequency_hz), *remarks(about)),
+            notes=(*notes, *_unknown(about), *said, *moved, *remarks(about)),
         )
     )
 
@@ -139,9 +140,11 @@ def _tuning(recording: SigmfRecording | None) -> Tuning | None:
     return Tuning(frequency_hz, recording.sample_rate_hz)
 
 
-def _shifts(streams: Sequence[Stream], tuned_hz: float, frequency_hz: float) -> Iterator[str]:
-    """A note on each recording that was tuned elsewhere than most are."""
-    for stream in streams:
+def _shifts(heard: Iterable[tuple[Stream, Reception]], tuned_hz: float, frequency_hz: float) -> Iterator[str]:
+    """A note on each recording that is used and was tuned elsewhere than most are."""
+    for stream, reception in heard:
+        if reception.flaw is not None:
+            continue
         tuning, samples = _tuning(stream.recording), None if stream.recording is None else stream.recording.samples
         if tuning is not None and samples is not None and tuning.moves(tuned_hz, len(samples)):
             yield tuning.note(stream.name, frequency_hz)

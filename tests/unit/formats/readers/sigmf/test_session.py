@@ -787,3 +787,14 @@ def test_edges_in_another_unit_are_read_in_it(files: Files, size_hz: float, unit
     assert observation.bandwidth_hz == pytest.approx(3000)
     assert observation.frequency_hz == pytest.approx(145.5e6)
     assert any(f"the edges of its annotations are read as {unit}" in note for note in observation.notes)
+
+
+@pytest.mark.parametrize(("frequency_hz", "placed"), [(145.5, True), (145.5, False), (145.5003e6, False)])
+def test_a_flagged_recording_is_not_said_to_be_shifted(files: Files, frequency_hz: float, placed: bool) -> None:
+    """Neither for its tuning nor for another fault."""
+    _edit(files, 1, lambda document: document["captures"][0].update({"core:frequency": frequency_hz}))
+    if not placed:
+        _edit(files, 1, lambda document: document["global"].pop("core:geolocation"))
+    observation = read_collection(COLLECTION, files, Limits())
+    assert [reception.flaw is None for reception in observation.receptions] == [True, False, True]
+    assert not any("shifted" in note for note in observation.notes)
