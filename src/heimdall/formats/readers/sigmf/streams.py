@@ -33,7 +33,12 @@ def listed_path(stream: object, folder: str, files: Files) -> str | None:
 
 
 def _name_of(stream: object) -> str | None:
-    return text(stream.get("name")) if isinstance(stream, dict) else text(stream)
+    """Without the suffix of one of its files, and without the folder it stands in, as programs write them."""
+    name = text(stream.get("name")) if isinstance(stream, dict) else text(stream)
+    while name and name.startswith("./"):
+        name = name[2:]
+    suffix = next((each for each in (META_SUFFIX, DATA_SUFFIX) if name and name.lower().endswith(each)), "")
+    return name[: len(name) - len(suffix)] if name else name
 
 
 def listed_stream(stream: object, folder: str, files: Files, limits: Limits) -> Stream:

@@ -798,3 +798,15 @@ def test_a_flagged_recording_is_not_said_to_be_shifted(files: Files, frequency_h
     observation = read_collection(COLLECTION, files, Limits())
     assert [reception.flaw is None for reception in observation.receptions] == [True, False, True]
     assert not any("shifted" in note for note in observation.notes)
+
+
+@pytest.mark.parametrize("written", ["./{}", "././{}", "{}.sigmf-data", "./{}.sigmf-meta", "{}.SIGMF-META"])
+def test_a_collection_may_name_a_recording_by_one_of_its_files(files: Files, written: str) -> None:
+    document = json.loads(files[COLLECTION])
+    for stream in document["collection"]["core:streams"]:
+        stream["name"] = written.format(stream["name"])
+    files[COLLECTION] = json.dumps(document).encode()
+    observation = read_collection(COLLECTION, files, Limits())
+    assert [(each.receiver.name, each.flaw) for each in observation.receptions] == [
+        (f"R{index} ü", None) for index in range(3)
+    ]
