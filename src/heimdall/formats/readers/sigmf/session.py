@@ -129,7 +129,17 @@ def _frequency_hz(session: str, streams: Sequence[Stream], about: Mapping[str, A
     if of_session is not None and 0 < of_session < math.inf:
         return of_session
     flaws = "; ".join(f"{stream.name}: {stream.flaw}" for stream in streams if stream.flaw)
-    raise InputError(f"{session}: no recording in it has a core:frequency{f' ({flaws})' if flaws else ''}")
+    wrong = ", ".join(dict.fromkeys(f"{each.frequency_hz:.6g} Hz" for each in _stating(streams)))
+    lacking = (
+        f"a core:frequency that can be right, but {wrong}: write the centre in Hz" if wrong else "a core:frequency"
+    )
+    raise InputError(f"{session}: no recording in it has {lacking}{f' ({flaws})' if flaws else ''}")
+
+
+def _stating(streams: Iterable[Stream]) -> Iterator[SigmfRecording]:
+    """The recordings that state a frequency, whatever it is."""
+    recordings = (stream.recording for stream in streams if stream.recording is not None)
+    return (each for each in recordings if each.frequency_hz is not None)
 
 
 def _tuning(recording: SigmfRecording | None) -> Tuning | None:

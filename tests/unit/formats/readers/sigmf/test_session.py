@@ -810,3 +810,12 @@ def test_a_collection_may_name_a_recording_by_one_of_its_files(files: Files, wri
     assert [(each.receiver.name, each.flaw) for each in observation.receptions] == [
         (f"R{index} ü", None) for index in range(3)
     ]
+
+
+def test_frequencies_that_cannot_be_right_are_said_as_they_are(files: Files) -> None:
+    """They are there: that they are missing would not be true."""
+    for index, frequency_hz in enumerate((0, 0, -5)):
+        change = {"core:frequency": frequency_hz}
+        _edit(files, index, lambda document, change=change: document["captures"][0].update(change))  # type: ignore[misc]
+    with pytest.raises(InputError, match="core:frequency that can be right, but 0 Hz, -5 Hz: write"):
+        read_collection(COLLECTION, files, Limits())
