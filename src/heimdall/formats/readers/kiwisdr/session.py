@@ -18,6 +18,7 @@ from heimdall.formats.readers.recordings.channel import occupied_channel
 from heimdall.formats.readers.recordings.clipping import clipping_note
 from heimdall.formats.readers.recordings.grouping import Who
 from heimdall.formats.readers.recordings.heard import EPOCH, Heard
+from heimdall.formats.readers.recordings.riff import is_wave
 from heimdall.formats.readers.recordings.takes import Take, Together, sessions_of
 from heimdall.formats.readers.source import folder_of
 from heimdall.formats.text import composed
@@ -25,8 +26,15 @@ from heimdall.observation import Observation, Reception
 from heimdall.validation.reception import vet
 
 SUFFIX = ".wav"
-_NAME = re.compile(r"(?P<utc>\d{8}T\d{6})Z_(?P<frequency_hz>\d{1,12})(?:_(?P<station>.+))?_iq\.wav", re.IGNORECASE)
+_NAME = re.compile(
+    r"(?P<utc>\d{8}T\d{6})Z_(?P<frequency_hz>\d{1,12})(?:_(?P<station>.+?))?_iq(?: ?\(\d{1,3}\))?\.wav", re.IGNORECASE
+)
+"""A browser numbers what it downloads once more."""
 _NAMING = "name it <UTC, as 20200813T065220Z>_<frequency in Hz>_<station>_iq.wav"
+_FOREIGN = (
+    "it is of another recorder than the others, which are KiwiSDRs' (neither its name nor a stamp in it is theirs): write all as"
+    " SigMF to locate them together"
+)
 _STAMPS_WITHIN = 4096
 """Bytes within which a KiwiSDR recording has its first stamp."""
 _WITHIN_NAMED_S = 0.5
@@ -50,8 +58,18 @@ def is_kiwisdr(files: Files) -> bool:
     """A folder whose WAV files are a KiwiSDR's, by a name or by the stamps in one of them."""
     names = list(names_ending(files, SUFFIX))
     return any(kiwisdr_who(name) for name in names) or any(
-        b"kiwi" in content_or_flaw(files, name)[0][:_STAMPS_WITHIN] for name in names
+        _is_stamped(content_or_flaw(files, name)[0]) for name in names
     )
+
+
+def _is_stamped(content: bytes) -> bool:
+    return b"kiwi" in content[:_STAMPS_WITHIN]
+
+
+def _is_foreign(path: str, files: Files) -> bool:
+    """A WAV file without the stamps of a KiwiSDR, whose name is not a KiwiSDR's either."""
+    content, unreadable = content_or_flaw(files, path)
+    return unreadable is None and is_wave(content) and not _is_stamped(content)
 
 
 def kiwisdr_who(path: str) -> Who | None:
@@ -66,7 +84,7 @@ def read_kiwisdr(name: str, files: Files, positions: Positions | None = None) ->
     A file that is broken, or whose name does not say what it is, becomes a flagged reception without samples.
     Raises InputError where no name says what was recorded, or where names say different frequencies.
     """
-    titles = [_title(path) for path in names_ending(files, SUFFIX)]
+    titles = [_title(path, files) for path in names_ending(files, SUFFIX)]
     frequency_hz = _one_frequency_hz(name, titles)
     together = sessions_of([_take(title, files) for title in titles])
     positions = positions or Positions(files)
@@ -80,7 +98,7 @@ def read_kiwisdr(name: str, files: Files, positions: Positions | None = None) ->
     ]
 
 
-def _title(path: str) -> _Title:
+def _title(path: str, files: Files) -> _Title:
     file_name = composed(path.rpartition("/")[2])
     found = _NAME.fullmatch(file_name)
     try:
@@ -88,6 +106,8 @@ def _title(path: str) -> _Title:
     except ValueError:
         named_utc = None
     stem = file_name[: -len(SUFFIX)]
+    if found is None and _is_foreign(path, files):
+        return _Title(path, stem, flaw=_FOREIGN)
     if found is None or named_utc is None:
         return _Title(path, stem, flaw=f"its name does not say what was recorded: {_NAMING}")
     if not found["station"]:

@@ -199,6 +199,22 @@ def test_a_name_that_says_nothing_costs_its_file_and_not_the_session(session: di
     assert "<station>" in str(flaws[name.removesuffix(".wav")])
 
 
+@pytest.mark.parametrize("number", [" (1)", "(2)", " (13)"])
+def test_a_download_that_a_browser_numbered_is_read(session: dict[str, bytes], number: str) -> None:
+    content = session.pop("20200813T065221Z_77500_beta_iq.wav")
+    session[f"20200813T065221Z_77500_beta_iq{number}.wav"] = content
+    receptions = _read("dcf77", session).receptions
+    assert [(each.receiver.name, each.flaw) for each in receptions] == [("alpha", None), ("beta", None)]
+
+
+@pytest.mark.parametrize("name", ["gamma.wav", "HDSDR_20200813_065220Z_77kHz_RF.wav"])
+def test_a_recording_of_another_program_is_said_to_be_one(session: dict[str, bytes], name: str) -> None:
+    """To name it as a KiwiSDR's would not help: it has none of its stamps."""
+    session[name] = _unstamped(session["20200813T065221Z_77500_beta_iq.wav"])
+    flaws = {reception.receiver.name: str(reception.flaw) for reception in _read("dcf77", session).receptions}
+    assert flaws[name.removesuffix(".wav")].startswith("it is of another recorder than the others")
+
+
 def test_a_folder_in_which_no_name_says_anything_is_refused(session: dict[str, bytes]) -> None:
     """The error shows how to name the files."""
     recordings = [content for name, content in session.items() if name.endswith(".wav")]
