@@ -92,7 +92,7 @@ def _on_one_line(stamps: Stamps, nominal_rate_hz: float) -> NDArray[np.intp]:
     half = len(index) // 2
     slope = _median_step_s(stamp_s, sample, half)
     if not _fits(slope, nominal_rate_hz):
-        raise BrokenRecordingError(_off_rate(stamp_s, sample, nominal_rate_hz))
+        raise BrokenRecordingError(_off_rate(stamp_s, sample, slope, nominal_rate_hz))
     residual_s = stamp_s - slope * sample
     residual_s -= np.median(residual_s)
     spread_s = max(MAD_TO_SIGMA * float(np.median(np.abs(residual_s))), _LEAST_SPREAD_S)
@@ -114,11 +114,15 @@ def _fits(step_s: float, nominal_rate_hz: float) -> bool:
     return abs(step_s * nominal_rate_hz - 1) < _MAX_RATE_ERROR
 
 
-def _off_rate(stamp_s: NDArray[np.float64], sample: NDArray[np.int64], nominal_rate_hz: float) -> str:
+def _off_rate(
+    stamp_s: NDArray[np.float64], sample: NDArray[np.int64], far_step_s: float, nominal_rate_hz: float
+) -> str:
     """Why stamps that are far apart do not fit a rate: it is another one, or those between them jump."""
-    if _fits(_median_step_s(stamp_s, sample, 1), nominal_rate_hz):
-        return _lost(_most_on_a_line(stamp_s, sample), len(sample))
-    return f"its GPS stamps do not fit the {nominal_rate_hz:g} Hz of its header"
+    if not _fits(_median_step_s(stamp_s, sample, 1), nominal_rate_hz):
+        return f"its GPS stamps do not fit the {nominal_rate_hz:g} Hz of its header"
+    if far_step_s * nominal_rate_hz < 1:
+        return "its GPS stamps go back in time while it records: they are wrong"
+    return _lost(_most_on_a_line(stamp_s, sample), len(sample))
 
 
 def _wide(stamp_s: NDArray[np.float64], sample: NDArray[np.int64], spread_s: float) -> str:

@@ -106,6 +106,19 @@ def test_stamps_that_jump_are_lost_samples_however_far(kiwi_wav: Any, place: int
         parse_kiwi_wav(kiwi_wav(_samples(), stamps))
 
 
+@pytest.mark.parametrize("back_s", [0.5, 3.0])
+def test_stamps_that_go_back_are_no_lost_samples(kiwi_wav: Any, back_s: float) -> None:
+    stamps = _stamps_ns()
+    stamps[27:] -= round(back_s * 1e9)
+    with pytest.raises(BrokenRecordingError, match="go back in time"):
+        parse_kiwi_wav(kiwi_wav(_samples(), stamps))
+
+
+def test_stamps_whose_seconds_stand_still_go_back(kiwi_wav: Any) -> None:
+    with pytest.raises(BrokenRecordingError, match="go back in time"):
+        parse_kiwi_wav(kiwi_wav(_samples(), _stamps_ns() % 10**9))
+
+
 @pytest.mark.parametrize("step_ns", [10**6, 10**5])
 def test_rounded_stamps_are_said_to_scatter(kiwi_wav: Any, step_ns: int) -> None:
     """Nothing was lost where every stamp is inexact."""
