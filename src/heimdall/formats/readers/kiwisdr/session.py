@@ -19,7 +19,7 @@ from heimdall.formats.readers.recordings.clipping import clipping_note
 from heimdall.formats.readers.recordings.grouping import Who
 from heimdall.formats.readers.recordings.heard import EPOCH, Heard
 from heimdall.formats.readers.recordings.riff import is_wave
-from heimdall.formats.readers.recordings.takes import Take, Together, sessions_of
+from heimdall.formats.readers.recordings.takes import Take, Together, labels, sessions_of
 from heimdall.formats.readers.source import folder_of
 from heimdall.formats.text import composed
 from heimdall.observation import Observation, Reception
@@ -89,12 +89,10 @@ def read_kiwisdr(name: str, files: Files, positions: Positions | None = None) ->
     together = sessions_of([_take(title, files) for title in titles])
     positions = positions or Positions(files)
     unheard = positions.unheard(title.station for title in titles)
-    several = len(together) > 1
+    names = [f"{name}-{label}" for label in labels(together)] if len(together) > 1 else [name]
     return [
-        _observation(
-            f"{name}-{session.label()}" if several else name, frequency_hz, session.with_notes(unheard), positions
-        )
-        for session in together
+        _observation(each, frequency_hz, session.with_notes(unheard), positions)
+        for each, session in zip(names, together, strict=True)
     ]
 
 

@@ -50,6 +50,15 @@ class Together:
         return replace(self, notes=(*self.notes, *notes))
 
 
+def labels(together: Sequence[Together]) -> list[str]:
+    """Those of the sessions of one folder; of some that began within a second all but the first have a number."""
+    found: list[str] = []
+    for label in (session.label() for session in together):
+        alike = sum(each.partition("-")[0] == label for each in found)
+        found.append(f"{label}-{alike + 1}" if alike else label)
+    return found
+
+
 def sessions_of(takes: Sequence[Take]) -> list[Together]:
     """One session for each span that receivers share, in the order of time; a split recording is joined.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 from heimdall.formats.readers.recordings.heard import Heard
-from heimdall.formats.readers.recordings.takes import Take, Together, sessions_of
+from heimdall.formats.readers.recordings.takes import Take, Together, labels, sessions_of
 from heimdall.formats.readers.sigmf.sigmf_recording import SigmfRecording
 from heimdall.formats.readers.sigmf.streams import Stream
 from heimdall.formats.text import composed
@@ -35,7 +35,7 @@ def by_span(streams: Sequence[Stream]) -> list[Span]:
     if len(together) == 1 and not any(_is_used(take) for take in together[0].takes):
         return [Span(streams)]
     by_path = {stream.path: stream for stream in streams}
-    return [_span(session, by_path) for session in together]
+    return [_span(session, label, by_path) for session, label in zip(together, labels(together), strict=True)]
 
 
 def _takes(streams: Sequence[Stream]) -> list[Take]:
@@ -93,8 +93,8 @@ def _is_used(take: Take) -> bool:
     return take.heard is not None and take.flaw is None
 
 
-def _span(session: Together, by_path: dict[str, Stream]) -> Span:
-    return Span([_stream(take, by_path[take.path]) for take in session.takes], session.label(), session.notes)
+def _span(session: Together, label: str, by_path: dict[str, Stream]) -> Span:
+    return Span([_stream(take, by_path[take.path]) for take in session.takes], label, session.notes)
 
 
 def _stream(take: Take, stream: Stream) -> Stream:

@@ -255,6 +255,16 @@ def test_takes_hours_apart_are_a_session_for_each_span_that_receivers_share(make
     assert any("T122540Z_77500_a_iq.wav is not used: recorded at another time" in note for note in second.notes)
 
 
+def test_sessions_that_begin_within_a_second_have_names_of_their_own(make_take: Any, kiwi_wav: Any) -> None:
+    """A short recording ends before the third one begins: two spans, shared by two each."""
+    files = {f"{name}.txt": f"[{latitude}, 8.5]".encode() for name, latitude in (("a", 46.1), ("b", 47.2), ("c", 48.3))}
+    files |= make_take("b", -0.4) | make_take("c", 0.4)
+    files["20200813T065219Z_77500_a_iq.wav"] = kiwi_wav(_noise()[: 12 * 512], _stamps_ns(370_358.1)[:12])
+    read = read_kiwisdr("night", files)
+    assert len(read) == 2
+    assert len({each.id for each in read}) == 2
+
+
 def test_a_recording_that_its_recorder_split_is_joined(make_take: Any) -> None:
     """The parts of one station come together with their gap, to the sample, and a note says so."""
     files = {"a.txt": b"[46.1, 8.5]", "b.txt": b"[47.2, 8.5]"} | make_take("b", 0.4)
