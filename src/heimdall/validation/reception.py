@@ -43,15 +43,16 @@ _ONCE_MORE_ROUND_DEG = 540.0
 def vet(observation: Observation) -> Observation:
     """The observation with a `flaw` on every reception that must not be used; nothing is mended.
 
-    What is doubtful gets a note (see `heimdall.validation.doubts`). A flaw that the reader found stays. Of two receivers with one
-    name or at one place the first is kept. A receiver without a clock is no flaw as long as it has heard a power. Powers that
-    cannot be in dBm are left out, and so is what a stated channel has beyond the recordings. Raises InputError for fewer than two
-    receivers.
+    What is doubtful gets a note (see `heimdall.validation.doubts`), and so does a known transmitter whose place cannot be
+    right, which is left out. A flaw that the reader found stays. Of two receivers with one name or at one place the first is
+    kept. A receiver without a clock is no flaw as long as it has heard a power. Powers that cannot be in dBm are left out, and so
+    is what a stated channel has beyond the recordings. Raises InputError for fewer than two receivers.
     """
     if len(observation.receptions) < 2:
         count = len(observation.receptions)
         raise InputError(f"{observation.id}: {count or 'no'} receiver, at least 2 are needed to locate a transmitter")
     _check(observation)
+    observation = _with_possible_truth(observation)
     vetted: list[Reception] = []
     for reception in observation.receptions:
         flaw = reception.flaw or _flaw(reception) or _duplicate(reception.receiver, _sound(vetted))
@@ -88,6 +89,16 @@ def _check(observation: Observation) -> None:
             raise InputError(f"{observation.id}: its {name} of {height_m:.6g} m cannot be right")
 
 
+def _with_possible_truth(observation: Observation) -> Observation:
+    """Without a known transmitter whose place is none: a distance to it would be no number, or mean nothing."""
+    truth = observation.truth
+    flaw = None if truth is None else _position_flaw(truth.latitude_deg, truth.longitude_deg)
+    if flaw is None:
+        return observation
+    note = f"the known transmitter is not compared with: {flaw}"
+    return replace(observation, truth=None, notes=(*observation.notes, note))
+
+
 def _sound(receptions: Iterable[Reception]) -> list[Receiver]:
     return [reception.receiver for reception in receptions if reception.flaw is None]
 
@@ -105,15 +116,21 @@ def has_place(receiver: Receiver) -> bool:
 
 def place_flaw(receiver: Receiver) -> str | None:
     """What cannot be right about a receiver's place; None: nothing."""
-    latitude, longitude, height = receiver.latitude_deg, receiver.longitude_deg, receiver.height_m
+    if flaw := _position_flaw(receiver.latitude_deg, receiver.longitude_deg):
+        return flaw
+    if not _HEIGHT_RANGE_M[0] <= receiver.height_m <= _HEIGHT_RANGE_M[1]:
+        return f"its height of {receiver.height_m:.6g} m cannot be right"
+    return None
+
+
+def _position_flaw(latitude: float, longitude: float) -> str | None:
+    """What cannot be right about degrees of whatever stands there; None: nothing."""
     if not (math.isfinite(latitude) and math.isfinite(longitude)):
         return "its position is not known"
     if latitude == 0 and longitude == 0:
         return "its position is (0, 0), which means none"
     if abs(latitude) > 90 or abs(longitude) > 180:
         return f"its position ({latitude:.6g}, {longitude:.6g}) is not on the globe{_as_meant(latitude, longitude)}"
-    if not _HEIGHT_RANGE_M[0] <= height <= _HEIGHT_RANGE_M[1]:
-        return f"its height of {height:.6g} m cannot be right"
     return None
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from heimdall.errors import InputError
-from heimdall.observation import Observation, Receiver, Reception
+from heimdall.observation import Observation, Place, Receiver, Reception
 from heimdall.validation.reception import vet
 
 GOOD = Reception(Receiver("good", 47.0, 8.0, 400.0, 50e-9), toa_s=0.001)
@@ -293,3 +293,30 @@ def test_clocks_that_say_nothing_are_worth_a_question(heard: Reception, sigma_s:
     )
     observation = vet(Observation("x", 1e8, 1e4, (near, far)))
     assert any("are they given in nanoseconds or microseconds" in note for note in observation.notes) == noted
+
+
+@pytest.mark.parametrize(
+    ("latitude_deg", "longitude_deg", "reason"),
+    [
+        (91.5, 10.0, "not on the globe"),
+        (47.0, 371.25, "longitudes go from -180 to 180, write 11.25"),
+        (math.nan, 10.0, "not known"),
+        (47.0, -math.inf, "not known"),
+        (0.0, 0.0, r"\(0, 0\)"),
+    ],
+)
+def test_a_transmitter_that_stands_nowhere_is_not_compared_with(
+    latitude_deg: float, longitude_deg: float, reason: str
+) -> None:
+    """Its distance would be no number: the known place is left out with a note, and the receivers stay as they are."""
+    vetted = vet(Observation("x", 1e8, 1e4, (GOOD, _moved()), truth=Place(latitude_deg, longitude_deg)))
+    assert vetted.truth is None
+    assert any(re.search(f"the known transmitter is not compared with: .*{reason}", note) for note in vetted.notes)
+    assert [reception.flaw for reception in vetted.receptions] == [None, None]
+    assert vet(vetted).notes == vetted.notes
+
+
+def test_a_transmitter_at_the_pole_is_compared_with() -> None:
+    truth = Place(90.0, -180.0)
+    vetted = vet(Observation("x", 1e8, 1e4, (GOOD, _moved()), truth=truth))
+    assert (vetted.truth, vetted.notes) == (truth, ())
