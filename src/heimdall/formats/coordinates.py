@@ -1,10 +1,13 @@
-"""Positions as people write them: what place a text means, and how exactly it says so."""
+"""Positions as people write them: what place a text means, and how exactly it says so.
+
+A text means a place where all the positions in it agree, each read to its last digit. Any other means none.
+"""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
@@ -18,6 +21,10 @@ COARSE_M = 50.0
 _LEAST_ROUNDING_M = 1.0
 _UNIFORM = 1 / math.sqrt(12)
 """Standard deviation of a value that is rounded to steps of 1."""
+_SAME_SIGMAS = 5.0
+"""Cut off after the same digit, two numbers are a step apart, in both axes 4.9 standard deviations."""
+_LONG_LOCATOR = 6
+"""Characters: a shorter one beside a position may as well be a word or a part of a name."""
 
 _NUMBER = r"[-+]?\d{1,6}(?:\.\d*)?"
 _BRACKET = re.compile(rf"\[\s*({_NUMBER})\s*,\s*({_NUMBER})\s*(?:,\s*({_NUMBER})\s*)?\]")
@@ -26,9 +33,12 @@ _SIGN = r"\s*(?:[°º'′:]|[NSEWO]\b)"
 # Whole degrees that another number follows are those of a place with minutes.
 _LABELLED = re.compile(
     r"\b(lat|lon|lng|long|latitude|longitude)\b['\"]?\s*[:=]?\s*['\"]?"
-    rf"([-+]?\d{{1,6}}\.\d*(?![\d.]*{_SIGN})|[-+]?\d{{1,3}},\d+(?!\d*{_SIGN})|[-+]?\d{{1,6}}(?!\d|[.,]\d|[ \t]+\d|{_SIGN}))",
+    rf"([-+]?\d{{1,6}}\.\d*(?![.,]?\d|[\d.]*{_SIGN})|[-+]?\d{{1,3}},\d+(?![.,]?\d|\d*{_SIGN})"
+    rf"|[-+]?\d{{1,6}}(?!\d|[.,]\d|[ \t]+\d|{_SIGN}))",
     re.IGNORECASE,
 )
+_NO_MORE = r"(?!\d|[.,]\d|\s*[°º])"
+"""No further digits, and no degrees: what stood before would be two numbers."""
 _WRITTEN = (
     (re.compile("[\u2212\u2013\u2012\u2010\u2011](?=\\d)"), "-"),
     (re.compile(r"(?<=\d)\s*deg(?:rees?)?\b\.?", re.IGNORECASE), "°"),
@@ -36,7 +46,13 @@ _WRITTEN = (
     (re.compile(r"(?<=\d)\s*sec(?:onds?)?\b\.?", re.IGNORECASE), "″"),
     (re.compile(r"\b([NS])o[ru]th\b|\b([EW])[ae]st\b", re.IGNORECASE), r"\1\2"),
     (re.compile(r"(?<![\d.,])(\d{1,7}),(\d+)(?=\s*[°º]?\s*[NSEWnsew](?![A-Za-z]))"), r"\1.\2"),
-    (re.compile(r"(?<=[°º′'’])(\s*\d{1,2}),(\d+)(?=\s*[′'’″\"”])"), r"\1.\2"),
+    (re.compile(rf"(?<=[°º′'’])(\s*\d{{1,2}}),(\d+){_NO_MORE}"), r"\1.\2"),
+    (
+        re.compile(
+            rf"(?<![A-Za-z])([NSEWnsew]\s*(?:\d{{1,3}}[°º:\s]\s*)?(?:\d{{1,2}}[′'’:\s]\s*)?\d{{1,7}}),(\d+){_NO_MORE}"
+        ),
+        r"\1.\2",
+    ),
     (re.compile(r"(?<![\d.])(\d{1,3}\.\d{1,2}\.\d{1,2}),(\d+)(?=\s*[NSEWnsew](?![A-Za-z]))"), r"\1.\2"),
 )
 """Signs and words that stand for plainer ones: a typographic minus, "deg", "North", a decimal comma where no other can stand."""
@@ -53,13 +69,14 @@ _LABEL = re.compile(r"\b(?:lat(?:itude)?|lon(?:g|gitude)?|lng)\b[\s:=.]*", re.IG
 _BARE = re.compile(rf"({_NUMBER})\s*°?\s*[,;/\s]\s*({_NUMBER})\s*°?\s*(?:[,;\s]\s*({_NUMBER})\s*m?\s*)?")
 _DECIMAL_COMMA = re.compile(r"([-+]?\d{1,3}),(\d{2,})\s*[;\s]\s*([-+]?\d{1,3}),(\d{2,})")
 # A number is read whole or not at all: "462.96" is no 46 degrees with 2.96 minutes.
-_PART = r"(\d{1,3}(?:\.\d*)?)(?![\d.])"
+_PART = r"(\d{1,3}(?:\.\d*)?)(?![\d.]|,\d)"
 _ANGLE = (
     rf"(?<![\d.])([-+]?){_PART}\s*[°º:d\s]?\s*(?:{_PART}\s*(?:[′'’:m\s]\s*|(?=[,;/NSEWnsew]|$)))?"
     rf"(?:{_PART}\s*(?:[″\"”s]|''|′′|’’)?)?"
 )
 _HEMISPHERE_LAST = re.compile(rf"{_ANGLE}\s*([NSns])(?![A-Za-z])[\s,;/]*{_ANGLE}\s*([EWew])(?![A-Za-z])")
-_HEMISPHERE_FIRST = re.compile(rf"\b([NSns])\s*{_ANGLE}[\s,;/]*([EWew])\s*{_ANGLE}")
+_HEMISPHERE_FIRST = re.compile(rf"(?<![\w.°º'′’\"″”])([NSns])[ \t]*{_ANGLE}[\s,;/]*([EWew])[ \t]*{_ANGLE}")
+_DIGITS_LEFT = re.compile(r"[.,]?\d")
 _LOCATOR = re.compile(r"(?<![\w.])([A-R]{2}\d{2}(?:[A-X]{2}(?:\d{2}(?:[A-X]{2})?)?)?)(?![\w.])", re.IGNORECASE)
 _LOCATOR_BASES = ((18, "A"), (10, "0"), (24, "A"), (10, "0"), (24, "A"))
 
@@ -101,22 +118,45 @@ def place_sigma_m(stated_m: float | None, latitude_deg: float, longitude_deg: fl
 
 
 def read_place(text: str) -> WrittenPlace | None:
-    """The place that a text means; None where it says none.
+    """The place that a text means; None where it says none, or several.
 
     Read are `[latitude, longitude]` with or without a height and with anything round it, GeoJSON, numbers that are named
-    latitude and longitude, degrees with minutes and seconds, two or three bare numbers, and a Maidenhead locator.
+    latitude and longitude, degrees with minutes and seconds, two or three bare numbers, and a Maidenhead locator. Of several
+    that agree the one with the most digits counts.
     """
-    readings: tuple[Callable[[str], WrittenPlace | None], ...] = (
-        _from_geojson,
-        _from_bracket,
-        _from_degrees,
-        _from_labels,
-        _from_bare,
-        _from_locator,
-    )
+    found = places_in(text)
+    return found[0] if len(found) == 1 else None
+
+
+def places_in(text: str) -> tuple[WrittenPlace, ...]:
+    """The different places of a text, each as exactly as it is written anywhere in it; none where one cannot be read whole."""
     for sign, plain in _WRITTEN:
         text = sign.sub(plain, text)
-    return next((found for reading in readings if (found := reading(text)) is not None), None)
+    found = [place for reading in _READINGS for place in reading(text)] or list(_from_bare(text))
+    locators = [_square(locator) for locator in _locators(text, _LONG_LOCATOR if found else 0)]
+    found += locators if found or len(locators) == 1 else []
+    return _different([each for each in found if each is not None]) if None not in found else ()
+
+
+def _different(places: Sequence[WrittenPlace]) -> tuple[WrittenPlace, ...]:
+    """The finest of those that agree; the first of equally fine ones."""
+    kept: list[WrittenPlace] = []
+    for place in sorted(places, key=lambda each: each.sigma_m):
+        if not any(_agree(place, other) for other in kept):
+            kept.append(place)
+    return tuple(kept)
+
+
+def _agree(a: WrittenPlace, b: WrittenPlace) -> bool:
+    """Whether both may be one place, each rounded to its digits; less than `COARSE_M` makes no difference.
+
+    One form twice is no place in two notations, but a list: its entries agree only where they are the same.
+    """
+    north_deg = a.place.latitude_deg - b.place.latitude_deg
+    east_deg = math.remainder(a.place.longitude_deg - b.place.longitude_deg, 360.0)
+    east_deg *= math.cos(math.radians(a.place.latitude_deg))
+    rounding_m = 0.0 if a.form == b.form else _SAME_SIGMAS * (a.sigma_m + b.sigma_m)
+    return math.hypot(north_deg, east_deg) * _DEGREE_M <= max(COARSE_M, rounding_m)
 
 
 def decoded(content: bytes) -> str:
@@ -142,36 +182,52 @@ def _plain(latitude: str, longitude: str, height: str | None = None, form: str |
     return WrittenPlace(place, rounding_sigma_m(latitude, longitude), form)
 
 
-def _from_geojson(text: str) -> WrittenPlace | None:
-    found = _GEOJSON.search(text)
-    return _plain(found[2], found[1], found[3], "GeoJSON, longitude first") if found else None
+def _from_brackets(text: str) -> Iterator[WrittenPlace]:
+    for found in _GEOJSON.finditer(text):
+        yield _plain(found[2], found[1], found[3], "GeoJSON, longitude first")
+    for found in _BRACKET.finditer(_GEOJSON.sub(" ", text)):
+        yield _plain(found[1], found[2], found[3])
 
 
-def _from_bracket(text: str) -> WrittenPlace | None:
-    found = _BRACKET.search(text)
-    return _plain(found[1], found[2], found[3]) if found else None
+def _from_labels(text: str) -> Iterator[WrittenPlace | None]:
+    """Each latitude with the longitude beside it; no place where they do not come in pairs."""
+    named = [(name[:3].lower() == "lat", value.replace(",", ".")) for name, value in _LABELLED.findall(text)]
+    latitudes, longitudes = ([value for is_latitude, value in named if is_latitude == each] for each in (True, False))
+    if not latitudes or not longitudes:
+        return
+    if len(latitudes) != len(longitudes):
+        yield None
+        return
+    for latitude, longitude in zip(latitudes, longitudes, strict=True):
+        yield _plain(latitude, longitude, form="named numbers")
 
 
-def _from_labels(text: str) -> WrittenPlace | None:
-    named = {name[:3].lower(): value for name, value in _LABELLED.findall(text)}
-    latitude, longitude = named.get("lat"), named.get("lon", named.get("lng"))
-    if not latitude or not longitude:
-        return None
-    return _plain(latitude.replace(",", "."), longitude.replace(",", "."), form="named numbers")
-
-
-def _from_degrees(text: str) -> WrittenPlace | None:
+def _from_degrees(text: str) -> Iterator[WrittenPlace | None]:
     """Degrees, minutes and seconds with the hemisphere behind or before. O is east to some and west to others: not read."""
     text = _LABEL.sub("", text)
-    if found := _HEMISPHERE_LAST.search(_marked(text, _UNMARKED_LAST)):
+    behind = list(_letters_behind(_marked(text, _UNMARKED_LAST)))
+    yield from behind
+    for written in _letters_before(_marked(text, _UNMARKED_FIRST)):
+        # Between a place with letters behind and its height this form finds one that is none: 46 N 8 E 1200.
+        if not behind or written is None or _on_globe(written.place):
+            yield written
+
+
+def _letters_behind(text: str) -> Iterator[WrittenPlace | None]:
+    for found in _HEMISPHERE_LAST.finditer(text):
         *latitude, north, s, d, m, sec, east = found.groups()
-        longitude: list[str | None] = [s, d, m, sec]
-    elif found := _HEMISPHERE_FIRST.search(_marked(text, _UNMARKED_FIRST)):
+        yield _angles(latitude, north, [s, d, m, sec], east)
+
+
+def _letters_before(text: str) -> Iterator[WrittenPlace | None]:
+    for found in _HEMISPHERE_FIRST.finditer(text):
         north, s, d, m, sec, east, *longitude = found.groups()
-        latitude = [s, d, m, sec]
-    else:
-        return None
-    return _angles(latitude, north, longitude, east)
+        left = _DIGITS_LEFT.match(text, found.end())
+        yield None if left else _angles([s, d, m, sec], north, longitude, east)
+
+
+def _on_globe(place: Place) -> bool:
+    return abs(place.latitude_deg) <= 90 and abs(place.longitude_deg) <= 180
 
 
 def _marked(text: str, unmarked: Iterable[re.Pattern[str]]) -> str:
@@ -203,30 +259,37 @@ def _angles(latitude: list[str | None], north: str, longitude: list[str | None],
 
 
 def _angle(parts: list[str | None]) -> tuple[float, float] | None:
-    """Degrees, and the step of the last part written in degrees; None where minutes or seconds are 60 or more."""
+    """Degrees, and the step of the last part written in degrees.
+
+    None where minutes or seconds are 60 or more, or follow a part with decimals.
+    """
     _, *written = parts
     values = [float(part or 0) for part in written]
     if values[1] >= 60 or values[2] >= 60 or (written[1] is None and written[2] is not None):
         return None
     last = max(index for index, part in enumerate(written) if part is not None)
+    if any(value % 1 for value in values[:last]):
+        return None
     text = written[last] or ""
     step = (_step(text) or 1.0) / 60**last
     return values[0] + values[1] / 60 + values[2] / 3600, step
 
 
-def _from_bare(text: str) -> WrittenPlace | None:
-    """Nothing but numbers: two, or three with a height."""
-    stripped = _REMARK.sub("", text).strip().removeprefix("geo:").strip("()[]{}\"' \t\r\n")
+def _from_bare(text: str) -> Iterator[WrittenPlace]:
+    """Nothing but numbers: two, or three with a height; a locator may stand beside them."""
+    stripped = _LOCATOR.sub(" ", _REMARK.sub("", text)).strip().removeprefix("geo:").strip("()[]{}\"' \t\r\n")
     if found := _DECIMAL_COMMA.fullmatch(stripped):
-        return _plain(f"{found[1]}.{found[2]}", f"{found[3]}.{found[4]}", form="numbers with a decimal comma")
-    found = _BARE.fullmatch(stripped)
-    return _plain(found[1], found[2], found[3], "bare numbers, latitude first") if found else None
+        yield _plain(f"{found[1]}.{found[2]}", f"{found[3]}.{found[4]}", form="numbers with a decimal comma")
+    elif found := _BARE.fullmatch(stripped):
+        yield _plain(found[1], found[2], found[3], "bare numbers, latitude first")
 
 
-def _from_locator(text: str) -> WrittenPlace | None:
-    """The middle of a Maidenhead square; several different ones say nothing."""
-    found = {locator.upper() for locator in _LOCATOR.findall(text)}
-    return _square(found.pop()) if len(found) == 1 else None
+_READINGS: tuple[Callable[[str], Iterator[WrittenPlace | None]], ...] = (_from_brackets, _from_degrees, _from_labels)
+
+
+def _locators(text: str, least: int) -> Sequence[str]:
+    """The different Maidenhead locators of at least so many characters."""
+    return sorted({locator.upper() for locator in _LOCATOR.findall(text) if len(locator) >= least})
 
 
 def _square(locator: str) -> WrittenPlace:

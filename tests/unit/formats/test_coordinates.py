@@ -193,3 +193,77 @@ def test_a_decimal_comma_is_read_where_no_other_can_stand(text, latitude_deg, lo
 @pytest.mark.parametrize("text", ["46.29.57.12.4N 8.47.55E", "1234567N 12345678E", "4675N 00847E"])
 def test_a_number_is_not_taken_apart_to_make_a_place(text):
     assert read_place(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "latitude_deg", "longitude_deg"),
+    [
+        ("N 47,123456 E 7,654321", 47.123456, 7.654321),
+        ("S 33,865143, W 70,209900", -33.865143, -70.2099),
+        ("N 47° 07,407 E 007° 39,259", 47 + 7.407 / 60, 7 + 39.259 / 60),
+        ("N 47 07,407 E 007 39,259", 47 + 7.407 / 60, 7 + 39.259 / 60),
+        ("N47°07'24,44 E7°39'15,56", 47 + 7 / 60 + 24.44 / 3600, 7 + 39 / 60 + 15.56 / 3600),
+        ("47°07'24,44\"N 7°39'15,56\"E", 47 + 7 / 60 + 24.44 / 3600, 7 + 39 / 60 + 15.56 / 3600),
+    ],
+)
+def test_a_decimal_comma_behind_a_letter_or_a_sign_keeps_its_digits(text, latitude_deg, longitude_deg):
+    """Its digits were dropped: the longitude was 7, 50 km away."""
+    found = read_place(text)
+    assert found is not None
+    assert found.place.latitude_deg == pytest.approx(latitude_deg, abs=1e-9)
+    assert found.place.longitude_deg == pytest.approx(longitude_deg, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "N 47 E 7,65,43",
+        "N47°07' E7°39'15,56,78",
+        "N 47.1234 E 7.6543 25 m",
+        "47.5° 30' N, 7.5° 15' E",
+        "lat 47.123.456 lon 7.654.321",
+        "lat 47,123,456 lon 7,654,321",
+    ],
+)
+def test_a_part_of_a_number_is_no_place(text: str) -> None:
+    """Digits that are left over belong to the position as well: what they mean is not known."""
+    assert read_place(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[30, 40] pixels wide\n[47.123456, 7.654321]",
+        "d.one = struct('coord', [51.2,4.4]);\nd.two = struct('coord', [47.1,7.6]);",
+        '{"coordinates": [7.65, 47.12]}, {"coordinates": [4.4, 51.2]}',
+        "lat=47.1 lon=7.6\nlat=51.2 lon=4.4",
+        "east = [47, 8]\nwest = [47.123456, 7.654321]",
+        "lat=47.1 lon=7.6\nlat=51.2",
+        "47.1N 7.6E\n51.2N 4.4E",
+        "Mast 3 N 47.1 E 7.6",
+        "[47.123456, 7.654321] JO21ef",
+        "47.1N 7.6E, not 47°99'N 7°36'E",
+    ],
+)
+def test_several_places_are_none(text: str) -> None:
+    """The first was taken, whichever was meant."""
+    assert read_place(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "JN37tc 47.123456 7.654321",
+        "47.123456, 7.654321 (JN37tc)",
+        "[47.123456, 7.654321] near JN37TD",
+        "47.12N 7.65E, to be exact [47.123456, 7.654321]",
+        "47°07'24\"N 7°39'15\"E\nlat=47.123456\nlon=7.654321",
+        "[47.123456, 7.654321], kiwi RX12",
+    ],
+)
+def test_of_places_that_agree_the_finest_counts(text: str) -> None:
+    """A locator beside it, kilometres wide, was read where a position in bare numbers stands."""
+    found = read_place(text)
+    assert found is not None
+    assert (found.place.latitude_deg, found.place.longitude_deg) == (47.123456, 7.654321)
+    assert found.sigma_m < 0.1
