@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from heimdall.formats.coordinates import COARSE_M, WrittenPlace, decoded, read_place
+from heimdall.formats.coordinates import COARSE_M, WrittenPlace, decoded, places_in, read_place
 from heimdall.formats.readers.limits import Files, Limits, content_or_flaw
 from heimdall.formats.readers.recordings.grouping import Group
 from heimdall.formats.readers.source import FolderFiles, Selection, folder_of, in_folder
-from heimdall.formats.text import name_key
+from heimdall.formats.text import composed, name_key
 from heimdall.formats.wording import length_text
 from heimdall.observation import Place, Receiver
 
@@ -22,6 +22,8 @@ FOLDER = "gnss_pos"
 _SUFFIX = ".txt"
 _STATUS = re.compile(r"^gps=\(([^()\n]+)\)\s*$", re.MULTILINE)
 """What `http://<KiwiSDR>/status` says, before a locator of the same place that is kilometres coarser."""
+_ENTRY_ENDS = (re.compile(r"\}"), re.compile(r"\n"), re.compile(r"[;\n]"))
+"""What parts the stations of a list: JSON objects, lines, statements of JavaScript and Octave."""
 
 
 class Positions:
@@ -44,7 +46,7 @@ class Positions:
                 content, unreadable = found
                 if unreadable is not None:
                     return _nowhere(station), f"no position: {unreadable}", ()
-                return _placed(station, path, _place_in(content))
+                return _placed(station, path, _places_in(content, station))
         return _nowhere(station), f"no position: write [latitude, longitude] into {station}{_SUFFIX}", ()
 
     def _paths(self, names: Sequence[str], folder: str) -> Iterator[str]:
@@ -65,15 +67,17 @@ class Positions:
         )
 
     def _is_place(self, path: str) -> bool:
-        return _place_in(self._texts[name_key(path)][0]) is not None
+        return bool(_places_in(self._texts[name_key(path)][0]))
 
-    def truth(self) -> Place | None:
-        """From the folder of the recordings, or any receiver's own."""
-        content, _ = next(
-            (each for path, each in self._texts.items() if f"/{path}".endswith(f"/{TRUTH_NAME}")), (b"", None)
-        )
-        written = _place_in(content)
-        return None if written is None else written.place
+    def truth(self) -> tuple[Place | None, tuple[str, ...]]:
+        """From the folder of the recordings, or any receiver's own; and a note where its text gives no one position."""
+        texts = ((path, each) for path, each in self._texts.items() if f"/{path}".endswith(f"/{TRUTH_NAME}"))
+        path, (content, unreadable) = next(texts, ("", (b"", None)))
+        found = _places_in(content)
+        if len(found) == 1 or not path:
+            return (found[0].place if found else None), ()
+        why = unreadable or (f"it holds {len(found)} different positions" if found else "it holds no position")
+        return None, (f"{path} is not used: {why}; write the [latitude, longitude] of the transmitter into it",)
 
 
 def positions_beside(files: Files, group: Group, limits: Limits, disk: Path | None) -> Positions:
@@ -97,22 +101,48 @@ def _on_disk(folder: Path, limits: Limits) -> Mapping[str, bytes]:
     return FolderFiles(folder, limits, depth=1) if folder.is_dir() else {}
 
 
-def _place_in(content: bytes) -> WrittenPlace | None:
-    """A position as people write it; of a KiwiSDR's own status page, the line with its coordinates."""
-    text = decoded(content)
-    status = _STATUS.search(text)
-    written = read_place(f"[{status[1]}]") if status else None
-    return written or read_place(text)
+def _places_in(content: bytes, station: str = "") -> tuple[WrittenPlace, ...]:
+    """The different positions that a text gives; of a list of stations, the one of this station alone, where it is named.
+
+    Of a KiwiSDR's own status page the line with its coordinates counts.
+    """
+    text = composed(decoded(content))
+    status = _STATUS.findall(text)
+    if len(status) == 1 and (written := read_place(f"[{status[0]}]")):
+        return (written,)
+    found = places_in(text)
+    own = _of_station(text, station) if station and len(found) != 1 else None
+    return found if own is None else (own,)
+
+
+def _of_station(text: str, station: str) -> WrittenPlace | None:
+    """From the entries of a list that name the station by itself, not as a part of another name or of an address."""
+    named = re.compile(rf"(?<![\w-]){re.escape(composed(station))}(?![\w-]|\.\w)", re.IGNORECASE)
+    for end in _ENTRY_ENDS:
+        entries = [entry for entry in end.split(text) if named.search(entry)]
+        if (written := read_place("\n".join(entries))) is not None:
+            return written
+    return None
 
 
 def _nowhere(station: str) -> Receiver:
     return Receiver(station, math.nan, math.nan)
 
 
-def _placed(station: str, path: str, written: WrittenPlace | None) -> tuple[Receiver, str | None, tuple[str, ...]]:
-    if written is None:
-        flaw = f"no position: {path} holds none that can be read; write [latitude, longitude] in degrees into it"
-        return _nowhere(station), flaw, ()
+def _unclear(path: str, station: str, found: Sequence[WrittenPlace]) -> str:
+    """Why a text gives no one position."""
+    if len(found) > 1:
+        return (
+            f"no position: {path} holds {len(found)} different ones and none that is plainly of {station}; "
+            "write its [latitude, longitude] alone into it"
+        )
+    return f"no position: {path} holds none that can be read; write [latitude, longitude] in degrees into it"
+
+
+def _placed(station: str, path: str, found: Sequence[WrittenPlace]) -> tuple[Receiver, str | None, tuple[str, ...]]:
+    if len(found) != 1:
+        return _nowhere(station), _unclear(path, station, found), ()
+    written = found[0]
     place = written.place
     notes = []
     if written.form is not None:

@@ -215,6 +215,7 @@ def _observation(name: str, frequency_hz: float, session: Together, positions: P
             )
         )
     channel = occupied_channel(receptions)
+    truth, unread = positions.truth()
     return vet(
         Observation(
             id=name,
@@ -222,7 +223,7 @@ def _observation(name: str, frequency_hz: float, session: Together, positions: P
             bandwidth_hz=channel.bandwidth_hz,
             receptions=tuple(receptions),
             time_utc=origin,
-            truth=positions.truth(),
-            notes=(channel.note, _NOTE, *notes, *session.notes),
+            truth=truth,
+            notes=(channel.note, _NOTE, *notes, *unread, *session.notes),
         )
     )

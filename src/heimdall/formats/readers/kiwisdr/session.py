@@ -168,6 +168,7 @@ def _observation(name: str, frequency_hz: float, session: Together, positions: P
     placed = [_reception(take, positions, origin) for take in session.takes]
     receptions = tuple(reception for reception, _ in placed)
     channel = occupied_channel(receptions, _PASSBAND_HZ)
+    truth, unread = positions.truth()
     return vet(
         Observation(
             id=name,
@@ -175,8 +176,8 @@ def _observation(name: str, frequency_hz: float, session: Together, positions: P
             bandwidth_hz=channel.bandwidth_hz,
             receptions=receptions,
             time_utc=origin or next((take.named_utc for take in session.takes if take.named_utc), None),
-            truth=positions.truth(),
-            notes=(channel.note, *(note for _, notes in placed for note in notes), *session.notes),
+            truth=truth,
+            notes=(channel.note, *(note for _, notes in placed for note in notes), *unread, *session.notes),
         )
     )
 

@@ -328,6 +328,56 @@ def test_a_position_that_cannot_be_read_says_what_to_write(session: dict[str, by
     assert flaw == "no position: beta.txt holds none that can be read; write [latitude, longitude] in degrees into it"
 
 
+_LISTS = {
+    "Octave": "d.gamma = struct('coord', [48.2,16.4]);\nd.beta = struct('coord', [51.512345,-3.612345], 'host', 'x');\n",
+    "one line": "d.gamma = struct('coord', [48.2,16.4]); d.beta = struct('coord', [51.512345,-3.612345]);",
+    "JavaScript": "d.beta = {\n coord: [51.512345, -3.612345]\n};\nd.gamma = {\n coord: [48.2, 16.4]\n};\n",
+    "JSON": '[{"name":"gamma","lat":48.2,"lon":16.4},\n {"name":"BETA","lat":51.512345,"lon":-3.612345}]',
+    "another's address": "gamma [48.2,16.4] beta.example.org\nbeta-2 [47,9]\nbeta [51.512345,-3.612345]",
+}
+
+
+@pytest.mark.parametrize("written", _LISTS.values(), ids=_LISTS)
+def test_of_a_list_of_stations_a_receiver_takes_its_own_place(session: dict[str, bytes], written: str) -> None:
+    """The first of the list was taken, 1400 km away."""
+    session["beta.txt"] = written.encode()
+    receiver = _read("dcf77", session).receptions[1].receiver
+    assert (receiver.latitude_deg, receiver.longitude_deg) == (51.512345, -3.612345)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "d.gamma = struct('coord', [48.2,16.4]);\nd.delta = struct('coord', [51.5,-3.6]);",
+        '[{"by": {"name": "beta"}, "at": [48.2, 16.4]}, {"by": {"name": "gamma"}, "at": [51.5, -3.6]}]',
+        "beta [48.2,16.4]\nbeta [51.5,-3.6]",
+    ],
+)
+def test_a_list_that_does_not_say_which_place_is_its_own_flags_the_receiver(
+    session: dict[str, bytes], written: str
+) -> None:
+    """Also where the same list stands in the text of every receiver: each says what is wrong with it."""
+    session["alpha.txt"] = session["beta.txt"] = written.encode()
+    alpha, beta = (reception.flaw for reception in _read("dcf77", session).receptions)
+    assert alpha is not None
+    assert beta == (
+        "no position: beta.txt holds 2 different ones and none that is plainly of beta; "
+        "write its [latitude, longitude] alone into it"
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "why"),
+    [("on the hill", "it holds no position"), ("[50.1, 9.2] or [51.1, 9.2]", "it holds 2 different positions")],
+)
+def test_a_transmitter_file_that_gives_no_place_is_said(session: dict[str, bytes], written: str, why: str) -> None:
+    session["transmitter.txt"] = written.encode()
+    observation = _read("dcf77", session)
+    assert observation.truth is None
+    note = f"transmitter.txt is not used: {why}; write the [latitude, longitude] of the transmitter into it"
+    assert note in observation.notes
+
+
 @pytest.mark.real
 def test_real_delays_are_near_the_truth(real_data: Path) -> None:
     """Correlating the DCF77 recordings by their own stamps gives the delays of the known transmitter within 15 us."""
