@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
+from heimdall.formats.framed_coordinates import NUMBER, framed
 from heimdall.formats.text import as_utf_8
 from heimdall.observation import Place
 
@@ -26,9 +27,6 @@ _SAME_SIGMAS = 5.0
 _LONG_LOCATOR = 6
 """Characters: a shorter one beside a position may as well be a word or a part of a name."""
 
-_NUMBER = r"[-+]?\d{1,6}(?:\.\d*)?"
-_BRACKET = re.compile(rf"\[\s*({_NUMBER})\s*,\s*({_NUMBER})\s*(?:,\s*({_NUMBER})\s*)?\]")
-_GEOJSON = re.compile(rf"['\"]coordinates['\"]\s*:\s*{_BRACKET.pattern}")
 _SIGN = r"\s*(?:[°º'′:]|[NSEWO]\b)"
 # Whole degrees that another number follows are those of a place with minutes.
 _LABELLED = re.compile(
@@ -64,9 +62,12 @@ _UNMARKED = tuple(
 )
 _UNMARKED_LAST = tuple(re.compile(rf"(){written}[\s,]*([{letters}])(?![A-Za-z])") for letters, written in _UNMARKED)
 _UNMARKED_FIRST = tuple(re.compile(rf"\b([{letters}])\s*{written}()") for letters, written in _UNMARKED)
+_SPACES = re.compile(" {2,}")
+_BLANKS = re.compile(r"\s{2,}")
+"""The forms below allow blanks at many places: the ways to share out a long run would be countless."""
 _REMARK = re.compile(r"(?:^|\s)(?:#|//).*$", re.MULTILINE)
 _LABEL = re.compile(r"\b(?:lat(?:itude)?|lon(?:g|gitude)?|lng)\b[\s:=.]*", re.IGNORECASE)
-_BARE = re.compile(rf"({_NUMBER})\s*°?\s*[,;/\s]\s*({_NUMBER})\s*°?\s*(?:[,;\s]\s*({_NUMBER})\s*m?\s*)?")
+_BARE = re.compile(rf"({NUMBER})\s*°?\s*[,;/\s]\s*({NUMBER})\s*°?\s*(?:[,;\s]\s*({NUMBER})\s*m?\s*)?")
 _DECIMAL_COMMA = re.compile(r"([-+]?\d{1,3}),(\d{2,})\s*[;\s]\s*([-+]?\d{1,3}),(\d{2,})")
 # A number is read whole or not at all: "462.96" is no 46 degrees with 2.96 minutes.
 _PART = r"(\d{1,3}(?:\.\d*)?)(?![\d.]|,\d)"
@@ -74,8 +75,16 @@ _ANGLE = (
     rf"(?<![\d.])([-+]?){_PART}\s*[°º:d\s]?\s*(?:{_PART}\s*(?:[′'’:m\s]\s*|(?=[,;/NSEWnsew]|$)))?"
     rf"(?:{_PART}\s*(?:[″\"”s]|''|′′|’’)?)?"
 )
-_HEMISPHERE_LAST = re.compile(rf"{_ANGLE}\s*([NSns])(?![A-Za-z])[\s,;/]*{_ANGLE}\s*([EWew])(?![A-Za-z])")
-_HEMISPHERE_FIRST = re.compile(rf"(?<![\w.°º'′’\"″”])([NSns])[ \t]*{_ANGLE}[\s,;/]*([EWew])[ \t]*{_ANGLE}")
+_LETTERS = ("[NSns]", "[EWew]")
+_HEMISPHERE_LAST = tuple(
+    re.compile(rf"{_ANGLE}\s*({first})(?![A-Za-z])[\s,;/]*{_ANGLE}\s*({second})(?![A-Za-z])")
+    for first, second in (_LETTERS, _LETTERS[::-1])
+)
+_HEMISPHERE_FIRST = tuple(
+    re.compile(rf"(?<![\w.°º'′’\"″”])({first})[ \t]*{_ANGLE}[\s,;/]*({second})[ \t]*{_ANGLE}")
+    for first, second in (_LETTERS, _LETTERS[::-1])
+)
+"""The latitude before the longitude, and after it."""
 _DIGITS_LEFT = re.compile(r"[.,]?\d")
 _LOCATOR = re.compile(r"(?<![\w.])([A-R]{2}\d{2}(?:[A-X]{2}(?:\d{2}(?:[A-X]{2})?)?)?)(?![\w.])", re.IGNORECASE)
 _LOCATOR_BASES = ((18, "A"), (10, "0"), (24, "A"), (10, "0"), (24, "A"))
@@ -120,30 +129,36 @@ def place_sigma_m(stated_m: float | None, latitude_deg: float, longitude_deg: fl
 def read_place(text: str) -> WrittenPlace | None:
     """The place that a text means; None where it says none, or several.
 
-    Read are `[latitude, longitude]` with or without a height and with anything round it, GeoJSON, numbers that are named
-    latitude and longitude, degrees with minutes and seconds, two or three bare numbers, and a Maidenhead locator. Of several
-    that agree the one with the most digits counts.
+    Read are `[latitude, longitude]` with or without a height and with anything round it, what other programs write (see
+    `framed_coordinates`), numbers that are named latitude and longitude, degrees with minutes and seconds, two or three bare
+    numbers, and a Maidenhead locator. Of several that agree the one with the most digits counts.
     """
     found = places_in(text)
     return found[0] if len(found) == 1 else None
 
 
 def places_in(text: str) -> tuple[WrittenPlace, ...]:
-    """The different places of a text, each as exactly as it is written anywhere in it; none where one cannot be read whole."""
+    """The place of a text, as exactly as it is written anywhere in it, or two of several; none where one cannot be read whole."""
     for sign, plain in _WRITTEN:
         text = sign.sub(plain, text)
-    found = [place for reading in _READINGS for place in reading(text)] or list(_from_bare(text))
+    written, text = framed(_SPACES.sub(" ", text))
+    text = _BLANKS.sub(lambda run: "\n" if "\n" in run[0] else " ", text)
+    found = [None if each is None else _plain(*each) for each in written]
+    found += [*_from_degrees(text), *_from_labels(text)]
+    found = found or list(_from_bare(text))
     locators = [_square(locator) for locator in _locators(text, _LONG_LOCATOR if found else 0)]
     found += locators if found or len(locators) == 1 else []
     return _different([each for each in found if each is not None]) if None not in found else ()
 
 
 def _different(places: Sequence[WrittenPlace]) -> tuple[WrittenPlace, ...]:
-    """The finest of those that agree; the first of equally fine ones."""
+    """The finest of those that agree, the first of equally fine ones; of a long list, two that do not."""
     kept: list[WrittenPlace] = []
     for place in sorted(places, key=lambda each: each.sigma_m):
         if not any(_agree(place, other) for other in kept):
             kept.append(place)
+        if len(kept) > 1:
+            break
     return tuple(kept)
 
 
@@ -182,13 +197,6 @@ def _plain(latitude: str, longitude: str, height: str | None = None, form: str |
     return WrittenPlace(place, rounding_sigma_m(latitude, longitude), form)
 
 
-def _from_brackets(text: str) -> Iterator[WrittenPlace]:
-    for found in _GEOJSON.finditer(text):
-        yield _plain(found[2], found[1], found[3], "GeoJSON, longitude first")
-    for found in _BRACKET.finditer(_GEOJSON.sub(" ", text)):
-        yield _plain(found[1], found[2], found[3])
-
-
 def _from_labels(text: str) -> Iterator[WrittenPlace | None]:
     """Each latitude with the longitude beside it; no place where they do not come in pairs."""
     named = [(name[:3].lower() == "lat", value.replace(",", ".")) for name, value in _LABELLED.findall(text)]
@@ -214,16 +222,20 @@ def _from_degrees(text: str) -> Iterator[WrittenPlace | None]:
 
 
 def _letters_behind(text: str) -> Iterator[WrittenPlace | None]:
-    for found in _HEMISPHERE_LAST.finditer(text):
-        *latitude, north, s, d, m, sec, east = found.groups()
-        yield _angles(latitude, north, [s, d, m, sec], east)
+    for found in _found(_HEMISPHERE_LAST, text):
+        *first, letter, s, d, m, sec, last_letter = found.groups()
+        yield _angles(first, letter, [s, d, m, sec], last_letter)
 
 
 def _letters_before(text: str) -> Iterator[WrittenPlace | None]:
-    for found in _HEMISPHERE_FIRST.finditer(text):
-        north, s, d, m, sec, east, *longitude = found.groups()
+    for found in _found(_HEMISPHERE_FIRST, text):
+        letter, s, d, m, sec, last_letter, *last = found.groups()
         left = _DIGITS_LEFT.match(text, found.end())
-        yield None if left else _angles([s, d, m, sec], north, longitude, east)
+        yield None if left else _angles([s, d, m, sec], letter, last, last_letter)
+
+
+def _found(patterns: Iterable[re.Pattern[str]], text: str) -> Iterator[re.Match[str]]:
+    return (found for pattern in patterns for found in pattern.finditer(text))
 
 
 def _on_globe(place: Place) -> bool:
@@ -248,14 +260,17 @@ def _with_signs(found: re.Match[str]) -> str:
     )
 
 
-def _angles(latitude: list[str | None], north: str, longitude: list[str | None], east: str) -> WrittenPlace | None:
-    angles = _angle(latitude), _angle(longitude)
-    if angles[0] is None or angles[1] is None or "-" in (latitude[0], longitude[0]):
+def _angles(first: list[str | None], letter: str, last: list[str | None], last_letter: str) -> WrittenPlace | None:
+    """Two angles, each with its hemisphere, the latitude first or last; None where one cannot be right."""
+    angles = _angle(first), _angle(last)
+    if angles[0] is None or angles[1] is None or "-" in (first[0], last[0]):
         return None
-    latitude_deg = -angles[0][0] if north in "Ss" else angles[0][0]
-    longitude_deg = -angles[1][0] if east in "Ww" else angles[1][0]
+    degrees = {
+        each in "NSns": -angle if each in "SsWw" else angle
+        for each, (angle, _) in zip((letter, last_letter), (angles[0], angles[1]), strict=True)
+    }
     sigma_m = min(angles[0][1], angles[1][1]) * _DEGREE_M * _UNIFORM
-    return WrittenPlace(Place(latitude_deg, longitude_deg), sigma_m, "degrees with N or S and E or W")
+    return WrittenPlace(Place(degrees[True], degrees[False]), sigma_m, "degrees with N or S and E or W")
 
 
 def _angle(parts: list[str | None]) -> tuple[float, float] | None:
@@ -282,9 +297,6 @@ def _from_bare(text: str) -> Iterator[WrittenPlace]:
         yield _plain(f"{found[1]}.{found[2]}", f"{found[3]}.{found[4]}", form="numbers with a decimal comma")
     elif found := _BARE.fullmatch(stripped):
         yield _plain(found[1], found[2], found[3], "bare numbers, latitude first")
-
-
-_READINGS: tuple[Callable[[str], Iterator[WrittenPlace | None]], ...] = (_from_brackets, _from_degrees, _from_labels)
 
 
 def _locators(text: str, least: int) -> Sequence[str]:

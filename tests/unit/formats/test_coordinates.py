@@ -267,3 +267,60 @@ def test_of_places_that_agree_the_finest_counts(text: str) -> None:
     assert found is not None
     assert (found.place.latitude_deg, found.place.longitude_deg) == (47.123456, 7.654321)
     assert found.sigma_m < 0.1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "7.654321E 47.123456N",
+        "E 7,654321 N 47,123456",
+        "POINT (7.654321 47.123456)",
+        "SRID=4326;POINT Z(7.654321 47.123456 432)",
+        "https://www.google.com/maps/@47.123456,7.654321,15z",
+        "https://www.google.com/maps?q=47.123456,7.654321&z=12",
+        "https://maps.google.com/maps?q=loc:47.123456%2C7.654321",
+        "see https://www.google.com/maps/place/Hut/@47.2,7.7,12z/data=!4m6!3m5!1s0x47e8:0x1e!8m2!3d47.123456!4d7.654321!16s",
+        "https://www.openstreetmap.org/#map=15/47.123456/7.654321",
+        "https://www.openstreetmap.org/?mlat=47.123456&mlon=7.654321#map=12/47.2/7.7",
+        "lat,lon\n47.123456,7.654321\n",
+        "Station;Longitude (deg);Latitude (deg)\nhut;7,654321;47,123456\n",
+        "lon lat\n7.654321 47.123456",
+        '["47.123456", "7.654321"]',
+        '"gps":"(47.123456, 7.654321)","grid":"JN37tc"',
+        "lat,lon\n47.123456N,7.654321E",
+    ],
+)
+def test_what_other_programs_write_is_read(text: str) -> None:
+    found = read_place(text)
+    assert found is not None
+    assert (found.place.latitude_deg, found.place.longitude_deg) == (47.123456, 7.654321)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "lat,lon\n47,12,7,65",
+        "lat,lon\n47.12,7.65\n48.2,16.4",
+        "lat,lon\n47.12,7.65\n48,2,16,4",
+        "aerials at (1.5, 2.5) and (3.5, 2.5)",
+        "7.65E 47.12N 8.20E 46.90N",
+        "https://www.google.com/maps/@47.12,7.65,15z https://www.google.com/maps/@48.2,16.4,15z",
+        "http://203.0.113.5:8073/?f=4996.00,7.5cw",
+        "the hut on the map",
+    ],
+)
+def test_what_other_programs_write_of_anything_else_is_no_place(text: str) -> None:
+    assert read_place(text) is None
+
+
+def test_a_long_log_of_places_is_read_in_its_length() -> None:
+    """Compared each with each, 20 000 would take minutes."""
+    assert read_place("\n".join(f"[{40 + index / 1000}, {index / 500}]" for index in range(20_000))) is None
+    assert read_place("x" * 200_000) is None
+
+
+@pytest.mark.parametrize("blank", [" ", "\n", "\t", "\t "])
+def test_long_runs_of_blanks_are_read_at_once(blank: str) -> None:
+    """A thousand blanks behind a number took 5 s, twice as many 40 s."""
+    assert read_place(f"N 4{blank * 3000}") is None
+    assert read_place(f"47.1N {blank * 3000} 7.6E") is not None

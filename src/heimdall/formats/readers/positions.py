@@ -76,7 +76,7 @@ class Positions:
         found = _places_in(content)
         if len(found) == 1 or not path:
             return (found[0].place if found else None), ()
-        why = unreadable or (f"it holds {len(found)} different positions" if found else "it holds no position")
+        why = unreadable or ("it holds several different positions" if found else "it holds no position")
         return None, (f"{path} is not used: {why}; write the [latitude, longitude] of the transmitter into it",)
 
 
@@ -122,7 +122,8 @@ def _of_station(text: str, station: str) -> WrittenPlace | None:
         entries = [entry for entry in end.split(text) if named.search(entry)]
         if (written := read_place("\n".join(entries))) is not None:
             return written
-    return None
+    header, *lines = text.strip().splitlines() or [""]
+    return None if places_in(header) else read_place("\n".join([header, *filter(named.search, lines)]))
 
 
 def _nowhere(station: str) -> Receiver:
@@ -133,7 +134,7 @@ def _unclear(path: str, station: str, found: Sequence[WrittenPlace]) -> str:
     """Why a text gives no one position."""
     if len(found) > 1:
         return (
-            f"no position: {path} holds {len(found)} different ones and none that is plainly of {station}; "
+            f"no position: {path} holds several different ones and none that is plainly of {station}; "
             "write its [latitude, longitude] alone into it"
         )
     return f"no position: {path} holds none that can be read; write [latitude, longitude] in degrees into it"

@@ -333,6 +333,7 @@ _LISTS = {
     "one line": "d.gamma = struct('coord', [48.2,16.4]); d.beta = struct('coord', [51.512345,-3.612345]);",
     "JavaScript": "d.beta = {\n coord: [51.512345, -3.612345]\n};\nd.gamma = {\n coord: [48.2, 16.4]\n};\n",
     "JSON": '[{"name":"gamma","lat":48.2,"lon":16.4},\n {"name":"BETA","lat":51.512345,"lon":-3.612345}]',
+    "table": "name;lat;lon\ngamma;48,2;16,4\nbeta;51,512345;-3,612345\n",
     "another's address": "gamma [48.2,16.4] beta.example.org\nbeta-2 [47,9]\nbeta [51.512345,-3.612345]",
 }
 
@@ -361,14 +362,14 @@ def test_a_list_that_does_not_say_which_place_is_its_own_flags_the_receiver(
     alpha, beta = (reception.flaw for reception in _read("dcf77", session).receptions)
     assert alpha is not None
     assert beta == (
-        "no position: beta.txt holds 2 different ones and none that is plainly of beta; "
+        "no position: beta.txt holds several different ones and none that is plainly of beta; "
         "write its [latitude, longitude] alone into it"
     )
 
 
 @pytest.mark.parametrize(
     ("written", "why"),
-    [("on the hill", "it holds no position"), ("[50.1, 9.2] or [51.1, 9.2]", "it holds 2 different positions")],
+    [("on the hill", "it holds no position"), ("[50.1, 9.2] or [51.1, 9.2]", "it holds several different positions")],
 )
 def test_a_transmitter_file_that_gives_no_place_is_said(session: dict[str, bytes], written: str, why: str) -> None:
     session["transmitter.txt"] = written.encode()
