@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 
+from heimdall.formats.angles import Angles, angles_in, last_step
 from heimdall.formats.framed_coordinates import NUMBER, framed
 from heimdall.formats.text import as_utf_8
 from heimdall.observation import Place
@@ -54,38 +54,12 @@ _WRITTEN = (
     (re.compile(r"(?<![\d.])(\d{1,3}\.\d{1,2}\.\d{1,2}),(\d+)(?=\s*[NSEWnsew](?![A-Za-z]))"), r"\1.\2"),
 )
 """Signs and words that stand for plainer ones: a typographic minus, "deg", "North", a decimal comma where no other can stand."""
-# Without signs between them: 51.30.02N, and ddmm.mm of NMEA, APRS and aviation, where the zeros in front are written.
-_DOTTED = r"(?<![\d.])(\d{1,3})\.([0-5]?\d)\.([0-5]?\d(?:\.\d+)?)(?![\d.])"
-_PACKED = r"(?<![\d.])(\d{%d})([0-5]\d)([0-5]\d)?(\.\d+)?(?![\d.])"
-_UNMARKED = tuple(
-    (letters, written) for letters, digits in (("NSns", 2), ("EWew", 3)) for written in (_DOTTED, _PACKED % digits)
-)
-_UNMARKED_LAST = tuple(re.compile(rf"(){written}[\s,]*([{letters}])(?![A-Za-z])") for letters, written in _UNMARKED)
-_UNMARKED_FIRST = tuple(re.compile(rf"\b([{letters}])\s*{written}()") for letters, written in _UNMARKED)
 _SPACES = re.compile(" {2,}")
 _BLANKS = re.compile(r"\s{2,}")
 """The forms below allow blanks at many places: the ways to share out a long run would be countless."""
 _REMARK = re.compile(r"(?:^|\s)(?:#|//).*$", re.MULTILINE)
-_LABEL = re.compile(r"\b(?:lat(?:itude)?|lon(?:g|gitude)?|lng)\b[\s:=.]*", re.IGNORECASE)
 _BARE = re.compile(rf"({NUMBER})\s*°?\s*[,;/\s]\s*({NUMBER})\s*°?\s*(?:[,;\s]\s*({NUMBER})\s*m?\s*)?")
 _DECIMAL_COMMA = re.compile(r"([-+]?\d{1,3}),(\d{2,})\s*[;\s]\s*([-+]?\d{1,3}),(\d{2,})")
-# A number is read whole or not at all: "462.96" is no 46 degrees with 2.96 minutes.
-_PART = r"(\d{1,3}(?:\.\d*)?)(?![\d.]|,\d)"
-_ANGLE = (
-    rf"(?<![\d.])([-+]?){_PART}\s*[°º:d\s]?\s*(?:{_PART}\s*(?:[′'’:m\s]\s*|(?=[,;/NSEWnsew]|$)))?"
-    rf"(?:{_PART}\s*(?:[″\"”s]|''|′′|’’)?)?"
-)
-_LETTERS = ("[NSns]", "[EWew]")
-_HEMISPHERE_LAST = tuple(
-    re.compile(rf"{_ANGLE}\s*({first})(?![A-Za-z])[\s,;/]*{_ANGLE}\s*({second})(?![A-Za-z])")
-    for first, second in (_LETTERS, _LETTERS[::-1])
-)
-_HEMISPHERE_FIRST = tuple(
-    re.compile(rf"(?<![\w.°º'′’\"″”])({first})[ \t]*{_ANGLE}[\s,;/]*({second})[ \t]*{_ANGLE}")
-    for first, second in (_LETTERS, _LETTERS[::-1])
-)
-"""The latitude before the longitude, and after it."""
-_DIGITS_LEFT = re.compile(r"[.,]?\d")
 _LOCATOR = re.compile(r"(?<![\w.])([A-R]{2}\d{2}(?:[A-X]{2}(?:\d{2}(?:[A-X]{2})?)?)?)(?![\w.])", re.IGNORECASE)
 _LOCATOR_BASES = ((18, "A"), (10, "0"), (24, "A"), (10, "0"), (24, "A"))
 
@@ -106,7 +80,7 @@ def rounding_sigma_m(*coordinates: str) -> float:
     The finest of them counts, without its trailing zeros: programs pad numbers and drop digits, owners round both alike.
     32 km without decimals, 0.03 m with six. Infinite where none is a number.
     """
-    steps = [step for text in coordinates if (step := _step(text)) is not None]
+    steps = [step for text in coordinates if (step := last_step(text)) is not None]
     return min(steps) * _DEGREE_M * _UNIFORM if steps else math.inf
 
 
@@ -144,7 +118,7 @@ def places_in(text: str) -> tuple[WrittenPlace, ...]:
     written, text = framed(_SPACES.sub(" ", text))
     text = _BLANKS.sub(lambda run: "\n" if "\n" in run[0] else " ", text)
     found = [None if each is None else _plain(*each) for each in written]
-    found += [*_from_degrees(text), *_from_labels(text)]
+    found += [*(None if each is None else _from_angles(each) for each in angles_in(text)), *_from_labels(text)]
     found = found or list(_from_bare(text))
     locators = [_square(locator) for locator in _locators(text, _LONG_LOCATOR if found else 0)]
     found += locators if found or len(locators) == 1 else []
@@ -183,18 +157,14 @@ def decoded(content: bytes) -> str:
         return content.decode("cp1252", "replace")
 
 
-def _step(text: str) -> float | None:
-    """The last digit's place value, of whole degrees at most."""
-    try:
-        exponent = Decimal(text.strip()).normalize().as_tuple().exponent
-    except InvalidOperation:
-        return None
-    return 10.0 ** min(exponent, 0) if isinstance(exponent, int) else None
-
-
 def _plain(latitude: str, longitude: str, height: str | None = None, form: str | None = None) -> WrittenPlace:
     place = Place(float(latitude), float(longitude), float(height) if height else None)
     return WrittenPlace(place, rounding_sigma_m(latitude, longitude), form)
+
+
+def _from_angles(found: Angles) -> WrittenPlace:
+    place = Place(found.latitude_deg, found.longitude_deg)
+    return WrittenPlace(place, found.step_deg * _DEGREE_M * _UNIFORM, "degrees with N or S and E or W")
 
 
 def _from_labels(text: str) -> Iterator[WrittenPlace | None]:
@@ -208,86 +178,6 @@ def _from_labels(text: str) -> Iterator[WrittenPlace | None]:
         return
     for latitude, longitude in zip(latitudes, longitudes, strict=True):
         yield _plain(latitude, longitude, form="named numbers")
-
-
-def _from_degrees(text: str) -> Iterator[WrittenPlace | None]:
-    """Degrees, minutes and seconds with the hemisphere behind or before. O is east to some and west to others: not read."""
-    text = _LABEL.sub("", text)
-    behind = list(_letters_behind(_marked(text, _UNMARKED_LAST)))
-    yield from behind
-    for written in _letters_before(_marked(text, _UNMARKED_FIRST)):
-        # Between a place with letters behind and its height this form finds one that is none: 46 N 8 E 1200.
-        if not behind or written is None or _on_globe(written.place):
-            yield written
-
-
-def _letters_behind(text: str) -> Iterator[WrittenPlace | None]:
-    for found in _found(_HEMISPHERE_LAST, text):
-        *first, letter, s, d, m, sec, last_letter = found.groups()
-        yield _angles(first, letter, [s, d, m, sec], last_letter)
-
-
-def _letters_before(text: str) -> Iterator[WrittenPlace | None]:
-    for found in _found(_HEMISPHERE_FIRST, text):
-        letter, s, d, m, sec, last_letter, *last = found.groups()
-        left = _DIGITS_LEFT.match(text, found.end())
-        yield None if left else _angles([s, d, m, sec], letter, last, last_letter)
-
-
-def _found(patterns: Iterable[re.Pattern[str]], text: str) -> Iterator[re.Match[str]]:
-    return (found for pattern in patterns for found in pattern.finditer(text))
-
-
-def _on_globe(place: Place) -> bool:
-    return abs(place.latitude_deg) <= 90 and abs(place.longitude_deg) <= 180
-
-
-def _marked(text: str, unmarked: Iterable[re.Pattern[str]]) -> str:
-    """The text with the signs of degrees, minutes and seconds where they were left out."""
-    for written in unmarked:
-        text = written.sub(_with_signs, text)
-    return text
-
-
-def _with_signs(found: re.Match[str]) -> str:
-    """What follows the seconds, or the minutes where there are none, in a part of its own are their decimals."""
-    before, degrees, minutes, seconds, *decimals, after = (part or "" for part in found.groups())
-    rest = "".join(decimals)
-    return (
-        f"{before}{degrees}°{minutes}′{seconds}{rest}″{after}"
-        if seconds
-        else f"{before}{degrees}°{minutes}{rest}′{after}"
-    )
-
-
-def _angles(first: list[str | None], letter: str, last: list[str | None], last_letter: str) -> WrittenPlace | None:
-    """Two angles, each with its hemisphere, the latitude first or last; None where one cannot be right."""
-    angles = _angle(first), _angle(last)
-    if angles[0] is None or angles[1] is None or "-" in (first[0], last[0]):
-        return None
-    degrees = {
-        each in "NSns": -angle if each in "SsWw" else angle
-        for each, (angle, _) in zip((letter, last_letter), (angles[0], angles[1]), strict=True)
-    }
-    sigma_m = min(angles[0][1], angles[1][1]) * _DEGREE_M * _UNIFORM
-    return WrittenPlace(Place(degrees[True], degrees[False]), sigma_m, "degrees with N or S and E or W")
-
-
-def _angle(parts: list[str | None]) -> tuple[float, float] | None:
-    """Degrees, and the step of the last part written in degrees.
-
-    None where minutes or seconds are 60 or more, or follow a part with decimals.
-    """
-    _, *written = parts
-    values = [float(part or 0) for part in written]
-    if values[1] >= 60 or values[2] >= 60 or (written[1] is None and written[2] is not None):
-        return None
-    last = max(index for index, part in enumerate(written) if part is not None)
-    if any(value % 1 for value in values[:last]):
-        return None
-    text = written[last] or ""
-    step = (_step(text) or 1.0) / 60**last
-    return values[0] + values[1] / 60 + values[2] / 3600, step
 
 
 def _from_bare(text: str) -> Iterator[WrittenPlace]:
