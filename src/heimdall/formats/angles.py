@@ -32,15 +32,18 @@ _HEMISPHERE_FIRST = tuple(
     for first, second in (_LETTERS, _LETTERS[::-1])
 )
 """The latitude before the longitude, and after it."""
+REST = 40
+"""Characters: the longest height that follows."""
 _DIGITS_LEFT = re.compile(r"[.,]?\d")
 
 
 class Angles(NamedTuple):
-    """A position, and the step in degrees of the last digit that it is written with."""
+    """A position, the step in degrees of the last digit that it is written with, and what follows it."""
 
     latitude_deg: float
     longitude_deg: float
     step_deg: float
+    rest: str = ""
 
 
 def last_step(text: str) -> float | None:
@@ -66,7 +69,8 @@ def angles_in(text: str) -> Iterator[Angles | None]:
 def _letters_behind(text: str) -> Iterator[Angles | None]:
     for found in _found(_HEMISPHERE_LAST, text):
         *first, letter, s, d, m, sec, last_letter = found.groups()
-        yield _angles(first, letter, [s, d, m, sec], last_letter)
+        written = _angles(first, letter, [s, d, m, sec], last_letter)
+        yield None if written is None else written._replace(rest=text[found.end() :][:REST])
 
 
 def _letters_before(text: str) -> Iterator[Angles | None]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from heimdall.formats.angles import Angles, angles_in, last_step
+from heimdall.formats.angles import REST, Angles, angles_in, last_step
 from heimdall.formats.framed_coordinates import NUMBER, framed
 from heimdall.formats.text import as_utf_8
+from heimdall.formats.written_heights import WrittenHeight, height_behind, height_named
 from heimdall.observation import Place
 
 _DEGREE_M = 111_320.0
@@ -72,6 +73,8 @@ class WrittenPlace:
     sigma_m: float
     form: str | None = None
     """How it was read, where it is not the plain `[latitude, longitude]` in degrees."""
+    remark: str | None = None
+    """What stands beside it and is not used."""
 
 
 def rounding_sigma_m(*coordinates: str) -> float:
@@ -122,7 +125,8 @@ def places_in(text: str) -> tuple[WrittenPlace, ...]:
     found = found or list(_from_bare(text))
     locators = [_square(locator) for locator in _locators(text, _LONG_LOCATOR if found else 0)]
     found += locators if found or len(locators) == 1 else []
-    return _different([each for each in found if each is not None]) if None not in found else ()
+    different = _different([each for each in found if each is not None]) if None not in found else ()
+    return tuple(_with_height(each, height_named(text)) for each in different)
 
 
 def _different(places: Sequence[WrittenPlace]) -> tuple[WrittenPlace, ...]:
@@ -164,20 +168,34 @@ def _plain(latitude: str, longitude: str, height: str | None = None, form: str |
 
 def _from_angles(found: Angles) -> WrittenPlace:
     place = Place(found.latitude_deg, found.longitude_deg)
-    return WrittenPlace(place, found.step_deg * _DEGREE_M * _UNIFORM, "degrees with N or S and E or W")
+    written = WrittenPlace(place, found.step_deg * _DEGREE_M * _UNIFORM, "degrees with N or S and E or W")
+    return _with_height(written, height_behind(found.rest))
+
+
+def _with_height(written: WrittenPlace, height: WrittenHeight | None) -> WrittenPlace:
+    """At the height that stands beside it, where the place has none of its own."""
+    if height is None or written.place.height_m is not None:
+        return written
+    if height.height_m is not None:
+        return replace(written, place=replace(written.place, height_m=height.height_m), remark=None)
+    return replace(written, remark=height.words)
 
 
 def _from_labels(text: str) -> Iterator[WrittenPlace | None]:
     """Each latitude with the longitude beside it; no place where they do not come in pairs."""
-    named = [(name[:3].lower() == "lat", value.replace(",", ".")) for name, value in _LABELLED.findall(text)]
-    latitudes, longitudes = ([value for is_latitude, value in named if is_latitude == each] for each in (True, False))
+    named = list(_LABELLED.finditer(text))
+    latitudes, longitudes = (
+        [found for found in named if (found[1][:3].lower() == "lat") == each] for each in (True, False)
+    )
     if not latitudes or not longitudes:
         return
     if len(latitudes) != len(longitudes):
         yield None
         return
     for latitude, longitude in zip(latitudes, longitudes, strict=True):
-        yield _plain(latitude, longitude, form="named numbers")
+        written = _plain(latitude[2].replace(",", "."), longitude[2].replace(",", "."), form="named numbers")
+        end = max(latitude.end(), longitude.end())
+        yield _with_height(written, height_behind(text[end : end + REST]))
 
 
 def _from_bare(text: str) -> Iterator[WrittenPlace]:

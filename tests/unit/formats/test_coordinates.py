@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heimdall.formats.coordinates import decoded, read_place, rounding_sigma_m
+from heimdall.observation import Place
 
 PLACE = (46.4993, 8.7988)
 
@@ -324,3 +325,47 @@ def test_long_runs_of_blanks_are_read_at_once(blank: str) -> None:
     """A thousand blanks behind a number took 5 s, twice as many 40 s."""
     assert read_place(f"N 4{blank * 3000}") is None
     assert read_place(f"47.1N {blank * 3000} 7.6E") is not None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "lat: 47.123456 lon: 7.654321 alt: 432 m",
+        "latitude 47.123456, longitude 7.654321, 432 m",
+        "47.123456N 7.654321E 432 m",
+        "[47.123456, 7.654321]\nelevation = 432 metres",
+        '{"latitude": 47.123456, "longitude": 7.654321, "altitude_m": 432}',
+        "name,lat,lon,height_m\nhut,47.123456,7.654321,432",
+        "[47.123456, 7.654321, 432], altitude 1417 ft",
+    ],
+)
+def test_a_height_in_metres_beside_a_position_is_its_height(text: str) -> None:
+    """It was dropped without a word."""
+    found = read_place(text)
+    assert found is not None
+    assert (found.place, found.remark) == (Place(47.123456, 7.654321, 432.0), None)
+
+
+@pytest.mark.parametrize(
+    ("text", "remark"),
+    [
+        ('{"lat": 47.123456, "lon": 7.654321, "altitude": 432}', "altitude 432"),
+        ("[47.123456, 7.654321] alt: 1417 ft", "alt 1417 ft"),
+        ("[47.123456, 7.654321], antenna height 12 m", "height 12 m"),
+        ("47.123456N 7.654321E 1417", "1417"),
+        ("lat 47.123456 lon 7.654321 1417", "1417"),
+        ("[47.123456, 7.654321] alt 400 m, elev. 432 m", "alt 400 m and elev. 432 m"),
+    ],
+)
+def test_a_height_that_may_count_otherwise_is_not_used_and_said(text: str, remark: str) -> None:
+    """In feet, or from the ground, or one of two."""
+    found = read_place(text)
+    assert found is not None
+    assert (found.place, found.remark) == (Place(47.123456, 7.654321), remark)
+
+
+@pytest.mark.parametrize("text", ["[47.123456, 7.654321]", "$GPGLL,4707.40,N,00739.26,E,123456,A"])
+def test_other_numbers_are_no_heights(text: str) -> None:
+    found = read_place(text)
+    assert found is not None
+    assert (found.place.height_m, found.remark) == (None, None)

@@ -22,6 +22,8 @@ FOLDER = "gnss_pos"
 _SUFFIX = ".txt"
 _STATUS = re.compile(r"^gps=\(([^()\n]+)\)\s*$", re.MULTILINE)
 """What `http://<KiwiSDR>/status` says, before a locator of the same place that is kilometres coarser."""
+_STATUS_HEIGHT = re.compile(r"^asl=(-?\d+(?:\.\d*)?)\s*$", re.MULTILINE)
+"""In metres."""
 _ENTRY_ENDS = (re.compile(r"\}"), re.compile(r"\n"), re.compile(r"[;\n]"))
 """What parts the stations of a list: JSON objects, lines, statements of JavaScript and Octave."""
 
@@ -108,7 +110,8 @@ def _places_in(content: bytes, station: str = "") -> tuple[WrittenPlace, ...]:
     """
     text = composed(decoded(content))
     status = _STATUS.findall(text)
-    if len(status) == 1 and (written := read_place(f"[{status[0]}]")):
+    height = _STATUS_HEIGHT.search(text)
+    if len(status) == 1 and (written := read_place(f"[{status[0]}{f', {height[1]}' if height else ''}]")):
         return (written,)
     found = places_in(text)
     own = _of_station(text, station) if station and len(found) != 1 else None
@@ -146,6 +149,8 @@ def _placed(station: str, path: str, found: Sequence[WrittenPlace]) -> tuple[Rec
     written = found[0]
     place = written.place
     notes = []
+    if written.remark is not None:
+        notes.append(f"{path}: {written.remark!r} is not used as a height: write [latitude, longitude, height in m]")
     if written.form is not None:
         notes.append(f"{path} is read as {written.form}: {place.latitude_deg:.6g}, {place.longitude_deg:.6g}")
     if written.sigma_m > COARSE_M and (place.latitude_deg, place.longitude_deg) != (0, 0):

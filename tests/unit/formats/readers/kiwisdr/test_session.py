@@ -312,8 +312,16 @@ def test_the_status_page_of_a_receiver_gives_its_coordinates(session: dict[str, 
     session["beta.txt"] = b"status=active\r\nname=beta\r\ngps=(51.512345, -3.612345)\r\ngrid=IO81em\r\nasl=120\r\n"
     observation = _read("dcf77", session)
     receiver = observation.receptions[1].receiver
-    assert (receiver.latitude_deg, receiver.longitude_deg) == (51.512345, -3.612345)
+    assert (receiver.latitude_deg, receiver.longitude_deg, receiver.height_m) == (51.512345, -3.612345, 120.0)
     assert not any("beta" in note for note in observation.notes)
+
+
+def test_a_height_that_is_not_used_is_said(session: dict[str, bytes]) -> None:
+    session["beta.txt"] = b'{"lat": 51.512345, "lon": -3.612345, "altitude": 394}'
+    observation = _read("dcf77", session)
+    assert observation.receptions[1].receiver.height_m == 0
+    note = "beta.txt: 'altitude 394' is not used as a height: write [latitude, longitude, height in m]"
+    assert note in observation.notes
 
 
 @pytest.mark.parametrize("written", ["gps=(unset)", "gps=()"])
