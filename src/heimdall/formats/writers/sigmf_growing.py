@@ -20,7 +20,7 @@ from heimdall.errors import InputError
 from heimdall.files.atomic import replacing
 from heimdall.formats.readers.kiwisdr.stamps import MIN_STAMPS, BrokenRecordingError, StampLine, Stamps, line_through
 from heimdall.formats.readers.sigmf.accounts import RECEIVERS_KEY
-from heimdall.formats.readers.sigmf.session import BANDWIDTH_KEY, FREQUENCY_KEY, TRUTH_KEY
+from heimdall.formats.readers.sigmf.stated import BANDWIDTH_KEY, FREQUENCY_KEY, TRUTH_KEY
 from heimdall.formats.readers.source import COLLECTION_SUFFIX, DATA_SUFFIX, META_SUFFIX
 from heimdall.formats.writers.sigmf_write import (
     EXTENSION,

@@ -17,7 +17,7 @@ from heimdall.errors import InputError
 from heimdall.formats.coordinates import place_sigma_m
 from heimdall.formats.readers.recordings.heard import EPOCH
 from heimdall.formats.readers.sigmf.metadata import CLOCK_KEY, LEVEL_KEY, POSITION_KEY, RECEIVER_KEY
-from heimdall.formats.readers.sigmf.session import TRANSMITTER_HEIGHT_KEY, TRUTH_KEY
+from heimdall.formats.readers.sigmf.stated import TRANSMITTER_HEIGHT_KEY, TRUTH_KEY
 from heimdall.formats.readers.source import COLLECTION_SUFFIX, META_SUFFIX
 from heimdall.observation import Observation, Receiver, Reception
 

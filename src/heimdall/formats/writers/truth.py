@@ -14,7 +14,7 @@ from heimdall.formats.readers.limits import Limits
 from heimdall.formats.readers.measurement_rows import rows_of
 from heimdall.formats.readers.nested import SUFFIX as ARCHIVE_SUFFIX
 from heimdall.formats.readers.positions import TRUTH_NAME
-from heimdall.formats.readers.sigmf.session import TRUTH_KEY
+from heimdall.formats.readers.sigmf.stated import TRUTH_KEY
 from heimdall.formats.readers.source import (
     COLLECTION_SUFFIX,
     MEASUREMENT_SUFFIXES,

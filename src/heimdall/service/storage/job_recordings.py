@@ -19,7 +19,7 @@ from heimdall.files.atomic import incoming
 from heimdall.formats.readers.read import read_observations
 from heimdall.formats.readers.sigmf.accounts import RECEIVERS_KEY
 from heimdall.formats.readers.sigmf.collection import about_session
-from heimdall.formats.readers.sigmf.session import BANDWIDTH_KEY, FREQUENCY_KEY
+from heimdall.formats.readers.sigmf.stated import BANDWIDTH_KEY, FREQUENCY_KEY
 from heimdall.formats.readers.source import COLLECTION_SUFFIX
 from heimdall.formats.wording import frequency_text
 from heimdall.runs import RECORDINGS, run_archive

@@ -102,6 +102,13 @@ def number(value: object) -> float | None:
         return math.inf
 
 
+def number_written(value: object) -> float | None:
+    """As `number`, and of a string that holds nothing but one."""
+    if isinstance(value, str) and _PLAIN_NUMBER.fullmatch(value.strip()):
+        return float(value)
+    return number(value)
+
+
 def text(value: object) -> str | None:
     """A string that can be printed and written anywhere: broken surrogates become question marks."""
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else None

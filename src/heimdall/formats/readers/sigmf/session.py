@@ -17,23 +17,26 @@ from heimdall.formats.readers.sigmf.metadata import (
     UnreadableRecordingError,
     load_json,
     number,
-    point,
     unknown_key,
 )
 from heimdall.formats.readers.sigmf.session_begin import session_begin
 from heimdall.formats.readers.sigmf.sigmf_recording import SigmfRecording
 from heimdall.formats.readers.sigmf.spans import by_span
 from heimdall.formats.readers.sigmf.start_times import with_written_clocks
+from heimdall.formats.readers.sigmf.stated import (
+    BANDWIDTH_KEY,
+    FREQUENCY_KEY,
+    TRANSMITTER_HEIGHT_KEY,
+    TRUTH_KEY,
+    stated_truth,
+    with_plain_values,
+)
 from heimdall.formats.readers.sigmf.streams import Stream, apart, listed_path, listed_stream, stream_at
 from heimdall.formats.readers.source import COLLECTION_SUFFIX, META_SUFFIX
 from heimdall.formats.text import composed
 from heimdall.observation import Observation, Place, Receiver, Reception
 from heimdall.validation.reception import vet
 
-TRUTH_KEY = "heimdall:truth"
-TRANSMITTER_HEIGHT_KEY = "heimdall:transmitter_height_m"
-FREQUENCY_KEY = "heimdall:frequency_hz"
-BANDWIDTH_KEY = "heimdall:bandwidth_hz"
 CLOCKS_KEY = "heimdall:clocks_from"
 """The known transmitter whose signal set the receivers' clocks."""
 _OWN_KEYS = (TRUTH_KEY, TRANSMITTER_HEIGHT_KEY, FREQUENCY_KEY, BANDWIDTH_KEY, RECEIVERS_KEY, CLOCKS_KEY)
@@ -88,6 +91,8 @@ def _observation(
     session: str, streams: Sequence[Stream], about: Mapping[str, Any], said: Sequence[str] = ()
 ) -> Observation:
     streams = with_written_clocks(streams)
+    about, changed = with_plain_values(about)
+    truth, of_truth = stated_truth(about)
     recordings = [stream.recording for stream in streams if stream.recording is not None]
     tuned_hz = _frequency_hz(session, streams, about)
     channel, channel_notes = _channel(recordings, about, tuned_hz)
@@ -97,7 +102,7 @@ def _observation(
     recorded = {reception.receiver.name for reception in heard}
     receptions = (*heard, *receptions_without_samples(about, recorded))
     bandwidth_hz, notes = (channel.width_hz, channel_notes) if channel is not None else _occupied(receptions)
-    said = [*said, *(note for stream in streams for note in stream.notes)]
+    said = [*changed, *of_truth, *said, *(note for stream in streams for note in stream.notes)]
     moved = _shifts(zip(streams, heard, strict=True), tuned_hz, frequency_hz)
     return vet(
         Observation(
@@ -107,7 +112,7 @@ def _observation(
             receptions=receptions,
             time_utc=origin,
             transmitter_height_m=number(about.get(TRANSMITTER_HEIGHT_KEY)),
-            truth=point(about.get(TRUTH_KEY)),
+            truth=truth,
             notes=(*notes, *_unknown(about), *said, *moved, *remarks(about)),
         )
     )

@@ -105,6 +105,83 @@ def test_digits_beyond_microseconds_are_kept(files: Files) -> None:
     assert observation.receptions[1].start_s % 1 == pytest.approx(1.2e-10, abs=1e-14)
 
 
+def _stating(files: Files, **stated: Any) -> Observation:
+    """The session whose collection states this under the keys of our extension."""
+    document = json.loads(files[COLLECTION])
+    document["collection"].update({f"heimdall:{key}": value for key, value in stated.items()})
+    return read_collection(COLLECTION, {**files, COLLECTION: json.dumps(document).encode()}, Limits())
+
+
+@pytest.mark.parametrize(
+    "truth",
+    [
+        "[47.25, 8.125]",
+        "47.25N 8.125E",
+        {"latitude_deg": 47.25, "longitude_deg": 8.125},
+        {"lat": "47.25", "lon": "8.125"},
+        {"type": "Point", "coordinates": ["8.125", "47.25"]},
+        {"type": "Feature", "properties": {}, "geometry": {"type": "Point", "coordinates": [8.125, 47.25]}},
+    ],
+)
+def test_a_transmitter_that_is_plain_in_another_form_is_read_and_said(files: Files, truth: Any) -> None:
+    observation = _stating(files, truth=truth)
+    assert observation.truth is not None
+    assert (observation.truth.latitude_deg, observation.truth.longitude_deg) == (47.25, 8.125)
+    assert "collection: heimdall:truth is read as latitude 47.25, longitude 8.125" in observation.notes
+
+
+@pytest.mark.parametrize(
+    "truth",
+    [
+        [47.25, 8.125],
+        "on the hill",
+        {"x": 47.25, "y": 8.125},
+        {"type": "LineString", "coordinates": [[8, 47], [9, 48]]},
+        7,
+    ],
+)
+def test_a_transmitter_that_may_stand_anywhere_is_left_out_and_said(files: Files, truth: Any) -> None:
+    """Of two numbers in a list either may be the latitude."""
+    observation = _stating(files, truth=truth)
+    assert observation.truth is None
+    (note,) = [note for note in observation.notes if "heimdall:truth" in note]
+    assert note.endswith('is not used: write {"type": "Point", "coordinates": [longitude, latitude]}')
+
+
+@pytest.mark.parametrize("coordinates", [[411.5, 47.25], [8.125, math.nan], [-math.inf, 47.25]])
+def test_a_transmitter_off_the_globe_is_left_out_and_said(files: Files, coordinates: list[float]) -> None:
+    """Its distance from the fix would be no number, which JSON cannot say."""
+    observation = _stating(files, truth={"type": "Point", "coordinates": coordinates})
+    assert observation.truth is None
+    assert any(note.startswith("the known transmitter is not compared with: ") for note in observation.notes)
+
+
+def test_numbers_of_a_collection_that_are_strings_are_read_and_said(files: Files) -> None:
+    for index in range(3):
+        _edit(files, index, lambda document: document["annotations"].clear())
+    observation = _stating(files, transmitter_height_m="432.5", bandwidth_hz=" 6000 ")
+    assert (observation.transmitter_height_m, observation.bandwidth_hz) == (432.5, 6000.0)
+    assert "collection: heimdall:transmitter_height_m, a string, is read as the number 432.5" in observation.notes
+    assert "collection: heimdall:bandwidth_hz, a string, is read as the number 6000" in observation.notes
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "note"),
+    [
+        ("transmitter_height_m", "432 ft", "'432 ft' is not used: write a number"),
+        ("transmitter_height_m", [432], "[432] is not used: write a number"),
+        ("bandwidth_hz", "6 kHz", "'6 kHz' is not used: write a number"),
+        ("bandwidth_hz", True, "True is not used: write a number"),
+        ("bandwidth_hz", -6000, "of -6000 is not used: it cannot be right"),
+        ("frequency_hz", math.nan, "of nan is not used: it cannot be right"),
+    ],
+)
+def test_a_number_of_a_collection_that_is_none_is_said(files: Files, key: str, value: Any, note: str) -> None:
+    observation = _stating(files, **{key: value})
+    assert f"collection: heimdall:{key} {note}" in observation.notes
+    assert observation.bandwidth_hz == 4000.0
+
+
 def test_a_folder_without_a_collection_is_a_session(files: Files) -> None:
     """All recordings are taken, in the order of their names."""
     del files[COLLECTION]
