@@ -34,7 +34,8 @@ _HEMISPHERE_FIRST = tuple(
 """The latitude before the longitude, and after it."""
 REST = 40
 """Characters: the longest height that follows."""
-_DIGITS_LEFT = re.compile(r"[.,]?\d")
+_DIGITS_LEFT = re.compile(r"[.,]?\d|[ \t]+\d[\d.]*(?!\s*m)(?![\d.])")
+"""A part of the number before, or one that follows it and is no height in metres."""
 
 
 class Angles(NamedTuple):
@@ -76,8 +77,9 @@ def _letters_behind(text: str) -> Iterator[Angles | None]:
 def _letters_before(text: str) -> Iterator[Angles | None]:
     for found in _found(_HEMISPHERE_FIRST, text):
         letter, s, d, m, sec, last_letter, *last = found.groups()
-        left = _DIGITS_LEFT.match(text, found.end())
-        yield None if left else _angles([s, d, m, sec], letter, last, last_letter)
+        rest = text[len(found[0].rstrip()) + found.start() :][:REST]
+        written = None if _DIGITS_LEFT.match(rest) else _angles([s, d, m, sec], letter, last, last_letter)
+        yield None if written is None else written._replace(rest=rest)
 
 
 def _found(patterns: Iterable[re.Pattern[str]], text: str) -> Iterator[re.Match[str]]:

@@ -26,7 +26,7 @@ class WrittenHeight(NamedTuple):
 def height_behind(rest: str) -> WrittenHeight | None:
     """The number that follows a position at once."""
     found = _BEHIND.match(rest)
-    return WrittenHeight(found[0].strip(" \t,;/"), float(found[1]) if found[2] else None) if found else None
+    return WrittenHeight(found[0].strip(" \t\n,;/"), float(found[1]) if found[2] else None) if found else None
 
 
 def height_named(text: str) -> WrittenHeight | None:

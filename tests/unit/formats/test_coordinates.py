@@ -219,6 +219,7 @@ def test_a_decimal_comma_behind_a_letter_or_a_sign_keeps_its_digits(text, latitu
     "text",
     [
         "N 47 E 7,65,43",
+        "N 47 07 E 7 39 1555",
         "N47°07' E7°39'15,56,78",
         "N 47.1234 E 7.6543 25 m",
         "47.5° 30' N, 7.5° 15' E",
@@ -333,6 +334,7 @@ def test_long_runs_of_blanks_are_read_at_once(blank: str) -> None:
         "lat: 47.123456 lon: 7.654321 alt: 432 m",
         "latitude 47.123456, longitude 7.654321, 432 m",
         "47.123456N 7.654321E 432 m",
+        "N 47.123456 E 7.654321, 432 m",
         "[47.123456, 7.654321]\nelevation = 432 metres",
         '{"latitude": 47.123456, "longitude": 7.654321, "altitude_m": 432}',
         "name,lat,lon,height_m\nhut,47.123456,7.654321,432",
