@@ -18,8 +18,10 @@ _UNMARKED_FIRST = tuple(re.compile(rf"\b([{letters}])\s*{written}()") for letter
 _LABEL = re.compile(r"\b(?:lat(?:itude)?|lon(?:g|gitude)?|lng)\b[\s:=.]*", re.IGNORECASE)
 # A number is read whole or not at all: "462.96" is no 46 degrees with 2.96 minutes.
 _PART = r"(\d{1,3}(?:\.\d*)?)(?![\d.]|,\d)"
+# Behind a digit and a comma it is the decimals of another, except where it has a point of its own: 123519,4807.038,N.
+_BEGIN = r"(?<![\d.])(?:(?<!\d,)|(?=\d+(?:°\d+)?(?:′\d+)?\.\d))"
 _ANGLE = (
-    rf"(?<![\d.])([-+]?){_PART}\s*[°º:d\s]?\s*(?:{_PART}\s*(?:[′'’:m\s]\s*|(?=[,;/NSEWnsew]|$)))?"
+    rf"{_BEGIN}([-+]?){_PART}\s*[°º:d\s]?\s*(?:{_PART}\s*(?:[′'’:m\s]\s*|(?=[,;/NSEWnsew]|$)))?"
     rf"(?:{_PART}\s*(?:[″\"”s]|''|′′|’’)?)?"
 )
 _LETTERS = ("[NSns]", "[EWew]")
@@ -36,6 +38,9 @@ REST = 40
 """Characters: the longest height that follows."""
 _DIGITS_LEFT = re.compile(r"[.,]?\d|[ \t]+\d[\d.]*(?!\s*m)(?![\d.])")
 """A part of the number before, or one that follows it and is no height in metres."""
+
+_DIGITS_BEFORE = re.compile(r"\d\s*[^\w\s]*[dms]?[ \t]*$")
+"""A number that the first letter may as well belong to."""
 
 
 class Angles(NamedTuple):
@@ -79,7 +84,8 @@ def _letters_before(text: str) -> Iterator[Angles | None]:
         letter, s, d, m, sec, last_letter, *last = found.groups()
         rest = text[len(found[0].rstrip()) + found.start() :][:REST]
         written = None if _DIGITS_LEFT.match(rest) else _angles([s, d, m, sec], letter, last, last_letter)
-        yield None if written is None else written._replace(rest=rest)
+        of_number = _DIGITS_BEFORE.search(text[max(0, found.start() - REST) : found.start()])
+        yield None if written is None or (of_number and _on_globe(written)) else written._replace(rest=rest)
 
 
 def _found(patterns: Iterable[re.Pattern[str]], text: str) -> Iterator[re.Match[str]]:

@@ -46,9 +46,10 @@ _WRITTEN = (
     (re.compile(r"\b([NS])o[ru]th\b|\b([EW])[ae]st\b", re.IGNORECASE), r"\1\2"),
     (re.compile(r"(?<![\d.,])(\d{1,7}),(\d+)(?=\s*[°º]?\s*[NSEWnsew](?![A-Za-z]))"), r"\1.\2"),
     (re.compile(rf"(?<=[°º′'’])(\s*\d{{1,2}}),(\d+){_NO_MORE}"), r"\1.\2"),
+    (re.compile(r"(?<![A-Za-z])([NSEWnsew]\s*\d{1,7}),(\d+)(?!\d|[.,]\d)"), r"\1.\2"),
     (
         re.compile(
-            rf"(?<![A-Za-z])([NSEWnsew]\s*(?:\d{{1,3}}[°º:\s]\s*)?(?:\d{{1,2}}[′'’:\s]\s*)?\d{{1,7}}),(\d+){_NO_MORE}"
+            rf"(?<![A-Za-z])([NSEWnsew]\s*\d{{1,3}}[°º:\s](?:\s*\d{{1,2}}[′'’:\s])?\s*\d{{1,2}}),(\d+){_NO_MORE}"
         ),
         r"\1.\2",
     ),

@@ -159,6 +159,7 @@ def test_any_text_is_a_place_with_finite_numbers_or_nothing(text: str) -> None:
         ("0117.50S 10351.20E", -(1 + 17.5 / 60), 103 + 51.2 / 60, 54),
         ("4629.96N/00847.93E", 46 + 29.96 / 60, 8 + 47.93 / 60, 5.4),
         ("N4629.96 E00847.93", 46 + 29.96 / 60, 8 + 47.93 / 60, 5.4),
+        ("$GPGGA,123519,4629.96,N,00847.93,E,1,08,0.9,545.4,M,46.9,M,,", 46 + 29.96 / 60, 8 + 47.93 / 60, 5.4),
         ("$GPGLL,4629.96,N,00847.93,E,123456,A", 46 + 29.96 / 60, 8 + 47.93 / 60, 5.4),
         ("0117N 10351E", 1 + 17 / 60, 103 + 51 / 60, 536),
         ("462957.5N0084755.5E", 46 + 29 / 60 + 57.5 / 3600, 8 + 47 / 60 + 55.5 / 3600, 0.9),
@@ -200,6 +201,7 @@ def test_a_number_is_not_taken_apart_to_make_a_place(text):
     ("text", "latitude_deg", "longitude_deg"),
     [
         ("N 47,123456 E 7,654321", 47.123456, 7.654321),
+        ("N 47,5° E 7,25°", 47.5, 7.25),
         ("S 33,865143, W 70,209900", -33.865143, -70.2099),
         ("N 47° 07,407 E 007° 39,259", 47 + 7.407 / 60, 7 + 39.259 / 60),
         ("N 47 07,407 E 007 39,259", 47 + 7.407 / 60, 7 + 39.259 / 60),
@@ -220,6 +222,10 @@ def test_a_decimal_comma_behind_a_letter_or_a_sign_keeps_its_digits(text, latitu
     [
         "N 47 E 7,65,43",
         "N 47 07 E 7 39 1555",
+        "47:07,407:N 7:39,259:E",
+        "47,1: N\n7,6: E",
+        "7,6543: E 47,1234: N 1432 m",
+        "30,2d S, 124,6d E",
         "N47°07' E7°39'15,56,78",
         "N 47.1234 E 7.6543 25 m",
         "47.5° 30' N, 7.5° 15' E",
@@ -371,3 +377,54 @@ def test_other_numbers_are_no_heights(text: str) -> None:
     found = read_place(text)
     assert found is not None
     assert (found.place.height_m, found.remark) == (None, None)
+
+
+_SIGNS = [
+    ("°", "'", '"'),
+    (" ", " ", ""),
+    ("°", "′", "″"),
+    (":", ":", ""),
+    ("°", "'", ""),
+    ("° ", "' ", '"'),
+    ("d", "m", "s"),
+]
+
+
+def _angle_text(degrees: float, parts: int, decimals: int, signs: tuple[str, ...], point: str) -> str:
+    """In degrees, with minutes, or with minutes and seconds, the last of them with decimals."""
+    values, rest = [], abs(degrees)
+    for _ in range(parts - 1):
+        values.append(f"{int(rest)}")
+        rest = (rest - int(rest)) * 60
+    values.append(f"{rest:.{decimals}f}".replace(".", point))
+    return "".join(value + sign for value, sign in zip(values, signs, strict=False))
+
+
+@settings(max_examples=500)
+@given(
+    latitude_deg=st.floats(-80, 80),
+    longitude_deg=st.floats(-179, 179),
+    parts=st.integers(1, 3),
+    decimals=st.integers(0, 5),
+    signs=st.sampled_from(_SIGNS),
+    point=st.sampled_from(".,"),
+    between=st.sampled_from([" ", ", ", "/", "; ", "\n", ","]),
+    blank=st.sampled_from(["", " "]),
+    letters_first=st.booleans(),
+    longitude_first=st.booleans(),
+    around=st.sampled_from([("", ""), ("QTH: ", "\n"), ("my ", " 1200 m"), ("", ", 1200 m"), ("", " 1200")]),
+)
+def test_degrees_in_any_notation_are_read_as_written_or_not_at_all(
+    latitude_deg, longitude_deg, parts, decimals, signs, point, between, blank, letters_first, longitude_first, around
+):
+    """A comma, a blank or a height beside them never makes another place of it."""
+    written = []
+    for degrees, letter in ((latitude_deg, "NS"[latitude_deg < 0]), (longitude_deg, "EW"[longitude_deg < 0])):
+        angle = _angle_text(degrees, parts, decimals, signs, point)
+        written.append(f"{letter}{blank}{angle}" if letters_first else f"{angle}{blank}{letter}")
+    found = read_place(around[0] + between.join(written[::-1] if longitude_first else written) + around[1])
+    if found is not None:
+        step_deg = 10.0**-decimals / 60 ** (parts - 1)
+        assert found.place.latitude_deg == pytest.approx(latitude_deg, abs=1.01 * step_deg)
+        assert found.place.longitude_deg == pytest.approx(longitude_deg, abs=1.01 * step_deg)
+        assert found.place.height_m in (None, 1200.0)
