@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 NUMBER = r"[-+]?\d{1,6}(?:\.\d*)?"
-_QUOTED = rf"['\"]?\s*({NUMBER})\s*['\"]?"
-_INSIDE = rf"\s*{_QUOTED}\s*,\s*{_QUOTED}\s*(?:,\s*{_QUOTED}\s*)?"
+_QUOTED = re.compile(rf"(['\"])\s*({NUMBER})\s*\1")
+_INSIDE = rf"\s*({NUMBER})\s*,\s*({NUMBER})\s*(?:,\s*({NUMBER})\s*)?"
 _FINE = r"[-+]?\d{1,3}\.\d{3,}"
 """A number with the decimals of a position: two others in round brackets may be anything."""
 _VIEW = "a link to a map, the middle of its view"
@@ -35,9 +35,9 @@ _LINKED = tuple(
     for written, form in (
         (r"!3d#!4d#", _MARKER),
         (r"[?&;]mlat=#&(?:amp;)?mlon=#", _MARKER),
-        (r"[?&;](?:q|ll|query|center|destination|daddr)=(?:loc:)?#(?:,|%2C)(?:\+|%20)?#", _MARKER),
-        (r"/(?:place|search|dir)/#,\+?#", _MARKER),
-        (r"/@#,#", _VIEW),
+        (r"[?&;](?:q|ll|query|center|destination|daddr)=(?:loc:)?#(?:,|%2C)(?:\+|%20)?#(?!,[-+]?\d)", _MARKER),
+        (r"/(?:place|search)/#,\+?#(?!,[-+]?\d)", _MARKER),
+        (r"/@#,#(?!,[-+]?\d+,[-+]?\d)", _VIEW),
         (r"\x23map=[\d.]+/#/#", _VIEW),
     )
 )
@@ -64,6 +64,7 @@ def framed(text: str) -> tuple[list[Framed | None], str]:
     if rows:
         return rows, ""
     found: list[Framed | None] = []
+    text = _QUOTED.sub(r"\2", text)
     for pattern, longitude_first, form in _BRACKETS:
         found += [_bracketed(each, longitude_first, form) for each in pattern.finditer(text)]
         text = pattern.sub(" ", text)
