@@ -123,7 +123,7 @@ def places_in(text: str) -> tuple[WrittenPlace, ...]:
     text = _BLANKS.sub(lambda run: "\n" if "\n" in run[0] else " ", text)
     found = [None if each is None else _plain(*each) for each in written]
     found += [*(None if each is None else _from_angles(each) for each in angles_in(text)), *_from_labels(text)]
-    found = found or list(_from_bare(text))
+    found += _from_bare(text) if not found else _from_rows(text)
     locators = [_square(locator) for locator in _locators(text, _LONG_LOCATOR if found else 0)]
     found += locators if found or len(locators) == 1 else []
     different = _different([each for each in found if each is not None]) if None not in found else ()
@@ -206,6 +206,13 @@ def _from_bare(text: str) -> Iterator[WrittenPlace]:
         yield _plain(f"{found[1]}.{found[2]}", f"{found[3]}.{found[4]}", form="numbers with a decimal comma")
     elif found := _BARE.fullmatch(stripped):
         yield _plain(found[1], found[2], found[3], "bare numbers, latitude first")
+
+
+def _from_rows(text: str) -> Iterator[WrittenPlace]:
+    """Lines of bare numbers beside a position of another form: two with decimals are another position."""
+    for line in text.splitlines():
+        if line.count(".") >= 2:
+            yield from _from_bare(line)
 
 
 def _locators(text: str, least: int) -> Sequence[str]:

@@ -247,6 +247,8 @@ def test_a_part_of_a_number_is_no_place(text: str) -> None:
         "lat=47.1 lon=7.6\nlat=51.2 lon=4.4",
         "east = [47, 8]\nwest = [47.123456, 7.654321]",
         "lat=47.1 lon=7.6\nlat=51.2",
+        "47.123456, 7.654321 # the mast is at [30, 40]",
+        "47.123456, 7.654321\n[30, 40] pixels",
         "47.1N 7.6E\n51.2N 4.4E",
         "Mast 3 N 47.1 E 7.6",
         "[47.123456, 7.654321] JO21ef",
