@@ -45,7 +45,10 @@ def plain(tmp_path: Path) -> dict[str, bytes]:
     receptions = tuple(
         Reception(
             Receiver(name, 47.0 + ord(name) / 1000, 8.0, 300.0, 1e-7),
-            samples=np.random.default_rng(ord(name)).normal(size=16_000).astype(np.complex64),
+            samples=np.random.default_rng(ord(name))
+            .normal(size=(16_000, 2))
+            .astype(np.float32)
+            .view(np.complex64)[:, 0],
             sample_rate_hz=8000.0,
         )
         for name in "abc"

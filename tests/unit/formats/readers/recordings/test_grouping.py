@@ -48,7 +48,10 @@ def _sigmf(folder: Path, names: str, begin: datetime = datetime(2025, 1, 1, tzin
     receptions = tuple(
         Reception(
             Receiver(name, 47.0 + ord(name) / 1000, 8.0, 300.0, 1e-7),
-            samples=np.random.default_rng(ord(name)).normal(size=16_000).astype(np.complex64),
+            samples=np.random.default_rng(ord(name))
+            .normal(size=(16_000, 2))
+            .astype(np.float32)
+            .view(np.complex64)[:, 0],
             sample_rate_hz=8000.0,
         )
         for name in names
