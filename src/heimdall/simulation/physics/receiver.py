@@ -15,6 +15,7 @@ _LAGRANGE_POINTS = 7
 _FINE_POINTS = 15
 _FINE_STEPS = 2048
 """Within -50 dB up to 0.35 of the rate, where seven points reach 0.2."""
+_AT_ONCE = 1 << 12
 
 
 @dataclass(frozen=True)
@@ -128,14 +129,20 @@ def stretch(signal: Tensor, sample_rate_error: Tensor, count: int, *, fine: bool
 
 
 def _interpolated(signal: Tensor, index: Tensor, offset: Tensor) -> Tensor:
-    """The same by weights worked out beforehand for offsets in steps: a gather a point."""
-    half = _FINE_POINTS // 2
+    """The same by weights worked out beforehand for offsets in steps; some thousand samples at a time stay in the cache."""
+    half, length = _FINE_POINTS // 2, signal.shape[-1]
     steps = torch.linspace(-0.5, 0.5, _FINE_STEPS + 1, device=signal.device)
-    step = ((offset + 0.5) * _FINE_STEPS).round().long()
-    out = torch.zeros_like(signal[..., : index.shape[-1]])
-    for point in range(-half, half + 1):
-        out += _weight(steps, point, half)[step] * torch.gather(signal, -1, (index + point) % signal.shape[-1])
-    return out
+    weights_SP = torch.stack([_weight(steps, point, half) for point in range(-half, half + 1)], dim=-1)
+    around = torch.cat([signal[..., length - half :], signal, signal[..., :half]], dim=-1).flatten(0, -2)
+    step, place = ((offset + 0.5) * _FINE_STEPS).round().long().flatten(0, -2), (index % length).flatten(0, -2)
+    out = torch.empty(place.shape, dtype=signal.dtype, device=signal.device)
+    for row, around_L in enumerate(around):
+        points_LP = around_L.unfold(0, _FINE_POINTS, 1)
+        for begin in range(0, out.shape[-1], _AT_ONCE):
+            some = slice(begin, begin + _AT_ONCE)
+            taken_TP = points_LP.index_select(0, place[row, some]) * weights_SP.index_select(0, step[row, some])
+            out[row, some] = taken_TP.sum(dim=-1)
+    return out.reshape(index.shape)
 
 
 def _weight(offset: Tensor, point: int, half: int) -> Tensor:
