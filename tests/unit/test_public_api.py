@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,13 @@ def test_what_of_a_file_cannot_be_read_is_warned_of(tmp_path: Path) -> None:
     for name in ("fixes.geojson", "fixes.json", "fixes.kml"):
         fixes.write(tmp_path / name)
         assert "not read: cut.jsonl line 2" in (tmp_path / name).read_text()
+
+
+def test_a_known_transmitter_is_named() -> None:
+    """As `heimdall locate` names it."""
+    observation = heimdall.read_observations(ROCKET)[0]
+    (fix,) = heimdall.locate(replace(observation, frequency_hz=77_500.0, bandwidth_hz=500.0))
+    assert "DCF77, known on this frequency, is" in fix.advice
 
 
 def test_fixes_are_a_sequence_that_can_be_written(tmp_path: Path) -> None:

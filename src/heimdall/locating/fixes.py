@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import overload
@@ -12,6 +12,7 @@ from typing import overload
 from heimdall.errors import InputError
 from heimdall.fix import Fix
 from heimdall.formats.readers.read import read_observations
+from heimdall.formats.transmitters import known as known_transmitters
 from heimdall.formats.wording import coordinates_text, length_text
 from heimdall.formats.writers.write import write_each
 from heimdall.locating import Method
@@ -19,6 +20,7 @@ from heimdall.locating.by_likelihood import Located
 from heimdall.locating.evidence_map import made_of
 from heimdall.locating.method import locate_each
 from heimdall.observation import NOT_READ, Observation
+from heimdall.transmitter import with_near
 
 _ROWS_SHOWN = 20
 _COLUMNS = ("id", "status", "place", "95 % within", "error", "method")
@@ -65,7 +67,8 @@ def locate(source: Source, *, model: str | PathLike[str] | None = None, method: 
 
     `model` is a bundle (`.heimdall`); `method` is "auto", "likelihood", "learned" or "least-squares". An observation with too
     few receivers becomes a fix with status `insufficient`, and the others go on; what of a path cannot be read is told by a
-    Python warning. Raises InputError, a ValueError, with one line that says what to do.
+    Python warning. A fix names the known transmitter that it may well be. Raises InputError, a ValueError, with one line that
+    says what to do.
     """
     if method not in list(Method):
         raise InputError(f"there is no method `{method}`: take one of {', '.join(Method)}")
@@ -75,7 +78,12 @@ def locate(source: Source, *, model: str | PathLike[str] | None = None, method: 
         from heimdall.locating.by_network import Learned  # onnxruntime takes its time to load
 
         learned = Learned.load(Path(model))
-    return Fixes(tuple(observations), tuple(locate_each(observations, Method(method), learned)))
+    listed = known_transmitters()
+    located = (
+        replace(each, fix=with_near(each.fix, observation, listed))
+        for each, observation in zip(locate_each(observations, Method(method), learned), observations, strict=True)
+    )
+    return Fixes(tuple(observations), tuple(located))
 
 
 def _observations(source: Source) -> Sequence[Observation]:
