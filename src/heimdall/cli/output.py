@@ -62,14 +62,19 @@ def print_json(document: Any) -> None:
 
 @contextmanager
 def progress(word: str, total: int | None, *, hide: bool) -> Iterator[Callable[[int], None]]:
-    """A function to tell how many are done: a bar on a terminal, elsewhere a line now and then, both with the time left."""
+    """A function to tell how many are done: a bar on a terminal, elsewhere a line now and then, both with the time left.
+
+    `total` may be a guess: once more are done, nobody knows it.
+    """
     begun = said = time.monotonic()
     with Progress(console=console, transient=True, disable=hide or not console.is_terminal) as bar:
         task = bar.add_task(word, total=total)
 
         def report(done: int) -> None:
-            nonlocal said
+            nonlocal said, total
+            total = total if total is None or done <= total else None
             bar.update(task, completed=done)
+            bar.tasks[task].total = total
             now = time.monotonic()
             if hide or console.is_terminal or now - said < _LINE_EVERY_S:
                 return
