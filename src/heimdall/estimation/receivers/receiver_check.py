@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
+from scipy.stats import siegelslopes
 
 from heimdall.constants import CAUCHY_TUNING, MAD_TO_SIGMA, SPEED_OF_LIGHT_M_S
 from heimdall.estimation.integrity.suspicion import delay_text
@@ -33,6 +34,8 @@ _LEVEL_SIGMA_DB = 7.0
 _SELDOM_USED = 0.5
 _LEFT = 0.7
 """Share of the scatter that a wrong place may leave, and little more than usual."""
+_LEFT_OF_DRIFT = 0.3
+"""The same that a steady drift may leave."""
 _ALL_ROUND = 0.2
 """Standard deviation of directions from which a displaced receiver can be told from a late clock."""
 
@@ -169,6 +172,8 @@ def _by_time(timed: Sequence[Residual], usual_s: float) -> tuple[str, float]:
         and moved_m > _CLEARLY * sigma_s * SPEED_OF_LIGHT_M_S
     ):
         return f"its position is off by about {length_text(moved_m)}", badness
+    if jumping and (drift := _drift(timed, late, scatter_s)):
+        return drift, badness
     if jumping:
         return f"its time stamps jump, by {delay_text(scatter_s)} in the mean", badness
     if not offset:
@@ -178,6 +183,22 @@ def _by_time(timed: Sequence[Residual], usual_s: float) -> tuple[str, float]:
     if not _all_round(np.array([each.sight_m for each in timed])):
         words += f", or its position is {length_text(abs(middle_s) * SPEED_OF_LIGHT_M_S)} off"
     return words, badness
+
+
+def _drift(timed: Sequence[Residual], late: Values, scatter_s: float) -> str:
+    """That its clock drifts steadily, where a line explains the scatter (Siegel's repeated medians); empty where none does.
+
+    Over the times of the observations, or over their order where one of them is not known.
+    """
+    times = [each.time_utc for each in timed if each.time_utc is not None]
+    dated = len(times) == len(timed) and max(times) > min(times)
+    at = np.array([(time - times[0]).total_seconds() for time in times]) if dated else np.arange(float(len(timed)))
+    slope, begin_s = siegelslopes(late, at)
+    if _scatter(late - begin_s - slope * at) > _LEFT_OF_DRIFT * scatter_s:
+        return ""
+    if dated:
+        return f"its clock drifts, by {1e6 * slope:+.2g} ppm"
+    return f"its clock drifts, by {delay_text(abs(slope) * (len(timed) - 1))} over these observations"
 
 
 def _all_round(sight_m: Values) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +42,8 @@ class Residual:
     """How well the others agree when it is left out, against leaving out another; None where the transmitter is known."""
     sight_m: tuple[float, float] = (0.0, 0.0)
     """East and north, from the transmitter to where the receiver says it is."""
+    time_utc: datetime | None = None
+    """Of the observation."""
 
 
 def residuals_of(observation: Observation, distrusted: Collection[str] = ()) -> list[Residual]:
@@ -107,9 +110,8 @@ def _residual(
     place = places[column][None, None]
     distance_m = link_distance_m(place, evidence, model)[0, 0]
     east_m, north_m = np.asarray(evidence.position_enu_m[0, column, :2]) - places[column]
-    told = Residual(
-        name, timed or leveled, reason, agreement=agreement[column], sight_m=(float(east_m), float(north_m))
-    )
+    sight_m, time_utc = (float(east_m), float(north_m)), collected.observation.time_utc
+    told = Residual(name, timed or leveled, reason, agreement=agreement[column], sight_m=sight_m, time_utc=time_utc)
     if timed and np.sum(alone.has_arrival) >= needed:
         late_s = late_against_others(alone, model, place, distance_m, column)
         told = replace(told, late_s=late_s, late_sigma_s=float(link_sigma_s(evidence, model)[0, column]))

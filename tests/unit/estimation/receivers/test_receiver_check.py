@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 
+from heimdall.estimation.integrity.suspicion import delay_text
 from heimdall.estimation.receivers.receiver_check import ReceiverCheck, check_receivers, evenly
 from heimdall.observation import Observation, Place
 
@@ -69,6 +71,30 @@ def test_a_wrong_place_is_told_from_a_wrong_clock(
     first = worst(wrong)
     assert first.name == "R0"
     assert f"its position is off by about {off}" in first.suspicion
+
+
+@pytest.mark.parametrize("dated", [True, False])
+@pytest.mark.parametrize("drift", [3e-6, -2e-7])
+def test_a_clock_that_drifts_is_told_from_one_that_jumps(
+    make_observation: MakeObservation, drift: float, dated: bool
+) -> None:
+    """In parts per million where times are known, from the first to the last where they are not."""
+    begin, chance = datetime(2025, 1, 1, tzinfo=UTC), np.random.default_rng(5)
+    at_s = np.cumsum(chance.uniform(2, 30, COUNT)) if dated else np.arange(COUNT) * 12.0
+    drifting = [
+        replace(
+            with_fault(each, 1, toa_s=each.receptions[1].toa_s + drift * float(at)),
+            time_utc=begin + timedelta(seconds=float(at)) if dated else None,
+        )
+        for each, at in zip(observed(make_observation, True), at_s, strict=True)
+    ]
+    first, *others = check_receivers(drifting)
+    assert first.name == "R1"
+    total = delay_text(abs(drift) * 12.0 * (COUNT - 1))
+    assert first.suspicion.startswith(
+        f"its clock drifts, by {1e6 * drift:+.2g} ppm" if dated else f"its clock drifts, by {total[:1]}"
+    )
+    assert not any(each.suspicion for each in others)
 
 
 def test_jumping_stamps_and_a_low_level_are_named(make_observation: MakeObservation) -> None:
