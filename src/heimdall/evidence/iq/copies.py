@@ -1,7 +1,8 @@
 """Recordings of one stream under two names: a file that was copied or uploaded twice, or two connections to one receiver.
 
 Two receivers may hear the same signal, but never the same noise: what agrees in the quieter parts of the band, too, is one
-stream, whatever its gain, its first sample and the precision that it was stored with.
+stream, whatever its gain, its first sample and the precision that it was stored with. A strong signal that fills the band
+leaves no such part: there only what rounding explains may differ.
 """
 
 from __future__ import annotations
@@ -25,8 +26,13 @@ _LONGEST_SEGMENT = 4096
 _ALIKE = 0.25
 """Share of the head's power in common from which on a closer look pays: half a sample apart wideband noise has 0.4."""
 _MOST_UNLIKE = 1e-3
-"""Share of the power that two records of one stream do not have in common: their rounding. Two receivers have at least their
-noise besides, and carriers that wander apart."""
+"""Share of the power that two records of one stream do not have in common, at most: their rounding."""
+_LEAST_UNLIKE = 3e-5
+"""What the shift between two records leaves of it: two receivers leave as much where both hear a signal at 48 dB."""
+_ROUNDED = 2.5
+"""So many times the power of exact rounding: cutting digits off towards zero leaves twice as much of noise."""
+_STEP_FROM = 1 << 12
+"""Samples that show the step of a record."""
 _QUIET = 0.25
 """Quantile of the band's coherence, which is that of noise unless the signal fills the whole band."""
 _NOISE_ALIKE = 0.2
@@ -82,7 +88,16 @@ def _share_noise(first: Samples, second: Samples) -> bool:
     cross, coherence = _cross_spectrum(first, second, length)
     if float(np.quantile(coherence, _QUIET)) < _NOISE_ALIKE:
         return False
-    return _unlike(first, _later(second, _early(cross)), length) < _MOST_UNLIKE
+    rounding = _ROUNDED * (_rounding(first) + _rounding(second))
+    most = min(_MOST_UNLIKE, max(_LEAST_UNLIKE, rounding))
+    return _unlike(first, _later(second, _early(cross))) < most
+
+
+def _rounding(samples: Samples) -> float:
+    """The share of the power that is rounding to the steps in which the samples were stored."""
+    values = np.unique(samples[:_STEP_FROM].view(np.float32).astype(np.float64))
+    step = float(np.min(np.diff(values), initial=math.inf))
+    return step**2 / 6 / float(np.mean(np.abs(samples) ** 2)) if math.isfinite(step) else 0.0
 
 
 def _alike(first: Samples, second: Samples) -> bool:
@@ -122,7 +137,8 @@ def _later(samples: Samples, early: float) -> Samples:
     return np.asarray(scipy.fft.ifft(scipy.fft.fft(samples) * turn))
 
 
-def _unlike(first: Samples, second: Samples, end: int) -> float:
-    """The share of the power that is not in both, but for so many samples at both ends."""
-    x, y = (each[end:-end].astype(np.complex128) for each in (first, second))
+def _unlike(first: Samples, second: Samples) -> float:
+    """The share of the power that is not in both, but for a constant; both ends count for nothing."""
+    window = np.hanning(len(first))
+    x, y = (window * (each - np.mean(each, dtype=np.complex128)) for each in (first, second))
     return 1 - abs(complex(np.vdot(x, y))) ** 2 / float(np.vdot(x, x).real * np.vdot(y, y).real)

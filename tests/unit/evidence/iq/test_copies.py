@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -73,3 +75,32 @@ def test_one_signal_at_two_receivers_is_no_copy(share: float) -> None:
     """However strong it is, and however much of the band it fills: each has its own noise."""
     signal = 30 * _low_passed(_noise(20_000), share) / np.sqrt(share)
     assert copied([_heard("a", signal + _noise(20_000)), _heard("b", 0.5 * signal + _noise(20_000))]) == {}
+
+
+@pytest.mark.parametrize("snr_db", [30, 35, 40, 45])
+@pytest.mark.parametrize("share", [0.8, 1.0])
+@pytest.mark.parametrize("bits", [8, 12, 16, None])
+def test_a_strong_signal_that_fills_the_band_makes_no_copies(snr_db: float, share: float, bits: int | None) -> None:
+    """Of two receivers 2 km apart, whose noise no part of the band shows: one was called a copy of the other."""
+    if bits == 8 and snr_db > 35:
+        pytest.skip("the noise is less than the rounding to 8 bits")
+    signal = _low_passed(_noise(20_000), share)
+    noise = 10 ** (-snr_db / 20)
+    heard = [_stored(signal + noise * _noise(20_000), bits), _stored(signal + noise * _noise(20_000), bits)]
+    assert copied([_heard("a", heard[0]), _heard("b", 1j * heard[1])]) == {}
+
+
+@pytest.mark.parametrize("bits", [10, 12, 16, None])
+@pytest.mark.parametrize("cut", [np.round, np.floor, np.trunc])
+def test_a_copy_in_other_steps_is_one(bits: int | None, cut: Callable[[np.ndarray], np.ndarray]) -> None:
+    stream = _noise(20_000)
+    copy = _stored(0.3 * stream, bits, cut)
+    assert sorted(copied([_heard("a", stream), _heard("b", copy)])) == [0, 1]
+
+
+def _stored(samples: np.ndarray, bits: int | None, cut: Callable[[np.ndarray], np.ndarray] = np.round) -> np.ndarray:
+    """At half of full scale, in as many steps as so many bits have."""
+    if bits is None:
+        return samples
+    scale = 2.0 ** (bits - 2) / max(np.max(np.abs(samples.real)), np.max(np.abs(samples.imag)))
+    return (cut(samples.real * scale) + 1j * cut(samples.imag * scale)) / 2.0 ** (bits - 1)
