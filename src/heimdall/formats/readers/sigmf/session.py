@@ -19,10 +19,9 @@ from heimdall.formats.readers.sigmf.metadata import (
     number,
     unknown_key,
 )
-from heimdall.formats.readers.sigmf.session_begin import session_begin
 from heimdall.formats.readers.sigmf.sigmf_recording import SigmfRecording
 from heimdall.formats.readers.sigmf.spans import by_span
-from heimdall.formats.readers.sigmf.start_times import with_written_clocks
+from heimdall.formats.readers.sigmf.start_times import session_begin, with_written_clocks
 from heimdall.formats.readers.sigmf.stated import (
     BANDWIDTH_KEY,
     FREQUENCY_KEY,

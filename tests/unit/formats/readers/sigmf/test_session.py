@@ -20,7 +20,6 @@ from sigmf import SigMFFile
 from heimdall.errors import InputError
 from heimdall.formats.readers.limits import Limits
 from heimdall.formats.readers.sigmf.session import read_collection, read_recordings
-from heimdall.formats.readers.sigmf.start_times import written_sigmas_s
 from heimdall.formats.writers.sigmf_write import Datatype, write_sigmf
 from heimdall.observation import Observation
 
@@ -453,24 +452,6 @@ def test_a_time_is_no_better_than_its_last_digit(files: Files, written: str, sig
     found = observation.receptions[1].receiver.clock_sigma_s
     assert found == pytest.approx(sigma_s, rel=0.02)
     assert any("more coarsely than its clock" in note for note in observation.notes) == noted
-
-
-@pytest.mark.parametrize(
-    ("fractions", "steps_s"),
-    [
-        (["269000000", "377000000", "120000000"], [1e-3, 1e-3, 1e-3]),
-        (["269000", "377000", "000000"], [1e-3, 1e-3, 1e-3]),
-        (["269123000", "377456000", "120789000"], [1e-6, 1e-6, 1e-6]),
-        (["269000000", "377123456", "120987654"], [1e-3, 1e-9, 1e-9]),
-        # Made to begin on a pulse, a half of a second or an eighth, as all of them are.
-        (["000000000", "000000000", "000000000"], [0, 0, 0]),
-        (["500000000", "250000000", None], [1e-9, 1e-9, 0]),
-        (["125000000", "125000000", "125000000"], [1e-9, 1e-9, 1e-9]),
-        (["5", "123456789", "00"], [0.1, 1e-9, 0]),
-    ],
-)
-def test_zeros_that_a_program_adds_are_no_digits_of_a_clock(fractions: list[str | None], steps_s: list[float]) -> None:
-    assert written_sigmas_s(fractions) == pytest.approx([step_s / math.sqrt(12) for step_s in steps_s])
 
 
 @pytest.mark.parametrize("second", ["15.377", "15"])
