@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 NUMBER = r"[-+]?\d{1,6}(?:\.\d*)?"
-_QUOTED = re.compile(rf"(['\"])\s*({NUMBER})\s*\1")
+_QUOTED = re.compile(rf"(?<!\d)(['\"])\s*({NUMBER})\s*\1")
 _INSIDE = rf"\s*({NUMBER})\s*,\s*({NUMBER})\s*(?:,\s*({NUMBER})\s*)?"
 _FINE = r"[-+]?\d{1,3}\.\d{3,}"
 """A number with the decimals of a position: two others in round brackets may be anything."""
