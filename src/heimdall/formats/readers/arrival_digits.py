@@ -14,6 +14,8 @@ _FAR_S = 1e3
 _MOST_S = Decimal(10) ** 11
 _FEWEST = 3
 """Two times may end in zeros by chance."""
+_FEWER = 3
+"""Digits that a time lacks to the most precise one where it was rounded: one in a thousand ends in as many zeros by chance."""
 
 
 def exact_number(text: str) -> Decimal | float:
@@ -42,16 +44,20 @@ def with_written_times(observation: Observation, times: Sequence[Decimal | None]
             each if toa_s is None else replace(each, toa_s=toa_s)
             for each, toa_s in zip(receptions, near_s, strict=True)
         ]
-    step_s = _step_s(times)
-    coarse = [each.receiver.name for each in receptions if _is_coarse(each, step_s)]
-    if not coarse:
-        return replace(observation, receptions=tuple(receptions))
-    note = (
-        f"the arrival times are written to {step_s:.0e} s, more coarsely than the clocks of {', '.join(coarse[:3])}"
-        f"{' and others' if len(coarse) > 3 else ''} run: they are taken to be no better than that; write all digits"
+    found = list(zip(receptions, _steps_s(times), strict=True))
+    coarse = [(each.receiver.name, step_s) for each, step_s in found if _is_coarse(each, step_s)]
+    receptions = [replace(each, toa_step_s=step_s) if _is_coarse(each, step_s) else each for each, step_s in found]
+    notes = observation.notes if not coarse else (*observation.notes, _note(coarse))
+    return replace(observation, receptions=tuple(receptions), notes=notes)
+
+
+def _note(coarse: Sequence[tuple[str, float]]) -> str:
+    names = [name for name, _ in coarse]
+    return (
+        f"the arrival times are written to {max(step_s for _, step_s in coarse):.0e} s, more coarsely than the clocks of"
+        f" {', '.join(names[:3])}{' and others' if len(names) > 3 else ''} run: they are taken to be no better than that; write"
+        " all digits"
     )
-    receptions = [replace(each, toa_step_s=step_s) if _is_coarse(each, step_s) else each for each in receptions]
-    return replace(observation, receptions=tuple(receptions), notes=(*observation.notes, note))
 
 
 def _near_origin_s(times: Sequence[Decimal | None]) -> list[float | None]:
@@ -64,13 +70,19 @@ def _near_origin_s(times: Sequence[Decimal | None]) -> list[float | None]:
     return [None if value is None else float(value - origin) for value in times]
 
 
-def _step_s(times: Sequence[Decimal | None]) -> float:
-    """Of the last digit of the most precise of them; 0 with too few to tell.
+def _steps_s(times: Sequence[Decimal | None]) -> list[float]:
+    """Of the last digit that each of them was written with; 0 with too few to tell.
 
-    One time with fewer digits than the others may be their origin, or end in zeros.
+    That of the most precise, but for those that were rounded further. A whole second, and one time with fewer digits than the
+    others or that several receivers have, may be their origin, or end in zeros.
     """
     known = [value for value in times if value is not None]
-    return 10.0 ** -max(map(_decimals, known)) if len(known) >= _FEWEST else 0.0
+    if len(known) < _FEWEST:
+        return [0.0] * len(times)
+    most = max(map(_decimals, known))
+    short = {value for value in known if 0 < _decimals(value) <= most - _FEWER}
+    rounded = max(map(_decimals, short)) if len(short) > 1 else most
+    return [10.0 ** -(rounded if value in short else most) for value in times]
 
 
 def _decimals(value: Decimal) -> int:

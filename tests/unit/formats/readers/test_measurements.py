@@ -412,6 +412,15 @@ def test_digits_that_are_coarser_than_clocks_are_kept_in_mind() -> None:
     assert not any("the arrival times are written" in note for note in fine.notes)
 
 
+def test_some_times_may_have_fewer_digits_than_others() -> None:
+    """As of two makes of receivers in one network. A time that two share is their origin, or means none."""
+    (mixed,) = read_measurements("x.jsonl", _lines(_timed(0.250131234, 0.25017, 0.250119876, 0.2502)))
+    assert [each.toa_step_s for each in mixed.receptions] == [None, pytest.approx(1e-5), None, pytest.approx(1e-5)]
+    assert any("written to 1e-05 s, more coarsely than the clocks of r1, r3 run" in note for note in mixed.notes)
+    (shared,) = read_measurements("x.jsonl", _lines(_timed(0.250131234, 0.25, 0.250119876, 0.25)))
+    assert [each.toa_step_s for each in shared.receptions] == [None] * 4
+
+
 def test_a_number_beyond_every_exponent_is_no_error_of_ours() -> None:
     text = json.dumps(_row()).replace('"toa_s": 0.001', f'"toa_s": 1e-{10**20}')
     (observation,) = read_measurements("x.jsonl", text.encode())
