@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from heimdall.geometry import geodesic_distance_m
-from heimdall.observation import Observation, Receiver, Reception
+from heimdall.observation import Observation, Place, Receiver, Reception
 
 _MOST_RELATIVE_WIDTH = 0.2
 """Of a channel, to its frequency: Loran-C fills 90 to 110 kHz, and what is wider is called ultra-wideband."""
@@ -37,12 +37,20 @@ _MOST_AS_WATTS = 1.0
 _LOOSEST_CLOCK_S = 1.0
 """Clocks whose owners state an uncertainty are set by satellites or a network, to far less than a second."""
 
+_ELSEWHERE_M = 100e3
+"""A known transmitter that is as far from all receivers as this, and further than they are apart, is looked at again."""
+
 _WHY_ASK = "The propagation model depends on it"
 
 
 def doubts(observation: Observation) -> list[str]:
     """One sentence for each, for the operator."""
-    found = (_frequency_doubt(observation), _height_doubt(observation), _clock_doubt(observation))
+    found = (
+        _frequency_doubt(observation),
+        _height_doubt(observation),
+        _clock_doubt(observation),
+        _truth_doubt(observation),
+    )
     return [doubt for doubt in found if doubt]
 
 
@@ -96,6 +104,38 @@ def _height_doubt(observation: Observation) -> str:
     return (
         f"the stated height of the transmitter, {height_m:.6g} m, is {below_m:.0f} m below every receiver: is it above the"
         " ground? It counts from the ellipsoid, as the receivers' heights do"
+    )
+
+
+def _truth_doubt(observation: Observation) -> str:
+    """A known transmitter far from all receivers that would be among them, had its place been written as theirs are."""
+    truth, receivers = observation.truth, [each.receiver for each in observation.receptions if each.flaw is None]
+    if truth is None or len(receivers) < 2:
+        return ""
+    near_m = max(_ELSEWHERE_M, _extent_m(receivers))
+    away_m = _nearest_m(truth, receivers)
+    if away_m <= near_m:
+        return ""
+    latitude_deg, longitude_deg = truth.latitude_deg, truth.longitude_deg
+    meant = (
+        ("latitude and longitude swapped", Place(longitude_deg, latitude_deg)),
+        ("the sign of its longitude changed", Place(latitude_deg, -longitude_deg)),
+        ("the sign of its latitude changed", Place(-latitude_deg, longitude_deg)),
+    )
+    possible = ((how, place) for how, place in meant if abs(place.latitude_deg) <= 90)
+    how = next((how for how, place in possible if _nearest_m(place, receivers) < min(near_m, away_m / 2)), None)
+    if how is None:
+        return ""
+    return (
+        f"the known transmitter is far from every receiver, and would be among them with {how}: is its place right? Errors,"
+        " checks and corrections of receivers count from it"
+    )
+
+
+def _nearest_m(place: Place, receivers: Sequence[Receiver]) -> float:
+    return min(
+        geodesic_distance_m(place.latitude_deg, place.longitude_deg, each.latitude_deg, each.longitude_deg)
+        for each in receivers
     )
 
 

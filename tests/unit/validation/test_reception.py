@@ -283,6 +283,28 @@ def test_what_a_receiver_passed_on_long_wave_is_not_what_somebody_typed() -> Non
     assert vet(Observation("x", 77_500.0, 12e3, (IQ, other))).notes == ()
 
 
+@pytest.mark.parametrize(
+    ("latitude_deg", "longitude_deg", "how"),
+    [
+        (8.1, 47.3, "with latitude and longitude swapped"),
+        (47.3, -8.1, "with the sign of its longitude changed"),
+        (-47.3, 8.1, "with the sign of its latitude changed"),
+        (47.3, 8.1, None),
+        (40.7, -74.0, None),
+        (47.3, 100.0, None),
+    ],
+)
+def test_a_known_transmitter_whose_place_is_mistaken_is_worth_a_question(
+    latitude_deg: float, longitude_deg: float, how: str | None
+) -> None:
+    """It would tell of wrong fixes, and of receivers that are late; a distant one is no mistake."""
+    observation = vet(Observation("x", 1e7, 1e4, (GOOD, _moved()), truth=Place(latitude_deg, longitude_deg)))
+    notes = [note for note in observation.notes if "known transmitter" in note]
+    assert len(notes) == (how is not None)
+    assert how is None or how in notes[0]
+    assert observation.truth is not None
+
+
 @pytest.mark.parametrize(("sigma_s", "noted"), [(100.0, True), (0.05, False), (1e-7, False)])
 @pytest.mark.parametrize("heard", [GOOD, IQ])
 def test_clocks_that_say_nothing_are_worth_a_question(heard: Reception, sigma_s: float, noted: bool) -> None:
