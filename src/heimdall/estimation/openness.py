@@ -93,4 +93,4 @@ def _open_bearings(
 
 
 def _length(length_m: float) -> str:
-    return f"{length_m:.0f} m" if length_m < 1000 else f"{length_m / 1e3:.2g} km"
+    return f"{length_m:.0f} m" if length_m < 1000 else f"{float(f'{length_m / 1e3:.2g}'):g} km"

@@ -33,9 +33,18 @@ _SIGN = r"\s*(?:[°º'′:]|[NSEWO]\b)"
 _LABELLED = re.compile(
     r"\b(lat|lon|lng|long|latitude|longitude)\b['\"]?\s*[:=]?\s*['\"]?"
     rf"([-+]?\d{{1,6}}\.\d*(?![.,]?\d|[\d.]*{_SIGN})|[-+]?\d{{1,3}},\d+(?![.,]?\d|\d*{_SIGN})"
-    rf"|[-+]?\d{{1,6}}(?!\d|[.,]\d|[ \t]+\d|{_SIGN}))",
+    rf"|[-+]?\d{{1,6}}(?!\d|[.,]\d|[ \t]+\d|{_SIGN}))(?!\d*e[-+]?\d)",
     re.IGNORECASE,
 )
+_SOUTH, _WEST = (
+    re.compile(
+        rf"\.\d{{1,20}}[\s,;|\"'()°º]{{0,9}}{word}|(?:ref|dir|direction|hemi|hemisphere)[\"']?[\s:=,;\"'(]{{0,9}}(?:[NSEW][\s,;/]{{1,9}})?{word}"
+        rf"|[,;|\t][ \t]{{0,9}}[\"']?{word}[\"']?[ \t]{{0,9}}(?:[,;|\t]|$)|{word}\s{{1,9}}hemisphere",
+        re.IGNORECASE | re.MULTILINE,
+    )
+    for word in (r"(?<![A-Za-z])(?:S|South|southern)(?![A-Za-z])", r"(?<![A-Za-z])(?:W|West|western)(?![A-Za-z])")
+)
+"""A hemisphere by itself: behind a number and a separator, as the value of its own key, in a column, in words."""
 _NO_MORE = r"(?!\d|[.,]\d|\s*[°º])"
 """No further digits, and no degrees: what stood before would be two numbers."""
 _WRITTEN = (
@@ -116,18 +125,31 @@ def read_place(text: str) -> WrittenPlace | None:
 
 
 def places_in(text: str) -> tuple[WrittenPlace, ...]:
-    """The place of a text, as exactly as it is written anywhere in it, or two of several; none where one cannot be read whole."""
+    """The place of a text, as exactly as it is written anywhere in it, or two of several; none where one cannot be read whole.
+
+    None either where a hemisphere stands by itself that the numbers do not have.
+    """
     for sign, plain in _WRITTEN:
         text = sign.sub(plain, text)
-    written, text = framed(_SPACES.sub(" ", text))
+    whole = _SPACES.sub(" ", text)
+    written, text = framed(whole)
     text = _BLANKS.sub(lambda run: "\n" if "\n" in run[0] else " ", text)
     found = [None if each is None else _plain(*each) for each in written]
-    found += [*(None if each is None else _from_angles(each) for each in angles_in(text)), *_from_labels(text)]
+    lettered = [None if each is None else _from_angles(each) for each in angles_in(text)]
+    found += [*lettered, *_from_labels(text)]
     found += _from_bare(text) if not found else _from_rows(text)
     locators = [_square(locator) for locator in _locators(text, _LONG_LOCATOR if found else 0)]
     found += locators if found or len(locators) == 1 else []
     different = _different([each for each in found if each is not None]) if None not in found else ()
+    if not lettered and any(_turned(each, whole) for each in different):
+        return ()
     return tuple(_with_height(each, height_named(text)) for each in different)
+
+
+def _turned(written: WrittenPlace, text: str) -> bool:
+    """Whether the text names a hemisphere that the place is not in."""
+    north, east = written.place.latitude_deg > 0, written.place.longitude_deg > 0
+    return bool((north and _SOUTH.search(text)) or (east and _WEST.search(text)))
 
 
 def _different(places: Sequence[WrittenPlace]) -> tuple[WrittenPlace, ...]:

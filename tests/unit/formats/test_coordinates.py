@@ -435,3 +435,48 @@ def test_degrees_in_any_notation_are_read_as_written_or_not_at_all(
         assert found.place.latitude_deg == pytest.approx(latitude_deg, abs=1.01 * step_deg)
         assert found.place.longitude_deg == pytest.approx(longitude_deg, abs=1.01 * step_deg)
         assert found.place.height_m in (None, 1200.0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Latitude: 33.8688 (South)\nLongitude: 70.2093 (West)",
+        "lat=33.8688,S,lon=70.2093,W",
+        "lat_ref: S\nlat: 33.8688\nlon_ref: W\nlon: 70.2093",
+        "lat: 33.8688\nlon: 70.2093\nhemisphere: N,W",
+        "[33.8688, 70.2093] (southern hemisphere)",
+        "lat;ns;lon;ew\n33.8688;S;70.2093;E",
+    ],
+)
+def test_a_hemisphere_that_the_numbers_do_not_have_makes_no_place(text: str) -> None:
+    """A sign that is lost would be a place on the other side of the earth."""
+    assert read_place(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "lat: -33.8688 (South)\nlon: -70.2093 (West)",
+        "[-33.8688, -70.2093] (southern hemisphere)",
+        "S 33.8688 W 70.2093",
+        "name: West\nlat: -33.8688\nlon: -70.2093",
+        "[-33.8688, -70.2093] 100 W",
+        "lat: -33.8688\nlon: -70.2093\nlat_ref: S\nlon_ref: W",
+    ],
+)
+def test_a_hemisphere_that_the_numbers_have_is_no_contradiction(text: str) -> None:
+    written = read_place(text)
+    assert written is not None
+    assert (written.place.latitude_deg, written.place.longitude_deg) == (-33.8688, -70.2093)
+
+
+@pytest.mark.parametrize(
+    "text", ["[46.4993, 8.7988] 100 W", "46.4993, 8.7988 # West tower", "[46.4993, 8.7988]\nantenna: S"]
+)
+def test_letters_that_are_no_hemisphere_are_none(text: str) -> None:
+    assert read_place(text) is not None
+
+
+@pytest.mark.parametrize("text", ["lat: 4.71e1\nlon: 8.2", "lat: 47.1, lon: 82e-1"])
+def test_an_exponent_is_not_cut_off(text: str) -> None:
+    assert read_place(text) is None

@@ -30,6 +30,8 @@ _AS_GOOD = 1.0
 """A correction that explains the measurements nearly as well as any fault could is the likelier story."""
 _RIVAL = 1.0
 """Log odds by which the most suspicious receiver must lead, or the second is named, too."""
+_ROUNDED_UP = 0.9995
+"""What three digits round up to one of the next unit."""
 _LEAST_LEAD = 3.0
 """Log odds by which a mistake that concerns several receivers must explain more than a fault of one, which is more common."""
 
@@ -190,7 +192,7 @@ def _lateness(evidence: EvidenceBatch, model: PropagationModel, receiver: int, p
 
 def delay_text(delay_s: float) -> str:
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
-        if delay_s >= size:
+        if delay_s >= _ROUNDED_UP * size:
             return f"{delay_s / size:.3g} {unit}"
     return f"{delay_s * 1e9:.0f} ns"
 
