@@ -13,6 +13,7 @@ from heimdall.estimation.reach import search_radius_m
 from heimdall.estimation.region import GridPosterior
 from heimdall.estimation.search import log_posterior
 from heimdall.evidence.collect import Collected
+from heimdall.formats.wording import length_text
 
 _BEARINGS = 36
 _RADII = 6
@@ -41,8 +42,8 @@ class OpenDirection:
         """Where the transmitter is, or may be."""
         point = f"to the {_POINTS[round(self.bearing_deg / 45) % len(_POINTS)]} ({self.bearing_deg % 360:.0f} degrees)"
         if self.probability >= _SURE:
-            return f"is {point}, at least {_length(self.least_m)} away, perhaps far beyond the regions"
-        return f"may be far beyond the regions {point}, then at least {_length(self.least_m)} away"
+            return f"is {point}, at least {length_text(self.least_m)} away, perhaps far beyond the regions"
+        return f"may be far beyond the regions, {point}; if so, it is at least {length_text(self.least_m)} away"
 
 
 def open_direction(collected: Collected, posterior: GridPosterior, model: PropagationModel) -> OpenDirection | None:
@@ -90,7 +91,3 @@ def _open_bearings(
     value = log_posterior(batch, model, prior=False)(place_RB2.reshape(1, -1, 2), blur_RB.reshape(1, -1))
     value_RB = value.reshape(_RADII, _BEARINGS)
     return np.asarray(value_RB[-1] > value_RB.max() - _WORSE)
-
-
-def _length(length_m: float) -> str:
-    return f"{length_m:.0f} m" if length_m < 1000 else f"{float(f'{length_m / 1e3:.2g}'):g} km"

@@ -42,9 +42,13 @@ _SOUTH, _WEST = (
         rf"|[,;|\t][ \t]{{0,9}}[\"']?{word}[\"']?[ \t]{{0,9}}(?:[,;|\t]|$)|{word}\s{{1,9}}hemisphere",
         re.IGNORECASE | re.MULTILINE,
     )
-    for word in (r"(?<![A-Za-z])(?:S|South|southern)(?![A-Za-z])", r"(?<![A-Za-z])(?:W|West|western)(?![A-Za-z])")
+    for word in (
+        r"(?<![A-Za-z])(?:S|southern|S[uü]d|Sur|Sul)(?![A-Za-z])",
+        r"(?<![A-Za-z])(?:W|western|O(?:este|uest|vest))(?![A-Za-z])",
+    )
 )
-"""A hemisphere by itself: behind a number and a separator, as the value of its own key, in a column, in words."""
+"""A hemisphere by itself: after a number and a separator, as the value of its own key, in a column, in words. "South" and "West"
+are "S" and "W" by then."""
 _NO_MORE = r"(?!\d|[.,]\d|\s*[°º])"
 """No further digits, and no degrees: what stood before would be two numbers."""
 _WRITTEN = (
@@ -141,13 +145,13 @@ def places_in(text: str) -> tuple[WrittenPlace, ...]:
     locators = [_square(locator) for locator in _locators(text, _LONG_LOCATOR if found else 0)]
     found += locators if found or len(locators) == 1 else []
     different = _different([each for each in found if each is not None]) if None not in found else ()
-    if not lettered and any(_turned(each, whole) for each in different):
+    if not lettered and any(_in_another_hemisphere(each, whole) for each in different):
         return ()
     return tuple(_with_height(each, height_named(text)) for each in different)
 
 
-def _turned(written: WrittenPlace, text: str) -> bool:
-    """Whether the text names a hemisphere that the place is not in."""
+def _in_another_hemisphere(written: WrittenPlace, text: str) -> bool:
+    """Whether the text names a hemisphere by itself that the place is not in."""
     north, east = written.place.latitude_deg > 0, written.place.longitude_deg > 0
     return bool((north and _SOUTH.search(text)) or (east and _WEST.search(text)))
 

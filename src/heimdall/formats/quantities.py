@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from heimdall.errors import InputError
 
+UNITS_HZ = {"GHz": 1e9, "MHz": 1e6, "kHz": 1e3}
 _FACTORS = {"k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9}
 
 

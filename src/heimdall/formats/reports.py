@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from textwrap import indent
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from heimdall.fix import Fix, ReceiverReport
@@ -15,11 +17,26 @@ Made: TypeAlias = "tuple[Fix, Observation, Sequence[EvidenceMap]]"
 """A fix, the observation it was made from, and the maps of its evidence, if it is to be drawn."""
 MOST_DRAWN = 24
 """Fixes of a report that are drawn; all of them are in its table."""
+_PICTURED = (".html", ".png")
+
+
+def is_drawn(number: int, suffix: str) -> bool:
+    """Whether a file of that suffix has a picture of the fix of that number, from 0."""
+    return suffix in _PICTURED and number < MOST_DRAWN
 
 
 def fix_document(fix: Fix, observation: Observation) -> dict[str, Any]:
     """`Fix.to_json`, with the `notes` of what the reader decided on the way."""
     return {**fix.to_json(), "notes": list(observation.notes)}
+
+
+def json_pieces(made: Iterable[Made]) -> Iterator[str]:
+    """The document of `heimdall locate --json`, piece by piece."""
+    yield '{\n  "fixes": ['
+    for number, (fix, observation, _) in enumerate(made):
+        document = json.dumps(fix_document(fix, observation), indent=2, ensure_ascii=False, allow_nan=False)
+        yield (",\n" if number else "\n") + indent(document, "    ")
+    yield "\n  ]\n}\n"
 
 
 def reported(fix: Fix, observation: Observation) -> list[tuple[Reception, ReceiverReport]]:

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from heimdall.fix import Fix, Near, ReceiverReport, Region, Without
+from heimdall.formats.quantities import UNITS_HZ
 from heimdall.geometry import LocalFrame
 
 
@@ -88,7 +89,7 @@ def length_text(length_m: float) -> str:
 
 
 def frequency_text(frequency_hz: float) -> str:
-    for unit, factor in (("GHz", 1e9), ("MHz", 1e6), ("kHz", 1e3)):
+    for unit, factor in UNITS_HZ.items():
         if frequency_hz >= factor:
             return f"{frequency_hz / factor:.7g} {unit}"
     return f"{frequency_hz:.7g} Hz"

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from heimdall.estimation.region import GridPosterior
 from heimdall.formats.maps.map_scene import EvidenceMap
-from heimdall.formats.reports import MOST_DRAWN, Made
-from heimdall.formats.writers.write import PICTURED
+from heimdall.formats.reports import Made, is_drawn
 from heimdall.locating.by_likelihood import Located
 from heimdall.observation import Observation
 
@@ -21,11 +20,6 @@ def made_of(located: Sequence[Located], observations: Sequence[Observation], suf
     """Fixes as they are written to a file of that suffix, with the maps of those that are drawn."""
     for number, (each, observation) in enumerate(zip(located, observations, strict=True)):
         yield each.fix, observation, evidence_maps(each) if is_drawn(number, suffix) else ()
-
-
-def is_drawn(number: int, suffix: str) -> bool:
-    """Whether a file of that suffix has a picture of the fix of that number, from 0."""
-    return suffix in PICTURED and number < MOST_DRAWN
 
 
 def evidence_maps(located: Located) -> list[EvidenceMap]:

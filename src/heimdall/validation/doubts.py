@@ -9,6 +9,7 @@ from statistics import median
 
 from heimdall.geometry import geodesic_distance_m
 from heimdall.observation import Observation, Place, Receiver, Reception
+from heimdall.validation.mixed_up_figures import as_meant
 
 _MOST_RELATIVE_WIDTH = 0.2
 """Of a channel, to its frequency: Loran-C fills 90 to 110 kHz, and what is wider is called ultra-wideband."""
@@ -39,6 +40,8 @@ _LOOSEST_CLOCK_S = 1.0
 
 _ELSEWHERE_M = 100e3
 """A known transmitter that is as far from all receivers as this, and further than they are apart, is looked at again."""
+_AMONG = 0.1
+"""Share of its distance within which it would be among them: few places that are right come so near by chance."""
 
 _WHY_ASK = "The propagation model depends on it"
 
@@ -116,14 +119,10 @@ def _truth_doubt(observation: Observation) -> str:
     away_m = _nearest_m(truth, receivers)
     if away_m <= near_m:
         return ""
-    latitude_deg, longitude_deg = truth.latitude_deg, truth.longitude_deg
-    meant = (
-        ("latitude and longitude swapped", Place(longitude_deg, latitude_deg)),
-        ("the sign of its longitude changed", Place(latitude_deg, -longitude_deg)),
-        ("the sign of its latitude changed", Place(-latitude_deg, longitude_deg)),
+    meant = as_meant(truth.latitude_deg, truth.longitude_deg)
+    how = next(
+        (how for how, place in meant if _nearest_m(Place(*place), receivers) < min(near_m, _AMONG * away_m)), None
     )
-    possible = ((how, place) for how, place in meant if abs(place.latitude_deg) <= 90)
-    how = next((how for how, place in possible if _nearest_m(place, receivers) < min(near_m, away_m / 2)), None)
     if how is None:
         return ""
     return (

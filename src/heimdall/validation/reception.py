@@ -210,7 +210,7 @@ def _sample_flaw(reception: Reception) -> str | None:
     if np.all(samples == samples[0]):
         return "no signal: all samples are the same"
     if _on_a_line(samples):
-        return "its samples are real, not IQ: I or Q is empty, or both say the same; record both channels of the receiver's IQ"
+        return "its samples are real, not IQ: I or Q is empty, or both are the same; record both channels of the receiver's IQ"
     return None
 
 

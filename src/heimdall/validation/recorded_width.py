@@ -20,7 +20,8 @@ def within_recordings(observation: Observation) -> Observation:
     if recorded_hz is None or stated_hz <= _ROUNDING * recorded_hz:
         return observation
     note = (
-        f"a channel of {stated_hz:.6g} Hz is wider than what was recorded: the {recorded_hz:.6g} Hz recorded are taken"
+        f"a channel of {stated_hz:.6g} Hz is wider than what was recorded: the {recorded_hz:.6g} Hz that were recorded are"
+        " used"
     )
     return replace(observation, bandwidth_hz=recorded_hz, notes=(*observation.notes, note))
 

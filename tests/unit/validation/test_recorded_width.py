@@ -42,7 +42,7 @@ def test_a_channel_is_cut_to_what_two_receivers_recorded(
     """Whoever stated it: a receiver whose rate is in another unit does not count, and a note says what is taken."""
     vetted = vet(_observation(stated_hz, *rates_hz))
     assert vetted.bandwidth_hz == taken_hz
-    assert f"the {taken_hz:.6g} Hz recorded are taken" in vetted.notes[-1]
+    assert f"the {taken_hz:.6g} Hz that were recorded are used" in vetted.notes[-1]
     assert within_recordings(vetted) is vetted
 
 

@@ -9,11 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import islice
-from json import dumps
 from pathlib import Path
-from shutil import copyfileobj
 from tempfile import TemporaryFile
-from textwrap import indent
 from typing import TYPE_CHECKING, Annotated, Self, TypeAlias
 
 import typer
@@ -33,7 +30,7 @@ from heimdall.cli.output import JobsOption, JsonOption, OnOption, console, progr
 from heimdall.cli.values import place_of
 from heimdall.errors import InputError
 from heimdall.fix import Fix, Status
-from heimdall.formats.reports import fix_document
+from heimdall.formats.reports import is_drawn, json_pieces
 from heimdall.locating import Method
 from heimdall.observation import Place
 from heimdall.validation.recorded_width import within_recordings
@@ -42,6 +39,7 @@ if TYPE_CHECKING:
     from heimdall.correction import Correction
     from heimdall.formats.maps.map_scene import EvidenceMap
     from heimdall.formats.reports import Made
+    from heimdall.locating.by_likelihood import Located
     from heimdall.locating.by_network import Learned
     from heimdall.observation import Observation
     from heimdall.transmitter import KnownTransmitter
@@ -87,11 +85,11 @@ def locate(
     json: JsonOption = False,
 ) -> None:
     """Locate the transmitter of every observation, with 68 % and 95 % regions."""
-    from heimdall.formats.writers.write import check_output
-
     if method is Method.LEARNED and model is None:
         raise InputError("--method learned needs --model NAME.heimdall; `heimdall train` makes one")
     if output is not None:
+        from heimdall.formats.writers.write import check_output
+
         check_output(output)
     from heimdall.cli.locating.receivers_calibrate import read
 
@@ -196,12 +194,16 @@ def _locate(way: _Way, chunk: _Chunk) -> list[_Result]:
     before, observations = chunk[0], [applied(observation, way.corrections) for observation in chunk[1]]
     learned = None if way.model is None else _learned(way.model, way.threads)
     located = locate_each(observations, way.method, learned)
-    from heimdall.locating.evidence_map import evidence_maps, is_drawn
-
     return [
-        (result.fix, evidence_maps(result) if is_drawn(number, way.suffix) else [])
+        (result.fix, _maps(result) if is_drawn(number, way.suffix) else [])
         for number, result in enumerate(located, start=before)
     ]
+
+
+def _maps(result: Located) -> list[EvidenceMap]:
+    from heimdall.locating.evidence_map import evidence_maps
+
+    return evidence_maps(result)
 
 
 @cache
@@ -216,14 +218,15 @@ class _Kept:
 
     def __init__(self) -> None:
         self._file = TemporaryFile()  # noqa: SIM115 # lives as long as this
+        self._end = 0
 
     def add(self, fix: Fix, observation: Observation, maps: list[EvidenceMap]) -> None:
         pickle.dump((fix, observation, maps), self._file)
+        self._end = self._file.tell()
 
     def __iter__(self) -> Iterator[Made]:
-        end = self._file.tell()
         self._file.seek(0)
-        while self._file.tell() < end:
+        while self._file.tell() < self._end:
             yield pickle.load(self._file)
 
     def close(self) -> None:
@@ -231,24 +234,23 @@ class _Kept:
 
 
 class _Told:
-    """What becomes of the fixes. As JSON they wait on the disk: a document is printed whole or not at all."""
+    """What becomes of the fixes. Those to be written or printed as JSON wait on the disk: a document is whole or not at all."""
 
     def __init__(self, as_json: bool, output: Path | None, transmitters: Sequence[KnownTransmitter]) -> None:
-        self._output, self._count, self._transmitters = output, 0, transmitters
+        self._as_json, self._output, self._transmitters = as_json, output, transmitters
+        self._count = 0
         self._first: list[Fix] = []
         self._notes = Notes()
-        self._kept = None if output is None else _Kept()
+        self._kept = None if output is None and not as_json else _Kept()
         self._useless: str | None = None
         self._useful = False
-        self._document = TemporaryFile("w+", encoding="utf-8") if as_json else None  # noqa: SIM115 # lives as long as this
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        for each in (self._document, self._kept):
-            if each is not None:
-                each.close()
+        if self._kept is not None:
+            self._kept.close()
 
     def add(self, observations: Sequence[Observation], results: Sequence[_Result]) -> None:
         from heimdall.transmitter import with_near
@@ -264,11 +266,6 @@ class _Told:
                 self._first.append(fix)
             if self._kept is not None:
                 self._kept.add(fix, observation, result[1])
-            if self._document is not None:
-                self._document.write(",\n" if self._count else "")
-                self._document.write(
-                    indent(dumps(fix_document(fix, observation), indent=2, ensure_ascii=False, allow_nan=False), "    ")
-                )
             self._count += 1
 
     def conclude(self) -> None:
@@ -279,11 +276,8 @@ class _Told:
 
             write_each(self._kept, self._output)
             console.print(f"wrote {self._output}")
-        if self._document is not None:
-            self._document.seek(0)
-            sys.stdout.write('{\n  "fixes": [\n')
-            copyfileobj(self._document, sys.stdout)
-            sys.stdout.write("\n  ]\n}\n")
+        if self._as_json and self._kept is not None:
+            sys.stdout.writelines(json_pieces(self._kept))
             self._notes.say()
         else:
             show(self._first, self._count, self._notes)

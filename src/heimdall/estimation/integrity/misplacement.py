@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from heimdall.constants import FOOT_M
 from heimdall.geometry import geodesic_distance_m
 from heimdall.observation import Receiver
+from heimdall.validation.mixed_up_figures import as_meant
 
 _FAR = 3.0
 """A receiver this many times as far from the middle of the others as the furthest of them stands apart."""
@@ -39,39 +40,14 @@ class CorrectedPlace:
 def corrections(receiver: Receiver, others: Sequence[Receiver]) -> Iterator[CorrectedPlace]:
     """Every common mistake undone, one at a time."""
     latitude, longitude = receiver.latitude_deg, receiver.longitude_deg
-    for change, (north, east) in _otherwise(latitude, longitude):
-        if abs(north) <= 90 and abs(east) <= 180 and (north, east) != (latitude, longitude):
-            place = f"{north:.5g}, {east:.5g}"
-            yield CorrectedPlace(replace(receiver, latitude_deg=north, longitude_deg=east), f"with {change} ({place})")
+    for change, (north, east) in as_meant(latitude, longitude):
+        place = f"{north:.5g}, {east:.5g}"
+        yield CorrectedPlace(replace(receiver, latitude_deg=north, longitude_deg=east), f"with {change} ({place})")
     for unit, meant in (("degrees and minutes", from_minutes(receiver)), ("radians", from_radians(receiver))):
         if meant is not None:
             place = f"{meant.latitude_deg:.5g}, {meant.longitude_deg:.5g}"
             yield CorrectedPlace(meant, f"with its position taken as {unit} ({place})")
     yield from _height_corrections(receiver, others)
-
-
-def _otherwise(latitude: float, longitude: float) -> Iterator[tuple[str, tuple[float, float]]]:
-    """What the figures may have been before they were mixed up, on the globe or not."""
-    yield "latitude and longitude swapped", (longitude, latitude)
-    yield "the sign of its longitude changed", (latitude, -longitude)
-    yield "the sign of its latitude changed", (-latitude, longitude)
-    yield "both signs changed", (-latitude, -longitude)
-    for tens in (0.1, 10.0):
-        yield "the decimal point of its latitude moved", (latitude * tens, longitude)
-        yield "the decimal point of its longitude moved", (latitude, longitude * tens)
-    for other in _digits_exchanged(latitude):
-        yield "two digits of its latitude exchanged", (other, longitude)
-    for other in _digits_exchanged(longitude):
-        yield "two digits of its longitude exchanged", (latitude, other)
-
-
-def _digits_exchanged(degrees: float) -> Iterator[float]:
-    """With two neighbouring digits of the whole degrees exchanged."""
-    part, whole = math.modf(abs(degrees))
-    digits = f"{whole:.0f}"
-    for place in range(len(digits) - 1):
-        exchanged = digits[:place] + digits[place + 1] + digits[place] + digits[place + 2 :]
-        yield math.copysign(int(exchanged) + part, degrees)
 
 
 def from_radians(receiver: Receiver) -> Receiver | None:

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import least_squares
-from scipy.stats import siegelslopes
 
 from heimdall.constants import CAUCHY_TUNING, MAD_TO_SIGMA, SPEED_OF_LIGHT_M_S
 from heimdall.estimation.integrity.suspicion import delay_text
@@ -192,6 +190,8 @@ def _drift(timed: Sequence[Residual], late: Values, scatter_s: float) -> str:
     """
     times = [each.time_utc for each in timed if each.time_utc is not None]
     dated = len(times) == len(timed) and max(times) > min(times)
+    from scipy.stats import siegelslopes  # it takes most of a second to load
+
     at = np.array([(time - times[0]).total_seconds() for time in times]) if dated else np.arange(float(len(timed)))
     slope, begin_s = siegelslopes(late, at)
     if _scatter(late - begin_s - slope * at) > _LEFT_OF_DRIFT * scatter_s:
@@ -215,6 +215,8 @@ def _displacement(timed: Sequence[Residual], late: Values) -> tuple[float, float
     """
     if len(timed) < 2 * _FEWEST:
         return 0.0, math.inf
+    from scipy.optimize import least_squares  # it takes half a second to load
+
     sight_m, late_m = np.array([each.sight_m for each in timed]), late * SPEED_OF_LIGHT_M_S
     said_m = np.linalg.norm(sight_m, axis=1)
 

@@ -38,7 +38,7 @@ def html(made: Iterable[Made]) -> str:
             drawn.append(each)
         rows.append(_overview_row(each[0], len(rows)))
     several = len(rows) > 1
-    title = f"{len(rows)} fixes" if several else headline(drawn[0][0])
+    title = headline(drawn[0][0]) if len(rows) == 1 else f"{len(rows)} fixes"
     body = [f"<h1>{escape(title)}</h1>"]
     if several:
         body.append(_overview(rows))

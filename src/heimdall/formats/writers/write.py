@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
-from textwrap import indent
 
 from heimdall.errors import InputError
 from heimdall.files.atomic import replacing
 from heimdall.fix import Fix
 from heimdall.formats.maps.map_scene import EvidenceMap
-from heimdall.formats.reports import Made, fix_document
+from heimdall.formats.reports import Made, json_pieces
 from heimdall.formats.writers.cot import cot_pieces
 from heimdall.formats.writers.geojson import geojson_pieces
 from heimdall.formats.writers.kml import kml_pieces
 from heimdall.observation import Observation
 
 SUFFIXES = (".geojson", ".kml", ".cot", ".html", ".png", ".json")
-PICTURED = (".html", ".png")
-"""Those for which the evidence of the first `MOST_DRAWN` fixes is wanted."""
 
 
 def check_output(path: Path) -> None:
@@ -68,20 +64,12 @@ def contents(made: Iterable[Made], suffix: str) -> Iterator[bytes]:
         case ".cot":
             pieces = cot_pieces((fix, observation) for fix, observation, _ in made)
         case ".json":
-            pieces = _json_pieces(made)
+            pieces = json_pieces(made)
         case _:
             from heimdall.formats.writers.page import html  # matplotlib takes a second to load
 
             pieces = iter([html(made)])
     yield from (piece.encode() for piece in pieces)
-
-
-def _json_pieces(made: Iterable[Made]) -> Iterator[str]:
-    yield '{\n  "fixes": ['
-    for number, (fix, observation, _) in enumerate(made):
-        document = json.dumps(fix_document(fix, observation), indent=2, ensure_ascii=False, allow_nan=False)
-        yield (",\n" if number else "\n") + indent(document, "    ")
-    yield "\n  ]\n}\n"
 
 
 def _picture(made: Sequence[Made]) -> bytes:

@@ -105,4 +105,4 @@ def test_a_channel_of_the_call_is_no_wider_than_the_recordings(
     )
     write_sigmf(Observation("night", 150e6, 4000.0, receptions, datetime(2025, 3, 1, tzinfo=UTC)), tmp_path)
     _run(monkeypatch, str(tmp_path), "--bandwidth", "7e5", "--json")
-    assert "the 16000 Hz recorded are taken" in " ".join(capsys.readouterr().err.split())
+    assert "the 16000 Hz that were recorded are used" in " ".join(capsys.readouterr().err.split())

@@ -29,7 +29,7 @@ class BrokenRecordingError(Exception):
 
 
 class TooFewStampsError(BrokenRecordingError):
-    """Its samples are sound; what lacks is their time."""
+    """Its samples are sound; only their time is missing."""
 
 
 @dataclass(frozen=True, eq=False)

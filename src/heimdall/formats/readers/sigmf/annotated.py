@@ -10,6 +10,7 @@ from typing import Any
 
 import sigmf
 
+from heimdall.formats.quantities import UNITS_HZ
 from heimdall.formats.readers.recordings.tuning import WITHIN
 from heimdall.formats.readers.sigmf.metadata import number
 
@@ -17,8 +18,6 @@ _ALIKE = 1.5
 """Bands that differ by no more than this are one, drawn by different hands."""
 _CENTRED = 0.05
 """A band whose centre is off by no more than this part of its width is one about the centre, drawn by hand."""
-
-_UNITS_HZ = {"kHz": 1e3, "MHz": 1e6, "GHz": 1e9}
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ def _offsets(edges_hz: Sequence[float], centre_hz: float, most_hz: float) -> tup
     if are_frequencies and all(abs(offset) <= most_hz for offset in offsets_hz):
         return offsets_hz, None
     if are_frequencies and (unit := _unit(edges_hz, centre_hz, most_hz)):
-        return [edge * _UNITS_HZ[unit] - centre_hz for edge in edges_hz], f"are read as {unit}"
+        return [edge * UNITS_HZ[unit] - centre_hz for edge in edges_hz], f"are read as {unit}"
     if all(abs(edge) <= most_hz for edge in edges_hz):
         return list(edges_hz), "are read as offsets from the centre"
     return [], "lie outside what it recorded, and are not used"
@@ -92,7 +91,7 @@ def _unit(edges_hz: Sequence[float], centre_hz: float, most_hz: float) -> str | 
     return next(
         (
             unit
-            for unit, size_hz in _UNITS_HZ.items()
+            for unit, size_hz in UNITS_HZ.items()
             if all(abs(edge * size_hz - centre_hz) <= min(most_hz, 0.5 * centre_hz) for edge in edges_hz)
         ),
         None,
