@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -126,7 +127,12 @@ def ground_distance_m(place_m: Sequence[Array], other_m: Sequence[Array], curvat
     return radius_m * (angle - bent / flat)
 
 
-def hop_path(distance_m: Array, height_m: Array, hops: int) -> tuple[Array, Array, Array]:
+def longest_hop_m(height_m: float) -> float:
+    """How far one hop by a layer of that virtual height reaches along the ground, leaving and arriving at the horizon."""
+    return 2 * EARTH_MEAN_RADIUS_M * math.acos(EARTH_MEAN_RADIUS_M / (EARTH_MEAN_RADIUS_M + height_m))
+
+
+def hop_path(distance_m: Array, height_m: Array, hops: Array | int) -> tuple[Array, Array, Array]:
     """Sky wave of so many equal hops by a layer of that virtual height over a spherical earth, any broadcastable shapes.
 
     Returns the length of the path in m (Breit and Tuve: a wave takes as long as a straight ray to the virtual height and

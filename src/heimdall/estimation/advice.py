@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import scipy
 from numpy.typing import NDArray
 
+from heimdall.estimation.likelihood.sky_wave import MODES, Explained
 from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.openness import open_direction
 from heimdall.estimation.region import GridPosterior
+from heimdall.estimation.whole_earth import Elsewhere
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.evidence.collect import Collected
 from heimdall.fix import Status
+from heimdall.geometry import geodesic_distance_m
 
 _LINE_RATIO = 0.03
 """Receivers whose spread across is less than this part of their spread along lie on a line."""
@@ -29,7 +34,7 @@ def judge(collected: Collected, posterior: GridPosterior, model: PropagationMode
             Status.AMBIGUOUS,
             "the receivers lie on a line: the position is ambiguous across it; add one off the line",
         )
-    if (direction := open_direction(collected, posterior, model)) is not None:
+    if not collected.turned and (direction := open_direction(collected, posterior, model)) is not None:
         return (
             Status.AMBIGUOUS,
             f"the evidence does not bound the distance: the transmitter {direction.words}; add receivers on that side",
@@ -39,14 +44,31 @@ def judge(collected: Collected, posterior: GridPosterior, model: PropagationMode
     return Status.OK, "" if np.all(timed) else "some receivers gave no arrival time: see receivers"
 
 
-def sky_wave_advice(evidence: EvidenceBatch, mode_N: NDArray[np.float64], model: PropagationModel) -> str:
+def sky_wave_advice(evidence: EvidenceBatch, account: Explained) -> str:
     """By which modes the links of one scene are taken to have come; empty where none came by the ionosphere."""
-    modes = [int(mode) for mode in mode_N[np.asarray(evidence.has_arrival[0])]]
-    if model.sky_wave is None or not any(modes):
+    timed = np.asarray(evidence.has_arrival[0])
+    hops, modes = (np.asarray(each[0, 0])[timed].astype(int) for each in (account.hops, account.mode))
+    if not hops.any():
         return ""
-    names = ["ground wave", *(f"{hops} {layer} hop{'s' * (hops > 1)}" for layer, hops in model.sky_wave.modes)]
-    links = ", ".join(f"{modes.count(mode)} by {names[mode]}" for mode in sorted(set(modes)))
+    # By the layer first: E comes before F.
+    ways = Counter(sorted((MODES[mode], int(count)) for mode, count in zip(modes, hops, strict=True)))
+    ground = ways.pop((MODES[0], 0), 0)
+    words = [f"{ground} by {MODES[0]}"] * bool(ground)
+    words += [f"{links} by {count} {layer} hop{'s' * (count > 1)}" for (layer, count), links in ways.items()]
+    links = ", ".join(words)
     return f"located by sky wave ({links}): the heights of the layers are uncertain"
+
+
+def elsewhere_advice(collected: Collected, elsewhere: Elsewhere) -> str:
+    """That the transmitter may be on another part of the earth."""
+    receivers = [each.receiver for each in collected.observation.receptions if each.flaw is None]
+    place = (elsewhere.latitude_deg, elsewhere.longitude_deg)
+    nearest_m = min(geodesic_distance_m(each.latitude_deg, each.longitude_deg, *place) for each in receivers)
+    return (
+        f"with a probability of {100 * elsewhere.probability:.0f} % the transmitter is outside the regions, most likely near"
+        f" latitude {place[0]:.0f}, longitude {place[1]:.0f}, {nearest_m / 1e3:.0f} km from the nearest receiver: receivers on"
+        " that side would decide"
+    )
 
 
 def _other_places(posterior: GridPosterior) -> int:

@@ -35,17 +35,17 @@ class HopEcho:
 
 @dataclass(frozen=True)
 class SkyWave:
-    """Waves by the ionosphere: which modes there are, how high layers are, and what decides between them."""
+    """Waves by the ionosphere: how high its layers are, and what decides between modes (`sky_wave.MODES`)."""
 
     frequency_hz: float
     """Middle of the band."""
-    modes: tuple[tuple[str, int], ...] = (("E", 1), ("F", 1), ("F", 2))
-    """Layer and hops. Two hops by the E layer or three by the F layer are hardly ever the strongest up to 4000 km."""
     e_height_m: float = 110e3
     f_heights_m: tuple[float, ...] = (210e3, 255e3, 300e3, 345e3, 390e3)
     """Virtual heights, each as likely, common to all links of an observation."""
-    scatter_m: tuple[float, float] = (8e3, 18e3)
-    """Of a link's virtual height about those, E and F: tilt, day and night within the area, and the steps between heights."""
+    scatter_m: tuple[float, float] = (8e3, 12.5e3)
+    """Of each hop's virtual height about those, E and F: tilt, day and night within the area."""
+    step_sigma_m: tuple[float, float] = (0.0, 45e3 / math.sqrt(12))
+    """What lies between the heights above, the same for all hops of a link."""
     interference_s: float = 10e-6
     """What modes that arrive nearly together do to the time of their common peak."""
     e_critical_hz: tuple[float, float] = (2.2e6, 3.8e6)
@@ -95,9 +95,13 @@ class PropagationModel:
     refractive_index: float = REFRACTIVE_INDEX_AIR
     along_ground: bool = False
     """Waves follow the ground (below 30 MHz): distances are arcs, not chords."""
+    on_other_continents: bool = False
+    """Transmitters are heard there as a matter of course: the whole earth is looked at."""
     range_m: float = 250_000.0
     """How far beyond the receivers a transmitter is still searched: the radio horizon between hills of 500 m and mountains
     of 1500 m on the 4/3 earth; a transmitter known to be higher is searched as far as its own."""
+    least_scale_m: float = 0.0
+    """The density of transmitters around the receivers falls to half no nearer than this."""
     ground_sigma_s_m: float = 0.0
     """What the ground adds to the delay of a wave that follows it: standard deviation, in proportion to the way. The mean of
     this secondary phase is in `refractive_index`."""
@@ -205,6 +209,7 @@ SHORT_WAVE = PropagationModel(
     multipath_sigma_s=4e-6,
     multipath_cycles=math.inf,
     along_ground=True,
+    on_other_continents=True,
     range_m=4_000_000.0,
     exponent_mean=2.0,
     exponent_sigma=1.5,
@@ -214,6 +219,8 @@ SHORT_WAVE = PropagationModel(
 """Powers hardly tell distances here: what is near is heard weaker than what is a hop away."""
 
 _LOCAL_HALF_WIDTH_M = 8_000.0
+_INSIDE_AFAR = 1e-6
+"""Of a transmitter that was found far from the receivers."""
 LONG_WAVE_MAX_HZ = 300e3
 MEDIUM_WAVE_MAX_HZ = 3e6
 _SHORT_WAVE_BANDS_HZ = ((5.5e6, 4e6), (10e6, 7.5e6), (17e6, 13e6), (30e6, 22e6))
@@ -237,6 +244,9 @@ def model_for(frequency_hz: float, transmitter_height_m: float | None, half_widt
 def model_of(collected: Collected) -> PropagationModel:
     """The propagation model for an observation's band, height and area."""
     observation = collected.observation
-    return model_for(
+    model = model_for(
         observation.frequency_hz, observation.transmitter_height_m, float(collected.evidence.half_width_m[0])
     )
+    if not collected.turned:
+        return model
+    return replace(model, inside_probability=_INSIDE_AFAR, least_scale_m=model.range_m)

@@ -42,7 +42,7 @@ def prior_density(batch: EvidenceBatch, model: PropagationModel) -> Callable[[Ar
     mean_B2, covariance_B22 = _convex_combination(xp, batch, model.combined_receivers)
     east_B1, both_B1, north_B1 = (covariance_B22[:, i, j][:, None] for i, j in ((0, 0), (0, 1), (1, 1)))
     determinant_B1 = east_B1 * north_B1 - both_B1**2
-    scale_B1 = _FLAT_TO * batch.half_width_m[:, None]
+    scale_B1 = scale_m(batch, model)[:, None]
     inside_B1 = math.log(model.inside_probability / (2 * math.pi)) - 0.5 * xp.log(determinant_B1)
     outside_B1 = math.log((1 - model.inside_probability) * _PEAK) - 2 * xp.log(scale_B1)
 
@@ -50,14 +50,24 @@ def prior_density(batch: EvidenceBatch, model: PropagationModel) -> Callable[[Ar
         east_BG, north_BG = place_BG2[..., 0] - mean_B2[:, :1], place_BG2[..., 1] - mean_B2[:, 1:]
         east2_BG, north2_BG = east_BG * east_BG, north_BG * north_BG
         square_BG = (north_B1 * east2_BG - 2 * both_B1 * east_BG * north_BG + east_B1 * north2_BG) / determinant_B1
-        square_far_BG = (east2_BG + north2_BG) / scale_B1**2
-        root_BG = xp.sqrt(square_far_BG)
-        far_BG = square_far_BG * root_BG * xp.sqrt(root_BG)
+        distance_BG = xp.sqrt(east2_BG + north2_BG) / scale_B1
         # The sum of the two parts, neither of which is 0: the outer one falls by a power of the distance alone.
         inside_BG = xp.exp(inside_B1 - outside_B1 - 0.5 * square_BG)
-        return outside_B1 + xp.log(inside_BG + 1 / (1 + far_BG))
+        return outside_B1 + xp.log(inside_BG + falling_off(distance_BG))
 
     return density
+
+
+def scale_m(batch: EvidenceBatch, model: PropagationModel) -> Float[Array, " B"]:
+    """Where the density around the receivers has fallen to half."""
+    xp = array_namespace(batch.half_width_m)
+    return xp.clip(_FLAT_TO * batch.half_width_m, model.least_scale_m, None)
+
+
+def falling_off(distance: Array) -> Array:
+    """The density around the receivers against that among them, at a distance from their mean in units of the scale."""
+    xp = array_namespace(distance)
+    return 1 / (1 + distance * distance * distance * xp.sqrt(distance))
 
 
 def _convex_combination(xp: Array, batch: EvidenceBatch, combined: int) -> tuple[Array, Array]:

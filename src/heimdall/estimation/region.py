@@ -104,6 +104,17 @@ class GridPosterior:
             for probability, polygons in outlines.items()
         )
 
+    def is_near(self, place_G2: NDArray[np.float64], margin_m: NDArray[np.float64], mass: float) -> NDArray[np.bool_]:
+        """Whether cells of the region with that mass are within so much (G,) east and north of places (G, 2) in the frame."""
+        inside = self.log_density >= self.log_threshold(mass)
+        count = np.pad(np.cumsum(np.cumsum(inside, axis=0), axis=1), ((1, 0), (1, 0)))
+        (west, east), (south, north) = (
+            (np.searchsorted(middle_m + half_m, at_m - margin_m), np.searchsorted(middle_m - half_m, at_m + margin_m))
+            for middle_m, at_m in zip((self.east_m, self.north_m), place_G2.T, strict=True)
+            for half_m in (_sizes(middle_m) / 2,)
+        )
+        return np.asarray(count[north, east] - count[south, east] - count[north, west] + count[south, west] > 0)
+
     def _outlines(self, mass: float) -> list[list[NDArray[np.float64]]]:
         """Polygons of rings of places (points, 2) in m around the smallest area with the mass."""
         threshold = self.log_threshold(mass)

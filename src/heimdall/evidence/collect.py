@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.errors import InputError
 from heimdall.evidence.batch import EvidenceBatch
+from heimdall.evidence.earth import EarthCells
 from heimdall.evidence.iq.alignment import recorded_apart, too_narrow
 from heimdall.evidence.iq.carrier import Carrier
 from heimdall.evidence.iq.copies import copied
@@ -58,6 +59,10 @@ class Collected:
     evidence: EvidenceBatch
     frame: LocalFrame
     reasons: tuple[str | None, ...]
+    turned: bool = False
+    """The frame is turned to where the transmitter is, far away; else its origin is in the receivers' middle."""
+    earth: EarthCells | None = None
+    """Where on the whole earth the transmitter is by its arrival times, coarsely; None where nobody looked."""
 
 
 def collect(observation: Observation) -> Collected:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from textwrap import indent
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from heimdall.errors import InputError
 from heimdall.fix import Fix, ReceiverReport
 from heimdall.observation import Observation, Reception
 
@@ -23,6 +24,12 @@ _PICTURED = (".html", ".png")
 def is_drawn(number: int, suffix: str) -> bool:
     """Whether a file of that suffix has a picture of the fix of that number, from 0."""
     return suffix in _PICTURED and number < MOST_DRAWN
+
+
+def check_picture(count: int, suffix: str) -> None:
+    """Raises InputError where so many fixes do not go into a file of that suffix."""
+    if suffix == ".png" and count != 1:
+        raise InputError(f"a picture holds one fix, not {count}; write .html instead")
 
 
 def fix_document(fix: Fix, observation: Observation) -> dict[str, Any]:

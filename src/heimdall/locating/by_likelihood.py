@@ -22,6 +22,7 @@ from heimdall.estimation.posterior_window import frame_around, posterior_mass
 from heimdall.estimation.reach import search_radius_m
 from heimdall.estimation.region import GridPosterior, Shares
 from heimdall.estimation.search import LogDensityAbove, find_mode, log_posterior
+from heimdall.estimation.whole_earth import towards_transmitter
 from heimdall.evidence.batch import EvidenceBatch, concatenate
 from heimdall.evidence.collect import Collected, collect
 from heimdall.fix import Fix, ReceiverReport, Status
@@ -85,6 +86,7 @@ def _locate_chunk(
         if not _says_where(collected.evidence):
             results[index] = Located(_nothing_heard(collected), None, collected=collected)
             continue
+        collected = towards_transmitter(collected, model_of(collected))
         model = model_of(collected)
         groups.setdefault(model, []).append((index, collected, time.perf_counter() - begun))
     for model, members in groups.items():
@@ -130,10 +132,12 @@ def _nothing_heard(collected: Collected) -> Fix:
 
 
 def _locate_alone(collected: Collected) -> Fix:
+    collected = towards_transmitter(collected, model_of(collected))
     return locate_by_likelihood([collected], model_of(collected))[0].fix
 
 
 def _locate_checked(collected: Collected) -> Fix:
+    collected = towards_transmitter(collected, model_of(collected))
     model = model_of(collected)
     located = locate_by_likelihood([collected], model)[0]
     collected = located.collected or collected
@@ -142,7 +146,8 @@ def _locate_checked(collected: Collected) -> Fix:
 
 
 def insufficient(observation: Observation, why: str) -> Fix:
-    """The fix that says why there is none."""
+    """The fix that says why there is none; `why` may begin with the observation's name."""
+    why = why.removeprefix(f"{observation.id}: ")
     receivers = tuple(
         ReceiverReport(r.receiver.name, False, r.flaw or "too few receivers") for r in observation.receptions
     )
@@ -175,7 +180,7 @@ def locate_by_likelihood(members: Sequence[Collected], model: PropagationModel) 
             for place, index in enumerate(chosen):
                 height = found.heights[place] or (unknown[index].height if index in unknown else None)
                 own = np.s_[place : place + 1, :, : members[index].evidence.present.shape[1]]
-                told = Explained(account.late_s[own], account.mode[own])
+                told = Explained(account.late_s[own], account.mode[own], account.hops[own])
                 results[index] = _conclude(
                     members[index], found, shares[place], place, told, height, model, searched_ms
                 )

@@ -6,16 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heimdall.constants import SPEED_OF_LIGHT_M_S
-from heimdall.estimation.advice import judge, sky_wave_advice
+from heimdall.estimation.advice import elsewhere_advice, judge, sky_wave_advice
 from heimdall.estimation.frame import WindowFrame
 from heimdall.estimation.heights.height import Height
 from heimdall.estimation.likelihood.arrival_times import explained
 from heimdall.estimation.likelihood.sky_wave import Explained
 from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.region import GridPosterior, to_geodetic
+from heimdall.estimation.whole_earth import elsewhere
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.evidence.collect import Collected
-from heimdall.fix import Fix, ReceiverReport, check_against
+from heimdall.fix import Fix, ReceiverReport, Status, check_against
 
 
 def grid_posterior(
@@ -49,10 +50,12 @@ def make_fix(
     region_68, region_95 = posterior.regions({0.68: masses[0], 0.95: masses[1]})
     height_m, height_sigma_m = _told_height(collected, height)
     status, advice = judge(collected, posterior, model)
+    if (other := elsewhere(collected, model, posterior, masses[1])) is not None:
+        status, advice = Status.AMBIGUOUS, elsewhere_advice(collected, other)
     if account is None:
         account = explained(np.asarray(place_m, dtype=float)[None, None], collected.evidence, model)
     told = (advice, "" if height is None else height.advice)
-    advice = "; ".join(filter(None, (*told, sky_wave_advice(collected.evidence, account.mode[0, 0], model))))
+    advice = "; ".join(filter(None, (*told, sky_wave_advice(collected.evidence, account))))
     return Fix(
         id=collected.observation.id,
         status=status,

@@ -48,4 +48,5 @@ def _remarks(fix: Fix) -> list[str]:
     advice = [fix.advice] if fix.advice else []
     if fix.near is not None:
         advice.append(near_text(fix.near))
-    return advice + [f"{report.name}: {report.reason}" for report in fix.receivers if report.reason]
+    said = [f"{report.name}: {report.reason}" for report in fix.receivers if report.reason]
+    return advice + [each for each in said if each not in fix.advice]

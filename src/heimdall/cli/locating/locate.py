@@ -30,7 +30,7 @@ from heimdall.cli.output import JobsOption, JsonOption, OnOption, console, progr
 from heimdall.cli.values import place_of
 from heimdall.errors import InputError
 from heimdall.fix import Fix, Status
-from heimdall.formats.reports import is_drawn, json_pieces
+from heimdall.formats.reports import check_picture, is_drawn, json_pieces
 from heimdall.locating import Method
 from heimdall.observation import Place
 from heimdall.validation.recorded_width import within_recordings
@@ -165,6 +165,8 @@ def _located(
 
     counts = [count_observations(path) for path in paths]
     total = None if None in counts else sum(count for count in counts if count is not None)
+    if total:
+        check_picture(total, way.suffix)
     several = jobs or (cores() if on is None and (total or 0) >= _MANY else 1)
     way = replace(way, threads=1 if several > 1 or on is not None else None)
     read = (observation for path in paths for observation in iterate_observations(path))
@@ -258,7 +260,7 @@ class _Told:
         for observation, result in zip(observations, results, strict=True):
             fix = with_near(result[0], observation, self._transmitters)
             if fix.status is Status.INSUFFICIENT:
-                self._useless = self._useless or fix.advice
+                self._useless = self._useless or f"{fix.id}: {fix.advice}"
             else:
                 self._useful = True
             self._notes.add(observation)

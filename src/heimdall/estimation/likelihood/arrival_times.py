@@ -100,7 +100,7 @@ def explained(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel) -
         return explain(distance_BGN, sigma_s**2, batch, model)
     emission_BG, value_BG, clear_BGN = _emission_time(xp, residual_BGN, sigma_s, weight_B1N, batch, model)
     late_s = residual_BGN - emission_BG[..., None]
-    by_ground = Explained(late_s, xp.zeros_like(late_s))
+    by_ground = Explained(late_s, xp.zeros_like(late_s), xp.zeros_like(late_s))
     if law is None:
         return by_ground
     information_BG = xp.sum((clear_BGN + LEAST_WEIGHT) * weight_B1N / sigma_s**2, axis=-1)
@@ -108,8 +108,11 @@ def explained(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel) -
     odds_BG = odds_BG + math.log(law.ground_probability / (1 - law.ground_probability))
     by_sky = explain(distance_BGN, sigma_s**2, batch, model)
     wins = (odds_BG > sky_log_likelihood(distance_BGN, sigma_s**2, batch, model))[..., None]
-    mode = xp.where(wins, by_ground.mode, xp.astype(by_sky.mode, late_s.dtype))
-    return Explained(xp.where(wins, late_s, by_sky.late_s), mode)
+    mode, hops = (
+        xp.where(wins, zero, xp.astype(sky, late_s.dtype))
+        for zero, sky in ((by_ground.mode, by_sky.mode), (by_ground.hops, by_sky.hops))
+    )
+    return Explained(xp.where(wins, late_s, by_sky.late_s), mode, hops)
 
 
 def path_sigma_s(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel) -> Float[Array, "B G N"]:

@@ -10,7 +10,7 @@ from heimdall.arrays import array_namespace
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.estimation.model import HopEcho, PropagationModel, SkyWave
 from heimdall.evidence.batch import EvidenceBatch
-from heimdall.geometry import Array, hop_path
+from heimdall.geometry import Array, hop_path, longest_hop_m
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Shaped
@@ -24,6 +24,9 @@ _LEAST_RISE = 0.03
 _GROUND_REACH_M = 100e3
 """How far a ground wave is ever to be reckoned with above 3 MHz, over sea perhaps."""
 _LEAST_LOG = -1e9
+MODES = ("ground wave", "E", "F", "F")
+"""The ways of a link: along the ground, one hop by the E layer, and by the F layer the fewest hops that the earth's curve allows
+and one more. Two hops by the E layer, or still more by the F layer, are hardly ever the strongest."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +36,9 @@ class Explained:
     late_s: Float[Array, "B G N"]
     """How late, against the most likely mode of each link."""
     mode: Shaped[Array, "B G N"]
-    """Index: 0 is the ground wave, then the model's modes in order."""
+    """Index into `MODES`."""
+    hops: Shaped[Array, "B G N"]
+    """Of that mode; 0 for the ground wave."""
 
 
 def sky_log_likelihood(
@@ -66,18 +71,18 @@ def explain(
 ) -> Explained:
     """How each link's time is accounted for by the layer height that fits best."""
     xp = array_namespace(distance_BGN)
-    best: tuple[Array, Array, Array] | None = None
+    best: tuple[Array, ...] | None = None
     for links in _nodes(xp, distance_BGN, variance_s2, batch, model):
         emission_BG, value_BG, _ = links.emission_time()
-        late_s, mode = links.most_likely(emission_BG)
+        account = links.most_likely(emission_BG)
         if best is None:
-            best = value_BG, late_s, mode
+            best = value_BG, *account
             continue
         wins = value_BG > best[0]
-        both = ((late_s, best[1]), (mode, best[2]))
+        both = zip(account, best[1:], strict=True)
         best = xp.where(wins, value_BG, best[0]), *(xp.where(wins[..., None], a, b) for a, b in both)
     assert best is not None
-    return Explained(xp.astype(best[1], distance_BGN.dtype), best[2])
+    return Explained(xp.astype(best[1], distance_BGN.dtype), *best[2:])
 
 
 def echo_variance_s2(xp: Array, distance_BGN: Array, bandwidth_hz_B: Array, echo: HopEcho) -> Float[Array, "B G N"]:
@@ -105,17 +110,20 @@ def _nodes(
     """The links of each layer height."""
     law = model.sky_wave
     assert law is not None
-    fixed = [_ground(xp, distance_BGN, variance_s2, law, model)]
-    fixed += [_hop(xp, distance_BGN, variance_s2, law, mode, law.e_height_m) for mode in law.modes if mode[0] == "E"]
-    return [
-        _Links(
-            xp,
-            batch,
-            model,
-            fixed + [_hop(xp, distance_BGN, variance_s2, law, mode, height_m) for mode in law.modes if mode[0] == "F"],
-        )
-        for height_m in law.f_heights_m
+    once_BGN = xp.ones_like(distance_BGN)
+    low = [
+        _ground(xp, distance_BGN, variance_s2, law, model),
+        _hop(xp, distance_BGN, variance_s2, law, "E", once_BGN, law.e_height_m),
     ]
+    nodes = []
+    for height_m in law.f_heights_m:
+        fewest_BGN = xp.floor(distance_BGN / longest_hop_m(height_m)) + 1
+        high = [
+            _hop(xp, distance_BGN, variance_s2, law, "F", hops_BGN, height_m)
+            for hops_BGN in (fewest_BGN, fewest_BGN + 1)
+        ]
+        nodes.append(_Links(xp, batch, model, low + high))
+    return nodes
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +135,7 @@ class _Mode:
     """One over the standard deviation."""
     odds: Array
     """Of being the strongest, not yet against those of the others."""
+    hops: Array
 
 
 def _ground(
@@ -139,7 +148,7 @@ def _ground(
     level_db = _ground_level_db(xp, distance_BGN, law.frequency_hz)
     delay_s = distance_BGN * (model.refractive_index / SPEED_OF_LIGHT_M_S)
     odds = 10 ** (level_db / law.odds_db) + law.least_odds * xp.exp(-distance_BGN / _GROUND_REACH_M)
-    return _Mode(delay_s, 1 / xp.sqrt(variance_s2), odds)
+    return _Mode(delay_s, 1 / xp.sqrt(variance_s2), odds, xp.zeros_like(distance_BGN))
 
 
 def _hop(
@@ -147,19 +156,21 @@ def _hop(
     distance_BGN: Array,
     variance_s2: Float[Array, " B #G N"],
     law: SkyWave,
-    mode: tuple[str, int],
+    layer: str,
+    hops_BGN: Array,
     height_m: float,
 ) -> _Mode:
-    layer, hops = mode
-    path_m, secant, rise = hop_path(distance_BGN, height_m, hops)
-    scatter_s = 2 * math.sqrt(hops) * law.scatter_m["EF".index(layer)] / SPEED_OF_LIGHT_M_S
-    variance = variance_s2 + (scatter_s / secant) ** 2 + law.interference_s**2
-    absorbed_db = min(law.absorption_db * (7e6 / law.frequency_hz) ** 2, 6.0) * hops
-    level_db = -absorbed_db * xp.clip(secant, None, _STEEPEST_SECANT) - law.reflection_db * (hops - 1)
+    path_m, secant, rise = hop_path(distance_BGN, height_m, hops_BGN)
+    scatter_m, step_m = (each["EF".index(layer)] for each in (law.scatter_m, law.step_sigma_m))
+    of_height_m2 = hops_BGN * (scatter_m**2 + hops_BGN * step_m**2)
+    variance = variance_s2 + of_height_m2 * (2 / (SPEED_OF_LIGHT_M_S * secant)) ** 2 + law.interference_s**2
+    absorbed_db = min(law.absorption_db * (7e6 / law.frequency_hz) ** 2, 6.0)
+    lost_db = absorbed_db * xp.clip(secant, None, _STEEPEST_SECANT)
+    level_db = -lost_db * hops_BGN - law.reflection_db * (hops_BGN - 1)
     odds = (path_m * 1e-6) ** (-20 / law.odds_db) * 10 ** (level_db / law.odds_db)
-    odds = odds * _open(xp, distance_BGN, law, layer, hops, secant) + law.least_odds
+    odds = odds * _open(xp, distance_BGN, law, layer, hops_BGN, secant) + law.least_odds
     heard = xp.clip(rise / _LEAST_RISE, 0.0, 1.0)
-    return _Mode(path_m / SPEED_OF_LIGHT_M_S, 1 / xp.sqrt(variance), odds * heard)
+    return _Mode(path_m / SPEED_OF_LIGHT_M_S, 1 / xp.sqrt(variance), odds * heard, hops_BGN)
 
 
 def _ground_level_db(xp: Array, distance_BGN: Array, frequency_hz: float) -> Array:
@@ -170,13 +181,13 @@ def _ground_level_db(xp: Array, distance_BGN: Array, frequency_hz: float) -> Arr
     return xp.clip(-spread_db - 1e-4 * steep * far_BGN, -200.0, None)
 
 
-def _open(xp: Array, distance_BGN: Array, law: SkyWave, layer: str, hops: int, secant: Array) -> Array:
+def _open(xp: Array, distance_BGN: Array, law: SkyWave, layer: str, hops_BGN: Array, secant: Array) -> Array:
     """Probability that the layer reflects at that obliquity, and that no lower layer does before it."""
     if layer == "E":
         return _e_open(xp, law, secant)
     low = max(law.carrier_ratio[0], law.frequency_hz / law.f_critical_hz[1])
     high = max(min(law.carrier_ratio[1], law.frequency_hz / law.f_critical_hz[0]), low + 0.1)
-    passed = 1 - _e_open(xp, law, hop_path(distance_BGN, law.e_height_m, hops)[1])
+    passed = 1 - _e_open(xp, law, hop_path(distance_BGN, law.e_height_m, hops_BGN)[1])
     return xp.clip((secant - low) / (high - low), 0.0, 1.0) * passed
 
 
@@ -206,6 +217,7 @@ class _Links:
         self.own_s = [xp.astype(arrival_B1N - mode.delay_s, xp.float32) for mode in modes]
         self.precision = [xp.astype(mode.precision, xp.float32) for mode in modes]
         self.scale = [xp.astype(mode.odds * mode.precision * share, xp.float32) for mode in modes]
+        self.hops = [mode.hops for mode in modes]
 
     def log_density(self, emission_BG: Array) -> Float[Array, "B G"]:
         """Log density of all arrival times."""
@@ -253,8 +265,8 @@ class _Links:
         value_BG = xp.sum(xp.log(total) * self.weight_B1N, axis=-1)
         return emission_BG + xp.sum(moment * share, axis=-1) / information_BG, value_BG, information_BG
 
-    def most_likely(self, emission_BG: Array) -> tuple[Array, Array]:
-        """(B, G, N) lateness against the most likely mode of each link, and its index."""
+    def most_likely(self, emission_BG: Array) -> tuple[Array, Array, Array]:
+        """(B, G, N) lateness against the most likely mode of each link, its index and its hops."""
         xp = self.xp
         late_s = [own_s - emission_BG[..., None] for own_s in self.own_s]
         log_density = xp.stack(
@@ -265,7 +277,11 @@ class _Links:
             axis=-1,
         )
         mode = xp.argmax(log_density, axis=-1)
-        return xp.take_along_axis(xp.stack(late_s, axis=-1), mode[..., None], axis=-1)[..., 0], mode
+        late_BGN, hops_BGN = (
+            xp.take_along_axis(xp.stack(each, axis=-1), mode[..., None], axis=-1)[..., 0]
+            for each in (late_s, self.hops)
+        )
+        return late_BGN, mode, hops_BGN
 
     def _better(self, best: tuple[Array, Array], emission_BG: Array, value_BG: Array) -> tuple[Array, Array]:
         wins = value_BG > best[1]

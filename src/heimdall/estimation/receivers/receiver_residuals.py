@@ -15,6 +15,7 @@ from heimdall.estimation.likelihood.arrival_times import link_distance_m, link_s
 from heimdall.estimation.model import PropagationModel, model_of
 from heimdall.estimation.reach import search_radius_m
 from heimdall.estimation.search import find_mode, log_posterior
+from heimdall.estimation.whole_earth import towards_place, towards_transmitter
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.evidence.collect import Collected, collect
 from heimdall.observation import Observation
@@ -55,6 +56,11 @@ def residuals_of(observation: Observation, distrusted: Collection[str] = ()) -> 
         collected = collect(observation)
     except InputError:
         return []
+    truth = observation.truth
+    if truth is None:
+        collected = towards_transmitter(collected, model_of(collected))
+    else:
+        collected = towards_place(collected, model_of(collected), truth.latitude_deg, truth.longitude_deg)
     model = model_of(collected)
     sound = [each for each in observation.receptions if each.flaw is None]
     trusted = np.array([each.receiver.name not in distrusted for each in sound])

@@ -16,8 +16,8 @@ from heimdall.observation import Observation
 
 Ring = NDArray[np.float64]
 """Shape (n, 2): east and north in m."""
-_FAR_M = 3_000_000.0
-"""A tangent frame shows nothing beyond this."""
+_FAR_M = 8_000_000.0
+"""A tangent frame shows the near half of the earth, and its rim too thin to draw on."""
 _MARGIN = 1.3
 """Leaves the corners to the scale and the north arrow."""
 _MOST_NAMES = 8
@@ -172,7 +172,7 @@ def _overview(
     rings = [ring for polygon in region_95 for ring in polygon[:1]]
     if not rings:
         return network
-    reach_m = _MOST_REGION * network.half_m
+    reach_m = _MOST_REGION * network.half_m if used else _FAR_M
     center = np.array((network.east_m, network.north_m))
     clipped = np.clip(np.concatenate(rings), center - reach_m, center + reach_m)
     return _bounding_view(np.concatenate([np.array(anchors), clipped]))

@@ -10,7 +10,7 @@ from heimdall.errors import InputError
 from heimdall.files.atomic import replacing
 from heimdall.fix import Fix
 from heimdall.formats.maps.map_scene import EvidenceMap
-from heimdall.formats.reports import Made, json_pieces
+from heimdall.formats.reports import Made, check_picture, json_pieces
 from heimdall.formats.writers.cot import cot_pieces
 from heimdall.formats.writers.geojson import geojson_pieces
 from heimdall.formats.writers.kml import kml_pieces
@@ -75,6 +75,5 @@ def contents(made: Iterable[Made], suffix: str) -> Iterator[bytes]:
 def _picture(made: Sequence[Made]) -> bytes:
     from heimdall.formats.maps.picture import png
 
-    if len(made) != 1:
-        raise InputError(f"a picture holds one fix, not {len(made)}; write .html instead")
+    check_picture(len(made), ".png")
     return png(*made[0])

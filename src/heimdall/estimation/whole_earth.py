@@ -1,0 +1,126 @@
+"""Where on the whole earth a signal that follows ground or sky can come from, beyond what the tangent plane of a frame shows."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heimdall.constants import EARTH_MEAN_RADIUS_M
+from heimdall.estimation.likelihood.arrival_times import arrival_log_likelihood
+from heimdall.estimation.model import PropagationModel
+from heimdall.estimation.prior import falling_off, scale_m
+from heimdall.estimation.reach import search_radius_m
+from heimdall.estimation.region import GridPosterior
+from heimdall.estimation.search import BLUR_OF_CELL
+from heimdall.evidence.batch import EvidenceBatch
+from heimdall.evidence.collect import Collected
+from heimdall.evidence.earth import EarthCells, even_cells
+from heimdall.evidence.redescribe import turned_towards
+from heimdall.geometry import LocalFrame, great_circle_rad, ground_distance_m
+
+_FEWEST_TIMES = 3
+_CELLS = 6000
+"""Of the first look, some 290 km wide each."""
+_FINER = 2
+"""How often the cells that count are looked at again in parts."""
+_LOOKED_AT_AGAIN = 400
+_COUNTS = 14.0
+"""Log probability below the best cell's, beyond which a cell is not looked at again."""
+_NEAR_THE_EDGE = 0.6
+"""Of the search's radius: further out an answer may be cut off."""
+_ELSEWHERE = 0.1
+"""Probability beyond a region with which it cannot be one of 95 %."""
+_MARGIN_M = 100e3
+"""What is nearer to a region than this is not told from it: the cells are coarse."""
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """The probability that the transmitter is far beyond the regions, and the likeliest place there."""
+
+    probability: float
+    latitude_deg: float
+    longitude_deg: float
+
+
+def towards_transmitter(collected: Collected, model: PropagationModel) -> Collected:
+    """The observation with what its arrival times say of the whole earth, where its band carries that far.
+
+    A frame shows the near half of the earth, the search a part of that. Where the mean of all places by their probability is
+    outside, or near the edge, the frame is turned there.
+    """
+    if not model.on_other_continents or int(np.sum(collected.evidence.has_arrival)) < _FEWEST_TIMES:
+        return collected
+    earth = _probability(collected, model)
+    middle = earth.middle()
+    collected = towards_place(collected, model, middle.latitude_deg, middle.longitude_deg)
+    return replace(collected, earth=earth)
+
+
+def towards_place(
+    collected: Collected, model: PropagationModel, latitude_deg: float, longitude_deg: float
+) -> Collected:
+    """The observation in a frame that shows the place: its own, or one turned there."""
+    if not model.along_ground:
+        return collected
+    frame, reach_m = collected.frame, float(search_radius_m(collected.evidence, model)[0])
+    place = (np.array(latitude_deg), np.array(longitude_deg))
+    away = float(great_circle_rad(frame.latitude_deg, frame.longitude_deg, *place))
+    if away <= math.asin(_NEAR_THE_EDGE * min(reach_m / EARTH_MEAN_RADIUS_M, 1.0)):
+        return collected
+    return turned_towards(collected, LocalFrame(latitude_deg, longitude_deg))
+
+
+def elsewhere(collected: Collected, model: PropagationModel, posterior: GridPosterior, mass: float) -> Elsewhere | None:
+    """What the search has not reached, and in a turned frame what is plainly outside the region of that mass, too; None where
+    that is next to nothing."""
+    earth, frame = collected.earth, collected.frame
+    if earth is None:
+        return None
+    place_G3 = frame.to_enu(earth.latitude_deg, earth.longitude_deg, np.zeros_like(earth.latitude_deg))
+    reached = earth.away_m(frame.latitude_deg, frame.longitude_deg) < EARTH_MEAN_RADIUS_M * math.pi / 2
+    reached &= np.hypot(place_G3[:, 0], place_G3[:, 1]) < float(search_radius_m(collected.evidence, model)[0])
+    if collected.turned:
+        reached &= posterior.is_near(place_G3[:, :2], _MARGIN_M + earth.size_m, mass)
+    beyond = ~reached
+    probability = float(earth.probability[beyond].sum())
+    if probability <= _ELSEWHERE:
+        return None
+    best = int(np.argmax(np.where(beyond, earth.log_mass, -np.inf)))
+    return Elsewhere(probability, float(earth.latitude_deg[best]), float(earth.longitude_deg[best]))
+
+
+def _probability(collected: Collected, model: PropagationModel) -> EarthCells:
+    earth = _looked_at(collected, model, *even_cells(_CELLS))
+    for _ in range(_FINER):
+        order = np.argsort(-earth.log_mass)[:_LOOKED_AT_AGAIN]
+        again = order[earth.log_mass[order] > earth.log_mass[order[0]] - _COUNTS]
+        earth = earth.without(again).beside(_looked_at(collected, model, *earth.parts(again)))
+    return earth
+
+
+def _looked_at(
+    collected: Collected,
+    model: PropagationModel,
+    latitude_deg: NDArray[np.float64],
+    longitude_deg: NDArray[np.float64],
+    size_m: NDArray[np.float64],
+) -> EarthCells:
+    batch, frame = collected.evidence, collected.frame
+    place_G3 = frame.to_enu(latitude_deg, longitude_deg, np.zeros_like(latitude_deg))
+    value_G = arrival_log_likelihood(_distances_m(place_G3, batch), batch, model, BLUR_OF_CELL * size_m[None])[0]
+    cells = EarthCells(latitude_deg, longitude_deg, size_m, value_G + 2 * np.log(size_m))
+    scale = float(scale_m(batch, replace(model, least_scale_m=model.range_m))[0])
+    before_G = falling_off(cells.away_m(frame.latitude_deg, frame.longitude_deg) / scale)
+    return replace(cells, log_mass=cells.log_mass + np.log(before_G))
+
+
+def _distances_m(place_G3: NDArray[np.float64], batch: EvidenceBatch) -> NDArray[np.float64]:
+    """(1, G, N) along the ground, of one scene, from places anywhere on the earth."""
+    place = [place_G3[None, :, None, axis] for axis in range(3)]
+    receiver = [np.asarray(batch.position_enu_m)[:, None, :, axis] for axis in range(3)]
+    curvature = np.moveaxis(np.asarray(batch.curvature_per_m), -1, 0)[:, :, None, None]
+    return np.asarray(ground_distance_m(place, receiver, list(curvature)))
