@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.geometry import geodesic_distance_m
 from heimdall.observation import Observation, Place, Receiver, Reception
 from heimdall.validation.mixed_up_figures import as_meant
@@ -37,6 +38,9 @@ _MOST_AS_WATTS = 1.0
 
 _LOOSEST_CLOCK_S = 1.0
 """Clocks whose owners state an uncertainty are set by satellites or a network, to far less than a second."""
+
+_VOUCHED = 10.0
+"""Times that are so many times as far apart as their clocks and light can make them were read by better clocks."""
 
 _ELSEWHERE_M = 100e3
 """A known transmitter that is as far from all receivers as this, and further than they are apart, is looked at again."""
@@ -85,13 +89,35 @@ def _frequency_doubt(observation: Observation) -> str:
 def _clock_doubt(observation: Observation) -> str:
     """Uncertainties of clocks of which no arrival time says anything: their unit was mistaken more likely."""
     sound = [each for each in observation.receptions if each.flaw is None]
-    timed = [each.receiver for each in sound if each.toa_s is not None or each.samples is not None]
-    stated_s = [each.clock_sigma_s for each in timed if each.clock_sigma_s is not None]
-    if not stated_s or (usual_s := median(stated_s)) < _LOOSEST_CLOCK_S:
+    timed = [each for each in sound if each.toa_s is not None or each.samples is not None]
+    stated_s = [each.receiver.clock_sigma_s for each in timed if each.receiver.clock_sigma_s is not None]
+    if not stated_s:
+        return ""
+    usual_s = median(stated_s)
+    if unit := _unit_of_times(timed, usual_s):
+        return (
+            f"arrival times further apart than light takes across the network, by clocks that are uncertain by {usual_s:.6g} s:"
+            f" are both given in {unit}? Arrival times and the uncertainties of clocks count in seconds"
+        )
+    if usual_s < _LOOSEST_CLOCK_S:
         return ""
     return (
         f"clocks that are uncertain by {usual_s:.6g} s say nothing of where the transmitter is: are they given in nanoseconds or"
         " microseconds? Arrival times and the uncertainties of clocks count in seconds"
+    )
+
+
+def _unit_of_times(timed: Sequence[Reception], usual_s: float) -> str:
+    """The unit that makes sense of times by clocks of which, in seconds, nothing could be said; empty where there is none."""
+    times_s = [each.toa_s for each in timed if each.toa_s is not None]
+    if len(times_s) < 2:
+        return ""
+    across_s, range_s = _extent_m([each.receiver for each in timed]) / SPEED_OF_LIGHT_M_S, max(times_s) - min(times_s)
+    if usual_s < across_s or range_s < _VOUCHED * max(usual_s, across_s):
+        return ""
+    units = (("milliseconds", 1e-3), ("microseconds", 1e-6), ("nanoseconds", 1e-9))
+    return next(
+        (unit for unit, size in units if 0.02 < range_s * size / across_s < 2 and usual_s * size < across_s), ""
     )
 
 

@@ -305,6 +305,20 @@ def test_a_known_transmitter_whose_place_is_mistaken_is_worth_a_question(
     assert observation.truth is not None
 
 
+@pytest.mark.parametrize(
+    ("size", "sigma_s", "unit"),
+    [(1e6, 0.1, "microseconds"), (1e9, 100.0, "nanoseconds"), (1e3, 1e-3, "milliseconds"), (1.0, 0.05, ""), (1.0, 1e-7, "")],
+)  # fmt: skip
+def test_times_and_uncertainties_in_another_unit_are_worth_a_question(size: float, sigma_s: float, unit: str) -> None:
+    """The times are not used, and the fix came from powers alone, without a word."""
+    receptions = tuple(
+        replace(each, receiver=replace(each.receiver, clock_sigma_s=sigma_s), toa_s=n * 30e-6 * size)
+        for n, each in enumerate(_moved(name=f"r{n}", latitude_deg=48.0 + n / 10) for n in range(4))
+    )
+    notes = [note for note in vet(Observation("x", 1e8, 1e4, receptions)).notes if "are both given in" in note]
+    assert [f"are both given in {unit}?" in note for note in notes] == [True] * bool(unit)
+
+
 @pytest.mark.parametrize(("sigma_s", "noted"), [(100.0, True), (0.05, False), (1e-7, False)])
 @pytest.mark.parametrize("heard", [GOOD, IQ])
 def test_clocks_that_say_nothing_are_worth_a_question(heard: Reception, sigma_s: float, noted: bool) -> None:

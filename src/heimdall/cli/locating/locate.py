@@ -272,6 +272,7 @@ class _Told:
 
     def conclude(self) -> None:
         if self._useless is not None and not self._useful:
+            self._notes.say()
             raise InputError(self._useless)
         if self._output is not None and self._kept is not None:
             from heimdall.formats.writers.write import write_each

@@ -106,3 +106,40 @@ def test_a_channel_of_the_call_is_no_wider_than_the_recordings(
     write_sigmf(Observation("night", 150e6, 4000.0, receptions, datetime(2025, 3, 1, tzinfo=UTC)), tmp_path)
     _run(monkeypatch, str(tmp_path), "--bandwidth", "7e5", "--json")
     assert "the 16000 Hz that were recorded are used" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_picture_of_several_is_refused_before_they_are_located(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = table.read_text()
+    table.write_text(f"{row}\n{row.replace('night', 'day')}\n")
+    monkeypatch.setattr("heimdall.locating.method.locate_each", lambda *_: pytest.fail("located"))
+    assert _run(monkeypatch, str(table), "--output", str(tmp_path / "two.png")) == 2
+    assert "a picture holds one fix, not 2" in capsys.readouterr().err
+
+
+def test_reasons_are_said_once_beside_others_that_are_located(
+    table: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = json.loads(table.read_text())
+    alone = {**row, "id": "alone", "measurements": row["measurements"][:1] + row["measurements"][1:2]}
+    alone["measurements"] = [dict(each) for each in alone["measurements"]]
+    alone["measurements"][1]["latitude_deg"] = 97.0
+    table.write_text(f"{json.dumps(alone)}\n{json.dumps(row)}\n")
+    assert _run(monkeypatch, str(table)) == 0
+    said = " ".join("".join(capsys.readouterr()).split())
+    assert said.count("is not on the globe") == 1
+    assert "alone: alone" not in said
+
+
+def test_what_is_asked_of_an_observation_is_said_where_nothing_can_be_located(
+    table: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Times and uncertainties both in microseconds."""
+    row = json.loads(table.read_text())
+    for index, each in enumerate(row["measurements"]):
+        each |= {"rssi_dbm": None, "toa_s": 40.0 * index, "clock_sigma_s": 0.1}
+    table.write_text(json.dumps(row))
+    assert _run(monkeypatch, str(table)) == 2
+    told = " ".join("".join(capsys.readouterr()).split())
+    assert "are both given in microseconds?" in told
