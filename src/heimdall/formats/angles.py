@@ -7,11 +7,15 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
-# Without signs between them: 51.30.02N, and ddmm.mm of NMEA, APRS and aviation, where the zeros in front are written.
+# Without signs between them: 51.30.02N, 51-30-02N, 51-30.03N, and ddmm.mm of NMEA, APRS and aviation, where the zeros in front
+# are written.
 _DOTTED = r"(?<![\d.])(\d{1,3})\.([0-5]?\d)\.([0-5]?\d(?:\.\d+)?)(?![\d.])"
+_DASHED = r"(?<![\d.-])(\d{1,3})-([0-5]\d)(?:-([0-5]\d))?(\.\d+)?(?![\d.-])"
 _PACKED = r"(?<![\d.])(\d{%d})([0-5]\d)([0-5]\d)?(\.\d+)?(?![\d.])"
 _UNMARKED = tuple(
-    (letters, written) for letters, digits in (("NSns", 2), ("EWew", 3)) for written in (_DOTTED, _PACKED % digits)
+    (letters, written)
+    for letters, digits in (("NSns", 2), ("EWew", 3))
+    for written in (_DOTTED, _DASHED, _PACKED % digits)
 )
 _UNMARKED_LAST = tuple(re.compile(rf"(){written}[\s,]*([{letters}])(?![A-Za-z])") for letters, written in _UNMARKED)
 _UNMARKED_FIRST = tuple(re.compile(rf"\b([{letters}])\s*{written}()") for letters, written in _UNMARKED)
@@ -19,7 +23,7 @@ _LABEL = re.compile(r"\b(?:lat(?:itude)?|lon(?:g|gitude)?|lng)\b[\s:=.]*", re.IG
 # A number is read whole or not at all: "462.96" is no 46 degrees with 2.96 minutes.
 _PART = r"(\d{1,3}(?:\.\d*)?)(?![\d.]|,\d)"
 # Behind a digit and a comma it is the decimals of another, except where it has a point of its own: 123519,4807.038,N.
-_BEGIN = r"(?<![\d.])(?:(?<!\d,)|(?=\d+(?:°\d+)?(?:′\d+)?\.\d))"
+_BEGIN = r"(?<![\d.])(?<!\d-)(?:(?<!\d,)|(?=\d+(?:°\d+)?(?:′\d+)?\.\d))"
 _ANGLE = (
     rf"{_BEGIN}([-+]?){_PART}\s*[°º:d\s]?\s*(?:{_PART}\s*(?:[′'’:m\s]\s*|(?=[,;/NSEWnsew]|$)))?"
     rf"(?:{_PART}\s*(?:[″\"”s]|''|′′|’’)?)?"

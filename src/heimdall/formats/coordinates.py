@@ -31,7 +31,7 @@ _LONG_LOCATOR = 6
 _SIGN = r"\s*(?:[°º'′:]|[NSEWO]\b)"
 # Whole degrees that another number follows are those of a place with minutes.
 _LABELLED = re.compile(
-    r"\b(lat|lon|lng|long|latitude|longitude)\b['\"]?\s*[:=]?\s*['\"]?"
+    r"\b(lat|lon|lng|long|latitude|longitude)(?:_deg|_degrees|_dd|_decimal)?\b\.?['\"]?\s*[:=]?\s*['\"]?"
     rf"([-+]?\d{{1,6}}\.\d*(?![.,]?\d|[\d.]*{_SIGN})|[-+]?\d{{1,3}},\d+(?![.,]?\d|\d*{_SIGN})"
     rf"|[-+]?\d{{1,6}}(?!\d|[.,]\d|[ \t]+\d|{_SIGN}))(?!\d*e[-+]?\d)",
     re.IGNORECASE,
@@ -74,6 +74,12 @@ _BLANKS = re.compile(r"\s{2,}")
 """The forms below allow blanks at many places: the ways to share out a long run would be countless."""
 _REMARK = re.compile(r"(?:^|\s)(?:#|//).*$", re.MULTILINE)
 _BARE = re.compile(rf"({NUMBER})\s*°?\s*[,;/\s]\s*({NUMBER})\s*°?\s*(?:[,;\s]\s*({NUMBER})\s*m?\s*)?")
+_HEADED = re.compile(
+    r"(?:lat(?:itude)?(?:[\s,/&]{1,3}|_)?(?:lon(?:gitude|g)?|lng)"
+    r"|(?:coordinates?|coords?)(?:\s?\(lat\.?,? ?lon\.?\))?|gps|qth|pos(?:ition)?|location)\s?[:=]?\s?",
+    re.IGNORECASE,
+)
+"""A word before a pair of numbers that says no more than that it is one, latitude first."""
 _DECIMAL_COMMA = re.compile(r"([-+]?\d{1,3}),(\d{2,})\s*[;\s]\s*([-+]?\d{1,3}),(\d{2,})")
 _LOCATOR = re.compile(r"(?<![\w.])([A-R]{2}\d{2}(?:[A-X]{2}(?:\d{2}(?:[A-X]{2})?)?)?)(?![\w.])", re.IGNORECASE)
 _LOCATOR_BASES = ((18, "A"), (10, "0"), (24, "A"), (10, "0"), (24, "A"))
@@ -227,10 +233,14 @@ def _from_labels(text: str) -> Iterator[WrittenPlace | None]:
 
 def _from_bare(text: str) -> Iterator[WrittenPlace]:
     """Nothing but numbers: two, or three with a height; a locator may stand beside them."""
-    stripped = _LOCATOR.sub(" ", _REMARK.sub("", text)).strip().removeprefix("geo:").strip("()[]{}\"' \t\r\n")
+    stripped = _LOCATOR.sub(" ", _REMARK.sub("", text)).strip().removeprefix("geo:")
+    if headed := _HEADED.match(stripped):
+        stripped = stripped[headed.end() :]
+    stripped = stripped.strip("()[]{}\"' \t\r\n")
     if found := _DECIMAL_COMMA.fullmatch(stripped):
         yield _plain(f"{found[1]}.{found[2]}", f"{found[3]}.{found[4]}", form="numbers with a decimal comma")
-    elif found := _BARE.fullmatch(stripped):
+    # Behind a word a whole number may count something else.
+    elif (found := _BARE.fullmatch(stripped)) and (headed is None or ("." in found[1] and "." in found[2])):
         yield _plain(found[1], found[2], found[3], "bare numbers, latitude first")
 
 

@@ -20,6 +20,11 @@ _BRACKETS: tuple[tuple[re.Pattern[str], bool, str | None], ...] = (
         True,
         "WKT, longitude first",
     ),
+    (
+        re.compile(rf"<coordinates>\s*({NUMBER}),({NUMBER})(?:,({NUMBER}))?\s*</coordinates>"),
+        True,
+        "KML, longitude first",
+    ),
     (re.compile(rf"\[{_INSIDE}\]"), False, None),
     (
         re.compile(rf"\b(?:gps|coords?|coordinates|pos|position|location)\b['\"]?\s*[:=]?\s*['\"]?\({_INSIDE}\)", re.I),

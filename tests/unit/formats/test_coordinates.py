@@ -34,6 +34,17 @@ PLACE = (46.4993, 8.7988)
         ("N 46° 29' 57.48'' E 8° 47' 55.68''", 1e-6),
         ("46 29 57 N / 8 47 55 E", 3e-4),
         ("46:29:57N 8:47:55E", 3e-4),
+        ("46-29-57N 008-47-55E", 3e-4),
+        ("N46-29-57 E008-47-55", 3e-4),
+        ("46-29.958N, 8-47.928E", 1e-6),
+        ("<Point><coordinates>8.7988,46.4993,1800</coordinates></Point>", 1e-9),
+        ("Lat/Lon: 46.4993, 8.7988", 1e-9),
+        ("Latitude, Longitude: 46.4993, 8.7988", 1e-9),
+        ("coordinates (lat, lon): 46.4993, 8.7988", 1e-9),
+        ("GPS: 46.4993,8.7988", 1e-9),
+        ("QTH 46.4993 8.7988", 1e-9),
+        ("lat_deg: 46.4993, lon_deg: 8.7988", 1e-9),
+        ("Lat.: 46.4993 Long.: 8.7988", 1e-9),
         ("JN46jm", 0.05),
         ("QTH locator: jn46jl59", 0.01),
     ],
@@ -45,7 +56,13 @@ def test_a_place_is_read_as_people_write_it(text: str, within_deg: float) -> Non
 
 
 @pytest.mark.parametrize(
-    "text", ["", "unknown", "46.4993", "46°99'N 8°47'E", "46°29'N 8°47'O", "JN46jm or JN47jm", "8.8 E", "1 2 3 4"]
+    "text",
+    [
+        *("", "unknown", "46.4993", "46°99'N 8°47'E", "46°29'N 8°47'O", "JN46jm or JN47jm", "8.8 E", "1 2 3 4"),
+        *("46-61-24N 8-47-55E", "2026-10-12N 8-47-55E", "-46-29-57S 8-47-55E", "1-46-29-57N 8-47-55E"),
+        *("GPS 3 46.4993, 8.7988", "position 46 8.7988", "lon/lat: 8.7988, 46.4993", "Lonlat 8.7988 46.4993"),
+        "<coordinates>8.7988,46.4993,0 8.8,46.5,0</coordinates>",
+    ],
 )
 def test_what_may_mean_anything_means_nothing(text: str) -> None:
     assert read_place(text) is None
