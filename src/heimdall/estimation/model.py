@@ -132,6 +132,11 @@ class PropagationModel:
     inside_probability: float = 0.7
     """The transmitter is among the receivers; otherwise around them, ever more rarely the further away."""
 
+    @property
+    def common_range_m(self) -> float:
+        """Half of what is heard on the band comes from within this, however small the network is."""
+        return 0.6 * self.range_m
+
     def fault_density_per_s(self, half_width_m: Array) -> Array:
         """Of a time that is simply wrong."""
         return self.outlier_density_per_s + self.fault_probability / fault_span_s(half_width_m)
@@ -249,4 +254,4 @@ def model_of(collected: Collected) -> PropagationModel:
     )
     if not collected.turned:
         return model
-    return replace(model, inside_probability=_INSIDE_AFAR, least_scale_m=model.range_m)
+    return replace(model, inside_probability=_INSIDE_AFAR, least_scale_m=model.common_range_m)

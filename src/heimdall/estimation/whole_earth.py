@@ -31,6 +31,7 @@ _COUNTS = 14.0
 """Log probability below the best cell's, beyond which a cell is not looked at again."""
 _NEAR_THE_EDGE = 0.6
 """Of the search's radius: further out an answer may be cut off."""
+_NEARLY_ALL = 0.9
 _ELSEWHERE = 0.1
 """Probability beyond a region with which it cannot be one of 95 %."""
 _MARGIN_M = 100e3
@@ -49,14 +50,14 @@ class Elsewhere:
 def towards_transmitter(collected: Collected, model: PropagationModel) -> Collected:
     """The observation with what its arrival times say of the whole earth, where its band carries that far.
 
-    A frame shows the near half of the earth, the search a part of that. Where the mean of all places by their probability is
-    outside, or near the edge, the frame is turned there.
+    A frame shows the near half of the earth, the search a part of that. Where nearly all of the probability is outside, or near
+    the edge, the frame is turned to its mean.
     """
     if not model.on_other_continents or int(np.sum(collected.evidence.has_arrival)) < _FEWEST_TIMES:
         return collected
     earth = _probability(collected, model)
-    middle = earth.middle()
-    collected = towards_place(collected, model, middle.latitude_deg, middle.longitude_deg)
+    if np.sum(earth.probability[_is_far(earth.latitude_deg, earth.longitude_deg, collected, model)]) > _NEARLY_ALL:
+        collected = turned_towards(collected, earth.middle())
     return replace(collected, earth=earth)
 
 
@@ -64,14 +65,21 @@ def towards_place(
     collected: Collected, model: PropagationModel, latitude_deg: float, longitude_deg: float
 ) -> Collected:
     """The observation in a frame that shows the place: its own, or one turned there."""
-    if not model.along_ground:
-        return collected
-    frame, reach_m = collected.frame, float(search_radius_m(collected.evidence, model)[0])
-    place = (np.array(latitude_deg), np.array(longitude_deg))
-    away = float(great_circle_rad(frame.latitude_deg, frame.longitude_deg, *place))
-    if away <= math.asin(_NEAR_THE_EDGE * min(reach_m / EARTH_MEAN_RADIUS_M, 1.0)):
+    if not model.along_ground or not _is_far(np.array(latitude_deg), np.array(longitude_deg), collected, model):
         return collected
     return turned_towards(collected, LocalFrame(latitude_deg, longitude_deg))
+
+
+def _is_far(
+    latitude_deg: NDArray[np.float64],
+    longitude_deg: NDArray[np.float64],
+    collected: Collected,
+    model: PropagationModel,
+) -> NDArray[np.bool_]:
+    """Whether places are outside the search in the observation's frame, or near its edge."""
+    frame, reach_m = collected.frame, float(search_radius_m(collected.evidence, model)[0])
+    away = great_circle_rad(frame.latitude_deg, frame.longitude_deg, latitude_deg, longitude_deg)
+    return np.asarray(away > math.asin(_NEAR_THE_EDGE * min(reach_m / EARTH_MEAN_RADIUS_M, 1.0)))
 
 
 def elsewhere(collected: Collected, model: PropagationModel, posterior: GridPosterior, mass: float) -> Elsewhere | None:
@@ -113,7 +121,7 @@ def _looked_at(
     place_G3 = frame.to_enu(latitude_deg, longitude_deg, np.zeros_like(latitude_deg))
     value_G = arrival_log_likelihood(_distances_m(place_G3, batch), batch, model, BLUR_OF_CELL * size_m[None])[0]
     cells = EarthCells(latitude_deg, longitude_deg, size_m, value_G + 2 * np.log(size_m))
-    scale = float(scale_m(batch, replace(model, least_scale_m=model.range_m))[0])
+    scale = float(scale_m(batch, replace(model, least_scale_m=model.common_range_m))[0])
     before_G = falling_off(cells.away_m(frame.latitude_deg, frame.longitude_deg) / scale)
     return replace(cells, log_mass=cells.log_mass + np.log(before_G))
 
