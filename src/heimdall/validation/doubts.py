@@ -39,6 +39,8 @@ _MOST_AS_WATTS = 1.0
 _LOOSEST_CLOCK_S = 1.0
 """Clocks whose owners state an uncertainty are set by satellites or a network, to far less than a second."""
 
+_LEAST_GAP_DB = 10.0
+"""Shadowing and distance leave no such gap in front of two powers that are the same to the digit."""
 _VOUCHED = 10.0
 """Times that are so many times as far apart as their clocks and light can make them were read by better clocks."""
 
@@ -56,6 +58,7 @@ def doubts(observation: Observation) -> list[str]:
         _frequency_doubt(observation),
         _height_doubt(observation),
         _clock_doubt(observation),
+        _floor_doubt(observation),
         _truth_doubt(observation),
     )
     return [doubt for doubt in found if doubt]
@@ -118,6 +121,20 @@ def _unit_of_times(timed: Sequence[Reception], usual_s: float) -> str:
     units = (("milliseconds", 1e-3), ("microseconds", 1e-6), ("nanoseconds", 1e-9))
     return next(
         (unit for unit, size in units if 0.02 < range_s * size / across_s < 2 and usual_s * size < across_s), ""
+    )
+
+
+def _floor_doubt(observation: Observation) -> str:
+    """Powers that are the same at several receivers and far below all others: no measurement, but a program's word for none."""
+    powers_dbm = [each.rssi_dbm for each in observation.receptions if each.flaw is None and each.rssi_dbm is not None]
+    lowest_dbm = min(powers_dbm, default=0.0)
+    others_dbm = [each for each in powers_dbm if each > lowest_dbm]
+    alike = len(powers_dbm) - len(others_dbm)
+    if alike < 2 or not others_dbm or (gap_db := min(others_dbm) - lowest_dbm) < _LEAST_GAP_DB:
+        return ""
+    return (
+        f"{alike} receivers give {lowest_dbm:.6g} dBm alike, {gap_db:.0f} dB below all others: is that written where nothing is"
+        " heard? Then give it as `sensitivity_dbm`, and `rssi_dbm` as null"
     )
 
 

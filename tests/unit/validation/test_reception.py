@@ -319,6 +319,24 @@ def test_times_and_uncertainties_in_another_unit_are_worth_a_question(size: floa
     assert [f"are both given in {unit}?" in note for note in notes] == [True] * bool(unit)
 
 
+@pytest.mark.parametrize(
+    ("powers_dbm", "said"),
+    [
+        ((-80.0, -95.5, -150.0, -150.0), "2 receivers give -150 dBm alike, 54 dB below all others"),
+        ((-60.0, -128.0, -71.3, -128.0, -128.0), "3 receivers give -128 dBm alike, 57 dB below all others"),
+        ((-118.0, -120.0, -120.0, -90.0), ""),
+        ((-80.0, -95.0, -150.0), ""),
+        ((-150.0, -150.0), ""),
+    ],
+)
+def test_a_power_that_stands_for_none_is_worth_a_question(powers_dbm: tuple[float, ...], said: str) -> None:
+    receptions = tuple(
+        replace(_moved(name=f"r{n}", latitude_deg=48.0 + n / 10), rssi_dbm=power) for n, power in enumerate(powers_dbm)
+    )
+    notes = [note for note in vet(Observation("x", 1e8, 1e4, receptions)).notes if "alike" in note]
+    assert [said in note for note in notes] == [True] * bool(said)
+
+
 @pytest.mark.parametrize(("sigma_s", "noted"), [(100.0, True), (0.05, False), (1e-7, False)])
 @pytest.mark.parametrize("heard", [GOOD, IQ])
 def test_clocks_that_say_nothing_are_worth_a_question(heard: Reception, sigma_s: float, noted: bool) -> None:
