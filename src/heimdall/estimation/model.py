@@ -42,10 +42,10 @@ class SkyWave:
     e_height_m: float = 110e3
     f_heights_m: tuple[float, ...] = (210e3, 255e3, 300e3, 345e3, 390e3)
     """Virtual heights, each as likely, common to all links of an observation."""
-    scatter_m: tuple[float, float] = (8e3, 12.5e3)
-    """Of each hop's virtual height about those, E and F: tilt, day and night within the area."""
-    step_sigma_m: tuple[float, float] = (0.0, 45e3 / math.sqrt(12))
-    """What lies between the heights above, the same for all hops of a link."""
+    scatter_m: float = 10e3
+    """Of each hop's virtual height about those: tilt, day and night within the area."""
+    f_step_m: float = 45e3
+    """Between the heights of F: what the true height is off its step is the same for all hops of a link."""
     interference_s: float = 10e-6
     """What modes that arrive nearly together do to the time of their common peak."""
     e_critical_hz: tuple[float, float] = (2.2e6, 3.8e6)

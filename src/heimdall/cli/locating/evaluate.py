@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from heimdall.runs.writer import RunWriter
 
 REFERENCE = "likelihood"
-_MANY = 128
+_MANY = 64
 """Cases from which on several processes are worth their start."""
 _TABLE_WIDTH = 112
 

@@ -161,8 +161,8 @@ def _hop(
     height_m: float,
 ) -> _Mode:
     path_m, secant, rise = hop_path(distance_BGN, height_m, hops_BGN)
-    scatter_m, step_m = (each["EF".index(layer)] for each in (law.scatter_m, law.step_sigma_m))
-    of_height_m2 = hops_BGN * (scatter_m**2 + hops_BGN * step_m**2)
+    off_step_m2 = law.f_step_m**2 / 12 if layer == "F" else 0.0
+    of_height_m2 = hops_BGN * (law.scatter_m**2 + hops_BGN * off_step_m2)
     variance = variance_s2 + of_height_m2 * (2 / (SPEED_OF_LIGHT_M_S * secant)) ** 2 + law.interference_s**2
     absorbed_db = min(law.absorption_db * (7e6 / law.frequency_hz) ** 2, 6.0)
     lost_db = absorbed_db * xp.clip(secant, None, _STEEPEST_SECANT)
