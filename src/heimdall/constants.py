@@ -13,3 +13,5 @@ CAUCHY_TUNING = 2.385
 MAD_TO_SIGMA = 1.4826
 """From the median of absolute deviations to the standard deviation of normal errors."""
 FOOT_M = 0.3048
+UNITS_S = (("milliseconds", 1e-3), ("microseconds", 1e-6), ("nanoseconds", 1e-9))
+"""That times are given in instead of seconds."""

@@ -34,7 +34,7 @@ def judge(collected: Collected, posterior: GridPosterior, model: PropagationMode
             Status.AMBIGUOUS,
             "the receivers lie on a line: the position is ambiguous across it; add one off the line",
         )
-    if not collected.turned and (direction := open_direction(collected, posterior, model)) is not None:
+    if not collected.recentred and (direction := open_direction(collected, posterior, model)) is not None:
         return (
             Status.AMBIGUOUS,
             f"the evidence does not bound the distance: the transmitter {direction.words}; add receivers on that side",

@@ -252,6 +252,6 @@ def model_of(collected: Collected) -> PropagationModel:
     model = model_for(
         observation.frequency_hz, observation.transmitter_height_m, float(collected.evidence.half_width_m[0])
     )
-    if not collected.turned:
+    if not collected.recentred:
         return model
     return replace(model, inside_probability=_INSIDE_AFAR, least_scale_m=model.common_range_m)

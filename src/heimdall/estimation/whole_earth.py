@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from heimdall.constants import EARTH_MEAN_RADIUS_M
 from heimdall.estimation.likelihood.arrival_times import arrival_log_likelihood
-from heimdall.estimation.model import PropagationModel
+from heimdall.estimation.model import PropagationModel, model_of
 from heimdall.estimation.prior import falling_off, scale_m
 from heimdall.estimation.reach import search_radius_m
 from heimdall.estimation.region import GridPosterior
@@ -18,7 +18,7 @@ from heimdall.estimation.search import BLUR_OF_CELL
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.evidence.collect import Collected
 from heimdall.evidence.earth import EarthCells, even_cells
-from heimdall.evidence.redescribe import turned_towards
+from heimdall.evidence.redescribe import recentred
 from heimdall.geometry import LocalFrame, great_circle_rad, ground_distance_m
 
 _FEWEST_TIMES = 3
@@ -47,27 +47,27 @@ class Elsewhere:
     longitude_deg: float
 
 
-def towards_transmitter(collected: Collected, model: PropagationModel) -> Collected:
+def recentred_on_transmitter(collected: Collected) -> Collected:
     """The observation with what its arrival times say of the whole earth, where its band carries that far.
 
     A frame shows the near half of the earth, the search a part of that. Where nearly all of the probability is outside, or near
-    the edge, the frame is turned to its mean.
+    the edge, the frame is recentred on its mean.
     """
+    model = model_of(collected)
     if not model.on_other_continents or int(np.sum(collected.evidence.has_arrival)) < _FEWEST_TIMES:
         return collected
     earth = _probability(collected, model)
     if np.sum(earth.probability[_is_far(earth.latitude_deg, earth.longitude_deg, collected, model)]) > _NEARLY_ALL:
-        collected = turned_towards(collected, earth.middle())
+        collected = recentred(collected, earth.middle())
     return replace(collected, earth=earth)
 
 
-def towards_place(
-    collected: Collected, model: PropagationModel, latitude_deg: float, longitude_deg: float
-) -> Collected:
-    """The observation in a frame that shows the place: its own, or one turned there."""
+def recentred_on_place(collected: Collected, latitude_deg: float, longitude_deg: float) -> Collected:
+    """The observation in a frame that shows the place: its own, or one with its origin there."""
+    model = model_of(collected)
     if not model.along_ground or not _is_far(np.array(latitude_deg), np.array(longitude_deg), collected, model):
         return collected
-    return turned_towards(collected, LocalFrame(latitude_deg, longitude_deg))
+    return recentred(collected, LocalFrame(latitude_deg, longitude_deg))
 
 
 def _is_far(
@@ -83,7 +83,7 @@ def _is_far(
 
 
 def elsewhere(collected: Collected, model: PropagationModel, posterior: GridPosterior, mass: float) -> Elsewhere | None:
-    """What the search has not reached, and in a turned frame what is plainly outside the region of that mass, too; None where
+    """What the search has not reached, and in a recentred frame what is plainly outside the region of that mass, too; None where
     that is next to nothing."""
     earth, frame = collected.earth, collected.frame
     if earth is None:
@@ -91,7 +91,7 @@ def elsewhere(collected: Collected, model: PropagationModel, posterior: GridPost
     place_G3 = frame.to_enu(earth.latitude_deg, earth.longitude_deg, np.zeros_like(earth.latitude_deg))
     reached = earth.away_m(frame.latitude_deg, frame.longitude_deg) < EARTH_MEAN_RADIUS_M * math.pi / 2
     reached &= np.hypot(place_G3[:, 0], place_G3[:, 1]) < float(search_radius_m(collected.evidence, model)[0])
-    if collected.turned:
+    if collected.recentred:
         reached &= posterior.is_near(place_G3[:, :2], _MARGIN_M + earth.size_m, mass)
     beyond = ~reached
     probability = float(earth.probability[beyond].sum())
@@ -121,7 +121,7 @@ def _looked_at(
     place_G3 = frame.to_enu(latitude_deg, longitude_deg, np.zeros_like(latitude_deg))
     value_G = arrival_log_likelihood(_distances_m(place_G3, batch), batch, model, BLUR_OF_CELL * size_m[None])[0]
     cells = EarthCells(latitude_deg, longitude_deg, size_m, value_G + 2 * np.log(size_m))
-    scale = float(scale_m(batch, replace(model, least_scale_m=model.common_range_m))[0])
+    scale = max(float(scale_m(batch, model)[0]), model.common_range_m)
     before_G = falling_off(cells.away_m(frame.latitude_deg, frame.longitude_deg) / scale)
     return replace(cells, log_mass=cells.log_mass + np.log(before_G))
 

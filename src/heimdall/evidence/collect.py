@@ -59,8 +59,8 @@ class Collected:
     evidence: EvidenceBatch
     frame: LocalFrame
     reasons: tuple[str | None, ...]
-    turned: bool = False
-    """The frame is turned to where the transmitter is, far away; else its origin is in the receivers' middle."""
+    recentred: bool = False
+    """The frame's origin is where the transmitter is, far away; else in the receivers' middle."""
     earth: EarthCells | None = None
     """Where on the whole earth the transmitter is by its arrival times, coarsely; None where nobody looked."""
 

@@ -24,8 +24,8 @@ LEFT_OUT = "left out"
 def redescribed(collected: Collected, receivers: Mapping[int, Receiver | None]) -> Collected:
     """The same measurements where some receptions' receivers are described otherwise, or left out (None).
 
-    The times and levels that were found stay as they are; frame (unless it is turned), places and area are made anew, without a
-    radio map. Raises InputError where fewer than two receivers are left.
+    The times and levels that were found stay as they are; frame (unless it is recentred), places and area are made anew, without
+    a radio map. Raises InputError where fewer than two receivers are left.
     """
     receptions = tuple(
         _described(reception, receivers[index]) if index in receivers else reception
@@ -38,25 +38,24 @@ def redescribed(collected: Collected, receivers: Mapping[int, Receiver | None]) 
     before = [index for index, each in enumerate(collected.observation.receptions) if each.flaw is None]
     columns = [before.index(index) for index in usable]
     kept = [receptions[index] for index in usable]
-    middle = frame_of(kept)
-    extent_m = float(np.max(np.abs(positions_in(middle, kept)[:, :2])))
-    half_width_m = half_width_around(extent_m, observation.transmitter_height_m)
-    frame = collected.frame if collected.turned else middle
+    frame = frame_of(kept)
     position = positions_in(frame, kept)
+    half_width_m = half_width_around(float(np.max(np.abs(position[:, :2]))), observation.transmitter_height_m)
     geometry = geometry_fields(observation, kept, position, frame, half_width_m)
     measured = {name: getattr(collected.evidence, name)[:, columns] for name in MEASURED}
     silent = None if collected.evidence.silent is None else collected.evidence.silent[:, columns]
     evidence = replace(collected.evidence, mapped=None, silent=silent, **{**geometry, **measured})
     reasons = [each.flaw or reason for each, reason in zip(receptions, collected.reasons, strict=True)]
-    return Collected(observation, evidence, frame, tuple(reasons), collected.turned)
+    described = Collected(observation, evidence, frame, tuple(reasons))
+    return recentred(described, collected.frame) if collected.recentred else described
 
 
-def turned_towards(collected: Collected, frame: LocalFrame) -> Collected:
+def recentred(collected: Collected, frame: LocalFrame) -> Collected:
     """The same in another frame, far from the receivers."""
     kept = [each for each in collected.observation.receptions if each.flaw is None]
     position, curvature = positions_in(frame, kept), np.array([frame.curvature_per_m])
     evidence = replace(collected.evidence, position_enu_m=position[None], curvature_per_m=curvature)
-    return replace(collected, evidence=evidence, frame=frame, turned=True)
+    return replace(collected, evidence=evidence, frame=frame, recentred=True)
 
 
 def _described(reception: Reception, receiver: Receiver | None) -> Reception:

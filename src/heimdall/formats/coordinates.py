@@ -128,7 +128,8 @@ def read_place(text: str) -> WrittenPlace | None:
 
     Read are `[latitude, longitude]` with or without a height and with anything round it, what other programs write (see
     `framed_coordinates`), numbers that are named latitude and longitude, degrees with minutes and seconds, two or three bare
-    numbers, and a Maidenhead locator. Of several that agree the one with the most digits counts.
+    numbers (also behind a word such as "GPS"), and a Maidenhead locator. Of several that agree the one with the most digits
+    counts.
     """
     found = places_in(text)
     return found[0] if len(found) == 1 else None

@@ -22,7 +22,7 @@ from heimdall.estimation.posterior_window import frame_around, posterior_mass
 from heimdall.estimation.reach import search_radius_m
 from heimdall.estimation.region import GridPosterior, Shares
 from heimdall.estimation.search import LogDensityAbove, find_mode, log_posterior
-from heimdall.estimation.whole_earth import towards_transmitter
+from heimdall.estimation.whole_earth import recentred_on_transmitter
 from heimdall.evidence.batch import EvidenceBatch, concatenate
 from heimdall.evidence.collect import Collected, collect
 from heimdall.fix import Fix, ReceiverReport, Status
@@ -86,7 +86,7 @@ def _locate_chunk(
         if not _says_where(collected.evidence):
             results[index] = Located(_nothing_heard(collected), None, collected=collected)
             continue
-        collected = towards_transmitter(collected, model_of(collected))
+        collected = recentred_on_transmitter(collected)
         model = model_of(collected)
         groups.setdefault(model, []).append((index, collected, time.perf_counter() - begun))
     for model, members in groups.items():
@@ -132,12 +132,12 @@ def _nothing_heard(collected: Collected) -> Fix:
 
 
 def _locate_alone(collected: Collected) -> Fix:
-    collected = towards_transmitter(collected, model_of(collected))
+    collected = recentred_on_transmitter(collected)
     return locate_by_likelihood([collected], model_of(collected))[0].fix
 
 
 def _locate_checked(collected: Collected) -> Fix:
-    collected = towards_transmitter(collected, model_of(collected))
+    collected = recentred_on_transmitter(collected)
     model = model_of(collected)
     located = locate_by_likelihood([collected], model)[0]
     collected = located.collected or collected

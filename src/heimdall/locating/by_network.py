@@ -91,7 +91,7 @@ class Learned:
         """Observations of one propagation model: with and without a radio map apart, by network and by likelihood apart."""
         known = [self._with_map(collected) for collected in members]
         # No network has seen receivers from behind the horizon.
-        methods = [LIKELIHOOD if each.turned else method_of(each, model) for each in known]
+        methods = [LIKELIHOOD if each.recentred else method_of(each, model) for each in known]
         groups: dict[tuple[bool, bool], list[int]] = {}
         for index, (each, method) in enumerate(zip(known, methods, strict=True)):
             groups.setdefault((method == LIKELIHOOD, _is_mapped(each)), []).append(index)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from heimdall.constants import SPEED_OF_LIGHT_M_S
+from heimdall.constants import SPEED_OF_LIGHT_M_S, UNITS_S
 from heimdall.geometry import geodesic_distance_m
 from heimdall.observation import Observation, Place, Receiver, Reception
 from heimdall.validation.mixed_up_figures import as_meant
@@ -40,9 +40,11 @@ _LOOSEST_CLOCK_S = 1.0
 """Clocks whose owners state an uncertainty are set by satellites or a network, to far less than a second."""
 
 _LEAST_GAP_DB = 10.0
-"""Shadowing and distance leave no such gap in front of two powers that are the same to the digit."""
+"""Shadowing and distance seldom leave such a gap above powers that are the same to the digit."""
 _VOUCHED = 10.0
 """Times that are so many times as far apart as their clocks and light can make them were read by better clocks."""
+_TIMES_ACROSS = (0.02, 2.0)
+"""How far apart, in what light takes across the network, times in the right unit are at least and at most."""
 
 _ELSEWHERE_M = 100e3
 """A known transmitter that is as far from all receivers as this, and further than they are apart, is looked at again."""
@@ -118,14 +120,12 @@ def _unit_of_times(timed: Sequence[Reception], usual_s: float) -> str:
     across_s, range_s = _extent_m([each.receiver for each in timed]) / SPEED_OF_LIGHT_M_S, max(times_s) - min(times_s)
     if usual_s < across_s or range_s < _VOUCHED * max(usual_s, across_s):
         return ""
-    units = (("milliseconds", 1e-3), ("microseconds", 1e-6), ("nanoseconds", 1e-9))
-    return next(
-        (unit for unit, size in units if 0.02 < range_s * size / across_s < 2 and usual_s * size < across_s), ""
-    )
+    least, most = (share * across_s for share in _TIMES_ACROSS)
+    return next((unit for unit, size in UNITS_S if least < range_s * size < most and usual_s * size < across_s), "")
 
 
 def _floor_doubt(observation: Observation) -> str:
-    """Powers that are the same at several receivers and far below all others: no measurement, but a program's word for none."""
+    """Powers that are the same at several receivers and far below all others: a program's placeholder for no signal."""
     powers_dbm = [each.rssi_dbm for each in observation.receptions if each.flaw is None and each.rssi_dbm is not None]
     lowest_dbm = min(powers_dbm, default=0.0)
     others_dbm = [each for each in powers_dbm if each > lowest_dbm]
@@ -133,8 +133,8 @@ def _floor_doubt(observation: Observation) -> str:
     if alike < 2 or not others_dbm or (gap_db := min(others_dbm) - lowest_dbm) < _LEAST_GAP_DB:
         return ""
     return (
-        f"{alike} receivers give {lowest_dbm:.6g} dBm alike, {gap_db:.0f} dB below all others: is that written where nothing is"
-        " heard? Then give it as `sensitivity_dbm`, and `rssi_dbm` as null"
+        f"{alike} receivers report exactly {lowest_dbm:.6g} dBm, {gap_db:.0f} dB below all others: does that stand for no signal?"
+        " If so, make `rssi_dbm` null and give their sensitivity as `sensitivity_dbm`"
     )
 
 

@@ -322,8 +322,8 @@ def test_times_and_uncertainties_in_another_unit_are_worth_a_question(size: floa
 @pytest.mark.parametrize(
     ("powers_dbm", "said"),
     [
-        ((-80.0, -95.5, -150.0, -150.0), "2 receivers give -150 dBm alike, 54 dB below all others"),
-        ((-60.0, -128.0, -71.3, -128.0, -128.0), "3 receivers give -128 dBm alike, 57 dB below all others"),
+        ((-80.0, -95.5, -150.0, -150.0), "2 receivers report exactly -150 dBm, 54 dB below all others"),
+        ((-60.0, -128.0, -71.3, -128.0, -128.0), "3 receivers report exactly -128 dBm, 57 dB below all others"),
         ((-118.0, -120.0, -120.0, -90.0), ""),
         ((-80.0, -95.0, -150.0), ""),
         ((-150.0, -150.0), ""),
@@ -333,7 +333,7 @@ def test_a_power_that_stands_for_none_is_worth_a_question(powers_dbm: tuple[floa
     receptions = tuple(
         replace(_moved(name=f"r{n}", latitude_deg=48.0 + n / 10), rssi_dbm=power) for n, power in enumerate(powers_dbm)
     )
-    notes = [note for note in vet(Observation("x", 1e8, 1e4, receptions)).notes if "alike" in note]
+    notes = [note for note in vet(Observation("x", 1e8, 1e4, receptions)).notes if "report exactly" in note]
     assert [said in note for note in notes] == [True] * bool(said)
 
 

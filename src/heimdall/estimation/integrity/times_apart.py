@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from heimdall.constants import SPEED_OF_LIGHT_M_S
+from heimdall.constants import SPEED_OF_LIGHT_M_S, UNITS_S
 from heimdall.estimation.integrity.suspicion import delay_text
 from heimdall.evidence.batch import EvidenceBatch
 
 _TOO_FAR = 5.0
 """Times that differ by so many times what light takes across the network are no echoes: those last as long at most."""
-_UNITS = (("milliseconds", 1e-3), ("microseconds", 1e-6), ("nanoseconds", 1e-9))
 
 
 def times_apart(evidence: EvidenceBatch) -> str:
@@ -23,7 +22,7 @@ def times_apart(evidence: EvidenceBatch) -> str:
     if float(np.median(np.abs(arrival_s - np.median(arrival_s)))) <= _TOO_FAR * across_s:
         return ""
     range_s = float(np.ptp(arrival_s))
-    unit = next((name for name, size in _UNITS if range_s * size <= across_s), None)
+    unit = next((name for name, size in UNITS_S if range_s * size <= across_s), None)
     ask = f"are they in {unit}, or do" if unit else "do"
     return (
         f"the arrival times lie up to {delay_text(range_s)} apart, and light crosses the network of the receivers in about"

@@ -15,7 +15,7 @@ from heimdall.correction import Correction
 from heimdall.errors import InputError
 from heimdall.estimation.likelihood.arrival_times import arrival_residual_s, link_distance_m, link_sigma_s
 from heimdall.estimation.model import model_of
-from heimdall.estimation.whole_earth import towards_place
+from heimdall.estimation.whole_earth import recentred_on_place
 from heimdall.evidence.collect import collect
 from heimdall.observation import Observation
 
@@ -125,7 +125,7 @@ def _heard(observation: Observation) -> _Heard | None:
         collected = collect(observation)
     except InputError:
         return None
-    collected = towards_place(collected, model_of(collected), truth.latitude_deg, truth.longitude_deg)
+    collected = recentred_on_place(collected, truth.latitude_deg, truth.longitude_deg)
     evidence, model = collected.evidence, model_of(collected)
     height_m = float(evidence.transmitter_height_m[0]) if truth.height_m is None else truth.height_m
     geodetic = (np.array([value]) for value in (truth.latitude_deg, truth.longitude_deg, height_m))

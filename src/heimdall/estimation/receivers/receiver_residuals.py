@@ -15,7 +15,7 @@ from heimdall.estimation.likelihood.arrival_times import link_distance_m, link_s
 from heimdall.estimation.model import PropagationModel, model_of
 from heimdall.estimation.reach import search_radius_m
 from heimdall.estimation.search import find_mode, log_posterior
-from heimdall.estimation.whole_earth import towards_place, towards_transmitter
+from heimdall.estimation.whole_earth import recentred_on_place, recentred_on_transmitter
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.evidence.collect import Collected, collect
 from heimdall.observation import Observation
@@ -58,9 +58,9 @@ def residuals_of(observation: Observation, distrusted: Collection[str] = ()) -> 
         return []
     truth = observation.truth
     if truth is None:
-        collected = towards_transmitter(collected, model_of(collected))
+        collected = recentred_on_transmitter(collected)
     else:
-        collected = towards_place(collected, model_of(collected), truth.latitude_deg, truth.longitude_deg)
+        collected = recentred_on_place(collected, truth.latitude_deg, truth.longitude_deg)
     model = model_of(collected)
     sound = [each for each in observation.receptions if each.flaw is None]
     trusted = np.array([each.receiver.name not in distrusted for each in sound])
