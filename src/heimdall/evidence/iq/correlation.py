@@ -7,20 +7,22 @@ from dataclasses import dataclass
 
 import scipy
 
-from heimdall.arrays import array_namespace, device_of, fft_of, overlapping
+from heimdall.arrays import array_namespace, device_of, fft_of
 from heimdall.evidence.iq.channel_spectrum import ChannelSpectrum
+from heimdall.evidence.iq.pair_offsets import pair_offsets
 from heimdall.geometry import Array
 
 PEAKS = 2
 """Peaks kept for each pair."""
-_DOPPLER_OVERSAMPLING = 4
-_BLOCKS_A_CYCLE = 4
-"""Blocks for each turn of the largest carrier offset: a turn within a block would cancel the correlation."""
 _SAMPLES_A_CYCLE = 8
 """Correlation samples for each cycle of the bandwidth once upsampled: enough for a parabola through three."""
 _EDGE = 16
+_FALSE_ALARMS = 0.025
+"""The share of pairs without a common signal that may pass, were all cells searched independent."""
+_OVERSAMPLING = 1.25
+"""The rate at which the channel is correlated, over its width: a guard for the interpolation between lags."""
 _CELLS_AT_ONCE = 1 << 15
-"""Of the blocks' spectra of the pairs correlated together: enough to spread the overhead, little enough for the cache."""
+"""Of the spectra of the pairs correlated together: enough to spread the overhead, little enough for the cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,115 +50,83 @@ def pair_peaks(
     max_delay_s: float,
     max_offset_hz: float,
 ) -> PairPeaks:
-    """Correlate all pairs coherently over blocks, and search delay and carrier offset for the peaks.
+    """Correlate all pairs over the whole record, each at its own carrier offset up to `max_offset_hz`, and find the peaks.
 
-    The complex correlation of short blocks is Fourier transformed over the blocks, so a carrier offset up to
-    `max_offset_hz` costs nothing; a magnitude sum over blocks would. A pair is detected when its gain exceeds what the best
-    of all cells searched reaches by chance.
+    A pair is detected when its gain exceeds what the best of all cells searched hardly ever reaches by chance.
     """
     xp = array_namespace(present_BN)
-    samples_BNT = fft_of(xp).ifft(spectrum.filtered_BNT)
-    first_P, second_P = _pairs(xp, samples_BNT)
-    count = samples_BNT.shape[-1]
-    lags = min(math.ceil(max_delay_s * sample_rate_hz) + 4, count - 1)
-    blocks = _block_count(count, sample_rate_hz, max_offset_hz)
-    correlation_BPL, offsets = _correlate(
-        xp, samples_BNT, first_P, second_P, lags + _EDGE, blocks, sample_rate_hz, max_offset_hz
-    )
-    factor = max(1, math.ceil(_SAMPLES_A_CYCLE * bandwidth_hz / sample_rate_hz))
+    samples_BNT, rate_hz = _in_band(spectrum, sample_rate_hz, bandwidth_hz + 2 * max_offset_hz)
+    pairs_P2 = _pairs(samples_BNT)
+    first_P, second_P = pairs_P2[:, 0], pairs_P2[:, 1]
+    lags = min(math.ceil(max_delay_s * rate_hz) + 4, samples_BNT.shape[-1] - 1)
+    offset_hz_BP, offsets = pair_offsets(samples_BNT, pairs_P2, lags, rate_hz, max_offset_hz)
+    correlation_BPL = _correlate(samples_BNT, pairs_P2, offset_hz_BP / rate_hz, lags + _EDGE)
+    factor = max(1, math.ceil(_SAMPLES_A_CYCLE * bandwidth_hz / rate_hz))
     coherence_BPL = _coherence(xp, _upsample(xp, correlation_BPL, factor))
-    step_s = 1 / (factor * sample_rate_hz)
-    delay, peak, curvature = _peaks(xp, coherence_BPL, step_s)
+    delay, peak, curvature = _peaks(xp, coherence_BPL, 1 / (factor * rate_hz))
     samples_B11 = spectrum.independent_samples_B[:, None, None]
     gain_BPK = -samples_B11 * xp.log1p(-peak)
     both = present_BN[:, first_P] & present_BN[:, second_P]
-    cells = math.log((2 * lags + 1) * max(1, offsets))
-    return PairPeaks(
-        first_P,
-        second_P,
-        delay - lags / sample_rate_hz,
-        peak,
-        gain_BPK,
-        curvature,
-        both & (gain_BPK[..., 0] > cells + 3),
-    )
+    detected_BP = both & (gain_BPK[..., 0] > math.log((2 * lags + 1) * offsets / _FALSE_ALARMS))
+    return PairPeaks(first_P, second_P, delay - lags / rate_hz, peak, gain_BPK, curvature, detected_BP)
 
 
-def _pairs(xp: Array, samples_BNT: Array) -> tuple[Array, Array]:
-    """Indices of all pairs i < j."""
-    receivers = samples_BNT.shape[1]
-    device = device_of(samples_BNT)
-    index = [(i, j) for i in range(receivers) for j in range(i + 1, receivers)]
-    both = xp.reshape(xp.asarray(index, dtype=xp.int64, device=device), (-1, 2))
-    return both[:, 0], both[:, 1]
+def _in_band(spectrum: ChannelSpectrum, sample_rate_hz: float, width_hz: float) -> tuple[Array, float]:
+    """The filtered samples with an energy of 1 at the lowest rate that holds the width, and that rate.
 
-
-def _block_count(count: int, sample_rate_hz: float, max_offset_hz: float) -> int:
-    return max(1, min(count // 16, math.ceil(_BLOCKS_A_CYCLE * max_offset_hz * count / sample_rate_hz)))
-
-
-def _correlate(
-    xp: Array,
-    samples_BNT: Array,
-    first_P: Array,
-    second_P: Array,
-    lags: int,
-    blocks: int,
-    sample_rate_hz: float,
-    max_offset_hz: float,
-) -> tuple[Array, int]:
-    """Normalised correlation at lags -lags..lags, at the carrier offset where it is strongest, and the offsets searched."""
-    energy_BN1 = xp.sum(xp.real(samples_BNT) ** 2 + xp.imag(samples_BNT) ** 2, axis=-1)[..., None]
-    samples_BNT = samples_BNT / xp.sqrt(xp.clip(energy_BN1, 1e-30, None))
-    block_BNKF, extended_BNKF, length = _block_spectra(xp, samples_BNT, lags, blocks)
-    turns_DK = _offset_turns(xp, samples_BNT, blocks, length / sample_rate_hz, max_offset_hz)
-    step = max(1, _CELLS_AT_ONCE // math.prod((*block_BNKF.shape[:1], *block_BNKF.shape[2:])))
-    best = [
-        _best_offset(
-            xp,
-            extended_BNKF[:, first_P[start : start + step]],
-            block_BNKF[:, second_P[start : start + step]],
-            turns_DK,
-            lags,
+    The spectrum is cut where the filter leaves nothing, so the samples mean the same.
+    """
+    filtered_BNT = spectrum.filtered_BNT
+    xp = array_namespace(filtered_BNT)
+    count = filtered_BNT.shape[-1]
+    kept = scipy.fft.next_fast_len(math.ceil(_OVERSAMPLING * width_hz * count / sample_rate_hz) + 2)
+    if kept < count:
+        filtered_BNT = xp.concat(
+            [filtered_BNT[..., : (kept + 1) // 2], filtered_BNT[..., count - kept // 2 :]], axis=-1
         )
-        for start in range(0, first_P.shape[0], step)
-    ]
-    return xp.concat(best, axis=1), int(turns_DK.shape[0])
+        sample_rate_hz *= kept / count
+    samples_BNT = fft_of(xp).ifft(filtered_BNT)
+    energy_BN1 = xp.sum(xp.real(samples_BNT) ** 2 + xp.imag(samples_BNT) ** 2, axis=-1)[..., None]
+    return samples_BNT / xp.sqrt(xp.clip(energy_BN1, 1e-30, None)), sample_rate_hz
 
 
-def _best_offset(xp: Array, extended_BPKF: Array, block_BPKF: Array, turns_DK: Array, lags: int) -> Array:
-    """(B, P, 2 lags + 1) correlation of some pairs, each at the offset where it is strongest."""
-    lagged_BPKL = fft_of(xp).ifft(extended_BPKF * xp.conj(block_BPKF))[..., : 2 * lags + 1]
-    shifted_BPDL = xp.matmul(turns_DK, lagged_BPKL)
-    power_BPD = xp.max(xp.real(shifted_BPDL) ** 2 + xp.imag(shifted_BPDL) ** 2, axis=-1)
-    winner_BP11 = xp.argmax(power_BPD, axis=-1)[..., None, None]
-    index = xp.broadcast_to(winner_BP11, (*shifted_BPDL.shape[:2], 1, shifted_BPDL.shape[-1]))
-    return xp.take_along_axis(shifted_BPDL, index, axis=2)[:, :, 0]
+def _pairs(samples_BNT: Array) -> Array:
+    """(P, 2) indices of all pairs i < j."""
+    xp = array_namespace(samples_BNT)
+    receivers = samples_BNT.shape[1]
+    index = [(i, j) for i in range(receivers) for j in range(i + 1, receivers)]
+    return xp.reshape(xp.asarray(index, dtype=xp.int64, device=device_of(samples_BNT)), (-1, 2))
 
 
-def _block_spectra(xp: Array, samples_BNT: Array, lags: int, blocks: int) -> tuple[Array, Array, int]:
-    """Spectra of the blocks, and of the same blocks reaching `lags` further at both ends."""
-    count = samples_BNT.shape[-1]
-    length = math.ceil(count / blocks)
-    before = xp.zeros((*samples_BNT.shape[:2], lags), dtype=samples_BNT.dtype, device=device_of(samples_BNT))
-    after_shape = (*samples_BNT.shape[:2], blocks * length - count + lags)
-    after = xp.zeros(after_shape, dtype=samples_BNT.dtype, device=device_of(samples_BNT))
-    padded_BNT = xp.concat([before, samples_BNT, after], axis=-1)
-    extended = overlapping(padded_BNT, length + 2 * lags, length)
-    block = overlapping(padded_BNT[..., lags : lags + blocks * length], length, length)
-    size = scipy.fft.next_fast_len(length + 2 * lags)
-    return fft_of(xp).fft(block, n=size), fft_of(xp).fft(extended, n=size), length
+def _correlate(samples_BNT: Array, pairs_P2: Array, cycles_BP: Array, lags: int) -> Array:
+    """(B, P, 2 lags + 1) correlation, the first receiver's carrier so many cycles a sample above the second's."""
+    xp = array_namespace(samples_BNT)
+    batch, receivers, count = samples_BNT.shape
+    size = scipy.fft.next_fast_len(count + 2 * lags)
+    before = xp.zeros((batch, receivers, lags), dtype=samples_BNT.dtype, device=device_of(samples_BNT))
+    late_BNF = fft_of(xp).fft(xp.concat([before, samples_BNT], axis=-1), n=size)
+    step = max(1, _CELLS_AT_ONCE // (batch * size))
+    some_BPL = []
+    for start in range(0, pairs_P2.shape[0], step):
+        first_P, second_P = pairs_P2[start : start + step, 0], pairs_P2[start : start + step, 1]
+        tuned_BPF = fft_of(xp).fft(_tuned(samples_BNT[:, second_P], cycles_BP[:, start : start + step]), n=size)
+        some_BPL.append(fft_of(xp).ifft(late_BNF[:, first_P] * xp.conj(tuned_BPF))[..., : 2 * lags + 1])
+    return xp.concat(some_BPL, axis=1)
 
 
-def _offset_turns(xp: Array, samples_BNT: Array, blocks: int, block_s: float, max_offset_hz: float) -> Array:
-    """The phase turns over the blocks that undo each carrier offset searched, shape (offsets, blocks)."""
-    resolution_hz = 1 / (_DOPPLER_OVERSAMPLING * blocks * block_s)
-    reach = math.ceil(max_offset_hz / resolution_hz) if blocks > 1 else 0
-    device = device_of(samples_BNT)
-    offset_D1 = xp.arange(-reach, reach + 1, device=device)[:, None] * resolution_hz
-    time_K = xp.arange(blocks, device=device) * block_s
-    angle_DK = -2 * math.pi * offset_D1 * time_K
-    return xp.astype(xp.cos(angle_DK) + 1j * xp.sin(angle_DK), samples_BNT.dtype)
+def _tuned(samples_BPT: Array, cycles_BP: Array) -> Array:
+    """Samples tuned up by so many cycles a sample; the phases are products of two short series, as sines are slow."""
+    xp = array_namespace(samples_BPT)
+    count = samples_BPT.shape[-1]
+    row = math.isqrt(count) + 1
+    step_T = xp.arange(row, device=device_of(samples_BPT))
+
+    def phasor(steps_T: Array) -> Array:
+        angle_BPT = 2 * math.pi * cycles_BP[..., None] * steps_T
+        return xp.astype(xp.cos(angle_BPT) + 1j * xp.sin(angle_BPT), samples_BPT.dtype)
+
+    turn_BPRT = phasor(step_T * row)[..., None] * phasor(step_T)[..., None, :]
+    return samples_BPT * xp.reshape(turn_BPRT, (*cycles_BP.shape, row * row))[..., :count]
 
 
 def _upsample(xp: Array, correlation_BPL: Array, factor: int) -> Array:

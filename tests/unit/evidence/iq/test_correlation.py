@@ -1,6 +1,5 @@
 """The pair correlation against loops over samples, lags and carrier offsets."""
 
-import math
 from collections.abc import Callable
 
 import numpy as np
@@ -28,51 +27,40 @@ def _peaks(samples_NT: NDArray[np.complex64], max_offset_hz: float = 40.0, max_d
 
 
 def _coherence_by_loops(
-    first: NDArray[np.complex128],
-    second: NDArray[np.complex128],
-    lags: int,
-    offsets_hz: NDArray[np.float64],
-    blocks: int,
+    first: NDArray[np.complex128], second: NDArray[np.complex128], lags: int, offsets_hz: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """(2 lags + 1,) squared coherence at the offset where it is highest; the phase turns from block to block."""
-    length = math.ceil(len(second) / blocks)
+    """(2 lags + 1,) squared coherence at the offset where it is highest."""
     energy = np.sum(np.abs(first) ** 2) * np.sum(np.abs(second) ** 2)
     best = np.zeros(2 * lags + 1)
     for offset_hz in offsets_hz:
+        turned = second * np.exp(2j * np.pi * offset_hz * np.arange(len(second)) / RATE_HZ)
         coherence = np.zeros(2 * lags + 1)
         for lag in range(-lags, lags + 1):
-            total = 0j
-            for time in range(len(second)):
-                if 0 <= time + lag < len(first):
-                    turn = np.exp(-2j * np.pi * offset_hz * (time // length) * length / RATE_HZ)
-                    total += turn * first[time + lag] * np.conj(second[time])
+            shared = range(max(0, -lag), min(len(second), len(first) - lag))
+            total = sum(first[time + lag] * np.conj(turned[time]) for time in shared)
             coherence[lag + lags] = abs(total) ** 2 / energy
         best = coherence if coherence.max() > best.max() else best
     return best
 
 
 def test_the_highest_peak_is_the_one_that_loops_find(make_signal: MakeSignal) -> None:
-    """Delay, height and curvature of a pair with a carrier offset, on a channel narrow enough to need no interpolation."""
+    """Delay, height and curvature of a pair with a carrier offset, whatever the rate at which the channel is correlated."""
     narrow_hz, offset_hz = 6.25e3, 30.0
     samples = make_signal(
-        np.array([2.3e-4, 0.0]), 20.0, samples=384, bandwidth_hz=narrow_hz, offset_hz=np.array([offset_hz, 0.0])
+        np.array([2.3e-4, 0.0]), 20.0, samples=1536, bandwidth_hz=narrow_hz, offset_hz=np.array([offset_hz, 0.0])
     )
     spectrum = _spectrum(samples, narrow_hz)
-    max_delay_s = 16 / RATE_HZ
-    peaks = pair_peaks(spectrum, np.ones((1, 2), bool), RATE_HZ, narrow_hz, max_delay_s, 60.0)
+    peaks = pair_peaks(spectrum, np.ones((1, 2), bool), RATE_HZ, narrow_hz, 16 / RATE_HZ, 60.0)
     filtered = np.fft.ifft(spectrum.filtered_BNT[0])
-    lags, blocks = 20, math.ceil(4 * 60.0 * 384 / RATE_HZ)
-    resolution_hz = RATE_HZ / (4 * blocks * math.ceil(384 / blocks))
-    reach = math.ceil(60.0 / resolution_hz)
-    offsets = np.arange(-reach, reach + 1) * resolution_hz
-    expected = _coherence_by_loops(filtered[0], filtered[1], lags, offsets, blocks)
+    lags = 20
+    expected = _coherence_by_loops(filtered[0], filtered[1], lags, np.arange(26.0, 34.0, 1.0))
     top = int(np.argmax(expected[1:-1])) + 1
     before, middle, after = expected[top - 1 : top + 2]
     bend = 2 * middle - before - after
     shift = 0.5 * (after - before) / bend
-    assert peaks.delay_s_BPK[0, 0, 0] == pytest.approx((top + shift - lags) / RATE_HZ, abs=1e-8)
-    assert peaks.coherence_BPK[0, 0, 0] == pytest.approx(middle + 0.25 * (after - before) * shift, rel=1e-4)
-    assert peaks.curvature_BPK[0, 0, 0] == pytest.approx(bend * RATE_HZ**2, rel=1e-3)
+    assert peaks.delay_s_BPK[0, 0, 0] == pytest.approx((top + shift - lags) / RATE_HZ, abs=0.005 / narrow_hz)
+    assert peaks.coherence_BPK[0, 0, 0] == pytest.approx(middle + 0.25 * (after - before) * shift, rel=0.015)
+    assert peaks.curvature_BPK[0, 0, 0] == pytest.approx(bend * RATE_HZ**2, rel=0.03)
 
 
 @given(delay_us=st.floats(-600, 600), offset_hz=st.floats(-35, 35), seed=st.integers(0, 100))
@@ -80,11 +68,11 @@ def test_the_highest_peak_is_the_one_that_loops_find(make_signal: MakeSignal) ->
 def test_any_delay_and_carrier_offset_is_found(
     make_signal: MakeSignal, delay_us: float, offset_hz: float, seed: int
 ) -> None:
-    """At 30 dB within a fortieth of a sample, with the sign that makes the first receiver late."""
+    """At 30 dB within an eightieth of a sample, with the sign that makes the first receiver late."""
     delay = np.array([delay_us * 1e-6, 0.0]) + 700e-6
     peaks = _peaks(make_signal(delay, 1e3, offset_hz=np.array([offset_hz, 0.0]), seed=seed))
     assert peaks.detected_BP[0, 0]
-    assert peaks.delay_s_BPK[0, 0, 0] == pytest.approx(delay_us * 1e-6, abs=5e-7)
+    assert peaks.delay_s_BPK[0, 0, 0] == pytest.approx(delay_us * 1e-6, abs=2.5e-7)
 
 
 def test_every_pair_stands_once_first_before_second(make_signal: MakeSignal) -> None:
@@ -138,3 +126,13 @@ def test_numpy_and_torch_agree_to_rounding(make_signal: MakeSignal) -> None:
     np.testing.assert_allclose(other.delay_s_BPK.numpy()[..., 0], one.delay_s_BPK[..., 0], atol=1e-9)
     np.testing.assert_allclose(other.coherence_BPK.numpy()[..., 0], one.coherence_BPK[..., 0], rtol=1e-3)
     np.testing.assert_array_equal(other.detected_BP.numpy(), one.detected_BP)
+
+
+@pytest.mark.parametrize("offset_hz", [0.0, 3.0, 12.0, 38.0])
+def test_a_carrier_offset_costs_no_precision(make_signal: MakeSignal, offset_hz: float) -> None:
+    """At 40 dB the delays of 40 pairs scatter by a fiftieth of a sample at most, whatever the offset."""
+    misses = []
+    for seed in range(40):
+        samples = make_signal(np.array([1e-4, 0.0]), 1e4, offset_hz=np.array([offset_hz + 0.03 * seed, 0.0]), seed=seed)
+        misses.append(float(_peaks(samples, 45.0).delay_s_BPK[0, 0, 0]) - 1e-4)
+    assert np.std(misses) < 0.02 / RATE_HZ
