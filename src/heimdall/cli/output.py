@@ -51,7 +51,9 @@ console = plain_console()
 
 
 def print_table(table: Table) -> None:
-    """On a terminal as wide as that is; elsewhere, as in a file, with nothing cut."""
+    """On a terminal as wide as that is, with long cells on several lines; elsewhere, as in a file, with nothing wrapped."""
+    for column in table.columns:
+        column.overflow = "fold"
     (console if console.is_terminal else plain_console(_NOTHING_CUT)).print(table)
 
 

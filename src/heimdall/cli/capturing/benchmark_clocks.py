@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from heimdall.cli.learning.benchmark import benchmarks
-from heimdall.cli.output import JsonOption, console, print_json, progress
+from heimdall.cli.output import JsonOption, console, print_json, print_table, progress
 from heimdall.errors import InputError
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def _show(found: ClockScore) -> None:
     table = Table("clocks", "median", "in 68 %", "in 95 %", box=None)
     table.add_row("reference", f"{found.median_m:.0f} m", f"{found.coverage_68:.0%}", f"{found.coverage_95:.0%}")
     table.add_row("GPS", f"{found.gps_median_m:.0f} m", f"{found.gps_coverage_68:.0%}", f"{found.gps_coverage_95:.0%}")
-    console.print(table)
+    print_table(table)
     middle, low, high = found.ratio
     console.print(
         f"{found.scenes} scenes, ratio of medians {middle:.2f} [{low:.2f}, {high:.2f}]; {found.synchronised:.0%} of the "

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from heimdall.cli.locating.receivers import receivers
-from heimdall.cli.output import JsonOption, console, print_json
+from heimdall.cli.output import JsonOption, console, print_json, print_table
 from heimdall.cli.values import place_of
 from heimdall.errors import HeimdallError, InputError
 from heimdall.validation.complaints import complaint
@@ -186,7 +186,7 @@ def _show(probed: list[Probed]) -> None:
             f"{place.latitude_deg:.3f}, {place.longitude_deg:.3f}" if place else "",
             each.problem or ("ready" if status else str(each.target.address)),
         )
-    console.print(table)
+    print_table(table)
     for each in probed:
         for note in each.status.notes if each.status else ():
             console.print(f"{each.target.name}: {note}")

@@ -13,7 +13,7 @@ from heimdall.cli.app import app
 from heimdall.cli.capturing.as_job import ReferenceClocks, record_job
 from heimdall.cli.capturing.receivers_list import FileOption, list_path
 from heimdall.cli.locating.transmitters import TransmittersOption
-from heimdall.cli.output import JsonOption, console, print_json
+from heimdall.cli.output import JsonOption, console, print_json, print_table
 from heimdall.errors import InputError
 from heimdall.formats.quantities import hertz
 
@@ -101,7 +101,7 @@ def show(recorded: Recorded, reference: Recorded | None = None) -> None:
         level = "" if part.level_dbm is None else f"{part.level_dbm:.0f} dBm"
         remarks = "; ".join([*([part.reason] if part.reason else []), *part.notes])
         table.add_row(part.name, str(gave or "nothing"), f"{part.seconds:.1f}", level, remarks)
-    console.print(table)
+    print_table(table)
     clocks = "" if reference is None else f" --reference-session {reference.folder}"
     console.print(f"recorded into {recorded.folder}: heimdall locate {recorded.folder}{clocks}")
 

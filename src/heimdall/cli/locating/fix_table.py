@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.table import Table
+from rich.table import Column, Table
 
 from heimdall.cli.locating.reader_notes import Notes
-from heimdall.cli.output import console
+from heimdall.cli.output import console, print_table
 from heimdall.fix import Fix
+
+_WHOLE = ("status", "latitude", "longitude", "method")
+"""Columns that stay on one line however narrow the terminal is."""
+_COLUMNS = ("id", "status", "latitude", "longitude", "height", "95 % within", "error", "method")
 
 
 def show(first: Sequence[Fix], count: int, notes: Notes) -> None:
     """A table for people, and what the readers decided on the way."""
-    table = Table("id", "status", "latitude", "longitude", "height", "95 % within", "error", "method", "ms", box=None)
+    table = Table(*(Column(name, no_wrap=name in _WHOLE) for name in _COLUMNS), box=None)
     for fix in first:
-        table.add_row(fix.id, fix.status, *_place(fix), _error(fix), fix.method, f"{fix.elapsed_ms:.0f}")
-    console.print(table)
+        table.add_row(fix.id, fix.status, *_place(fix), _error(fix), fix.method)
+    print_table(table)
     if count > len(first):
         console.print(f"... and {count - len(first)} more: --json or --output has them all")
     notes.say()

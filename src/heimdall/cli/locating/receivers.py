@@ -10,7 +10,7 @@ from rich.table import Table
 
 from heimdall.cli.app import app
 from heimdall.cli.locating.reader_notes import Notes
-from heimdall.cli.output import JsonOption, console, print_json, progress
+from heimdall.cli.output import JsonOption, console, print_json, print_table, progress
 from heimdall.errors import InputError
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def _show(found: list[ReceiverCheck], observations: int, checked: int) -> None:
     table = Table("receiver", "count", "late", "scatter", "level", "scatter", "not used", box=None)
     for each in found:
         table.add_row(each.name, *figures_of(each))
-    console.print(table)
+    print_table(table)
     for each in found:
         if each.suspicion:
             console.print(f"{each.name}: {each.suspicion}", markup=False, highlight=False)

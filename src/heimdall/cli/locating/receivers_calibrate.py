@@ -11,7 +11,7 @@ from rich.table import Table
 
 from heimdall.cli.locating.reader_notes import Notes
 from heimdall.cli.locating.receivers import receivers
-from heimdall.cli.output import JsonOption, console, print_json
+from heimdall.cli.output import JsonOption, console, print_json, print_table
 from heimdall.errors import InputError
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _show(corrections: Mapping[str, Correction], observations: int) -> None:
         delay = _pair(correction.delay_s, correction.delay_sigma_in_group_s, 1e9, 0)
         level = _pair(correction.level_bias_db, correction.level_bias_sigma_db, 1.0, 1)
         table.add_row(name, delay, level, str(correction.observations))
-    console.print(table)
+    print_table(table)
     console.print(f"from {observations} observations with a known transmitter")
 
 

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from heimdall.cli.locating.receivers import receivers
 from heimdall.cli.locating.transmitters import TransmittersOption
-from heimdall.cli.output import JsonOption, console, print_json
+from heimdall.cli.output import JsonOption, console, print_json, print_table
 from heimdall.errors import HeimdallError, InputError
 from heimdall.formats.quantities import hertz
 
@@ -159,7 +159,7 @@ def _show(found: Synchronised) -> None:
             _figure(each.clock_sigma_s, 1e9, ".0f", " ns"),
             each.reason or "",
         )
-    console.print(table)
+    print_table(table)
     for note in found.observation.notes:
         console.print(note, highlight=False)
 

@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from heimdall.cli.app import app
-from heimdall.cli.output import JsonOption, console, print_json
+from heimdall.cli.output import JsonOption, console, print_json, print_table
 from heimdall.cli.values import place_of
 from heimdall.errors import InputError
 from heimdall.formats.quantities import hertz
@@ -52,7 +52,7 @@ def show(file: FileOption = None, json: JsonOption = False) -> None:
     for each in listed:
         place = f"{each.latitude_deg:.5f}", f"{each.longitude_deg:.5f}"
         table.add_row(each.name, frequency_text(each.frequency_hz), each.kind.value, *place, each.source)
-    console.print(table)
+    print_table(table)
 
 
 @transmitters.command()

@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from heimdall.cli.app import app
-from heimdall.cli.output import JsonOption, console, print_json
+from heimdall.cli.output import JsonOption, print_json, print_table
 from heimdall.errors import InputError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def list_(json_: JsonOption = False) -> None:
     table = Table("id", "name", "role", "created", "revoked or expired", "expires")
     for token in found:
         table.add_row(*(value or "" for value in token.values()))
-    console.print(table)
+    print_table(table)
 
 
 @tokens.command()
