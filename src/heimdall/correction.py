@@ -49,7 +49,7 @@ class Correction:
 
 def corrected(observation: Observation, corrections: Mapping[str, Correction]) -> Observation:
     """The observation with the corrections of its receivers taken off, and their uncertainties added to its own."""
-    names = {each.receiver.name for each in observation.receptions if each.flaw is None}
+    names = {each.name for each in observation.usable_receivers}
     one_group = len({corrections[name].group if name in corrections else None for name in names}) == 1
     receptions = tuple(
         taken_off(reception, corrections[reception.receiver.name], one_group=one_group)

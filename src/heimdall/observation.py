@@ -101,3 +101,12 @@ class Observation:
     truth: Place | None = None
     notes: tuple[str, ...] = field(default=())
     """What the reader decided on the way, one sentence each, for the operator."""
+
+    @property
+    def usable(self) -> tuple[Reception, ...]:
+        """The receptions without a flaw, in their order."""
+        return tuple(each for each in self.receptions if each.flaw is None)
+
+    @property
+    def usable_receivers(self) -> tuple[Receiver, ...]:
+        return tuple(each.receiver for each in self.usable)

@@ -29,7 +29,7 @@ def judge(collected: Collected, posterior: GridPosterior, model: PropagationMode
     if (others := _other_places(posterior)) > 0:
         places = "another place is" if others == 1 else f"{others} other places are"
         return Status.AMBIGUOUS, f"{places} nearly as likely: {_cure(collected)}"
-    if _on_a_line(collected.evidence.position_enu_m[0]):
+    if _on_a_line(collected.receivers_enu_m):
         return (
             Status.AMBIGUOUS,
             "the receivers lie on a line: the position is ambiguous across it; add one off the line",
@@ -61,9 +61,11 @@ def sky_wave_advice(evidence: EvidenceBatch, account: Explained) -> str:
 
 def elsewhere_advice(collected: Collected, elsewhere: Elsewhere) -> str:
     """That the transmitter may be on another part of the earth."""
-    receivers = [each.receiver for each in collected.observation.receptions if each.flaw is None]
     place = (elsewhere.latitude_deg, elsewhere.longitude_deg)
-    nearest_m = min(geodesic_distance_m(each.latitude_deg, each.longitude_deg, *place) for each in receivers)
+    nearest_m = min(
+        geodesic_distance_m(each.latitude_deg, each.longitude_deg, *place)
+        for each in collected.observation.usable_receivers
+    )
     return (
         f"with a probability of {100 * elsewhere.probability:.0f} % the transmitter is outside the regions, most likely near"
         f" latitude {place[0]:.0f}, longitude {place[1]:.0f}, {nearest_m / 1e3:.0f} km from the nearest receiver: receivers on"

@@ -1,4 +1,4 @@
-"""Where on the whole earth a signal that follows ground or sky can come from, beyond what the tangent plane of a frame shows."""
+"""Coarse search of the whole earth, for stations beyond the tangent plane of the receivers."""
 
 from __future__ import annotations
 
@@ -22,20 +22,21 @@ from heimdall.evidence.redescribe import recentred
 from heimdall.geometry import LocalFrame, great_circle_rad, ground_distance_m
 
 _FEWEST_TIMES = 3
-_CELLS = 6000
-"""Of the first look, some 290 km wide each."""
-_FINER = 2
-"""How often the cells that count are looked at again in parts."""
-_LOOKED_AT_AGAIN = 400
-_COUNTS = 14.0
-"""Log probability below the best cell's, beyond which a cell is not looked at again."""
+_COARSE_CELLS = 6000
+"""Cells of equal area in the first pass, about 290 km wide."""
+_REFINEMENTS = 2
+"""Times that the most probable cells are subdivided."""
+_MOST_REFINED = 400
+"""At most this many cells are subdivided each time."""
+_REFINE_WITHIN = 14.0
+"""Cells whose log probability is within this of the best cell's are subdivided."""
 _NEAR_THE_EDGE = 0.6
-"""Of the search's radius: further out an answer may be cut off."""
+"""Part of the search's radius beyond which an answer may be cut off."""
 _NEARLY_ALL = 0.9
 _ELSEWHERE = 0.1
-"""Probability beyond a region with which it cannot be one of 95 %."""
+"""With more probability than this beyond a region, it cannot be one of 95 %."""
 _MARGIN_M = 100e3
-"""What is nearer to a region than this is not told from it: the cells are coarse."""
+"""Cells closer to a region than this count as part of it: they are coarse."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,8 @@ def _is_far(
 
 
 def elsewhere(collected: Collected, model: PropagationModel, posterior: GridPosterior, mass: float) -> Elsewhere | None:
-    """What the search has not reached, and in a recentred frame what is plainly outside the region of that mass, too; None where
-    that is next to nothing."""
+    """What lies beyond the search, and in a recentred frame what is plainly outside the region of that mass, too; None where that
+    is improbable."""
     earth, frame = collected.earth, collected.frame
     if earth is None:
         return None
@@ -102,27 +103,28 @@ def elsewhere(collected: Collected, model: PropagationModel, posterior: GridPost
 
 
 def _probability(collected: Collected, model: PropagationModel) -> EarthCells:
-    earth = _looked_at(collected, model, *even_cells(_CELLS))
-    for _ in range(_FINER):
-        order = np.argsort(-earth.log_mass)[:_LOOKED_AT_AGAIN]
-        again = order[earth.log_mass[order] > earth.log_mass[order[0]] - _COUNTS]
-        earth = earth.without(again).beside(_looked_at(collected, model, *earth.parts(again)))
+    earth = _evaluated(collected, model, *even_cells(_COARSE_CELLS))
+    for _ in range(_REFINEMENTS):
+        order = np.argsort(-earth.log_mass)[:_MOST_REFINED]
+        best = order[earth.log_mass[order] > earth.log_mass[order[0]] - _REFINE_WITHIN]
+        earth = earth.without(best).joined(_evaluated(collected, model, *earth.subdivided(best)))
     return earth
 
 
-def _looked_at(
+def _evaluated(
     collected: Collected,
     model: PropagationModel,
     latitude_deg: NDArray[np.float64],
     longitude_deg: NDArray[np.float64],
     size_m: NDArray[np.float64],
 ) -> EarthCells:
-    batch, frame = collected.evidence, collected.frame
-    place_G3 = frame.to_enu(latitude_deg, longitude_deg, np.zeros_like(latitude_deg))
+    batch = collected.evidence
+    place_G3 = collected.frame.to_enu(latitude_deg, longitude_deg, np.zeros_like(latitude_deg))
     value_G = arrival_log_likelihood(_distances_m(place_G3, batch), batch, model, BLUR_OF_CELL * size_m[None])[0]
     cells = EarthCells(latitude_deg, longitude_deg, size_m, value_G + 2 * np.log(size_m))
+    middle = collected.receivers_frame
     scale = max(float(scale_m(batch, model)[0]), model.common_range_m)
-    before_G = falling_off(cells.away_m(frame.latitude_deg, frame.longitude_deg) / scale)
+    before_G = falling_off(cells.away_m(middle.latitude_deg, middle.longitude_deg) / scale)
     return replace(cells, log_mass=cells.log_mass + np.log(before_G))
 
 

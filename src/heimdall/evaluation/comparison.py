@@ -148,22 +148,21 @@ def case_of(observation: Observation) -> Case:
     """The case of an observation that is not simulated. Raises InputError where its transmitter is not known."""
     if observation.truth is None:
         raise InputError(f"{observation.id}: no truth to compare with; give observations with known transmitters")
-    classes = {r.receiver.clock_class for r in observation.receptions if r.flaw is None}
+    classes = {each.clock_class for each in observation.usable_receivers}
     clock = "mixed" if len(classes) > 1 else str(next(iter(classes), ClockClass.NONE))
-    receivers = sum(reception.flaw is None for reception in observation.receptions)
-    return Case(observation, Label(clock, truth_inside(observation), receivers))
+    return Case(observation, Label(clock, truth_inside(observation), len(observation.usable)))
 
 
 def truth_inside(observation: Observation) -> bool:
     """Whether the transmitter is within the receivers' convex hull: seen from it, they leave no half circle empty."""
     truth = observation.truth
-    sound = [reception.receiver for reception in observation.receptions if reception.flaw is None]
-    if truth is None or len(sound) < 3:
+    receivers = observation.usable_receivers
+    if truth is None or len(receivers) < 3:
         return False
     frame = LocalFrame(truth.latitude_deg, truth.longitude_deg)
-    latitude = np.array([receiver.latitude_deg for receiver in sound])
-    longitude = np.array([receiver.longitude_deg for receiver in sound])
-    east, north, _ = frame.to_enu(latitude, longitude, np.zeros(len(sound))).T
+    latitude = np.array([receiver.latitude_deg for receiver in receivers])
+    longitude = np.array([receiver.longitude_deg for receiver in receivers])
+    east, north, _ = frame.to_enu(latitude, longitude, np.zeros(len(receivers))).T
     bearing = np.sort(np.arctan2(north, east))
     gaps = np.diff(bearing, append=bearing[0] + 2 * math.pi)
     return bool(np.max(gaps) < math.pi)

@@ -64,6 +64,16 @@ class Collected:
     earth: EarthCells | None = None
     """Where on the whole earth the transmitter is by its arrival times, coarsely; None where nobody looked."""
 
+    @property
+    def receivers_frame(self) -> LocalFrame:
+        """The frame with its origin in the middle of the receivers, also where `frame` is recentred."""
+        return frame_of(self.observation.usable) if self.recentred else self.frame
+
+    @property
+    def receivers_enu_m(self) -> NDArray[np.float64]:
+        """(N, 3) the receivers in that frame."""
+        return positions_in(self.receivers_frame, self.observation.usable)
+
 
 def collect(observation: Observation) -> Collected:
     """Evidence from whatever the receivers gave: IQ of at least two of them, else arrival times and powers.
@@ -106,7 +116,7 @@ def _without_strangers(observation: Observation) -> Observation:
 def too_few(observation: Observation) -> str:
     flawed = (f"{each.receiver.name}: {each.flaw}" for each in observation.receptions if each.flaw is not None)
     flaws = "; ".join(dict.fromkeys(flawed))
-    count = sum(reception.flaw is None for reception in observation.receptions)
+    count = len(observation.usable)
     why = f" ({flaws})" if flaws else ""
     return f"{observation.id}: {count} usable receiver{'s' * (count != 1)}, at least 2 are needed{why}"
 

@@ -12,6 +12,7 @@ from heimdall.constants import EARTH_MEAN_RADIUS_M
 from heimdall.geometry import LocalFrame, great_circle_rad
 
 _PARTS = 3
+"""Parts along each side of a cell that is subdivided."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,11 +44,13 @@ class EarthCells:
     def without(self, index: NDArray[np.intp]) -> EarthCells:
         return EarthCells(*(np.delete(each, index) for each in self._columns))
 
-    def beside(self, other: EarthCells) -> EarthCells:
+    def joined(self, other: EarthCells) -> EarthCells:
         return EarthCells(*(np.concatenate(both) for both in zip(self._columns, other._columns, strict=True)))
 
-    def parts(self, index: NDArray[np.intp]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """Latitude, longitude and width of the parts of some cells."""
+    def subdivided(
+        self, index: NDArray[np.intp]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Latitude and longitude in degrees and width in m of the parts of some cells."""
         size_m = np.repeat(self.size_m[index] / _PARTS, _PARTS**2)
         step = np.arange(_PARTS) - (_PARTS - 1) / 2
         north, east = (np.tile(each.ravel(), len(index)) * size_m for each in np.meshgrid(step, step, indexing="ij"))
@@ -62,7 +65,7 @@ class EarthCells:
 
 
 def even_cells(count: int) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Latitude, longitude and width of cells as large as each other, along a spiral from pole to pole by the golden angle."""
+    """Latitude and longitude in degrees and width in m of cells of equal area, on a golden-angle spiral from pole to pole."""
     turn = np.arange(count) + 0.5
     latitude = np.degrees(np.arcsin(1 - 2 * turn / count))
     longitude = np.asarray((turn * 180 * (3 - math.sqrt(5))) % 360 - 180, dtype=np.float64)

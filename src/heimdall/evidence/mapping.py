@@ -24,7 +24,7 @@ def mapped(collected: Collected, radio_map: RadioMap) -> Collected:
 
 def names_of(collected: Collected) -> list[str]:
     """The receivers of the evidence, in its order."""
-    return [reception.receiver.name for reception in collected.observation.receptions if reception.flaw is None]
+    return [each.name for each in collected.observation.usable_receivers]
 
 
 def origin_in(frame: LocalFrame, collected: Collected) -> NDArray[np.float64]:

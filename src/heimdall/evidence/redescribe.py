@@ -52,8 +52,7 @@ def redescribed(collected: Collected, receivers: Mapping[int, Receiver | None]) 
 
 def recentred(collected: Collected, frame: LocalFrame) -> Collected:
     """The same in another frame, far from the receivers."""
-    kept = [each for each in collected.observation.receptions if each.flaw is None]
-    position, curvature = positions_in(frame, kept), np.array([frame.curvature_per_m])
+    position, curvature = positions_in(frame, collected.observation.usable), np.array([frame.curvature_per_m])
     evidence = replace(collected.evidence, position_enu_m=position[None], curvature_per_m=curvature)
     return replace(collected, evidence=evidence, frame=frame, recentred=True)
 

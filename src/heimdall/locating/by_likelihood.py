@@ -14,7 +14,7 @@ from heimdall.estimation.heights.height import Height, Profile, is_unknown
 from heimdall.estimation.heights.height_posterior import Found, search_heights
 from heimdall.estimation.heights.height_profile import Links, profiles
 from heimdall.estimation.integrity.fault_odds import FaultOdds
-from heimdall.estimation.integrity.status_check import Again, agreements, checked
+from heimdall.estimation.integrity.status_check import Relocation, agreements, checked
 from heimdall.estimation.likelihood.arrival_times import explained
 from heimdall.estimation.likelihood.sky_wave import Explained
 from heimdall.estimation.model import PropagationModel, model_of
@@ -98,7 +98,7 @@ def _locate_chunk(
         look_s = (time.perf_counter() - begun) / len(members)
         for (index, _, collect_s), result, collected, agrees in zip(members, located, found, agree, strict=True):
             begun = time.perf_counter()
-            again = Again(model_of, _locate_alone, odds, _locate_checked)
+            again = Relocation(_locate_alone, _locate_checked, odds)
             fix = checked(result.fix, collected, result.posterior, again, agree=agrees)
             elapsed_ms = fix.elapsed_ms + (collect_s + look_s + time.perf_counter() - begun) * 1e3
             results[index] = replace(result, fix=replace(fix, elapsed_ms=elapsed_ms), collected=collected)
@@ -142,7 +142,7 @@ def _locate_checked(collected: Collected) -> Fix:
     located = locate_by_likelihood([collected], model)[0]
     collected = located.collected or collected
     (agree,) = agreements([located.fix], [collected], model)
-    return checked(located.fix, collected, located.posterior, Again(model_of, _locate_alone), agree=agree)
+    return checked(located.fix, collected, located.posterior, Relocation(_locate_alone), agree=agree)
 
 
 def insufficient(observation: Observation, why: str) -> Fix:

@@ -93,8 +93,7 @@ def _frequency_doubt(observation: Observation) -> str:
 
 def _clock_doubt(observation: Observation) -> str:
     """Uncertainties of clocks of which no arrival time says anything: their unit was mistaken more likely."""
-    sound = [each for each in observation.receptions if each.flaw is None]
-    timed = [each for each in sound if each.toa_s is not None or each.samples is not None]
+    timed = [each for each in observation.usable if each.toa_s is not None or each.samples is not None]
     stated_s = [each.receiver.clock_sigma_s for each in timed if each.receiver.clock_sigma_s is not None]
     if not stated_s:
         return ""
@@ -126,7 +125,7 @@ def _unit_of_times(timed: Sequence[Reception], usual_s: float) -> str:
 
 def _floor_doubt(observation: Observation) -> str:
     """Powers that are the same at several receivers and far below all others: a program's placeholder for no signal."""
-    powers_dbm = [each.rssi_dbm for each in observation.receptions if each.flaw is None and each.rssi_dbm is not None]
+    powers_dbm = [each.rssi_dbm for each in observation.usable if each.rssi_dbm is not None]
     lowest_dbm = min(powers_dbm, default=0.0)
     others_dbm = [each for each in powers_dbm if each > lowest_dbm]
     alike = len(powers_dbm) - len(others_dbm)
@@ -141,7 +140,7 @@ def _floor_doubt(observation: Observation) -> str:
 def _height_doubt(observation: Observation) -> str:
     """A transmitter that would stand far below every receiver, at a height as masts have it above the ground."""
     height_m = observation.transmitter_height_m
-    receivers = [each.receiver for each in observation.receptions if each.flaw is None]
+    receivers = observation.usable_receivers
     if height_m is None or not 0 <= height_m <= _TALLEST_M or len(receivers) < 2:
         return ""
     below_m = min(receiver.height_m for receiver in receivers) - height_m
@@ -155,7 +154,7 @@ def _height_doubt(observation: Observation) -> str:
 
 def _truth_doubt(observation: Observation) -> str:
     """A known transmitter far from all receivers that would be among them, had its place been written as theirs are."""
-    truth, receivers = observation.truth, [each.receiver for each in observation.receptions if each.flaw is None]
+    truth, receivers = observation.truth, observation.usable_receivers
     if truth is None or len(receivers) < 2:
         return ""
     near_m = max(_ELSEWHERE_M, _extent_m(receivers))

@@ -30,8 +30,8 @@ def _recorded_hz(observation: Observation) -> float | None:
     """The second highest sample rate: one receiver alone says nothing, and its rate may be stated in another unit."""
     rates_hz = [
         each.sample_rate_hz
-        for each in observation.receptions
-        if each.flaw is None and each.samples is not None and each.sample_rate_hz is not None
+        for each in observation.usable
+        if each.samples is not None and each.sample_rate_hz is not None
     ]
     sound_hz = sorted(rate_hz for rate_hz in rates_hz if 0 < rate_hz < math.inf)
     return sound_hz[-2:][0] if sound_hz else None

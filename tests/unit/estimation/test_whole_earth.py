@@ -11,7 +11,10 @@ import pytest
 from heimdall.constants import EARTH_MEAN_RADIUS_M, SPEED_OF_LIGHT_M_S
 from heimdall.estimation.receivers.receiver_residuals import residuals_of
 from heimdall.estimation.region import GridPosterior
+from heimdall.estimation.whole_earth import recentred_on_transmitter
+from heimdall.evidence.collect import collect
 from heimdall.evidence.earth import EarthCells, even_cells
+from heimdall.evidence.redescribe import redescribed
 from heimdall.fix import Fix, Status
 from heimdall.geometry import LocalFrame, geodesic_distance_m, hop_path, longest_hop_m
 from heimdall.locating.by_likelihood import locate
@@ -54,7 +57,7 @@ def _fixes(observations: Sequence[Observation]) -> list[Fix]:
 
 
 def test_receivers_all_round_the_earth_locate_a_station_anywhere() -> None:
-    """The search ended 5,000 km from the receivers' middle, and a wave had two hops: all were thousands of km off."""
+    """Of ten stations, the median error is below 150 km and eight regions of 95 % hold."""
     chance = np.random.default_rng(3)
     stations = [(math.degrees(math.asin(chance.uniform(-0.7, 0.9))), chance.uniform(-180, 180)) for _ in range(10)]
     chosen = [chance.choice(len(ROUND_THE_EARTH), 9, replace=False) for _ in stations]
@@ -73,7 +76,7 @@ def test_receivers_all_round_the_earth_locate_a_station_anywhere() -> None:
 def test_receivers_of_one_continent_do_not_vouch_for_a_station_on_another(
     south_west: tuple[int, int], north_east: tuple[int, int]
 ) -> None:
-    """Of these ten and ten, eight and nine were `ok` and thousands of km off."""
+    """Of ten stations beyond the search around the receivers, three at most are `ok` and wrong."""
     chance = np.random.default_rng(5)
     stations = [tuple(chance.uniform(south_west, north_east)) for _ in range(10)]
     fixes = _fixes([_heard(n, CONTINENT, (station[0], station[1])) for n, station in enumerate(stations)])
@@ -94,6 +97,16 @@ def test_a_station_among_the_receivers_is_not_looked_for_elsewhere() -> None:
     fixes = _fixes([_heard(n, CONTINENT, station) for n, station in enumerate(stations)])
     assert sum("most likely near latitude" in fix.advice for fix in fixes) <= 1
     assert sum(fix.status is Status.OK for fix in fixes) >= 5
+
+
+def test_receivers_described_anew_leave_the_probability_of_a_far_station_as_it_was() -> None:
+    """The prior falls off from the receivers, whatever the frame."""
+    collected = recentred_on_transmitter(collect(_heard(2, ROUND_THE_EARTH[:6], (-30.0, -140.0))))
+    again = recentred_on_transmitter(redescribed(collected, {}))
+    assert collected.recentred
+    assert collected.earth is not None
+    assert again.earth is not None
+    np.testing.assert_allclose(again.earth.probability, collected.earth.probability, atol=1e-6)
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -128,12 +141,12 @@ def test_cells_cover_the_earth_and_their_parts_cover_them() -> None:
     assert np.all((np.abs(latitude) <= 90) & (np.abs(longitude) <= 180))
     cells = EarthCells(latitude, longitude, size_m, np.zeros_like(latitude))
     index = np.array([3, 1000, 1990])
-    part_latitude, part_longitude, part_m = cells.parts(index)
+    part_latitude, part_longitude, part_m = cells.subdivided(index)
     assert len(part_latitude) == 27
     assert np.sum(part_m**2) == pytest.approx(np.sum(size_m[index] ** 2))
     middle = cells.away_m(float(part_latitude[13]), float(part_longitude[13]))
     assert middle[1000] < 1.0
-    assert len(cells.without(index).beside(cells).log_mass) == 2 * 2000 - 3
+    assert len(cells.without(index).joined(cells).log_mass) == 2 * 2000 - 3
 
 
 @pytest.mark.parametrize(("latitude_deg", "longitude_deg"), [(0.0, 180.0), (89.0, 10.0), (-35.0, -75.0)])

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from heimdall.estimation.integrity.fault_odds import FaultOdds
 from heimdall.estimation.integrity.first_look import in_plain_agreement
-from heimdall.estimation.integrity.suspicion import ModelOf, Suspicion, coordinates_fitted, suspect
+from heimdall.estimation.integrity.suspicion import Suspicion, coordinates_fitted, suspect
 from heimdall.estimation.integrity.times_apart import times_apart
-from heimdall.estimation.model import PropagationModel
+from heimdall.estimation.model import PropagationModel, model_of
 from heimdall.estimation.reach import carried_m, furthest_timed
 from heimdall.estimation.region import GridPosterior
 from heimdall.evidence.batch import concatenate
@@ -21,7 +21,6 @@ from heimdall.evidence.collect import Collected
 from heimdall.evidence.redescribe import redescribed
 from heimdall.fix import Fix, Status, Without
 from heimdall.formats.wording import frequency_text, length_text, without_text
-from heimdall.observation import Reception
 
 _FEWEST = 2
 """Receivers that are left to locate with."""
@@ -33,18 +32,14 @@ _ON_GROUND = " or tell a height (a transmitter on the ground is assumed; if it f
 
 
 @dataclass(frozen=True)
-class Again:
-    """How the check locates, which the methods of locating cannot lend it by import."""
+class Relocation:
+    """How the check locates again; passed in because the package `locating` imports this one."""
 
-    model_of: ModelOf
     locate: Callable[[Collected], Fix]
-    odds: FaultOdds | None = None
-    """What other methods that are compared have found already."""
     locate_checked: Callable[[Collected], Fix] | None = None
     """As `locate`, with this check."""
-
-    def faultless_model_of(self, collected: Collected) -> PropagationModel:
-        return self.model_of(collected).without_faults
+    odds: FaultOdds | None = None
+    """What other methods that are compared have found already."""
 
 
 def agreements(fixes: Sequence[Fix], collected: Sequence[Collected], model: PropagationModel) -> list[bool]:
@@ -65,7 +60,7 @@ def agreements(fixes: Sequence[Fix], collected: Sequence[Collected], model: Prop
 
 
 def checked(
-    fix: Fix, collected: Collected, posterior: GridPosterior | None, again: Again, *, agree: bool = False
+    fix: Fix, collected: Collected, posterior: GridPosterior | None, again: Relocation, *, agree: bool = False
 ) -> Fix:
     """The fix as it is where its receivers agree, else `inconsistent`, with the fix without the most suspicious one.
 
@@ -76,24 +71,24 @@ def checked(
     if apart := times_apart(collected.evidence):
         return replace(fix, status=Status.INCONSISTENT, advice=apart)
     place_m = _place_m(fix, collected)
-    model_of = again.faultless_model_of
-    found = suspect(collected, place_m, model_of(collected), model_of, again.odds, agree=agree)
+    model = model_of(collected)
+    found = suspect(collected, place_m, model.without_faults, again.odds, agree=agree)
     if found is not None:
         return _contradicted(fix, collected, found, again)
     if fix.status is not Status.OK:
         return fix
-    if unreachable := _beyond_the_horizon(fix, collected, place_m, again):
+    if unreachable := _beyond_the_horizon(fix, collected, place_m, model):
         return replace(fix, status=Status.INCONSISTENT, advice="; ".join(filter(None, (unreachable, fix.advice))))
-    return _qualified(fix, collected, posterior, again.model_of(collected))
+    return _qualified(fix, collected, posterior, model)
 
 
-def _contradicted(fix: Fix, collected: Collected, found: Suspicion, again: Again) -> Fix:
+def _contradicted(fix: Fix, collected: Collected, found: Suspicion, again: Relocation) -> Fix:
     """The fix as `inconsistent`, with what is to be said of it and the fix without the most suspicious receivers."""
     advice, left = found.advice, None
     if found.corrected is not None:
         corrected = _without("", again.locate(found.corrected))
         advice = f"{advice} ({corrected.status}, {without_text(corrected)}): correct the file"
-    if found.receptions and len(_sound(collected)) - len(found.receptions) >= _FEWEST:
+    if found.receptions and len(collected.observation.usable) - len(found.receptions) >= _FEWEST:
         name = " and ".join(collected.observation.receptions[index].receiver.name for index in found.receptions)
         left = _without(name, again.locate(redescribed(collected, dict.fromkeys(found.receptions))))
         advice = f"{advice}. Without {name}: {left.status}, {without_text(left)}"
@@ -101,11 +96,7 @@ def _contradicted(fix: Fix, collected: Collected, found: Suspicion, again: Again
     return replace(fix, status=Status.INCONSISTENT, advice=advice, without=left)
 
 
-def _sound(collected: Collected) -> list[Reception]:
-    return [each for each in collected.observation.receptions if each.flaw is None]
-
-
-def _by_the_height(collected: Collected, again: Again) -> str:
+def _by_the_height(collected: Collected, again: Relocation) -> str:
     """That the receivers agree once the transmitter's stated height is left open; empty where they do not, or must."""
     height_m = collected.observation.transmitter_height_m
     enough = int(np.sum(collected.evidence.has_arrival)) >= _FEWEST_WITHOUT_HEIGHT
@@ -122,13 +113,13 @@ def _by_the_height(collected: Collected, again: Again) -> str:
     )
 
 
-def _beyond_the_horizon(fix: Fix, collected: Collected, place_m: NDArray[np.float64], again: Again) -> str:
+def _beyond_the_horizon(fix: Fix, collected: Collected, place_m: NDArray[np.float64], model: PropagationModel) -> str:
     """Why a receiver cannot have heard a transmitter at that place; empty where each can.
 
     What ducts and scatter carry further is late by more than the stated uncertainties, so it is not `ok` either.
     """
     receiver, away_m = furthest_timed(place_m, collected.evidence)
-    if away_m <= carried_m((fix.height_m or 0.0) + 2 * (fix.height_sigma_m or 0.0), again.model_of(collected)):
+    if away_m <= carried_m((fix.height_m or 0.0) + 2 * (fix.height_sigma_m or 0.0), model):
         return ""
     name, frequency_hz = collected.observation.receptions[receiver].receiver.name, collected.observation.frequency_hz
     return (
@@ -181,5 +172,5 @@ def _region_radius_m(posterior: GridPosterior) -> float:
 
 def _network_radius_m(collected: Collected) -> float:
     """Of the smallest circle round the receivers' mean that holds them all."""
-    position = np.asarray(collected.evidence.position_enu_m[0])[np.asarray(collected.evidence.present[0])]
-    return float(np.max(np.linalg.norm(position[:, :2] - position[:, :2].mean(axis=0), axis=1)))
+    place_N2 = collected.receivers_enu_m[:, :2]
+    return float(np.max(np.linalg.norm(place_N2 - place_N2.mean(axis=0), axis=1)))

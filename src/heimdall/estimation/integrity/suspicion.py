@@ -18,13 +18,12 @@ from heimdall.estimation.integrity.exchanged_receivers import FEWEST_TIMES, at_p
 from heimdall.estimation.integrity.fault_odds import Fault, FaultOdds, fault_of, late_against_others, log_evidence
 from heimdall.estimation.integrity.misplacement import back_among, coarseness, standing_apart
 from heimdall.estimation.likelihood.arrival_times import link_distance_m
-from heimdall.estimation.model import PropagationModel
+from heimdall.estimation.model import PropagationModel, model_of
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.evidence.collect import Collected
 from heimdall.evidence.redescribe import redescribed
 from heimdall.observation import Receiver
 
-ModelOf = Callable[[Collected], PropagationModel]
 Gain = Callable[[Collected], float]
 _AS_GOOD = 1.0
 """A correction that explains the measurements nearly as well as any fault could is the likelier story."""
@@ -49,7 +48,6 @@ def suspect(
     collected: Collected,
     place_m: NDArray[np.float64],
     model: PropagationModel,
-    model_of: ModelOf,
     odds: FaultOdds | None = None,
     *,
     agree: bool = False,
@@ -61,7 +59,7 @@ def suspect(
     sound = [index for index, each in enumerate(collected.observation.receptions) if each.flaw is None]
     if len(sound) < 3:
         return None
-    gain = _gain_over(collected, model, model_of)
+    gain = _gain_over(collected, model)
     if (misplaced := _misplaced(collected, sound, gain)) is not None:
         return misplaced
     misfit = None if agree else find_misfit(collected.evidence, place_m, model, coordinates_fitted(collected), odds)
@@ -72,8 +70,8 @@ def coordinates_fitted(collected: Collected) -> int:
     """How many coordinates of the place the arrival times were fitted by: 3 with a height other than the receivers', else 2."""
     if collected.observation.transmitter_height_m is not None:
         return 2
-    sound = [each.receiver.height_m for each in collected.observation.receptions if each.flaw is None]
-    above_m = float(collected.evidence.transmitter_height_m[0]) - float(np.mean(sound))
+    receivers_m = [each.height_m for each in collected.observation.usable_receivers]
+    above_m = float(collected.evidence.transmitter_height_m[0]) - float(np.mean(receivers_m))
     return 2 if -LEAST_DEPTH_M <= above_m <= LOWEST_M else 3
 
 
@@ -94,14 +92,17 @@ def _with_others(collected: Collected, sound: Sequence[int], index: int) -> tupl
     return receivers.pop(index), list(receivers.values())
 
 
-def _gain_over(collected: Collected, model: PropagationModel, model_of: ModelOf) -> Gain:
+def _gain_over(collected: Collected, model: PropagationModel) -> Gain:
     """For the measurements with a correction: by how much their log evidence is above that of the measurements as they are."""
 
     @cache
     def before() -> float:
         return float(log_evidence(collected.evidence, model)[1][0])
 
-    return lambda corrected: float(log_evidence(corrected.evidence, model_of(corrected))[1][0]) - before()
+    def gain(corrected: Collected) -> float:
+        return float(log_evidence(corrected.evidence, model_of(corrected).without_faults)[1][0]) - before()
+
+    return gain
 
 
 def _suspicion(

@@ -133,7 +133,7 @@ def _heard(observation: Observation) -> _Heard | None:
     distance_m = np.maximum(link_distance_m(place, evidence, model)[0, 0], model.min_distance_m)
     decades_db = 10 * np.log10(distance_m)
     shadowing_db2 = model.shadowing_variance_db2
-    names = tuple(each.receiver.name for each in observation.receptions if each.flaw is None)
+    names = tuple(each.name for each in observation.usable_receivers)
     return _Heard(
         names=names,
         late_s=arrival_residual_s(place, evidence, model)[0, 0],

@@ -62,11 +62,10 @@ def residuals_of(observation: Observation, distrusted: Collection[str] = ()) -> 
     else:
         collected = recentred_on_place(collected, truth.latitude_deg, truth.longitude_deg)
     model = model_of(collected)
-    sound = [each for each in observation.receptions if each.flaw is None]
-    trusted = np.array([each.receiver.name not in distrusted for each in sound])
+    trusted = np.array([each.name not in distrusted for each in observation.usable_receivers])
     without = _without_each(collected.evidence, trusted)
     places, agreement = _places_without(collected, without, model)
-    columns = iter(range(len(sound)))
+    columns = iter(range(len(trusted)))
     return [
         Residual(reception.receiver.name, False, reception.flaw)
         if reception.flaw is not None

@@ -29,7 +29,7 @@ _SEGMENT_S = 1.0
 _MAX_SEGMENTS = 32
 _LEAST_AGREEMENT = 0.15
 """A pair that reaches less of the coherence that its signals promise may be an alias of a carrier further off than was
-searched: what a block of the correlation leaves of one is a tenth at most."""
+searched, of which next to nothing is left."""
 _REFERENCES = 2
 """Receivers, the strongest first, with which the carrier of one without an arrival time is compared."""
 

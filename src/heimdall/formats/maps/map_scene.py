@@ -132,11 +132,9 @@ def map_scene(fix: Fix, observation: Observation, evidence: Sequence[EvidenceMap
 
 def _frame(observation: Observation, fix: Fix) -> LocalFrame:
     places = [
-        (reception.receiver.latitude_deg, reception.receiver.longitude_deg)
-        for reception in observation.receptions
-        if reception.flaw is None
-        and abs(reception.receiver.latitude_deg) <= 90
-        and abs(reception.receiver.longitude_deg) <= 360
+        (each.latitude_deg, each.longitude_deg)
+        for each in observation.usable_receivers
+        if abs(each.latitude_deg) <= 90 and abs(each.longitude_deg) <= 360
     ]
     if not places and fix.latitude_deg is not None and fix.longitude_deg is not None:
         places = [(fix.latitude_deg, fix.longitude_deg)]

@@ -119,12 +119,7 @@ def _names(found: SiteBiases) -> list[str]:
 
 
 def _places(observations: Iterable[Observation]) -> dict[str, Receiver]:
-    return {
-        reception.receiver.name: reception.receiver
-        for observation in observations
-        for reception in observation.receptions
-        if reception.flaw is None
-    }
+    return {each.name: each for observation in observations for each in observation.usable_receivers}
 
 
 def _fields(receiver: Receiver) -> ReceiverFields:

@@ -131,12 +131,7 @@ def fix_rows(answer: LocatedSession, indices: Sequence[int]) -> list[FixRow]:
 
 def fixes_scene(answer: LocatedSession, rows: Sequence[FixRow]) -> Scene:
     """The receivers of all and a point for each fix."""
-    receivers = {
-        each.receiver.name: each.receiver
-        for observation in answer.observations
-        for each in observation.receptions
-        if each.flaw is None
-    }
+    receivers = {each.name: each for observation in answer.observations for each in observation.usable_receivers}
     features = [_receiver_feature(each) for each in receivers.values()]
     fixes = [
         {
@@ -247,11 +242,7 @@ def _tone(status: Status) -> str:
 
 def _bounds(fix: Fix, observation: Observation) -> list[list[float]] | None:
     """Receivers, estimate and truth; of the region as much as is not out of proportion."""
-    places = [
-        (each.receiver.longitude_deg, each.receiver.latitude_deg)
-        for each in observation.receptions
-        if each.flaw is None
-    ]
+    places = [(each.longitude_deg, each.latitude_deg) for each in observation.usable_receivers]
     for place in (fix, fix.truth):
         if place is not None and place.latitude_deg is not None and place.longitude_deg is not None:
             places.append((place.longitude_deg, place.latitude_deg))

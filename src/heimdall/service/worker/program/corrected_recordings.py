@@ -39,7 +39,7 @@ def prepared(
 def _write(source: Path, part: Path, known: Sequence[RegisteredReceiver], session_ids: Collection[str]) -> None:
     tables: list[Observation] = []
     for number, observation in enumerate(iterate_observations(source)):
-        corrected = _sound(registered.corrected([observation], known, session_ids=session_ids)[0])
+        corrected = _usable(registered.corrected([observation], known, session_ids=session_ids)[0])
         if len(corrected.receptions) < 2:
             continue
         if any(reception.samples is not None for reception in corrected.receptions):
@@ -56,5 +56,5 @@ def _heard_by(observation: Observation) -> set[str]:
     return {reception.receiver.name for reception in observation.receptions}
 
 
-def _sound(observation: Observation) -> Observation:
-    return replace(observation, receptions=tuple(each for each in observation.receptions if each.flaw is None))
+def _usable(observation: Observation) -> Observation:
+    return replace(observation, receptions=observation.usable)
