@@ -14,7 +14,7 @@ from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.estimation.model import TERRESTRIAL
 from heimdall.fix import Fix, Status
 from heimdall.geometry import LocalFrame
-from heimdall.locating.by_likelihood import locate
+from heimdall.locating.pipeline import locate
 from heimdall.observation import Observation, Receiver, Reception
 
 pytestmark = pytest.mark.slow

@@ -14,7 +14,7 @@ from heimdall.estimation.clocks.clock_reference import find_clocks
 from heimdall.estimation.clocks.synchronise import Synchronised, synchronise
 from heimdall.evaluation.comparison import Case, Comparison, Method, case_of, compare
 from heimdall.evaluation.summaries import ratio_of_medians
-from heimdall.locating.by_likelihood import locate_each
+from heimdall.locating.pipeline import locate_each
 from heimdall.observation import Observation
 from heimdall.simulation.dongles import apart, pair, station
 from heimdall.simulation.observe import EPOCH, to_observation

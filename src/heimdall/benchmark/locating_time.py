@@ -14,7 +14,7 @@ from heimdall.estimation.reach import search_radius_m
 from heimdall.estimation.search import find_mode, log_posterior
 from heimdall.evidence.collect import collect
 from heimdall.geometry import LocalFrame
-from heimdall.locating.by_likelihood import locate
+from heimdall.locating.pipeline import locate
 from heimdall.observation import Observation, Place, Receiver, Reception
 
 _RADIUS_M = 60_000.0

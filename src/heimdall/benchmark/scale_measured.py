@@ -25,7 +25,7 @@ from heimdall.learning.model.memory import plan_memory
 from heimdall.learning.model.network import EvidenceNetwork
 from heimdall.learning.model.shape import shape_of
 from heimdall.learning.run.module import make_optimizer
-from heimdall.locating.by_likelihood import locate
+from heimdall.locating.pipeline import locate
 from heimdall.recipes import Recipe
 from heimdall.simulation import SCENES_PER_DRAW
 

@@ -16,7 +16,7 @@ from heimdall.errors import InputError
 from heimdall.estimation.integrity.fault_odds import FaultOdds
 from heimdall.estimation.region import GridPosterior
 from heimdall.geometry import LocalFrame
-from heimdall.locating.by_likelihood import Located
+from heimdall.locating.located import Located
 from heimdall.observation import ClockClass, Observation, Place
 
 Values = NDArray[np.float64]

@@ -22,8 +22,9 @@ from heimdall.estimation.region import GridPosterior
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.evidence.collect import Collected
 from heimdall.geometry import ground_distance_m, surface_up_m
-from heimdall.locating import by_likelihood
-from heimdall.locating.by_likelihood import CELLS, Located
+from heimdall.locating import pipeline
+from heimdall.locating.by_likelihood import CELLS
+from heimdall.locating.located import Located
 from heimdall.locating.posterior_fix import make_fix
 from heimdall.observation import Observation
 
@@ -63,8 +64,7 @@ def locate_each(
     def one_by_one(members: Sequence[Collected], model: PropagationModel) -> list[Located]:
         return [_timed(collected, model, loss) for collected in members]
 
-    for located in by_likelihood.locate_each(observations, one_by_one, odds):
-        yield replace(located, fix=replace(located.fix, method=METHOD))
+    return pipeline.locate_each(observations, one_by_one, method=METHOD, odds=odds)
 
 
 def _timed(collected: Collected, model: PropagationModel, loss: Loss) -> Located:

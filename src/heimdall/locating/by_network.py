@@ -28,7 +28,9 @@ from heimdall.inference.mixture import Mixture, from_network
 from heimdall.inference.onnx_network import OnnxNetwork
 from heimdall.inference.posterior import posterior_of
 from heimdall.inference.window import LOG_MASS, LOG_MASS_SCALE, Window, read_window
-from heimdall.locating.by_likelihood import Located, height_profiles, locate_by_likelihood, locate_each
+from heimdall.locating.by_likelihood import height_profiles, locate_by_likelihood
+from heimdall.locating.located import Located
+from heimdall.locating.pipeline import locate_each
 from heimdall.locating.posterior_fix import grid_posterior, make_fix
 from heimdall.observation import Observation
 
@@ -83,7 +85,9 @@ class Learned:
     def _locate(
         self, observations: Sequence[Observation], method_of: MethodOf, odds: FaultOdds | None = None
     ) -> Iterator[Located]:
-        return locate_each(observations, lambda members, model: self._locate_group(members, model, method_of), odds)
+        return locate_each(
+            observations, lambda members, model: self._locate_group(members, model, method_of), odds=odds
+        )
 
     def _locate_group(
         self, members: Sequence[Collected], model: PropagationModel, method_of: MethodOf

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from heimdall.estimation.region import GridPosterior
 from heimdall.formats.maps.map_scene import EvidenceMap
 from heimdall.formats.reports import Made, is_drawn
-from heimdall.locating.by_likelihood import Located
+from heimdall.locating.located import Located
 from heimdall.observation import Observation
 
 _LEAST_DENSITY = 1e-300

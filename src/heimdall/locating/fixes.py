@@ -16,8 +16,8 @@ from heimdall.formats.transmitters import known as known_transmitters
 from heimdall.formats.wording import coordinates_text, length_text
 from heimdall.formats.writers.write import write_each
 from heimdall.locating import Method
-from heimdall.locating.by_likelihood import Located
 from heimdall.locating.evidence_map import made_of
+from heimdall.locating.located import Located
 from heimdall.locating.method import locate_each
 from heimdall.observation import NOT_READ, Observation
 from heimdall.transmitter import with_near

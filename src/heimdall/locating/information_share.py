@@ -12,7 +12,7 @@ from heimdall.estimation.heights.height import is_unknown
 from heimdall.estimation.model import PropagationModel, model_of
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.evidence.collect import Collected
-from heimdall.locating.by_likelihood import Located
+from heimdall.locating.located import Located
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from heimdall.errors import InputError
 from heimdall.locating import Method
-from heimdall.locating.by_likelihood import Located
-from heimdall.locating.by_likelihood import locate_each as by_likelihood
+from heimdall.locating.located import Located
+from heimdall.locating.pipeline import locate_each as locate_each_by_likelihood
 from heimdall.observation import Observation
 
 if TYPE_CHECKING:
@@ -29,5 +29,5 @@ def locate_each(
 
         return by_least_squares(observations)
     if method is Method.LIKELIHOOD or learned is None:
-        return by_likelihood(observations)
+        return locate_each_by_likelihood(observations)
     return learned.locate_each(observations, choose=method is Method.AUTO)

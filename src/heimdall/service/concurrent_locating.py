@@ -19,9 +19,9 @@ from heimdall.execution.helper import Helper
 from heimdall.fix import Fix
 from heimdall.formats.writers.write import contents
 from heimdall.locating import Method
-from heimdall.locating.by_likelihood import Located
 from heimdall.locating.by_network import Learned
 from heimdall.locating.evidence_map import made_of
+from heimdall.locating.located import Located
 from heimdall.locating.method import locate_each
 from heimdall.observation import Observation
 from heimdall.service.database.store import Store

@@ -18,7 +18,7 @@ import pytest
 
 from heimdall.formats.readers.read import read_observations
 from heimdall.geometry import geodesic_distance_m
-from heimdall.locating.by_likelihood import locate
+from heimdall.locating.pipeline import locate
 
 Rehearse = Callable[..., Any]
 

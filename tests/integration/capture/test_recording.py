@@ -22,7 +22,7 @@ from heimdall.capture.recording.record import record
 from heimdall.errors import InputError
 from heimdall.formats.readers.read import read_observations
 from heimdall.geometry import geodesic_distance_m
-from heimdall.locating.by_likelihood import locate
+from heimdall.locating.pipeline import locate
 from heimdall.rehearsal.troubles import PASSWORD, Trouble
 
 from .scene import until

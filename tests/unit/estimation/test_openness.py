@@ -8,7 +8,7 @@ import pytest
 from heimdall.estimation.model import model_of
 from heimdall.estimation.openness import OpenDirection, open_direction
 from heimdall.geometry import geodesic_distance_m
-from heimdall.locating.by_likelihood import locate
+from heimdall.locating.pipeline import locate
 from heimdall.observation import Observation
 from heimdall.simulation import draw, scenario, stream, to_observation
 

@@ -17,7 +17,7 @@ from heimdall.evidence.earth import EarthCells, even_cells
 from heimdall.evidence.redescribe import redescribed
 from heimdall.fix import Fix, Status
 from heimdall.geometry import LocalFrame, geodesic_distance_m, hop_path, longest_hop_m
-from heimdall.locating.by_likelihood import locate
+from heimdall.locating.pipeline import locate
 from heimdall.observation import Observation, Place, Receiver, Reception
 
 ROUND_THE_EARTH = (

@@ -23,7 +23,8 @@ from heimdall.evaluation.comparison import (
     truth_inside,
 )
 from heimdall.geometry import LocalFrame
-from heimdall.locating.by_likelihood import Located, locate_each
+from heimdall.locating.located import Located
+from heimdall.locating.pipeline import locate_each
 from heimdall.observation import Observation, Place
 
 MakeObservation = Callable[..., Observation]

@@ -9,7 +9,7 @@ import pytest
 
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.evidence.collect import collect
-from heimdall.locating.by_likelihood import locate
+from heimdall.locating.pipeline import locate
 from heimdall.observation import Observation, Receiver, Reception
 
 PLACES = [(50.0, 8.0), (50.3, 8.0), (50.0, 8.5), (50.3, 8.5)]

@@ -14,7 +14,7 @@ from heimdall.benchmark.locating_time import session
 from heimdall.errors import InputError
 from heimdall.fix import Status
 from heimdall.locating import by_least_squares
-from heimdall.locating.by_likelihood import locate, locate_each
+from heimdall.locating.pipeline import locate, locate_each
 from heimdall.observation import Observation, Place
 from heimdall.validation.reception import vet
 

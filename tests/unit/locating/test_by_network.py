@@ -12,8 +12,8 @@ from heimdall.geometry import geodesic_distance_m
 from heimdall.inference.bundle import Bundle
 from heimdall.inference.calibration import PROBABILITIES, Calibration, Regions
 from heimdall.inference.window import LOG_MASS, LOG_MASS_SCALE, Window
-from heimdall.locating.by_likelihood import locate
 from heimdall.locating.by_network import Learned
+from heimdall.locating.pipeline import locate
 from heimdall.observation import Observation
 from heimdall.simulation import draw, scenario, stream, to_observation
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from heimdall.locating.by_likelihood import locate
 from heimdall.locating.information_share import contributions
+from heimdall.locating.pipeline import locate
 from heimdall.observation import Observation
 
 MakeObservation = Callable[..., Observation]

@@ -144,9 +144,9 @@ def _compare_cases(model: Path | None, threads: int | None, cases: list[Case]) -
 @cache
 def _methods(model: Path | None, threads: int | None) -> list[Method]:
     from heimdall.evaluation.comparison import Method
-    from heimdall.locating import by_least_squares, by_likelihood
+    from heimdall.locating import by_least_squares, pipeline
 
-    methods = [Method("least squares", by_least_squares.locate_each), Method(REFERENCE, by_likelihood.locate_each)]
+    methods = [Method("least squares", by_least_squares.locate_each), Method(REFERENCE, pipeline.locate_each)]
     if model is None:
         return methods
     from heimdall.inference.calibration import HYBRID, NETWORK

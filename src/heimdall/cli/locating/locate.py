@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from heimdall.correction import Correction
     from heimdall.formats.maps.map_scene import EvidenceMap
     from heimdall.formats.reports import Made
-    from heimdall.locating.by_likelihood import Located
     from heimdall.locating.by_network import Learned
+    from heimdall.locating.located import Located
     from heimdall.observation import Observation
     from heimdall.transmitter import KnownTransmitter
 

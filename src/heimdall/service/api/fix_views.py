@@ -9,8 +9,8 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from heimdall.formats.reports import fix_document
-from heimdall.locating.by_likelihood import Located
 from heimdall.locating.information_share import bound_m
+from heimdall.locating.located import Located
 from heimdall.observation import Observation, Receiver
 from heimdall.service.concurrent_locating import LocatedSession
 

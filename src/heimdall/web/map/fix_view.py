@@ -22,8 +22,8 @@ from heimdall.formats.wording import (
     without_text,
 )
 from heimdall.formats.writers.geojson import features_of
-from heimdall.locating.by_likelihood import Located
 from heimdall.locating.information_share import Contributions, contributions
+from heimdall.locating.located import Located
 from heimdall.observation import ClockClass, Observation, Receiver
 from heimdall.service.concurrent_locating import LocatedSession
 from heimdall.service.database.tables import RegisteredReceiver

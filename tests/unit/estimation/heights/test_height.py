@@ -15,8 +15,9 @@ from heimdall.estimation.model import TERRESTRIAL
 from heimdall.evaluation.comparison import needed_mass
 from heimdall.evidence.collect import collect
 from heimdall.fix import Status
-from heimdall.locating.by_likelihood import Located, locate
 from heimdall.locating.information_share import contributions
+from heimdall.locating.located import Located
+from heimdall.locating.pipeline import locate
 from heimdall.observation import Observation, Place, Receiver, Reception
 
 RECEIVERS = [(47.1, 15.2), (46.8, 15.0), (47.05, 15.55), (46.85, 15.6), (46.95, 15.3)]

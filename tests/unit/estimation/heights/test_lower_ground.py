@@ -14,7 +14,8 @@ from heimdall.estimation.heights.lower_ground import LEAST_DEPTH_M, lower_ground
 from heimdall.evaluation.comparison import needed_mass
 from heimdall.evidence.collect import collect
 from heimdall.fix import Status
-from heimdall.locating.by_likelihood import Located, locate
+from heimdall.locating.located import Located
+from heimdall.locating.pipeline import locate
 from heimdall.observation import Observation, Place, Receiver, Reception
 
 CLOCK_SIGMA_S, ECHO_SIGMA_S = 30e-9, 50e-9

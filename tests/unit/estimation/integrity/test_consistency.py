@@ -16,7 +16,7 @@ from heimdall.evidence.collect import collect
 from heimdall.evidence.redescribe import redescribed
 from heimdall.fix import Fix, Status
 from heimdall.locating import by_least_squares
-from heimdall.locating.by_likelihood import locate
+from heimdall.locating.pipeline import locate
 from heimdall.observation import Observation, Place, Receiver
 
 MakeObservation = Callable[..., Observation]

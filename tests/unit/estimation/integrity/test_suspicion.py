@@ -16,7 +16,7 @@ from heimdall.estimation.model import model_of
 from heimdall.evidence.collect import collect
 from heimdall.fix import Fix, Status
 from heimdall.geometry import LocalFrame
-from heimdall.locating.by_likelihood import locate
+from heimdall.locating.pipeline import locate
 from heimdall.observation import Observation, Receiver, Reception
 
 Mistake = Callable[[list[Reception]], list[Reception]]

@@ -15,7 +15,7 @@ from heimdall.estimation.search import log_posterior
 from heimdall.evidence.collect import collect
 from heimdall.fix import Fix
 from heimdall.geometry import geodesic_distance_m, hop_path
-from heimdall.locating.by_likelihood import locate
+from heimdall.locating.pipeline import locate
 from heimdall.observation import Observation, Place, Receiver, Reception
 
 FAR = ((52.5, 13.4), (48.9, 2.4), (55.7, 12.6), (45.5, 9.2), (50.1, 19.9), (43.6, 1.4), (59.3, 18.1), (53.3, -6.2))

@@ -11,7 +11,7 @@ import pytest
 from heimdall.formats.readers.measurements import read_measurements
 from heimdall.formats.writers.geojson import features_of
 from heimdall.formats.writers.page import html
-from heimdall.locating.by_likelihood import locate
+from heimdall.locating.pipeline import locate
 from heimdall.observation import Reception
 from heimdall.service.errors import ConflictError, UnknownError
 from heimdall.service.receivers import registered as rows

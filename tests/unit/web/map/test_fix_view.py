@@ -11,7 +11,7 @@ import pytest
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.estimation.region import GridPosterior
 from heimdall.geometry import LocalFrame, geodesic_distance_m
-from heimdall.locating.by_likelihood import locate
+from heimdall.locating.pipeline import locate
 from heimdall.observation import Observation, Place, Receiver, Reception
 from heimdall.service.concurrent_locating import LocatedSession
 from heimdall.service.database.tables import RegisteredReceiver

@@ -7,7 +7,7 @@ from pathlib import Path
 from heimdall.fix import Status
 from heimdall.formats.readers.limits import Limits
 from heimdall.formats.readers.read import read_observations
-from heimdall.locating.by_likelihood import locate
+from heimdall.locating.pipeline import locate
 from heimdall.service.storage.uploads import Upload
 from heimdall.web.sessions.example_session import put_example
 
