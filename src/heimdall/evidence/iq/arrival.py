@@ -103,5 +103,5 @@ def _noise_sigma(xp: Array, spectrum: ChannelSpectrum, valid_BN: Array, sample_r
     frequency_T = spectrum.frequency_T
     mean_B1 = xp.sum(density_BT * frequency_T, axis=-1)[:, None] / total_B1
     second_B1 = xp.sum(density_BT * (frequency_T - mean_B1) ** 2, axis=-1)[:, None]
-    information_BN = 2 * (2 * math.pi) ** 2 * second_B1 * share_BN
+    information_BN = 2 * (2 * math.pi) ** 2 * spectrum.independent_share * second_B1 * share_BN
     return 1 / xp.sqrt(xp.clip(information_BN, sample_rate_hz**2 * 1e-8, None))

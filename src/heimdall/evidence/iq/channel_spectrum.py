@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from heimdall.arrays import array_namespace, device_of, fft_of
 from heimdall.geometry import Array
 
+_EDGE_SHARE = 0.05
+"""Part of a record over which it is faded in, and out. All receivers are cut at the same time: what a hard cut spreads of a
+strong line would correlate at no delay, and the weight lifts it where the signal is weak."""
 _CHANNEL_MARGIN = 1.05
 """The channel filter is this much wider than the channel, for carrier offsets."""
 _NOISE_GUARD = 1.25
@@ -36,6 +39,8 @@ class ChannelSpectrum:
     signal_power_BN: Array
     frequency_T: Array
     independent_samples_B: Array
+    independent_share: float
+    """Part of a record's samples that the taper leaves independent."""
 
 
 def channel_spectrum(
@@ -49,7 +54,8 @@ def channel_spectrum(
     """
     xp = array_namespace(samples_BNT)
     count = samples_BNT.shape[-1]
-    spectrum_BNT = fft_of(xp).fft(samples_BNT)
+    taper_T = _taper(xp, samples_BNT)
+    spectrum_BNT = fft_of(xp).fft(samples_BNT * taper_T)
     frequency_T = xp.fft.fftfreq(count, d=1 / sample_rate_hz, device=device_of(samples_BNT))
     inside_T = xp.abs(frequency_T) < 0.5 * _CHANNEL_MARGIN * bandwidth_hz + _off_bin_hz(frequency_T)
     power_BNT = xp.real(spectrum_BNT) ** 2 + xp.imag(spectrum_BNT) ** 2
@@ -58,6 +64,7 @@ def channel_spectrum(
     signal_BN = xp.clip(excess_BN, 1e-4 * noise_BN, None)
     density_BT = _shared_density(xp, power_BNT / noise_BN[..., None], present_BN, inside_T)
     clean_BT, weight_BT = _maximum_likelihood_weight(xp, density_BT, present_BN)
+    share = 1 / float(xp.mean(taper_T**4))
     effective = _effective_samples(xp, power_BNT, noise_BN, weight_BT, present_BN)
     scale = float(xp.sum(xp.astype(inside_T, power_BNT.dtype))) / count**2
     return ChannelSpectrum(
@@ -66,8 +73,18 @@ def channel_spectrum(
         snr_BN=signal_BN / noise_BN * present_BN,
         signal_power_BN=signal_BN * scale,
         frequency_T=frequency_T,
-        independent_samples_B=effective,
+        independent_samples_B=share * effective,
+        independent_share=share,
     )
+
+
+def _taper(xp: Array, samples_BNT: Array) -> Array:
+    """(T,) a Tukey window with a mean square of 1."""
+    count = samples_BNT.shape[-1]
+    from_end_T = xp.arange(count, dtype=xp.real(samples_BNT).dtype, device=device_of(samples_BNT)) + 0.5
+    from_end_T = xp.minimum(from_end_T, count - from_end_T)
+    taper_T = 0.5 - 0.5 * xp.cos(math.pi * xp.clip(from_end_T / (_EDGE_SHARE * count), 0.0, 1.0))
+    return taper_T / xp.sqrt(xp.mean(taper_T**2))
 
 
 def _off_bin_hz(frequency_T: Array) -> float:

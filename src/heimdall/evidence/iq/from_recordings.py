@@ -122,7 +122,8 @@ def _max_delay_s(xp: Array, recordings: Recordings, timed_BN: Array) -> float:
 
 def _levels(xp: Array, spectrum: ChannelSpectrum, recordings: Recordings) -> tuple[Array, Array, Array]:
     """Received power in dB with its uncertainty, and where there is any to speak of; elsewhere the least that would be heard."""
-    cells = recordings.samples_BNT.shape[-1] * min(1.0, recordings.bandwidth_hz / recordings.sample_rate_hz)
+    samples = spectrum.independent_share * recordings.samples_BNT.shape[-1]
+    cells = samples * min(1.0, recordings.bandwidth_hz / recordings.sample_rate_hz)
     least_snr = _DETECTION_SIGMAS / math.sqrt(cells)
     snr_BN = xp.clip(spectrum.snr_BN, 1e-4, None)
     heard = recordings.present & (snr_BN > least_snr)

@@ -100,13 +100,13 @@ def test_without_a_detected_pair_nobody_has_an_arrival_time(spectrum: ChannelSpe
 
 
 def test_the_noise_sigma_is_the_bound_of_an_unknown_waveform(spectrum: ChannelSpectrum) -> None:
-    """By a loop over frequencies: 2 (2 pi (f - mean))^2 A^2/(1+A), shared by signal-to-noise ratio."""
+    """By a loop over frequencies: 2 (2 pi (f - mean))^2 A^2/(1+A) of the independent samples, shared by signal-to-noise ratio."""
     found = _reconciled(_peaks(np.zeros(10)), spectrum)
     density, snr = spectrum.signal_to_noise_BT[0], spectrum.snr_BN[0]
     weight = [float(a) ** 2 / (1 + float(a)) for a in density]
     mean_hz = sum(w * f for w, f in zip(weight, spectrum.frequency_T, strict=True)) / sum(weight)
     second = sum(w * (2 * math.pi * (f - mean_hz)) ** 2 for w, f in zip(weight, spectrum.frequency_T, strict=True))
-    expected = 1 / np.sqrt(2 * second * snr / snr.sum())
+    expected = 1 / np.sqrt(2 * spectrum.independent_share * second * snr / snr.sum())
     np.testing.assert_allclose(found.sigma_s_BN[0], expected, rtol=1e-3)
 
 

@@ -135,3 +135,42 @@ def test_numpy_and_torch_agree_to_rounding(
     one, other = evidence_from_recordings(recordings), evidence_from_recordings(to_torch(recordings))
     same_evidence(one, other, time_s=2e-9, level_db=0.01)
     np.testing.assert_allclose(other.arrival_sigma_s.numpy(), one.arrival_sigma_s, rtol=1e-2)
+
+
+def test_the_delays_of_a_keyed_carrier_are_not_drawn_to_zero() -> None:
+    """A strong line cut off at the same time by all receivers is common to them at no delay; on the mean of 12 scenes that
+    takes less than a twenty-fifth of the delays."""
+    chance = np.random.default_rng(2)
+    scenes, receivers, rate_hz = 12, 6, 4e3
+    count, extra = 4000, 400
+    frequency = np.fft.fftfreq(count + extra, 1 / rate_hz)
+    keys = np.repeat(chance.integers(0, 2, (scenes, (count + extra) // 333 + 1)), 333, axis=1)[:, : count + extra]
+    spectrum = np.fft.fft(keys) * (np.abs(frequency) < 60)
+    delay_s = chance.uniform(-3e-4, 3e-4, (scenes, receivers))
+    turn = np.exp(-2j * np.pi * frequency * delay_s[..., None])
+    clean = np.fft.ifft(spectrum[:, None] * turn)[..., :count]
+    power = np.mean(np.abs(clean) ** 2, axis=-1, keepdims=True)
+    noise = np.sqrt(power * 1e-3 / 2) * (chance.normal(size=clean.shape) + 1j * chance.normal(size=clean.shape))
+    heard = np.ones((scenes, receivers), bool)
+    evidence = evidence_from_recordings(
+        Recordings(
+            samples_BNT=(clean + noise).astype(np.complex64),
+            sample_rate_hz=rate_hz,
+            bandwidth_hz=200.0,
+            start_s=np.zeros((scenes, receivers)),
+            position_enu_m=np.zeros((scenes, receivers, 3)),
+            present=heard,
+            clock_sigma_s=np.full((scenes, receivers), 1e-6),
+            level_sigma_db=np.full((scenes, receivers), 2.0),
+            curvature_per_m=np.zeros((scenes, 2)),
+            transmitter_height_m=np.zeros(scenes),
+            half_width_m=np.full(scenes, 2e5),
+            max_offset_hz=2.0,
+            max_detour_s=2e-3,
+        )
+    )
+    assert np.mean(evidence.has_arrival) > 0.9
+    slopes = []
+    for late, true, timed in zip(evidence.arrival_s, delay_s, evidence.has_arrival, strict=True):
+        slopes.append(np.polyfit(true[timed], late[timed], 1)[0])
+    assert np.mean(slopes) == pytest.approx(1.0, abs=0.04)
