@@ -43,14 +43,11 @@ _STRIDE = 2
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What is known of B scenes whose height was sought with their place, at the height that was found for each.
-
-    Where that or the place is on lower ground, it is the height that fits the place, which may differ from the answer: high and
-    low ground with places of their own have a mean at which none fits, and receivers would seem to contradict each other.
-    """
+    """What is known of B scenes whose height was sought with their place."""
 
     batch: EvidenceBatch
-    """The evidence, with the transmitter at that height."""
+    """The evidence, with the transmitter at the height that fits the likeliest place. It may differ from the answer, which is a
+    mean over places: at that, receivers would seem to contradict each other."""
     frame: WindowFrame
     mass_BYX: Values
     mode_B2: Values
@@ -81,9 +78,7 @@ def search_heights(
     mass_BYX = posterior_mass(batch, over_heights, frame, cells, search_radius_m(highest, model))
     mode_B2 = _climbed(over_heights, frame, mass_BYX)
     heights = _heights(batch, over_heights, frame, mass_BYX, found)
-    answer_B = np.array([each.height_m for each in heights]) - batch.transmitter_height_m
-    fitting_B = over_heights.fitting_m(mode_B2)
-    above_B = np.where(np.minimum(answer_B, fitting_B) < 0, fitting_B, answer_B)
+    above_B = over_heights.fitting_m(mode_B2)
     scale_B = stretch(batch, above_B)
     frame = replace(frame, center_m=frame.center_m * scale_B[:, None], core_m=frame.core_m * scale_B)
     return Found(raised(batch, above_B), frame, mass_BYX, mode_B2 * scale_B[:, None], heights)
