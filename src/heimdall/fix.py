@@ -25,7 +25,7 @@ class Status(StrEnum):
     POWER_ONLY = "power-only"
     AMBIGUOUS = "ambiguous"
     INCONSISTENT = "inconsistent"
-    """What the receivers say cannot all be true: `advice` names the one that is most likely wrong."""
+    """What the receivers say cannot all be true: `advice` names the most suspicious one where it can."""
     INSUFFICIENT = "insufficient"
 
 

@@ -42,13 +42,13 @@ def test_distances_along_the_ground_are_the_geodesics(latitude_deg: float, reach
 
 
 def test_the_far_side_of_the_globe_is_as_far_as_the_geodesic() -> None:
-    """Receivers may stand there; within 100 m up to 15,000 km, and heights do not count."""
+    """Receivers may stand there: the distance is within 60 m up to 15,000 km, and heights do not count."""
     frame = LocalFrame(40.0, 0.0)
     origin = np.zeros(3)
     for latitude_deg, longitude_deg in ((-30.0, 100.0), (60.0, 170.0), (-10.0, -120.0)):
         there = frame.to_enu(*(np.array([each]) for each in (latitude_deg, longitude_deg, 2000.0)))[0]
         distance_m = ground_distance_m(origin, there, frame.curvature_per_m)
-        assert float(distance_m) == pytest.approx(geodesic_distance_m(40.0, 0.0, latitude_deg, longitude_deg), abs=100)
+        assert float(distance_m) == pytest.approx(geodesic_distance_m(40.0, 0.0, latitude_deg, longitude_deg), abs=60)
 
 
 @pytest.mark.parametrize("latitude_deg", LATITUDES)

@@ -124,7 +124,7 @@ def check_disk(facts: Facts) -> Finding | None:
     seen = f"{path}: {space.free_bytes / GIB:.1f} GiB free of {space.total_bytes / GIB:.1f} GiB"
     if space.free_bytes >= DISK_WARNING_BYTES:
         return Finding("disk_space", "ok", seen, "There is room for images, checkpoints and runs.")
-    cause = "The disk is nearly full: the training image takes several GiB, and every checkpoint some hundred MiB."
+    cause = "The disk is nearly full: the training image takes several GiB, and every checkpoint a few hundred MiB."
     fix = ("docker system df", "docker builder prune", f"df -h {path}")
     return Finding("disk_space", "fault" if space.free_bytes < DISK_FAULT_BYTES else "warning", seen, cause, fix)
 

@@ -95,7 +95,7 @@ class GpuWatch(threading.Thread):
         self._deadline_s = time.monotonic() + seconds
 
     def _may_prove(self) -> bool:
-        # A proof takes some hundred MB of the card, which a running training may have planned for itself.
+        # The proof takes a few hundred MB of the card's memory, which a running training may have planned for itself.
         return self._idle() and (self._was_lost or time.monotonic() - self._proved_s > PROVE_AGAIN_S)
 
 
