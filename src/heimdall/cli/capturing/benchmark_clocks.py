@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 @benchmarks.command()
 def clocks(
     scenario: Annotated[
-        str, typer.Option(help="Whose signals and ways: a scenario of one bandwidth.")
+        str, typer.Option(help="Scenario for signals and propagation; it must have a single bandwidth.")
     ] = "wideband-1mhz",
-    count: Annotated[int, typer.Option(min=8, help="How many scenes.")] = 60,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same scenes.")] = 0,
-    seconds: Annotated[float, typer.Option(min=0.1, max=2.0, help="Length of the recordings.")] = 0.2,
+    count: Annotated[int, typer.Option(min=8, help="Number of scenes.")] = 60,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the scenes.")] = 0,
+    seconds: Annotated[float, typer.Option(min=0.1, max=2.0, help="Length of the recordings in s.")] = 0.2,
     apart: Annotated[
-        float | None, typer.Option(min=0, help="The reference is in another recording, begun so many seconds before.")
+        float | None,
+        typer.Option(min=0, help="Take the reference from another recording, begun this many seconds earlier."),
     ] = None,
     json: JsonOption = False,
 ) -> None:

@@ -19,7 +19,7 @@ _SCENES = {"cuda": 2048, "cpu": 16}
 
 @benchmarks.command("gpu")
 def gpu(
-    device: Annotated[str, typer.Option(help="gpu, or cpu: small, to see that it runs.")] = "gpu",
+    device: Annotated[str, typer.Option(help="Device: gpu, or cpu with small sizes to see that it runs.")] = "gpu",
     recipes: Annotated[str, typer.Option(help="Recipes to measure.")] = "quick,base,large",
     json: JsonOption = False,
 ) -> None:

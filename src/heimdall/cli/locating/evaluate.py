@@ -37,16 +37,19 @@ def evaluate(
     ] = None,
     model: Annotated[Path | None, typer.Option(help="Model bundle (.heimdall) to compare as well.")] = None,
     scenario: Annotated[
-        str | None, typer.Option(help="Simulated scenes instead; docs/reference/simulation.md lists them.")
+        str | None,
+        typer.Option(help="Scenario of simulated scenes to use instead; docs/reference/simulation.md lists them."),
     ] = None,
     corrections: Annotated[
         Path | None,
         typer.Option(help="Receivers' delays and level biases, as `heimdall receivers calibrate` writes them."),
     ] = None,
-    count: Annotated[int, typer.Option(min=1, help="How many scenes.")] = 200,
-    seed: Annotated[int, typer.Option(min=0, help="Of the scenes.")] = 0,
+    count: Annotated[int, typer.Option(min=1, help="Number of scenes.")] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the scenes.")] = 0,
     plots: Annotated[Path | None, typer.Option(help="Folder to write pictures into.")] = None,
-    run_dir: Annotated[Path | None, typer.Option(help="Folder that gets progress, table, pictures and result.")] = None,
+    run_dir: Annotated[
+        Path | None, typer.Option(help="Folder to write progress, table, pictures and result into.")
+    ] = None,
     jobs: JobsOption = None,
     on: OnOption = None,
     json: JsonOption = False,

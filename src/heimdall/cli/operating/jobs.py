@@ -24,7 +24,7 @@ WHO = "the command line"
 jobs = typer.Typer(help="Create, list, follow and control jobs of the training service.", no_args_is_help=True)
 app.add_typer(jobs, name="jobs")
 
-JobId = Annotated[str, typer.Argument(help="As `heimdall jobs list` shows it.")]
+JobId = Annotated[str, typer.Argument(help="Id of the job, as `heimdall jobs list` shows it.")]
 
 
 @jobs.command("list")

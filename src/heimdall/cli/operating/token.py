@@ -24,9 +24,10 @@ app.add_typer(tokens, name="token")
 @tokens.command()
 def create(
     name: Annotated[str, typer.Option(help="The person or program that will use it.")],
-    role: Annotated[str, typer.Option(help="viewer, operator or admin.")] = "viewer",
+    role: Annotated[str, typer.Option(help="Role of the token: viewer, operator or admin.")] = "viewer",
     days: Annotated[
-        float | None, typer.Option(min=1e-3, max=36_500, help="It expires after so many days; if not given, never.")
+        float | None,
+        typer.Option(min=1e-3, max=36_500, help="Days after which the token expires; by default it never does."),
     ] = None,
     json_: JsonOption = False,
 ) -> None:
@@ -60,7 +61,9 @@ def list_(json_: JsonOption = False) -> None:
 
 
 @tokens.command()
-def revoke(token_id: Annotated[str, typer.Argument(help="As `heimdall token list` shows it.")]) -> None:
+def revoke(
+    token_id: Annotated[str, typer.Argument(help="Id of the token, as `heimdall token list` shows it.")],
+) -> None:
     """Make a token useless."""
     from heimdall.service.auth import revoke_token
 

@@ -33,8 +33,10 @@ class Needs(BaseModel):
     gpu: bool = Field(
         default=False, description="Wait for a worker with a usable GPU, however long; never run on the CPU."
     )
-    gpu_memory_gb: Gigabytes | None = Field(default=None, description="Of one GPU, in all; asks for a GPU.")
-    memory_gb: Gigabytes | None = Field(default=None, description="Main memory for this job.")
+    gpu_memory_gb: Gigabytes | None = Field(
+        default=None, description="Total memory that one GPU must have; implies that a GPU is needed."
+    )
+    memory_gb: Gigabytes | None = Field(default=None, description="Main memory that this job needs.")
 
     @property
     def any_gpu(self) -> bool:

@@ -147,7 +147,7 @@ def history(
     job_id: JobId,
     who: Viewer,
     parts: UsesParts,
-    after: Annotated[int, Query(ge=0, description="Events after the one with this id.")] = 0,
+    after: Annotated[int, Query(ge=0, description="Return the events after the one with this id.")] = 0,
     limit: Annotated[int | None, Query(ge=1, le=500)] = None,
 ) -> list[EventView]:
     with parts.store.reading() as session:
@@ -186,7 +186,14 @@ def log(
     job_id: JobId,
     who: Viewer,
     parts: UsesParts,
-    offset: Annotated[int, Query(description="In bytes; negative: from the end.", ge=-(2**40), le=2**40)] = 0,
+    offset: Annotated[
+        int,
+        Query(
+            description="Where to begin in the log, in bytes; a negative offset counts from the end.",
+            ge=-(2**40),
+            le=2**40,
+        ),
+    ] = 0,
     limit: Annotated[int, Query(ge=1, le=16 * LOG_PAGE_BYTES)] = LOG_PAGE_BYTES,
 ) -> LogView:
     page = parts.folders.of(_known(job_id, parts)).log_page(offset, limit)

@@ -37,22 +37,22 @@ _PIECE_BYTES = 1 << 20
 
 
 class FrozenView(BaseModel):
-    job: str = Field(description="The evaluation.")
+    job: str = Field(description="Id of the job that ran the evaluation.")
     scores: dict[str, Any] = Field(examples=[{"hybrid/median_m": 84.0}])
 
 
 class ModelView(BaseModel):
     id: str
     name: str
-    champion: bool = Field(description="It is the one that locates.")
-    candidate: bool = Field(description="It becomes champion when its evaluation has ended, if it wins.")
-    not_promoted: str | None = Field(description="Why it did not become champion when that was last asked for.")
+    champion: bool = Field(description="Whether it is the model that the service locates with.")
+    candidate: bool = Field(description="Whether it becomes champion if it wins its evaluation under way.")
+    not_promoted: str | None = Field(description="Why it did not become champion at the last request.")
     created_utc: datetime
-    job: str | None = Field(description="The job that made it; null: imported, or the job is deleted.")
+    job: str | None = Field(description="Id of the job that made it; null if it was imported or the job was deleted.")
     sha256: str
     size_bytes: int
-    scores: dict[str, Any] = Field(description="Of its own held-out scenes.")
-    frozen: FrozenView | None = Field(description="Of the frozen evaluation that decides on promotions.")
+    scores: dict[str, Any] = Field(description="Scores on its own held-out scenes.")
+    frozen: FrozenView | None = Field(description="Result of the frozen evaluation that decides on promotions.")
     record: dict[str, Any] = Field(description="How it was trained, and on what device and why.")
 
 
@@ -67,14 +67,14 @@ class ModelChange(BaseModel):
 
 
 class EvaluationView(BaseModel):
-    job: str = Field(description="The evaluation.")
+    job: str = Field(description="Id of the job that runs the evaluation.")
 
 
 class PromotionView(BaseModel):
     promoted: bool
     reason: str
     waiting_for: list[str] = Field(
-        description="Evaluations under way: the service promotes when these jobs have ended."
+        description="Jobs of evaluations under way; the service promotes when they have ended."
     )
 
 
@@ -82,7 +82,7 @@ class ScoreRow(BaseModel):
     name: str
     a: Any
     b: Any
-    difference: float | None = Field(description="b less a, of numbers.")
+    difference: float | None = Field(description="b minus a, if both are numbers.")
 
 
 class ComparisonView(BaseModel):

@@ -25,7 +25,7 @@ from heimdall.service.receivers.online_schemas import OnlineChange, OnlineFields
 
 router = APIRouter(prefix="/receivers/online", tags=["online receivers"], responses=documented(401, 403, 422, 503))
 
-Which = Annotated[str, InPath(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="Id or name.")]
+Which = Annotated[str, InPath(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="Id or name of the receiver.")]
 _EXAMPLES = {
     "kiwi": {"summary": "A KiwiSDR", "value": {"address": "kiwi://kiwi.example.org:8073"}},
     "dongle": {
@@ -44,7 +44,9 @@ class RefreshRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"receivers": []}]})
 
     receivers: list[str] = Field(
-        default_factory=list, max_length=online.MOST, description="Ids or names; all that are switched on if empty."
+        default_factory=list,
+        max_length=online.MOST,
+        description="Ids or names of the receivers; if empty, all that are switched on.",
     )
 
 
@@ -99,7 +101,7 @@ async def spectrum(
     which: Which,
     who: Operator,
     parts: UsesParts,
-    frequency_hz: Annotated[float, Query(gt=0, le=30e9, description="Centre of the channel.")],
+    frequency_hz: Annotated[float, Query(gt=0, le=30e9, description="Centre frequency of the channel.")],
     bandwidth_hz: Annotated[float, Query(gt=0, le=20e6)] = 10_000.0,
     seconds: Annotated[float, Query(ge=1, le=preview.MOST_S)] = 30.0,
 ) -> StreamingResponse:

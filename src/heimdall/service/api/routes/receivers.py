@@ -28,7 +28,7 @@ ReceiverId = Annotated[str, InPath(pattern=r"^[0-9a-f]{16}$", examples=["0123456
 
 class RegisteredReceiverView(ReceiverFields):
     id: str
-    clock: str = Field(description="Class of its clock.", examples=["gps-disciplined"])
+    clock: str = Field(description="Clock class of the receiver.", examples=["gps-disciplined"])
     updated_utc: datetime
 
 
@@ -43,8 +43,12 @@ class Imported(BaseModel):
 class CalibrationRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    sessions: list[Id] = Field(min_length=1, max_length=100, description="Stored sessions with known transmitters.")
-    store: bool = Field(default=False, description="Keep what is found, instead of only showing it.")
+    sessions: list[Id] = Field(
+        min_length=1, max_length=100, description="Ids of stored sessions with known transmitters."
+    )
+    store: bool = Field(
+        default=False, description="Store the corrections that are found, instead of only showing them."
+    )
 
 
 @router.get("", summary="List receivers")
@@ -76,7 +80,7 @@ def export(who: Viewer, parts: UsesParts) -> RegisteredReceivers:
 def check(
     who: Viewer,
     parts: UsesParts,
-    session: Annotated[list[Id] | None, Query(description="Stored sessions; all where none is named.")] = None,
+    session: Annotated[list[Id] | None, Query(description="Ids of stored sessions; by default all.")] = None,
     most: Annotated[int, Query(ge=1, le=1000, description="Use at most this many observations, evenly chosen.")] = MOST,
 ) -> Checked:
     """Each against what the others say, over stored sessions, the worst first; transmitters may be known or not."""

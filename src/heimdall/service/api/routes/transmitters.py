@@ -73,21 +73,21 @@ _FILES = {
 
 class TransmitterView(KnownTransmitter):
     id: str = Field(examples=["0123456789abcdef"])
-    shipped: bool = Field(description="It comes with Heimdall: one that is added by its name replaces it.")
-    created_by: str | None = Field(description="null: it comes with Heimdall.", examples=["operator"])
-    created_utc: datetime | None = Field(description="null: it comes with Heimdall.")
+    shipped: bool = Field(description="Whether it comes with Heimdall; one that is added under its name replaces it.")
+    created_by: str | None = Field(description="Who added it; null if it comes with Heimdall.", examples=["operator"])
+    created_utc: datetime | None = Field(description="When it was added; null if it comes with Heimdall.")
 
 
 class TransmitterPage(BaseModel):
-    transmitters: list[TransmitterView] = Field(description="By name.")
+    transmitters: list[TransmitterView] = Field(description="Known transmitters in order of name.")
 
 
 class ImportedTransmitters(BaseModel):
-    count: int = Field(description="Added or replaced.", examples=[12])
+    count: int = Field(description="Number of transmitters that were added or replaced.", examples=[12])
 
 
-_Low = Annotated[float | None, Query(ge=0, description="Lowest frequency.", examples=[60_000.0])]
-_High = Annotated[float | None, Query(ge=0, description="Highest frequency.", examples=[80_000.0])]
+_Low = Annotated[float | None, Query(ge=0, description="Lowest frequency to list.", examples=[60_000.0])]
+_High = Annotated[float | None, Query(ge=0, description="Highest frequency to list.", examples=[80_000.0])]
 
 
 @router.get("", summary="List known transmitters")
