@@ -40,7 +40,7 @@ _BANDWIDTH_HZ = {
 (Carson), of television DVB-T in 8 MHz."""
 _NETWORKS = (Kind.DAB, Kind.TELEVISION)
 _POSITION_SIGMA_M = 30.0
-"""Of a place that somebody read off a map."""
+"""Standard deviation of a position that somebody read off a map."""
 
 
 class KnownTransmitter(BaseModel):
@@ -107,7 +107,7 @@ def named(transmitters: Iterable[KnownTransmitter], name: str) -> KnownTransmitt
 
 
 def find_named(transmitters: Iterable[KnownTransmitter], name: str) -> KnownTransmitter | None:
-    """As `named`; None where there is none."""
+    """As `named`, but None if there is none."""
     wanted = name.strip().casefold()
     return next((each for each in transmitters if each.name.casefold() == wanted), None)
 

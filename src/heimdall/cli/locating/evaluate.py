@@ -85,7 +85,7 @@ class _Work:
     """What is to be compared, in pieces that any process can do by itself."""
 
     compare: Callable[[int | None, Any], Comparison]
-    """Of one piece, with so many threads for the network; travels to other processes."""
+    """Compares the methods on one piece of work, with this many threads for the network; it is sent to other processes."""
     pieces: Iterable[Any]
     total: int | None
     """Cases of all pieces, roughly; None where nobody knows."""
@@ -104,7 +104,7 @@ def _simulated(name: str, count: int, seed: int, model: Path | None) -> _Work:
 
 
 def _compare_draw(model: Path | None, name: str, count: int, seed: int, threads: int | None, draw: int) -> Comparison:
-    """Of the scenes of one draw, simulated where they are located."""
+    """The comparison on the scenes of one draw, simulated where they are located."""
     from heimdall.evaluation.comparison import compare
     from heimdall.evaluation.simulated_cases import simulated_cases
     from heimdall.simulation import SCENES_PER_DRAW, scenario

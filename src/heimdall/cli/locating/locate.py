@@ -151,11 +151,11 @@ class _Way:
     method: Method
     model: Path | None
     suffix: str
-    """Of the file that is to be written, which decides for how many the evidence is wanted as pictures show it."""
+    """Suffix of the file to be written, which decides for how many fixes the evidence is wanted as maps."""
     corrections: Mapping[str, Correction]
-    """By the receiver's name."""
+    """Corrections by the receiver's name."""
     threads: int | None = None
-    """Of the network; None for all cores."""
+    """Threads of the network; None for all cores."""
 
 
 def _located(

@@ -98,7 +98,7 @@ def _shared(size: int, where: str, inside: bool) -> Finding:
 
 
 def _shared_bytes(facts: Facts) -> int | None:
-    """From the mount's options, which a copied tree has too; else from the file system."""
+    """Size of /dev/shm by the mount's options, which a copied tree has too, or else by the file system."""
     # Of a tree /proc/self would be the process that examines it.
     paths = ("/proc/self/mounts", "/proc/mounts") if facts.host.live else ("/proc/1/mounts",)
     if not facts.host.live and facts.host.link("/proc/mounts") is None:

@@ -86,7 +86,7 @@ class FixesView(BaseModel):
 
 
 def fixes_document(answer: LocatedSession) -> dict[str, Any]:
-    """A FixesView, as it is sent."""
+    """A FixesView in the form in which it is sent."""
     pairs = zip(answer.located, answer.observations, strict=True)
     return {
         "fixes": [_fix(located, observation) for located, observation in pairs],

@@ -58,7 +58,7 @@ class TrainRequest(DeviceRequest):
 
 
 class FineTuneRequest(TrainRequest):
-    """Go on from a model, on stored observations."""
+    """Train a model further on stored observations."""
 
     kind: Literal["fine-tune"]  # type: ignore[assignment]  # the discriminator narrows what the base says
     model: Id = Field(description="Id of the model to start from.")

@@ -71,7 +71,7 @@ def offer_of(worker: Worker) -> Offer:
 
 
 def living(session: Session, lease_s: float, *, but: str | None = None) -> list[Offer]:
-    """Of the workers heard of within a lease, or within three announcements where a lease is shorter."""
+    """Offers of the workers heard of within a lease, or within three announcements where a lease is shorter."""
     since = now_unix_s() - max(lease_s, _THREE_ANNOUNCEMENTS_S)
     query = select(Worker).where(Worker.heartbeat_unix_s > since, Worker.name != (but or ""))
     return [offer_of(worker) for worker in session.scalars(query)]

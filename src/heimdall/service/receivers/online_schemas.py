@@ -13,7 +13,7 @@ from heimdall.service.database.tables import OnlineReceiver
 
 
 class _Described(BaseModel):
-    """What an operator says of a receiver. A place goes before what it says of itself."""
+    """What an operator says of a receiver. A position that the operator gives overrides what the receiver says."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -56,7 +56,7 @@ class OnlineChange(_Described):
 
 
 class ReceiverState(BaseModel):
-    """What it said of itself when it was last asked. null: it does not say."""
+    """What the receiver said of itself when it was last asked; null where it does not say."""
 
     usable: bool = Field(description="Whether the receiver can be recorded now.")
     reason: str | None = Field(

@@ -23,7 +23,7 @@ from heimdall.service.errors import ConflictError, UnknownError
 from heimdall.validation.reception import place_flaw, vet
 
 MOST = 10_000
-"""Receivers of one import."""
+"""Most receivers of one import."""
 _NO_PLACE = "no position"
 """How a reader's complaint begins that a registered place answers."""
 
@@ -37,7 +37,7 @@ class Residual(BaseModel):
 
 
 class Correction(BaseModel):
-    """What a receiver adds to times and levels, found with a known transmitter. It is taken off again."""
+    """What a receiver adds to times and levels, found with a known transmitter; it is subtracted before locating."""
 
     model_config = ConfigDict(extra="forbid")
 

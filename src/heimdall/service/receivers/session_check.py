@@ -49,7 +49,7 @@ class Checked(BaseModel):
 def check(
     settings: Settings, chosen: Sequence[StoredSession], known: Sequence[RegisteredReceiver], most: int = MOST
 ) -> Checked:
-    """With places and corrections of registered receivers, so that what is left is what is still wrong."""
+    """Checks with the positions and corrections of registered receivers, so that what is left is what is still wrong."""
     observations, unreadable = [], []
     for stored in chosen:
         try:
@@ -63,5 +63,5 @@ def check(
 
 
 def plain(receiver: CheckedReceiver) -> ReceiverCheck:
-    """As the estimation has it, for those who put it into words."""
+    """The check as the estimation has it, for code that puts it into words."""
     return ReceiverCheck(**receiver.model_dump())

@@ -73,7 +73,7 @@ def find(
     regions: Annotated[bool, Query(description="Include the whole fixes; GeoJSON always has the regions.")] = False,
     form: Annotated[Form, Query(alias="format")] = Form.JSON,
 ) -> Response | History:
-    """They stay when the recordings are deleted for their age or size."""
+    """Fixes stay when the recordings are deleted for their age or size."""
     wanted = Wanted(_unix_s(since_utc), _unix_s(until_utc), low_hz, high_hz, job, session, limit)
     with parts.store.reading() as opened:
         found = fixes.find(opened, wanted)

@@ -109,7 +109,7 @@ def find(request: Request, response: Response, who: Viewer, parts: UsesParts, pa
     openapi_extra=form_of("One model bundle, NAME.heimdall."),
 )
 async def import_bundle(request: Request, response: Response, who: Operator, parts: UsesParts) -> ModelView:
-    """It is listed only if its hashes, its format version and its network hold."""
+    """The model is listed only if its hashes and format version are right and its network runs."""
     with receiving(parts.settings, model_limits(parts.settings)) as upload:
         await receive_some(request, upload)
         view = await run_in_threadpool(_import, parts, upload, who.name)
@@ -162,7 +162,7 @@ def rename(model_id: ModelId, change: Annotated[ModelChange, Body()], who: Opera
 
 @router.delete("/{model_id}", status_code=204, summary="Delete a model", responses=documented(404, 409))
 def delete(model_id: ModelId, who: Admin, parts: UsesParts) -> None:
-    """With its file. The champion stays; jobs that name the model and have not run fail."""
+    """Also deletes its file. The champion cannot be deleted; jobs that name the model and have not run fail."""
     registry.delete(parts.store, parts.artifacts, model_id)
 
 
@@ -173,7 +173,7 @@ def delete(model_id: ModelId, who: Admin, parts: UsesParts) -> None:
     responses=documented(404),
 )
 def evaluate(model_id: ModelId, who: Operator, parts: UsesParts) -> EvaluationView:
-    """The job that did it already, if there is one."""
+    """Returns the job that has already done it, if there is one."""
     provide(registry.frozen_request(parts.settings, model_id), parts.settings)
     with parts.store.writing() as session:
         get_model(session, model_id)
@@ -190,7 +190,7 @@ def evaluate(model_id: ModelId, who: Operator, parts: UsesParts) -> EvaluationVi
     | {202: {"description": "It is evaluated first, and promoted then if it wins.", "model": PromotionView}},
 )
 def promote(model_id: ModelId, response: Response, who: Admin, parts: UsesParts) -> PromotionView:
-    """Refused, with the figures, where it is not better on the frozen evaluation or its ONNX file was not proved.
+    """Refused, with the figures, if the model is not better on the frozen evaluation or its ONNX file was not verified.
 
     A promotion that has to wait is carried out by the service when the evaluations have ended; `candidate` and `not_promoted`
     of the model say what came of it.

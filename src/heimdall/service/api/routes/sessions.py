@@ -110,7 +110,7 @@ async def create(
     height_m: _Height = None,
     transmitter: _TransmitterName = None,
 ) -> SessionView:
-    """Its observations have to be readable now."""
+    """The observations of the session have to be readable now."""
     truth = _place(latitude_deg, longitude_deg, height_m)
     if transmitter is not None:
         truth = await run_in_threadpool(_known_place, parts, transmitter, truth)
@@ -158,7 +158,7 @@ def download(
         Query(alias="session", min_length=1, max_length=session_archive.MOST, description="Ids of stored sessions."),
     ],
 ) -> Response:
-    """A ZIP archive with a folder a session, which can be uploaded again."""
+    """Returns a ZIP archive with a folder for each session, which can be uploaded again."""
     return session_files(parts, chosen)
 
 
@@ -199,7 +199,7 @@ def delete(
         bool, Query(description="Delete it for good with its files and fixes, whether or not it is in the bin.")
     ] = False,
 ) -> None:
-    """Into the bin, where it is for `HEIMDALL_BIN_DAYS`. Jobs that name it and have not run fail once it is gone for good."""
+    """Puts it into the bin for `HEIMDALL_BIN_DAYS`. Jobs that name it and have not run fail once it is gone for good."""
     if forever:
         return retention.delete(parts.store, parts.settings, session_id)
     with parts.store.writing() as session:
