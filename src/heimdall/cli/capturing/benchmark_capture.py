@@ -31,7 +31,7 @@ def capture(
     seconds: Annotated[float, typer.Option(min=2, max=600, help="Length of the recording in s.")] = 30.0,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask and record simulated KiwiSDRs, which another process plays; the processor time is that of this one alone."""
+    """Ask and record simulated KiwiSDRs that another process plays; only the processor time of this process counts."""
     from heimdall.capture.interface import Target
     from heimdall.capture.network.address import parse_address
 

@@ -32,7 +32,7 @@ def clocks(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Dongles of 8 bits and 2 ppm with an FM station in their band, and the same receivers with GPS."""
+    """Compare positions by 8-bit dongles that take their clocks from an FM station with those by the same receivers with GPS."""
     try:
         from heimdall.simulation.dongles import dongles
     except ModuleNotFoundError as error:

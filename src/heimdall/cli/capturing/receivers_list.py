@@ -65,7 +65,7 @@ def add(
     file: FileOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Add a receiver by its address, after a look at it."""
+    """Ask a receiver for its state and add it by its address."""
     from heimdall.capture.faults import Fault
     from heimdall.capture.listing import ListedReceiver, free_name, load, save, with_receiver
     from heimdall.capture.probing import Probed, probe_all
@@ -101,7 +101,7 @@ def list_(
     ] = True,
     json: JsonOption = False,
 ) -> None:
-    """The receivers in the list with their state: users, GPS, signal-to-noise ratio, and what is wrong."""
+    """List the receivers with their state: users, GPS, signal-to-noise ratio, and what is wrong."""
     from heimdall.capture.listing import load
 
     _report(load(list_path(file)), [], ask=ask, json=json)

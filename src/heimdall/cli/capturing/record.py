@@ -52,9 +52,9 @@ def record(
     run_dir: RunDirOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Record receivers of the list together; `heimdall locate SESSION` has the position then.
+    """Record receivers of the list together; `heimdall locate SESSION` then gives the position.
 
-    A receiver that fails is left out with its reason, and what it gave before is kept. Exit 1 where fewer than two gave anything.
+    A receiver that fails is left out with its reason, and what it gave before is kept. Exit 1 if fewer than two gave anything.
     With --reference there is a second session, OUTPUT-reference.
     """
     from heimdall.capture.interface import Tuning

@@ -91,10 +91,10 @@ def watch(
     run_dir: RunDirOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Record, locate, repeat, until stopped; --json prints one line of JSON a recording.
+    """Record and locate again and again until stopped; --json prints one line of JSON for each recording.
 
-    With --squelch one receiver listens; when it hears a signal all are recorded. Killed and started again on the same folder, it
-    first locates what was recorded and not yet located.
+    With --squelch one receiver listens; when it hears a signal all are recorded. Started again on the same folder after
+    a kill, it first locates what was recorded but not yet located.
     """
     from heimdall.capture.interface import Tuning
     from heimdall.capture.listing import load

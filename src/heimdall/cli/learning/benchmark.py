@@ -34,7 +34,7 @@ def benchmark(
     repeats: Annotated[int, typer.Option(min=3, help="How often each part is timed.")] = 20,
     json: JsonOption = False,
 ) -> None:
-    """Time a position from samples, part by part, and the simulation; says on which machine."""
+    """Time a position from samples, part by part, and the simulation, and say on which machine."""
     if context.invoked_subcommand is not None:
         return
     from heimdall.benchmark.locating_time import benchmark_locate, session

@@ -23,7 +23,7 @@ def gpu(
     recipes: Annotated[str, typer.Option(help="Recipes to measure.")] = "quick,base,large",
     json: JsonOption = False,
 ) -> None:
-    """Time training steps against the bare network, scenes, and the start; compare memory with the plan."""
+    """Time training steps relative to the bare network, scenes, and the start; compare the memory with the plan."""
     if device not in _DEVICES:
         raise InputError(f"no device is called {device!r}; choose one of: {', '.join(_DEVICES)}")
     try:

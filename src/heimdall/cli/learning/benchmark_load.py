@@ -37,7 +37,7 @@ def load(
     model: Annotated[str | None, typer.Option(help="Id of the model to use instead of the champion.")] = None,
     json: JsonOption = False,
 ) -> int:
-    """Send all requests at once; how long they take and how many are lost. The token is read from HEIMDALL_TOKEN."""
+    """Send all requests at once, and report how long they take and how many are lost. The token is read from HEIMDALL_TOKEN."""
     token = os.environ.get(_TOKEN)
     if not token:
         raise InputError(f"set {_TOKEN} to a token of the service: heimdall token create --name load")

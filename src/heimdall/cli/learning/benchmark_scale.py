@@ -54,7 +54,7 @@ def scale(
     ] = 128,
     json: JsonOption = False,
 ) -> None:
-    """Measure steps, scenes, sessions and bytes here; tell what n GPUs and a year of receivers take, and what is assumed."""
+    """Measure steps, scenes, sessions and bytes here; say what n GPUs and a year of receivers take, and what is assumed."""
     try:
         from heimdall.benchmark.scale_model import Assumed
         from heimdall.recipes import RECIPES

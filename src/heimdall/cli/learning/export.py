@@ -28,7 +28,7 @@ def export(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Write a bundle: one ONNX file, held against torch before it is kept, with its manifest and its card."""
+    """Write a bundle: one ONNX file, compared with torch before it is kept, with its manifest and model card."""
     from heimdall.runs.writer import RunWriter
 
     source = checkpoint or run

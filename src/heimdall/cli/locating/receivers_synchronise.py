@@ -54,7 +54,7 @@ def synchronise(
 ) -> None:
     """Give each receiver the time of a transmitter whose place is known; docs/how-to/clock-reference.md.
 
-    Exit 1 where it gives nobody a clock; then nothing is written.
+    Exit 1 if it gives no receiver a clock; then nothing is written.
     """
     from heimdall.estimation.clocks.synchronise import channelled
     from heimdall.formats.readers.sigmf.collection import about_session

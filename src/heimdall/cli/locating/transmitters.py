@@ -42,7 +42,7 @@ TransmittersOption = Annotated[
 
 @transmitters.command("list")
 def show(file: FileOption = None, json: JsonOption = False) -> None:
-    """The operator's transmitters, and the time signals that come with heimdall."""
+    """List the user's transmitters and the time signals that come with Heimdall."""
     from heimdall.formats.transmitters import default_path, own, shipped, with_all
     from heimdall.formats.wording import frequency_text
 
@@ -72,7 +72,7 @@ def add(
     file: FileOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Add a transmitter; one of its name is replaced."""
+    """Add a transmitter, or replace the one of the same name."""
     from heimdall.formats.transmitters import default_path, own, save, with_all
 
     given = _given(name, position, frequency, kind, bandwidth, position_sigma, source)
@@ -112,7 +112,7 @@ def _given(
 
 @transmitters.command()
 def remove(name: str, file: FileOption = None, json: JsonOption = False) -> None:
-    """Remove a transmitter of the operator's."""
+    """Remove a transmitter that the user has added."""
     from heimdall.formats.transmitters import default_path, own, save
     from heimdall.transmitter import named
 

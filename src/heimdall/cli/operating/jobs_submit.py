@@ -131,7 +131,7 @@ def watch(
     wait: WaitOption = False,
     json: JsonOption = False,
 ) -> int:
-    """Record and locate again and again, by the clock or when the signal is there, until it is cancelled or has its number."""
+    """Record and locate again and again, by the clock or when the signal is there, until cancelled or complete."""
     from heimdall.capture.recording.schedule import parse_duration_s
 
     rule = {"open_db": open_db, "close_db": close_db, "level_dbm": level, "least_s": least, "cool_down_s": cool_down}

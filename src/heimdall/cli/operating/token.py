@@ -31,7 +31,7 @@ def create(
     ] = None,
     json_: JsonOption = False,
 ) -> None:
-    """Make a token and print it: it is shown this once."""
+    """Make a token and print it: it is shown only once."""
     from heimdall.service.auth import Role, create_token
 
     if role not in list(Role):
@@ -64,7 +64,7 @@ def list_(json_: JsonOption = False) -> None:
 def revoke(
     token_id: Annotated[str, typer.Argument(help="Id of the token, as `heimdall token list` shows it.")],
 ) -> None:
-    """Make a token useless."""
+    """Revoke a token, so that it stops working."""
     from heimdall.service.auth import revoke_token
 
     with _store() as store, store.writing() as session:

@@ -27,6 +27,6 @@ def up(
 ) -> int:
     """Ask the doctor, try a container with the GPU, write the choice into .env, start, and wait until all is healthy.
 
-    A GPU that does not work costs the GPU, not the service: it goes on with the CPU and says why.
+    If the GPU does not work, the service runs on the CPU and says why.
     """
     return run_up(Options(services or (), accelerator, project, build, timeout_s, json))

@@ -18,7 +18,7 @@ def worker(
         str | None, typer.Option(help="Name of this worker; by default HEIMDALL_WORKER_NAME, or the host name.")
     ] = None,
 ) -> int:
-    """Take jobs and run each as a process of its own, one a device; SIGTERM checkpoints and puts them back."""
+    """Take jobs and run each as a process of its own, one on each device; SIGTERM checkpoints and requeues them."""
     from heimdall.service.settings import load_settings
     from heimdall.service.worker.main import run_worker
 
