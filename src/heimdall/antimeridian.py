@@ -34,7 +34,7 @@ def cut(polygon: tuple[Ring, ...]) -> list[tuple[Ring, ...]]:
 
 
 def _unrolled(ring: Ring) -> Ring:
-    """With longitudes that never jump; closed over the pole where they do not come back."""
+    """The ring with longitudes that never jump, closed over the pole where they do not come back."""
     longitude = np.degrees(np.unwrap(np.radians(ring[:, 0])))
     open_ring = np.stack([longitude, ring[:, 1]], axis=-1)
     if abs(longitude[-1] - longitude[0]) < 180:

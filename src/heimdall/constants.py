@@ -6,12 +6,12 @@ EARTH_MEAN_RADIUS_M = 6_371_008.8
 REFRACTIVE_INDEX_AIR = 1.0003
 """Near the ground (ITU-R P.453)."""
 AIRBORNE_HEIGHT_M = 1500.0
-"""Above the ellipsoid: a transmitter that is higher is in the air, and heard along a clear sight."""
+"""Height above the ellipsoid from which a transmitter counts as airborne, heard in line of sight."""
 CAUCHY_TUNING = 2.385
 """A residual of this many standard deviations counts half by Cauchy weights: 95 % efficient on normal errors
 (Holland and Welsch 1977)."""
 MAD_TO_SIGMA = 1.4826
-"""From the median of absolute deviations to the standard deviation of normal errors."""
+"""Factor from the median absolute deviation to the standard deviation of normal errors."""
 FOOT_M = 0.3048
 UNITS_S = (("milliseconds", 1e-3), ("microseconds", 1e-6), ("nanoseconds", 1e-9))
-"""That times are given in instead of seconds."""
+"""Units in which times are given by mistake, instead of seconds."""

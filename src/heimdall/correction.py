@@ -21,7 +21,7 @@ class Correction:
     delay_sigma_in_group_s: float | None = None
     """Against those of its group alone."""
     group: int = 0
-    """Of receivers that were heard together in the calibration; between groups delays are less well known."""
+    """Number of the group of receivers that were heard together in the calibration; between groups delays are less well known."""
     level_bias_db: float | None = None
     level_bias_sigma_db: float | None = None
     observations: int = 0

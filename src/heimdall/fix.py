@@ -25,7 +25,7 @@ class Status(StrEnum):
     POWER_ONLY = "power-only"
     AMBIGUOUS = "ambiguous"
     INCONSISTENT = "inconsistent"
-    """What the receivers say cannot all be true: `advice` names the one that is most likely wrong."""
+    """What the receivers say cannot all be true: `advice` names the most suspicious one where it can."""
     INSUFFICIENT = "insufficient"
 
 
@@ -102,7 +102,7 @@ class Without:
     latitude_deg: float | None
     longitude_deg: float | None
     reach_m: float | None
-    """From that place to the furthest point of its 95 % region; None where there is no place."""
+    """Distance from the position to the furthest point of its 95 % region; None without a position."""
 
     def to_json(self) -> dict[str, object]:
         return {**vars(self), "status": self.status.value}
@@ -126,7 +126,7 @@ class Near:
     name: str
     frequency_hz: float
     distance_m: float
-    """From the fix."""
+    """Distance from the position of the fix."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -141,7 +141,7 @@ class Fix:
     latitude_deg: float | None = None
     longitude_deg: float | None = None
     height_m: float | None = None
-    """Above the ellipsoid; None where it was neither given nor can be told."""
+    """Height above the ellipsoid; None if it was neither given nor can be determined."""
     covariance_enu_m2: NDArray[np.float64] | None = None
     """Shape (3, 3), of the error of the place as the 95 % region has it; the row of a height that is not estimated is zero."""
     region_68: Region | None = None

@@ -107,7 +107,8 @@ def ground_distance_m(place_m: Sequence[Array], other_m: Sequence[Array], curvat
     """Length of the geodesic between places given as east, north and up in a local frame; heights do not count.
 
     Lambert's formula (1942) on the sphere of reduced latitudes, written with the ellipsoid's coefficients in the frame:
-    within 10 m up to 10,000 km, and within 100 m up to 19,000 km. For numpy and torch, any broadcastable shapes.
+    within 10 m up to 6,000 km, 15 m up to 10,000 km, 60 m up to 15,000 km and 0.5 km up to 19,000 km. Nearer to the
+    antipode than 400 km it stays at the value there. For numpy and torch, any broadcastable shapes.
     """
     xp = array_namespace(place_m[0])
     k_east, _, k_up, _ = form = _quadric([curvature_per_m[0] + _LEAST_CURVATURE_PER_M, *curvature_per_m[1:]])

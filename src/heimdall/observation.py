@@ -73,7 +73,7 @@ class Reception:
     toa_s: float | None = None
     """Arrival time by this receiver's clock, in s after any origin that all receptions share."""
     toa_step_s: float | None = None
-    """Of the last digit that it is written with; None: nobody says, or its clock is no better than that."""
+    """Step of the last digit that it is written with; None if unknown, or if its clock is no better than that."""
     rssi_dbm: float | None = None
     rssi_sigma_db: float | None = None
     """Standard deviation of the received power beyond shadowing; None: unknown."""

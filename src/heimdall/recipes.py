@@ -78,7 +78,7 @@ class ScenePlan:
     passes: Count = 8
     """How often each scene of a pool is shown, every time rotated and mirrored anew."""
     recorded_share: Share = 0.5
-    """Of each batch, where recordings are given to train on."""
+    """Share of each batch that is drawn from recordings, if there are any to train on."""
     validation: Count = 256
     calibration: Count = 2048
     """Held-out scenes that fix the regions."""
@@ -192,9 +192,9 @@ class RecipeField:
     """One value of a recipe that may be changed, and what it may be."""
 
     name: str
-    """With the part it belongs to, as `optimizer.lr`."""
+    """Name with the part that it belongs to, such as `optimizer.lr`."""
     type: str
-    """As JSON Schema has it."""
+    """Type as in JSON Schema."""
     default: Any
     minimum: float | None
     maximum: float | None

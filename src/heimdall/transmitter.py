@@ -40,7 +40,7 @@ _BANDWIDTH_HZ = {
 (Carson), of television DVB-T in 8 MHz."""
 _NETWORKS = (Kind.DAB, Kind.TELEVISION)
 _POSITION_SIGMA_M = 30.0
-"""Of a place that somebody read off a map."""
+"""Standard deviation of a position that somebody read off a map."""
 
 
 class KnownTransmitter(BaseModel):
@@ -48,25 +48,32 @@ class KnownTransmitter(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    name: str = Field(min_length=1, max_length=64, description="Unique in whatever case.", examples=["DCF77"])
-    latitude_deg: float = Field(ge=-90, le=90, description="Of its antenna, WGS 84.", examples=[50.01556])
-    longitude_deg: float = Field(ge=-180, le=180, description="East of Greenwich.", examples=[9.01083])
-    height_m: Annotated[float, Field(ge=-1000, le=100_000)] | None = Field(
-        default=None, description="Of the antenna above the ellipsoid; null: not known.", examples=[200.0]
+    name: str = Field(
+        min_length=1,
+        max_length=64,
+        description="Name of the transmitter, unique whatever its case.",
+        examples=["DCF77"],
     )
-    frequency_hz: float = Field(gt=0, lt=1e12, description="Centre of its channel.", examples=[77_500.0])
-    kind: Kind = Field(default=Kind.OTHER, description="What it is; it tells how wide its signal is.")
+    latitude_deg: float = Field(ge=-90, le=90, description="Latitude of its antenna, WGS 84.", examples=[50.01556])
+    longitude_deg: float = Field(
+        ge=-180, le=180, description="Longitude of its antenna, east of Greenwich.", examples=[9.01083]
+    )
+    height_m: Annotated[float, Field(ge=-1000, le=100_000)] | None = Field(
+        default=None, description="Height of its antenna above the ellipsoid; null if unknown.", examples=[200.0]
+    )
+    frequency_hz: float = Field(gt=0, lt=1e12, description="Centre frequency of its channel.", examples=[77_500.0])
+    kind: Kind = Field(default=Kind.OTHER, description="Kind of transmitter, which tells how wide its signal is.")
     bandwidth_hz: Annotated[float, Field(gt=0, lt=1e9)] | None = Field(
-        default=None, description="Width of its channel; null: as its kind has it.", examples=[1000.0]
+        default=None, description="Width of its channel; null for that of its kind.", examples=[1000.0]
     )
     position_sigma_m: float = Field(
         default=_POSITION_SIGMA_M,
         ge=0,
         le=1e6,
-        description="Standard deviation of its place along each axis: a place in whole minutes of arc is good to 600 m.",
+        description="Standard deviation of its position along each axis; a position in whole minutes of arc is good to 600 m.",
         examples=[100.0],
     )
-    source: str = Field(default="", max_length=400, description="Where this is known from.", examples=["PTB"])
+    source: str = Field(default="", max_length=400, description="Source of these data.", examples=["PTB"])
 
     @field_validator("name", "source")
     @classmethod
@@ -100,7 +107,7 @@ def named(transmitters: Iterable[KnownTransmitter], name: str) -> KnownTransmitt
 
 
 def find_named(transmitters: Iterable[KnownTransmitter], name: str) -> KnownTransmitter | None:
-    """As `named`; None where there is none."""
+    """As `named`, but None if there is none."""
     wanted = name.strip().casefold()
     return next((each for each in transmitters if each.name.casefold() == wanted), None)
 

@@ -30,7 +30,7 @@ def test_a_place_on_the_earth_is_on_the_ellipsoid_however_far(latitude_deg: floa
 @pytest.mark.parametrize("latitude_deg", LATITUDES)
 @pytest.mark.parametrize(("reach_m", "tolerance_m"), [(200e3, 0.6), (1e6, 5.0), (3e6, 12.0)])
 def test_distances_along_the_ground_are_the_geodesics(latitude_deg: float, reach_m: float, tolerance_m: float) -> None:
-    """The series that was here before was 870 m short at 3,000 km and 23 km at 6,000."""
+    """They stay within metres of Karney's, however far apart the places are."""
     frame = LocalFrame(latitude_deg, 11.0)
     here = _places(frame, reach_m)
     there = here[::-1]
@@ -42,13 +42,13 @@ def test_distances_along_the_ground_are_the_geodesics(latitude_deg: float, reach
 
 
 def test_the_far_side_of_the_globe_is_as_far_as_the_geodesic() -> None:
-    """Receivers may stand there; within 100 m up to 15,000 km, and heights do not count."""
+    """Receivers may stand there: the distance is within 60 m up to 15,000 km, and heights do not count."""
     frame = LocalFrame(40.0, 0.0)
     origin = np.zeros(3)
     for latitude_deg, longitude_deg in ((-30.0, 100.0), (60.0, 170.0), (-10.0, -120.0)):
         there = frame.to_enu(*(np.array([each]) for each in (latitude_deg, longitude_deg, 2000.0)))[0]
         distance_m = ground_distance_m(origin, there, frame.curvature_per_m)
-        assert float(distance_m) == pytest.approx(geodesic_distance_m(40.0, 0.0, latitude_deg, longitude_deg), abs=100)
+        assert float(distance_m) == pytest.approx(geodesic_distance_m(40.0, 0.0, latitude_deg, longitude_deg), abs=60)
 
 
 @pytest.mark.parametrize("latitude_deg", LATITUDES)
@@ -57,7 +57,7 @@ def test_the_far_side_of_the_globe_is_as_far_as_the_geodesic() -> None:
 def test_heights_do_not_count_however_near(
     latitude_deg: float, heights_m: tuple[float, float], distance_m: float
 ) -> None:
-    """An aircraft over a receiver, or beside one on a summit: the difference of heights once made it 100,000 km."""
+    """An aircraft over a receiver, or near one on a summit, is as far away as its point on the ground."""
     frame = LocalFrame(latitude_deg, 11.0)
     other_deg = latitude_deg - math.copysign(distance_m / 111e3, latitude_deg)
     here = frame.to_enu(np.array([latitude_deg]), np.array([11.0]), np.array([heights_m[0]]))[0]

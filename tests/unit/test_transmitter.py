@@ -88,7 +88,7 @@ def test_a_fix_near_a_known_transmitter_says_so() -> None:
 
 
 def test_a_known_transmitter_that_the_fix_rules_out_is_worth_a_word() -> None:
-    """Three receivers whose latitudes and longitudes are exchanged agree: DCF77 by them was `ok`, and 6,033 km off."""
+    """Three receivers with latitude and longitude exchanged agree with each other: only a known transmitter shows the mistake."""
     ring = np.array([[8.9, 49.9], [9.1, 49.9], [9.1, 50.1], [8.9, 50.1], [8.9, 49.9]])
     fix = Fix("a", Status.OK, "as it was", "m", (), 50.01, 9.0, region_95=Region(0.95, ((ring,),)))
     observation = Observation("a", 98.5e6, 100e3, ())

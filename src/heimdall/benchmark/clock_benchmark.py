@@ -51,7 +51,7 @@ class ClockScore:
     median_m: float
     gps_median_m: float
     ratio: tuple[float, float, float]
-    """Of the medians, and its 95 % interval by paired bootstrap."""
+    """Ratio of the medians, with its 95 % interval by paired bootstrap."""
     coverage_68: float
     coverage_95: float
     gps_coverage_68: float

@@ -145,7 +145,7 @@ def scenes_per_s(recipe: Recipe, device: torch.device, scenes: int) -> float:
 
 
 def first_step_s(device: torch.device, effort: Effort) -> float:
-    """From `heimdall train --recipe quick` to the checkpoint of its first step, start of the interpreter and all."""
+    """Seconds from `heimdall train --recipe quick` to the checkpoint of its first step, start of the interpreter and all."""
     accelerator = "gpu" if device.type == "cuda" else "cpu"
     changes = {"checkpoint_every_s": 0.001, "steps": 2, "validate_every": 2}
     if effort.batch_size is not None:

@@ -74,7 +74,7 @@ def locate_all(observations: list[Observation]) -> int:
 
 
 def benchmark_locate(observation: Observation, repeats: int) -> dict[str, Timing]:
-    """From the samples to the fix, and how much of it evidence and search take."""
+    """How long it takes from the samples to the fix, and how much of that evidence and search take."""
     collected = collect(observation)
     model = model_of(collected)
     density, radius_m = log_posterior(collected.evidence, model), search_radius_m(collected.evidence, model)

@@ -31,7 +31,7 @@ from heimdall.simulation import SCENES_PER_DRAW
 
 _DRAWS = 6
 RECEIVERS = 7
-"""Of the session that is measured."""
+"""Number of receivers in the session that is measured."""
 _SAMPLES = 8192
 _CHUNK = 8
 """Sessions located together in the measurement of many."""
@@ -141,7 +141,7 @@ def _group_of_one() -> Iterator[None]:
 
 
 def checkpoint_bytes_per_parameter(recipe: Recipe) -> float:
-    """Of weights and the optimiser's state as they are saved."""
+    """Size of the weights and the optimiser's state as they are saved."""
     network = EvidenceNetwork(shape_of(recipe.network))
     optimizer = make_optimizer(network, recipe)
     for parameter in network.parameters():
@@ -153,7 +153,7 @@ def checkpoint_bytes_per_parameter(recipe: Recipe) -> float:
 
 
 def sessions_bytes() -> dict[str, int]:
-    """Of one session of 7 receivers with 8,192 samples each: as recordings, as a line of measurements, as a fix."""
+    """Size of one session of 7 receivers with 8,192 samples each: as recordings, as a line of measurements, as a fix."""
     observation = session(RECEIVERS, _SAMPLES)
     with tempfile.TemporaryDirectory() as folder:
         write_sigmf(observation, Path(folder) / "session")

@@ -6,14 +6,14 @@ import math
 from dataclasses import dataclass
 
 _BACKWARD_SHARE = 2 / 3
-"""Of a step's operations: backward costs twice the forward."""
+"""Share of a step's operations: the backward pass costs twice the forward pass."""
 _SMALL_COLLECTIVES = 5
 """A step's exchanges besides the gradient: the loss, whether to save, whether to stop (each with its size)."""
 
 
 @dataclass(frozen=True)
 class Assumed:
-    """Of machines that are not here. Options of the command, none of it measured."""
+    """What is assumed of machines that are not here: options of the command, none of them measured."""
 
     gpu_tflops: float
     """Peak of one card in the precision of the training."""
@@ -22,14 +22,14 @@ class Assumed:
     half_batch: float
     """Scenes on a card at which it reaches half the speed that it has with very many."""
     gpu_speedup: float
-    """Of simulation and windows on a card against one core of this machine."""
+    """Speed of simulation and windows on a GPU, relative to one core of this machine."""
     node_gpus: int
     inside_gb_s: float
-    """Of the links between the cards of a node, each way."""
+    """Data rate of the links between the GPUs of a node, each way."""
     between_gb_s: float
-    """Of a node's network, each way."""
+    """Data rate of a node's network, each way."""
     latency_us: float
-    """Of one message between cards."""
+    """Latency of one message between GPUs."""
     store_gb_s: float
     """Writing a checkpoint."""
 
@@ -46,7 +46,7 @@ class Measured:
     window_core_s: float
     """Core seconds to evaluate a window."""
     scene_bytes: float
-    """That a simulated scene takes when workers exchange a pool."""
+    """Size of a simulated scene when workers exchange a pool."""
     checkpoint_bytes: int
 
 
@@ -89,7 +89,7 @@ class StepCost:
 
 
 def cost(gpus: int, schedule: Schedule, measured: Measured, assumed: Assumed, batch: int | None = None) -> StepCost:
-    """Of the recipe's number of scenes shown, on that many cards; a larger batch means as many fewer steps."""
+    """Cost of showing the recipe's number of scenes, on that many cards; a larger batch means as many fewer steps."""
     one = _step(1, schedule.batch, schedule, measured, assumed)
     parts = _step(gpus, batch or schedule.batch, schedule, measured, assumed)
     steps = schedule.steps * schedule.batch / (batch or schedule.batch)

@@ -39,7 +39,7 @@ class Target:
     """Where it is, if the operator says so; what the receiver says of itself does not matter then."""
     position_sigma_m: float | None = None
     gain_db: float | None = None
-    """Of the tuner; None leaves it to the driver."""
+    """Gain of the tuner; None leaves it to the driver."""
     ppm: float = 0.0
     """Known error of the oscillator in parts per million, which the driver has corrected where it can."""
 
@@ -81,7 +81,7 @@ class Tuning:
     frequency_hz: float
     bandwidth_hz: float
     widest_hz: float = 0.0
-    """Of the channels that the same stream is to be retuned to."""
+    """Width of the widest channel that the same stream will be retuned to."""
 
     @property
     def edges_hz(self) -> tuple[float, float]:
@@ -95,7 +95,7 @@ class StreamFormat:
     datatype: str
     """SigMF's word, such as ci16_be; ignored for levels."""
     sample_rate_hz: float
-    """As the receiver states it; stamps say it better."""
+    """Rate as the receiver states it; its time stamps tell it more exactly."""
     frequency_hz: float
     """The frequency at zero of the baseband."""
     gives: Gives
@@ -112,7 +112,7 @@ class Block:
     """Samples that follow each other without a gap, or one level."""
 
     data: bytes
-    """In the datatype of the stream; empty for a level."""
+    """Samples in the datatype of the stream; empty for a level."""
     count: int
     """Complex samples in `data`."""
     host_utc_ns: int
@@ -155,7 +155,7 @@ class Driver(Protocol):
     """One kind of receiver. No method follows a redirect, and none reaches an address that `access` does not allow."""
 
     kind: ClassVar[str]
-    """As the scheme of an address has it."""
+    """Kind of receiver, as in the scheme of its address."""
 
     async def probe(self, target: Target, access: Access) -> ReceiverStatus:
         """Ask for its state without taking a slot. Raises CaptureError where no receiver of this kind answers."""

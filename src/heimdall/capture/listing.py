@@ -88,7 +88,7 @@ class ReceiverList(BaseModel):
         return Access(networks=tuple(parse_network(each) for each in self.allowed_networks), contact=self.contact)
 
     def targets(self, names: Sequence[str] = ()) -> list[Target]:
-        """Those named, in that order, or all. Raises InputError for a name that is not in the list."""
+        """The receivers with these names, in that order, or all. Raises InputError for a name that is not in the list."""
         known = {each.name: each for each in self.receivers}
         unknown = [name for name in names if name not in known]
         if unknown:

@@ -21,7 +21,7 @@ class Probed:
     """A receiver and its state, or why it has none."""
 
     target: Target
-    """With the kind of its receiver, where it was found out."""
+    """The target, with the kind of its receiver if that was found out."""
     status: ReceiverStatus | None
     reason: str | None = None
     fault: Fault | None = None
@@ -66,7 +66,7 @@ def _figures(status: ReceiverStatus) -> dict[str, Any]:
 def probe_all(
     targets: Sequence[Target], access: Access, on_probed: Callable[[Probed], None] | None = None
 ) -> list[Probed]:
-    """In the order of the targets; `on_probed` hears of each as its answer comes."""
+    """Answers in the order of the targets; `on_probed` is called with each as it comes."""
     return asyncio.run(probe_many(targets, access, on_probed))
 
 

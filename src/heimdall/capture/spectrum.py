@@ -18,7 +18,7 @@ from heimdall.capture.slots import one_slot
 
 BINS = 256
 _EVERY_S = 0.2
-"""Of the receiver's time."""
+"""Interval of the spectra, by the receiver's time."""
 _FLOOR_DB = -200.0
 
 

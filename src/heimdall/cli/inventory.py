@@ -26,7 +26,7 @@ class Package:
 
 
 def packages() -> list[Package]:
-    """By name, each once: the first on the path is the one that is imported."""
+    """The installed packages by name, each once: the first on the path is the one that is imported."""
     found: dict[str, Distribution] = {}
     for distribution in distributions():
         found.setdefault(normalised(distribution.metadata["Name"]), distribution)
@@ -34,7 +34,7 @@ def packages() -> list[Package]:
 
 
 def normalised(name: str) -> str:
-    """As PEP 503 has it."""
+    """The name as PEP 503 normalises it."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 

@@ -21,7 +21,7 @@ JobsOption = Annotated[
     int | None, typer.Option(min=1, help="Number of processes; by default one per core if there is much to do.")
 ]
 OnOption = Annotated[
-    str | None, typer.Option("--on", help="ray, ray://HOST:PORT or ray:HOST:PORT: spread the work over a Ray cluster.")
+    str | None, typer.Option("--on", help="Spread the work over a Ray cluster: ray, ray://HOST:PORT or ray:HOST:PORT.")
 ]
 
 _LINE_EVERY_S = 20.0

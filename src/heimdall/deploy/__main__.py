@@ -27,12 +27,12 @@ def _options(arguments: list[str] | None) -> Options:
     parser = argparse.ArgumentParser(
         prog="python3 -m heimdall.deploy", description="Start the service with what this host can serve."
     )
-    parser.add_argument("services", nargs="*", help="services of docker-compose.yml; all of them")
+    parser.add_argument("services", nargs="*", help="services of docker-compose.yml to start; by default all")
     parser.add_argument("--accelerator", choices=ACCELERATORS, default="auto")
     parser.add_argument("--project", type=Path, default=PROJECT, metavar="DIR", help="folder with docker-compose.yml")
     parser.add_argument("--no-build", action="store_false", dest="build", help="take the images as they are")
     parser.add_argument(
-        "--timeout-s", type=float, default=600.0, help="how long to wait until all services are healthy"
+        "--timeout-s", type=float, default=600.0, help="how long to wait until all services are healthy, in s"
     )
     parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON document")
     return Options(**vars(parser.parse_args(arguments)))

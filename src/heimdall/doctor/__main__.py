@@ -27,13 +27,18 @@ def _run(arguments: list[str] | None) -> int:
 def _options(arguments: list[str] | None) -> Options:
     parser = argparse.ArgumentParser(
         prog="python3 -m heimdall.doctor",
-        description="Why the GPU is not used, and what to type. Exit code 1: a fault was found.",
+        description="Find out why the GPU is not used, and what to type. Exit code 1: a fault was found.",
     )
     parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON document")
     parser.add_argument("--root", type=Path, default=Path("/"), metavar="DIR", help="examine the files below DIR")
     parser.add_argument("--fix", action="store_true", help="show what can safely be mended, ask, and do it")
     parser.add_argument("--recipe", help="compare the memory this recipe needs with the card's")
-    parser.add_argument("--plan-json", type=Path, metavar="FILE", help="the same, from heimdall train --plan --json")
+    parser.add_argument(
+        "--plan-json",
+        type=Path,
+        metavar="FILE",
+        help="compare the memory of this plan, from heimdall train --plan --json",
+    )
     parser.add_argument("--log", type=Path, metavar="FILE", help="explain the errors in this log as well")
     return Options(**vars(parser.parse_args(arguments)))
 

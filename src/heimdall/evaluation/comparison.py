@@ -21,7 +21,7 @@ from heimdall.observation import ClockClass, Observation, Place
 
 Values = NDArray[np.float64]
 PROBABILITIES = (0.5, 0.68, 0.95)
-"""Of the regions whose coverage is reported."""
+"""Probabilities of the regions whose coverage is reported."""
 _CHUNK = 16
 """Observations in memory at a time."""
 
@@ -36,7 +36,7 @@ class Label:
     """The transmitter is among the receivers."""
     receivers: int
     blocked_share: float = math.nan
-    """Of the links; NaN where nobody knows."""
+    """Share of the links that are blocked; NaN if unknown."""
     bound_m2: Values = field(default_factory=lambda: np.full((2, 2), np.inf))
     """Cramér-Rao bound on the covariance of east and north; infinite where there is none."""
 
@@ -70,7 +70,7 @@ class ScoredFix:
     covered: tuple[bool, ...]
     """The truth lies in the region of each of `PROBABILITIES`."""
     needed_probability: float
-    """Of the smallest region that holds the truth."""
+    """Probability of the smallest region that holds the truth."""
     elapsed_ms: float
     status: str = ""
 
@@ -84,7 +84,7 @@ class Comparison:
 
 
 def chunks(cases: Iterable[Case]) -> Iterator[list[Case]]:
-    """As many together as are located together."""
+    """The cases in chunks that are located together."""
     stream = iter(cases)
     while chunk := list(islice(stream, _CHUNK)):
         yield chunk

@@ -30,9 +30,9 @@ class Score:
     """How one method, or the bound, did on one group of cases."""
 
     quantiles_m: tuple[float, ...]
-    """Of the error, at `QUANTILES`."""
+    """Quantiles of the error, at `QUANTILES`."""
     bound_ratio: float | None = None
-    """Of the median to that of an estimator that reaches the bound, where every case has one."""
+    """Ratio of the median error to that of an estimator that reaches the bound; only if every case has a bound."""
     reference_ratio: tuple[float, float, float] | None = None
     """Ratio of medians to the reference method, and its 95 % interval by paired bootstrap."""
     coverage: tuple[float, ...] = ()

@@ -16,7 +16,7 @@ OWN = "local"
 _CLIENT, _NODE = "ray://", "ray:"
 _PLACE = re.compile(r"^[^\s:/]+:\d+$|^\[[0-9a-fA-F:]+\]:\d+$")
 _OBJECT_STORE_BYTES = 128 * 2**20
-"""Of a cluster of our own: nothing large passes through it."""
+"""Size of the object store of a cluster that we start; nothing large passes through it."""
 
 
 def ray_address(on: str) -> str:

@@ -32,7 +32,7 @@ def corrections_text(corrections: Mapping[str, Correction]) -> str:
 
 
 def read_corrections(path: Path) -> dict[str, Correction]:
-    """By the receiver's name. Raises InputError for a file that is none that `heimdall receivers calibrate` wrote."""
+    """Corrections by the receiver's name. Raises InputError for a file that is none that `heimdall receivers calibrate` wrote."""
     try:
         document = _document().validate_json(as_utf_8(path.read_bytes()))
     except OSError as error:

@@ -44,7 +44,7 @@ class Bundle:
     """Recipe, accelerator requested, used and why, steps, seconds, and the SHA-256 of the weights."""
     card: str
     radio_map: RadioMap | None = None
-    """Of the site that the network was fine-tuned on."""
+    """Radio map of the site that the network was fine-tuned on."""
 
     def members(self) -> dict[str, bytes]:
         """Everything but the manifest."""

@@ -48,7 +48,7 @@ class Blend:
     likelihood_share: Share = 0.5
     """Weight of the likelihood in the geometric mean of the two densities."""
     blur: Annotated[FiniteFloat, Field(ge=0)] = SMOOTHING
-    """Of the joined density before its peak is taken: see `heimdall.inference.answer.SMOOTHING`."""
+    """Blur of the joined density before its peak is taken, see `heimdall.inference.answer.SMOOTHING`."""
     point_share: Share = 0.5
     """How far the place lies from the likelihood's mode towards that peak, where both are one peak."""
 
@@ -66,7 +66,7 @@ class Calibration:
     scenes: Annotated[int, Field(ge=0)] = 0
 
     def regions_of(self, method: str, kind: str) -> Regions:
-        """Those of the kind; of all kinds together where there were too few of it; uncalibrated before any fit."""
+        """Regions of the kind; of all kinds together if there were too few of it; uncalibrated before any fit."""
         known = self.regions.get(method, {})
         return known.get(kind) or known.get(ALL) or Regions()
 

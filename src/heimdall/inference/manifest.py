@@ -35,7 +35,7 @@ class Manifest(BaseModel):
 
     name: Annotated[str, Field(min_length=1, max_length=1000)]
     sha256: dict[str, Sha256]
-    """Of each other member."""
+    """Digest of each other member."""
     grid: Grid
     channels: Channels
     calibration: Annotated[Calibration, PlainValidator(Calibration.from_json)]

@@ -15,7 +15,7 @@ _WORKERS = re.compile(r"^(\d+)(?::(\d+))?$")
 @dataclass(frozen=True)
 class Cluster:
     address: str
-    """In Ray's own spelling."""
+    """Address of the cluster, in Ray's own spelling."""
     least: int | None = None
     """Workers below which the training waits; None for as many as the cluster has room for."""
     most: int | None = None
@@ -25,7 +25,7 @@ class Cluster:
 
 
 def cluster_for(on: str, workers: str | None, storage: str | None, *, require_gpu: bool = False) -> Cluster:
-    """From `--on`, `--workers` and `--storage`."""
+    """The cluster that `--on`, `--workers` and `--storage` describe."""
     least, most = _range(workers)
     return Cluster(ray_address(on), least, most, storage, require_gpu)
 
@@ -48,7 +48,7 @@ class Room:
     most: int
     gpus: bool
     cores: int
-    """Of each worker."""
+    """Cores of each worker."""
     there: int
     """Workers that the cluster has room for now."""
 

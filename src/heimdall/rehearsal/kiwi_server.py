@@ -31,7 +31,7 @@ _NOISE_DBM = -110.0
 """What the meter shows of it."""
 _STAMP_JITTER_S = 20e-9
 _UNDISCIPLINED = 25e-9
-"""By how much the clock runs away once GPS is lost."""
+"""Rate at which the clock runs away once GPS is lost."""
 _DRIFT_PER_S = 5e-7
 """Change of the sample rate of a receiver with that trouble."""
 _GAP_FRAMES = 40

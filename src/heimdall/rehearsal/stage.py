@@ -32,12 +32,12 @@ class Site:
     name: str
     place: Place
     delay_s: float
-    """Of the first path from where the transmitter is at first, with the receiver's own delay."""
+    """Delay of the first path from where the transmitter is at first, with the receiver's own delay."""
     path_delay_s: NDArray[np.float64]
     """After the first path."""
     path_gain: NDArray[np.complex128]
     level_db: float
-    """Of the first path over the noise in the channel."""
+    """Level of the first path over the noise in the channel."""
     gain_db: float
     clock_offset_s: float
     rate_error: float
@@ -56,7 +56,7 @@ class Stage:
     keying_s: tuple[float, float] | None = None
     """The transmitter sends for so long, then is silent for so long; None: always on."""
     velocity_m_s: tuple[float, float] = (0.0, 0.0)
-    """Of the transmitter, east and north."""
+    """Velocity of the transmitter, east and north."""
     began_s: float = 0.0
     """UTC at which the transmitter was at `transmitter`, in s since 1970."""
     reference: KnownTransmitter | None = None
@@ -72,7 +72,7 @@ class Stage:
         return Place(float(latitude_deg), float(longitude_deg), self.transmitter.height_m)
 
     def delay_s(self, site: Site, utc_s: float) -> float:
-        """Of the first path to a receiver: as drawn, and what the transmitter's motion has added."""
+        """Delay of the first path to a receiver: as drawn, plus what the transmitter's motion has added."""
         if self.velocity_m_s == (0.0, 0.0):
             return site.delay_s
         now_m, then_m = (_distance_m(place, site.place) for place in (self.place_at(utc_s), self.transmitter))
@@ -87,7 +87,7 @@ class Stage:
 
 
 def reference_delay_s(reference: KnownTransmitter, site: Site) -> float:
-    """Of the straight way from a reference to a receiver."""
+    """Delay of the straight path from a reference to a receiver."""
     frame = LocalFrame(site.place.latitude_deg, site.place.longitude_deg)
     ends = [(each.latitude_deg, each.longitude_deg, each.height_m or 0.0) for each in (reference.place, site.place)]
     there, here = (frame.to_enu(*(np.array(value) for value in end)) for end in ends)
@@ -95,7 +95,7 @@ def reference_delay_s(reference: KnownTransmitter, site: Site) -> float:
 
 
 def with_reference(stage: Stage, frequency_hz: float) -> Stage:
-    """With a station amid the receivers, on a mast of 200 m."""
+    """The stage with a station among the receivers, on a mast of 200 m."""
     latitude_deg, longitude_deg = (
         float(np.mean([getattr(site.place, name) for site in stage.sites]))
         for name in ("latitude_deg", "longitude_deg")

@@ -22,7 +22,7 @@ PERIOD_S = 4
 _NS = 1_000_000_000
 _MOVES_EVERY_S = 1.0
 REFERENCE_LEVEL_DB = 25.0
-"""Of a reference over the noise in its channel: a station on a high mast is heard well everywhere."""
+"""Level of a reference over the noise in its channel: a station on a high mast is heard well everywhere."""
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ def about() -> dict[str, str | None]:
 
 
 def versions() -> dict[str, str | None]:
-    """Of this program and what it stands on; None for what is not installed. Imports nothing."""
+    """Versions of this program and of what it is built on; None for what is not installed. Imports nothing."""
     return {"heimdall": heimdall.__version__, "python": platform.python_version()} | {
         name: _version(name) for name in _PACKAGES
     }

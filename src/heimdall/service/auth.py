@@ -41,7 +41,7 @@ class Principal:
     name: str
     role: Role
     id: str = field(default="", compare=False)
-    """Of the token: two may have one name."""
+    """Id of the token, since two may have the same name."""
 
 
 def create_token(session: Session, name: str, role: Role, days: float | None = None) -> str:
@@ -99,6 +99,6 @@ def is_loopback(host: str) -> bool:
 
 
 def hash_of(word: str) -> str:
-    """Of a token, or of a browser's word."""
+    """Hash of a token, or of a browser's key."""
     # A plain hash will do: the word has 256 random bits, so there is nothing to guess.
     return hashlib.sha256(word.encode()).hexdigest()

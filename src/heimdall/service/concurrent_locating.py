@@ -56,7 +56,7 @@ class LocatedSession:
         return [each.fix for each in self.located]
 
     def to_bytes(self, suffix: str) -> bytes:
-        """As a file: see `heimdall.formats.writers.write.SUFFIXES`."""
+        """The fixes as a file, see `heimdall.formats.writers.write.SUFFIXES`."""
         return b"".join(contents(made_of(self.located, self.observations, suffix), suffix))
 
 
@@ -70,7 +70,7 @@ class _Known:
     transmitters: Sequence[KnownTransmitter]
 
     def named(self, located: Sequence[Located], observations: Sequence[Observation]) -> list[Located]:
-        """With the known transmitters that they may well be."""
+        """The fixes with the known transmitters that they may well be."""
         return [
             replace(each, fix=with_near(each.fix, observation, self.transmitters))
             for each, observation in zip(located, observations, strict=True)
@@ -212,7 +212,7 @@ def _chosen(session: Session, method: Method, model_id: str | None) -> Model | N
 
 
 def _locate_beside(asked: tuple[Sequence[Observation], Method, Path | None]) -> list[Located]:
-    """In the helper."""
+    """Locates in the helper process."""
     observations, method, bundle = asked
     return list(locate_each(observations, method, None if bundle is None else _loaded(bundle)))
 

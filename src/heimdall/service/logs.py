@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from heimdall.service.settings import Settings
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
-"""Of the request that this code works for."""
+"""Id of the request that this code works for."""
 audit = logging.getLogger("heimdall.audit")
 """Who changed what."""
 

@@ -48,29 +48,33 @@ class Settings(BaseSettings):
     accelerator: Accelerator = Field("auto", description="Device of jobs that ask for none: auto, cpu or gpu.")
     worker_name: str | None = Field(None, description="Name of this worker; the host name if unset.")
     stands_in_for: str | None = Field(
-        None, description="Worker for which this one works on the CPU, only while that one is away."
+        None, description="Name of a worker; this one works on the CPU only while that one is away."
     )
-    standby_after_s: float = Field(90.0, gt=0, description="How long that worker is away before this one works.")
+    standby_after_s: float = Field(
+        90.0, gt=0, description="How long the worker of HEIMDALL_STANDS_IN_FOR must be away before this one works."
+    )
     takes: Annotated[tuple[Take, ...], NoDecode] = Field(
         ("gpu", "cpu", "capture"),
         min_length=1,
-        description="Jobs this worker takes, with commas: gpu, cpu, capture (records receivers); `auto` goes anywhere.",
+        description="Jobs this worker takes, separated by commas: gpu, cpu, capture (records receivers); `auto` goes anywhere.",
     )
     capture_slots: int = Field(4, ge=1, le=64, description="Recordings and watches that run at once on this worker.")
     capture_networks: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="Loopback and private networks that receivers may be in (192.168.1.0/24), with commas."
+        (), description="Loopback and private networks that receivers may be in (192.168.1.0/24), separated by commas."
     )
     capture_contact: str = Field(
-        "", max_length=200, description="How operators of receivers reach you; it stands in every request to one."
+        "", max_length=200, description="How operators of receivers can reach you; sent with every request to one."
     )
     receivers_every_s: float = Field(
         600.0, ge=0, description="How often receivers by address are asked for their state; 0: only when somebody asks."
     )
     keep_recordings_days: float | None = Field(
-        None, gt=0, description="Recordings that are older go into the bin; never if unset."
+        None, gt=0, description="Age above which recordings go into the bin; never if unset."
     )
     keep_recordings_gb: float | None = Field(
-        None, gt=0, description="Most that recordings may take; the oldest beyond go into the bin. No limit if unset."
+        None,
+        gt=0,
+        description="Most disk space for recordings; beyond it the oldest go into the bin. No limit if unset.",
     )
     bin_days: float = Field(7.0, ge=0, description="How long sessions stay in the bin before they are deleted.")
     memory_gb: float | None = Field(
@@ -80,23 +84,23 @@ class Settings(BaseSettings):
         None, gt=0, description="Memory of each GPU of this worker; what the driver says if unset."
     )
     program: Annotated[list[str] | None, NoDecode] = Field(
-        None, description="Program that runs the jobs, if not `heimdall` itself."
+        None, description="Program that runs the jobs instead of `heimdall` itself."
     )
     host: str = Field("127.0.0.1", description="Address `heimdall serve` listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port of `heimdall serve`.")
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="Web sites whose pages may use the API with a token (https://map.example), with commas."
+        (), description="Web sites whose pages may use the API with a token (https://map.example), separated by commas."
     )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         ("127.0.0.1", "::1"),
-        description="Addresses or networks of proxies whose `X-Forwarded-For` and `-Proto` are believed, with commas.",
+        description="Addresses or networks of proxies whose `X-Forwarded-For` and `-Proto` are believed, separated by commas.",
     )
     health_host: str = Field("127.0.0.1", description="Address the worker's health server listens on.")
     health_port: int = Field(8002, ge=0, le=65535, description="Port of the worker's health server.")
     admin_token: SecretStr | None = Field(None, min_length=20, description="An admin token that is always accepted.")
     poll_s: float = Field(0.5, gt=0, le=5, description="How often a worker looks at its jobs.")
     heartbeat_s: float = Field(2.0, gt=0, description="How often a worker renews the lease of its jobs.")
-    lease_s: float = Field(60.0, gt=0, description="Without a heartbeat for so long a job is put back.")
+    lease_s: float = Field(60.0, gt=0, description="How long a job may be without a heartbeat before it is put back.")
     sweep_s: float = Field(10.0, gt=0, description="How often lost jobs are looked for.")
     attempts_max: int = Field(5, ge=1, description="Starts of one job before it is given up.")
     cancel_grace_s: float = Field(3.0, ge=0, description="Time a cancelled training has before it is killed.")

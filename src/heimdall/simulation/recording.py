@@ -39,16 +39,16 @@ class Cast:
 
     @property
     def delay_s(self) -> Float[Tensor, "B N"]:
-        """From emission to the stamp of the first path's arrival."""
+        """Time from emission to the stamp of the first path's arrival."""
         return self.links.delay_s + self.receivers.delay_s + self.clocks.offset_s + self.faults.slip_s
 
 
 @dataclass(frozen=True, eq=False)
 class Recording:
     samples: Complex[Tensor, "B N T"]
-    """In single precision."""
+    """Samples in single precision."""
     snr_db: Float[Tensor, "B N"]
-    """Of the transmitter alone, in the channel, over the recording."""
+    """SNR of the transmitter alone, in the channel, over the recording."""
     waveform: Int[Tensor, " B"]
     """One of the kinds in `heimdall.simulation.physics.waveform`."""
 
@@ -66,7 +66,7 @@ def record(cast: Cast, chance: Chance) -> Recording:
 
 
 def _heard_reference(cast: Cast, reference: Reference, chance: Chance) -> Float[Tensor, "B N T"]:
-    """Of the reference alone."""
+    """Samples of the reference alone."""
     law = reference.law
     rate_hz, count = cast.channel.sample_rate_hz, cast.channel.sample_count
     channel = Channel(law.bandwidth_hz, count, rate_hz / law.bandwidth_hz)

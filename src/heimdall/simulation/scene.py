@@ -26,37 +26,37 @@ class SceneBatch:
     transmitter_enu_m: Float[Tensor, "B 3"]
     """The truth."""
     samples: Complex[Tensor, "B N T"]
-    """In single precision, at `sample_rate_hz`, centred on the channel."""
+    """Samples in single precision, at `sample_rate_hz`, centred on the channel."""
     sample_rate_hz: float
     bandwidth_hz: float
     start_s: Float[Tensor, "B N"]
     """Stamp of the first sample by the receiver's own clock, on an axis common to the scene."""
     clock_sigma_s: Float[Tensor, "B N"]
-    """As claimed; infinite for a receiver without a clock to rely on."""
+    """Uncertainty of the clock as the receiver states it; infinite without a clock to rely on."""
     level_sigma_db: Float[Tensor, "B N"]
-    """As claimed."""
+    """Uncertainty of the level as the receiver states it."""
     half_width_m: Float[Tensor, " B"]
     """Half the side of the square, centred on the frame's origin, that every transmitter is drawn from."""
     frequency_hz: Float[Tensor, " B"]
-    """Of the carrier."""
+    """Carrier frequency."""
     curvature_per_m: Float[Tensor, "B 3"]
-    """Of the earth, see `heimdall.geometry.earth_curvature_per_m`."""
+    """Curvature of the earth, see `heimdall.geometry.earth_curvature_per_m`."""
     latitude_deg: Float[Tensor, " B"]
-    """Of the frame's origin."""
+    """Latitude of the frame's origin."""
     longitude_deg: Float[Tensor, " B"]
-    """Of the frame's origin."""
+    """Longitude of the frame's origin."""
 
     # From here on: labels, which no estimator may read.
     receiver_true_enu_m: Float[Tensor, "B N 3"]
     """Differs from the claim where a receiver is misplaced."""
     transmitter_height_m: Float[Tensor, " B"]
-    """Above the ellipsoid."""
+    """Height above the ellipsoid."""
     clock_offset_s: Float[Tensor, "B N"]
     """What the stamps are ahead of the common time by."""
     excess_delay_s: Float[Tensor, "B N"]
-    """Of the first path, beyond the straight one."""
+    """Delay of the first path beyond that of the straight path."""
     delay_s: Float[Tensor, "B N"]
-    """From emission to the stamp at which the first path arrives: distance / c + excess + clock + slip."""
+    """Time from emission to the stamp at which the first path arrives: distance / c + excess + clock + slip."""
     blocked: Bool[Tensor, "B N"]
     """No line of sight."""
     snr_db: Float[Tensor, "B N"]

@@ -13,7 +13,7 @@ from heimdall.observation import Observation, Place, Receiver, Reception
 from heimdall.validation.mixed_up_figures import as_meant
 
 _MOST_RELATIVE_WIDTH = 0.2
-"""Of a channel, to its frequency: Loran-C fills 90 to 110 kHz, and what is wider is called ultra-wideband."""
+"""Width of a channel relative to its frequency: Loran-C fills 90 to 110 kHz, and what is wider is called ultra-wideband."""
 _WIDEST_FROM_HZ = (
     (0.0, 2200.0),  # time signals, data and amateurs: aerials that are short for the wave pass no more
     (90e3, 20e3),  # Loran-C
@@ -28,7 +28,7 @@ _LOWEST_HZ = 8300.0
 _NARROWEST_HZ = 60.0
 """What Morse telegraphy at 20 baud needs where nothing fades (ITU-R SM.1138: three times the baud)."""
 _TALLEST_M = 830.0
-"""Of all structures: a height above the ground that is no aircraft's is not larger."""
+"""Height of the tallest structure: a height above the ground that is no aircraft's is not larger."""
 _LEAST_BELOW_M = 100.0
 _LEAST_SLOPE = 0.02
 """Ground seldom lies this much lower than every receiver, to the extent of their network; where that is larger, a height
@@ -181,7 +181,7 @@ def _nearest_m(place: Place, receivers: Sequence[Receiver]) -> float:
 
 
 def _extent_m(receivers: Sequence[Receiver]) -> float:
-    """From the first receiver to the one furthest from it."""
+    """Distance from the first receiver to the one furthest from it."""
     first, *others = receivers
     return max(
         geodesic_distance_m(first.latitude_deg, first.longitude_deg, other.latitude_deg, other.longitude_deg)

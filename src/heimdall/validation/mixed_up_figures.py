@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 
 _SHIFTS = (0.01, 0.1, 10.0, 100.0)
-"""By which a decimal point that moved multiplies."""
+"""Factors by which a misplaced decimal point multiplies."""
 
 
 def as_meant(latitude: float, longitude: float) -> Iterator[tuple[str, tuple[float, float]]]:
@@ -32,7 +32,7 @@ def _possible(latitude: float, longitude: float) -> Iterator[tuple[str, tuple[fl
 
 
 def _digits_exchanged(degrees: float) -> Iterator[float]:
-    """With two neighbouring digits of the whole degrees exchanged."""
+    """The angles with two neighbouring digits of the whole degrees exchanged."""
     part, whole = math.modf(abs(degrees))
     digits = f"{whole:.0f}"
     for place in range(len(digits) - 1):

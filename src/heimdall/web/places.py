@@ -117,7 +117,7 @@ def _from_mgrs(text: str, coarsest_m: float) -> Place | None:
 
 
 def _middle(corner: tuple[float, float], width_m: float) -> Place:
-    """Of a square whose south-western corner is given."""
+    """Middle of a square whose south-western corner is given."""
     latitude_deg, longitude_deg = map(float, corner)
     half_deg = width_m / 2 / 111_320.0
     return Place(latitude_deg + half_deg, longitude_deg + half_deg / max(0.02, math.cos(math.radians(latitude_deg))))

@@ -1,5 +1,6 @@
-"""What this project was asked for first, as typed, on three kinds of host: without the NVIDIA toolkit, with it, and with it
-and a driver that was upgraded under it. The last falls back to the CPU and comes back, and nobody does anything for it.
+"""The documented commands on three kinds of host: without the NVIDIA toolkit, with it, and with a driver upgraded under it.
+
+The last falls back to the CPU and returns to the GPU, and nobody does anything for it.
 """
 
 from __future__ import annotations

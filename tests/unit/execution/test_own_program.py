@@ -9,7 +9,7 @@ from heimdall.execution.own_program import HEIMDALL
 
 
 def test_a_file_of_the_current_directory_is_never_taken_for_a_library(tmp_path: Path) -> None:
-    """A `six.py` in the directory that `heimdall serve` was typed in ended its worker again and again."""
+    """A `six.py` in the directory that `heimdall serve` is started in must not end its worker."""
     for name in ("numpy", "six", "typer"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('taken for a library')")
     done = subprocess.run(

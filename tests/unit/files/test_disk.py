@@ -121,7 +121,7 @@ def test_the_command_line_says_one_sentence_and_never_a_statement_with_its_value
 
 @pytest.mark.parametrize("arguments", [["--version"], ["locate", "nothing-there"]])
 def test_a_program_whose_words_find_no_room_tells_by_its_exit_code_that_the_disk_is_full(arguments):
-    """Its log lies on the same disk as its files: a traceback cut short was told as a failure of the training."""
+    """Its log is on the same disk, so the reason may be cut short: the exit code must tell a full disk from a failed training."""
     with open("/dev/full", "wb") as full:
         command = [sys.executable, "-m", "heimdall", *arguments]
         ended = subprocess.run(command, stdout=full, stderr=full, check=False)

@@ -228,7 +228,7 @@ def test_a_number_is_not_taken_apart_to_make_a_place(text):
     ],
 )
 def test_a_decimal_comma_behind_a_letter_or_a_sign_keeps_its_digits(text, latitude_deg, longitude_deg):
-    """Its digits were dropped: the longitude was 7, 50 km away."""
+    """Without its digits the longitude would be 7, 50 km away."""
     found = read_place(text)
     assert found is not None
     assert found.place.latitude_deg == pytest.approx(latitude_deg, abs=1e-9)
@@ -274,7 +274,7 @@ def test_a_part_of_a_number_is_no_place(text: str) -> None:
     ],
 )
 def test_several_places_are_none(text: str) -> None:
-    """The first was taken, whichever was meant."""
+    """Nobody can tell which one is meant."""
     assert read_place(text) is None
 
 
@@ -290,7 +290,7 @@ def test_several_places_are_none(text: str) -> None:
     ],
 )
 def test_of_places_that_agree_the_finest_counts(text: str) -> None:
-    """A locator beside it, kilometres wide, was read where a position in bare numbers stands."""
+    """A position in bare numbers counts, not the locator beside it, which is kilometres wide."""
     found = read_place(text)
     assert found is not None
     assert (found.place.latitude_deg, found.place.longitude_deg) == (47.123456, 7.654321)
@@ -353,7 +353,7 @@ def test_a_long_log_of_places_is_read_in_its_length() -> None:
 
 @pytest.mark.parametrize("blank", [" ", "\n", "\t", "\t "])
 def test_long_runs_of_blanks_are_read_at_once(blank: str) -> None:
-    """A thousand blanks behind a number took 5 s, twice as many 40 s."""
+    """Backtracking over a thousand blanks would take seconds, and eight times as long over two thousand."""
     assert read_place(f"N 4{blank * 3000}") is None
     assert read_place(f"47.1N {blank * 3000} 7.6E") is not None
 
@@ -372,7 +372,7 @@ def test_long_runs_of_blanks_are_read_at_once(blank: str) -> None:
     ],
 )
 def test_a_height_in_metres_beside_a_position_is_its_height(text: str) -> None:
-    """It was dropped without a word."""
+    """Whatever form the position has."""
     found = read_place(text)
     assert found is not None
     assert (found.place, found.remark) == (Place(47.123456, 7.654321, 432.0), None)

@@ -15,7 +15,7 @@ def gain_db(target: Target) -> float:
 
 
 def dongle_status(target: Target, title: str, program: str) -> ReceiverStatus:
-    """Of a receiver that says nothing of itself: its place is what the operator has said."""
+    """Status of a receiver that says nothing about itself: its position is what the operator has stated."""
     return ReceiverStatus(
         gives=Gives.IQ,
         title=title,

@@ -38,7 +38,7 @@ class SoundFrame:
     level_dbm: float
     gps_age_s: int
     gps_second: int
-    """Of the GPS week."""
+    """Second of the GPS week."""
     gps_nanosecond: int
     little_endian: bool
     samples: bytes

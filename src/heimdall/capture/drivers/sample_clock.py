@@ -9,7 +9,7 @@ _WINDOW_S = 2.0
 _MOST_LATER_S = 0.04
 """rtl_tcp loses whole buffers of 131,072 samples, which are 55 ms at 2.4 MHz and more at the lower rates."""
 _MOST_RATE_ERROR = 1e-4
-"""Of an oscillator, beyond any in use."""
+"""Rate error of an oscillator, larger than that of any in use."""
 
 
 class SampleClock:

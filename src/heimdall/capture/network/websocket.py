@@ -14,7 +14,7 @@ from heimdall.capture.network.access import Access, connect, redirect_fault, tls
 from heimdall.capture.network.address import Address
 
 _MOST_MESSAGE = 1 << 20
-"""Bytes; a receiver's configuration is the longest, with some hundred thousand."""
+"""In bytes. A receiver's configuration is the longest message, with a few hundred thousand."""
 _QUEUE = 256
 _CLOSE_S = 1.0
 

@@ -43,7 +43,7 @@ class Part:
     notes: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
-        """As it stands in a session's collection, see docs/reference/formats.md."""
+        """The entry in a session's collection, see docs/reference/formats.md."""
         place = self.place
         return {
             "name": self.name,

@@ -11,7 +11,7 @@ _KIWI_HZ = 20_250.0
 
 
 def samples_per_s(kind: str, tuning: Tuning) -> float:
-    """At most, of one receiver of a kind of address. Raises CaptureError for a channel that is too wide for it."""
+    """Most samples per second of one receiver of this kind. Raises CaptureError for a channel that is too wide for it."""
     if kind == KIWI:
         return _KIWI_HZ
     if kind == OPENWEBRX:
@@ -23,5 +23,5 @@ def samples_per_s(kind: str, tuning: Tuning) -> float:
 
 
 def bytes_per_s(kind: str, tuning: Tuning) -> float:
-    """At most, of one receiver of a kind of address."""
+    """Most bytes per second of one receiver of this kind."""
     return samples_per_s(kind, tuning) * (4 if kind == KIWI else 8)

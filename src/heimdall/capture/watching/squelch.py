@@ -27,7 +27,7 @@ class SquelchRule:
     """When a signal counts."""
 
     open_db: float = 10.0
-    """Above the noise floor."""
+    """How far above the noise floor a signal begins."""
     close_db: float = 6.0
     """A signal is over once it falls below this."""
     least_s: float = 1.0

@@ -42,7 +42,7 @@ class Doing:
 
 
 Locate = Callable[[Path], Awaitable[dict[str, Any]]]
-"""From a session's folder to what stands in the history of it."""
+"""Locates a session's folder and returns its entry in the history."""
 
 
 @dataclass(frozen=True)
@@ -232,7 +232,7 @@ class Watch:
 
 
 def level_of(block: Block, form: StreamFormat) -> float | None:
-    """As the receiver measures it, else the power of the samples over full scale."""
+    """The level that the receiver measures, otherwise the power of the samples over full scale."""
     if block.level_dbm is not None or not block.count:
         return block.level_dbm
     power = float(np.mean(np.abs(block.samples(form.datatype)) ** 2))

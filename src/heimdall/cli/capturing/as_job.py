@@ -34,7 +34,7 @@ _HEARTBEAT_S = 10.0
 
 
 class StoppedError(HeimdallError):
-    """By a signal; the job can go on."""
+    """Stopped by a signal; the job can go on."""
 
     exit_code = 75
 
@@ -242,7 +242,7 @@ async def _heartbeat(report: JobReport) -> None:
 
 
 def _known(listed: ReceiverList, names: Sequence[str]) -> tuple[list[Target], list[Part]]:
-    """Those that are still listed, and the others with their reason."""
+    """The receivers that are still listed, and the others with the reason."""
     from heimdall.capture.recording.parts import Part, Stage
 
     there = {each.name for each in listed.receivers}

@@ -24,12 +24,14 @@ if TYPE_CHECKING:
 
 @benchmarks.command("capture")
 def capture(
-    asked: Annotated[int, typer.Option(min=1, max=200, help="Receivers that are asked for their state at once.")] = 100,
-    recorded: Annotated[int, typer.Option(min=1, max=200, help="Receivers of 12 kHz that are recorded.")] = 8,
-    seconds: Annotated[float, typer.Option(min=2, max=600, help="How long they are recorded.")] = 30.0,
+    asked: Annotated[
+        int, typer.Option(min=1, max=200, help="Number of receivers that are asked for their state at once.")
+    ] = 100,
+    recorded: Annotated[int, typer.Option(min=1, max=200, help="Number of 12 kHz receivers that are recorded.")] = 8,
+    seconds: Annotated[float, typer.Option(min=2, max=600, help="Length of the recording in s.")] = 30.0,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask and record simulated KiwiSDRs, which another process plays; the processor time is that of this one alone."""
+    """Ask and record simulated KiwiSDRs that another process plays; only the processor time of this process counts."""
     from heimdall.capture.interface import Target
     from heimdall.capture.network.address import parse_address
 

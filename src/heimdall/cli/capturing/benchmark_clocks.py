@@ -21,17 +21,18 @@ if TYPE_CHECKING:
 @benchmarks.command()
 def clocks(
     scenario: Annotated[
-        str, typer.Option(help="Whose signals and ways: a scenario of one bandwidth.")
+        str, typer.Option(help="Scenario for signals and propagation; it must have a single bandwidth.")
     ] = "wideband-1mhz",
-    count: Annotated[int, typer.Option(min=8, help="How many scenes.")] = 60,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same scenes.")] = 0,
-    seconds: Annotated[float, typer.Option(min=0.1, max=2.0, help="Length of the recordings.")] = 0.2,
+    count: Annotated[int, typer.Option(min=8, help="Number of scenes.")] = 60,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the scenes.")] = 0,
+    seconds: Annotated[float, typer.Option(min=0.1, max=2.0, help="Length of the recordings in s.")] = 0.2,
     apart: Annotated[
-        float | None, typer.Option(min=0, help="The reference is in another recording, begun so many seconds before.")
+        float | None,
+        typer.Option(min=0, help="Take the reference from another recording, begun this many seconds earlier."),
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Dongles of 8 bits and 2 ppm with an FM station in their band, and the same receivers with GPS."""
+    """Compare positions by 8-bit dongles that take their clocks from an FM station with those by the same receivers with GPS."""
     try:
         from heimdall.simulation.dongles import dongles
     except ModuleNotFoundError as error:

@@ -25,7 +25,8 @@ _Model = TypeVar("_Model")
 FileOption = Annotated[
     Path | None,
     typer.Option(
-        "--file", help="The list; HEIMDALL_RECEIVERS or receivers.json in the user's configuration otherwise."
+        "--file",
+        help="List of receivers; by default HEIMDALL_RECEIVERS, or receivers.json in the user's configuration.",
     ),
 ]
 
@@ -38,25 +39,33 @@ def list_path(file: Path | None) -> Path:
 
 @receivers.command()
 def add(
-    address: Annotated[str, typer.Argument(help="kiwi://host:8073, rtl_tcp://host:1234, http://host:8073 and others.")],
-    name: Annotated[str | None, typer.Option(help="Short name; made of the receiver's own otherwise.")] = None,
-    password: Annotated[str | None, typer.Option(help="What the receiver asks for.")] = None,
+    address: Annotated[
+        str,
+        typer.Argument(
+            help="Address of the receiver: kiwi://host:8073, rtl_tcp://host:1234, http://host:8073 and others."
+        ),
+    ],
+    name: Annotated[str | None, typer.Option(help="Short name; by default made from the receiver's own.")] = None,
+    password: Annotated[str | None, typer.Option(help="Password that the receiver asks for.")] = None,
     position: Annotated[
-        str | None, typer.Option(help="Latitude,longitude[,height in m], instead of what the receiver says.")
+        str | None,
+        typer.Option(help="Position as latitude,longitude[,height in m], instead of what the receiver says."),
     ] = None,
     gain: Annotated[float | None, typer.Option(help="Gain of the tuner in dB.")] = None,
     ppm: Annotated[float, typer.Option(help="Known error of the oscillator in parts per million.")] = 0.0,
     allow_network: Annotated[
-        list[str] | None, typer.Option(help="A loopback or private network that may be reached, as 192.168.1.0/24.")
+        list[str] | None, typer.Option(help="Loopback or private network that may be reached, such as 192.168.1.0/24.")
     ] = None,
     contact: Annotated[
-        str | None, typer.Option(help="How operators of receivers reach you; it stands in every request.")
+        str | None, typer.Option(help="How operators of receivers can reach you; sent with every request.")
     ] = None,
-    unchecked: Annotated[bool, typer.Option("--unchecked", help="Add it without asking it for its state.")] = False,
+    unchecked: Annotated[
+        bool, typer.Option("--unchecked", help="Add the receiver without asking it for its state.")
+    ] = False,
     file: FileOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Add a receiver by its address, after a look at it."""
+    """Ask a receiver for its state and add it by its address."""
     from heimdall.capture.faults import Fault
     from heimdall.capture.listing import ListedReceiver, free_name, load, save, with_receiver
     from heimdall.capture.probing import Probed, probe_all
@@ -87,10 +96,12 @@ def add(
 @receivers.command("list")
 def list_(
     file: FileOption = None,
-    ask: Annotated[bool, typer.Option("--ask/--no-ask", help="Ask each for its state, or only print the list.")] = True,
+    ask: Annotated[
+        bool, typer.Option("--ask/--no-ask", help="Ask each receiver for its state, or only print the list.")
+    ] = True,
     json: JsonOption = False,
 ) -> None:
-    """The receivers in the list with their state: users, GPS, signal-to-noise ratio, and what is wrong."""
+    """List the receivers with their state: users, GPS, signal-to-noise ratio, and what is wrong."""
     from heimdall.capture.listing import load
 
     _report(load(list_path(file)), [], ask=ask, json=json)
@@ -98,8 +109,11 @@ def list_(
 
 @receivers.command()
 def probe(
-    which: Annotated[list[str], typer.Argument(help="Names in the list, or addresses.")],
-    allow_network: Annotated[list[str] | None, typer.Option(help="As for add, this time only.")] = None,
+    which: Annotated[list[str], typer.Argument(help="Receivers to ask: names in the list, or addresses.")],
+    allow_network: Annotated[
+        list[str] | None,
+        typer.Option(help="Loopback or private network that may be reached this time, such as 192.168.1.0/24."),
+    ] = None,
     file: FileOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -114,7 +128,7 @@ def probe(
 
 @receivers.command()
 def remove(
-    name: Annotated[str, typer.Argument(help="As `heimdall receivers list` shows it.")],
+    name: Annotated[str, typer.Argument(help="Name of the receiver, as `heimdall receivers list` shows it.")],
     file: FileOption = None,
 ) -> None:
     """Take a receiver off the list; recordings stay."""

@@ -23,21 +23,27 @@ if TYPE_CHECKING:
 
 FrequencyOption = Annotated[str, typer.Option(help="Centre of the channel in Hz, with k, M or G: 77.5k.")]
 BandwidthOption = Annotated[str, typer.Option(help="Width of the channel in Hz, with k or M: 1k.")]
-RunDirOption = Annotated[Path | None, typer.Option(hidden=True, help="As a job of the service: the folder of its run.")]
-ReceiversOption = Annotated[str | None, typer.Option(help="Names with commas between; all in the list otherwise.")]
+RunDirOption = Annotated[
+    Path | None, typer.Option(hidden=True, help="Folder of the run, when a job of the service records.")
+]
+ReceiversOption = Annotated[
+    str | None, typer.Option(help="Names of the receivers, separated by commas; by default all in the list.")
+]
 ReferenceOption = Annotated[
     str | None,
-    typer.Option(help="A known transmitter that dongles are tuned to as well, for their clocks."),
+    typer.Option(help="Known transmitter that dongles are also tuned to, to set their clocks."),
 ]
-ReferenceSecondsOption = Annotated[float, typer.Option(min=1, max=600, help="How long that one is recorded.")]
+ReferenceSecondsOption = Annotated[
+    float, typer.Option(min=1, max=600, help="How long the reference is recorded, in s.")
+]
 
 
 @app.command()
 def record(
     frequency: FrequencyOption,
-    output: Annotated[Path | None, typer.Option(help="Folder of the session, which is made.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Folder to create for the session.")] = None,
     bandwidth: BandwidthOption = "10k",
-    seconds: Annotated[float, typer.Option(min=1, max=3600, help="How long.")] = 30.0,
+    seconds: Annotated[float, typer.Option(min=1, max=3600, help="Length of the recording in s.")] = 30.0,
     receivers: ReceiversOption = None,
     reference: ReferenceOption = None,
     reference_seconds: ReferenceSecondsOption = 5.0,
@@ -46,9 +52,9 @@ def record(
     run_dir: RunDirOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Record receivers of the list together; `heimdall locate SESSION` has the position then.
+    """Record receivers of the list together; `heimdall locate SESSION` then gives the position.
 
-    A receiver that fails is left out with its reason, and what it gave before is kept. Exit 1 where fewer than two gave anything.
+    A receiver that fails is left out with its reason, and what it gave before is kept. Exit 1 if fewer than two gave anything.
     With --reference there is a second session, OUTPUT-reference.
     """
     from heimdall.capture.interface import Tuning

@@ -35,24 +35,32 @@ if TYPE_CHECKING:
     from heimdall.capture.watching.inbox import Inbox
     from heimdall.capture.watching.watch import Watch
 
-SecondsOption = Annotated[float, typer.Option(min=1, max=3600, help="Length of each recording.")]
-EveryOption = Annotated[str | None, typer.Option(help="Record so often: 90s, 10m, 2h.")]
-CronOption = Annotated[str | None, typer.Option(help="Record by a cron line, in UTC: '*/10 6-18 * * *'.")]
-SquelchOption = Annotated[bool, typer.Option("--squelch", help="Record when the signal is there.")]
-OpenOption = Annotated[float, typer.Option(min=1, help="Squelch: a signal so far above the noise counts.")]
-CloseOption = Annotated[float, typer.Option(min=0.5, help="Squelch: below this it is over.")]
-LevelOption = Annotated[float | None, typer.Option(help="Squelch: opens at this level in dBm, not above the noise.")]
-LeastOption = Annotated[float, typer.Option(min=0, help="Squelch: seconds that a signal has to last.")]
-CoolDownOption = Annotated[float, typer.Option(min=0, help="Squelch: seconds of rest after a signal's end.")]
-SentinelOption = Annotated[str | None, typer.Option(help="Squelch: receivers that listen, with commas between.")]
-MostOption = Annotated[int | None, typer.Option(min=1, help="End after so many recordings.")]
-UntilOption = Annotated[str | None, typer.Option(help="No recording begins after this, as 2030-01-31T18:00Z.")]
+SecondsOption = Annotated[float, typer.Option(min=1, max=3600, help="Length of each recording in s.")]
+EveryOption = Annotated[str | None, typer.Option(help="Record at this interval: 90s, 10m, 2h.")]
+CronOption = Annotated[str | None, typer.Option(help="Record at the times of a cron line, in UTC: '*/10 6-18 * * *'.")]
+SquelchOption = Annotated[bool, typer.Option("--squelch", help="Record whenever the signal is there.")]
+OpenOption = Annotated[float, typer.Option(min=1, help="Squelch: a signal begins this many dB above the noise.")]
+CloseOption = Annotated[
+    float, typer.Option(min=0.5, help="Squelch: a signal has ended below this many dB above the noise.")
+]
+LevelOption = Annotated[
+    float | None, typer.Option(help="Squelch: a signal begins at this level in dBm, whatever the noise.")
+]
+LeastOption = Annotated[float, typer.Option(min=0, help="Squelch: how long a signal has to last, in s.")]
+CoolDownOption = Annotated[
+    float, typer.Option(min=0, help="Squelch: how long no signal counts after the end of one, in s.")
+]
+SentinelOption = Annotated[
+    str | None, typer.Option(help="Squelch: names of the receivers that listen, separated by commas.")
+]
+MostOption = Annotated[int | None, typer.Option(min=1, help="End after this many recordings.")]
+UntilOption = Annotated[str | None, typer.Option(help="Begin no recording after this time, such as 2030-01-31T18:00Z.")]
 
 
 @app.command()
 def watch(
     output: Annotated[
-        Path | None, typer.Option(help="Folder of the recordings and of fixes.jsonl; an earlier one goes on.")
+        Path | None, typer.Option(help="Folder for the recordings and fixes.jsonl; an existing one is continued.")
     ] = None,
     frequency: Annotated[str | None, typer.Option(help="Centre of the channel in Hz, with k, M or G: 77.5k.")] = None,
     bandwidth: BandwidthOption = "10k",
@@ -71,10 +79,11 @@ def watch(
     reference_seconds: ReferenceSecondsOption = 5.0,
     transmitters: TransmittersOption = None,
     inbox: Annotated[
-        Path | None, typer.Option("--input", help="Record nothing: locate what another recorder puts into this folder.")
+        Path | None,
+        typer.Option("--input", help="Record nothing, but locate what another recorder puts into this folder."),
     ] = None,
     settle: Annotated[
-        float, typer.Option(min=0.1, help="Input: files unchanged for so many seconds are complete.")
+        float, typer.Option(min=0.1, help="With --input: files that are unchanged for this many seconds are complete.")
     ] = 10.0,
     most: MostOption = None,
     until: UntilOption = None,
@@ -82,10 +91,10 @@ def watch(
     run_dir: RunDirOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Record, locate, repeat, until stopped; --json prints one line of JSON a recording.
+    """Record and locate again and again until stopped; --json prints one line of JSON for each recording.
 
-    With --squelch one receiver listens; when it hears a signal all are recorded. Killed and started again on the same folder, it
-    first locates what was recorded and not yet located.
+    With --squelch one receiver listens; when it hears a signal all are recorded. Started again on the same folder after
+    a kill, it first locates what was recorded but not yet located.
     """
     from heimdall.capture.interface import Tuning
     from heimdall.capture.listing import load

@@ -29,12 +29,12 @@ app.add_typer(benchmarks, name="benchmark")
 def benchmark(
     context: typer.Context,
     model: Annotated[Path | None, typer.Option(help="Model bundle (.heimdall) to time as well.")] = None,
-    receivers: Annotated[int, typer.Option(min=3, max=32, help="Receivers of the session.")] = 7,
-    samples: Annotated[int, typer.Option(min=1024, help="Samples of each receiver.")] = 8192,
-    repeats: Annotated[int, typer.Option(min=3, help="Runs of each part.")] = 20,
+    receivers: Annotated[int, typer.Option(min=3, max=32, help="Number of receivers in the session.")] = 7,
+    samples: Annotated[int, typer.Option(min=1024, help="Number of samples per receiver.")] = 8192,
+    repeats: Annotated[int, typer.Option(min=3, help="How often each part is timed.")] = 20,
     json: JsonOption = False,
 ) -> None:
-    """Time a position from samples, part by part, and the simulation; says on which machine."""
+    """Time a position from samples, part by part, and the simulation, and say on which machine."""
     if context.invoked_subcommand is not None:
         return
     from heimdall.benchmark.locating_time import benchmark_locate, session

@@ -19,11 +19,11 @@ _SCENES = {"cuda": 2048, "cpu": 16}
 
 @benchmarks.command("gpu")
 def gpu(
-    device: Annotated[str, typer.Option(help="gpu, or cpu: small, to see that it runs.")] = "gpu",
+    device: Annotated[str, typer.Option(help="Device: gpu, or cpu with small sizes to see that it runs.")] = "gpu",
     recipes: Annotated[str, typer.Option(help="Recipes to measure.")] = "quick,base,large",
     json: JsonOption = False,
 ) -> None:
-    """Time training steps against the bare network, scenes, and the start; compare memory with the plan."""
+    """Time training steps relative to the bare network, scenes, and the start; compare the memory with the plan."""
     if device not in _DEVICES:
         raise InputError(f"no device is called {device!r}; choose one of: {', '.join(_DEVICES)}")
     try:

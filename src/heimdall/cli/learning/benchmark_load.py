@@ -31,13 +31,13 @@ class TimedReply:
 @benchmarks.command("load")
 def load(
     session: Annotated[Path, typer.Argument(help="Measurement file or archive to locate.")],
-    address: Annotated[str, typer.Option(help="Where `heimdall serve` listens.")] = "http://127.0.0.1:8000",
-    count: Annotated[int, typer.Option(min=1, max=10_000, help="Requests at the same time.")] = 200,
-    method: Annotated[str, typer.Option(help="auto, likelihood or learned.")] = "auto",
-    model: Annotated[str | None, typer.Option(help="Id of a model, if not the champion.")] = None,
+    address: Annotated[str, typer.Option(help="Address at which `heimdall serve` listens.")] = "http://127.0.0.1:8000",
+    count: Annotated[int, typer.Option(min=1, max=10_000, help="Number of requests at the same time.")] = 200,
+    method: Annotated[str, typer.Option(help="Method: auto, likelihood or learned.")] = "auto",
+    model: Annotated[str | None, typer.Option(help="Id of the model to use instead of the champion.")] = None,
     json: JsonOption = False,
 ) -> int:
-    """Send all requests at once; how long they take and how many are lost. The token is read from HEIMDALL_TOKEN."""
+    """Send all requests at once, and report how long they take and how many are lost. The token is read from HEIMDALL_TOKEN."""
     token = os.environ.get(_TOKEN)
     if not token:
         raise InputError(f"set {_TOKEN} to a token of the service: heimdall token create --name load")

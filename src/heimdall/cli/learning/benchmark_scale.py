@@ -26,29 +26,35 @@ _TABLE_WIDTH = 112
 @benchmarks.command()
 def scale(
     recipe: Annotated[str, typer.Option(help="Recipe whose cost is computed.")] = "large",
-    gpu_tflops: Annotated[float, typer.Option(min=1, help="Assumed: peak of a card in bf16.")] = 71.0,
+    gpu_tflops: Annotated[float, typer.Option(min=1, help="Assumed peak speed of a GPU in bf16, TFLOP/s.")] = 71.0,
     utilisation: Annotated[
-        float, typer.Option(min=0.01, max=1, help="Assumed: share of it with the whole batch.")
+        float, typer.Option(min=0.01, max=1, help="Assumed share of the peak that is reached with the whole batch.")
     ] = 0.3,
-    half_batch: Annotated[float, typer.Option(min=0, help="Assumed: scenes on a card at half its best speed.")] = 4.0,
+    half_batch: Annotated[
+        float, typer.Option(min=0, help="Assumed number of scenes with which a GPU reaches half its best speed.")
+    ] = 4.0,
     gpu_speedup: Annotated[
-        float, typer.Option(min=0.1, help="Assumed: how much faster a card simulates than a core.")
+        float, typer.Option(min=0.1, help="Assumed speed of simulation on a GPU, relative to one core.")
     ] = 30.0,
-    node_gpus: Annotated[int, typer.Option(min=1, help="Assumed: cards in a node.")] = 8,
-    inside_gb_s: Annotated[float, typer.Option(min=0.01, help="Assumed: between cards of a node, GB/s.")] = 20.0,
-    between_gb_s: Annotated[float, typer.Option(min=0.01, help="Assumed: between nodes, GB/s.")] = 10.0,
-    latency_us: Annotated[float, typer.Option(min=0, help="Assumed: of a message between cards.")] = 20.0,
-    store_gb_s: Annotated[float, typer.Option(min=0.01, help="Assumed: writing a checkpoint, GB/s.")] = 0.5,
+    node_gpus: Annotated[int, typer.Option(min=1, help="Assumed number of GPUs in a node.")] = 8,
+    inside_gb_s: Annotated[
+        float, typer.Option(min=0.01, help="Assumed data rate between GPUs of a node, GB/s.")
+    ] = 20.0,
+    between_gb_s: Annotated[float, typer.Option(min=0.01, help="Assumed data rate between nodes, GB/s.")] = 10.0,
+    latency_us: Annotated[float, typer.Option(min=0, help="Assumed latency of a message between GPUs, in µs.")] = 20.0,
+    store_gb_s: Annotated[float, typer.Option(min=0.01, help="Assumed data rate of writing a checkpoint, GB/s.")] = 0.5,
     price: Annotated[float | None, typer.Option(min=0, help="Price of a GPU hour, in any currency.")] = None,
-    receivers: Annotated[int, typer.Option(min=1, help="Receivers of the network.")] = 1000,
+    receivers: Annotated[int, typer.Option(min=1, help="Number of receivers in the network.")] = 1000,
     heard_per_day: Annotated[
-        float, typer.Option(min=0, help="Sessions per day that each receiver takes part in.")
+        float, typer.Option(min=0, help="Number of sessions per day that each receiver takes part in.")
     ] = 1000.0,
-    scenes: Annotated[int, typer.Option(min=1, help="Scenes in the timed step on the CPU.")] = 2,
-    sessions: Annotated[int, typer.Option(min=16, help="Sessions located to measure the rate.")] = 128,
+    scenes: Annotated[int, typer.Option(min=1, help="Number of scenes in the timed step on the CPU.")] = 2,
+    sessions: Annotated[
+        int, typer.Option(min=16, help="Number of sessions that are located to measure the rate.")
+    ] = 128,
     json: JsonOption = False,
 ) -> None:
-    """Measure steps, scenes, sessions and bytes here; tell what n GPUs and a year of receivers take, and what is assumed."""
+    """Measure steps, scenes, sessions and bytes here; say what n GPUs and a year of receivers take, and what is assumed."""
     try:
         from heimdall.benchmark.scale_model import Assumed
         from heimdall.recipes import RECIPES

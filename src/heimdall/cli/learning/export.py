@@ -15,18 +15,20 @@ from heimdall.errors import InputError
 @app.command()
 def export(
     run: Annotated[Path | None, typer.Argument(help="Folder of a run, or its checkpoint.")] = None,
-    checkpoint: Annotated[Path | None, typer.Option(help="The same, as an option.")] = None,
-    untrained: Annotated[
-        str | None, typer.Option(help="Instead of a run: a recipe, with fresh weights, to measure its speed.")
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Folder of a run, or its checkpoint, as an option instead of the argument.")
     ] = None,
-    output: Annotated[Path | None, typer.Option(help="Where to write NAME.heimdall.")] = None,
+    untrained: Annotated[
+        str | None, typer.Option(help="Export a recipe with fresh weights instead of a run, to measure its speed.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="File or folder to write NAME.heimdall to.")] = None,
     run_dir: Annotated[Path | None, typer.Option(help="Folder that gets the bundle and result.json.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="With --untrained: change a field of the recipe.")
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Write a bundle: one ONNX file, held against torch before it is kept, with its manifest and its card."""
+    """Write a bundle: one ONNX file, compared with torch before it is kept, with its manifest and model card."""
     from heimdall.runs.writer import RunWriter
 
     source = checkpoint or run

@@ -25,19 +25,23 @@ _GIB = 2**30
 
 @app.command()
 def train(
-    recipe: Annotated[str | None, typer.Option(help="quick, study, base or large.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="Recipe: quick, study, base or large.")] = None,
     accelerator: Annotated[
-        str, typer.Option(help="auto, gpu or cpu; without a usable GPU: the CPU and a warning.")
+        str, typer.Option(help="Device: auto, gpu or cpu. Without a usable GPU the CPU is used, with a warning.")
     ] = "auto",
     require_gpu: Annotated[bool, typer.Option("--require-gpu", help="Refuse to train without a GPU.")] = False,
-    devices: Annotated[int, typer.Option(min=1, help="GPUs, or processes on a CPU.")] = 1,
+    devices: Annotated[int, typer.Option(min=1, help="Number of GPUs, or of processes on a CPU.")] = 1,
     on: Annotated[
         str | None,
-        typer.Option(help="ray, ray://HOST:PORT or ray:HOST:PORT: train on a Ray cluster, or start one here."),
+        typer.Option(
+            help="Train on a Ray cluster: ray (RAY_ADDRESS, or one started here), ray://HOST:PORT or ray:HOST:PORT."
+        ),
     ] = None,
     workers: Annotated[
         str | None,
-        typer.Option(help="With --on: how many, or least and most, such as 2:8. By default all there is room for."),
+        typer.Option(
+            help="With --on: number of workers, or least and most, such as 2:8. By default all there is room for."
+        ),
     ] = None,
     storage: Annotated[
         str | None,
@@ -50,7 +54,7 @@ def train(
         typer.Option("--data", "--sessions", help="Recordings with known transmitters to train on too."),
     ] = None,
     init: Annotated[
-        Path | None, typer.Option("--init", "--from-model", help="Bundle whose weights to start from.")
+        Path | None, typer.Option("--init", "--from-model", help="Model bundle whose weights to start from.")
     ] = None,
     resume: Annotated[Path | None, typer.Option(help="Folder of a stopped run to continue.")] = None,
     run_dir: Annotated[Path | None, typer.Option(help="Folder of the run; below HEIMDALL_HOME if not given.")] = None,
@@ -61,7 +65,7 @@ def train(
         str | None, typer.Option(help="Address of MLflow, or off; MLFLOW_TRACKING_URI or SQLite if not given.")
     ] = None,
     plan: Annotated[
-        bool, typer.Option("--plan", help="Say what would run, where, in how much memory and time.")
+        bool, typer.Option("--plan", help="Only say what would run, where, and how much memory and time it would take.")
     ] = False,
     card_gb: Annotated[float, typer.Option(min=1, help="With --plan and no GPU: memory of the card in GiB.")] = 24.0,
     json: JsonOption = False,

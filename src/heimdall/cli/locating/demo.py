@@ -38,7 +38,7 @@ def demo(
     ),
     json: JsonOption = False,
 ) -> None:
-    """Train `quick`, compare it with the likelihood, and locate simulated and, where they are there, real recordings."""
+    """Train `quick`, compare it with the likelihood, and locate simulated recordings and, where there are any, real ones."""
     if output.exists():
         shutil.rmtree(output)
     output.mkdir(parents=True)

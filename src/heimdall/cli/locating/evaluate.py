@@ -37,16 +37,19 @@ def evaluate(
     ] = None,
     model: Annotated[Path | None, typer.Option(help="Model bundle (.heimdall) to compare as well.")] = None,
     scenario: Annotated[
-        str | None, typer.Option(help="Simulated scenes instead; docs/reference/simulation.md lists them.")
+        str | None,
+        typer.Option(help="Scenario of simulated scenes to use instead; docs/reference/simulation.md lists them."),
     ] = None,
     corrections: Annotated[
         Path | None,
         typer.Option(help="Receivers' delays and level biases, as `heimdall receivers calibrate` writes them."),
     ] = None,
-    count: Annotated[int, typer.Option(min=1, help="How many scenes.")] = 200,
-    seed: Annotated[int, typer.Option(min=0, help="Of the scenes.")] = 0,
+    count: Annotated[int, typer.Option(min=1, help="Number of scenes.")] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the scenes.")] = 0,
     plots: Annotated[Path | None, typer.Option(help="Folder to write pictures into.")] = None,
-    run_dir: Annotated[Path | None, typer.Option(help="Folder that gets progress, table, pictures and result.")] = None,
+    run_dir: Annotated[
+        Path | None, typer.Option(help="Folder to write progress, table, pictures and result into.")
+    ] = None,
     jobs: JobsOption = None,
     on: OnOption = None,
     json: JsonOption = False,
@@ -82,7 +85,7 @@ class _Work:
     """What is to be compared, in pieces that any process can do by itself."""
 
     compare: Callable[[int | None, Any], Comparison]
-    """Of one piece, with so many threads for the network; travels to other processes."""
+    """Compares the methods on one piece of work, with this many threads for the network; it is sent to other processes."""
     pieces: Iterable[Any]
     total: int | None
     """Cases of all pieces, roughly; None where nobody knows."""
@@ -101,7 +104,7 @@ def _simulated(name: str, count: int, seed: int, model: Path | None) -> _Work:
 
 
 def _compare_draw(model: Path | None, name: str, count: int, seed: int, threads: int | None, draw: int) -> Comparison:
-    """Of the scenes of one draw, simulated where they are located."""
+    """The comparison on the scenes of one draw, simulated where they are located."""
     from heimdall.evaluation.comparison import compare
     from heimdall.evaluation.simulated_cases import simulated_cases
     from heimdall.simulation import SCENES_PER_DRAW, scenario

@@ -62,7 +62,7 @@ def locate(
         ),
     ],
     method: Annotated[
-        Method, typer.Option(help="auto takes the method that the model's evaluation found better.")
+        Method, typer.Option(help="Method; auto takes the one that the model's evaluation found better.")
     ] = Method.AUTO,
     model: Annotated[Path | None, typer.Option(help="Model bundle (.heimdall) for auto and learned.")] = None,
     truth: Annotated[
@@ -79,7 +79,9 @@ def locate(
     reference: ReferenceOption = None,
     reference_session: ReferenceSessionOption = None,
     transmitters: TransmittersOption = None,
-    output: Annotated[Path | None, typer.Option(help="Also write .geojson, .kml, .cot, .html or .png.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Also write the fixes to this file: .geojson, .kml, .cot, .html or .png.")
+    ] = None,
     jobs: JobsOption = None,
     on: OnOption = None,
     json: JsonOption = False,
@@ -149,11 +151,11 @@ class _Way:
     method: Method
     model: Path | None
     suffix: str
-    """Of the file that is to be written, which decides for how many the evidence is wanted as pictures show it."""
+    """Suffix of the file to be written, which decides for how many fixes the evidence is wanted as maps."""
     corrections: Mapping[str, Correction]
-    """By the receiver's name."""
+    """Corrections by the receiver's name."""
     threads: int | None = None
-    """Of the network; None for all cores."""
+    """Threads of the network; None for all cores."""
 
 
 def _located(

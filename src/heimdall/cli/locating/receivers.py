@@ -33,7 +33,7 @@ def check(
     most: Annotated[int, typer.Option(min=1, help="Use at most this many observations, evenly chosen.")] = 200,
     json: JsonOption = False,
 ) -> None:
-    """Hold each receiver against what the others say: how late, how loud, how often unused; the worst first.
+    """Compare each receiver with the others: how late, how loud, how often unused; the worst comes first.
 
     Transmitters may be known or not.
     """

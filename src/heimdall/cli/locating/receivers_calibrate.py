@@ -25,7 +25,7 @@ def calibrate(
         list[Path], typer.Argument(help="Observations with known transmitters, as `heimdall locate` reads them.")
     ],
     output: Annotated[
-        Path | None, typer.Option(help="Write the corrections, for --corrections of locate and evaluate.")
+        Path | None, typer.Option(help="File to write the corrections to, for --corrections of locate and evaluate.")
     ] = None,
     json: JsonOption = False,
 ) -> None:

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 AUTO = "auto"
 ReferenceOption = Annotated[
     str | None,
-    typer.Option(help="Clocks from this known transmitter in the recordings, or from the best one: auto."),
+    typer.Option(help="Set the clocks from this known transmitter in the recordings; auto takes the best one."),
 ]
 
 ReferenceSessionOption = Annotated[
     Path | None,
     typer.Option(
-        help="Take the reference from this recording by the same clocks, which ran on; docs/how-to/clock-reference.md."
+        help="Take the reference from this recording, made with the same clocks still running; docs/how-to/clock-reference.md."
     ),
 ]
 
@@ -35,26 +35,26 @@ ReferenceSessionOption = Annotated[
 @receivers.command()
 def synchronise(
     session: Annotated[Path, typer.Argument(help="A recorded session, as `heimdall locate` reads it.")],
-    output: Annotated[Path | None, typer.Option(help="Folder of the session with clocks, which is made.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Folder to create for the session with clocks.")] = None,
     in_place: Annotated[
         bool, typer.Option("--in-place", help="Put the clocks into SESSION itself, a folder with a SigMF collection.")
     ] = False,
-    reference: Annotated[str, typer.Option(help="A known transmitter by its name; auto takes the best.")] = AUTO,
+    reference: Annotated[str, typer.Option(help="Name of a known transmitter; auto takes the best one.")] = AUTO,
     reference_session: ReferenceSessionOption = None,
     frequency: Annotated[
         str | None,
-        typer.Option(help="Middle of the channel to locate, where it is not that of the recordings: 433.9M."),
+        typer.Option(help="Centre of the channel to locate, if not that of the recordings, such as 433.9M."),
     ] = None,
-    bandwidth: Annotated[str | None, typer.Option(help="Width of that channel, as 1M.")] = None,
+    bandwidth: Annotated[str | None, typer.Option(help="Width of the channel to locate, such as 1M.")] = None,
     most_offset: Annotated[
-        float | None, typer.Option(min=0.001, max=30, help="How far start times may be off, in s; 2.")
+        float | None, typer.Option(min=0.001, max=30, help="How far start times may be off, in s; 2 by default.")
     ] = None,
     transmitters: TransmittersOption = None,
     json: JsonOption = False,
 ) -> None:
     """Give each receiver the time of a transmitter whose place is known; docs/how-to/clock-reference.md.
 
-    Exit 1 where it gives nobody a clock; then nothing is written.
+    Exit 1 if it gives no receiver a clock; then nothing is written.
     """
     from heimdall.estimation.clocks.synchronise import channelled
     from heimdall.formats.readers.sigmf.collection import about_session

@@ -23,33 +23,39 @@ def simulate(
     scenario: Annotated[
         str | None,
         typer.Option(
-            help="Name of the scenario; docs/reference/simulation.md lists them. matched; with --serve continental."
+            help="Name of the scenario; docs/reference/simulation.md lists them. Default: matched, with --serve continental."
         ),
     ] = None,
-    count: Annotated[int, typer.Option(min=1, help="How many scenes.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same scenes, whatever the count.")] = 0,
+    count: Annotated[int, typer.Option(min=1, help="Number of scenes.")] = 1,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Random seed: the same seed gives the same scenes, whatever the count.")
+    ] = 0,
     serve: Annotated[
         bool,
         typer.Option(
             "--serve", help="Play a scene as receivers on loopback ports, until stopped; docs/how-to/record.md."
         ),
     ] = False,
-    kiwis: Annotated[int, typer.Option(min=0, max=200, help="With --serve: KiwiSDRs.")] = 6,
-    dongles: Annotated[int, typer.Option(min=0, max=200, help="With --serve: dongles behind rtl_tcp.")] = 0,
-    speed: Annotated[float, typer.Option(min=0.1, max=100, help="With --serve: times real time.")] = 1.0,
+    kiwis: Annotated[int, typer.Option(min=0, max=200, help="With --serve: number of KiwiSDRs.")] = 6,
+    dongles: Annotated[int, typer.Option(min=0, max=200, help="With --serve: number of dongles behind rtl_tcp.")] = 0,
+    speed: Annotated[float, typer.Option(min=0.1, max=100, help="With --serve: speed relative to real time.")] = 1.0,
     fault: Annotated[
-        list[str] | None, typer.Option(help="With --serve: NAME=FAULT, as R02=busy; several times.")
+        list[str] | None,
+        typer.Option(help="With --serve: fault of a receiver as NAME=FAULT, such as R02=busy; may be repeated."),
     ] = None,
     on_off: Annotated[
-        str | None, typer.Option(help="With --serve: seconds on,off of the transmitter, as 20,40.")
+        str | None, typer.Option(help="With --serve: how long the transmitter is on and off, in s, such as 20,40.")
     ] = None,
-    velocity: Annotated[str, typer.Option(help="With --serve: the transmitter's, east,north in m/s.")] = "0,0",
-    bandwidth: Annotated[str | None, typer.Option(help="With --serve: of the channel, as 10k.")] = None,
+    velocity: Annotated[
+        str, typer.Option(help="With --serve: velocity of the transmitter, east,north in m/s.")
+    ] = "0,0",
+    bandwidth: Annotated[str | None, typer.Option(help="With --serve: width of the channel, such as 10k.")] = None,
     reference: Annotated[
-        str | None, typer.Option(help="With --serve: a station amid the receivers sends here, as 98.5M.")
+        str | None,
+        typer.Option(help="With --serve: frequency of a reference station among the receivers, such as 98.5M."),
     ] = None,
     port: Annotated[
-        int, typer.Option(min=0, max=65000, help="With --serve: of the first receiver; 0: free ones.")
+        int, typer.Option(min=0, max=65000, help="With --serve: port of the first receiver; 0 takes free ports.")
     ] = 18073,
     json: JsonOption = False,
 ) -> None:

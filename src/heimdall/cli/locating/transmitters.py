@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from heimdall.transmitter import KnownTransmitter
 
 transmitters = typer.Typer(
-    help="Transmitters whose place is known: truths, references of clocks, names for fixes.",
+    help="Transmitters at known positions, for checking fixes, setting clocks and naming what was found.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -30,18 +30,19 @@ app.add_typer(transmitters, name="transmitters")
 FileOption = Annotated[
     Path | None,
     typer.Option(
-        "--file", help="The list; HEIMDALL_TRANSMITTERS or transmitters.json in the user's configuration otherwise."
+        "--file",
+        help="List of transmitters; by default HEIMDALL_TRANSMITTERS, or transmitters.json in the user's configuration.",
     ),
 ]
 TransmittersOption = Annotated[
     Path | None,
-    typer.Option(help="List of known transmitters, as `heimdall transmitters` keeps it; the user's own otherwise."),
+    typer.Option(help="List of known transmitters, as `heimdall transmitters` keeps it; by default the user's own."),
 ]
 
 
 @transmitters.command("list")
 def show(file: FileOption = None, json: JsonOption = False) -> None:
-    """The operator's transmitters, and the time signals that come with heimdall."""
+    """List the user's transmitters and the time signals that come with Heimdall."""
     from heimdall.formats.transmitters import default_path, own, shipped, with_all
     from heimdall.formats.wording import frequency_text
 
@@ -57,17 +58,21 @@ def show(file: FileOption = None, json: JsonOption = False) -> None:
 
 @transmitters.command()
 def add(
-    name: Annotated[str, typer.Argument(help="What it is called.")],
-    position: Annotated[str, typer.Option(help="Latitude,longitude[,height of the antenna in m].")],
-    frequency: Annotated[str, typer.Option(help="Of its carrier or middle, in Hz, with k, M or G: 98.5M.")],
-    kind: Annotated[str, typer.Option(help="time-signal, am, fm, dab, television, beacon or other.")] = "other",
-    bandwidth: Annotated[str | None, typer.Option(help="Of its signal, as 180k; as its kind has it otherwise.")] = None,
-    position_sigma: Annotated[float | None, typer.Option(min=0, help="Standard deviation of its place in m.")] = None,
-    source: Annotated[str, typer.Option(help="Where this is known from.")] = "",
+    name: Annotated[str, typer.Argument(help="Name of the transmitter.")],
+    position: Annotated[str, typer.Option(help="Position as latitude,longitude[,height of the antenna in m].")],
+    frequency: Annotated[str, typer.Option(help="Frequency of its carrier or centre in Hz, with k, M or G: 98.5M.")],
+    kind: Annotated[str, typer.Option(help="Kind: time-signal, am, fm, dab, television, beacon or other.")] = "other",
+    bandwidth: Annotated[
+        str | None, typer.Option(help="Width of its signal, such as 180k; by default that of its kind.")
+    ] = None,
+    position_sigma: Annotated[
+        float | None, typer.Option(min=0, help="Standard deviation of its position in m.")
+    ] = None,
+    source: Annotated[str, typer.Option(help="Source of these data.")] = "",
     file: FileOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Add a transmitter; one of its name is replaced."""
+    """Add a transmitter, or replace the one of the same name."""
     from heimdall.formats.transmitters import default_path, own, save, with_all
 
     given = _given(name, position, frequency, kind, bandwidth, position_sigma, source)
@@ -107,7 +112,7 @@ def _given(
 
 @transmitters.command()
 def remove(name: str, file: FileOption = None, json: JsonOption = False) -> None:
-    """Remove a transmitter of the operator's."""
+    """Remove a transmitter that the user has added."""
     from heimdall.formats.transmitters import default_path, own, save
     from heimdall.transmitter import named
 
@@ -120,7 +125,7 @@ def remove(name: str, file: FileOption = None, json: JsonOption = False) -> None
 
 @transmitters.command("import")
 def import_list(
-    source: Annotated[Path, typer.Argument(help="A .csv, .geojson or .json file of transmitters.")],
+    source: Annotated[Path, typer.Argument(help="File of transmitters to read: .csv, .geojson or .json.")],
     file: FileOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -135,7 +140,7 @@ def import_list(
 
 @transmitters.command()
 def export(
-    target: Annotated[Path, typer.Argument(help="A .csv, .geojson or .json file, which is made.")],
+    target: Annotated[Path, typer.Argument(help="File to write: .csv, .geojson or .json.")],
     file: FileOption = None,
     json: JsonOption = False,
 ) -> None:

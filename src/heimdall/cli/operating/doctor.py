@@ -20,7 +20,12 @@ def doctor(
     ),
     fix: Annotated[bool, typer.Option("--fix", help="Show what can safely be repaired, ask, and do it.")] = False,
     recipe: Annotated[str | None, typer.Option(help="Compare the memory this recipe needs with the card's.")] = None,
-    plan_json: Annotated[Path | None, typer.Option(help="The same, from `heimdall train --plan --json`.")] = None,
+    plan_json: Annotated[
+        Path | None,
+        typer.Option(
+            help="Compare the memory of this plan with the card's, a file from `heimdall train --plan --json`."
+        ),
+    ] = None,
     log: Annotated[Path | None, typer.Option(help="Explain the errors in this log as well.")] = None,
 ) -> int:
     """Say why the GPU is not used and what to type; exit code 1 where a fault was found."""

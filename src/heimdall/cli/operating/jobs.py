@@ -24,7 +24,7 @@ WHO = "the command line"
 jobs = typer.Typer(help="Create, list, follow and control jobs of the training service.", no_args_is_help=True)
 app.add_typer(jobs, name="jobs")
 
-JobId = Annotated[str, typer.Argument(help="As `heimdall jobs list` shows it.")]
+JobId = Annotated[str, typer.Argument(help="Id of the job, as `heimdall jobs list` shows it.")]
 
 
 @jobs.command("list")
@@ -129,7 +129,7 @@ def _why(job: Job, document: dict[str, Any]) -> str:
 
 
 def _times(document: dict[str, Any]) -> list[str]:
-    """Of the first start and the end, to the minute, and what lies between."""
+    """Times of the first start and of the end, to the minute, and the time between them."""
     moments = [
         document[name][:16].replace("T", " ") if document[name] else "" for name in ("started_utc", "finished_utc")
     ]

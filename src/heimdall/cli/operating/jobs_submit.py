@@ -42,12 +42,12 @@ if TYPE_CHECKING:
     from heimdall.service.settings import Settings
 
 _LOOK_EVERY_S = 0.5
-NameOption = Annotated[str, typer.Option(help="For people; made of what is asked for if empty.")]
-WaitOption = Annotated[bool, typer.Option("--wait", help="Follow it; exit code 1 unless it succeeds.")]
+NameOption = Annotated[str, typer.Option(help="Name of the job for people; if empty, made from the request.")]
+WaitOption = Annotated[bool, typer.Option("--wait", help="Follow the job to its end; exit code 1 unless it succeeds.")]
 ReceiversOption = Annotated[
     str | None,
     typer.Option(
-        help="Receivers of the service, names or ids with commas between; all that are switched on otherwise."
+        help="Names or ids of the service's receivers, separated by commas; by default all that are switched on."
     ),
 ]
 
@@ -59,9 +59,11 @@ jobs.add_typer(submit_group, name="submit")
 def train(
     context: typer.Context,
     recipe: Annotated[str, typer.Option(help="Recipe to train from.")] = "quick",
-    set_: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE of the recipe; may be repeated.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Change a field of the recipe, KEY=VALUE; may be repeated.")
+    ] = None,
     accelerator: Annotated[
-        str | None, typer.Option(help="auto, cpu or gpu; by default as the worker is configured.")
+        str | None, typer.Option(help="Device: auto, cpu or gpu; by default as the worker is configured.")
     ] = None,
     init: Annotated[str | None, typer.Option(help="Id of a model to fine-tune.")] = None,
     data: Annotated[
@@ -70,9 +72,11 @@ def train(
     name: NameOption = "",
     need_gpu: Annotated[bool, typer.Option("--need-gpu", help="Wait for a worker with a usable GPU.")] = False,
     gpu_memory_gb: Annotated[
-        float | None, typer.Option(help="Wait for a worker whose GPU has this much memory.")
+        float | None, typer.Option(help="Wait for a worker whose GPU has this much memory, in GB.")
     ] = None,
-    memory_gb: Annotated[float | None, typer.Option(help="Main memory that the worker must have for it.")] = None,
+    memory_gb: Annotated[
+        float | None, typer.Option(help="Main memory that the worker must have for the job, in GB.")
+    ] = None,
     wait: WaitOption = False,
     json: JsonOption = False,
 ) -> int:
@@ -127,7 +131,7 @@ def watch(
     wait: WaitOption = False,
     json: JsonOption = False,
 ) -> int:
-    """Record and locate again and again, by the clock or when the signal is there, until it is cancelled or has its number."""
+    """Record and locate again and again, by the clock or when the signal is there, until cancelled or complete."""
     from heimdall.capture.recording.schedule import parse_duration_s
 
     rule = {"open_db": open_db, "close_db": close_db, "level_dbm": level, "least_s": least, "cool_down_s": cool_down}

@@ -24,7 +24,7 @@ def restore(
     ] = False,
     json_: JsonOption = False,
 ) -> None:
-    """Put a backup back: whole, or with one line that says why not and nothing changed. Stop the workers first."""
+    """Restore a backup as a whole, or say in one line why not and change nothing. Stop the workers first."""
     from heimdall.service.backup.archive import verify
     from heimdall.service.backup.restore import restore as put_back
     from heimdall.service.settings import load_settings

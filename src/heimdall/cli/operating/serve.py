@@ -11,8 +11,10 @@ from heimdall.cli.app import app
 
 @app.command()
 def serve(
-    host: Annotated[str | None, typer.Option(help="Address to listen on; HEIMDALL_HOST, 127.0.0.1.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on; HEIMDALL_PORT, 8000.")] = None,
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on; by default HEIMDALL_HOST, or 127.0.0.1.")
+    ] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; by default HEIMDALL_PORT, or 8000.")] = None,
     worker: Annotated[
         bool | None,
         typer.Option(help="Run a worker beside the API; by default if no database or broker is configured."),

@@ -24,13 +24,14 @@ app.add_typer(tokens, name="token")
 @tokens.command()
 def create(
     name: Annotated[str, typer.Option(help="The person or program that will use it.")],
-    role: Annotated[str, typer.Option(help="viewer, operator or admin.")] = "viewer",
+    role: Annotated[str, typer.Option(help="Role of the token: viewer, operator or admin.")] = "viewer",
     days: Annotated[
-        float | None, typer.Option(min=1e-3, max=36_500, help="It expires after so many days; if not given, never.")
+        float | None,
+        typer.Option(min=1e-3, max=36_500, help="Days after which the token expires; by default it never does."),
     ] = None,
     json_: JsonOption = False,
 ) -> None:
-    """Make a token and print it: it is shown this once."""
+    """Make a token and print it: it is shown only once."""
     from heimdall.service.auth import Role, create_token
 
     if role not in list(Role):
@@ -60,8 +61,10 @@ def list_(json_: JsonOption = False) -> None:
 
 
 @tokens.command()
-def revoke(token_id: Annotated[str, typer.Argument(help="As `heimdall token list` shows it.")]) -> None:
-    """Make a token useless."""
+def revoke(
+    token_id: Annotated[str, typer.Argument(help="Id of the token, as `heimdall token list` shows it.")],
+) -> None:
+    """Revoke a token, so that it stops working."""
     from heimdall.service.auth import revoke_token
 
     with _store() as store, store.writing() as session:

@@ -12,11 +12,13 @@ from heimdall.cli.app import app
 @app.command()
 def worker(
     health_port: Annotated[
-        int | None, typer.Option(help="Port of /health, /ready and /metrics; HEIMDALL_HEALTH_PORT, 8002.")
+        int | None, typer.Option(help="Port of /health, /ready and /metrics; by default HEIMDALL_HEALTH_PORT, or 8002.")
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Name of this worker; HEIMDALL_WORKER_NAME, the host name.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of this worker; by default HEIMDALL_WORKER_NAME, or the host name.")
+    ] = None,
 ) -> int:
-    """Take jobs and run each as a process of its own, one a device; SIGTERM checkpoints and puts them back."""
+    """Take jobs and run each as a process of its own, one on each device; SIGTERM checkpoints and requeues them."""
     from heimdall.service.settings import load_settings
     from heimdall.service.worker.main import run_worker
 

@@ -1,5 +1,7 @@
-"""What answers to the name docker is not always the Docker Engine of this host: Docker Desktop, the snap, "
-"Podman, another computer's."""
+"""What answers to the name docker is not always the Docker Engine of this host.
+
+It may be Docker Desktop, the snap, Podman or another computer's engine.
+"""
 
 from __future__ import annotations
 

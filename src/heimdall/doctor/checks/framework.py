@@ -172,13 +172,13 @@ def _wheel_with(facts: Facts, wheel: wheels.Wheel, capability: tuple[int, int]) 
 
 
 def _capability(facts: Facts) -> tuple[int, int] | None:
-    """Of the oldest card that any torch has code for: it is the one that fails first."""
+    """Compute capability of the oldest card that any torch has code for: it is the one that fails first."""
     known = [item for item in _capabilities(facts) if any(build.runs(item) for build in wheels.BUILDS)]
     return min(known or _capabilities(facts), default=None)
 
 
 def _capabilities(facts: Facts) -> tuple[tuple[int, int], ...]:
-    """By NVML, else by the cards' numbers on the bus."""
+    """Compute capabilities of the cards, by NVML or else by their numbers on the bus."""
     told = tuple(gpu.capability for gpu in facts.nvml.gpus if gpu.capability)
     return told or tuple(item.capability for item in facts.generations)
 

@@ -98,7 +98,7 @@ def _shared(size: int, where: str, inside: bool) -> Finding:
 
 
 def _shared_bytes(facts: Facts) -> int | None:
-    """From the mount's options, which a copied tree has too; else from the file system."""
+    """Size of /dev/shm by the mount's options, which a copied tree has too, or else by the file system."""
     # Of a tree /proc/self would be the process that examines it.
     paths = ("/proc/self/mounts", "/proc/mounts") if facts.host.live else ("/proc/1/mounts",)
     if not facts.host.live and facts.host.link("/proc/mounts") is None:
@@ -124,7 +124,7 @@ def check_disk(facts: Facts) -> Finding | None:
     seen = f"{path}: {space.free_bytes / GIB:.1f} GiB free of {space.total_bytes / GIB:.1f} GiB"
     if space.free_bytes >= DISK_WARNING_BYTES:
         return Finding("disk_space", "ok", seen, "There is room for images, checkpoints and runs.")
-    cause = "The disk is nearly full: the training image takes several GiB, and every checkpoint some hundred MiB."
+    cause = "The disk is nearly full: the training image takes several GiB, and every checkpoint a few hundred MiB."
     fix = ("docker system df", "docker builder prune", f"df -h {path}")
     return Finding("disk_space", "fault" if space.free_bytes < DISK_FAULT_BYTES else "warning", seen, cause, fix)
 

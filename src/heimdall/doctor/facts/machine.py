@@ -136,7 +136,7 @@ class Facts:
 
     @cached_property
     def generations(self) -> tuple[Generation, ...]:
-        """Of the cards whose generation is known, by the bus or else by NVML."""
+        """Generations of the cards for which they are known, by the bus or else by NVML."""
         seen = [card.generation for card in self.cards if card.generation]
         told = [of_capability(gpu.capability) for gpu in self.nvml.gpus if gpu.capability]
         return tuple(seen or [item for item in told if item])
@@ -226,7 +226,7 @@ class Facts:
 
     @cached_property
     def docker_is_elsewhere(self) -> bool:
-        """In a virtual machine (Docker Desktop) or on another computer; under WSL its machine shares the GPU."""
+        """Whether Docker is in a virtual machine (Docker Desktop) or on another computer; under WSL that machine has the GPU."""
         if not self.engine.answers or self.engine.is_podman or self.is_wsl or self.in_container:
             return False
         return self.engine.is_desktop or not self.engine.runs_on(self.release)

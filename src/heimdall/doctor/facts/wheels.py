@@ -145,7 +145,7 @@ def _folders_in_tree(host: Host) -> list[Path]:
 
 
 def parse_wheel(text: str, where: str) -> Wheel | None:
-    """From torch/version.py, which names the version and the CUDA it was built with."""
+    """The wheel from the text of torch/version.py, which names its version and the CUDA that it was built with."""
     version = re.search(r"^__version__\s*=\s*['\"]([^'\"]+)", text, re.MULTILINE)
     cuda = re.search(r"^cuda\b[^=\n]*=\s*['\"]([\d.]+)", text, re.MULTILINE)
     return Wheel(version.group(1), as_numbers(cuda.group(1)) if cuda else None, where) if version else None

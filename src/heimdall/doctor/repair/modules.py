@@ -71,8 +71,10 @@ def _prebuilt_for(facts: Facts, names: Iterable[str]) -> tuple[str, ...]:
 
 
 def leave_runfile(facts: Facts) -> Commands:
-    """From NVIDIA's .run file to the packages that already brought libraries over it: the one must go "
-    "before the other is whole."""
+    """From NVIDIA's .run file to the packages that already put libraries over its own.
+
+    The .run file's driver must be removed before that of the packages is complete.
+    """
     names = sorted(packages.driver_packages(facts.host))
     branch = int(packages.branch(facts.host, facts.user_space).partition("-")[0] or drivers.BRANCH)
     # The uninstaller takes files of the same names with it, so the packages put theirs back.

@@ -14,11 +14,11 @@ class Limits:
     """The largest input that is read; the service sets smaller ones for uploads."""
 
     total_bytes: int = 4 << 30
-    """Of one file, and of everything unpacked from one archive."""
+    """Most bytes of one file, and of everything unpacked from one archive."""
     members: int = 1_000_000
     rows: int = 1_000_000
     samples: int = 1 << 28
-    """Of one recording."""
+    """Most samples of one recording."""
 
 
 Files = Mapping[str, bytes]

@@ -59,7 +59,7 @@ class _Measurement(_Row):
     @field_validator("receiver")
     @classmethod
     def _one_spelling(cls, name: str) -> str:
-        """As names of recordings are: accents as single letters."""
+        """The name with accents as single letters, like the names of recordings."""
         if not name.strip():
             raise PydanticCustomError("no_name", "a receiver needs a name")
         return composed(name)
@@ -112,7 +112,7 @@ class _Table(_Row):
         ]
 
     def rounding_note(self, given: Sequence[float]) -> tuple[str, ...]:
-        """That places with few digits are taken as exact, where a clock is better than what their rounding would be."""
+        """A note that positions with few digits are taken as exact, if a clock is better than their rounding would be."""
         rounded_m = median(given or [0.0])
         clocks_s = [each.clock_sigma_s for each in self.measurements if each.toa_s is not None and each.clock_sigma_s]
         stated = any(each.position_sigma_m is not None for each in self.measurements)

@@ -83,7 +83,7 @@ class Positions:
 
 
 def positions_beside(files: Files, group: Group, limits: Limits, disk: Path | None) -> Positions:
-    """Of a group of recordings among others; a folder on the disk has others beside it."""
+    """Positions for one group of recordings; a folder on the disk has others beside it."""
     folder, above = group.folder, folder_of(group.folder)
     places: list[Mapping[str, bytes]] = [group.files]
     for own in group.subfolders:
@@ -119,7 +119,7 @@ def _places_in(content: bytes, station: str = "") -> tuple[WrittenPlace, ...]:
 
 
 def _of_station(text: str, station: str) -> WrittenPlace | None:
-    """From the entries of a list that name the station by itself, not as a part of another name or of an address."""
+    """The position in the entries of a list that name the station by itself, not as a part of another name or of an address."""
     named = re.compile(rf"(?<![\w-]){re.escape(composed(station))}(?![\w-]|\.\w)", re.IGNORECASE)
     for end in _ENTRY_ENDS:
         entries = [entry for entry in end.split(text) if named.search(entry)]

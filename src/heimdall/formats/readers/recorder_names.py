@@ -40,7 +40,7 @@ class About:
 
 
 def from_name(stem: str, rate_hz: float | None = None) -> About:
-    """By a name without its suffix; the recording's own sample rate, which many write there, is no frequency."""
+    """What a name without its suffix says; a number that equals the sample rate, which many write there, is no frequency."""
     frequency_hz, notes = _frequency(stem, rate_hz)
     if found := _YEAR_FIRST.search(stem):
         return About(utc(*(int(part or 0) for part in found.groups())), frequency_hz, notes)

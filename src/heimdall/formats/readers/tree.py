@@ -40,7 +40,7 @@ class Tree:
     """Folders that are too deep below it."""
 
     def sessions(self) -> Iterator[Part]:
-        """In the order of their folders, SigMF first."""
+        """The sessions in the order of their folders, SigMF first."""
         files, limits = self.files, self.limits
         for path in self._collections:
             yield partial(read_collection_file, path, files, limits)
@@ -97,7 +97,7 @@ class Tree:
 
     @cached_property
     def _wav_folders(self) -> list[str]:
-        """Those with WAV files; beside a SigMF recording or a measurement file they are that one's business."""
+        """The folders with WAV files; beside a SigMF recording or a measurement file they are that one's business."""
         found = {folder_of(path) for path in names_ending(self.files, WAV_SUFFIX)}
         suffixes = (META_SUFFIX, *MEASUREMENT_SUFFIXES)
         beside = [path for path in self.files if folder_of(path) in found and plain_name(path).endswith(suffixes)]

@@ -44,7 +44,7 @@ class _Run:
 
     first: int
     host_utc_ns: int
-    """Of the first sample, by this computer's clock."""
+    """Time of the first sample, by this computer's clock."""
     frequency_hz: float
     count: int = 0
     age_s: list[int] = field(default_factory=list)

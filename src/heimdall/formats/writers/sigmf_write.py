@@ -111,7 +111,7 @@ def about_recording(receiver: Receiver, datatype: str, sample_rate_hz: float, se
 
 
 def channel_edges(frequency_hz: float, bandwidth_hz: float) -> dict[str, float]:
-    """Of an annotation that states the channel."""
+    """The edges in an annotation that state the channel."""
     return {
         sigmf.FREQ_LOWER_EDGE_KEY: frequency_hz - bandwidth_hz / 2,
         sigmf.FREQ_UPPER_EDGE_KEY: frequency_hz + bandwidth_hz / 2,

@@ -19,7 +19,7 @@ class NetworkShape:
     start_channel: int
     """The map channel with the log mass of the likelihood's posterior, which training starts from."""
     start_scale: float
-    """That channel times this is the log mass."""
+    """Factor that turns the channel into the log mass."""
     stem_stride: int = 2
     decoder_width: int = 64
     token_width: int = 64

@@ -45,13 +45,13 @@ class Peak:
 
 @dataclass(frozen=True)
 class StepCosts:
-    """Of a step forward and back with the optimiser's two moments in place, without what CUDA itself takes."""
+    """Costs of a step forward and back, with the optimiser's two moments in place, without what CUDA itself takes."""
 
     parameters: int
     flops_per_scene: int
     plain: Peak
     recomputing: Peak
-    """With recompute_activations=true."""
+    """Peak memory with recompute_activations=true."""
 
 
 @dataclass(frozen=True)

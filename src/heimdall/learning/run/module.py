@@ -40,7 +40,7 @@ class EvidenceModule(LightningModule):
 
     @property
     def last_loss(self) -> float:
-        """Of the last step's batch. Asking makes the processor wait until a GPU has done the step."""
+        """Loss of the last step's batch. Asking makes the processor wait until a GPU has done the step."""
         return float(self._loss)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:

@@ -24,7 +24,7 @@ _CORE_FLOPS = 40e9
 _GPU_FLOPS = 15e12
 """What a card of the size of an RTX 3090 is taken to make of a ConvNeXt in bf16. Not measured."""
 _GPU_SPEEDUP = 30.0
-"""Of simulation and windows against one core. Not measured."""
+"""Assumed speed of simulation and windows relative to one core; not measured."""
 
 
 def plan(recipe: Recipe, accelerator: Accelerator, card_gib: float) -> dict[str, Any]:

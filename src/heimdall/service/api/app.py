@@ -166,16 +166,20 @@ def _lifespan(parts: Parts, health: Health) -> Any:
 def _health_routes(health: Health, registry: CollectorRegistry) -> APIRouter:
     router = APIRouter(tags=["health"])
 
-    @router.get("/health", summary="Alive")
+    @router.get("/health", summary="Whether the service is alive")
     def alive() -> dict[str, str | None]:
         return {"status": "ok", **about()}
 
-    @router.get("/ready", summary="Ready to work", responses={503: {"description": "Not ready; the same document."}})
+    @router.get(
+        "/ready",
+        summary="Whether the service is ready to work",
+        responses={503: {"description": "Not ready, with the same document."}},
+    )
     def ready() -> JSONResponse:
         readiness = health.readiness()
         return JSONResponse(readiness.document(), 200 if readiness.ready else 503)
 
-    @router.get("/metrics", summary="For Prometheus", response_class=Response)
+    @router.get("/metrics", summary="Metrics for Prometheus", response_class=Response)
     def collect() -> Response:
         return Response(metrics.render(registry), media_type=metrics.CONTENT_TYPE)
 

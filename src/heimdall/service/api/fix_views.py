@@ -19,11 +19,11 @@ class ReceiverView(BaseModel):
     name: str
     used: bool
     reason: str | None
-    residual_m: float | None = Field(description="How late its signal came, as a length.")
-    latitude_deg: float | None = Field(description="Where it stood; null where nobody knew.")
+    residual_m: float | None = Field(description="How late its signal came relative to the fix, as a length.")
+    latitude_deg: float | None = Field(description="Position that was used; null if unknown.")
     longitude_deg: float | None
     height_m: float | None
-    correction: str | None = Field(None, description="What calibration had found of it and was taken off.")
+    correction: str | None = Field(None, description="Correction from calibration that was taken off before locating.")
 
 
 class TruthView(BaseModel):
@@ -35,34 +35,34 @@ class TruthView(BaseModel):
 
 
 class WithoutView(BaseModel):
-    receiver: str = Field(description="The one that is most likely wrong, and left out here.")
+    receiver: str = Field(description="The most suspicious receiver, which is left out here.")
     status: str
     latitude_deg: float | None
     longitude_deg: float | None
-    reach_m: float | None = Field(description="From that place to the furthest point of its 95 % region.")
+    reach_m: float | None = Field(description="Distance from this position to the furthest point of its 95 % region.")
 
 
 class NearView(BaseModel):
     name: str = Field(examples=["DCF77"])
     frequency_hz: float = Field(examples=[77_500.0])
-    distance_m: float = Field(description="From the position.", examples=[240.0])
+    distance_m: float = Field(description="Distance of this transmitter from the position.", examples=[240.0])
 
 
 class FixView(BaseModel):
     id: str
-    status: str = Field(description="ok, power-only, ambiguous, inconsistent or insufficient.", examples=["ok"])
+    status: str = Field(description="Status: ok, power-only, ambiguous, inconsistent or insufficient.", examples=["ok"])
     advice: str
     frequency_hz: float = Field(examples=[77_500.0])
-    time_utc: datetime | None = Field(description="When it was heard; null where the recording does not say.")
+    time_utc: datetime | None = Field(description="When the signal was heard; null if the recording does not say.")
     latitude_deg: float | None
     longitude_deg: float | None
-    height_m: float | None = Field(description="Above the ellipsoid; null: neither given nor determined.")
-    height_sigma_m: float | None = Field(description="0 where the height was given.")
+    height_m: float | None = Field(description="Height above the ellipsoid; null if neither given nor determined.")
+    height_sigma_m: float | None = Field(description="Standard deviation of the height; 0 if it was given.")
     covariance_enu_m2: list[list[float]] | None = Field(
-        description="Of east, north and up about the position, as the 95 % region has it."
+        description="Covariance of east, north and up about the position, as the 95 % region has it."
     )
-    region_68: dict[str, Any] | None = Field(description="A GeoJSON geometry.")
-    region_95: dict[str, Any] | None = Field(description="A GeoJSON geometry.")
+    region_68: dict[str, Any] | None = Field(description="The 68 % region as a GeoJSON geometry.")
+    region_95: dict[str, Any] | None = Field(description="The 95 % region as a GeoJSON geometry.")
     bound_m: float | None = Field(
         description="Cramér-Rao bound: no unbiased method can have a smaller root mean square error with what was measured; "
         "null where it does not exist."
@@ -71,20 +71,22 @@ class FixView(BaseModel):
     elapsed_ms: float
     receivers: list[ReceiverView]
     truth: TruthView | None
-    notes: list[str] = Field([], description="What the reader decided on the way, and what it could not read.")
-    without: WithoutView | None = Field(description="Where the status is inconsistent: the fix without that receiver.")
+    notes: list[str] = Field([], description="What the reader decided, and what it could not read.")
+    without: WithoutView | None = Field(
+        description="If the status is inconsistent: the fix without the most suspicious receiver, where there is one."
+    )
     near: NearView | None = Field(
-        None, description="A known transmitter on this frequency that stands in the 95 % region, the nearest."
+        None, description="The nearest known transmitter on this frequency in the 95 % region."
     )
 
 
 class FixesView(BaseModel):
     fixes: list[FixView]
-    model: str | None = Field(description="Id of the model that was asked; null: none was.")
+    model: str | None = Field(description="Id of the model that was used; null if none was.")
 
 
 def fixes_document(answer: LocatedSession) -> dict[str, Any]:
-    """A FixesView, as it is sent."""
+    """A FixesView in the form in which it is sent."""
     pairs = zip(answer.located, answer.observations, strict=True)
     return {
         "fixes": [_fix(located, observation) for located, observation in pairs],

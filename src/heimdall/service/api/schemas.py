@@ -19,8 +19,8 @@ _EXAMPLE_ID = "0123456789abcdef"
 
 
 class AcceleratorView(BaseModel):
-    asked: str | None = Field(description="What the job asked for; null: as the worker is configured.")
-    requested: str | None = Field(description="What its last attempt was started with.", examples=["auto"])
+    asked: str | None = Field(description="Device that the job asked for; null for that of the worker.")
+    requested: str | None = Field(description="Device that its last attempt was started with.", examples=["auto"])
     used: str | None = Field(examples=["cpu"])
     reason: str | None = Field(description="Why the GPU was not used.")
     device: str | None
@@ -28,16 +28,16 @@ class AcceleratorView(BaseModel):
 
 
 class ProgressView(BaseModel):
-    step: int | None = Field(description="Of a job that records: recordings.")
+    step: int | None = Field(description="Steps done; of a job that records, recordings.")
     steps_total: int | None
-    fraction: float | None = Field(description="0 to 1.", examples=[0.42])
-    eta_s: float | None = Field(description="Seconds left.")
+    fraction: float | None = Field(description="Share of the work that is done, 0 to 1.", examples=[0.42])
+    eta_s: float | None = Field(description="Estimated time left.")
     loss: float | None
     phase: str | None = Field(examples=["train"])
 
 
 class CheckpointView(BaseModel):
-    path: str = Field(description="Below the run folder.")
+    path: str = Field(description="Path of the checkpoint below the run folder.")
     written_utc: datetime
 
 
@@ -47,18 +47,20 @@ class JobView(BaseModel):
     name: str
     state: State
     waiting: str | None = Field(
-        description="Why no worker that lives can take it; null where it only waits for its turn.",
+        description="Why no live worker can take the job; null if it only waits for its turn.",
         examples=["waiting: needs a GPU with 24 GB; no worker has one"],
     )
     needs: Needs
-    request: dict[str, Any] = Field(description="What it was created with.", examples=[{"recipe": "quick"}])
+    request: dict[str, Any] = Field(
+        description="Request that the job was created with.", examples=[{"recipe": "quick"}]
+    )
     created_by: str
     created_utc: datetime
     updated_utc: datetime
     started_utc: datetime | None
     finished_utc: datetime | None
     elapsed_s: float | None = Field(
-        description="From its first start to its end, or to now; pauses count.", examples=[312.4]
+        description="Time from its first start to its end, or until now, including pauses.", examples=[312.4]
     )
     attempts: int
     attempts_max: int
@@ -66,7 +68,7 @@ class JobView(BaseModel):
     heartbeat_utc: datetime | None
     accelerator: AcceleratorView
     progress: ProgressView
-    capture: CaptureView | None = Field(description="Of a job that records: what its receivers do.")
+    capture: CaptureView | None = Field(description="What the receivers of a job that records are doing.")
     checkpoint: CheckpointView | None
     error: str | None
     result: dict[str, Any] | None
@@ -75,7 +77,9 @@ class JobView(BaseModel):
 class EventView(BaseModel):
     id: int
     at_utc: datetime
-    type: str = Field(description="A state, `warning`, `model`, `recording` or `fix`.", examples=["running"])
+    type: str = Field(
+        description="Type of the event: a state, `warning`, `model`, `recording` or `fix`.", examples=["running"]
+    )
     message: str
 
 
@@ -92,7 +96,7 @@ class MetricsView(BaseModel):
 
 class LogView(BaseModel):
     offset: int = Field(description="Where the text begins, in bytes.")
-    next_offset: int = Field(description="The offset to ask for next.")
+    next_offset: int = Field(description="Offset to ask for next.")
     text: str
 
 
@@ -105,9 +109,11 @@ class WorkerView(BaseModel):
     gpu_reason: str | None
     devices: list[str]
     versions: dict[str, str | None]
-    takes: list[str] = Field(description="Jobs that ask for these; those that ask for neither go anywhere.")
-    memory_gb: float | None = Field(description="For its jobs.", examples=[16.0])
-    gpu_memory_gb: list[float | None] = Field(description="Of each device.", examples=[[25.4]])
+    takes: list[str] = Field(
+        description="Jobs that this worker takes: those that ask for one of these, or for neither."
+    )
+    memory_gb: float | None = Field(description="Main memory for the worker's jobs.", examples=[16.0])
+    gpu_memory_gb: list[float | None] = Field(description="Memory of each device.", examples=[[25.4]])
     load: dict[str, Any] | None = Field(
         description="Memory, processors, and each GPU with its temperature.",
         examples=[{"memory_used_bytes": 4_000_000_000, "memory_total_bytes": 16_000_000_000, "gpus": []}],
@@ -126,8 +132,10 @@ class ExaminationView(BaseModel):
 
 
 class DoctorView(BaseModel):
-    here: ExaminationView = Field(description="Where the API runs.")
-    workers: dict[str, ExaminationView] = Field(description="Where each worker runs, by its name.")
+    here: ExaminationView = Field(description="What the doctor finds where the API runs.")
+    workers: dict[str, ExaminationView] = Field(
+        description="What the doctor finds where each worker runs, by the worker's name."
+    )
 
 
 class VersionsView(BaseModel):

@@ -68,7 +68,7 @@ def _tables(connection: Connection) -> list[Table]:
 
 
 def _columns(table: Table) -> list[str]:
-    """Those that are stored as they were given: the database computes the others again."""
+    """The columns that are stored as they were given; the database computes the others again."""
     return [column.name for column in table.columns if column.computed is None]
 
 

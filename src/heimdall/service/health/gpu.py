@@ -35,7 +35,7 @@ class GpuState:
     devices: tuple[str, ...] = ()
     """What CUDA_VISIBLE_DEVICES calls each of them."""
     memory_gb: tuple[float | None, ...] = ()
-    """Of each device; None where the driver does not tell."""
+    """Memory of each device; None if the driver does not say."""
 
 
 Prove = Callable[[], GpuState]
@@ -95,7 +95,7 @@ class GpuWatch(threading.Thread):
         self._deadline_s = time.monotonic() + seconds
 
     def _may_prove(self) -> bool:
-        # A proof takes some hundred MB of the card, which a running training may have planned for itself.
+        # The proof takes a few hundred MB of the card's memory, which a running training may have planned for itself.
         return self._idle() and (self._was_lost or time.monotonic() - self._proved_s > PROVE_AGAIN_S)
 
 
@@ -156,7 +156,7 @@ def _count_devices() -> int:
 
 
 def _memory_gb(device: str) -> float | None:
-    """By its number as `nvidia-smi` counts, or its UUID."""
+    """Memory of a device, given its number as `nvidia-smi` counts, or its UUID."""
     import pynvml
 
     try:

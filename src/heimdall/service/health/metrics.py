@@ -27,9 +27,9 @@ class Sources:
     """What this process runs."""
     disk: DiskRoom = field(default_factory=DiskRoom)
     work: WorkStatistics | None = None
-    """Of a worker."""
+    """Statistics of a worker."""
     load: Callable[[], Load | None] = lambda: None
-    """Of a worker's machine."""
+    """Load of a worker's machine."""
 
 
 def registry_of(sources: Sources) -> CollectorRegistry:

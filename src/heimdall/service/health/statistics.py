@@ -15,7 +15,7 @@ _STANDS_STILL_S = 300.0
 
 @dataclass
 class DiskRoom:
-    """Of the home folder, as last seen; 0 before."""
+    """Room on the disk of the home folder, as last seen; 0 before."""
 
     free_bytes: int = 0
     total_bytes: int = 0
@@ -23,7 +23,7 @@ class DiskRoom:
 
 @dataclass
 class WorkStatistics:
-    """Of a worker since it began. Written by its supervisor, read by whoever asks for metrics."""
+    """Statistics of a worker since it began. Written by its supervisor, read by whoever asks for metrics."""
 
     started: Counter[str] = field(default_factory=Counter)
     """Attempts by kind of job."""
@@ -50,7 +50,7 @@ class WorkStatistics:
             self.ended[kind, how] += 1
 
     def steps_per_s(self) -> float:
-        """Of all jobs together; one that has made none for so long that it may stand still does not count."""
+        """Training steps per second of all jobs; one that has made none for so long that it may have stopped does not count."""
         now_s = time.monotonic()
         with self._lock:
             return sum(rate for _, seen_s, rate in self._steps.values() if now_s - seen_s < _STANDS_STILL_S)

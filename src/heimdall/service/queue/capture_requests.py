@@ -28,15 +28,20 @@ class Squelch(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    open_db: Annotated[float, Field(ge=1, le=100, description="A signal so far above the noise counts.")] = 10.0
-    close_db: Annotated[float, Field(ge=0.5, le=100, description="Below this above the noise it is over.")] = 6.0
+    open_db: Annotated[float, Field(ge=1, le=100, description="A signal begins this far above the noise.")] = 10.0
+    close_db: Annotated[
+        float, Field(ge=0.5, le=100, description="A signal has ended when it is less than this above the noise.")
+    ] = 6.0
     level_dbm: Annotated[
-        float | None, Field(ge=-180, le=60, description="Opens at this level instead, whatever the noise is.")
+        float | None, Field(ge=-180, le=60, description="A signal begins at this level instead, whatever the noise.")
     ] = None
-    least_s: Annotated[float, Field(ge=0, le=600, description="A signal has to last so long.")] = 1.0
-    cool_down_s: Annotated[float, Field(ge=0, le=3600, description="Nothing counts for so long after its end.")] = 5.0
+    least_s: Annotated[float, Field(ge=0, le=600, description="How long a signal has to last.")] = 1.0
+    cool_down_s: Annotated[
+        float, Field(ge=0, le=3600, description="How long no signal counts after the end of one.")
+    ] = 5.0
     listeners: ReceiverNames = Field(
-        default_factory=list, description="Names or ids: the first that can listens; all in their order if empty."
+        default_factory=list,
+        description="Names or ids of receivers, of which the first that can listens; if empty, all in their order.",
     )
 
     @model_validator(mode="after")
@@ -51,10 +56,12 @@ class ReferenceRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    transmitter: Annotated[str, Field(min_length=1, max_length=64, description="Its name.", examples=["Feldberg"])]
-    seconds: Annotated[float, Field(ge=1, le=MOST_REFERENCE_SECONDS, description="How long it is recorded.")] = (
-        REFERENCE_SECONDS
-    )
+    transmitter: Annotated[
+        str, Field(min_length=1, max_length=64, description="Name of the known transmitter.", examples=["Feldberg"])
+    ]
+    seconds: Annotated[
+        float, Field(ge=1, le=MOST_REFERENCE_SECONDS, description="How long the reference is recorded.")
+    ] = REFERENCE_SECONDS
 
 
 class RecordRequest(Request):
@@ -65,11 +72,11 @@ class RecordRequest(Request):
     needs: ClassVar[Needs] = Needs()
 
     kind: Literal["record"]
-    frequency_hz: float = Field(gt=0, le=_MOST_HZ, description="Centre of the channel.", examples=[77_500])
+    frequency_hz: float = Field(gt=0, le=_MOST_HZ, description="Centre frequency of the channel.", examples=[77_500])
     bandwidth_hz: Annotated[float, Field(gt=0, le=20e6, description="Width of the channel.")] = 10_000.0
-    seconds: Annotated[float, Field(ge=1, le=MOST_SECONDS, description="Length of a recording.")] = DEFAULT_SECONDS
+    seconds: Annotated[float, Field(ge=1, le=MOST_SECONDS, description="Length of each recording.")] = DEFAULT_SECONDS
     receivers: ReceiverNames = Field(
-        default_factory=list, description="Names or ids of receivers by address; all that are switched on if empty."
+        default_factory=list, description="Names or ids of receivers by address; if empty, all that are switched on."
     )
     reference: ReferenceRequest | None = None
 
@@ -94,11 +101,20 @@ class WatchRequest(RecordRequest):
     """Record and locate again and again: by an interval, by a cron line, or when the signal is there."""
 
     kind: Literal["watch"]  # type: ignore[assignment]  # the discriminator narrows what the base says
-    every_s: Annotated[float | None, Field(ge=1, le=366 * _DAY_S, description="From start to start.")] = None
-    cron: Annotated[str | None, Field(max_length=200, description="In UTC.", examples=["*/10 6-18 * * *"])] = None
+    every_s: Annotated[
+        float | None, Field(ge=1, le=366 * _DAY_S, description="Interval from one start to the next.")
+    ] = None
+    cron: Annotated[
+        str | None,
+        Field(max_length=200, description="Cron line of the recordings, in UTC.", examples=["*/10 6-18 * * *"]),
+    ] = None
     squelch: Squelch | None = None
-    until_utc: Annotated[AwareDatetime | None, Field(description="When it ends; null: it goes on.")] = None
-    most: Annotated[int | None, Field(ge=1, le=1_000_000, description="Recordings after which it ends.")] = None
+    until_utc: Annotated[
+        AwareDatetime | None, Field(description="When the watch ends; null if it goes on until it is cancelled.")
+    ] = None
+    most: Annotated[
+        int | None, Field(ge=1, le=1_000_000, description="Number of recordings after which the watch ends.")
+    ] = None
 
     @field_validator("cron")
     @classmethod

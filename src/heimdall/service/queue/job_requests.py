@@ -28,9 +28,13 @@ class TrainRequest(DeviceRequest):
 
     kind: Literal["train"]
     recipe: RecipeName
-    overrides: Overrides = Field(default_factory=dict, description="Single values of the recipe, by dotted key.")
-    on: Literal["ray"] | None = Field(None, description="ray: on the Ray cluster that the worker's RAY_ADDRESS names.")
-    workers: Workers | None = Field(None, description="With ray: how many, or least and most, such as 2:8.")
+    overrides: Overrides = Field(default_factory=dict, description="Values to change in the recipe, by dotted key.")
+    on: Literal["ray"] | None = Field(
+        None, description="Where to train; ray means the Ray cluster that the worker's RAY_ADDRESS names."
+    )
+    workers: Workers | None = Field(
+        None, description="Number of workers on the Ray cluster, or least and most, such as 2:8."
+    )
 
     @property
     def title(self) -> str:
@@ -54,10 +58,10 @@ class TrainRequest(DeviceRequest):
 
 
 class FineTuneRequest(TrainRequest):
-    """Go on from a model, on stored observations."""
+    """Train a model further on stored observations."""
 
     kind: Literal["fine-tune"]  # type: ignore[assignment]  # the discriminator narrows what the base says
-    model: Id = Field(description="The model to start from.")
+    model: Id = Field(description="Id of the model to start from.")
     data: DataNames = Field(default_factory=list)
 
     def arguments(self, places: Places, accelerator: str) -> list[str]:
@@ -97,7 +101,7 @@ class ExportRequest(DeviceRequest):
     """Make a model file from the last checkpoint of a training."""
 
     kind: Literal["export"]
-    job: Id = Field(description="The training, finished or paused.")
+    job: Id = Field(description="Id of the training job, finished or paused.")
 
     @property
     def title(self) -> str:

@@ -112,7 +112,7 @@ def find_part(
 
 @dataclass
 class QueueStatistics:
-    """Of the queue, as last seen."""
+    """Statistics of the queue, as last seen."""
 
     by_state: dict[str, int] = field(default_factory=dict)
     stranded: int = 0

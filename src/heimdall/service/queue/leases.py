@@ -69,9 +69,9 @@ class Claimant:
     """For jobs that ask for none."""
     gpu_usable: bool
     gpu_memory_gb: float | None = None
-    """Of the device that is free."""
+    """Memory of the device that is free."""
     memory_gb: float | None = None
-    """That no other job of this worker was promised."""
+    """Main memory that no other job of this worker was promised."""
     takes: tuple[str, ...] = EVERYTHING
     has_device: bool = True
     """Something to compute on is free."""

@@ -33,8 +33,10 @@ class Needs(BaseModel):
     gpu: bool = Field(
         default=False, description="Wait for a worker with a usable GPU, however long; never run on the CPU."
     )
-    gpu_memory_gb: Gigabytes | None = Field(default=None, description="Of one GPU, in all; asks for a GPU.")
-    memory_gb: Gigabytes | None = Field(default=None, description="Main memory for this job.")
+    gpu_memory_gb: Gigabytes | None = Field(
+        default=None, description="Total memory that one GPU must have; implies that a GPU is needed."
+    )
+    memory_gb: Gigabytes | None = Field(default=None, description="Main memory that this job needs.")
 
     @property
     def any_gpu(self) -> bool:
@@ -69,7 +71,7 @@ def offer_of(worker: Worker) -> Offer:
 
 
 def living(session: Session, lease_s: float, *, but: str | None = None) -> list[Offer]:
-    """Of the workers heard of within a lease, or within three announcements where a lease is shorter."""
+    """Offers of the workers heard of within a lease, or within three announcements where a lease is shorter."""
     since = now_unix_s() - max(lease_s, _THREE_ANNOUNCEMENTS_S)
     query = select(Worker).where(Worker.heartbeat_unix_s > since, Worker.name != (but or ""))
     return [offer_of(worker) for worker in session.scalars(query)]

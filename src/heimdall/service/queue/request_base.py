@@ -35,14 +35,16 @@ class Request(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: Annotated[str, Field(max_length=120, description="For people; made of what is asked for if empty.")] = ""
+    name: Annotated[
+        str, Field(max_length=120, description="Name of the job for people; if empty, made from the request.")
+    ] = ""
 
 
 class DeviceRequest(Request):
     """Work for a device."""
 
-    accelerator: Annotated[Accelerator | None, Field(description="null: as the worker is configured.")] = None
-    needs: Annotated[Needs, Field(description="Only a worker that has this takes the job.")] = Needs()
+    accelerator: Annotated[Accelerator | None, Field(description="Device; null for that of the worker.")] = None
+    needs: Annotated[Needs, Field(description="What a worker must have to take the job.")] = Needs()
 
     @model_validator(mode="after")
     def _no_gpu_on_the_cpu(self) -> DeviceRequest:

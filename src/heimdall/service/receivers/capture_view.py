@@ -14,15 +14,17 @@ class PartView(BaseModel):
     """One receiver in a recording."""
 
     name: str
-    state: str = Field(description="asking, ready, recording, done or failed.", examples=["recording"])
-    gave: str | None = Field(description="null: nothing.", examples=["iq with gps time"])
-    seconds: float = Field(description="Received so far.")
+    state: str = Field(
+        description="State of the receiver: asking, ready, recording, done or failed.", examples=["recording"]
+    )
+    gave: str | None = Field(description="What the receiver gives; null if nothing.", examples=["iq with gps time"])
+    seconds: float = Field(description="Length of what was received so far.")
     samples: int
     level_dbm: float | None
     latitude_deg: float | None
     longitude_deg: float | None
     reason: str | None = Field(
-        description="Why it gave nothing, or stopped early.", examples=["all its 4 slots are taken"]
+        description="Why the receiver gave nothing or stopped early.", examples=["all its 4 slots are taken"]
     )
     notes: list[str]
 
@@ -31,12 +33,13 @@ class CaptureView(BaseModel):
     """What a job is doing with its receivers."""
 
     stage: str = Field(
-        description="asking, waiting, listening, reference, recording, synchronising or done.", examples=["listening"]
+        description="Stage: asking, waiting, listening, reference, recording, synchronising or done.",
+        examples=["listening"],
     )
-    listener: str | None = Field(description="The receiver that listens for the signal.")
+    listener: str | None = Field(description="Receiver that listens for the signal.")
     next_utc: datetime | None = Field(description="When the next recording begins.")
-    recordings: int = Field(description="That are complete.")
-    receivers: list[PartView] = Field(description="In the recording that runs, or the last one.")
+    recordings: int = Field(description="Number of complete recordings.")
+    receivers: list[PartView] = Field(description="Receivers in the recording under way, or in the last one.")
 
 
 class RecordedView(BaseModel):

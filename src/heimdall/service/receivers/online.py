@@ -37,12 +37,12 @@ def access_of(settings: Settings) -> Access:
 
 
 def find(session: Session) -> Sequence[OnlineReceiver]:
-    """By name."""
+    """Receivers by address, in order of name."""
     return session.scalars(select(OnlineReceiver).order_by(OnlineReceiver.name)).all()
 
 
 def get(session: Session, which: str) -> OnlineReceiver:
-    """By id or name."""
+    """The receiver with this id or name."""
     wanted = (OnlineReceiver.id == which) | (OnlineReceiver.name == which)
     found = session.scalars(select(OnlineReceiver).where(wanted).execution_options(populate_existing=True)).all()
     if not found:
@@ -103,7 +103,7 @@ def refresh(store: Store, settings: Settings, which: Sequence[str] = ()) -> list
 
 
 def target_of(receiver: OnlineReceiver) -> Target:
-    """As the drivers take it."""
+    """The receiver as the drivers take it."""
     place = None
     if receiver.latitude_deg is not None and receiver.longitude_deg is not None:
         place = Place(receiver.latitude_deg, receiver.longitude_deg, receiver.height_m)
@@ -118,7 +118,7 @@ def target_of(receiver: OnlineReceiver) -> Target:
 
 
 def listed(receiver: OnlineReceiver) -> ListedReceiver:
-    """As the command line's list has it."""
+    """The receiver as the command line's list has it."""
     names = ("name", "address", "password", "latitude_deg", "longitude_deg", "height_m", "gain_db", "ppm")
     return ListedReceiver.model_validate({name: getattr(receiver, name) for name in names})
 

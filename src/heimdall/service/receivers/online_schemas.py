@@ -13,16 +13,18 @@ from heimdall.service.database.tables import OnlineReceiver
 
 
 class _Described(BaseModel):
-    """What an operator says of a receiver. A place goes before what it says of itself."""
+    """What an operator says of a receiver. A position that the operator gives overrides what the receiver says."""
 
     model_config = ConfigDict(extra="forbid")
 
-    password: Annotated[SecretStr | None, Field(max_length=200, description="What the receiver asks for.")] = None
+    password: Annotated[SecretStr | None, Field(max_length=200, description="Password that the receiver asks for.")] = (
+        None
+    )
     latitude_deg: Annotated[float | None, Field(ge=-90, le=90)] = None
     longitude_deg: Annotated[float | None, Field(ge=-180, le=180)] = None
     height_m: Annotated[float | None, Field(ge=-1000, le=100_000)] = None
     gain_db: Annotated[
-        float | None, Field(ge=-50, le=150, description="Of the tuner; null leaves it to the driver.")
+        float | None, Field(ge=-50, le=150, description="Gain of the tuner; null leaves it to the driver.")
     ] = None
     ppm: Annotated[
         float, Field(gt=-1000, lt=1000, description="Known error of the oscillator in parts per million.")
@@ -42,9 +44,9 @@ class OnlineFields(_Described):
 
     address: Annotated[str, Field(min_length=1, max_length=500, examples=["kiwi://kiwi.example.org:8073"])]
     name: Annotated[
-        str, Field(pattern=f"^({NAME.pattern})?$", description="Made of what it calls itself if empty.")
+        str, Field(pattern=f"^({NAME.pattern})?$", description="Short name; if empty, made from the receiver's own.")
     ] = ""
-    unchecked: Annotated[bool, Field(description="Add it although it does not answer.")] = False
+    unchecked: Annotated[bool, Field(description="Add the receiver even if it does not answer.")] = False
 
 
 class OnlineChange(_Described):
@@ -54,11 +56,13 @@ class OnlineChange(_Described):
 
 
 class ReceiverState(BaseModel):
-    """What it said of itself when it was last asked. null: it does not say."""
+    """What the receiver said of itself when it was last asked; null where it does not say."""
 
-    usable: bool = Field(description="It can be recorded now.")
-    reason: str | None = Field(description="Why not.", examples=["all its 4 slots are taken"])
-    fault: str | None = Field(default=None, description="The kind of fault.", examples=["unreachable"])
+    usable: bool = Field(description="Whether the receiver can be recorded now.")
+    reason: str | None = Field(
+        description="Why the receiver cannot be recorded now.", examples=["all its 4 slots are taken"]
+    )
+    fault: str | None = Field(default=None, description="Kind of the fault.", examples=["unreachable"])
     gives: str | None = Field(default=None, examples=["iq with gps time"])
     title: str = ""
     latitude_deg: float | None = None
@@ -71,7 +75,9 @@ class ReceiverState(BaseModel):
     gps_fixes_per_minute: int | None = None
     snr_db: float | None = None
     antenna: str = ""
-    band_hz: tuple[float, float] | None = Field(default=None, description="Lowest and highest frequency it receives.")
+    band_hz: tuple[float, float] | None = Field(
+        default=None, description="Lowest and highest frequency that it receives."
+    )
     software: str = ""
     notes: list[str] = Field(default_factory=list)
 
@@ -82,20 +88,20 @@ class OnlineView(BaseModel):
     id: str = Field(examples=["0123456789abcdef"])
     name: str = Field(examples=["HB9ODP"])
     address: str = Field(examples=["kiwi://kiwi.example.org:8073"])
-    kind: str = Field(description="kiwi, rtl_tcp, openwebrx, sigmf, or any while that is not known.")
+    kind: str = Field(description="Kind of receiver: kiwi, rtl_tcp, openwebrx or sigmf; any while it is unknown.")
     enabled: bool
-    latitude_deg: float | None = Field(description="As the operator says, else as it says itself.")
+    latitude_deg: float | None = Field(description="Latitude as the operator gave it, otherwise as the receiver says.")
     longitude_deg: float | None
     height_m: float | None
-    placed: bool = Field(description="The operator says where it is.")
+    placed: bool = Field(description="Whether the operator gave its position.")
     has_password: bool
     gain_db: float | None
     ppm: float
     note: str
     created_by: str
     created_utc: datetime
-    asked_utc: datetime | None = Field(description="When it was last asked for its state.")
-    state: ReceiverState | None = Field(description="null: it was never asked.")
+    asked_utc: datetime | None = Field(description="When the receiver was last asked for its state.")
+    state: ReceiverState | None = Field(description="State at that time; null if it was never asked.")
 
 
 class OnlineList(BaseModel):

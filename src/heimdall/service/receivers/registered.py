@@ -23,7 +23,7 @@ from heimdall.service.errors import ConflictError, UnknownError
 from heimdall.validation.reception import place_flaw, vet
 
 MOST = 10_000
-"""Receivers of one import."""
+"""Most receivers of one import."""
 _NO_PLACE = "no position"
 """How a reader's complaint begins that a registered place answers."""
 
@@ -37,20 +37,24 @@ class Residual(BaseModel):
 
 
 class Correction(BaseModel):
-    """What a receiver adds to times and levels, found with a known transmitter. It is taken off again."""
+    """What a receiver adds to times and levels, found with a known transmitter; it is subtracted before locating."""
 
     model_config = ConfigDict(extra="forbid")
 
-    delay_s: FiniteFloat | None = Field(default=None, description="How much later than the others it stamps.")
+    delay_s: FiniteFloat | None = Field(
+        default=None, description="How much later than the others the receiver stamps arrivals."
+    )
     delay_sigma_s: Annotated[float | None, Field(ge=0, allow_inf_nan=False)] = None
-    level_bias_db: FiniteFloat | None = Field(default=None, description="How much more than the others it shows.")
+    level_bias_db: FiniteFloat | None = Field(
+        default=None, description="How much higher than the others the receiver shows levels."
+    )
     level_bias_sigma_db: Annotated[float | None, Field(ge=0, allow_inf_nan=False)] = None
-    observations: int = Field(default=0, ge=0, description="It was found from so many.")
+    observations: int = Field(default=0, ge=0, description="Number of observations that the correction was found from.")
     made_utc: datetime | None = None
     residuals: list[Residual] = Field(default_factory=list, max_length=1000)
     sessions: dict[str, str] = Field(
         default_factory=dict,
-        description="Stored sessions it was found from, id and name: it is not taken off of these.",
+        description="Stored sessions that the correction was found from, id and name; it is not applied to these.",
     )
 
     def to_take_off(self) -> correction.Correction:
@@ -76,9 +80,13 @@ class ReceiverFields(BaseModel):
     name: Name = Field(examples=["HB9ODP"])
     latitude_deg: float = Field(ge=-90, le=90, examples=[47.3])
     longitude_deg: float = Field(ge=-180, le=180, examples=[8.5])
-    height_m: float = Field(default=0.0, ge=-1000, le=100_000, description="Above the ellipsoid.")
-    clock_sigma_s: Sigma = Field(default=None, description="Of its stamps against UTC; null: what its recordings say.")
-    level_sigma_db: Sigma = Field(default=None, description="Of its level calibration; null: what its recordings say.")
+    height_m: float = Field(default=0.0, ge=-1000, le=100_000, description="Height above the ellipsoid.")
+    clock_sigma_s: Sigma = Field(
+        default=None, description="Standard deviation of its time stamps against UTC; null: as its recordings say."
+    )
+    level_sigma_db: Sigma = Field(
+        default=None, description="Standard deviation of its level calibration; null: as its recordings say."
+    )
     note: str = Field(default="", max_length=2000)
     correction: Correction | None = None
 

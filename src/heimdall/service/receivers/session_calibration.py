@@ -27,11 +27,11 @@ class Calibrated(BaseModel):
 
     name: str
     correction: Correction
-    receiver: str | None = Field(description="Id of the registered receiver; null: none of that name.")
+    receiver: str | None = Field(description="Id of the registered receiver; null if none has that name.")
 
 
 class Calibration(BaseModel):
-    observations: int = Field(description="Observations with a known transmitter that were used.")
+    observations: int = Field(description="Number of observations with a known transmitter that were used.")
     stored: bool
     receivers: list[Calibrated]
 

@@ -22,30 +22,34 @@ class CheckedReceiver(BaseModel):
 
     name: str
     observations: int
-    timed: int = Field(description="Observations with a residual of its arrival time.")
+    timed: int = Field(description="Number of observations with a residual of its arrival time.")
     median_late_s: float | None
-    scatter_s: float | None = Field(description="Standard deviation, from the median absolute deviation.")
+    scatter_s: float | None = Field(
+        description="Standard deviation of how late it is, from the median absolute deviation."
+    )
     median_level_db: float | None
     scatter_db: float | None
-    unused_share: float = Field(description="Of its observations, 0 to 1.")
+    unused_share: float = Field(description="Share of its observations in which it could not be used, 0 to 1.")
     suspicion: str = Field(
-        description="In words; empty where nothing is suspicious.", examples=["its clock is late by 3.1 us"]
+        description="What is suspicious, in words; empty if nothing is.", examples=["its clock is late by 3.1 us"]
     )
-    agreement: float | None = Field(description="How much better the others agree without it, in nats.")
-    badness: float = Field(description="What suspicious ones are sorted by, in units of what is usual.")
+    agreement: float | None = Field(description="How much better the others agree without this receiver, in nats.")
+    badness: float = Field(
+        description="How far off it is, in units of what is usual; suspicious receivers are sorted by it."
+    )
 
 
 class Checked(BaseModel):
-    observations: int = Field(description="Of the sessions.")
-    checked: int = Field(description="Observations that were looked at, evenly chosen.")
-    receivers: list[CheckedReceiver] = Field(description="The worst first.")
+    observations: int = Field(description="Number of observations in the sessions.")
+    checked: int = Field(description="Number of observations that were checked, evenly chosen.")
+    receivers: list[CheckedReceiver] = Field(description="Receivers, the worst first.")
     unreadable: list[str] = Field(description="Sessions that could not be read, and why.")
 
 
 def check(
     settings: Settings, chosen: Sequence[StoredSession], known: Sequence[RegisteredReceiver], most: int = MOST
 ) -> Checked:
-    """With places and corrections of registered receivers, so that what is left is what is still wrong."""
+    """Checks with the positions and corrections of registered receivers, so that what is left is what is still wrong."""
     observations, unreadable = [], []
     for stored in chosen:
         try:
@@ -59,5 +63,5 @@ def check(
 
 
 def plain(receiver: CheckedReceiver) -> ReceiverCheck:
-    """As the estimation has it, for those who put it into words."""
+    """The check as the estimation has it, for code that puts it into words."""
     return ReceiverCheck(**receiver.model_dump())

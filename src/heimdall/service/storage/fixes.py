@@ -16,7 +16,7 @@ from heimdall.service.database.tables import Job, StoredFix, StoredSession
 from heimdall.service.storage.job_recordings import FAILED, LOCATED, WAITING
 
 MOST = 10_000
-"""Of one look at the history."""
+"""Most fixes that one request for the history returns."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Wanted:
 
 
 def find(session: Session, wanted: Wanted) -> Sequence[StoredFix]:
-    """In the order of time. Those of a session that somebody put into the bin are not shown."""
+    """Fixes in order of time, without those of a session that somebody put into the bin."""
     binned = select(StoredSession.id).where(
         StoredSession.deleted_unix_s.is_not(None), StoredSession.deleted_by.is_not(None)
     )

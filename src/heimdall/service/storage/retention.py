@@ -34,14 +34,18 @@ class Amount(BaseModel):
 class Usage(BaseModel):
     """How much sessions take, and what is deleted by itself."""
 
-    sessions: Amount = Field(description="All that are not in the bin.")
-    recordings: Amount = Field(description="Those of them that jobs recorded.")
-    protected: Amount = Field(description="Recordings that are pinned or in use, and so never deleted by themselves.")
+    sessions: Amount = Field(description="All sessions that are not in the bin.")
+    recordings: Amount = Field(description="Sessions not in the bin that jobs recorded.")
+    protected: Amount = Field(description="Recordings that are pinned or in use, and so never deleted automatically.")
     bin: Amount
-    free_bytes: int = Field(description="On the disk of the service.")
-    keep_recordings_days: float | None = Field(description="HEIMDALL_KEEP_RECORDINGS_DAYS; null: whatever their age.")
-    keep_recordings_gb: float | None = Field(description="HEIMDALL_KEEP_RECORDINGS_GB; null: whatever their size.")
-    bin_days: float = Field(description="HEIMDALL_BIN_DAYS")
+    free_bytes: int = Field(description="Free space on the disk of the service.")
+    keep_recordings_days: float | None = Field(
+        description="Age above which recordings go into the bin (HEIMDALL_KEEP_RECORDINGS_DAYS); null: never."
+    )
+    keep_recordings_gb: float | None = Field(
+        description="Most space for recordings (HEIMDALL_KEEP_RECORDINGS_GB); null: no limit."
+    )
+    bin_days: float = Field(description="How long sessions stay in the bin (HEIMDALL_BIN_DAYS).")
 
 
 def discard(session: Session, session_id: str, who: str) -> None:

@@ -23,9 +23,9 @@ class HeardBy(BaseModel):
     latitude_deg: float | None
     longitude_deg: float | None
     height_m: float
-    clock: str = Field(description="Class of its clock.", examples=["gps-disciplined"])
+    clock: str = Field(description="Clock class of the receiver.", examples=["gps-disciplined"])
     clock_sigma_s: float | None
-    flaw: str | None = Field(description="Why what it heard is not used.")
+    flaw: str | None = Field(description="Why its reception is not used.")
 
 
 class Truth(BaseModel):
@@ -43,12 +43,12 @@ class Summary(BaseModel):
     """What a reader found in a session."""
 
     observations: int
-    with_truth: int = Field(description="Observations whose transmitter is known.")
-    truth: Truth | None = Field(description="Where all of them were sent from, if from one place.")
-    carries: list[str] = Field(description="Of iq, times and powers.", examples=[["iq"]])
-    frequency_hz: tuple[float, float] = Field(description="Lowest and highest.")
+    with_truth: int = Field(description="Number of observations whose transmitter is known.")
+    truth: Truth | None = Field(description="Position of the known transmitter, if it is the same for all.")
+    carries: list[str] = Field(description="What the observations contain, of iq, times and powers.", examples=[["iq"]])
+    frequency_hz: tuple[float, float] = Field(description="Lowest and highest frequency.")
     first_utc: datetime | None
-    receivers: list[HeardBy] = Field(description=f"At most {_MOST_RECEIVERS}.")
+    receivers: list[HeardBy] = Field(description=f"Receivers, at most {_MOST_RECEIVERS}.")
     notes: list[str]
 
 

@@ -101,7 +101,7 @@ def find(session: Session) -> Sequence[StoredSession]:
 
 
 def find_part(session: Session, page: Page, *, binned: bool = False, job_id: str | None = None) -> Part[StoredSession]:
-    """Those in the bin, or all others; of one job, if it is named."""
+    """Sessions in the bin, or all others; only those of one job, if it is named."""
     there = StoredSession.deleted_unix_s.is_(None)
     query = select(StoredSession).where(~there if binned else there)
     if job_id is not None:
@@ -181,7 +181,7 @@ def read(settings: Settings, stored: StoredSession) -> list[Observation]:
 
 
 def read_chosen(store: Store, settings: Settings, stored: StoredSession) -> list[Observation]:
-    """Of a session that somebody asked for. Raises UnknownError where it was deleted after that."""
+    """Observations of a session that somebody asked for. Raises UnknownError where it was deleted after that."""
     try:
         return read(settings, stored)
     except (InputError, OSError):

@@ -224,7 +224,7 @@ class Supervisor(threading.Thread):
             return leases.claim(session, claimant, self._settings.lease_s)
 
     def _memory_left_gb(self) -> float | None:
-        """That no running job was promised."""
+        """Main memory that no running job was promised."""
         there_gb = memory_gb(self._settings)
         promised_gb = sum(attempt.job.needs_memory_gb or 0.0 for attempt in self._attempts)
         return None if there_gb is None else there_gb - promised_gb
@@ -250,7 +250,7 @@ def gpu_slots(gpu: GpuState, settings: Settings) -> list[Slot]:
 
 
 def gpu_memory_gb(gpu: GpuState, settings: Settings) -> list[float | None]:
-    """Of each device: as it was told, or as the driver says."""
+    """Memory of each device: as configured, or as the driver says."""
     if settings.gpu_memory_gb is not None:
         return [settings.gpu_memory_gb for _ in gpu.devices]
     return list(gpu.memory_gb) or [None for _ in gpu.devices]

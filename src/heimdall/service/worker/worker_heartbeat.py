@@ -36,7 +36,7 @@ class WorkerHeartbeat(threading.Thread):
         self._stop_asked = threading.Event()
 
     def load(self) -> Load | None:
-        """Of this machine, as last seen."""
+        """Load of this machine, as last seen."""
         return self._load.last
 
     def run(self) -> None:

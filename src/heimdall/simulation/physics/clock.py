@@ -31,7 +31,7 @@ class ClockLaw:
     wrong_probability: float = 0.0
     """A receiver claims its class and is worse."""
     wrong_factor: tuple[float, ...] = (10.0, 100.0, 1000.0)
-    """By how much worse, each as likely; never worse than the worst class."""
+    """By how much a wrong clock is worse, each factor equally likely; never worse than the worst class."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,9 +28,9 @@ class FaultLaw:
     kinds: tuple[float, float, float] = (0.5, 0.2, 0.3)
     """Misplaced, deaf, slipped: in proportion."""
     misplaced_by: Range = (0.05, 0.5)
-    """In half widths of the network."""
+    """How far a receiver is misplaced, in half widths of the network."""
     slipped_by: Range = (0.02, 0.3)
-    """In lengths of the recording, to either side."""
+    """How far a recording is shifted to either side, in lengths of the recording."""
 
 
 @dataclass(frozen=True, eq=False)

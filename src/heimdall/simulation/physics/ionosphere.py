@@ -31,15 +31,15 @@ class Ionosphere:
     f_tilt: float = 0.02
     """Standard deviation of the F layer's slope: 20 km higher a thousand kilometres on."""
     scatter_m: tuple[float, float] = (4e3, 10e3)
-    """Of each link's virtual height about that, E and F."""
+    """Scatter of each link's virtual height about that, for E and F."""
     day_probability: float = 0.6
-    """By day there is an E layer, and absorption below it."""
+    """Probability of daytime, with an E layer and absorption below it."""
     e_critical_hz: Range = (2.2e6, 3.8e6)
     carrier_ratio: Range = (0.4, 2.5)
     """Carrier over the F layer's critical frequency: people listen where it is open."""
     f_critical_hz: Range = (3.5e6, 14e6)
     absorption_db: Range = (3.0, 12.0)
-    """By day, of one hop straight up at 7 MHz; falls with the square of the frequency."""
+    """Daytime absorption of one hop straight up at 7 MHz; falls with the square of the frequency."""
     reflection_db: float = 4.0
     """Lost at the ground between two hops."""
     fading_db: float = 5.0
@@ -92,7 +92,7 @@ def _beyond_db(ratio: Tensor) -> Tensor:
 
 
 def _ground_db(distance_m: Tensor, carrier_hz: Tensor) -> Tensor:
-    """Of the ground wave over land: the sooner weak the higher the frequency (after ITU-R P.368)."""
+    """Loss of the ground wave over land, which grows faster at higher frequencies (after ITU-R P.368)."""
     steep = carrier_hz / 3e6
     return (
         -20 * (distance_m.clamp(min=1e3) / 1e6).log10()

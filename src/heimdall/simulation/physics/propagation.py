@@ -33,9 +33,9 @@ class Hill:
     """One obstacle near the transmitter: every link across it is blocked, with delays and losses that belong together."""
 
     distance: Range = (0.15, 0.5)
-    """From the transmitter, in half widths of the network."""
+    """Distance of the hill from the transmitter, in half widths of the network."""
     radius: Range = (0.7, 0.95)
-    """In distances from the transmitter: how wide an angle it hides."""
+    """Radius of the hill in units of its distance from the transmitter, which decides how wide an angle it hides."""
     excess_delay_s: Range = (2e-6, 10e-6)
     loss_db: Range = (5.0, 20.0)
     spread: float = 0.3
@@ -57,7 +57,7 @@ class Medium:
     summit_shadowing_db: Range = (2.0, 5.0)
     absorption_db_per_m: float = 0.0
     median_snr_db: Range = (0.0, 25.0)
-    """In the channel, at the receiver of median loss, before shadowing and blocking."""
+    """SNR in the channel at the receiver with the median loss, before shadowing and blocking."""
     snr_limits_db: Range = (-25.0, 45.0)
     min_distance_m: float = 300.0
     """Power follows the distance down to this."""
@@ -84,7 +84,7 @@ class Medium:
 
 @dataclass(frozen=True, eq=False)
 class Links:
-    """From the transmitter to each of the receivers; (B, N) unless said otherwise."""
+    """Links from the transmitter to each of the receivers; (B, N) unless stated otherwise."""
 
     delay_s: Tensor
     """Of the first path, double precision: distance over the speed of light in air, plus excess. The first path is the one
@@ -98,7 +98,7 @@ class Links:
     path_gain: Tensor
     """(B, N, paths) complex amplitudes against the first path, whose magnitude is 1."""
     exponent: Float[Tensor, " B"]
-    """Of the path loss."""
+    """Exponent of the path loss."""
     shadowing_sigma_db: Float[Tensor, " B"]
 
 
@@ -213,7 +213,7 @@ def _pattern_loss_db(medium: Medium, layout: Layout, chance: Chance) -> Tensor |
 
 
 def _shadowing(medium: Medium, layout: Layout, chance: Chance) -> Float[Tensor, "B N"]:
-    """Of unit variance; correlated between receivers that are near each other."""
+    """Shadowing of unit variance, correlated between receivers that are near each other."""
     independent = chance.normal(*layout.present.shape)
     length_m: Tensor | float = medium.shadowing_correlation_m
     if medium.shadowing_correlation is not None:

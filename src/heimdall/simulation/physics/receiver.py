@@ -45,7 +45,7 @@ class Equipment:
     weak_loss_db: Range = (10.0, 25.0)
     quantisation_bits: int | None = None
     headroom_db: Range = (6.0, 20.0)
-    """From the root mean square of what is sampled to the converter's full scale."""
+    """Headroom from the root mean square of the samples to the converter's full scale."""
     delay_sigma_s: float = 0.0
     """Standard deviation of the receivers' own delays, which nobody knows."""
     start_spread_s: float = 0.0

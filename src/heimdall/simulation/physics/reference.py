@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def _from_a_mast() -> Medium:
-    """In sight of all receivers, with the weak echoes that are left of reflections far below the mast."""
+    """Propagation in sight of all receivers, with the weak echoes of reflections far below the mast."""
     return Medium(
         exponent=(2.0, 2.6),
         shadowing_db=(2.0, 4.0),
@@ -32,7 +32,7 @@ class ReferenceLaw:
     """The law that references are drawn from: an FM station on a mast."""
 
     offset_hz: float = 0.8e6
-    """From the channel's middle, where the receivers are tuned to."""
+    """Offset from the centre of the channel, to which the receivers are tuned."""
     bandwidth_hz: float = 180e3
     medium: Medium = field(default_factory=_from_a_mast)
     height_m: Range = (200.0, 500.0)

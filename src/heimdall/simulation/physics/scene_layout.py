@@ -42,16 +42,16 @@ class Layout:
 
     half_width_m: Float[Tensor, " B"]
     latitude_deg: Float[Tensor, " B"]
-    """Of the frame's origin, double precision."""
+    """Latitude of the frame's origin, in double precision."""
     longitude_deg: Float[Tensor, " B"]
-    """Of the frame's origin, double precision."""
+    """Longitude of the frame's origin, in double precision."""
     curvature_per_m: Float[Tensor, "B 3"]
     """See `heimdall.geometry.earth_curvature_per_m`."""
     receiver_enu_m: Float[Tensor, "B N 3"]
     present: Bool[Tensor, "B N"]
     transmitter_enu_m: Float[Tensor, "B 3"]
     transmitter_height_m: Float[Tensor, " B"]
-    """Above the ellipsoid."""
+    """Height above the ellipsoid."""
     inside: Bool[Tensor, " B"]
     """The transmitter is in the hull of the receivers that are present."""
 

@@ -25,7 +25,7 @@ class Choice:
     every: bool = False
     """All observations of the session at once, instead of one."""
     corrected: bool = True
-    """With the corrections of registered receivers taken off."""
+    """Whether the corrections of registered receivers are applied."""
     history: bool = False
     """The fixes of what was recorded, instead of a session."""
 
@@ -46,7 +46,7 @@ class Choice:
 
     @classmethod
     def of_address(cls, query: str) -> Choice:
-        """From the part of an address that begins with the question mark."""
+        """The choice in the query of an address, which begins with the question mark."""
         return cls.of(dict(parse_qsl(query.removeprefix("?"))))
 
     @classmethod

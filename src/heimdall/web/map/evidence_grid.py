@@ -26,7 +26,7 @@ class Box:
     east: float
 
     def to_bounds(self) -> list[list[float]]:
-        """As Leaflet has it."""
+        """Bounds in Leaflet's order."""
         return [[self.south, self.west], [self.north, self.east]]
 
 

@@ -36,7 +36,7 @@ class FixMap(Element, component="map.js", esm={"nicegui-leaflet": str(_LEAFLET)}
         self.update()
 
     def zoom_to(self, what: str) -> None:
-        """To `all`, or to the `region`."""
+        """Zooms to `all` or to the `region`."""
         self.run_method("zoomTo", what)
 
     def on_receiver(self, pick: Callable[[str], None]) -> None:
@@ -51,7 +51,7 @@ class FixMap(Element, component="map.js", esm={"nicegui-leaflet": str(_LEAFLET)}
         self.run_method("forget")
 
     def measure(self, on: bool) -> None:
-        """From now on two clicks measure; what was measured goes when it is switched off."""
+        """Switches measuring by two clicks on or off; what was measured goes when it is switched off."""
         self._points = [] if on else None
         self._draw_measured()
 

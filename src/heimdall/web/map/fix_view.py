@@ -55,9 +55,9 @@ class ReceiverRow:
     used: bool
     remark: str
     residual: float | None
-    """In parts of the largest residual, -1 to 1."""
+    """Residual as a share of the largest, -1 to 1."""
     share: float | None
-    """Of the information, 0 to 1."""
+    """Share of the information, 0 to 1."""
 
 
 def scene_of(answer: LocatedSession, index: int) -> Scene:
@@ -92,7 +92,7 @@ def receivers_scene(rows: Sequence[RegisteredReceiver]) -> Scene:
 
 
 def _with_surroundings(points: np.ndarray) -> np.ndarray:
-    """Of receivers at one place, which would be shown without anything that tells where it is."""
+    """Adds the surroundings of receivers at one place, which would otherwise be shown without anything that tells where it is."""
     if np.ptp(points, axis=0).max() > _ONE_PLACE_DEG:
         return points
     return np.clip(

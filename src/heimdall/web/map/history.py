@@ -74,7 +74,7 @@ def in_span(fixes: Sequence[PastFix], since_unix_s: float, until_unix_s: float) 
 
 
 def history_scene(fixes: Sequence[PastFix], shown: Sequence[int], *, stay: bool = False) -> Scene:
-    """Those shown, in a view of them all. `stay`: the view stays where it is."""
+    """The fixes that are shown, in a view of them all. `stay`: the view stays where it is."""
     points = [_point(fix) for fix in fixes if fix.latitude_deg is not None]
     if not points:
         return EMPTY

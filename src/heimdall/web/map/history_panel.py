@@ -115,7 +115,7 @@ class HistoryPanel:
                 self._draw_table(shown)
 
     def _limits(self) -> tuple[float, float]:
-        """Of what the slider leaves, whichever way round its ends stand."""
+        """Limits of what the slider leaves, whichever way round its ends are."""
         times_s = [fix.at_unix_s for fix in self._fixes] or [0.0]
         first_s, last_s = min(times_s), max(times_s)
         low_s, high_s = (first_s + (last_s - first_s) * end / _STEPS for end in sorted(self._ends))

@@ -89,7 +89,7 @@ class MapPage:
         await self._locate()
 
     async def go_back(self, query: str) -> None:
-        """To what the address names now."""
+        """Goes to what the address names now."""
         choice = Choice.of_address(query)
         if choice != self._choice:
             self._choice = choice

@@ -12,7 +12,7 @@ from heimdall.web.page_session import Visit
 from heimdall.web.places import notations, read_place
 
 _ZOOM = 9
-"""At which a city and its surroundings fill the map."""
+"""Zoom at which a city and its surroundings fill the map."""
 
 
 class MapTools:

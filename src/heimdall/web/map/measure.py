@@ -9,7 +9,7 @@ from geographiclib.geodesic import Geodesic
 from heimdall.formats.wording import coordinates_text
 
 _PIECES = 32
-"""Of the line that is drawn."""
+"""Pieces of the line that is drawn."""
 LatLon = tuple[float, float]
 
 
@@ -17,9 +17,9 @@ LatLon = tuple[float, float]
 class Measured:
     distance_m: float
     bearing_deg: float
-    """From the first place to the second, clockwise from north."""
+    """Bearing from the first place to the second, clockwise from north."""
     back_bearing_deg: float
-    """From the second to the first."""
+    """Bearing from the second place to the first."""
     path: list[LatLon]
     """Latitudes and longitudes; a line over the date line goes on beyond 180°."""
 

@@ -53,7 +53,7 @@ def read_filter(near: str, within_km: float | None, frequency: str, gps: bool) -
 
 
 def distance_of(receiver: OnlineView, place: Place | None) -> float | None:
-    """In m; None where either place is not known."""
+    """Distance in m; None if either position is unknown."""
     if place is None or receiver.latitude_deg is None or receiver.longitude_deg is None:
         return None
     return geodesic_distance_m(place.latitude_deg, place.longitude_deg, receiver.latitude_deg, receiver.longitude_deg)

@@ -44,7 +44,7 @@ class ChannelForm:
         self._show()
 
     def offer(self, transmitters: Sequence[KnownTransmitter]) -> None:
-        """Those that can give clocks."""
+        """Offers the transmitters that can give clocks."""
         options: dict[str | None, str] = {None: _OWN_CLOCKS}
         options |= {each.name: f"{each.name}, {frequency_text(each.frequency_hz)}" for each in transmitters}
         self._reference.set_options(options)

@@ -97,7 +97,7 @@ class _Choice:
 
 
 def choice_scene(receivers: Sequence[OnlineView], chosen: Sequence[str]) -> Scene:
-    """Those whose place is known; one that cannot be recorded now is pale."""
+    """Shows the receivers whose position is known; one that cannot be recorded now is pale."""
     placed = [each for each in receivers if each.latitude_deg is not None and each.longitude_deg is not None]
     if not placed:
         return EMPTY

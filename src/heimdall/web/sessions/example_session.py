@@ -20,7 +20,7 @@ _RECEIVERS = {
 }
 _CLOCK_SIGMA_S = 1e-6
 _ERRORS_S = (0.6e-6, -1.1e-6, 0.3e-6, 1.4e-6, -0.8e-6)
-"""Of the receivers' clocks, in the size that they state."""
+"""Errors of the receivers' clocks, of the size that they state."""
 
 
 def put_example(upload: Upload) -> None:

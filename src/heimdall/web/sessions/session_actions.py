@@ -65,7 +65,7 @@ class SessionActions:
         await self._told(rows, await self._visit.change(Role.OPERATOR, change))
 
     async def delete(self, rows: Sequence[SessionRow]) -> None:
-        """At once where it can be undone."""
+        """Deletes at once if that can be undone."""
         if self._visit.parts.settings.bin_days > 0:
             return await self._delete(rows)
         what = rows[0].name if len(rows) == 1 else words.count(len(rows), "session")

@@ -43,7 +43,7 @@ class SessionList:
         self._changed = changed
         self._wanted = Wanted()
         self._marked: dict[str, SessionRow] = {}
-        """Those with a tick, also on other pages of the list."""
+        """Sessions with a tick, also on other pages of the list."""
         self._actions = SessionActions(visit, self._told, self._offer_undo)
         self._bin = SessionBin(visit, self._actions.restore, self.look)
         self._pages = Pages("session", lambda offset: self._want(replace(self._wanted, offset=offset)))

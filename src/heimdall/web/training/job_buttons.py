@@ -32,7 +32,7 @@ class JobButtons:
         self._buttons = ui.element("div").classes("buttons")
 
     def draw(self, job: Job, model: str | None = None) -> None:
-        """Those of a job's state; with one that leads to its model."""
+        """Draws the buttons that fit the job's state, and one that leads to its model."""
         if self._drawn == (job.id, job.state):
             return
         self._drawn = (job.id, job.state)

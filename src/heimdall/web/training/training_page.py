@@ -69,6 +69,6 @@ class TrainingPage:
         await self.look()
 
     def _find(self) -> list[Job]:
-        """Those that record are on a page of their own."""
+        """Jobs that do not record; those that do are on a page of their own."""
         with self._visit.parts.store.reading() as session:
             return list(jobs.find(session, records=False, limit=_SHOWN))

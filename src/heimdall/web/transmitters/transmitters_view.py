@@ -38,7 +38,7 @@ class Wanted:
         return bool(self.text.strip()) or self.low_hz is not None or self.high_hz is not None
 
     def keeps(self, found: Listed) -> bool:
-        """Of those between the frequencies."""
+        """Whether the transmitter is between the frequencies."""
         text = self.text.strip().casefold()
         return text in found.sorts_by or text in found.transmitter.source.casefold()
 

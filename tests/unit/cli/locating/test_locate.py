@@ -85,7 +85,7 @@ def test_names_are_no_orders_to_the_terminal(
 def test_a_note_is_said_once_with_how_many_it_concerns_however_far_down_they_are(
     table: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The table shows the first 20 rows; what the readers decided of those below was lost."""
+    """The table shows the first 20 rows, but the readers' notes also cover those below."""
     row = table.read_text().strip()
     table.write_text("\n".join(row.replace("[b]night[/b]", f"row {number}") for number in range(24)))
     assert _run(monkeypatch, str(table), "--bandwidth", "1e4") == 0

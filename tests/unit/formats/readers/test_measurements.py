@@ -204,7 +204,7 @@ def test_a_place_that_is_coarse_among_fine_ones_was_rounded() -> None:
 def test_places_with_few_digits_and_good_clocks_are_worth_a_word(
     digits: int, clock_sigma_s: float, sigma_m: float | None, noted: bool
 ) -> None:
-    """Of 60 fixes from places rounded to 2 decimals and clocks of 100 ns, 59 were `ok` and 10 did not hold the truth."""
+    """Positions rounded to 2 decimals are wrong by more than clocks of 100 ns, and a region cannot know that."""
     rows = [
         {
             "receiver": f"r{index}",

@@ -99,7 +99,7 @@ def _without(each: Collected, receiver: int) -> Collected:
 
 
 def test_a_receiver_never_heard_in_the_survey_is_a_stranger(walked: list[Collected]) -> None:
-    """It stood there in every row and was silent: what it would say is not known to be 0 dB."""
+    """It is in every row and silent: its bias is unknown, not 0 dB."""
     found = _fitted([_without(each, 5) for each in walked[:250]])
     assert found.receivers == ("r0", "r1", "r2", "r3", "r4")
     apart = [

@@ -50,7 +50,7 @@ def test_recordings_without_enough_receivers_are_left_out_and_none_left_is_said(
 
 
 def test_an_aircraft_without_a_height_lies_where_the_evidence_looks_for_it(observations: list[Observation]) -> None:
-    """At 11 km, some hundred kilometres from the middle of the receivers, the height moves its place on the plane by metres."""
+    """At 11 km, a few hundred kilometres from the middle of the receivers, the height moves its place on the plane by metres."""
     high = []
     for height_m in (11_000.0, None):
         observation = observations[0]

@@ -9,7 +9,7 @@ from heimdall.learning.run.training_callback import TrainingCallback
 
 
 def test_checkpoints_of_earlier_versions_keep_their_seconds() -> None:
-    """Lightning finds a callback's state in a checkpoint by its key; the class was called `Watch` when they were written."""
+    """Lightning finds a callback's state in a checkpoint by its key, which therefore stays `Watch`."""
     parts: list[Any] = [Mock() for _ in range(6)]
     callback = TrainingCallback(*parts)
     assert callback.state_key == "Watch"

@@ -99,7 +99,7 @@ def test_a_recording_without_a_place_gets_the_registered_one(registered):
 
 @pytest.mark.parametrize("place", [(math.nan, math.nan), (0.0, 0.0), (95.0, 8.0)])
 def test_a_registered_place_answers_what_vetting_found_wrong(registered, place):
-    """A place that is missing, (0, 0) or off the globe was flagged when it was read; the registered one takes its stead."""
+    """A position that is missing, (0, 0) or off the globe is flagged when it is read; the registered one replaces it."""
     lost = replace(first(observation()).receiver, latitude_deg=place[0], longitude_deg=place[1])
     read = vet(
         replace(observation(), receptions=(replace(first(observation()), receiver=lost), *observation().receptions[1:]))
@@ -150,7 +150,7 @@ def test_a_bias_within_its_uncertainty_is_called_not_significant(registered):
 
 
 def test_a_session_is_not_scored_with_what_was_fitted_to_it(registered):
-    """Calibrated on a session and located again, it looked ten times better than it was."""
+    """A correction fitted to a session makes its own error look far smaller than it is."""
     row = registered(correction=Correction(delay_s=3e-6, delay_sigma_s=1e-7, sessions={"1" * 16: "morning"}))
     before = observation()
     (own,) = rows.corrected([before], [row], session_ids=["1" * 16])

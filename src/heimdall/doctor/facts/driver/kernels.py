@@ -107,7 +107,7 @@ def _told_by_link(host: Host, releases: tuple[str, ...]) -> Iterator[NextKernel]
 
 
 def _with_image(host: Host, releases: tuple[str, ...]) -> tuple[str, ...]:
-    """Those that can boot; a removed kernel may leave modules behind. All, where no image can be seen."""
+    """The kernels that can boot, since a removed one may leave modules behind; all of them where no image can be seen."""
     names = set(host.names("/boot"))
     entries = " ".join(host.names("/boot/loader/entries") + host.names("/boot/efi/loader/entries"))
     bootable = tuple(

@@ -67,7 +67,7 @@ class ModuleFile:
 
 
 def loaded_version(host: Host) -> str | None:
-    """Of the nvidia kernel module in memory; both the proprietary and the open form."""
+    """Version of the nvidia kernel module in memory, whether proprietary or open."""
     text = host.read("/proc/driver/nvidia/version") or ""
     found = re.search(r"Kernel Module(?: for \S+)?\s+(\d+\.\d+(?:\.\d+)*)", text)
     if found:

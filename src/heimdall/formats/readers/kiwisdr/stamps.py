@@ -37,9 +37,9 @@ class Stamps:
     """One row a block; shapes (blocks,)."""
 
     age_s: NDArray[np.int64]
-    """Of the GPS solution."""
+    """Age of the GPS solution."""
     stamp_s: NDArray[np.float64]
-    """Of the block's first sample, from an origin near by, for precision."""
+    """Time of the block's first sample, from a nearby origin for precision."""
     first_sample: NDArray[np.int64]
     """Index of that sample in the recording."""
 
@@ -51,7 +51,7 @@ class StampLine:
     start_s: float
     step_s: float
     first_sample: int
-    """Of the first stamp that lies on the line."""
+    """Sample of the first stamp that lies on the line."""
     clock_sigma_s: float | None
     """None where GPS had no recent solution."""
 
@@ -105,7 +105,7 @@ def _on_one_line(stamps: Stamps, nominal_rate_hz: float) -> NDArray[np.intp]:
 
 
 def _median_step_s(stamp_s: NDArray[np.float64], sample: NDArray[np.int64], apart: int) -> float:
-    """From sample to sample, by the pairs of stamps that are so many apart."""
+    """Median time from sample to sample, by the pairs of stamps that are this many blocks apart."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return float(np.median((stamp_s[apart:] - stamp_s[:-apart]) / (sample[apart:] - sample[:-apart])))
 

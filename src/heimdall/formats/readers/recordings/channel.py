@@ -28,7 +28,7 @@ _MIN_PEAK = 2.0
 _PASSBAND = 0.8
 _EDGE = 0.25
 _MOST_SAMPLES = 1 << 20
-"""Of each recording: enough to see what receivers share."""
+"""Samples of each recording that are used: enough to see what receivers share."""
 _LEAST_BLOCKS = 32
 """Blocks in which two receivers are compared; fewer would find a common signal in noise."""
 _DELAYS_A_BLOCK = 8

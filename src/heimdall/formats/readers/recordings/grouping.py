@@ -29,7 +29,7 @@ class Group:
 
     @property
     def subfolders(self) -> list[str]:
-        """Those of the receivers, where each has its own."""
+        """Subfolders of the receivers, if each has its own."""
         return sorted({folder_of(name) for name in self.files} - {""})
 
 

@@ -14,7 +14,7 @@ _MOST_GAP_S = 1.0
 """Files of one receiver that follow each other this closely are one recording that its recorder split."""
 _SAME_RATE = 1e-4
 _LEAST_SHIFT = 1e-3
-"""Of a sample: less moves nothing that can be measured."""
+"""Least shift in samples: less moves nothing that can be measured."""
 _SILENCE = 64
 """Samples after which what the shift of a recording's ends makes has died away."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -22,7 +22,7 @@ _CENTRED = 0.05
 
 @dataclass(frozen=True)
 class Band:
-    """In Hz, on the axis of the radio frequency."""
+    """A band in Hz, on the axis of the radio frequency."""
 
     centre_hz: float
     width_hz: float

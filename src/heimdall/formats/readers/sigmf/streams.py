@@ -19,7 +19,7 @@ class Stream:
     """One recording of a session: its name, and what it says or why it cannot be read."""
 
     path: str
-    """Of its files, without their suffixes."""
+    """Path of its files, without their suffixes."""
     name: str
     recording: SigmfRecording | None
     flaw: str | None

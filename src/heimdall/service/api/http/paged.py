@@ -8,9 +8,10 @@ from fastapi import Depends, Query, Request, Response
 
 from heimdall.service.database.paging import Page, Part
 
-_Limit = Annotated[int | None, Query(ge=1, le=500, description="Most entries of a page; all if it is left out.")]
+_Limit = Annotated[int | None, Query(ge=1, le=500, description="Most entries in one page; all entries if left out.")]
 _Cursor = Annotated[
-    str | None, Query(max_length=200, description="Where the page begins: from `Link` of the one before.")
+    str | None,
+    Query(max_length=200, description="Where the page begins, taken from the `Link` header of the previous page."),
 ]
 
 

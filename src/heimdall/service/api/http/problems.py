@@ -40,7 +40,9 @@ RETRY_AFTER_S = 5
 class Problem(BaseModel):
     """What went wrong, and what to do."""
 
-    type: str = Field(default="about:blank", description="Always about:blank: the title says all the type would.")
+    type: str = Field(
+        default="about:blank", description="Always about:blank, since the title says all that the type would."
+    )
     title: str = Field(description="The name of the status.", examples=["Conflict"])
     status: int = Field(description="The HTTP status.", examples=[409])
     detail: str = Field(examples=["job 0123456789abcdef is succeeded and cannot be paused"])

@@ -33,7 +33,7 @@ class Document(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     observations: list[dict[str, Any]] = Field(
-        default_factory=list, description="Rows as in the lines of a measurement file."
+        default_factory=list, description="Observations, each as in a line of a measurement file."
     )
     sessions: list[Id] = Field(default_factory=list, max_length=100, description="Ids of stored sessions.")
 

@@ -17,13 +17,13 @@ router = APIRouter(tags=["jobs"], responses=documented(401, 403, 422, 503))
 
 
 class FieldView(BaseModel):
-    name: str = Field(description="How `overrides` names it.", examples=["optimizer.lr"])
-    type: str = Field(description="As JSON Schema has it.", examples=["number"])
-    default: Any = Field(description="What the recipe has.", examples=[0.001])
+    name: str = Field(description="Name of the field, as `overrides` has it.", examples=["optimizer.lr"])
+    type: str = Field(description="Type of the field, as in JSON Schema.", examples=["number"])
+    default: Any = Field(description="Value of the field in the recipe.", examples=[0.001])
     minimum: float | None
     maximum: float | None
-    open_below: bool = Field(description="The minimum itself is too small.")
-    open_above: bool = Field(description="The maximum itself is too large.")
+    open_below: bool = Field(description="Whether the minimum itself is too small.")
+    open_above: bool = Field(description="Whether the maximum itself is too large.")
     description: str
 
 

@@ -37,9 +37,9 @@ class KeptFix(BaseModel):
     """A position of a recording."""
 
     id: str = Field(examples=["0123456789abcdef"])
-    session: str = Field(description="The recording, which may be gone.")
+    session: str = Field(description="Id of the recording's session, which may have been deleted.")
     job: str | None
-    name: str = Field(description="Of the recording.")
+    name: str = Field(description="Name of the recording.")
     at_utc: datetime = Field(description="When the signal was received.")
     frequency_hz: float
     status: str = Field(examples=["ok"])
@@ -51,7 +51,7 @@ class KeptFix(BaseModel):
 
 
 class History(BaseModel):
-    fixes: list[KeptFix] = Field(description="In the order of time.")
+    fixes: list[KeptFix] = Field(description="Fixes in order of time.")
 
 
 @router.get(
@@ -69,11 +69,11 @@ def find(
     high_hz: Annotated[float | None, Query(ge=0)] = None,
     job: Id | None = None,
     session: Id | None = None,
-    limit: Annotated[int, Query(ge=1, le=fixes.MOST, description="The newest so many of what is asked for.")] = 2000,
-    regions: Annotated[bool, Query(description="With the whole fixes; GeoJSON always has the regions.")] = False,
+    limit: Annotated[int, Query(ge=1, le=fixes.MOST, description="Return at most this many fixes, the newest.")] = 2000,
+    regions: Annotated[bool, Query(description="Include the whole fixes; GeoJSON always has the regions.")] = False,
     form: Annotated[Form, Query(alias="format")] = Form.JSON,
 ) -> Response | History:
-    """They stay when the recordings are deleted for their age or size."""
+    """Fixes stay when the recordings are deleted for their age or size."""
     wanted = Wanted(_unix_s(since_utc), _unix_s(until_utc), low_hz, high_hz, job, session, limit)
     with parts.store.reading() as opened:
         found = fixes.find(opened, wanted)

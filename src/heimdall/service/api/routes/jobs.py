@@ -76,7 +76,7 @@ def create(
     who: Operator,
     parts: UsesParts,
 ) -> JobView:
-    """It waits in the queue until a worker has a free device, or, to record, a free place for recordings."""
+    """The job waits in the queue until a worker has a free device or, to record, a free slot for recordings."""
     request = parts.planner.completed(request)
     job = submit(parts.store, request, parts.settings, who.name)
     with parts.store.reading() as session:
@@ -96,7 +96,7 @@ def find(
     state: State | None = None,
     kind: str | None = None,
 ) -> JobPage:
-    """Fifty a page if no `limit` is given."""
+    """A page has fifty jobs if no `limit` is given."""
     with parts.store.reading() as session:
         offers = living(session, parts.settings.lease_s)
         found = jobs.find_part(session, replace(page, limit=page.limit or _PAGE), state=state, kind=kind)
@@ -126,7 +126,7 @@ def pause(job_id: JobId, who: Operator, parts: UsesParts) -> JobView:
 
 @router.post("/{job_id}/resume", summary="Resume a paused or failed job", responses=documented(404, 409))
 def resume(job_id: JobId, who: Operator, parts: UsesParts) -> JobView:
-    """It goes back into the queue and on from its last checkpoint."""
+    """The job goes back into the queue and continues from its last checkpoint."""
     with parts.store.writing() as session:
         job = jobs.resume(session, job_id, who.name)
         view = _view(session, job, parts)
@@ -136,7 +136,7 @@ def resume(job_id: JobId, who: Operator, parts: UsesParts) -> JobView:
 
 @router.delete("/{job_id}", status_code=204, summary="Delete a job", responses=documented(404, 409))
 def delete(job_id: JobId, who: Admin, parts: UsesParts) -> None:
-    """With its log, metrics and checkpoints. Models it made stay."""
+    """Also deletes its log, metrics and checkpoints. Models that it made stay."""
     with parts.store.writing() as session:
         jobs.delete(session, job_id)
     parts.folders.delete(job_id)
@@ -147,7 +147,7 @@ def history(
     job_id: JobId,
     who: Viewer,
     parts: UsesParts,
-    after: Annotated[int, Query(ge=0, description="Events after the one with this id.")] = 0,
+    after: Annotated[int, Query(ge=0, description="Return the events after the one with this id.")] = 0,
     limit: Annotated[int | None, Query(ge=1, le=500)] = None,
 ) -> list[EventView]:
     with parts.store.reading() as session:
@@ -169,7 +169,7 @@ def events(
         str | None, Header(description="Continue after this event.", pattern=r"^\d{1,18}$")
     ] = None,
 ) -> StreamingResponse:
-    """Everything that has happened, then what happens, until the job ends: `progress`, and one event type a state."""
+    """Sends everything that has happened, then what happens until the job ends: `progress`, and an event type for each state."""
     with parts.store.reading() as session:
         jobs.get(session, job_id)
     return StreamingResponse(live.follow(parts.store, job_id, int(last_event_id or 0)), media_type=live.MEDIA_TYPE)
@@ -186,7 +186,14 @@ def log(
     job_id: JobId,
     who: Viewer,
     parts: UsesParts,
-    offset: Annotated[int, Query(description="In bytes; negative: from the end.", ge=-(2**40), le=2**40)] = 0,
+    offset: Annotated[
+        int,
+        Query(
+            description="Where to begin in the log, in bytes; a negative offset counts from the end.",
+            ge=-(2**40),
+            le=2**40,
+        ),
+    ] = 0,
     limit: Annotated[int, Query(ge=1, le=16 * LOG_PAGE_BYTES)] = LOG_PAGE_BYTES,
 ) -> LogView:
     page = parts.folders.of(_known(job_id, parts)).log_page(offset, limit)

@@ -72,13 +72,17 @@ async def locate(
     request: Request,
     who: Viewer,
     parts: UsesParts,
-    session: Annotated[list[Id] | None, Query(description="Stored sessions, beside or instead of files.")] = None,
+    session: Annotated[
+        list[Id] | None, Query(description="Ids of stored sessions to locate, beside or instead of files.")
+    ] = None,
     method: Annotated[
-        Method, Query(description="auto takes the method that the model's evaluation found better.")
+        Method, Query(description="Method; auto takes the one that the model's evaluation found better.")
     ] = Method.AUTO,
-    model: Annotated[Id | None, Query(description="A model; the champion if none is named.")] = None,
+    model: Annotated[Id | None, Query(description="Id of the model; by default the champion.")] = None,
     form: Annotated[Form, Query(alias="format")] = Form.JSON,
-    corrections: Annotated[bool, Query(description="Take off what calibration found of registered receivers.")] = True,
+    corrections: Annotated[
+        bool, Query(description="Apply the corrections that calibration found for registered receivers.")
+    ] = True,
 ) -> Response:
     """Send files, or measurements as JSON, or name stored sessions. Nothing that is sent is kept."""
     parts.rate.check(who.id or who.name)

@@ -37,22 +37,22 @@ _PIECE_BYTES = 1 << 20
 
 
 class FrozenView(BaseModel):
-    job: str = Field(description="The evaluation.")
+    job: str = Field(description="Id of the job that ran the evaluation.")
     scores: dict[str, Any] = Field(examples=[{"hybrid/median_m": 84.0}])
 
 
 class ModelView(BaseModel):
     id: str
     name: str
-    champion: bool = Field(description="It is the one that locates.")
-    candidate: bool = Field(description="It becomes champion when its evaluation has ended, if it wins.")
-    not_promoted: str | None = Field(description="Why it did not become champion when that was last asked for.")
+    champion: bool = Field(description="Whether it is the model that the service locates with.")
+    candidate: bool = Field(description="Whether it becomes champion if it wins its evaluation under way.")
+    not_promoted: str | None = Field(description="Why it did not become champion at the last request.")
     created_utc: datetime
-    job: str | None = Field(description="The job that made it; null: imported, or the job is deleted.")
+    job: str | None = Field(description="Id of the job that made it; null if it was imported or the job was deleted.")
     sha256: str
     size_bytes: int
-    scores: dict[str, Any] = Field(description="Of its own held-out scenes.")
-    frozen: FrozenView | None = Field(description="Of the frozen evaluation that decides on promotions.")
+    scores: dict[str, Any] = Field(description="Scores on its own held-out scenes.")
+    frozen: FrozenView | None = Field(description="Result of the frozen evaluation that decides on promotions.")
     record: dict[str, Any] = Field(description="How it was trained, and on what device and why.")
 
 
@@ -67,14 +67,14 @@ class ModelChange(BaseModel):
 
 
 class EvaluationView(BaseModel):
-    job: str = Field(description="The evaluation.")
+    job: str = Field(description="Id of the job that runs the evaluation.")
 
 
 class PromotionView(BaseModel):
     promoted: bool
     reason: str
     waiting_for: list[str] = Field(
-        description="Evaluations under way: the service promotes when these jobs have ended."
+        description="Jobs of evaluations under way; the service promotes when they have ended."
     )
 
 
@@ -82,7 +82,7 @@ class ScoreRow(BaseModel):
     name: str
     a: Any
     b: Any
-    difference: float | None = Field(description="b less a, of numbers.")
+    difference: float | None = Field(description="b minus a, if both are numbers.")
 
 
 class ComparisonView(BaseModel):
@@ -109,7 +109,7 @@ def find(request: Request, response: Response, who: Viewer, parts: UsesParts, pa
     openapi_extra=form_of("One model bundle, NAME.heimdall."),
 )
 async def import_bundle(request: Request, response: Response, who: Operator, parts: UsesParts) -> ModelView:
-    """It is listed only if its hashes, its format version and its network hold."""
+    """The model is listed only if its hashes and format version are right and its network runs."""
     with receiving(parts.settings, model_limits(parts.settings)) as upload:
         await receive_some(request, upload)
         view = await run_in_threadpool(_import, parts, upload, who.name)
@@ -162,7 +162,7 @@ def rename(model_id: ModelId, change: Annotated[ModelChange, Body()], who: Opera
 
 @router.delete("/{model_id}", status_code=204, summary="Delete a model", responses=documented(404, 409))
 def delete(model_id: ModelId, who: Admin, parts: UsesParts) -> None:
-    """With its file. The champion stays; jobs that name the model and have not run fail."""
+    """Also deletes its file. The champion cannot be deleted; jobs that name the model and have not run fail."""
     registry.delete(parts.store, parts.artifacts, model_id)
 
 
@@ -173,7 +173,7 @@ def delete(model_id: ModelId, who: Admin, parts: UsesParts) -> None:
     responses=documented(404),
 )
 def evaluate(model_id: ModelId, who: Operator, parts: UsesParts) -> EvaluationView:
-    """The job that did it already, if there is one."""
+    """Returns the job that has already done it, if there is one."""
     provide(registry.frozen_request(parts.settings, model_id), parts.settings)
     with parts.store.writing() as session:
         get_model(session, model_id)
@@ -190,7 +190,7 @@ def evaluate(model_id: ModelId, who: Operator, parts: UsesParts) -> EvaluationVi
     | {202: {"description": "It is evaluated first, and promoted then if it wins.", "model": PromotionView}},
 )
 def promote(model_id: ModelId, response: Response, who: Admin, parts: UsesParts) -> PromotionView:
-    """Refused, with the figures, where it is not better on the frozen evaluation or its ONNX file was not proved.
+    """Refused, with the figures, if the model is not better on the frozen evaluation or its ONNX file was not verified.
 
     A promotion that has to wait is carried out by the service when the evaluations have ended; `candidate` and `not_promoted`
     of the model say what came of it.

@@ -25,7 +25,7 @@ from heimdall.service.receivers.online_schemas import OnlineChange, OnlineFields
 
 router = APIRouter(prefix="/receivers/online", tags=["online receivers"], responses=documented(401, 403, 422, 503))
 
-Which = Annotated[str, InPath(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="Id or name.")]
+Which = Annotated[str, InPath(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="Id or name of the receiver.")]
 _EXAMPLES = {
     "kiwi": {"summary": "A KiwiSDR", "value": {"address": "kiwi://kiwi.example.org:8073"}},
     "dongle": {
@@ -44,7 +44,9 @@ class RefreshRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"receivers": []}]})
 
     receivers: list[str] = Field(
-        default_factory=list, max_length=online.MOST, description="Ids or names; all that are switched on if empty."
+        default_factory=list,
+        max_length=online.MOST,
+        description="Ids or names of the receivers; if empty, all that are switched on.",
     )
 
 
@@ -57,7 +59,7 @@ _SPECTRA: dict[str, Any] = {
 
 @router.get("", summary="List receivers by address")
 def find(who: Viewer, parts: UsesParts) -> OnlineList:
-    """With the state that each had when it was last asked."""
+    """Each receiver has the state that it had when it was last asked."""
     with parts.store.reading() as session:
         return OnlineList(receivers=[view_online(each) for each in online.find(session)])
 
@@ -69,7 +71,7 @@ def create(
     who: Operator,
     parts: UsesParts,
 ) -> OnlineView:
-    """It is asked for its state first, which may take ten seconds. No redirect is followed; loopback and private networks are
+    """The receiver is first asked for its state, which may take 10 s. No redirect is followed; loopback and private networks are
     reached only where `HEIMDALL_CAPTURE_NETWORKS` names them."""
     view = view_online(online.add(parts.store, parts.settings, fields, who.name))
     response.headers["Location"] = f"/api/v1/receivers/online/{view.id}"
@@ -78,7 +80,7 @@ def create(
 
 @router.post("/refresh", summary="Ask receivers for their state", responses=documented(404, 413))
 def refresh(wanted: Annotated[RefreshRequest, Body()], who: Operator, parts: UsesParts) -> OnlineList:
-    """Now, all at once; the service does it by itself every `HEIMDALL_RECEIVERS_EVERY_S`. No slot is taken."""
+    """The receivers are asked now, all at once; the service also does so every `HEIMDALL_RECEIVERS_EVERY_S`. No slot is taken."""
     found = online.refresh(parts.store, parts.settings, wanted.receivers)
     return OnlineList(receivers=[view_online(each) for each in found])
 
@@ -99,11 +101,11 @@ async def spectrum(
     which: Which,
     who: Operator,
     parts: UsesParts,
-    frequency_hz: Annotated[float, Query(gt=0, le=30e9, description="Centre of the channel.")],
+    frequency_hz: Annotated[float, Query(gt=0, le=30e9, description="Centre frequency of the channel.")],
     bandwidth_hz: Annotated[float, Query(gt=0, le=20e6)] = 10_000.0,
     seconds: Annotated[float, Query(ge=1, le=preview.MOST_S)] = 30.0,
 ) -> StreamingResponse:
-    """Before recording: about five spectra a second. It takes a slot of the receiver as long as somebody listens."""
+    """To look before recording: about five spectra a second. It takes a slot of the receiver as long as somebody listens."""
     receiver = await run_in_threadpool(_known, parts, which)
     found = preview.spectra(receiver, frequency_hz, bandwidth_hz, parts.settings, seconds)
     first = await anext(found, None)  # what is wrong is said before the stream begins
@@ -112,14 +114,14 @@ async def spectrum(
 
 @router.patch("/{which}", summary="Switch a receiver off or on, or change it", responses=documented(404, 413))
 def change(which: Which, change: Annotated[OnlineChange, Body()], who: Operator, parts: UsesParts) -> OnlineView:
-    """What is left out stays as it is. One that is switched off is not asked and not recorded."""
+    """What is left out stays as it is. A receiver that is switched off is neither asked nor recorded."""
     with parts.store.writing() as session:
         return view_online(online.change(session, which, change))
 
 
 @router.delete("/{which}", status_code=204, summary="Remove a receiver by address", responses=documented(404))
 def delete(which: Which, who: Operator, parts: UsesParts) -> None:
-    """Its recordings stay. Jobs that would record it go on without it."""
+    """Recordings of the receiver stay. Jobs that would record it go on without it."""
     with parts.store.writing() as session:
         online.delete(session, which)
 

@@ -28,7 +28,7 @@ ReceiverId = Annotated[str, InPath(pattern=r"^[0-9a-f]{16}$", examples=["0123456
 
 class RegisteredReceiverView(ReceiverFields):
     id: str
-    clock: str = Field(description="Class of its clock.", examples=["gps-disciplined"])
+    clock: str = Field(description="Clock class of the receiver.", examples=["gps-disciplined"])
     updated_utc: datetime
 
 
@@ -43,8 +43,12 @@ class Imported(BaseModel):
 class CalibrationRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    sessions: list[Id] = Field(min_length=1, max_length=100, description="Stored sessions with known transmitters.")
-    store: bool = Field(default=False, description="Keep what is found, instead of only showing it.")
+    sessions: list[Id] = Field(
+        min_length=1, max_length=100, description="Ids of stored sessions with known transmitters."
+    )
+    store: bool = Field(
+        default=False, description="Store the corrections that are found, instead of only showing them."
+    )
 
 
 @router.get("", summary="List receivers")
@@ -59,7 +63,7 @@ def find(request: Request, response: Response, who: Viewer, parts: UsesParts, pa
 def create(
     fields: Annotated[ReceiverFields, Body()], response: Response, who: Operator, parts: UsesParts
 ) -> RegisteredReceiverView:
-    """Recordings that name it get its place where they have none, and its correction."""
+    """Recordings that name the receiver get its position if they have none, and its correction."""
     with parts.store.writing() as session:
         view = view_receiver(registered.add(session, fields))
     response.headers["Location"] = f"/api/v1/receivers/{view.id}"
@@ -76,10 +80,10 @@ def export(who: Viewer, parts: UsesParts) -> RegisteredReceivers:
 def check(
     who: Viewer,
     parts: UsesParts,
-    session: Annotated[list[Id] | None, Query(description="Stored sessions; all where none is named.")] = None,
+    session: Annotated[list[Id] | None, Query(description="Ids of stored sessions; by default all.")] = None,
     most: Annotated[int, Query(ge=1, le=1000, description="Use at most this many observations, evenly chosen.")] = MOST,
 ) -> Checked:
-    """Each against what the others say, over stored sessions, the worst first; transmitters may be known or not."""
+    """Checks each receiver against the others over stored sessions, the worst first; transmitters may be known or not."""
     with parts.store.reading() as opened:
         chosen = [sessions.get(opened, each) for each in session] if session else list(sessions.find(opened))
         known = registered.find(opened)
@@ -96,7 +100,7 @@ def import_all(listed: Annotated[RegisteredReceivers, Body()], who: Operator, pa
     "/calibrate", summary="Find delays and level biases from known transmitters", responses=documented(404, 413)
 )
 def calibrate(wanted: Annotated[CalibrationRequest, Body()], who: Operator, parts: UsesParts) -> Calibration:
-    """With `store` the receivers keep them, and whatever they record from now on is corrected."""
+    """With `store` the receivers keep the corrections, and whatever they record from now on is corrected."""
     with parts.store.reading() as session:
         chosen = [sessions.get(session, each) for each in wanted.sessions]
         known = registered.find(session)

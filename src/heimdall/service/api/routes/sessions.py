@@ -31,11 +31,14 @@ from heimdall.service.transmitters import listed
 router = APIRouter(prefix="/sessions", tags=["sessions"], responses=documented(401, 403, 422, 503))
 
 SessionId = Annotated[str, InPath(pattern=r"^[0-9a-f]{16}$", examples=["0123456789abcdef"])]
-_Name = Annotated[str, Query(max_length=120, description="For people; frequency and time if empty.")]
-_Latitude = Annotated[float | None, Query(ge=-90, le=90, description="Of the transmitter, if known.")]
+_Name = Annotated[
+    str, Query(max_length=120, description="Name of the session for people; if empty, its frequency and time.")
+]
+_Latitude = Annotated[float | None, Query(ge=-90, le=90, description="Latitude of the transmitter, if known.")]
 _Longitude = Annotated[float | None, Query(ge=-180, le=180)]
 _TransmitterName = Annotated[
-    str | None, Query(max_length=64, description="Name of a known transmitter, instead of a place.", examples=["DCF77"])
+    str | None,
+    Query(max_length=64, description="Name of a known transmitter, instead of its position.", examples=["DCF77"]),
 ]
 _Height = Annotated[float | None, Query(ge=-1000, le=100_000)]
 
@@ -46,21 +49,22 @@ class SessionView(BaseModel):
     created_by: str
     created_utc: datetime
     size_bytes: int
-    data: str = Field(description="How a job names it in its `data`.", examples=["sessions/0123456789abcdef"])
+    data: str = Field(description="Name of the session in the `data` of a job.", examples=["sessions/0123456789abcdef"])
     summary: Summary
-    job: str | None = Field(description="The job that recorded it; null: it was uploaded.")
-    recorded: RecordedView | None = Field(description="What each receiver gave; null: it was uploaded.")
+    job: str | None = Field(description="Id of the job that recorded it; null if it was uploaded.")
+    recorded: RecordedView | None = Field(description="What each receiver recorded; null if it was uploaded.")
     fix_state: str | None = Field(
-        description="Of a recording: waiting, located or failed; its fixes are in `GET /fixes`.", examples=["located"]
+        description="State of locating a recording: waiting, located or failed; its fixes are in `GET /fixes`.",
+        examples=["located"],
     )
-    fix_problem: str | None = Field(description="Why it is not located.")
-    pinned: bool = Field(description="Never deleted for its age or size.")
+    fix_problem: str | None = Field(description="Why the recording could not be located.")
+    pinned: bool = Field(description="Whether it is kept whatever its age or size.")
     used_by: list[str] = Field(
         description="What keeps it from being deleted for its age or size.",
         examples=[["model 0123456789abcdef (quick)"]],
     )
-    deleted_utc: datetime | None = Field(description="In the bin since.")
-    deleted_by: str | None = Field(description="null: it was its time.")
+    deleted_utc: datetime | None = Field(description="When it was put into the bin.")
+    deleted_by: str | None = Field(description="Who put it into the bin; null if it was its age or the limit of size.")
 
 
 class SessionList(BaseModel):
@@ -73,11 +77,13 @@ class SessionChange(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"name": "DCF77, morning"}]})
 
     name: Annotated[str, Field(min_length=1, max_length=120)] | None = None
-    truth: Truth | None = Field(default=None, description="null: nobody knows where the transmitter was.")
+    truth: Truth | None = Field(default=None, description="True position of the transmitter; null if unknown.")
     transmitter: Annotated[str, Field(min_length=1, max_length=64)] | None = Field(
-        default=None, description="Name of the known transmitter it was, instead of `truth`.", examples=["DCF77"]
+        default=None,
+        description="Name of the known transmitter that was recorded, instead of `truth`.",
+        examples=["DCF77"],
     )
-    pinned: bool | None = Field(default=None, description="Never delete it for its age or size.")
+    pinned: bool | None = Field(default=None, description="Keep the session whatever its age or size.")
 
     @model_validator(mode="after")
     def _one_truth(self) -> Self:
@@ -104,7 +110,7 @@ async def create(
     height_m: _Height = None,
     transmitter: _TransmitterName = None,
 ) -> SessionView:
-    """Its observations have to be readable now."""
+    """The observations of the session have to be readable now."""
     truth = _place(latitude_deg, longitude_deg, height_m)
     if transmitter is not None:
         truth = await run_in_threadpool(_known_place, parts, transmitter, truth)
@@ -122,8 +128,8 @@ def find(
     who: Viewer,
     parts: UsesParts,
     page: UsesPage,
-    binned: Annotated[bool, Query(alias="bin", description="Those in the bin instead.")] = False,
-    job: Annotated[Id | None, Query(description="What this job recorded.")] = None,
+    binned: Annotated[bool, Query(alias="bin", description="List the sessions in the bin instead.")] = False,
+    job: Annotated[Id | None, Query(description="List only the sessions that this job recorded.")] = None,
 ) -> SessionList:
     with parts.store.reading() as session:
         found = sessions.find_part(session, page, binned=binned, job_id=job)
@@ -148,10 +154,11 @@ def download(
     who: Viewer,
     parts: UsesParts,
     chosen: Annotated[
-        list[Id], Query(alias="session", min_length=1, max_length=session_archive.MOST, description="Stored sessions.")
+        list[Id],
+        Query(alias="session", min_length=1, max_length=session_archive.MOST, description="Ids of stored sessions."),
     ],
 ) -> Response:
-    """A ZIP archive with a folder a session, which can be uploaded again."""
+    """Returns a ZIP archive with a folder for each session, which can be uploaded again."""
     return session_files(parts, chosen)
 
 
@@ -188,9 +195,11 @@ def delete(
     session_id: SessionId,
     who: Operator,
     parts: UsesParts,
-    forever: Annotated[bool, Query(description="With its files and fixes, past the bin or out of it.")] = False,
+    forever: Annotated[
+        bool, Query(description="Delete it for good with its files and fixes, whether or not it is in the bin.")
+    ] = False,
 ) -> None:
-    """Into the bin, where it is for `HEIMDALL_BIN_DAYS`. Jobs that name it and have not run fail once it is gone for good."""
+    """Puts it into the bin for `HEIMDALL_BIN_DAYS`. Jobs that name it and have not run fail once it is gone for good."""
     if forever:
         return retention.delete(parts.store, parts.settings, session_id)
     with parts.store.writing() as session:

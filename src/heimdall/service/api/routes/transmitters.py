@@ -73,21 +73,21 @@ _FILES = {
 
 class TransmitterView(KnownTransmitter):
     id: str = Field(examples=["0123456789abcdef"])
-    shipped: bool = Field(description="It comes with Heimdall: one that is added by its name replaces it.")
-    created_by: str | None = Field(description="null: it comes with Heimdall.", examples=["operator"])
-    created_utc: datetime | None = Field(description="null: it comes with Heimdall.")
+    shipped: bool = Field(description="Whether it comes with Heimdall; one that is added under its name replaces it.")
+    created_by: str | None = Field(description="Who added it; null if it comes with Heimdall.", examples=["operator"])
+    created_utc: datetime | None = Field(description="When it was added; null if it comes with Heimdall.")
 
 
 class TransmitterPage(BaseModel):
-    transmitters: list[TransmitterView] = Field(description="By name.")
+    transmitters: list[TransmitterView] = Field(description="Known transmitters in order of name.")
 
 
 class ImportedTransmitters(BaseModel):
-    count: int = Field(description="Added or replaced.", examples=[12])
+    count: int = Field(description="Number of transmitters that were added or replaced.", examples=[12])
 
 
-_Low = Annotated[float | None, Query(ge=0, description="Lowest frequency.", examples=[60_000.0])]
-_High = Annotated[float | None, Query(ge=0, description="Highest frequency.", examples=[80_000.0])]
+_Low = Annotated[float | None, Query(ge=0, description="Lowest frequency to list.", examples=[60_000.0])]
+_High = Annotated[float | None, Query(ge=0, description="Highest frequency to list.", examples=[80_000.0])]
 
 
 @router.get("", summary="List known transmitters")
@@ -100,7 +100,7 @@ def find(
     low_hz: _Low = None,
     high_hz: _High = None,
 ) -> TransmitterPage:
-    """Those that were added, and those that come with Heimdall unless one of the same name was added."""
+    """Lists transmitters that were added, and those that come with Heimdall unless one of the same name was added."""
     with parts.store.reading() as session:
         found = listed.find_part(session, page, low_hz, high_hz)
     link_next(request, response, found)
@@ -114,7 +114,7 @@ def create(
     who: Operator,
     parts: UsesParts,
 ) -> TransmitterView:
-    """One on one frequency. From then on a fix whose region it stands in names it."""
+    """Adds one transmitter on one frequency. From then on a fix names it if its region holds it."""
     with parts.store.writing() as session:
         view = view_transmitter(listed.add(session, transmitter, who.name))
     response.headers["Location"] = f"/api/v1/transmitters/{view.id}"
@@ -128,7 +128,7 @@ def create(
     responses={200: {"description": "The file.", "content": _FILES}},
 )
 def export(who: Viewer, parts: UsesParts, form: Annotated[Form, Query(alias="format")] = Form.CSV) -> Response:
-    """Those that come with Heimdall too. Import reads it, and so does `heimdall transmitters import`."""
+    """The file also has those that come with Heimdall. Import reads it, and so does `heimdall transmitters import`."""
     return transmitter_file(parts, form)
 
 
@@ -139,8 +139,10 @@ def export(who: Viewer, parts: UsesParts, form: Annotated[Form, Query(alias="for
     openapi_extra=form_of("A .csv, .geojson or .json file, as export writes it."),
 )
 async def import_all(request: Request, who: Operator, parts: UsesParts) -> ImportedTransmitters:
-    """All or none: where a row is wrong, the answer names it and nothing is added. What is the same as comes with Heimdall is
-    left out."""
+    """Adds all or none: if a row is wrong, the answer names it and nothing is added.
+
+    Transmitters identical to those that come with Heimdall are left out.
+    """
     with receiving(parts.settings) as upload:
         await receive_some(request, upload)
         return await run_in_threadpool(_import, parts, upload, who.name)
@@ -159,7 +161,7 @@ def change(
     who: Operator,
     parts: UsesParts,
 ) -> TransmitterView:
-    """One that comes with Heimdall is not edited: add one of its name instead."""
+    """A transmitter that comes with Heimdall cannot be edited: add one of the same name instead."""
     with parts.store.writing() as session:
         return view_transmitter(listed.change(session, transmitter_id, transmitter))
 
@@ -168,7 +170,7 @@ def change(
     "/{transmitter_id}", status_code=204, summary="Remove a known transmitter", responses=documented(404, 409)
 )
 def delete(transmitter_id: TransmitterId, who: Operator, parts: UsesParts) -> None:
-    """One that comes with Heimdall stays, and comes back where the one that replaced it is removed."""
+    """A transmitter that comes with Heimdall cannot be removed, and comes back when the one that replaced it is removed."""
     with parts.store.writing() as session:
         listed.delete(session, transmitter_id)
 

@@ -83,8 +83,13 @@ def main() -> int:
 def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="watchdog")
     parser.add_argument("--lock", required=True)
-    parser.add_argument("--patience", type=float, default=0.0, help="0: only the closed pipe counts")
-    parser.add_argument("--grace", type=float, default=0.0, help="time to end by itself once the pipe is closed")
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=0.0,
+        help="seconds without a heartbeat before the program is stopped; with 0 only the closed pipe counts",
+    )
+    parser.add_argument("--grace", type=float, default=0.0, help="seconds to end by itself once the pipe is closed")
     parser.add_argument("command", nargs="+")
     return parser.parse_args(arguments)
 

@@ -348,7 +348,7 @@ _LISTS = {
 
 @pytest.mark.parametrize("written", _LISTS.values(), ids=_LISTS)
 def test_of_a_list_of_stations_a_receiver_takes_its_own_place(session: dict[str, bytes], written: str) -> None:
-    """The first of the list was taken, 1400 km away."""
+    """The entry that names the receiver counts, wherever it is in the list."""
     session["beta.txt"] = written.encode()
     receiver = _read("dcf77", session).receptions[1].receiver
     assert (receiver.latitude_deg, receiver.longitude_deg) == (51.512345, -3.612345)

@@ -14,7 +14,7 @@ API = "/api/v1"
 
 
 def add_rows(store, kind, numbers):
-    """Several were made at one time."""
+    """Several rows share one time of creation."""
     common = {
         "jobs": lambda n: Job(kind="train", state="queued", arguments={}, created_by="t", attempts_max=1),
         "models": lambda n: Model(artifact="a", sha256="0" * 64, size_bytes=1, scores={}, record={}),
