@@ -27,6 +27,8 @@ _FEWEST = 2
 _FEWEST_WITHOUT_HEIGHT = 5
 """Arrival times of which one is left to check the others by, when place, height and time of emission are fitted."""
 
+_LEAST_HEIGHT_ERROR_M, _HEIGHT_SIGMAS = 300.0, 5.0
+"""A stated height is doubted from so far off on, and so many standard deviations of the height that fits: less is terrain."""
 _ONLY_THREE = "three arrival times cannot check each other"
 _ON_GROUND = " or tell a height (a transmitter on the ground is assumed; if it flies, give its height)"
 
@@ -77,6 +79,8 @@ def checked(
         return _contradicted(fix, collected, found, again)
     if fix.status is not Status.OK:
         return fix
+    if not agree and (doubtful := _height_in_doubt(collected, again)):
+        return replace(fix, status=Status.INCONSISTENT, advice="; ".join(filter(None, (doubtful, fix.advice))))
     if unreachable := _beyond_the_horizon(fix, collected, place_m, model):
         return replace(fix, status=Status.INCONSISTENT, advice="; ".join(filter(None, (unreachable, fix.advice))))
     return _qualified(fix, collected, posterior, model)
@@ -96,16 +100,36 @@ def _contradicted(fix: Fix, collected: Collected, found: Suspicion, again: Reloc
     return replace(fix, status=Status.INCONSISTENT, advice=advice, without=left)
 
 
+def _height_in_doubt(collected: Collected, again: Relocation) -> str:
+    """That the arrival times, which the stated height explains by late links alone, fit another height far better."""
+    left_open = _with_height_open(collected, again)
+    stated_m = collected.observation.transmitter_height_m
+    if left_open is None or stated_m is None or left_open.height_m is None or left_open.height_sigma_m is None:
+        return ""
+    away_m = abs(left_open.height_m - stated_m)
+    if away_m < max(_LEAST_HEIGHT_ERROR_M, _HEIGHT_SIGMAS * left_open.height_sigma_m):
+        return ""
+    return _height_question(stated_m, left_open)
+
+
 def _by_the_height(collected: Collected, again: Relocation) -> str:
     """That the receivers agree once the transmitter's stated height is left open; empty where they do not, or must."""
-    height_m = collected.observation.transmitter_height_m
+    left_open = _with_height_open(collected, again)
+    stated_m = collected.observation.transmitter_height_m
+    return "" if left_open is None or stated_m is None else _height_question(stated_m, left_open)
+
+
+def _with_height_open(collected: Collected, again: Relocation) -> Fix | None:
+    """The fix without the transmitter's stated height; None where none is stated, too few times tell one, or they disagree."""
     enough = int(np.sum(collected.evidence.has_arrival)) >= _FEWEST_WITHOUT_HEIGHT
-    if height_m is None or not enough or again.locate_checked is None:
-        return ""
+    if collected.observation.transmitter_height_m is None or not enough or again.locate_checked is None:
+        return None
     observation = replace(collected.observation, transmitter_height_m=None)
     left_open = again.locate_checked(redescribed(replace(collected, observation=observation), {}))
-    if left_open.status is not Status.OK:
-        return ""
+    return left_open if left_open.status is Status.OK else None
+
+
+def _height_question(height_m: float, left_open: Fix) -> str:
     place = without_text(_without("", left_open))
     return (
         f"the transmitter's stated height of {height_m:.6g} m may be wrong: without it the receivers agree ({place}); is it in"

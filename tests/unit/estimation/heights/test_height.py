@@ -166,14 +166,28 @@ def test_a_transmitter_aloft_is_looked_for_as_far_as_it_is_heard() -> None:
     assert sum(inside) >= 7
 
 
+def _aircraft(number: int, receivers: int) -> list[Observation]:
+    """At 10 km over networks drawn at random."""
+    chance = np.random.default_rng(receivers)
+    observations = []
+    for seed in range(number):
+        place = Place(47.0 + chance.uniform(-0.4, 0.4), 8.0 + chance.uniform(-0.5, 0.5), 10e3)
+        latitudes, longitudes = 47.0 + chance.uniform(-0.4, 0.4, receivers), 8.0 + chance.uniform(-0.5, 0.5, receivers)
+        observations.append(_heard_by(list(zip(latitudes, longitudes, strict=True)), place, 50e-9, seed))
+    return observations
+
+
 @pytest.mark.parametrize("count", [4, 5])
 def test_sound_receivers_that_barely_determine_the_height_are_not_accused(count: int) -> None:
     """Of 20 aircraft over networks drawn at random, each heard by as few as give a height, three at most are contradicted."""
-    chance = np.random.default_rng(count)
-    observations = []
-    for number in range(20):
-        place = Place(47.0 + chance.uniform(-0.4, 0.4), 8.0 + chance.uniform(-0.5, 0.5), 10e3)
-        corners = zip(47.0 + chance.uniform(-0.4, 0.4, count), 8.0 + chance.uniform(-0.5, 0.5, count), strict=True)
-        observations.append(_heard_by(list(corners), place, 50e-9, number))
-    statuses = [located.fix.status for located in locate(observations)]
+    statuses = [located.fix.status for located in locate(_aircraft(20, count))]
     assert statuses.count(Status.INCONSISTENT) <= 3
+
+
+@pytest.mark.parametrize(("stated_m", "least", "most"), [(0.0, 0, 1), (400.0, 0, 1), (10e3, 11, 12)])
+def test_a_stated_height_that_the_times_contradict_is_told(stated_m: float, least: int, most: int) -> None:
+    """Programs write 0 for a height that they do not know. Of 12 aircraft heard by eight receivers none is `ok` with that."""
+    fixes = [each.fix for each in locate([replace(each, transmitter_height_m=stated_m) for each in _aircraft(12, 8)])]
+    assert least <= sum(fix.status is Status.OK for fix in fixes) <= most
+    told = [fix for fix in fixes if f"the transmitter's stated height of {stated_m:.6g} m may be wrong" in fix.advice]
+    assert len(told) >= (8 if stated_m < 1e3 else 0)
