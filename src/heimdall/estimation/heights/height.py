@@ -28,6 +28,9 @@ Values = NDArray[np.float64]
 ALOFT_PROBABILITY = 0.5
 """Chosen among a few on one channel of a rocket's packets (433 MHz) and on simulated scenes, together with the aircraft's links:
 other networks may want another share."""
+CLEAR_ON_GROUND = 0.1
+"""Share of the transmitters on the ground with all links as clear as an aircraft's: quiet arrival times alone are no proof of the
+air. Chosen, not measured."""
 LEAST_TIMES = 4
 """Arrival times from which on a height can be told: place, height and emission time are four unknowns."""
 LOWEST_M, HIGHEST_M = 300.0, 100_000.0
@@ -175,12 +178,12 @@ def stretch(batch: EvidenceBatch, above_m: Values) -> Values:
 def concluded(above_m: Values, probability: Values, ground_m: float, ground_sigma_m: float) -> Height:
     """The height that K heights above the receivers' mean, `ground_m` above the ellipsoid, with these probabilities say.
 
-    That mean comes first, for ground as high as the receivers; heights below it are lower ground. Where the ground is the
+    Height 0 is ground as high as the receivers, heights below it are lower ground. Where the ground is the
     likelier, it is the answer, with the deviation from it, and lower ground only by good odds, as little is known of it
     before. Otherwise the answer is the mean, lower ground counted as high as the receivers: a mean of both sides fits neither.
     """
     lower_K = above_m < 0
-    level_probability, lower_probability = float(probability[0]), float(probability[lower_K].sum())
+    level_probability, lower_probability = float(probability[above_m == 0].sum()), float(probability[lower_K].sum())
     lower_m = float(probability[lower_K] @ above_m[lower_K]) / max(lower_probability, 1e-300)
     if level_probability + lower_probability < 0.5:
         mean_m = float(probability[~lower_K] @ above_m[~lower_K])

@@ -11,6 +11,7 @@ import numpy as np
 from heimdall.estimation.frame import WindowFrame
 from heimdall.estimation.heights.height import (
     BLUR_OF_CELL,
+    CLEAR_ON_GROUND,
     Branch,
     Height,
     Profile,
@@ -178,7 +179,7 @@ class OverHeights:
 
 @dataclass(frozen=True, eq=False)
 class _Nodes:
-    """K heights that stand for a profile: ground as high as the receivers, lower ground, the air."""
+    """K heights that stand for a profile: ground as high as the receivers, lower ground, the first with clear links, the air."""
 
     above_m: Values
     width_m: Values
@@ -191,10 +192,14 @@ class _Nodes:
 
 def _nodes(profile: Profile, lower: int) -> _Nodes:
     """So many of them on lower ground."""
-    level = _Nodes(np.zeros(1), np.zeros(1), np.array([profile.level_prior]), profile.level_place_m[None])
-    counts = (lower, _ALOFT_NODES)
-    found = zip(profile.branches, counts, strict=True)
-    parts = [level, *(_following(branch, profile.level_place_m, count) for branch, count in found if count)]
+
+    def level(share: float) -> _Nodes:
+        return _Nodes(np.zeros(1), np.zeros(1), np.array([share * profile.level_prior]), profile.level_place_m[None])
+
+    below, aloft = profile.branches
+    deeper = [_following(below, profile.level_place_m, lower)] if lower else []
+    air = _following(aloft, profile.level_place_m, _ALOFT_NODES)
+    parts = [level(1 - CLEAR_ON_GROUND), *deeper, level(CLEAR_ON_GROUND), air]
     return _Nodes(*(np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(_Nodes)))
 
 

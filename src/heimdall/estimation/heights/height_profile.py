@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from heimdall.constants import CAUCHY_TUNING, SPEED_OF_LIGHT_M_S
 from heimdall.estimation.heights.height import (
     ALOFT_PROBABILITY,
     BLUR_OF_CELL,
+    CLEAR_ON_GROUND,
     HIGHEST_M,
     LOWEST_M,
     Branch,
@@ -86,7 +88,11 @@ def profiles(ground: Links, lifted: Links, mode_B2: Values, *, fine: bool = Fals
     scenes = len(ground.batch)
     level_B1 = np.zeros((scenes, 1))
     _, covariance_B122 = _settled(ground, level_B1, mode_B2[:, None], 0)
-    level_log_B1 = _log_evidence(ground, level_B1, level_B1, mode_B2[:, None], covariance_B122)
+    level_log_B1 = np.logaddexp(
+        math.log(1 - CLEAR_ON_GROUND) + _log_evidence(ground, level_B1, level_B1, mode_B2[:, None], covariance_B122),
+        math.log(CLEAR_ON_GROUND)
+        + _log_evidence(lifted, level_B1, level_B1, *_settled(lifted, level_B1, mode_B2[:, None], _ROUNDS)),
+    )
     sides = _sides(ground, lifted)
     found = [(_fine if fine else _rough)(side, mode_B2) for side in sides]
     share_BS = np.stack([1 - sum(side.share_B for side in sides), *(side.share_B for side in sides)], axis=1)

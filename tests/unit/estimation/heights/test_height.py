@@ -177,6 +177,18 @@ def _aircraft(number: int, receivers: int) -> list[Observation]:
     return observations
 
 
+@pytest.mark.parametrize("count", [6, 12])
+def test_quiet_arrival_times_are_no_proof_of_the_air(count: int) -> None:
+    """Nothing but the clocks disturbs the times of ten transmitters on the ground: none is said to be aloft."""
+    chance = np.random.default_rng(count)
+    observations = []
+    for seed in range(10):
+        place = Place(47.0 + chance.uniform(-0.15, 0.15), 8.0 + chance.uniform(-0.2, 0.2), GROUND_M)
+        latitudes, longitudes = 47.0 + chance.uniform(-0.2, 0.2, count), 8.0 + chance.uniform(-0.25, 0.25, count)
+        observations.append(_heard_by(list(zip(latitudes, longitudes, strict=True)), place, 100e-9, seed))
+    assert not [fix.fix.advice for fix in locate(observations) if "not on the ground" in fix.fix.advice]
+
+
 @pytest.mark.parametrize("count", [4, 5])
 def test_sound_receivers_that_barely_determine_the_height_are_not_accused(count: int) -> None:
     """Of 20 aircraft over networks drawn at random, each heard by as few as give a height, three at most are contradicted."""
