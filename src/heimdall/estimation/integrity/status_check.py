@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from heimdall.estimation.integrity.arrival_spread import times_alike, times_apart
 from heimdall.estimation.integrity.fault_odds import FaultOdds
 from heimdall.estimation.integrity.first_look import in_plain_agreement
 from heimdall.estimation.integrity.suspicion import Suspicion, coordinates_fitted, suspect
-from heimdall.estimation.integrity.times_apart import times_apart
 from heimdall.estimation.model import PropagationModel, model_of
 from heimdall.estimation.reach import carried_m, furthest_timed
 from heimdall.estimation.region import GridPosterior
@@ -70,8 +70,8 @@ def checked(
     """
     if fix.latitude_deg is None or fix.longitude_deg is None or posterior is None:
         return fix
-    if apart := times_apart(collected.evidence):
-        return replace(fix, status=Status.INCONSISTENT, advice=apart)
+    if asked := times_apart(collected.evidence) or times_alike(collected.evidence):
+        return replace(fix, status=Status.INCONSISTENT, advice=asked)
     place_m = _place_m(fix, collected)
     model = model_of(collected)
     found = suspect(collected, place_m, model.without_faults, again.odds, agree=agree)

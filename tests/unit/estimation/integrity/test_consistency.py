@@ -309,3 +309,25 @@ def test_one_time_far_off_is_its_receivers_fault(make_observation: MakeObservati
     assert fix.status is Status.INCONSISTENT
     assert "R2" in fix.advice
     assert "are they in" not in fix.advice
+
+
+@pytest.mark.parametrize("count", [3, 4, 6])
+def test_times_that_are_all_alike_are_no_transmitter(make_observation: MakeObservation, count: int) -> None:
+    """A pulse of the receivers' own clocks, or one time copied to all: no place makes them, however high."""
+    observation = make_observation(SIX[:count])
+    alike = [replace(each, toa_s=0.25 + 20e-9 * (-1) ** n) for n, each in enumerate(observation.receptions)]
+    fix = fix_of(replace(observation, receptions=tuple(alike)))
+    assert fix.status is Status.INCONSISTENT
+    assert "all arrival times are the same within their uncertainty" in fix.advice
+
+
+def test_times_that_poor_clocks_make_alike_are_not_asked_about(make_observation: MakeObservation) -> None:
+    observation = make_observation(SIX)
+    poor = replace(
+        observation,
+        receptions=tuple(
+            replace(each, toa_s=0.25, receiver=replace(each.receiver, clock_sigma_s=50e-6))
+            for each in observation.receptions
+        ),
+    )
+    assert "all arrival times are the same" not in fix_of(poor).advice
