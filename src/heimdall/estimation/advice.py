@@ -41,7 +41,8 @@ def judge(collected: Collected, posterior: GridPosterior, model: PropagationMode
         )
     if np.sum(timed) < 3:
         return Status.POWER_ONLY, _why_power_only(collected)
-    return Status.OK, "" if np.all(timed) else "some receivers gave no arrival time: see receivers"
+    every = int(np.sum(timed)) + len(collected.joined) == len(timed)
+    return Status.OK, "" if every else "some receivers gave no arrival time: see receivers"
 
 
 def sky_wave_advice(evidence: EvidenceBatch, account: Explained) -> str:

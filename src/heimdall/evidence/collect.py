@@ -59,6 +59,8 @@ class Collected:
     evidence: EvidenceBatch
     frame: LocalFrame
     reasons: tuple[str | None, ...]
+    joined: frozenset[int] = frozenset()
+    """Receptions whose arrival times count in that of another receiver at their site."""
     recentred: bool = False
     """The frame's origin is where the transmitter is, far away; else in the receivers' middle."""
     earth: EarthCells | None = None

@@ -46,7 +46,7 @@ def redescribed(collected: Collected, receivers: Mapping[int, Receiver | None]) 
     silent = None if collected.evidence.silent is None else collected.evidence.silent[:, columns]
     evidence = replace(collected.evidence, mapped=None, silent=silent, **{**geometry, **measured})
     reasons = [each.flaw or reason for each, reason in zip(receptions, collected.reasons, strict=True)]
-    described = Collected(observation, evidence, frame, tuple(reasons))
+    described = Collected(observation, evidence, frame, tuple(reasons), collected.joined)
     return recentred(described, collected.frame) if collected.recentred else described
 
 

@@ -12,6 +12,7 @@ from heimdall.errors import InputError
 from heimdall.estimation.integrity.fault_odds import FaultOdds
 from heimdall.estimation.integrity.status_check import Relocation, agreements, checked
 from heimdall.estimation.model import PropagationModel, model_of
+from heimdall.estimation.sites import joined_at_sites
 from heimdall.estimation.whole_earth import recentred_on_transmitter
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.evidence.collect import Collected, collect
@@ -88,7 +89,7 @@ def _evidence_of(observation: Observation, method: str) -> Collected | Located:
         return Located(_too_few_receivers(observation, str(error), method), None)
     if not _says_where(collected.evidence):
         return Located(_nothing_heard(collected, method), None, collected=collected)
-    return collected
+    return joined_at_sites(collected)
 
 
 def _prepared(collected: Collected) -> tuple[Collected, PropagationModel]:

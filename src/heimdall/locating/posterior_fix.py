@@ -108,10 +108,11 @@ def _receiver_reports(
     evidence = collected.evidence
     usable = iter(range(evidence.present.shape[1]))
     reports = []
-    for reception, reason in zip(collected.observation.receptions, collected.reasons, strict=True):
+    for index, (reception, reason) in enumerate(zip(collected.observation.receptions, collected.reasons, strict=True)):
         place = None if reception.flaw is not None else next(usable)
         timed = place is not None and bool(evidence.has_arrival[0, place])
-        used = place is not None and (timed or bool(evidence.has_level[0, place]) or _silent(evidence, place))
+        heard = timed or index in collected.joined
+        used = place is not None and (heard or bool(evidence.has_level[0, place]) or _silent(evidence, place))
         residual_m = float(late_s[place]) * SPEED_OF_LIGHT_M_S / model.refractive_index if timed else None
         reports.append(ReceiverReport(reception.receiver.name, used, reason, residual_m))
     return tuple(reports)
