@@ -41,28 +41,38 @@ _ONCE_MORE_ROUND_DEG = 540.0
 
 
 def vet(observation: Observation) -> Observation:
-    """The observation with a `flaw` on every reception that must not be used; nothing is mended.
+    """The observation with a `flaw` on every reception that must not be used; see `flagged`.
 
-    What is doubtful gets a note (see `heimdall.validation.doubts`), and so does a known transmitter whose place cannot be
-    right, which is left out. A flaw that the reader found stays. Of two receivers with one name or at one place the first is
-    kept. A receiver without a clock is no flaw as long as it has heard a power. Powers that cannot be in dBm are left out, and so
-    is what a stated channel has beyond the recordings. Raises InputError for fewer than two receivers.
+    Raises InputError for fewer than two receivers, and for a figure of the whole observation that cannot be right.
     """
     if len(observation.receptions) < 2:
         count = len(observation.receptions)
         raise InputError(f"{observation.id}: {count or 'no'} receiver, at least 2 are needed to locate a transmitter")
+    return flagged(observation)
+
+
+def flagged(observation: Observation) -> Observation:
+    """The observation with a `flaw` on every reception that must not be used; nothing is mended, and once more changes nothing.
+
+    What is doubtful gets a note (see `heimdall.validation.doubts`), and so does a known transmitter whose place cannot be
+    right, which is left out. A flaw that the reader found stays. Of two receivers with one name or at one place the first is
+    kept. A receiver without a clock is no flaw as long as it has heard a power. Powers that cannot be in dBm are left out, and so
+    is what a stated channel has beyond the recordings. Raises InputError for a figure of the whole observation that cannot be
+    right.
+    """
     _check(observation)
     observation = _with_possible_truth(observation)
     vetted: list[Reception] = []
     for reception in observation.receptions:
         flaw = reception.flaw or _flaw(reception) or _duplicate(reception.receiver, _sound(vetted))
         vetted.append(replace(reception, flaw=flaw))
-    found = doubts(replace(observation, receptions=tuple(vetted)))
+    notes = observation.notes
     if doubt := doubtful_power(vetted):
         vetted = [_without_power(each, doubt.ask) for each in vetted]
-        found.append(f"the received powers are not used: {doubt.why}: {doubt.ask}")
-    notes = observation.notes + tuple(note for note in found if note not in observation.notes)
-    return within_recordings(replace(observation, receptions=tuple(vetted), notes=notes))
+        notes = (*notes, f"the received powers are not used: {doubt.why}: {doubt.ask}")
+    used = within_recordings(replace(observation, receptions=tuple(vetted), notes=notes))
+    # Doubts of what is used, last: those of what was left out would be new ones when it is looked at again.
+    return replace(used, notes=used.notes + tuple(note for note in doubts(used) if note not in used.notes))
 
 
 def _without_power(reception: Reception, ask: str) -> Reception:
@@ -165,9 +175,9 @@ def _uncertainty_flaw(reception: Reception) -> str | None:
 
 
 def _signal_flaw(reception: Reception) -> str | None:
-    if reception.samples is not None:
-        return _sample_flaw(reception)
-    if reception.toa_s is None and reception.rssi_dbm is None:
+    if reception.samples is not None and (flaw := _sample_flaw(reception)):
+        return flaw
+    if reception.samples is None and reception.toa_s is None and reception.rssi_dbm is None:
         return silence_flaw(reception.sensitivity_dbm)
     if reception.toa_s is not None and not math.isfinite(reception.toa_s):
         return "its arrival time is not a number"
@@ -177,7 +187,7 @@ def _signal_flaw(reception: Reception) -> str | None:
         return f"its arrival time of {reception.toa_s:.6g} s cannot be right"
     if reception.rssi_dbm is not None and not _POWER_RANGE_DBM[0] <= reception.rssi_dbm <= _POWER_RANGE_DBM[1]:
         return f"its received power of {reception.rssi_dbm:.6g} dBm cannot be right"
-    if reception.rssi_dbm is None and reception.receiver.clock_sigma_s is None:
+    if reception.samples is None and reception.rssi_dbm is None and reception.receiver.clock_sigma_s is None:
         return "no clock: its arrival time says nothing, and it has no received power"
     return None
 
@@ -194,6 +204,8 @@ def silence_flaw(sensitivity_dbm: float | None) -> str | None:
 def _sample_flaw(reception: Reception) -> str | None:
     samples, rate_hz = reception.samples, reception.sample_rate_hz
     assert samples is not None
+    if not len(samples):
+        return "it holds no samples"
     if rate_hz is None or not _RATE_RANGE_HZ[0] <= rate_hz <= _RATE_RANGE_HZ[1]:
         return f"its sample rate of {rate_hz} cannot be right"
     if not math.isfinite(reception.start_s):

@@ -85,7 +85,7 @@ def test_an_unusual_receiver_is_left_alone(changes: dict[str, Any]) -> None:
     ("changes", "reason"),
     [
         ({"samples": np.zeros(500, np.complex64)}, "no signal"),
-        ({"samples": np.zeros(0, np.complex64)}, "no signal"),
+        ({"samples": np.zeros(0, np.complex64)}, "it holds no samples"),
         ({"samples": IQ.samples.real.astype(np.complex64)}, "its samples are real, not IQ"),
         ({"samples": 1j * IQ.samples.imag + 0.3}, "its samples are real, not IQ"),
         ({"samples": np.round(50 * IQ.samples.real) * (1 - 1j)}, "its samples are real, not IQ"),
