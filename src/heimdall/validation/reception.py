@@ -15,6 +15,8 @@ from heimdall.observation import Observation, Receiver, Reception
 from heimdall.validation.doubts import doubtful_power, doubts
 from heimdall.validation.recorded_width import within_recordings
 
+NO_SAMPLES = "it holds no samples"
+"""The flaw of an empty recording, whoever finds it: what else would be said of it, as of its time, misleads."""
 _SAME_PLACE_M = 1.0
 _SAME_PLACE_DEG = 1e-4
 """Latitudes further apart than this are more than 10 m apart: no need to measure."""
@@ -205,7 +207,7 @@ def _sample_flaw(reception: Reception) -> str | None:
     samples, rate_hz = reception.samples, reception.sample_rate_hz
     assert samples is not None
     if not len(samples):
-        return "it holds no samples"
+        return NO_SAMPLES
     if rate_hz is None or not _RATE_RANGE_HZ[0] <= rate_hz <= _RATE_RANGE_HZ[1]:
         return f"its sample rate of {rate_hz} cannot be right"
     if not math.isfinite(reception.start_s):
