@@ -95,6 +95,38 @@ def test_the_written_metadata_satisfy_the_schema(files: Files) -> None:
             SigMFFile(metadata=content.decode()).validate()
 
 
+@pytest.mark.parametrize("captures", [1, 0])
+def test_a_frequency_in_global_is_that_of_the_captures(files: Files, captures: int) -> None:
+    """Many programs write it there, be it as a string, or leave the captures out."""
+
+    def change(document: dict[str, Any]) -> None:
+        for capture in document["captures"]:
+            del capture["core:frequency"]
+        document["global"]["core:frequency"] = "145.5e6"
+        document["captures"] = document["captures"][:captures]
+
+    for index in range(len(read_collection(COLLECTION, files, Limits()).receptions)):
+        _edit(files, index, change)
+    observation = read_collection(COLLECTION, files, Limits())
+    assert observation.frequency_hz == 145.5e6
+    assert not any(each.flaw for each in observation.receptions)
+    assert any(
+        note.endswith("its core:frequency stands in global: it is read as that of its captures")
+        for note in observation.notes
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(433e6, "in global is not used: its captures state another"), ("high", "'high' in global is not used")],
+)
+def test_a_frequency_in_global_that_is_not_used_is_said(files: Files, value: object, said: str) -> None:
+    _edit(files, 1, lambda document: document["global"].update({"core:frequency": value}))
+    observation = read_collection(COLLECTION, files, Limits())
+    assert observation.receptions[1].flaw is None
+    assert [note for note in observation.notes if said in note]
+
+
 def test_digits_beyond_microseconds_are_kept(files: Files) -> None:
     """A stamp with eleven digits after the point is read to 10 ps."""
     _edit(
