@@ -349,6 +349,28 @@ def test_clocks_that_say_nothing_are_worth_a_question(heard: Reception, sigma_s:
     assert any("are they given in nanoseconds or microseconds" in note for note in observation.notes) == noted
 
 
+@pytest.mark.parametrize("heard", [GOOD, IQ])
+@pytest.mark.parametrize(
+    ("sigmas_s", "said"),
+    [
+        ((0.0, 1e-7), "r0 has a clock uncertain by exactly 0 s"),
+        ((0.0,) * 4, "r0, r1, r2 and others have clocks uncertain by exactly 0 s"),
+        ((1e-9, None), ""),
+    ],
+)
+def test_a_clock_without_any_uncertainty_is_worth_a_question(
+    heard: Reception, sigmas_s: tuple[float | None, ...], said: str
+) -> None:
+    receptions = tuple(
+        replace(
+            heard, receiver=_moved(name=f"r{n}", latitude_deg=48.0 + n, clock_sigma_s=sigma_s).receiver, rssi_dbm=-90.0
+        )
+        for n, sigma_s in enumerate(sigmas_s)
+    )
+    notes = [note for note in vet(Observation("x", 1e8, 1e4, receptions)).notes if "exactly 0 s" in note]
+    assert [note.startswith(said) for note in notes] == [True] * bool(said)
+
+
 @pytest.mark.parametrize(
     ("latitude_deg", "longitude_deg", "reason"),
     [

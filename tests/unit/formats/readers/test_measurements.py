@@ -412,6 +412,17 @@ def test_digits_that_are_coarser_than_clocks_are_kept_in_mind() -> None:
     assert not any("the arrival times are written" in note for note in fine.notes)
 
 
+@pytest.mark.parametrize("clock_sigma_s", [0, 1e-25, 5e-8])
+def test_digits_that_no_clock_has_are_not_too_few(clock_sigma_s: float) -> None:
+    """A double written out has up to twenty places: beyond a picosecond they leave nothing open."""
+    row = _timed(4.7385756349949855e-05, 5.467006356998725e-05, 3.618591812934329e-05)
+    for each in row["measurements"]:
+        each["clock_sigma_s"] = clock_sigma_s
+    (observation,) = read_measurements("x.jsonl", _lines(row))
+    assert [each.toa_step_s for each in observation.receptions] == [None] * 3
+    assert not any("more coarsely" in note for note in observation.notes)
+
+
 def test_some_times_may_have_fewer_digits_than_others() -> None:
     """As of two makes of receivers in one network. A time that two share is their origin, or means none."""
     (mixed,) = read_measurements("x.jsonl", _lines(_timed(0.250131234, 0.25017, 0.250119876, 0.2502)))
