@@ -309,6 +309,32 @@ def test_unix_times_keep_every_digit() -> None:
     assert abs(second) < 10
 
 
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("2016-12-31T23:59:60Z", datetime(2017, 1, 1, tzinfo=UTC)),
+        ("2017-01-01 05:29:60.25+05:30", datetime(2017, 1, 1, 0, 0, 0, 250_000, tzinfo=UTC)),
+        ("2024-05-01T12:00:00+02:00", datetime(2024, 5, 1, 10, tzinfo=UTC)),
+        ("2024-05-01T12:00:00", datetime(2024, 5, 1, 12, tzinfo=UTC)),
+        (None, None),
+    ],
+)
+def test_a_leap_second_and_any_zone_are_read(written: str | None, read: datetime | None) -> None:
+    (observation,) = read_measurements("x.jsonl", _lines({**_row(), "time_utc": written}))
+    assert observation.time_utc == read
+    assert not any("time_utc" in note for note in observation.notes)
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["01.05.2024 12:00:00", "yesterday", "", True, [2024], "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:60Z", 1e30],
+)
+def test_a_time_that_cannot_be_read_costs_a_note_and_not_the_row(written: object) -> None:
+    (observation,) = read_measurements("x.jsonl", _lines({**_row(), "time_utc": written}))
+    assert observation.time_utc is None
+    assert [note for note in observation.notes if note.startswith("its time_utc ") and "is not read: write UTC" in note]
+
+
 def test_times_near_their_origin_are_left_alone() -> None:
     (observation,) = read_measurements("x.jsonl", _lines(_timed(1.25, -3.5, 999.0)))
     assert [reception.toa_s for reception in observation.receptions] == [1.25, -3.5, 999.0]
