@@ -13,6 +13,7 @@ from heimdall.errors import InputError
 from heimdall.geometry import geodesic_distance_m
 from heimdall.observation import Observation, Receiver, Reception
 from heimdall.validation.doubts import doubtful_power, doubts
+from heimdall.validation.placeholders import names_text, placeholder_time_s, placeholder_time_text
 from heimdall.validation.recorded_width import within_recordings
 
 NO_SAMPLES = "it holds no samples"
@@ -34,6 +35,7 @@ _FREQUENCY_RANGE_HZ = (1e-3, 1e15)
 _RATE_RANGE_HZ = (1e-3, 1e13)
 _MOST_SAMPLE = 1e15
 """Squared and summed over the longest recording it still is a number of single precision."""
+_STANDS_FOR_NONE = "it is taken to stand for none and not used; make `toa_s` null"
 _MIN_SAMPLES = 64
 _MOST_LOOKED_AT = 1 << 12
 _THIN = 1e-6
@@ -69,12 +71,25 @@ def flagged(observation: Observation) -> Observation:
         flaw = reception.flaw or _flaw(reception) or _duplicate(reception.receiver, _sound(vetted))
         vetted.append(replace(reception, flaw=flaw))
     notes = observation.notes
+    if (placeholder_s := placeholder_time_s(vetted)) is not None:
+        names = names_text([each.receiver.name for each in vetted if each.toa_s == placeholder_s])
+        vetted = [_without_time(each, placeholder_s) for each in vetted]
+        notes = (*notes, f"{names} report {placeholder_time_text(placeholder_s)}: {_STANDS_FOR_NONE}")
     if doubt := doubtful_power(vetted):
         vetted = [_without_power(each, doubt.ask) for each in vetted]
         notes = (*notes, f"the received powers are not used: {doubt.why}: {doubt.ask}")
     used = within_recordings(replace(observation, receptions=tuple(vetted), notes=notes))
     # Doubts of what is used, last: those of what was left out would be new ones when it is looked at again.
     return replace(used, notes=used.notes + tuple(note for note in doubts(used) if note not in used.notes))
+
+
+def _without_time(reception: Reception, placeholder_s: float) -> Reception:
+    """A time that stands for none takes its receiver along, unless that has a power: it is not known to have heard nothing."""
+    if reception.flaw is not None or reception.samples is not None or reception.toa_s != placeholder_s:
+        return reception
+    if reception.rssi_dbm is None:
+        return replace(reception, flaw=f"{placeholder_time_text(placeholder_s)}: {_STANDS_FOR_NONE}")
+    return replace(reception, toa_s=None, toa_step_s=None)
 
 
 def _without_power(reception: Reception, ask: str) -> Reception:
