@@ -60,6 +60,7 @@ def doubts(observation: Observation) -> list[str]:
         _height_doubt(observation),
         _clock_doubt(observation),
         *placeholder_doubts(observation),
+        _sensitivity_doubt(observation),
         _truth_doubt(observation),
     )
     return [doubt for doubt in found if doubt]
@@ -134,6 +135,22 @@ def _height_doubt(observation: Observation) -> str:
     return (
         f"the stated height of the transmitter, {height_m:.6g} m, is {below_m:.0f} m below every receiver: is it above the"
         " ground? It counts from the ellipsoid, as the receivers' heights do"
+    )
+
+
+def _sensitivity_doubt(observation: Observation) -> str:
+    """Sensitivities that overload a receiver: its silence would say nothing."""
+    stated = [
+        (each.receiver.name, each.sensitivity_dbm) for each in observation.usable if each.sensitivity_dbm is not None
+    ]
+    deaf = [(name, dbm) for name, dbm in stated if dbm >= 0]
+    if not deaf:
+        return ""
+    name, sensitivity_dbm = deaf[0]
+    more = f", and {len(deaf) - 1} more are no better" if len(deaf) > 1 else ""
+    return (
+        f"{name} states a sensitivity of {sensitivity_dbm:.6g} dBm, which is no weak signal{more}: is the minus sign missing? As"
+        " it stands, to hear nothing says nothing"
     )
 
 

@@ -40,6 +40,8 @@ _MIN_SAMPLES = 64
 _MOST_LOOKED_AT = 1 << 12
 _THIN = 1e-6
 """60 dB: a carrier in phase with its receiver's oscillator has noise across it."""
+_WIDEST_GRID_M = 2.01e7
+"""No map grid counts further: half way round the equator."""
 _ONCE_MORE_ROUND_DEG = 540.0
 """A longitude and a whole turn."""
 
@@ -170,6 +172,8 @@ def _as_meant(latitude: float, longitude: float) -> str:
     north_deg, east_deg = _from_nmea(latitude, 90), _from_nmea(longitude, 180)
     if abs(latitude) > 90 and north_deg is not None and east_deg is not None:
         return f": if it is in degrees and minutes (ddmm.mm), write {north_deg:.9g}, {east_deg:.9g}"
+    if max(abs(latitude), abs(longitude)) > _WIDEST_GRID_M and abs(latitude) <= 90e7 and abs(longitude) <= 180e7:
+        return f": if it is in ten-millionths of a degree, write {latitude / 1e7:.9g}, {longitude / 1e7:.9g}"
     return ": degrees are expected, not metres of a map grid or degrees without their decimal point"
 
 

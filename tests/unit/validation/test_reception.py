@@ -46,6 +46,7 @@ def test_sound_receptions_keep_no_flaw() -> None:
         ({"latitude_deg": 4807.038, "longitude_deg": -1131.5}, r"\(ddmm.mm\), write 48.1173, -11.525"),
         ({"latitude_deg": 4879.5, "longitude_deg": 1131.5}, "degrees without their decimal point"),
         ({"latitude_deg": 5_200_000.0, "longitude_deg": 460_000.0}, "metres of a map grid"),
+        ({"latitude_deg": 469_280_762.0, "longitude_deg": -78_684_890.0}, "degree, write 46.9280762, -7.868489"),
         ({"latitude_deg": math.nan}, "not known"),
         ({"longitude_deg": math.inf}, "not known"),
         ({"height_m": math.nan}, "height"),
@@ -347,6 +348,22 @@ def test_clocks_that_say_nothing_are_worth_a_question(heard: Reception, sigma_s:
     )
     observation = vet(Observation("x", 1e8, 1e4, (near, far)))
     assert any("are they given in nanoseconds or microseconds" in note for note in observation.notes) == noted
+
+
+@pytest.mark.parametrize(
+    ("sensitivities_dbm", "said"),
+    [
+        ((110.0, -110.0), "r0 states a sensitivity of 110 dBm, which is no weak signal: is the minus sign missing?"),
+        ((-110.0, 95.0, 110.0), "r1 states a sensitivity of 95 dBm, which is no weak signal, and 1 more are no better"),
+        ((-110.0, -5.0), ""),
+    ],
+)
+def test_a_sensitivity_without_its_sign_is_worth_a_question(sensitivities_dbm: tuple[float, ...], said: str) -> None:
+    silent = tuple(
+        Reception(Receiver(f"r{n}", 48.0 + n, 8.0), sensitivity_dbm=each) for n, each in enumerate(sensitivities_dbm)
+    )
+    notes = [note for note in vet(Observation("x", 1e8, 1e4, (GOOD, *silent))).notes if "a sensitivity of" in note]
+    assert [note.startswith(said) for note in notes] == [True] * bool(said)
 
 
 @pytest.mark.parametrize("heard", [GOOD, IQ])

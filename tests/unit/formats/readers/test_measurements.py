@@ -219,6 +219,19 @@ def test_places_with_few_digits_and_good_clocks_are_worth_a_word(
     assert any("set position_sigma_m" in note for note in read.notes) == noted
 
 
+def test_what_is_no_place_was_not_rounded() -> None:
+    """Integers of ten-millionths of a degree are no places to some 30 km."""
+    rows = [
+        {"receiver": f"r{index}", "latitude_deg": 469_280_762 + index * 10**6, "longitude_deg": 78_684_890}
+        | {"toa_s": 1e-5 * index, "clock_sigma_s": 1e-7}
+        for index in range(3)
+    ]
+    line = json.dumps({"id": "x", "frequency_hz": 1e8, "bandwidth_hz": 1e4, "measurements": rows})
+    (read,) = read_measurements("x.jsonl", line.encode())
+    assert not any("position_sigma_m" in note for note in read.notes)
+    assert all(each.receiver.position_sigma_m is None for each in read.receptions)
+
+
 _sigma = st.none() | st.floats(1e-12, 10)
 _receptions = st.lists(
     st.builds(
