@@ -43,6 +43,10 @@ def _plain(index: int, observation: Observation) -> Observation:
     if observation.transmitter_height_m is not None:
         changes["transmitter_height_m"] = _needed(name, "transmitter_height_m", observation.transmitter_height_m)
     time_utc, notes = _time(observation.time_utc)
+    if not isinstance(observation.receptions, Iterable):
+        raise InputError(
+            f"{name}: its receptions are of type {type(observation.receptions).__name__}: Receptions are expected"
+        )
     receptions = tuple(_reception(name, each, which) for which, each in enumerate(observation.receptions))
     return replace(
         observation,
@@ -64,6 +68,8 @@ def _needed(name: str, field: str, value: object) -> float:
 
 def _number(value: object) -> float | None:
     """As a float; None for what is no number, such as text, a truth value or None."""
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value.item()
     if isinstance(value, bool) or not isinstance(value, Real | Decimal):
         return None
     try:

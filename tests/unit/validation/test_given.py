@@ -104,6 +104,7 @@ def test_a_reception_that_must_not_be_used_is_flagged_and_the_others_are_located
         ({"frequency_hz": 10**400}, "x: its frequency_hz 1000.* is not a number"),
         ({"transmitter_height_m": "low"}, "x: its transmitter_height_m 'low' is not a number"),
         ({"truth": (47.0, 8.0)}, "x: its truth is of type tuple: a Place is expected"),
+        ({"receptions": None}, "x: its receptions are of type NoneType: Receptions are expected"),
         ({"receptions": ({},)}, r"x: its receptions\[0\] is of type dict: a Reception is expected"),
         ({"receptions": (Reception(None),)}, r"x: its receptions\[0\].receiver is of type NoneType"),  # type: ignore[arg-type]
     ],
@@ -137,7 +138,12 @@ def test_numbers_and_arrays_of_any_kind_are_taken() -> None:
         place = replace(reception.receiver, latitude_deg=np.float64(reception.receiver.latitude_deg), height_m=None)  # type: ignore[arg-type]
         return replace(reception, receiver=place, samples=samples, sample_rate_hz=48_000)  # type: ignore[arg-type]
 
-    given = replace(plain, frequency_hz=145_500_000, receptions=[other(each) for each in plain.receptions])  # type: ignore[arg-type]
+    given = replace(
+        plain,
+        frequency_hz=145_500_000,
+        bandwidth_hz=np.array(12_500),
+        receptions=[other(each) for each in plain.receptions],
+    )  # type: ignore[arg-type]
     (found,) = vetted(each for each in [given])
     assert [each.receiver for each in found.receptions] == [each.receiver for each in plain.receptions]
     for one, other_one in zip(found.receptions, plain.receptions, strict=True):
