@@ -14,6 +14,7 @@ from heimdall.geometry import geodesic_distance_m
 from heimdall.observation import Observation, Receiver, Reception
 from heimdall.validation.doubts import doubtful_power, doubts
 from heimdall.validation.placeholders import names_text, placeholder_time_s, placeholder_time_text
+from heimdall.validation.possible_places import is_height, place_flaw, position_flaw
 from heimdall.validation.recorded_width import within_recordings
 
 NO_SAMPLES = "it holds no samples"
@@ -21,7 +22,6 @@ NO_SAMPLES = "it holds no samples"
 _SAME_PLACE_M = 1.0
 _SAME_PLACE_DEG = 1e-4
 """Latitudes further apart than this are more than 10 m apart: no need to measure."""
-_HEIGHT_RANGE_M = (-1000.0, 100_000.0)
 _POWER_RANGE_DBM = (-400.0, 300.0)
 _MOST_TIME_S = 1e11
 """Three thousand years: no clock counts further."""
@@ -40,10 +40,6 @@ _MIN_SAMPLES = 64
 _MOST_LOOKED_AT = 1 << 12
 _THIN = 1e-6
 """60 dB: a carrier in phase with its receiver's oscillator has noise across it."""
-_WIDEST_GRID_M = 2.01e7
-"""No map grid counts further: half way round the equator."""
-_ONCE_MORE_ROUND_DEG = 540.0
-"""A longitude and a whole turn."""
 
 
 def vet(observation: Observation) -> Observation:
@@ -114,14 +110,14 @@ def _check(observation: Observation) -> None:
         ("transmitter height", observation.transmitter_height_m),
         ("height of the known transmitter", None if truth is None else truth.height_m),
     ):
-        if height_m is not None and not _HEIGHT_RANGE_M[0] <= height_m <= _HEIGHT_RANGE_M[1]:
+        if height_m is not None and not is_height(height_m):
             raise InputError(f"{observation.id}: its {name} of {height_m:.6g} m cannot be right")
 
 
 def _with_possible_truth(observation: Observation) -> Observation:
     """Without a known transmitter whose place is none: a distance to it would be no number, or mean nothing."""
     truth = observation.truth
-    flaw = None if truth is None else _position_flaw(truth.latitude_deg, truth.longitude_deg)
+    flaw = None if truth is None else position_flaw(truth.latitude_deg, truth.longitude_deg)
     if flaw is None:
         return observation
     note = f"the known transmitter is not compared with: {flaw}"
@@ -136,51 +132,6 @@ def _flaw(reception: Reception) -> str | None:
     """The first thing wrong with a reception by itself."""
     receiver = reception.receiver
     return place_flaw(receiver) or _uncertainty_flaw(reception) or _signal_flaw(reception)
-
-
-def has_place(receiver: Receiver) -> bool:
-    """Whether its place can be right."""
-    return place_flaw(receiver) is None
-
-
-def place_flaw(receiver: Receiver) -> str | None:
-    """What cannot be right about a receiver's place; None: nothing."""
-    if flaw := _position_flaw(receiver.latitude_deg, receiver.longitude_deg):
-        return flaw
-    if not _HEIGHT_RANGE_M[0] <= receiver.height_m <= _HEIGHT_RANGE_M[1]:
-        return f"its height of {receiver.height_m:.6g} m cannot be right"
-    return None
-
-
-def _position_flaw(latitude: float, longitude: float) -> str | None:
-    """What cannot be right about degrees of whatever stands there; None: nothing."""
-    if not (math.isfinite(latitude) and math.isfinite(longitude)):
-        return "its position is not known"
-    if latitude == 0 and longitude == 0:
-        return "its position is (0, 0), which means none"
-    if abs(latitude) > 90 or abs(longitude) > 180:
-        return f"its position ({latitude:.6g}, {longitude:.6g}) is not on the globe{_as_meant(latitude, longitude)}"
-    return None
-
-
-def _as_meant(latitude: float, longitude: float) -> str:
-    """How to write such a position, where it is plain what was meant."""
-    if abs(latitude) <= 90 and abs(longitude) <= _ONCE_MORE_ROUND_DEG:
-        return f": longitudes go from -180 to 180, write {(longitude + 180) % 360 - 180:.9g}"
-    if abs(latitude) <= 180 and abs(longitude) <= 90:
-        return ": are latitude and longitude swapped?"
-    north_deg, east_deg = _from_nmea(latitude, 90), _from_nmea(longitude, 180)
-    if abs(latitude) > 90 and north_deg is not None and east_deg is not None:
-        return f": if it is in degrees and minutes (ddmm.mm), write {north_deg:.9g}, {east_deg:.9g}"
-    if max(abs(latitude), abs(longitude)) > _WIDEST_GRID_M and abs(latitude) <= 90e7 and abs(longitude) <= 180e7:
-        return f": if it is in ten-millionths of a degree, write {latitude / 1e7:.9g}, {longitude / 1e7:.9g}"
-    return ": degrees are expected, not metres of a map grid or degrees without their decimal point"
-
-
-def _from_nmea(value: float, most_deg: float) -> float | None:
-    """Degrees from 100 times whole degrees plus minutes; None where it cannot be that."""
-    degrees, minutes = divmod(abs(value), 100)
-    return math.copysign(degrees + minutes / 60, value) if minutes < 60 and degrees < most_deg else None
 
 
 def _uncertainty_flaw(reception: Reception) -> str | None:
