@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import heimdall
 from heimdall.errors import InputError
@@ -210,3 +213,30 @@ def _is_unchanged(observation: Observation) -> None:
     for one, other in zip(again.receptions, observation.receptions, strict=True):
         assert one.samples is other.samples
         assert {**vars(one), "samples": None} == {**vars(other), "samples": None}
+
+
+_JUNK = (
+    *(None, "x", True, float("nan"), float("inf"), -1e300, 10**400, 0, -1, 1e9, [], {}, 3 + 4j, object()),
+    *(np.float32(3), np.array([1, 2]), np.array(5.0), np.zeros(5000, np.complex64), np.ones((3, 3)), _noise(9).real),
+    np.array([object()]),
+    _noise(9).astype(complex) * 1e300,
+)
+_FIELDS = {
+    "observation": ("id", "time_utc", "transmitter_height_m", "truth", "frequency_hz", "bandwidth_hz", "receptions"),
+    "reception": ("samples", "sample_rate_hz", "start_s", "toa_s", "toa_step_s", "rssi_dbm", "sensitivity_dbm"),
+    "receiver": ("name", "latitude_deg", "longitude_deg", "height_m", "clock_sigma_s", "position_sigma_m"),
+}
+_changes = st.sampled_from(sorted(_FIELDS)).flatmap(
+    lambda owner: st.tuples(st.just(owner), st.sampled_from(_FIELDS[owner]), st.sampled_from(_JUNK))
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(changes=st.lists(_changes, min_size=1, max_size=3))
+def test_whatever_stands_in_a_field_gives_a_fix_or_one_error(changes: list[tuple[str, str, Any]]) -> None:
+    own: dict[str, dict[str, Any]] = {owner: {} for owner in _FIELDS}
+    for owner, field, value in changes:
+        own[owner][field] = value
+    wrong = _with(lambda each: _at(**own["receiver"])(replace(each, **own["reception"])))
+    with contextlib.suppress(InputError):
+        assert len(heimdall.locate(replace(wrong, **own["observation"]))) == 1
