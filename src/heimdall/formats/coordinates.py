@@ -110,11 +110,13 @@ def rounding_sigma_m(*coordinates: str) -> float:
 def place_sigma_m(stated_m: float | None, latitude_deg: float, longitude_deg: float) -> float | None:
     """How well a receiver's place is known: as stated, and no better than the decimals it is given with; None where it is exact.
 
-    Below a metre a rounding does not matter to any clock. 0 says that few decimals are all that there are.
+    Below a metre a rounding does not matter to any clock. 0 says that few decimals are all that there are. What is no place, as
+    integers of ten-millionths of a degree are none, was not rounded.
     """
     if stated_m == 0:
         return None
-    if not (math.isfinite(latitude_deg) and math.isfinite(longitude_deg)) or (latitude_deg, longitude_deg) == (0, 0):
+    on_globe = abs(latitude_deg) <= 90 and abs(longitude_deg) <= 180
+    if not on_globe or (latitude_deg, longitude_deg) == (0, 0):
         return stated_m
     rounded_m = rounding_sigma_m(repr(latitude_deg), repr(longitude_deg))
     if rounded_m <= _LEAST_ROUNDING_M:

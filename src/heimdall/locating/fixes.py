@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -21,10 +21,11 @@ from heimdall.locating.located import Located
 from heimdall.locating.method import locate_each
 from heimdall.observation import NOT_READ, Observation
 from heimdall.transmitter import with_near
+from heimdall.validation.given import vetted
 
 _ROWS_SHOWN = 20
 _COLUMNS = ("id", "status", "place", "95 % within", "error", "method")
-Source = str | PathLike[str] | Observation | Sequence[Observation]
+Source = str | PathLike[str] | Observation | Iterable[Observation]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -65,6 +66,9 @@ class Fixes(Sequence[Fix]):
 def locate(source: Source, *, model: str | PathLike[str] | None = None, method: str = "auto") -> Fixes:
     """Locate the transmitter of every observation in `source`: a path as `heimdall locate` takes it, or observations.
 
+    Observations that a program made are vetted as those of a file are: a reception that must not be used is told of in its
+    fix, and what is doubtful in the notes of `Fixes.observations`.
+
     `model` is a bundle (`.heimdall`); `method` is "auto", "likelihood", "learned" or "least-squares". An observation with too
     few receivers becomes a fix with status `insufficient`, and the others go on; what of a path cannot be read is told by a
     Python warning. A fix names the known transmitter that it may well be. Raises InputError, a ValueError, with one line that
@@ -88,9 +92,9 @@ def locate(source: Source, *, model: str | PathLike[str] | None = None, method: 
 
 def _observations(source: Source) -> Sequence[Observation]:
     if isinstance(source, Observation):
-        return [source]
+        return vetted([source])
     if not isinstance(source, str | PathLike):
-        return source
+        return vetted(source)
     observations = read_observations(source)
     for note in (note for each in observations for note in each.notes if note.startswith(NOT_READ)):
         warnings.warn(note, stacklevel=3)

@@ -11,6 +11,7 @@ from heimdall.constants import SPEED_OF_LIGHT_M_S, UNITS_S
 from heimdall.geometry import geodesic_distance_m
 from heimdall.observation import Observation, Place, Receiver, Reception
 from heimdall.validation.mixed_up_figures import as_meant
+from heimdall.validation.placeholders import placeholder_doubts
 
 _MOST_RELATIVE_WIDTH = 0.2
 """Width of a channel relative to its frequency: Loran-C fills 90 to 110 kHz, and what is wider is called ultra-wideband."""
@@ -39,8 +40,6 @@ _MOST_AS_WATTS = 1.0
 _LOOSEST_CLOCK_S = 1.0
 """Clocks whose owners state an uncertainty are set by satellites or a network, to far less than a second."""
 
-_LEAST_GAP_DB = 10.0
-"""Shadowing and distance seldom leave such a gap above powers that are the same to the digit."""
 _VOUCHED = 10.0
 """Times that are so many times as far apart as their clocks and light can make them were read by better clocks."""
 _TIMES_ACROSS = (0.02, 2.0)
@@ -60,7 +59,8 @@ def doubts(observation: Observation) -> list[str]:
         _frequency_doubt(observation),
         _height_doubt(observation),
         _clock_doubt(observation),
-        _floor_doubt(observation),
+        *placeholder_doubts(observation),
+        _sensitivity_doubt(observation),
         _truth_doubt(observation),
     )
     return [doubt for doubt in found if doubt]
@@ -123,20 +123,6 @@ def _unit_of_times(timed: Sequence[Reception], usual_s: float) -> str:
     return next((unit for unit, size in UNITS_S if least < range_s * size < most and usual_s * size < across_s), "")
 
 
-def _floor_doubt(observation: Observation) -> str:
-    """Powers that are the same at several receivers and far below all others: a program's placeholder for no signal."""
-    powers_dbm = [each.rssi_dbm for each in observation.usable if each.rssi_dbm is not None]
-    lowest_dbm = min(powers_dbm, default=0.0)
-    others_dbm = [each for each in powers_dbm if each > lowest_dbm]
-    alike = len(powers_dbm) - len(others_dbm)
-    if alike < 2 or not others_dbm or (gap_db := min(others_dbm) - lowest_dbm) < _LEAST_GAP_DB:
-        return ""
-    return (
-        f"{alike} receivers report exactly {lowest_dbm:.6g} dBm, {gap_db:.0f} dB below all others: does that stand for no signal?"
-        " If so, make `rssi_dbm` null and give their sensitivity as `sensitivity_dbm`"
-    )
-
-
 def _height_doubt(observation: Observation) -> str:
     """A transmitter that would stand far below every receiver, at a height as masts have it above the ground."""
     height_m = observation.transmitter_height_m
@@ -149,6 +135,22 @@ def _height_doubt(observation: Observation) -> str:
     return (
         f"the stated height of the transmitter, {height_m:.6g} m, is {below_m:.0f} m below every receiver: is it above the"
         " ground? It counts from the ellipsoid, as the receivers' heights do"
+    )
+
+
+def _sensitivity_doubt(observation: Observation) -> str:
+    """Sensitivities that overload a receiver: its silence would say nothing."""
+    stated = [
+        (each.receiver.name, each.sensitivity_dbm) for each in observation.usable if each.sensitivity_dbm is not None
+    ]
+    deaf = [(name, dbm) for name, dbm in stated if dbm >= 0]
+    if not deaf:
+        return ""
+    name, sensitivity_dbm = deaf[0]
+    more = f", and {len(deaf) - 1} more are no better" if len(deaf) > 1 else ""
+    return (
+        f"{name} states a sensitivity of {sensitivity_dbm:.6g} dBm, which is no weak signal{more}: is the minus sign missing? As"
+        " it stands, to hear nothing says nothing"
     )
 
 

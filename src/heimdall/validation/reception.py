@@ -13,12 +13,15 @@ from heimdall.errors import InputError
 from heimdall.geometry import geodesic_distance_m
 from heimdall.observation import Observation, Receiver, Reception
 from heimdall.validation.doubts import doubtful_power, doubts
+from heimdall.validation.placeholders import names_text, placeholder_time_s, placeholder_time_text
+from heimdall.validation.possible_places import is_height, place_flaw, position_flaw
 from heimdall.validation.recorded_width import within_recordings
 
+NO_SAMPLES = "it holds no samples"
+"""The flaw of an empty recording, whoever finds it: what else would be said of it, as of its time, misleads."""
 _SAME_PLACE_M = 1.0
 _SAME_PLACE_DEG = 1e-4
 """Latitudes further apart than this are more than 10 m apart: no need to measure."""
-_HEIGHT_RANGE_M = (-1000.0, 100_000.0)
 _POWER_RANGE_DBM = (-400.0, 300.0)
 _MOST_TIME_S = 1e11
 """Three thousand years: no clock counts further."""
@@ -32,37 +35,59 @@ _FREQUENCY_RANGE_HZ = (1e-3, 1e15)
 _RATE_RANGE_HZ = (1e-3, 1e13)
 _MOST_SAMPLE = 1e15
 """Squared and summed over the longest recording it still is a number of single precision."""
+_STANDS_FOR_NONE = "it is taken to stand for none and not used; make `toa_s` null"
 _MIN_SAMPLES = 64
 _MOST_LOOKED_AT = 1 << 12
 _THIN = 1e-6
 """60 dB: a carrier in phase with its receiver's oscillator has noise across it."""
-_ONCE_MORE_ROUND_DEG = 540.0
-"""A longitude and a whole turn."""
 
 
 def vet(observation: Observation) -> Observation:
-    """The observation with a `flaw` on every reception that must not be used; nothing is mended.
+    """The observation with a `flaw` on every reception that must not be used; see `flagged`.
 
-    What is doubtful gets a note (see `heimdall.validation.doubts`), and so does a known transmitter whose place cannot be
-    right, which is left out. A flaw that the reader found stays. Of two receivers with one name or at one place the first is
-    kept. A receiver without a clock is no flaw as long as it has heard a power. Powers that cannot be in dBm are left out, and so
-    is what a stated channel has beyond the recordings. Raises InputError for fewer than two receivers.
+    Raises InputError for fewer than two receivers, and for a figure of the whole observation that cannot be right.
     """
     if len(observation.receptions) < 2:
         count = len(observation.receptions)
         raise InputError(f"{observation.id}: {count or 'no'} receiver, at least 2 are needed to locate a transmitter")
+    return flagged(observation)
+
+
+def flagged(observation: Observation) -> Observation:
+    """The observation with a `flaw` on every reception that must not be used; nothing is mended, and once more changes nothing.
+
+    What is doubtful gets a note (see `heimdall.validation.doubts`), and so does a known transmitter whose place cannot be
+    right, which is left out. A flaw that the reader found stays. Of two receivers with one name or at one place the first is
+    kept. A receiver without a clock is no flaw as long as it has heard a power. Powers that cannot be in dBm are left out, and so
+    is what a stated channel has beyond the recordings. Raises InputError for a figure of the whole observation that cannot be
+    right.
+    """
     _check(observation)
     observation = _with_possible_truth(observation)
     vetted: list[Reception] = []
     for reception in observation.receptions:
         flaw = reception.flaw or _flaw(reception) or _duplicate(reception.receiver, _sound(vetted))
         vetted.append(replace(reception, flaw=flaw))
-    found = doubts(replace(observation, receptions=tuple(vetted)))
+    notes = observation.notes
+    if (placeholder_s := placeholder_time_s(vetted)) is not None:
+        names = names_text([each.receiver.name for each in vetted if each.toa_s == placeholder_s])
+        vetted = [_without_time(each, placeholder_s) for each in vetted]
+        notes = (*notes, f"{names} report {placeholder_time_text(placeholder_s)}: {_STANDS_FOR_NONE}")
     if doubt := doubtful_power(vetted):
         vetted = [_without_power(each, doubt.ask) for each in vetted]
-        found.append(f"the received powers are not used: {doubt.why}: {doubt.ask}")
-    notes = observation.notes + tuple(note for note in found if note not in observation.notes)
-    return within_recordings(replace(observation, receptions=tuple(vetted), notes=notes))
+        notes = (*notes, f"the received powers are not used: {doubt.why}: {doubt.ask}")
+    used = within_recordings(replace(observation, receptions=tuple(vetted), notes=notes))
+    # Doubts of what is used, last: those of what was left out would be new ones when it is looked at again.
+    return replace(used, notes=used.notes + tuple(note for note in doubts(used) if note not in used.notes))
+
+
+def _without_time(reception: Reception, placeholder_s: float) -> Reception:
+    """A time that stands for none takes its receiver along, unless that has a power: it is not known to have heard nothing."""
+    if reception.flaw is not None or reception.samples is not None or reception.toa_s != placeholder_s:
+        return reception
+    if reception.rssi_dbm is None:
+        return replace(reception, flaw=f"{placeholder_time_text(placeholder_s)}: {_STANDS_FOR_NONE}")
+    return replace(reception, toa_s=None, toa_step_s=None)
 
 
 def _without_power(reception: Reception, ask: str) -> Reception:
@@ -85,14 +110,14 @@ def _check(observation: Observation) -> None:
         ("transmitter height", observation.transmitter_height_m),
         ("height of the known transmitter", None if truth is None else truth.height_m),
     ):
-        if height_m is not None and not _HEIGHT_RANGE_M[0] <= height_m <= _HEIGHT_RANGE_M[1]:
+        if height_m is not None and not is_height(height_m):
             raise InputError(f"{observation.id}: its {name} of {height_m:.6g} m cannot be right")
 
 
 def _with_possible_truth(observation: Observation) -> Observation:
     """Without a known transmitter whose place is none: a distance to it would be no number, or mean nothing."""
     truth = observation.truth
-    flaw = None if truth is None else _position_flaw(truth.latitude_deg, truth.longitude_deg)
+    flaw = None if truth is None else position_flaw(truth.latitude_deg, truth.longitude_deg)
     if flaw is None:
         return observation
     note = f"the known transmitter is not compared with: {flaw}"
@@ -109,49 +134,6 @@ def _flaw(reception: Reception) -> str | None:
     return place_flaw(receiver) or _uncertainty_flaw(reception) or _signal_flaw(reception)
 
 
-def has_place(receiver: Receiver) -> bool:
-    """Whether its place can be right."""
-    return place_flaw(receiver) is None
-
-
-def place_flaw(receiver: Receiver) -> str | None:
-    """What cannot be right about a receiver's place; None: nothing."""
-    if flaw := _position_flaw(receiver.latitude_deg, receiver.longitude_deg):
-        return flaw
-    if not _HEIGHT_RANGE_M[0] <= receiver.height_m <= _HEIGHT_RANGE_M[1]:
-        return f"its height of {receiver.height_m:.6g} m cannot be right"
-    return None
-
-
-def _position_flaw(latitude: float, longitude: float) -> str | None:
-    """What cannot be right about degrees of whatever stands there; None: nothing."""
-    if not (math.isfinite(latitude) and math.isfinite(longitude)):
-        return "its position is not known"
-    if latitude == 0 and longitude == 0:
-        return "its position is (0, 0), which means none"
-    if abs(latitude) > 90 or abs(longitude) > 180:
-        return f"its position ({latitude:.6g}, {longitude:.6g}) is not on the globe{_as_meant(latitude, longitude)}"
-    return None
-
-
-def _as_meant(latitude: float, longitude: float) -> str:
-    """How to write such a position, where it is plain what was meant."""
-    if abs(latitude) <= 90 and abs(longitude) <= _ONCE_MORE_ROUND_DEG:
-        return f": longitudes go from -180 to 180, write {(longitude + 180) % 360 - 180:.9g}"
-    if abs(latitude) <= 180 and abs(longitude) <= 90:
-        return ": are latitude and longitude swapped?"
-    north_deg, east_deg = _from_nmea(latitude, 90), _from_nmea(longitude, 180)
-    if abs(latitude) > 90 and north_deg is not None and east_deg is not None:
-        return f": if it is in degrees and minutes (ddmm.mm), write {north_deg:.9g}, {east_deg:.9g}"
-    return ": degrees are expected, not metres of a map grid or degrees without their decimal point"
-
-
-def _from_nmea(value: float, most_deg: float) -> float | None:
-    """Degrees from 100 times whole degrees plus minutes; None where it cannot be that."""
-    degrees, minutes = divmod(abs(value), 100)
-    return math.copysign(degrees + minutes / 60, value) if minutes < 60 and degrees < most_deg else None
-
-
 def _uncertainty_flaw(reception: Reception) -> str | None:
     receiver = reception.receiver
     stated = {
@@ -165,9 +147,9 @@ def _uncertainty_flaw(reception: Reception) -> str | None:
 
 
 def _signal_flaw(reception: Reception) -> str | None:
-    if reception.samples is not None:
-        return _sample_flaw(reception)
-    if reception.toa_s is None and reception.rssi_dbm is None:
+    if reception.samples is not None and (flaw := _sample_flaw(reception)):
+        return flaw
+    if reception.samples is None and reception.toa_s is None and reception.rssi_dbm is None:
         return silence_flaw(reception.sensitivity_dbm)
     if reception.toa_s is not None and not math.isfinite(reception.toa_s):
         return "its arrival time is not a number"
@@ -177,7 +159,7 @@ def _signal_flaw(reception: Reception) -> str | None:
         return f"its arrival time of {reception.toa_s:.6g} s cannot be right"
     if reception.rssi_dbm is not None and not _POWER_RANGE_DBM[0] <= reception.rssi_dbm <= _POWER_RANGE_DBM[1]:
         return f"its received power of {reception.rssi_dbm:.6g} dBm cannot be right"
-    if reception.rssi_dbm is None and reception.receiver.clock_sigma_s is None:
+    if reception.samples is None and reception.rssi_dbm is None and reception.receiver.clock_sigma_s is None:
         return "no clock: its arrival time says nothing, and it has no received power"
     return None
 
@@ -194,6 +176,8 @@ def silence_flaw(sensitivity_dbm: float | None) -> str | None:
 def _sample_flaw(reception: Reception) -> str | None:
     samples, rate_hz = reception.samples, reception.sample_rate_hz
     assert samples is not None
+    if not len(samples):
+        return NO_SAMPLES
     if rate_hz is None or not _RATE_RANGE_HZ[0] <= rate_hz <= _RATE_RANGE_HZ[1]:
         return f"its sample rate of {rate_hz} cannot be right"
     if not math.isfinite(reception.start_s):

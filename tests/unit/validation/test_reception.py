@@ -46,6 +46,7 @@ def test_sound_receptions_keep_no_flaw() -> None:
         ({"latitude_deg": 4807.038, "longitude_deg": -1131.5}, r"\(ddmm.mm\), write 48.1173, -11.525"),
         ({"latitude_deg": 4879.5, "longitude_deg": 1131.5}, "degrees without their decimal point"),
         ({"latitude_deg": 5_200_000.0, "longitude_deg": 460_000.0}, "metres of a map grid"),
+        ({"latitude_deg": 469_280_762.0, "longitude_deg": -78_684_890.0}, "degree, write 46.9280762, -7.868489"),
         ({"latitude_deg": math.nan}, "not known"),
         ({"longitude_deg": math.inf}, "not known"),
         ({"height_m": math.nan}, "height"),
@@ -85,7 +86,7 @@ def test_an_unusual_receiver_is_left_alone(changes: dict[str, Any]) -> None:
     ("changes", "reason"),
     [
         ({"samples": np.zeros(500, np.complex64)}, "no signal"),
-        ({"samples": np.zeros(0, np.complex64)}, "no signal"),
+        ({"samples": np.zeros(0, np.complex64)}, "it holds no samples"),
         ({"samples": IQ.samples.real.astype(np.complex64)}, "its samples are real, not IQ"),
         ({"samples": 1j * IQ.samples.imag + 0.3}, "its samples are real, not IQ"),
         ({"samples": np.round(50 * IQ.samples.real) * (1 - 1j)}, "its samples are real, not IQ"),
@@ -347,6 +348,44 @@ def test_clocks_that_say_nothing_are_worth_a_question(heard: Reception, sigma_s:
     )
     observation = vet(Observation("x", 1e8, 1e4, (near, far)))
     assert any("are they given in nanoseconds or microseconds" in note for note in observation.notes) == noted
+
+
+@pytest.mark.parametrize(
+    ("sensitivities_dbm", "said"),
+    [
+        ((110.0, -110.0), "r0 states a sensitivity of 110 dBm, which is no weak signal: is the minus sign missing?"),
+        ((-110.0, 95.0, 110.0), "r1 states a sensitivity of 95 dBm, which is no weak signal, and 1 more are no better"),
+        ((-110.0, -5.0), ""),
+    ],
+)
+def test_a_sensitivity_without_its_sign_is_worth_a_question(sensitivities_dbm: tuple[float, ...], said: str) -> None:
+    silent = tuple(
+        Reception(Receiver(f"r{n}", 48.0 + n, 8.0), sensitivity_dbm=each) for n, each in enumerate(sensitivities_dbm)
+    )
+    notes = [note for note in vet(Observation("x", 1e8, 1e4, (GOOD, *silent))).notes if "a sensitivity of" in note]
+    assert [note.startswith(said) for note in notes] == [True] * bool(said)
+
+
+@pytest.mark.parametrize("heard", [GOOD, IQ])
+@pytest.mark.parametrize(
+    ("sigmas_s", "said"),
+    [
+        ((0.0, 1e-7), "r0 has a clock uncertain by exactly 0 s"),
+        ((0.0,) * 4, "r0, r1, r2 and others have clocks uncertain by exactly 0 s"),
+        ((1e-9, None), ""),
+    ],
+)
+def test_a_clock_without_any_uncertainty_is_worth_a_question(
+    heard: Reception, sigmas_s: tuple[float | None, ...], said: str
+) -> None:
+    receptions = tuple(
+        replace(
+            heard, receiver=_moved(name=f"r{n}", latitude_deg=48.0 + n, clock_sigma_s=sigma_s).receiver, rssi_dbm=-90.0
+        )
+        for n, sigma_s in enumerate(sigmas_s)
+    )
+    notes = [note for note in vet(Observation("x", 1e8, 1e4, receptions)).notes if "exactly 0 s" in note]
+    assert [note.startswith(said) for note in notes] == [True] * bool(said)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ _FAR_S = 1e3
 _MOST_S = Decimal(10) ** 11
 _FEWEST = 3
 """Two times may end in zeros by chance."""
+FINEST_S = 1e-12
+"""A third of a millimetre of light's way: no arrival time is good to that, so a digit beyond it leaves nothing open."""
 _FEWER = 3
 """Digits that a time lacks to the most precise one where it was rounded: one in a thousand ends in as many zeros by chance."""
 
@@ -94,4 +96,6 @@ def _decimals(value: Decimal) -> int:
 def _is_coarse(reception: Reception, step_s: float) -> bool:
     """Whether its clock is better than its digits; one that cannot be right is refused elsewhere."""
     sigma_s = reception.receiver.clock_sigma_s
+    if step_s < FINEST_S:
+        return False
     return reception.toa_s is not None and sigma_s is not None and 0 <= sigma_s < step_s / math.sqrt(12)

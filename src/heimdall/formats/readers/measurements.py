@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -11,7 +11,15 @@ from functools import partial
 from statistics import median
 from typing import Annotated, Any, NoReturn
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from heimdall.constants import SPEED_OF_LIGHT_M_S
@@ -21,6 +29,7 @@ from heimdall.formats.json_text import stated_once
 from heimdall.formats.readers.arrival_digits import exact_number, with_written_times, written_time
 from heimdall.formats.readers.limits import Limits
 from heimdall.formats.readers.measurement_rows import rows_of
+from heimdall.formats.readers.row_time import unread_time, utc_if_read
 from heimdall.formats.readers.unread import Part, each_by_itself
 from heimdall.formats.text import as_utf_8, composed, is_utf_8
 from heimdall.observation import Observation, Place, Receiver, Reception
@@ -96,6 +105,12 @@ class _Table(_Row):
     measurements: list[_Measurement]
     truth: _Truth | None = None
 
+    @field_validator("time_utc", mode="wrap")
+    @classmethod
+    def _time_if_read(cls, value: object, read: ValidatorFunctionWrapHandler) -> datetime | None:
+        """In UTC; None for what cannot be read, which a note says: locating does not need it."""
+        return utc_if_read(value, read)
+
     def rounded_m(self, given: Sequence[float]) -> list[float | None]:
         """The position uncertainty of each receiver: as stated, or as rounded where the others' places have more digits.
 
@@ -134,7 +149,7 @@ class _Table(_Row):
             frequency_hz=self.frequency_hz,
             bandwidth_hz=self.bandwidth_hz,
             receptions=tuple(placed),
-            time_utc=None if self.time_utc is None else _as_utc(self.time_utc),
+            time_utc=self.time_utc,
             transmitter_height_m=self.height_m,
             truth=None if self.truth is None else Place(**self.truth.model_dump()),
             notes=self.rounding_note(given),
@@ -190,7 +205,11 @@ def _observations(where: str, line: bytes) -> list[Observation]:
 def _observation(where: str, line: bytes) -> Observation:
     try:
         observation = _Table.model_validate_json(line).to_observation()
-        return vet(with_written_times(observation, _times(line)))
+        document = _exact(line)
+        observation = replace(
+            observation, notes=(*observation.notes, *unread_time(document.get("time_utc"), observation.time_utc))
+        )
+        return vet(with_written_times(observation, _times(document)))
     except ValidationError as error:
         if not is_utf_8(line):
             raise InputError(f"{where}: it is not written in UTF-8: save the file as UTF-8") from error
@@ -201,15 +220,17 @@ def _observation(where: str, line: bytes) -> Observation:
         raise InputError(f"{where}: {error}") from error
 
 
-def _times(line: bytes) -> list[Decimal | None]:
-    """The arrival time of each receiver of a valid row. Raises InputError for a key that is stated twice, differently."""
-    document = json.loads(line, parse_float=exact_number, parse_int=exact_number, object_pairs_hook=stated_once)
+def _exact(line: bytes) -> dict[str, Any]:
+    """A valid row with every digit of its numbers. Raises InputError for a key that is stated twice, differently."""
+    document: dict[str, Any] = json.loads(
+        line, parse_float=exact_number, parse_int=exact_number, object_pairs_hook=stated_once
+    )
+    return document
+
+
+def _times(document: Mapping[str, Any]) -> list[Decimal | None]:
+    """The arrival time of each receiver."""
     return [written_time(each.get("toa_s")) for each in document["measurements"]]
-
-
-def _as_utc(time: datetime) -> datetime:
-    """A time without a zone is taken to be UTC, as its key says."""
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
 def measurements_text(observations: Iterable[Observation]) -> str:

@@ -22,12 +22,12 @@ from heimdall.formats.readers.recordings.channel import occupied_channel
 from heimdall.formats.readers.recordings.clipping import clipping_note
 from heimdall.formats.readers.recordings.grouping import Who
 from heimdall.formats.readers.recordings.heard import EPOCH, Heard
-from heimdall.formats.readers.recordings.riff import is_wave, riff_chunks
+from heimdall.formats.readers.recordings.riff import is_wave, missing_data_bytes, riff_chunks
 from heimdall.formats.readers.recordings.takes import Take, Together, sessions_of
 from heimdall.formats.readers.recordings.tuning import Tuning, common_frequency_hz, tuned_to
 from heimdall.formats.readers.source import folder_of
 from heimdall.observation import Observation, Reception
-from heimdall.validation.reception import vet
+from heimdall.validation.reception import NO_SAMPLES, vet
 
 SUFFIX = ".wav"
 _FORMAT = struct.Struct("<HHIIHH")
@@ -115,7 +115,9 @@ def _read(path: str, station: str, files: Files, limits: Limits) -> tuple[Take, 
     about = auxi.or_else(from_name(stem, rate_hz))
     start = about.start_utc or EPOCH
     heard = Heard(samples, rate_hz, start.replace(microsecond=0), start.microsecond * 1e-6)
-    notes = (*about.notes, *clipping_note(station, samples))
+    missing = missing_data_bytes(content)
+    ends_early = (f"{path} ends {missing} bytes early; what is there is used",) if missing else ()
+    notes = (*about.notes, *ends_early, *clipping_note(station, samples))
     return Take(path, station, about.start_utc, heard, notes=notes), about
 
 
@@ -139,6 +141,8 @@ def _samples(chunks: dict[bytes, bytes], limits: Limits) -> tuple[NDArray[np.com
     count = len(data) // (bits // 4)
     if count > limits.samples:
         raise _UnusableError(f"it has {count} samples, more than the {limits.samples} allowed")
+    if count == 0:
+        raise _UnusableError(NO_SAMPLES)
     return _complex(data, code, bits, count), float(rate_hz)
 
 

@@ -20,7 +20,8 @@ from heimdall.observation import Observation, Receiver, Reception
 from heimdall.service.database.paging import Page, Part, by_name
 from heimdall.service.database.tables import RegisteredReceiver
 from heimdall.service.errors import ConflictError, UnknownError
-from heimdall.validation.reception import place_flaw, vet
+from heimdall.validation.possible_places import place_flaw
+from heimdall.validation.reception import vet
 
 MOST = 10_000
 """Most receivers of one import."""

@@ -219,6 +219,19 @@ def test_places_with_few_digits_and_good_clocks_are_worth_a_word(
     assert any("set position_sigma_m" in note for note in read.notes) == noted
 
 
+def test_what_is_no_place_was_not_rounded() -> None:
+    """Integers of ten-millionths of a degree are no places to some 30 km."""
+    rows = [
+        {"receiver": f"r{index}", "latitude_deg": 469_280_762 + index * 10**6, "longitude_deg": 78_684_890}
+        | {"toa_s": 1e-5 * index, "clock_sigma_s": 1e-7}
+        for index in range(3)
+    ]
+    line = json.dumps({"id": "x", "frequency_hz": 1e8, "bandwidth_hz": 1e4, "measurements": rows})
+    (read,) = read_measurements("x.jsonl", line.encode())
+    assert not any("position_sigma_m" in note for note in read.notes)
+    assert all(each.receiver.position_sigma_m is None for each in read.receptions)
+
+
 _sigma = st.none() | st.floats(1e-12, 10)
 _receptions = st.lists(
     st.builds(
@@ -307,6 +320,32 @@ def test_unix_times_keep_every_digit() -> None:
     assert third - first == pytest.approx(101e-9, abs=1e-13)
     assert observation.receptions[3].toa_s is None
     assert abs(second) < 10
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("2016-12-31T23:59:60Z", datetime(2017, 1, 1, tzinfo=UTC)),
+        ("2017-01-01 05:29:60.25+05:30", datetime(2017, 1, 1, 0, 0, 0, 250_000, tzinfo=UTC)),
+        ("2024-05-01T12:00:00+02:00", datetime(2024, 5, 1, 10, tzinfo=UTC)),
+        ("2024-05-01T12:00:00", datetime(2024, 5, 1, 12, tzinfo=UTC)),
+        (None, None),
+    ],
+)
+def test_a_leap_second_and_any_zone_are_read(written: str | None, read: datetime | None) -> None:
+    (observation,) = read_measurements("x.jsonl", _lines({**_row(), "time_utc": written}))
+    assert observation.time_utc == read
+    assert not any("time_utc" in note for note in observation.notes)
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["01.05.2024 12:00:00", "yesterday", "", True, [2024], "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:60Z", 1e30],
+)
+def test_a_time_that_cannot_be_read_costs_a_note_and_not_the_row(written: object) -> None:
+    (observation,) = read_measurements("x.jsonl", _lines({**_row(), "time_utc": written}))
+    assert observation.time_utc is None
+    assert [note for note in observation.notes if note.startswith("its time_utc ") and "is not read: write UTC" in note]
 
 
 def test_times_near_their_origin_are_left_alone() -> None:
@@ -410,6 +449,17 @@ def test_digits_that_are_coarser_than_clocks_are_kept_in_mind() -> None:
     (fine,) = read_measurements("x.jsonl", _lines(_timed(0.250131234, 0.0, 0.25)))
     assert [each.toa_step_s for each in fine.receptions] == [None] * 3
     assert not any("the arrival times are written" in note for note in fine.notes)
+
+
+@pytest.mark.parametrize("clock_sigma_s", [0, 1e-25, 5e-8])
+def test_digits_that_no_clock_has_are_not_too_few(clock_sigma_s: float) -> None:
+    """A double written out has up to twenty places: beyond a picosecond they leave nothing open."""
+    row = _timed(4.7385756349949855e-05, 5.467006356998725e-05, 3.618591812934329e-05)
+    for each in row["measurements"]:
+        each["clock_sigma_s"] = clock_sigma_s
+    (observation,) = read_measurements("x.jsonl", _lines(row))
+    assert [each.toa_step_s for each in observation.receptions] == [None] * 3
+    assert not any("more coarsely" in note for note in observation.notes)
 
 
 def test_some_times_may_have_fewer_digits_than_others() -> None:

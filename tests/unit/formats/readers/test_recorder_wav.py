@@ -100,6 +100,7 @@ def test_a_data_size_that_was_never_filled_in_takes_what_is_there(size: int) -> 
     wav = _wav(auxi=_auxi(), data_size=size)
     observation = _read({"alice.wav": wav, "bob.wav": wav})
     assert [len(each.samples) for each in observation.receptions if each.samples is not None] == [2000, 2000]
+    assert not any("early" in note for note in observation.notes)
 
 
 def _long_wav(form: bytes, data_size: int, after: bytes) -> bytes:
@@ -125,6 +126,7 @@ def test_a_size_of_64_bits_that_was_never_filled_in_takes_what_is_there(size: in
     wav = _long_wav(b"RF64", size, b"")
     observation = _read({f"{name}_145500000Hz.wav": wav for name in ("alice", "bob")})
     assert [len(each.samples) for each in observation.receptions if each.samples is not None] == [2000, 2000]
+    assert not any("early" in note for note in observation.notes)
 
 
 def test_a_file_at_another_frequency_and_a_broken_one_are_flagged() -> None:
@@ -135,6 +137,35 @@ def test_a_file_at_another_frequency_and_a_broken_one_are_flagged() -> None:
     assert flaws[:2] == [None, None]
     assert flaws[2] == "it listened at 7000000 Hz: 145500000 Hz is outside the 48000 Hz that it recorded"
     assert flaws[3] == "it is not a WAV file"
+
+
+@pytest.mark.parametrize("kept", [36, 44, 60, 112, 120])
+def test_a_file_that_ends_in_its_header_holds_no_samples(kept: int) -> None:
+    """Whatever was left of the header: it is never said to be of another time."""
+    name, wav = "{}_SDRSharp_20240510_123456Z_145500000Hz_IQ.wav", _wav(auxi=_auxi())
+    files = {name.format(who): wav for who in ("alice", "bob")}
+    observation = _read({**files, name.format("carol"): wav[:kept], "carol.txt": b"[48.1, 9.5]"})
+    assert [each.flaw for each in observation.receptions] == [None, None, "it holds no samples"]
+
+
+@pytest.mark.parametrize("kept", [0.66, 0.999])
+def test_a_file_that_ends_early_is_used_with_a_note(kept: float) -> None:
+    wav = _wav(auxi=_auxi())
+    length = int(kept * len(wav))
+    observation = _read({"alice.wav": wav, "bob.wav": wav[:length]})
+    assert [each.flaw for each in observation.receptions] == [None, None]
+    assert f"bob.wav ends {len(wav) - length} bytes early; what is there is used" in observation.notes
+    assert not any("alice.wav ends" in note for note in observation.notes)
+
+
+def test_a_long_file_that_ends_early_is_used_with_a_note() -> None:
+    """Its sizes are of 64 bits."""
+    wav = _long_wav(b"RF64", -1, b"")
+    names = [f"{name}_145500000Hz.wav" for name in ("alice", "bob")]
+    observation = _read(dict(zip(names, (wav, wav[:-1000]), strict=True)))
+    assert [note for note in observation.notes if "early" in note] == [
+        f"{names[1]} ends 1000 bytes early; what is there is used"
+    ]
 
 
 @pytest.mark.parametrize("beside_hz", [20, -7_000, 12_000])

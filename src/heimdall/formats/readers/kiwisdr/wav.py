@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from heimdall.formats.readers.kiwisdr.gps_time import WEEK_S
 from heimdall.formats.readers.kiwisdr.stamps import BrokenRecordingError, Stamps, line_through, require_enough
 from heimdall.formats.readers.recordings.riff import missing_bytes, riff_chunks
+from heimdall.validation.reception import NO_SAMPLES
 
 _STAMP = struct.Struct("<BBII")
 _FORMAT = struct.Struct("<HHIIHH")
@@ -69,11 +70,13 @@ def parse_kiwi_wav(content: bytes) -> KiwiRecording:
 def parse_unstamped_wav(content: bytes) -> KiwiRecording | None:
     """All samples of a recording with too few stamps, at its header's rate, for their level; None for too few of them.
 
-    Its few stamps, if they are more than a stale one, say roughly when it began. Raises BrokenRecordingError as above, or where
-    a chunk of data would run over the stamps that follow it.
+    Its few stamps, if they are more than a stale one, say roughly when it began. Raises BrokenRecordingError as above, where it
+    has no sample at all, or where a chunk of data would run over the stamps that follow it.
     """
     rate_hz = _nominal_rate_hz(content)
     rows, samples = _stamps_and_samples(content, partial=True)
+    if not len(samples):
+        raise BrokenRecordingError(NO_SAMPLES)
     if len(samples) < _LEAST_LEVEL_S * rate_hz:
         return None
     begins_s = [second + nanosecond * 1e-9 - first / rate_hz for _, second, nanosecond, first in rows[1:]]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.geometry import geodesic_distance_m
 from heimdall.observation import Reception
-from heimdall.validation.reception import has_place
+from heimdall.validation.possible_places import has_place
 
 _BINS = 512
 _SEGMENTS = 8

@@ -73,6 +73,7 @@ def read_metadata(name: str, meta: bytes) -> tuple[dict[str, Any], tuple[str, ..
     notes = [
         *_complete(document),
         *_numbers(document),
+        *_frequency_of_all(document),
         *_dates(document),
         *_places(document),
         *_unknown(document),
@@ -188,6 +189,25 @@ def _numbers(document: dict[str, Any]) -> list[str]:
                     segment[key] = float(value)
                     notes.append(f"its {key}, a string, is read as the number {value.strip()}")
     return list(dict.fromkeys(notes))
+
+
+def _frequency_of_all(document: dict[str, Any]) -> list[str]:
+    """A frequency that stands once for the recording instead of in its captures, as many programs write it."""
+    about, captures = document.get("global"), document.get("captures")
+    if not isinstance(about, dict) or sigmf.FREQUENCY_KEY not in about or not isinstance(captures, list):
+        return []
+    stated = about[sigmf.FREQUENCY_KEY]
+    if number(stated) is None:
+        return [f"its {sigmf.FREQUENCY_KEY} {str(stated)[:60]!r} in global is not used: write a number"]
+    of_captures = [each[sigmf.FREQUENCY_KEY] for each in _sections(document, "captures") if sigmf.FREQUENCY_KEY in each]
+    if of_captures:
+        differs = any(each != stated for each in of_captures)
+        return [f"its {sigmf.FREQUENCY_KEY} in global is not used: its captures state another"] if differs else []
+    if not captures:
+        captures.append({sigmf.SAMPLE_START_KEY: 0})
+    for capture in _sections(document, "captures"):
+        capture[sigmf.FREQUENCY_KEY] = stated
+    return [f"its {sigmf.FREQUENCY_KEY} stands in global: it is read as that of its captures"]
 
 
 def _dates(document: dict[str, Any]) -> list[str]:

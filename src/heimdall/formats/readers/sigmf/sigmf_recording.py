@@ -17,6 +17,7 @@ from sigmf.sigmffile import dtype_info
 from heimdall.formats.coordinates import COARSE_M, place_sigma_m
 from heimdall.formats.readers.limits import Limits
 from heimdall.formats.readers.recordings.clipping import clipping_note
+from heimdall.formats.readers.recordings.tuning import Tuning
 from heimdall.formats.readers.sigmf.annotated import Band, annotated_bands
 from heimdall.formats.readers.sigmf.data import complex_samples
 from heimdall.formats.readers.sigmf.metadata import (
@@ -48,8 +49,8 @@ class SigmfRecording:
     receiver: str
     place: Place | None
     frequency_hz: float | None
-    bands: tuple[Band, ...]
-    """What its annotations mark."""
+    bands: Mapping[Band, float]
+    """What its annotations mark, each for what share of its time."""
     start_utc: datetime | None
     """Whole second of the first sample; `start_rest_s` is what follows."""
     start_rest_s: float
@@ -90,7 +91,8 @@ def parse_recording(name: str, document: dict[str, Any], data: bytes | None, lim
     clock_sigma_s, clock_notes = _clock(name, about, run.capture)
     place = point(placed(run.capture, about).get(sigmf.GEOLOCATION_KEY))
     position_sigma_m = _place_sigma_m(number(about.get(POSITION_KEY)), place)
-    bands, edge_notes = annotated_bands(name, document["annotations"], frequency_hz, rate_hz)
+    heard = range(run.first, run.last)
+    bands, edge_notes = annotated_bands(name, document["annotations"], Tuning(frequency_hz or 0.0, rate_hz), heard)
     return SigmfRecording(
         receiver=text(about.get(RECEIVER_KEY)) or name,
         place=place,

@@ -13,6 +13,7 @@ from heimdall.formats.readers.sigmf.sigmf_recording import SigmfRecording
 from heimdall.formats.readers.sigmf.streams import Stream
 from heimdall.formats.text import composed
 from heimdall.observation import Place
+from heimdall.validation.reception import NO_SAMPLES
 
 _NO_TIME = "it has no start time: to which take of the others it belongs is not known"
 
@@ -59,7 +60,7 @@ def _take(stream: Stream, station: str) -> Take:
         station,
         None if recording is None else recording.start_utc,
         heard,
-        stream.flaw or (_NO_TIME if heard is None else None),
+        stream.flaw or (_no_order(recording) if heard is None else None),
         stream.notes,
         () if recording is None else (recording.frequency_hz, recording.place),
     )
@@ -73,6 +74,12 @@ def _heard(recording: SigmfRecording) -> Heard | None:
     if recording.start_utc is None:
         return None
     return Heard(samples, rate_hz, recording.start_utc, recording.start_rest_s, recording.clock_sigma_s)
+
+
+def _no_order(recording: SigmfRecording | None) -> str:
+    """Why it cannot be put in order of time."""
+    samples = None if recording is None else recording.samples
+    return NO_SAMPLES if samples is not None and len(samples) == 0 else _NO_TIME
 
 
 def _repeats(takes: Sequence[Take]) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TypeAlias
 
+from heimdall.formats.readers.arrival_digits import FINEST_S
 from heimdall.formats.readers.recordings.heard import EPOCH
 from heimdall.formats.readers.sigmf.sigmf_recording import SigmfRecording
 from heimdall.formats.readers.sigmf.streams import Stream
@@ -83,7 +84,7 @@ def _no_better(stream: Stream, written_s: float) -> Stream:
     recording = stream.recording
     sigma_s = None if recording is None else recording.clock_sigma_s
     # What is negative or not a number stays as it stands, to be refused: a sum of squares would turn it into one that passes.
-    if recording is None or sigma_s is None or not 0 <= sigma_s < written_s:
+    if recording is None or sigma_s is None or written_s < FINEST_S or not 0 <= sigma_s < written_s:
         return stream
     note = (
         f"{stream.name}: its core:datetime is written to {written_s * math.sqrt(12):.1g} s, more coarsely than its clock "

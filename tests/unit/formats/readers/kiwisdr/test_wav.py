@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from heimdall.formats.readers.kiwisdr.stamps import BrokenRecordingError
-from heimdall.formats.readers.kiwisdr.wav import parse_kiwi_wav
+from heimdall.formats.readers.kiwisdr.wav import parse_kiwi_wav, parse_unstamped_wav
 
 CHUNKS = 60
 RATE_HZ = 12001.1234
@@ -137,6 +137,12 @@ def test_too_few_stamps_are_refused(kiwi_wav: Any) -> None:
     """Half a second holds too few stamps for a line."""
     with pytest.raises(BrokenRecordingError, match="it has 12 GPS stamps"):
         parse_kiwi_wav(kiwi_wav(_samples(), _stamps_ns()[:12]))
+
+
+def test_a_header_alone_is_said_to_hold_no_samples(kiwi_wav: Any) -> None:
+    """And not to lack the stamps that stand between samples."""
+    with pytest.raises(BrokenRecordingError, match="it holds no samples"):
+        parse_unstamped_wav(kiwi_wav(_samples(), _stamps_ns())[:36])
 
 
 def test_an_ordinary_wav_is_refused() -> None:

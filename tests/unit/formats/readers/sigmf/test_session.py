@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -93,6 +93,38 @@ def test_the_written_metadata_satisfy_the_schema(files: Files) -> None:
     for name, content in files.items():
         if name.endswith("-meta"):
             SigMFFile(metadata=content.decode()).validate()
+
+
+@pytest.mark.parametrize("captures", [1, 0])
+def test_a_frequency_in_global_is_that_of_the_captures(files: Files, captures: int) -> None:
+    """Many programs write it there, be it as a string, or leave the captures out."""
+
+    def change(document: dict[str, Any]) -> None:
+        for capture in document["captures"]:
+            del capture["core:frequency"]
+        document["global"]["core:frequency"] = "145.5e6"
+        document["captures"] = document["captures"][:captures]
+
+    for index in range(len(read_collection(COLLECTION, files, Limits()).receptions)):
+        _edit(files, index, change)
+    observation = read_collection(COLLECTION, files, Limits())
+    assert observation.frequency_hz == 145.5e6
+    assert not any(each.flaw for each in observation.receptions)
+    assert any(
+        note.endswith("its core:frequency stands in global: it is read as that of its captures")
+        for note in observation.notes
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(433e6, "in global is not used: its captures state another"), ("high", "'high' in global is not used")],
+)
+def test_a_frequency_in_global_that_is_not_used_is_said(files: Files, value: object, said: str) -> None:
+    _edit(files, 1, lambda document: document["global"].update({"core:frequency": value}))
+    observation = read_collection(COLLECTION, files, Limits())
+    assert observation.receptions[1].flaw is None
+    assert [note for note in observation.notes if said in note]
 
 
 def test_digits_beyond_microseconds_are_kept(files: Files) -> None:
@@ -571,6 +603,40 @@ def test_of_two_annotated_signals_the_one_that_most_mark_is_located(files: Files
     observation = read_collection(COLLECTION, files, Limits())
     assert observation.frequency_hz == pytest.approx(145.5025e6, abs=1e-3)
     assert any("annotations state 2 channels" in note for note in observation.notes)
+
+
+_Marks = Sequence[tuple[int, int | None, float, float]]
+"""First sample, count and edges in Hz from 145.5 MHz."""
+
+
+@pytest.mark.parametrize(
+    ("marks", "width_hz"),
+    [
+        ([(0, 10, 5000, 5500), (0, None, -2000, 2000)], 4000),
+        ([(0, None, -2000, 2000), (500, 10, -100, 100)], 4000),
+        ([(0, 1024, -2000, 2000), (0, 200, 4000, 4500)], 4000),
+        ([(0, 100, -1000, 1000), (0, None, -7000, 7000), (300, 100, -1000, 1000)], 2000),
+        ([(0, 10, -1000, 1000)], 2000),
+        ([(1000, 24, 5000, 5500), (2000, None, -2000, 2000)], 500),
+    ],
+    ids=["spur beside", "spur within", "shorter signal", "bursts in a frame", "alone", "beyond the end"],
+)
+def test_the_annotation_that_lasts_states_the_channel(files: Files, marks: _Marks, width_hz: float) -> None:
+    """A spur of a moment is marked by people and programs as the signal is, and narrower."""
+    annotations = [
+        {
+            "core:sample_start": first,
+            "core:freq_lower_edge": 145.5e6 + low_hz,
+            "core:freq_upper_edge": 145.5e6 + high_hz,
+        }
+        | ({} if count is None else {"core:sample_count": count})
+        for first, count, low_hz, high_hz in marks
+    ]
+    for index in range(3):
+        _edit(files, index, lambda document: document.update(annotations=annotations))
+    observation = read_collection(COLLECTION, files, Limits())
+    assert observation.bandwidth_hz == pytest.approx(width_hz)
+    assert any("annotations state 2 channels" in note for note in observation.notes) == (len(marks) > 1)
 
 
 def test_captures_that_say_when_they_began_come_first(files: Files) -> None:

@@ -94,6 +94,18 @@ def test_a_recording_without_a_time_is_flagged_where_others_repeat(take: Take) -
     assert "no start time" in str({**_flaws(first), **_flaws(second)}["d"])
 
 
+def test_an_empty_recording_among_takes_holds_no_samples(take: Take) -> None:
+    """Its time is known, and not what is missing."""
+    files = take("abcd", 0) | take("abc", 10_800)
+    (name,) = [name for name in files if name.endswith("d.sigmf-data")]
+    document = json.loads(files[name.replace("-data", "-meta")])
+    document["global"].pop("core:sha512", None)
+    document["annotations"] = []
+    files |= {name: b"", name.replace("-data", "-meta"): json.dumps(document).encode()}
+    first, _ = read_recordings("night", files, Limits())
+    assert _flaws(first) == {**dict.fromkeys("abc"), "d": "it holds no samples"}
+
+
 def test_a_receiver_of_another_time_alone_is_one_session_as_before(take: Take) -> None:
     (observation,) = read_recordings("x", take("ab", 0) | take("c", 500), Limits())
     assert observation.id == "x"
