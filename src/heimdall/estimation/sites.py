@@ -14,23 +14,24 @@ from heimdall.evidence.collect import Collected
 
 _SAME_SITE_SIGMAS = 0.5
 """Receivers whose distance light crosses in less than this part of their times' uncertainty see the transmitter alike."""
-_SAME_SITE_SHARE, _LARGEST_SITE_M = 0.01, 1000.0
+_SAME_SITE_SHARE, _LARGEST_SITE_M = 0.01, 300.0
 """So do receivers that are closer than this part of the area's half width, and than this."""
+_UNKNOWNS = 3
+"""East, north and the emission time."""
 _AGREES_SIGMAS = 4.0
 """Times at a site that differ by more standard deviations are left to the consistency check."""
 
 
 def joined_at_sites(collected: Collected) -> Collected:
-    """The evidence with one arrival time for each site, that of its most precise receiver.
+    """The evidence with one arrival time for each of few sites, that of its most precise receiver.
 
     However many receivers there are at three sites, they are three arrival times: they have the same mirror image, tell no height
-    and cannot check each other. The powers stay as they are.
+    and cannot check each other. Where there are more sites than unknowns, nothing is gained. The powers stay as they are.
     """
-    evidence = collected.evidence
-    joined: dict[int, int] = {}
-    for first, others in _sites(collected):
-        joined |= dict.fromkeys(others, first)
-    if not joined:
+    evidence, sites = collected.evidence, list(_sites(collected))
+    unknowns = _UNKNOWNS + (collected.observation.transmitter_height_m is None)
+    joined = {other: first for first, others in sites for other in others}
+    if not joined or len(sites) > unknowns:
         return collected
     has_arrival = evidence.has_arrival.copy()
     has_arrival[0, list(joined)] = False

@@ -237,7 +237,9 @@ def _normal_posterior(collected: Collected, solution: Solution) -> GridPosterior
     offset_m = reach_m * ((2 * np.arange(CELLS) + 1) / CELLS - 1)
     east, north = np.meshgrid(offset_m, offset_m)
     scaled = np.stack([east, north], axis=-1) @ axes / np.sqrt(variance)
-    mass = np.exp(-0.5 * np.sum(scaled**2, axis=-1))
+    square = np.sum(scaled**2, axis=-1)
+    # Of a very narrow one no cell's middle may lie inside.
+    mass = np.exp(-0.5 * (square - square.min()))
     height_m = float(solution.place_m[2] if len(solution.place_m) == 3 else evidence.transmitter_height_m[0])
     east_m, north_m = (solution.place_m[axis] + offset_m for axis in range(2))
     return GridPosterior(collected.frame, height_m, east_m, north_m, mass / mass.sum())

@@ -16,7 +16,7 @@ from heimdall.estimation.likelihood.arrival_times import link_sigma_s
 from heimdall.estimation.model import TERRESTRIAL
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.evidence.collect import collect
-from heimdall.locating.by_least_squares import _Problem, conclude, locate_each, solve
+from heimdall.locating.by_least_squares import Solution, _Problem, conclude, locate_each, solve
 from heimdall.observation import Observation, Place
 
 MakeEvidence = Callable[..., EvidenceBatch]
@@ -134,3 +134,14 @@ def test_a_direction_left_open_is_as_wide_as_the_area(make_observation: MakeObse
     assert located.fix.covariance_enu_m2 is not None
     half_width_m = float(collect(make_observation(places=[(50.2, 10.1), (49.8, 10.3)])).evidence.half_width_m[0])
     assert np.sqrt(np.linalg.eigvalsh(located.fix.covariance_enu_m2)[-1]) > 0.5 * half_width_m
+
+
+def test_a_covariance_narrower_than_a_cell_has_regions(make_observation: MakeObservation) -> None:
+    """400 km along and a metre across, aslant to the grid: no cell's middle lies inside."""
+    collected = collect(make_observation([(50.2, 10.1), (49.8, 10.3), (50.1, 9.6)]))
+    along = np.array([math.cos(0.47), math.sin(0.47)])
+    across = np.array([-along[1], along[0]])
+    covariance_m2 = 4e5**2 * np.outer(along, along) + np.outer(across, across)
+    fix = conclude(collected, Solution(np.array([1e3, 2e3]), covariance_m2, 0.0), TERRESTRIAL).fix
+    assert fix.region_95 is not None
+    assert fix.region_95.polygons

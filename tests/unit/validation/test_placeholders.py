@@ -24,7 +24,8 @@ def _vetted(*toa_s: float | None, clock_sigma_s: float | None = 1e-7, rssi_dbm: 
 @pytest.mark.parametrize(
     ("toa_s", "said"),
     [
-        ((*FINE, 0.0, 0.0), "r3, r4 report an arrival time of exactly 0 s"),
+        ((*FINE, 0.0, 0.0, 0.0), "r3, r4, r5 report an arrival time of exactly 0 s"),
+        ((-6.2e-05, *FINE, 0.0, 0.0), "r4, r5 report an arrival time of exactly 0 s"),
         ((0.0, 0.0, 0.0, 0.0, 6.000428948e-05), "r0, r1, r2 and others report an arrival time of exactly 0 s"),
         ((6.0e-5, 9.0e-5, 7.8e-5, 0.25, 0.25), ""),
         ((1000.00006, 1000.00009, 1000.00008, 0.0, 0.0), "r3, r4 report an arrival time of exactly 0 s"),
@@ -36,6 +37,7 @@ def _vetted(*toa_s: float | None, clock_sigma_s: float | None = 1e-7, rssi_dbm: 
     ],
     ids=[
         "fine",
+        "not the first",
         "most",
         "no whole number",
         "far",
@@ -60,8 +62,8 @@ def test_a_time_that_stands_for_none_is_not_used(toa_s: tuple[float, ...], said:
 
 def test_a_receiver_with_nothing_but_such_a_time_is_flagged() -> None:
     """With its sensitivity it would pass for one that listened and heard nothing, which nobody knows."""
-    observation = _vetted(*FINE, 0.0, 0.0, rssi_dbm=None)
-    assert [bool(each.flaw) for each in observation.receptions] == [False, False, False, True, True]
+    observation = _vetted(*FINE, 0.0, 0.0, 0.0, rssi_dbm=None)
+    assert [bool(each.flaw) for each in observation.receptions] == [False, False, False, True, True, True]
     assert observation.receptions[3].flaw == (
         "an arrival time of exactly 0 s: it is taken to stand for none and not used; make `toa_s` null"
     )
@@ -70,7 +72,8 @@ def test_a_receiver_with_nothing_but_such_a_time_is_flagged() -> None:
 
 
 @pytest.mark.parametrize(
-    ("toa_s", "asked"), [((0.0, 0.0, 60e-6, 90e-6, 78e-6), False), ((0.0, 0.0, 61.5e-6, 9e-5), True)]
+    ("toa_s", "asked"),
+    [((0.0, 0.0, 60e-6, 90e-6, 78e-6), False), ((0.0, 0.0, 61.5e-6, 9e-5), True), ((0.0, 0.0, *FINE), True)],
 )
 def test_zeros_that_may_be_chance_are_asked_about_at_most(toa_s: tuple[float, ...], asked: bool) -> None:
     """Of times since the first one, written to a microsecond, the second may be 0 as well."""
@@ -81,5 +84,5 @@ def test_zeros_that_may_be_chance_are_asked_about_at_most(toa_s: tuple[float, ..
 
 @pytest.mark.parametrize("clock_sigma_s", [None, 1e-7])
 def test_a_recording_and_a_receiver_without_a_clock_need_no_time(clock_sigma_s: float | None) -> None:
-    observation = _vetted(0.0, 0.0, *FINE, clock_sigma_s=clock_sigma_s)
+    observation = _vetted(0.0, 0.0, 0.0, *FINE, clock_sigma_s=clock_sigma_s)
     assert any("stand for none" in note for note in observation.notes) == (clock_sigma_s is not None)
