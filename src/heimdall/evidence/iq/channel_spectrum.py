@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from heimdall.arrays import array_namespace, device_of, fft_of
 from heimdall.geometry import Array
 
-_EDGE_SHARE = 0.05
+_EDGE_SHARE = 0.03
 """Part of a record over which it is faded in, and out. All receivers are cut at the same time: what a hard cut spreads of a
 strong line would correlate at no delay, and the weight lifts it where the signal is weak."""
 _CHANNEL_MARGIN = 1.05
