@@ -11,8 +11,8 @@ from heimdall.geometry import Array
 
 _OVERSAMPLING = 4
 """Offsets tried for each 1/T that a record of T seconds tells apart: near enough for a parabola through three."""
-_BLOCKS_A_CYCLE = 4
-"""Blocks for each turn of the largest carrier offset: a turn within a block would cancel the correlation."""
+_BLOCKS_A_CYCLE, _FEWEST_BLOCKS = 4, 4
+"""Blocks for each turn of the largest carrier offset, as a turn within a block would cancel the correlation; and in all."""
 _CELLS_AT_ONCE = 1 << 15
 """Of the blocks' spectra of the pairs correlated together: enough to spread the overhead, little enough for the cache."""
 
@@ -48,7 +48,9 @@ def pair_offsets(
 
 
 def _block_count(count: int, sample_rate_hz: float, max_offset_hz: float) -> int:
-    return max(1, min(count, math.ceil(_BLOCKS_A_CYCLE * max_offset_hz * count / sample_rate_hz)))
+    if max_offset_hz <= 0:
+        return 1
+    return min(count, max(_FEWEST_BLOCKS, math.ceil(_BLOCKS_A_CYCLE * max_offset_hz * count / sample_rate_hz)))
 
 
 def _block_spectra(samples_BNT: Array, lags: int, blocks: int) -> tuple[Array, Array, int]:
