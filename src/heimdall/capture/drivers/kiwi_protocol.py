@@ -14,7 +14,6 @@ from heimdall.formats.coordinates import rounding_sigma_m
 from heimdall.observation import Place
 
 SAMPLES_PER_FRAME = 512
-BLOCK_RATE_HZ = 12_000
 LITTLE_ENDIAN = 0x80
 STEREO = 0x08
 NO_GPS_AGE_S = 255

@@ -28,7 +28,6 @@ from heimdall.capture.network.websocket import close_socket, open_socket, receiv
 from heimdall.formats.readers.kiwisdr.gps_time import week_begin_utc_s
 from heimdall.formats.readers.kiwisdr.stamps import NOT_RECENT_AGE_S
 
-_HALF_RATE_HZ = 6000.0
 _MOST_PASSBAND_HZ = 5900.0
 _GAIN_DB = 50
 """Fixed, the same for all receivers, so that their levels can be compared; the recorder's own figure for that."""

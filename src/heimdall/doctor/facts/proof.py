@@ -16,7 +16,6 @@ TORCH_PROBE = Path(__file__).parents[1] / "probes" / "run_torch.py"
 DRIVER_LIMIT_S = 30.0
 TORCH_LIMIT_S = 60.0
 
-NO_DEVICE = 100
 NOT_READY = 802
 DRIVER_MISMATCH = 803
 COMPAT_NOT_SUPPORTED = 804

@@ -36,7 +36,6 @@ LEAST_TIMES = 4
 LOWEST_M, HIGHEST_M = 300.0, 100_000.0
 """Above the receivers: lower than this a height is terrain and moves no place. Balloons burst below 40 km, sounding rockets go
 higher; above this no height is taken from outside either (`heimdall.validation.reception`)."""
-BLUR_OF_CELL = 0.35
 _MATTERS = 0.5
 """A height that moves the place by less than this, in standard deviations and in the root mean square, may be left out."""
 _RULED_OUT = 0.05

@@ -10,7 +10,6 @@ import numpy as np
 
 from heimdall.estimation.frame import WindowFrame
 from heimdall.estimation.heights.height import (
-    BLUR_OF_CELL,
     CLEAR_ON_GROUND,
     Branch,
     Height,
@@ -24,7 +23,7 @@ from heimdall.estimation.heights.height_profile import Links, profiles, quantile
 from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.posterior_window import frame_around, posterior_mass
 from heimdall.estimation.reach import search_radius_m
-from heimdall.estimation.search import LogDensityAbove, square_grid
+from heimdall.estimation.search import BLUR_OF_CELL, LogDensityAbove, square_grid
 from heimdall.evidence.batch import EvidenceBatch
 
 if TYPE_CHECKING:

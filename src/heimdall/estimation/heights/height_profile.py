@@ -12,7 +12,6 @@ import numpy as np
 from heimdall.constants import CAUCHY_TUNING, SPEED_OF_LIGHT_M_S
 from heimdall.estimation.heights.height import (
     ALOFT_PROBABILITY,
-    BLUR_OF_CELL,
     CLEAR_ON_GROUND,
     HIGHEST_M,
     LOWEST_M,
@@ -25,7 +24,7 @@ from heimdall.estimation.heights.height import (
 from heimdall.estimation.heights.lower_ground import LEAST_DEPTH_M, lower_ground, receiver_spread_m
 from heimdall.estimation.likelihood.arrival_times import link_distance_m, link_sigma_s
 from heimdall.estimation.model import PropagationModel
-from heimdall.estimation.search import LogDensityAbove, log_posterior
+from heimdall.estimation.search import BLUR_OF_CELL, LogDensityAbove, log_posterior
 from heimdall.evidence.batch import EvidenceBatch
 
 if TYPE_CHECKING:

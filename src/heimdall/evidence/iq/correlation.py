@@ -35,8 +35,6 @@ class PairPeaks:
     """How much later the first receiver's record is than the second's, sample for sample."""
     coherence_BPK: Array
     """Squared magnitude of the normalised correlation, 0 to 1."""
-    log_likelihood_BPK: Array
-    """-M log(1 - coherence) over M independent samples: the gain over 'no common signal' (Stein 1981)."""
     curvature_BPK: Array
     """Minus the second derivative of the coherence by delay, in 1/s^2."""
     detected_BP: Array
@@ -64,11 +62,11 @@ def pair_peaks(
     factor = max(1, math.ceil(_SAMPLES_A_CYCLE * bandwidth_hz / rate_hz))
     coherence_BPL = _coherence(xp, _upsample(xp, correlation_BPL, factor))
     delay, peak, curvature = _peaks(xp, coherence_BPL, 1 / (factor * rate_hz))
-    samples_B11 = spectrum.independent_samples_B[:, None, None]
-    gain_BPK = -samples_B11 * xp.log1p(-peak)
+    # The log-likelihood of a common signal over none (Stein 1981).
+    gain_BP = -spectrum.independent_samples_B[:, None] * xp.log1p(-peak[..., 0])
     both = present_BN[:, first_P] & present_BN[:, second_P]
-    detected_BP = both & (gain_BPK[..., 0] > math.log((2 * lags + 1) * offsets / _FALSE_ALARMS))
-    return PairPeaks(first_P, second_P, delay - lags / rate_hz, peak, gain_BPK, curvature, detected_BP)
+    detected_BP = both & (gain_BP > math.log((2 * lags + 1) * offsets / _FALSE_ALARMS))
+    return PairPeaks(first_P, second_P, delay - lags / rate_hz, peak, curvature, detected_BP)
 
 
 def _in_band(spectrum: ChannelSpectrum, sample_rate_hz: float, width_hz: float) -> tuple[Array, float]:

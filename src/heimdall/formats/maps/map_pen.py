@@ -24,7 +24,6 @@ class Palette:
 
 
 LIGHT = Palette("#ffffff", "#f5f7fa", "#1c2733", "#66727f", "#d5dce4", "#2f6fb3", "#d9480f", "#087f5b")
-DARK = Palette("#11161c", "#1a2129", "#e8edf2", "#97a3b0", "#323c47", "#5c9ded", "#ff8a4c", "#43d6a6")
 
 
 @dataclass(frozen=True)

@@ -37,11 +37,6 @@ class ArchiveWriter:
         except FileNotFoundError:
             return  # deleted since it was listed
 
-    def add_bytes(self, content: bytes, name: str) -> None:
-        entry = tarfile.TarInfo(name)
-        entry.size, entry.mode = len(content), 0o600
-        self._add(entry, io.BytesIO(content))
-
     def add_manifest(self, about: dict[str, Any]) -> None:
         document = {"format": FORMAT, **about, "members": self._members}
         entry, content = tarfile.TarInfo(MANIFEST), json.dumps(document, indent=1).encode()

@@ -32,7 +32,6 @@ def _peaks(delay_s_P: NDArray[np.float64], detected_P: NDArray[np.bool_] | None 
         second_P=PAIRS[:count, 1],
         delay_s_BPK=both,
         coherence_BPK=np.full((1, count, 2), 0.8),
-        log_likelihood_BPK=np.full((1, count, 2), 1e3),
         curvature_BPK=np.full((1, count, 2), (2 * math.pi * 7e3) ** 2),
         detected_BP=(np.ones(count, bool) if detected_P is None else detected_P)[None],
     )
