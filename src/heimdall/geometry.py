@@ -53,6 +53,10 @@ class LocalFrame:
         enu = pymap3d.geodetic2enu(latitude_deg, longitude_deg, height_m, self.latitude_deg, self.longitude_deg, 0.0)
         return np.stack([np.asarray(axis, dtype=float) for axis in enu], axis=-1)
 
+    def horizontal_m(self, latitude_deg: float, longitude_deg: float, height_m: float) -> NDArray[np.float64]:
+        """East and north (2,) of one geodetic position."""
+        return self.to_enu(*(np.array(value) for value in (latitude_deg, longitude_deg, height_m)))[:2]
+
     def to_geodetic(
         self, position_enu_m: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:

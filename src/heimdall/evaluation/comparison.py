@@ -130,8 +130,7 @@ def _judged(located: Located, observation: Observation) -> ScoredFix:
 def needed_mass(posterior: GridPosterior, truth: Place) -> float:
     """Mass of the posterior's smallest region that holds the truth; 1 outside its grid."""
     # At the posterior's own height, so that what is compared is the place on the ground below.
-    geodetic = (np.array([value]) for value in (truth.latitude_deg, truth.longitude_deg, posterior.height_m))
-    east, north, _ = posterior.frame.to_enu(*geodetic)[0]
+    east, north = posterior.frame.horizontal_m(truth.latitude_deg, truth.longitude_deg, posterior.height_m)
     log_density = posterior.log_density
     at = RegularGridInterpolator((posterior.north_m, posterior.east_m), log_density, bounds_error=False)
     level = float(at((north, east)))

@@ -4,16 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
-from heimdall.estimation.region import GridPosterior
 from heimdall.formats.maps.map_scene import EvidenceMap
 from heimdall.formats.reports import Made, is_drawn
 from heimdall.locating.located import Located
 from heimdall.observation import Observation
-
-_LEAST_DENSITY = 1e-300
 
 
 def made_of(located: Sequence[Located], observations: Sequence[Observation], suffix: str) -> Iterator[Made]:
@@ -27,10 +21,5 @@ def evidence_maps(located: Located) -> list[EvidenceMap]:
     posterior = located.posterior
     if posterior is None:
         return []
-    log_density = log_density_of(posterior)
-    return [EvidenceMap(posterior.frame, posterior.east_m, posterior.north_m, log_density, posterior.height_m)]
-
-
-def log_density_of(posterior: GridPosterior) -> NDArray[np.float64]:
-    """Of the cells, shape (rows, columns); finite everywhere."""
-    return np.log(np.maximum(posterior.density_per_m2, _LEAST_DENSITY))
+    axes_m = (posterior.east_m, posterior.north_m)
+    return [EvidenceMap(posterior.frame, *axes_m, posterior.log_density, posterior.height_m)]

@@ -52,8 +52,7 @@ def _place(located: Located) -> NDArray[np.float64] | None:
     if collected is None or fix.latitude_deg is None or fix.longitude_deg is None:
         return None
     height_m = float(collected.evidence.transmitter_height_m[0])
-    geodetic = (np.array([value]) for value in (fix.latitude_deg, fix.longitude_deg, height_m))
-    return np.asarray(collected.frame.to_enu(*geodetic)[:, :2])
+    return collected.frame.horizontal_m(fix.latitude_deg, fix.longitude_deg, height_m)[None]
 
 
 def _shares(

@@ -154,8 +154,7 @@ def _beyond_the_horizon(fix: Fix, collected: Collected, place_m: NDArray[np.floa
 
 def _place_m(fix: Fix, collected: Collected) -> NDArray[np.float64]:
     height_m = float(collected.evidence.transmitter_height_m[0])
-    geodetic = (np.array(value or 0.0) for value in (fix.latitude_deg, fix.longitude_deg, height_m))
-    return collected.frame.to_enu(*geodetic)[:2]
+    return collected.frame.horizontal_m(fix.latitude_deg or 0.0, fix.longitude_deg or 0.0, height_m)
 
 
 def _without(name: str, fix: Fix) -> Without:

@@ -128,8 +128,7 @@ def _heard(observation: Observation) -> _Heard | None:
     collected = recentred_on_place(collected, truth.latitude_deg, truth.longitude_deg)
     evidence, model = collected.evidence, model_of(collected)
     height_m = float(evidence.transmitter_height_m[0]) if truth.height_m is None else truth.height_m
-    geodetic = (np.array([value]) for value in (truth.latitude_deg, truth.longitude_deg, height_m))
-    place = collected.frame.to_enu(*geodetic)[None, :, :2]
+    place = collected.frame.horizontal_m(truth.latitude_deg, truth.longitude_deg, height_m)[None, None]
     distance_m = np.maximum(link_distance_m(place, evidence, model)[0, 0], model.min_distance_m)
     decades_db = 10 * np.log10(distance_m)
     shadowing_db2 = model.shadowing_variance_db2

@@ -90,8 +90,8 @@ def _places_without(
     count = len(without)
     if truth is not None:
         height_m = float(evidence.transmitter_height_m[0]) if truth.height_m is None else truth.height_m
-        place = collected.frame.to_enu(np.array(truth.latitude_deg), np.array(truth.longitude_deg), np.array(height_m))
-        return np.tile(place[:2], (count, 1)), [None] * count
+        place = collected.frame.horizontal_m(truth.latitude_deg, truth.longitude_deg, height_m)
+        return np.tile(place, (count, 1)), [None] * count
     mode, value = find_mode(without, log_posterior(without, model), search_radius_m(without, model))
     # A precise receiver that is left out takes a high density with it, whether it is right or wrong.
     own = np.where(evidence.has_arrival[0], -np.log(link_sigma_s(evidence, model)[0]), 0.0)

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heimdall.estimation.region import GridPosterior
-from heimdall.locating.evidence_map import log_density_of
 
 _STEPS = 65535
 _LEAST_DEPTH = 1e-3
@@ -36,7 +35,7 @@ def evidence_grid(posterior: GridPosterior) -> dict[str, Any]:
     That is its square root in units of `step`, unsigned, 16 bit, little-endian, south and west first: fine where places are
     likely, coarse where they are not.
     """
-    log_density = log_density_of(posterior)
+    log_density = posterior.log_density
     depth = np.sqrt(log_density.max() - log_density)
     step = max(float(depth.max()), _LEAST_DEPTH) / _STEPS
     return {
