@@ -77,6 +77,8 @@ def test_addresses_become_a_fix_on_the_map_in_under_a_minute(open_page, served, 
     drawn = page.get_attribute(".fix-map", "data-drawn").split()
     assert {kind: drawn.count(kind) for kind in set(drawn)} == {"receiver": 4, "region": 2, "estimate": 1}
     page.click("role=button[name='Open on the page Map']")
+    # The map of the page before is drawn, too.
+    page.wait_for_url(lambda url: "/record" not in url)
     page.wait_for_selector(DRAWN)
     page.goto(f"{served.address}/?history=on")
     page.wait_for_selector('.fix-map[data-drawn="fix"]')
