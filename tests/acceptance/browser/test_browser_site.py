@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[3]
 EVERY = os.environ.get("HEIMDALL_POWDER_EVERY", "3")
 """Take each n-th row: 1 for the figures of the documentation."""
 CHANGES = os.environ.get(
-    "HEIMDALL_POWDER_CHANGES", "steps=30 scenes.pool=64 scenes.passes=40 scenes.calibration=32 scenes.validation=32"
+    "HEIMDALL_POWDER_CHANGES", "steps=40 scenes.pool=64 scenes.passes=40 scenes.calibration=32 scenes.validation=32"
 )
 DONE_S = 1800.0
 A_THIRD_LESS = 2 / 3
