@@ -12,10 +12,9 @@ from heimdall.estimation.likelihood.arrival_times import link_sigma_s
 from heimdall.estimation.model import model_of
 from heimdall.evidence.collect import Collected
 
-_SAME_SITE_SIGMAS = 0.5
-"""Receivers whose distance light crosses in less than this part of their times' uncertainty see the transmitter alike."""
-_SAME_SITE_SHARE, _LARGEST_SITE_M = 0.01, 300.0
-"""So do receivers that are closer than this part of the area's half width, and than this."""
+_SITE_SHARE, _LARGEST_SITE_M = 0.01, 300.0
+"""Receivers closer to each other than this part of the area's half width, and than this, are at one site. Chosen: 100 m apart in
+an area of 40 km they have one mirror image, a kilometre apart hardly. Poor clocks make no site larger: their mean counts."""
 _UNKNOWNS = 3
 """East, north and the emission time."""
 _AGREES_SIGMAS = 4.0
@@ -43,15 +42,14 @@ def _sites(collected: Collected) -> Iterator[tuple[int, list[int]]]:
     evidence = collected.evidence
     sigma_s_N = link_sigma_s(evidence, model_of(collected))[0]
     left = [int(index) for index in np.argsort(sigma_s_N, kind="stable") if evidence.has_arrival[0, index]]
-    site_m = min(_SAME_SITE_SHARE * float(evidence.half_width_m[0]), _LARGEST_SITE_M)
+    site_m = min(_SITE_SHARE * float(evidence.half_width_m[0]), _LARGEST_SITE_M)
     while left:
         first = left.pop(0)
         sigma_s = np.hypot(sigma_s_N[first], sigma_s_N)
         apart_m = np.linalg.norm(evidence.position_enu_m[0] - evidence.position_enu_m[0, first], axis=1)
-        near = apart_m < np.maximum(site_m, _SAME_SITE_SIGMAS * sigma_s * SPEED_OF_LIGHT_M_S)
         late_s = np.abs(evidence.arrival_s[0] - evidence.arrival_s[0, first])
         agrees = late_s < apart_m / SPEED_OF_LIGHT_M_S + _AGREES_SIGMAS * sigma_s
-        others = [index for index in left if near[index] and agrees[index]]
+        others = [index for index in left if apart_m[index] < site_m and agrees[index]]
         left = [index for index in left if index not in others]
         yield first, others
 

@@ -107,7 +107,7 @@ def _probability(collected: Collected, model: PropagationModel) -> EarthCells:
     for _ in range(_REFINEMENTS):
         order = np.argsort(-earth.log_mass)[:_MOST_REFINED]
         best = order[earth.log_mass[order] > earth.log_mass[order[0]] - _REFINE_WITHIN]
-        earth = earth.without(best).joined(_evaluated(collected, model, *earth.subdivided(best)))
+        earth = earth.without(best).concatenated(_evaluated(collected, model, *earth.subdivided(best)))
     return earth
 
 

@@ -44,7 +44,7 @@ class EarthCells:
     def without(self, index: NDArray[np.intp]) -> EarthCells:
         return EarthCells(*(np.delete(each, index) for each in self._columns))
 
-    def joined(self, other: EarthCells) -> EarthCells:
+    def concatenated(self, other: EarthCells) -> EarthCells:
         return EarthCells(*(np.concatenate(both) for both in zip(self._columns, other._columns, strict=True)))
 
     def subdivided(

@@ -61,6 +61,15 @@ def test_times_that_disagree_at_a_site_are_left_to_the_check() -> None:
     assert not joined_at_sites(collect(replace(observation, receptions=tuple(receptions)))).joined
 
 
+def test_poor_clocks_make_no_site_of_receivers_kilometres_apart() -> None:
+    """Their distance is less than light travels in the uncertainty of a time, and still each adds to what is known."""
+    observation = _heard(4, (2, 1, 1), 2000.0)
+    receptions = [
+        replace(each, receiver=replace(each.receiver, clock_sigma_s=20e-6)) for each in observation.receptions
+    ]
+    assert not joined_at_sites(collect(replace(observation, receptions=tuple(receptions)))).joined
+
+
 def test_receivers_a_kilometre_apart_are_two_sites() -> None:
     assert not joined_at_sites(collect(_heard(2, (1, 1, 1, 1), 0.0))).joined
     assert not joined_at_sites(collect(_heard(3, (2, 1, 1), 4000.0))).joined

@@ -146,7 +146,7 @@ def test_cells_cover_the_earth_and_their_parts_cover_them() -> None:
     assert np.sum(part_m**2) == pytest.approx(np.sum(size_m[index] ** 2))
     middle = cells.away_m(float(part_latitude[13]), float(part_longitude[13]))
     assert middle[1000] < 1.0
-    assert len(cells.without(index).joined(cells).log_mass) == 2 * 2000 - 3
+    assert len(cells.without(index).concatenated(cells).log_mass) == 2 * 2000 - 3
 
 
 @pytest.mark.parametrize(("latitude_deg", "longitude_deg"), [(0.0, 180.0), (89.0, 10.0), (-35.0, -75.0)])

@@ -177,9 +177,9 @@ def stretch(batch: EvidenceBatch, above_m: Values) -> Values:
 def concluded(above_m: Values, probability: Values, ground_m: float, ground_sigma_m: float) -> Height:
     """The height that K heights above the receivers' mean, `ground_m` above the ellipsoid, with these probabilities say.
 
-    Height 0 is ground as high as the receivers, heights below it are lower ground. Where the ground is the
-    likelier, it is the answer, with the deviation from it, and lower ground only by good odds, as little is known of it
-    before. Otherwise the answer is the mean, lower ground counted as high as the receivers: a mean of both sides fits neither.
+    Height 0 is ground as high as the receivers, heights below it are lower ground. Where the ground is the likelier, it is the
+    answer, with the deviation from it, and lower ground only by good odds, as little is known of it before. Otherwise the answer
+    is the mean, lower ground counted as high as the receivers: a mean of both sides fits neither.
     """
     lower_K = above_m < 0
     level_probability, lower_probability = float(probability[above_m == 0].sum()), float(probability[lower_K].sum())

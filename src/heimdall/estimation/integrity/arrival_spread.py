@@ -14,9 +14,9 @@ _TOO_FAR = 5.0
 
 _FEWEST_ALIKE = 3
 _USUAL = 0.95
-"""Times that spread less than this part of all that are alike up to their uncertainty count as alike."""
+"""Times count as alike if their chi-square is below this quantile of equal times'."""
 _LEAST_CHANCE = 1e-4
-"""A place that is as far from all receivers is believed where more than this part of the area is so near to it."""
+"""Square of the times' uncertainty over what light takes across the area: above it, equal times may well be chance."""
 
 
 def times_apart(evidence: EvidenceBatch) -> str:
@@ -51,6 +51,6 @@ def times_alike(evidence: EvidenceBatch) -> str:
     if np.sum(weight * late_s**2) > scipy.special.chdtri(len(arrival_s) - 1, 1 - _USUAL):
         return ""
     return (
-        "all arrival times are the same within their uncertainty, as no place but one makes them: is the signal one of the"
+        "all arrival times are the same within their uncertainty, which hardly any place explains: is the signal one of the"
         " receivers' own, such as a pulse of their clocks, or is one time copied to all?"
     )
