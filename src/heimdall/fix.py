@@ -150,6 +150,9 @@ class Fix:
     truth: TruthCheck | None = None
     height_sigma_m: float | None = None
     """Standard deviation of the height: 0 where it was given, None with an unknown one."""
+    protection_level_m: float | None = None
+    """Of a fix that is `ok`: the radius around the position that holds the transmitter with 95 % even if one arrival time, no
+    matter whose, is wrong. None where the position would be open then, without arrival times, and by the ionosphere."""
     without: Without | None = None
     """Where the status is `inconsistent`."""
     near: Near | None = None
@@ -171,6 +174,7 @@ class Fix:
             "longitude_deg": self.longitude_deg,
             "height_m": self.height_m,
             "height_sigma_m": self.height_sigma_m,
+            "protection_level_m": self.protection_level_m,
             "covariance_enu_m2": None if self.covariance_enu_m2 is None else self.covariance_enu_m2.tolist(),
             "region_68": None if self.region_68 is None else self.region_68.to_geojson(),
             "region_95": None if self.region_95 is None else self.region_95.to_geojson(),

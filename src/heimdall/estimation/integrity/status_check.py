@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from heimdall.estimation.integrity.arrival_spread import times_alike, times_apart
 from heimdall.estimation.integrity.fault_odds import FaultOdds
 from heimdall.estimation.integrity.first_look import in_plain_agreement
+from heimdall.estimation.integrity.protection import protection_levels_m
 from heimdall.estimation.integrity.suspicion import Suspicion, coordinates_fitted, suspect
 from heimdall.estimation.model import PropagationModel, model_of
 from heimdall.estimation.reach import carried_m, furthest_timed
@@ -29,7 +30,8 @@ _FEWEST_WITHOUT_HEIGHT = 5
 
 _LEAST_HEIGHT_ERROR_M, _HEIGHT_SIGMAS = 300.0, 5.0
 """A stated height is doubted from so far off on, and so many standard deviations of the height that fits: less is terrain."""
-_ONLY_THREE = "three arrival times cannot check each other"
+_HARDLY_CHECKED = 3.0
+"""A receiver whose fault could move the fix beyond so many times the reach of the 95 % region is told."""
 _ON_GROUND = " or tell a height (a transmitter on the ground is assumed; if it flies, give its height)"
 
 
@@ -83,7 +85,8 @@ def checked(
         return replace(fix, status=Status.INCONSISTENT, advice="; ".join(filter(None, (doubtful, fix.advice))))
     if unreachable := _beyond_the_horizon(fix, collected, place_m, model):
         return replace(fix, status=Status.INCONSISTENT, advice="; ".join(filter(None, (unreachable, fix.advice))))
-    return _qualified(fix, collected, posterior, model)
+    fix = _qualified(fix, collected, posterior)
+    return _protected(fix, collected, place_m, model) if fix.status is Status.OK else fix
 
 
 def _contradicted(fix: Fix, collected: Collected, found: Suspicion, again: Relocation) -> Fix:
@@ -164,21 +167,53 @@ def _without(name: str, fix: Fix) -> Without:
     return Without(name, fix.status, fix.latitude_deg, fix.longitude_deg, reach_m)
 
 
-def _qualified(fix: Fix, collected: Collected, posterior: GridPosterior, model: PropagationModel) -> Fix:
-    """What else an `ok` must not hide."""
+def _qualified(fix: Fix, collected: Collected, posterior: GridPosterior) -> Fix:
+    """A region without use is not `ok`."""
     region_m, network_m = _region_radius_m(posterior), _network_radius_m(collected)
-    if region_m > network_m:
-        advice = (
-            "the measurements hardly constrain the position: the 95 % region is as large as a circle of"
-            f" {region_m / 1e3:.0f} km, and all receivers are within {network_m / 1e3:.0f} km;"
-            " receivers on other sides and better clocks would help"
-        )
-        return replace(fix, status=Status.AMBIGUOUS, advice="; ".join(filter(None, (advice, fix.advice))))
-    if int(np.sum(collected.evidence.has_arrival)) == 3:
-        on_ground = _ON_GROUND if _assumes_ground(collected, model) else ""
-        unchecked = f"{_ONLY_THREE}{on_ground}: add a fourth receiver with a good clock"
-        return replace(fix, advice="; ".join(filter(None, (fix.advice, unchecked))))
-    return fix
+    if region_m <= network_m:
+        return fix
+    advice = (
+        "the measurements hardly constrain the position: the 95 % region is as large as a circle of"
+        f" {region_m / 1e3:.0f} km, and all receivers are within {network_m / 1e3:.0f} km;"
+        " receivers on other sides and better clocks would help"
+    )
+    return replace(fix, status=Status.AMBIGUOUS, advice="; ".join(filter(None, (advice, fix.advice))))
+
+
+def _protected(fix: Fix, collected: Collected, place_m: NDArray[np.float64], model: PropagationModel) -> Fix:
+    """With its protection level, and what the receivers cannot check about each other."""
+    fitted = coordinates_fitted(collected)
+    levels_m = protection_levels_m(collected.evidence, place_m, model, fitted)
+    if np.all(np.isnan(levels_m)) or fix.region_95 is None or fix.latitude_deg is None or fix.longitude_deg is None:
+        return fix
+    reach_m = fix.region_95.reach_m(fix.latitude_deg, fix.longitude_deg)
+    worst = int(np.nanargmax(levels_m))
+    level_m = max(reach_m, float(levels_m[worst]))
+    fix = replace(fix, protection_level_m=level_m if math.isfinite(level_m) else None)
+    if level_m <= _HARDLY_CHECKED * reach_m:
+        return fix
+    if int(np.sum(collected.evidence.has_arrival)) <= fitted + 1:
+        advice = _unchecked(fitted, on_ground=_assumes_ground(collected, model))
+    else:
+        advice = _hardly_checked(collected.observation.usable_receivers[worst].name, level_m)
+    return replace(fix, advice="; ".join(filter(None, (fix.advice, advice))))
+
+
+def _unchecked(fitted: int, *, on_ground: bool) -> str:
+    """That there are no more arrival times than unknowns."""
+    if fitted == 3:
+        return "four arrival times that tell a height cannot check each other: add a fifth receiver with a good clock"
+    assumption = _ON_GROUND if on_ground else ""
+    return f"three arrival times cannot check each other{assumption}: add a fourth receiver with a good clock"
+
+
+def _hardly_checked(name: str, level_m: float) -> str:
+    if math.isinf(level_m):
+        return f"{name} is not checked by the others: if its arrival time is wrong, the transmitter may be anywhere"
+    return (
+        f"{name} is hardly checked by the others: if its arrival time is wrong, the transmitter may be"
+        f" up to {length_text(level_m)} away"
+    )
 
 
 def _assumes_ground(collected: Collected, model: PropagationModel) -> bool:

@@ -121,6 +121,14 @@ def path_sigma_s(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel
     return _arrival_terms(xp, link_distance_m(place_BG2, batch, model), batch, model, None)[1]
 
 
+def clear_probability(
+    late_s: Float[Array, "B G N"], sigma_s: Float[Array, "B G N"], batch: EvidenceBatch, model: PropagationModel
+) -> Float[Array, "B G N"]:
+    """That a link so late is in line of sight, and not blocked, astray or simply wrong."""
+    terms = _LinkTerms(array_namespace(late_s), sigma_s, model, batch.half_width_m[:, None, None])
+    return terms.log_density(late_s)[1]
+
+
 def link_sigma_s(batch: EvidenceBatch, model: PropagationModel) -> Float[Array, "B N"]:
     """Standard deviation of an arrival in clear sight: clock, noise, and multipath."""
     xp = array_namespace(batch.arrival_s)

@@ -64,6 +64,7 @@ def _estimate(fix: Fix, observation: Observation) -> dict[str, Any]:
         "elapsed_ms": fix.elapsed_ms,
         "height_m": fix.height_m,
         "height_sigma_m": fix.height_sigma_m,
+        "protection_level_m": fix.protection_level_m,
         "covariance_enu_m2": covariance,
     }
 

@@ -128,6 +128,8 @@ def _figures(fix: Fix, observation: Observation) -> str:
     figures = {"estimate": _place(fix), "95 % region across": _region(fix)}
     if fix.height_m is not None:
         figures["height"] = height_text(fix)
+    if fix.protection_level_m is not None:
+        figures["protection level"] = length_text(fix.protection_level_m)
     if fix.truth is not None:
         inside = "inside" if fix.truth.inside_95 else "outside"
         figures["from the truth"] = f"{length_text(fix.truth.error_m)}, {inside}"

@@ -58,6 +58,11 @@ class FixView(BaseModel):
     longitude_deg: float | None
     height_m: float | None = Field(description="Height above the ellipsoid; null if neither given nor determined.")
     height_sigma_m: float | None = Field(description="Standard deviation of the height; 0 if it was given.")
+    protection_level_m: float | None = Field(
+        None,
+        description="If the status is ok: the radius around the position that holds the transmitter with 95 % even if one "
+        "arrival time is wrong; null where the position would be open then, and without arrival times.",
+    )
     covariance_enu_m2: list[list[float]] | None = Field(
         description="Covariance of east, north and up about the position, as the 95 % region has it."
     )

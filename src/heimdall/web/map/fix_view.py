@@ -167,6 +167,9 @@ _BOUND_HELP = (
     "signal. An error of one to two times the bound is as good as it gets."
 )
 _REGION_HELP = "Of 100 such regions, 95 hold the transmitter, if receivers and propagation are as assumed."
+_PROTECTION_HELP = (
+    "Holds the transmitter with 95 % even if the arrival time of one receiver, no matter which, is wrong."
+)
 
 
 def figures_of(
@@ -183,6 +186,8 @@ def figures_of(
         figures.append(Figure("95 % region across", length_text(span_m(fix.region_95)), help=_REGION_HELP))
         if posterior is not None and cut_at_edge(posterior, fix.region_95):
             figures.append(Figure("region", "cut at the edge of the searched area: it goes on beyond", "warn"))
+    if fix.protection_level_m is not None:
+        figures.append(Figure("protection level", length_text(fix.protection_level_m), help=_PROTECTION_HELP))
     if found is not None and found.bound_m is not None:
         figures.append(Figure("bound (rms)", length_text(found.bound_m), help=_BOUND_HELP))
     if fix.truth is not None:
