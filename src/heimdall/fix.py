@@ -14,6 +14,8 @@ from heimdall.observation import Place
 
 _FEW = 64
 """Corners of a region that are measured exactly."""
+_FLATTENING_SHARE = 0.007
+"""By how much the ratio of geodesics to great circles varies: the furthest corner by the former is within it by the latter."""
 _HIGHEST_DEG = 90 - 1e-9
 """Short of the pole, where all edges that meet there still have a length."""
 
@@ -53,10 +55,9 @@ class Region:
         """Distance in m from a place to the furthest point of the region."""
         rings = [ring for polygon in self.polygons for ring in polygon]
         corners = np.concatenate(rings)
-        # The furthest by great circles, which differ from geodesics by 0.6 %, is among the furthest few by geodesics.
         apart = great_circle_rad(latitude_deg, longitude_deg, corners[:, 1], corners[:, 0])
-        few = corners[apart >= 0.98 * apart.max()]
-        few = few if len(few) <= _FEW else few[np.argsort(apart[apart >= 0.98 * apart.max()])[-_FEW:]]
+        nearly = apart >= (1 - _FLATTENING_SHARE) * apart.max()
+        few = corners[nearly][np.argsort(apart[nearly])[-_FEW:]]
         return max(geodesic_distance_m(latitude_deg, longitude_deg, float(y), float(x)) for x, y in few)
 
     def cut(self) -> list[tuple[NDArray[np.float64], ...]]:

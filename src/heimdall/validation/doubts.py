@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from heimdall.constants import SPEED_OF_LIGHT_M_S, UNITS_S
-from heimdall.geometry import geodesic_distance_m
+import numpy as np
+from numpy.typing import NDArray
+
+from heimdall.constants import EARTH_MEAN_RADIUS_M, SPEED_OF_LIGHT_M_S, UNITS_S
+from heimdall.geometry import great_circle_rad
 from heimdall.observation import Observation, Place, Receiver, Reception
 from heimdall.validation.mixed_up_figures import as_meant
 from heimdall.validation.placeholders import placeholder_doubts
@@ -176,19 +179,19 @@ def _truth_doubt(observation: Observation) -> str:
 
 
 def _nearest_m(place: Place, receivers: Sequence[Receiver]) -> float:
-    return min(
-        geodesic_distance_m(place.latitude_deg, place.longitude_deg, each.latitude_deg, each.longitude_deg)
-        for each in receivers
-    )
+    return float(np.min(_distances_m(place, receivers)))
 
 
 def _extent_m(receivers: Sequence[Receiver]) -> float:
     """Distance from the first receiver to the one furthest from it."""
-    first, *others = receivers
-    return max(
-        geodesic_distance_m(first.latitude_deg, first.longitude_deg, other.latitude_deg, other.longitude_deg)
-        for other in others
-    )
+    return float(np.max(_distances_m(receivers[0], receivers[1:])))
+
+
+def _distances_m(place: Place | Receiver, receivers: Sequence[Receiver]) -> NDArray[np.float64]:
+    """By great circles, within 0.6 %: a doubt needs no more."""
+    there = np.array([(each.latitude_deg, each.longitude_deg) for each in receivers])
+    angles_rad = great_circle_rad(place.latitude_deg, place.longitude_deg, there[:, 0], there[:, 1])
+    return EARTH_MEAN_RADIUS_M * angles_rad
 
 
 @dataclass(frozen=True)

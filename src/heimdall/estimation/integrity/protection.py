@@ -14,12 +14,7 @@ import numpy as np
 
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.estimation.integrity.fault_odds import Values
-from heimdall.estimation.likelihood.arrival_times import (
-    arrival_residual_s,
-    clear_probability,
-    link_distance_m,
-    path_sigma_s,
-)
+from heimdall.estimation.likelihood.arrival_times import direct_links, link_distance_m
 from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.reach import search_radius_m
 from heimdall.evidence.batch import EvidenceBatch
@@ -70,10 +65,8 @@ def _without_each(rate_NU: Values, late_m_N: Values, weight_N: Values) -> Float[
 def _links(evidence: EvidenceBatch, place_m: Values, model: PropagationModel) -> tuple[Values, Values]:
     """How late each link is at the place in m (N,), and its information in 1/m^2 (N,), next to none if it is blocked."""
     m_per_s = SPEED_OF_LIGHT_M_S / model.refractive_index
-    place = place_m[None, None]
-    late_s, sigma_s = arrival_residual_s(place, evidence, model), path_sigma_s(place, evidence, model)
-    clear_N = clear_probability(late_s, sigma_s, evidence, model)[0, 0]
-    return late_s[0, 0] * m_per_s, clear_N / (sigma_s[0, 0] * m_per_s) ** 2
+    late_s, sigma_s, clear = (each[0, 0] for each in direct_links(place_m[None, None], evidence, model))
+    return late_s * m_per_s, clear / (sigma_s * m_per_s) ** 2
 
 
 def _rates(evidence: EvidenceBatch, place_m: Values, model: PropagationModel, fitted: int) -> Values:

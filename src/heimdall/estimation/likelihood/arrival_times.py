@@ -121,12 +121,14 @@ def path_sigma_s(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel
     return _arrival_terms(xp, link_distance_m(place_BG2, batch, model), batch, model, None)[1]
 
 
-def clear_probability(
-    late_s: Float[Array, "B G N"], sigma_s: Float[Array, "B G N"], batch: EvidenceBatch, model: PropagationModel
-) -> Float[Array, "B G N"]:
-    """That a link so late is in line of sight, and not blocked, astray or simply wrong."""
-    terms = _LinkTerms(array_namespace(late_s), sigma_s, model, batch.half_width_m[:, None, None])
-    return terms.log_density(late_s)[1]
+def direct_links(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel) -> tuple[Array, Array, Array]:
+    """(B, G, N) each: how late the links are without any sky wave, with what standard deviation in line of sight, and how
+    probable it is that they are in line of sight."""
+    xp = array_namespace(place_BG2)
+    distance_BGN = link_distance_m(place_BG2, batch, model)
+    residual_BGN, sigma_s, weight_B1N = _arrival_terms(xp, distance_BGN, batch, model, None)
+    emission_BG, _, clear_BGN = _emission_time(xp, residual_BGN, sigma_s, weight_B1N, batch, model)
+    return residual_BGN - emission_BG[..., None], sigma_s, clear_BGN
 
 
 def link_sigma_s(batch: EvidenceBatch, model: PropagationModel) -> Float[Array, "B N"]:
