@@ -14,7 +14,8 @@ import numpy as np
 
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.estimation.integrity.fault_odds import Values
-from heimdall.estimation.likelihood.arrival_times import direct_links, link_distance_m
+from heimdall.estimation.integrity.linearised import height_rates, link_rates
+from heimdall.estimation.likelihood.arrival_times import direct_links
 from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.reach import search_radius_m
 from heimdall.evidence.batch import EvidenceBatch
@@ -22,7 +23,6 @@ from heimdall.evidence.batch import EvidenceBatch
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-_STEP_M = 5.0
 _RADII_95 = math.sqrt(-2 * math.log(0.05))
 """Of a plane normal distribution, in standard deviations."""
 _LEAST_INFORMATION = 1e-12
@@ -43,8 +43,9 @@ def protection_levels_m(
     if model.sky_wave is not None or not np.any(timed_N):
         return levels_m
     late_m, weight = _links(evidence, place_m, model)
-    rates = _rates(evidence, place_m, model, fitted)
-    level_m = _without_each(rates[timed_N], late_m[timed_N], weight[timed_N])
+    rates = [*link_rates(place_m[None], evidence, model)[0].T, height_rates(place_m, evidence, model)][:fitted]
+    rate_NU = np.stack([*rates, np.ones(len(timed_N))], axis=1)
+    level_m = _without_each(rate_NU[timed_N], late_m[timed_N], weight[timed_N])
     levels_m[timed_N] = np.where(level_m < float(search_radius_m(evidence, model)[0]), level_m, np.inf)
     return levels_m
 
@@ -67,12 +68,3 @@ def _links(evidence: EvidenceBatch, place_m: Values, model: PropagationModel) ->
     m_per_s = SPEED_OF_LIGHT_M_S / model.refractive_index
     late_s, sigma_s, clear = (each[0, 0] for each in direct_links(place_m[None, None], evidence, model))
     return late_s * m_per_s, clear / (sigma_s * m_per_s) ** 2
-
-
-def _rates(evidence: EvidenceBatch, place_m: Values, model: PropagationModel, fitted: int) -> Values:
-    """By how much a step in each unknown (east, north, height where it is fitted, the emission) lengthens each link (N, U)."""
-    steps = np.array([[_STEP_M, 0.0], [-_STEP_M, 0.0], [0.0, _STEP_M], [0.0, -_STEP_M]])
-    east, west, north, south = link_distance_m((place_m + steps)[None], evidence, model)[0]
-    up, down = (link_distance_m(place_m[None, None], evidence, model, above_m)[0, 0] for above_m in (_STEP_M, -_STEP_M))
-    spatial = [each / (2 * _STEP_M) for each in (east - west, north - south, up - down)]
-    return np.stack([*spatial[:fitted], np.ones_like(east)], axis=1)

@@ -94,7 +94,7 @@ def _contradicted(fix: Fix, collected: Collected, found: Suspicion, again: Reloc
     advice, left = found.advice, None
     if found.corrected is not None:
         corrected = _without("", again.locate(found.corrected))
-        advice = f"{advice} ({corrected.status}, {without_text(corrected)}): correct the file"
+        advice = f"{advice} ({corrected.status}, {without_text(corrected)}): {found.remedy}"
     if found.receptions and len(collected.observation.usable) - len(found.receptions) >= _FEWEST:
         name = " and ".join(collected.observation.receptions[index].receiver.name for index in found.receptions)
         left = _without(name, again.locate(redescribed(collected, dict.fromkeys(found.receptions))))

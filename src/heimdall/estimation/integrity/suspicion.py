@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.estimation.heights.height import LOWEST_M
 from heimdall.estimation.heights.lower_ground import LEAST_DEPTH_M
+from heimdall.estimation.integrity.clock_groups import ClockGroups, best_groups
 from heimdall.estimation.integrity.common_mistakes import common_mistakes
 from heimdall.estimation.integrity.consistency import Misfit, find_misfit
-from heimdall.estimation.integrity.exchanged_receivers import FEWEST_TIMES, at_place_of, best_exchange
+from heimdall.estimation.integrity.exchanged_receivers import FEWEST_TIMES, Exchange, at_place_of, best_exchange
 from heimdall.estimation.integrity.fault_odds import Fault, FaultOdds, fault_of, late_against_others, log_evidence
 from heimdall.estimation.integrity.misplacement import back_among, coarseness, standing_apart
 from heimdall.estimation.likelihood.arrival_times import link_distance_m
@@ -34,6 +35,8 @@ _ROUNDED_UP = 0.9995
 _LEAST_LEAD = 3.0
 """Log odds by which a mistake that concerns several receivers must explain more than a fault of one, which is more common."""
 
+_ASK_CLOCKS = "do their times come from another source, or through other hardware?"
+
 
 @dataclass(frozen=True)
 class Suspicion:
@@ -42,6 +45,8 @@ class Suspicion:
     advice: str
     corrected: Collected | None = None
     """The measurements as they would be without the mistake, where it is one of several receivers."""
+    remedy: str = "correct the file"
+    """What follows from `corrected`."""
 
 
 def suspect(
@@ -63,7 +68,10 @@ def suspect(
     if (misplaced := _misplaced(collected, sound, gain)) is not None:
         return misplaced
     misfit = None if agree else find_misfit(collected.evidence, place_m, model, coordinates_fitted(collected), odds)
-    return None if misfit is None else _suspicion(collected, sound, misfit, model, gain)
+    if misfit is None:
+        return None
+    groups = best_groups(collected.evidence, place_m, model)
+    return _suspicion(collected, sound, misfit, groups, model, gain)
 
 
 def coordinates_fitted(collected: Collected) -> int:
@@ -106,11 +114,16 @@ def _gain_over(collected: Collected, model: PropagationModel) -> Gain:
 
 
 def _suspicion(
-    collected: Collected, sound: Sequence[int], misfit: Misfit, model: PropagationModel, gain: Gain
+    collected: Collected,
+    sound: Sequence[int],
+    misfit: Misfit,
+    groups: ClockGroups | None,
+    model: PropagationModel,
+    gain: Gain,
 ) -> Suspicion:
     first, *rest = misfit.suspects
-    least = max(float(misfit.log_odds[first]), 0.0) + _LEAST_LEAD
-    if (several := _of_several(collected, sound, misfit, model, gain, least)) is not None:
+    of_one = float(misfit.log_odds[first])
+    if (several := _of_several(collected, sound, misfit, groups, model, gain)) is not None:
         return several
     index = sound[first]
     receiver, others = _with_others(collected, sound, index)
@@ -123,28 +136,56 @@ def _suspicion(
     else:
         why = _why(collected.evidence, model, first, fault, place_m, coarseness(receiver))
     rival = ""
-    if rest and misfit.log_odds[first] - misfit.log_odds[rest[0]] < _RIVAL:
+    if groups is not None and groups.log_odds > of_one - _RIVAL:
+        rival = f"; {_groups_text(collected, sound, groups)} would explain it nearly as well"
+    elif rest and of_one - misfit.log_odds[rest[0]] < _RIVAL:
         rival = f"; {collected.observation.receptions[sound[rest[0]]].receiver.name} is nearly as suspicious"
     return Suspicion((index,), _advice(receiver.name, why) + rival)
+
+
+def _two_clocks(collected: Collected, sound: Sequence[int], groups: ClockGroups) -> Suspicion:
+    """The offset is taken off the smaller group's times, and its uncertainty added to theirs."""
+    plain = redescribed(collected, {})
+    apart_N = np.isin(np.arange(plain.evidence.present.shape[1]), groups.apart)
+    evidence = replace(
+        plain.evidence,
+        arrival_s=plain.evidence.arrival_s - groups.offset_s * apart_N,
+        arrival_sigma_s=np.hypot(plain.evidence.arrival_sigma_s, groups.sigma_s * apart_N),
+    )
+    advice = f"the receivers contradict each other: with {_groups_text(collected, sound, groups)} everything fits"
+    return Suspicion((), advice, replace(plain, evidence=evidence), _ASK_CLOCKS)
+
+
+def _groups_text(collected: Collected, sound: Sequence[int], groups: ClockGroups) -> str:
+    *names, last = (collected.observation.receptions[sound[column]].receiver.name for column in groups.apart)
+    direction = "later" if groups.offset_s > 0 else "earlier"
+    return f"{', '.join(names)} and {last} all {delay_text(abs(groups.offset_s))} {direction} than the others"
 
 
 def _of_several(
     collected: Collected,
     sound: Sequence[int],
     misfit: Misfit,
+    groups: ClockGroups | None,
     model: PropagationModel,
     gain: Gain,
-    least: float,
 ) -> Suspicion | None:
-    """A mistake that concerns all receivers, or two that were exchanged, if it raises the log evidence by so much."""
+    """A mistake that concerns all receivers, two that were exchanged, or a group of them, if it explains so much more than a
+    fault of one."""
     if int(np.sum(collected.evidence.has_arrival)) < FEWEST_TIMES:
         return None
+    of_one = float(np.max(misfit.log_odds))
+    least = max(of_one, 0.0) + _LEAST_LEAD
     for words, corrected in common_mistakes(collected):
         if gain(corrected) > least:
             return Suspicion((), f"the receivers contradict each other: {words} everything fits", corrected)
     pair = best_exchange(collected.evidence, model, misfit.suspects)
-    if pair.log_odds <= least:
-        return None
+    if groups is not None and groups.log_odds > max(of_one + _LEAST_LEAD, pair.log_odds):
+        return _two_clocks(collected, sound, groups)
+    return _exchanged(collected, sound, pair) if pair.log_odds > least else None
+
+
+def _exchanged(collected: Collected, sound: Sequence[int], pair: Exchange) -> Suspicion:
     first, second = sorted((sound[pair.first], sound[pair.second]))
     here, there = (collected.observation.receptions[each].receiver for each in (first, second))
     corrected = redescribed(collected, {first: at_place_of(here, there), second: at_place_of(there, here)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -178,3 +179,39 @@ def test_heights_in_other_units_are_put_right_where_that_brings_them_to_the_othe
     others = [Receiver(f"R{index}", 46.0, 8.0, 1500.0 + 50 * index) for index in range(3)]
     found = [each.words for each in corrections(Receiver("x", 46.1, 8.1, height_m), others)]
     assert [each for each in found if "height" in each] == ([words] if words else [])
+
+
+@pytest.mark.parametrize(
+    ("receivers", "late", "offset_s", "least_named"),
+    [
+        (8, 3, 20e-6, 0.7),
+        (8, 4, -100e-6, 0.7),
+        (10, 5, 10e-6, 0.7),
+        (9, 2, 18.0, 0.9),
+        (8, 0, 0.0, 0.0),
+        (8, 1, 20e-6, 0.0),
+    ],
+)
+def test_two_groups_with_clocks_of_their_own_are_told_apart(
+    receivers: int, late: int, offset_s: float, least_named: float
+) -> None:
+    """By their smaller group or, of halves, by either. A single clock is no group."""
+    named = wrongly = 0
+    for seed in range(12):
+        receptions, _ = _scene(seed, count=receivers)
+        apart = set(np.random.default_rng(seed).choice(receivers, late, replace=False).tolist())
+        fix = _fix([_late(each, offset_s * (index in apart)) for index, each in enumerate(receptions)])
+        found = re.search(r"with (.*) all .* the others everything fits \((\w+)", fix.advice)
+        if found is None:
+            continue
+        group = {int(each) for each in re.findall(r"R(\d+)", found[1])}
+        right = group == apart or (2 * late == receivers and group == set(range(receivers)) - apart)
+        named, wrongly = named + right, wrongly + (not right)
+    print(f"{late} of {receivers} by {offset_s:g} s: named {named}, wrongly {wrongly} of 12")
+    assert named >= least_named * 12
+    assert wrongly <= 1
+
+
+def _late(reception: Reception, late_s: float) -> Reception:
+    assert reception.toa_s is not None
+    return replace(reception, toa_s=reception.toa_s + late_s)
