@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+from heimdall import ionosphere
 from heimdall.constants import AIRBORNE_HEIGHT_M, REFRACTIVE_INDEX_AIR, SPEED_OF_LIGHT_M_S
 from heimdall.evidence.collect import Collected
 from heimdall.geometry import Array
@@ -48,16 +49,14 @@ class SkyWave:
     """Between the heights of F: what the true height is off its step is the same for all hops of a link."""
     interference_s: float = 10e-6
     """What modes that arrive nearly together do to the time of their common peak."""
-    e_critical_hz: tuple[float, float] = (2.2e6, 3.8e6)
+    e_critical_hz: tuple[float, float] = ionosphere.E_CRITICAL_HZ
     """By day; an observation is by day or by night, as nobody says which."""
-    f_critical_hz: tuple[float, float] = (3.5e6, 14e6)
-    carrier_ratio: tuple[float, float] = (0.4, 2.5)
-    """Carrier over the F layer's critical frequency where a band is open."""
-    day_probability: float = 0.6
+    f_critical_hz: tuple[float, float] = ionosphere.F_CRITICAL_HZ
+    carrier_ratio: tuple[float, float] = ionosphere.CARRIER_RATIO
+    day_probability: float = ionosphere.DAY_PROBABILITY
     absorption_db: float = 4.0
-    """Of one hop straight up at 7 MHz, between day and night; falls with the square of the frequency, to 6 dB at most."""
-    reflection_db: float = 4.0
-    """Lost at the ground between two hops."""
+    """Of one hop straight up at `ABSORPTION_FREQUENCY_HZ`, between day and night; at most 6 dB at any frequency."""
+    reflection_db: float = ionosphere.GROUND_REFLECTION_DB
     odds_db: float = 14.0
     """How much stronger a mode is expected to be than another that is ten times less likely to be the strongest."""
     least_odds: float = 1e-2

@@ -8,11 +8,11 @@ from typing import Any
 from heimdall.scenarios import SCENARIO_SUMMARIES, check_scenario
 from heimdall.simulation.physics.clock import CLOCK_CLASSES, ClockLaw
 from heimdall.simulation.physics.fault import FaultLaw
-from heimdall.simulation.physics.ionosphere import Ionosphere
 from heimdall.simulation.physics.propagation import Echoes, Hill, Medium
 from heimdall.simulation.physics.receiver import Equipment
 from heimdall.simulation.physics.reference import ReferenceLaw
 from heimdall.simulation.physics.scene_layout import Area
+from heimdall.simulation.physics.sky_paths import Ionosphere
 from heimdall.simulation.physics.waveform import Channel, Modulation
 from heimdall.simulation.random_streams import Range
 

@@ -11,6 +11,7 @@ from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.estimation.model import HopEcho, PropagationModel, SkyWave
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.geometry import Array, hop_path, longest_hop_m
+from heimdall.ionosphere import ABSORPTION_FREQUENCY_HZ, ground_wave_level_db
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Shaped
@@ -23,6 +24,8 @@ _LEAST_RISE = 0.03
 """Sine of the lowest elevation that antennas and hills let through."""
 _GROUND_REACH_M = 100e3
 """How far a ground wave is ever to be reckoned with above 3 MHz, over sea perhaps."""
+_LEAST_LEVEL_DB = -200.0
+"""Of the ground wave, so that its odds stay a number."""
 _LEAST_LOG = -1e9
 MODES = ("ground wave", "E", "F", "F")
 """The ways of a link: along the ground, one hop by the E layer, and by the F layer the fewest hops that the earth's curve allows
@@ -145,7 +148,7 @@ def _ground(
     law: SkyWave,
     model: PropagationModel,
 ) -> _Mode:
-    level_db = _ground_level_db(xp, distance_BGN, law.frequency_hz)
+    level_db = xp.clip(ground_wave_level_db(distance_BGN, law.frequency_hz), _LEAST_LEVEL_DB, None)
     delay_s = distance_BGN * (model.refractive_index / SPEED_OF_LIGHT_M_S)
     odds = 10 ** (level_db / law.odds_db) + law.least_odds * xp.exp(-distance_BGN / _GROUND_REACH_M)
     return _Mode(delay_s, 1 / xp.sqrt(variance_s2), odds, xp.zeros_like(distance_BGN))
@@ -164,21 +167,13 @@ def _hop(
     off_step_m2 = law.f_step_m**2 / 12 if layer == "F" else 0.0
     of_height_m2 = hops_BGN * (law.scatter_m**2 + hops_BGN * off_step_m2)
     variance = variance_s2 + of_height_m2 * (2 / (SPEED_OF_LIGHT_M_S * secant)) ** 2 + law.interference_s**2
-    absorbed_db = min(law.absorption_db * (7e6 / law.frequency_hz) ** 2, 6.0)
+    absorbed_db = min(law.absorption_db * (ABSORPTION_FREQUENCY_HZ / law.frequency_hz) ** 2, 6.0)
     lost_db = absorbed_db * xp.clip(secant, None, _STEEPEST_SECANT)
     level_db = -lost_db * hops_BGN - law.reflection_db * (hops_BGN - 1)
     odds = (path_m * 1e-6) ** (-20 / law.odds_db) * 10 ** (level_db / law.odds_db)
     odds = odds * _open(xp, distance_BGN, law, layer, hops_BGN, secant) + law.least_odds
     heard = xp.clip(rise / _LEAST_RISE, 0.0, 1.0)
     return _Mode(path_m / SPEED_OF_LIGHT_M_S, 1 / xp.sqrt(variance), odds * heard, hops_BGN)
-
-
-def _ground_level_db(xp: Array, distance_BGN: Array, frequency_hz: float) -> Array:
-    """Of the ground wave over land at a distance: the sooner weak the higher the frequency (after ITU-R P.368)."""
-    steep = frequency_hz / 3e6
-    far_BGN = xp.clip(distance_BGN, 1e3, None)
-    spread_db = 20 * xp.log10(far_BGN * 1e-6 * (1 + far_BGN * (steep / 30e3)))
-    return xp.clip(-spread_db - 1e-4 * steep * far_BGN, -200.0, None)
 
 
 def _open(xp: Array, distance_BGN: Array, law: SkyWave, layer: str, hops_BGN: Array, secant: Array) -> Array:

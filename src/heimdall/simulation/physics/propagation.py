@@ -10,8 +10,8 @@ from torch import Tensor
 
 from heimdall.constants import REFRACTIVE_INDEX_AIR, SPEED_OF_LIGHT_M_S
 from heimdall.geometry import columns, ground_distance_m, hop_path
-from heimdall.simulation.physics.ionosphere import Ionosphere, sky_paths
 from heimdall.simulation.physics.scene_layout import Layout
+from heimdall.simulation.physics.sky_paths import Ionosphere, sky_paths
 from heimdall.simulation.random_streams import Chance, Range
 
 if TYPE_CHECKING:

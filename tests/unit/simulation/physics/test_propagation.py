@@ -7,9 +7,9 @@ import torch
 
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.geometry import LocalFrame, geodesic_distance_m
-from heimdall.simulation.physics.ionosphere import Ionosphere
 from heimdall.simulation.physics.propagation import Echoes, Hill, Links, Medium, propagate
 from heimdall.simulation.physics.scene_layout import Area, Layout, place, raise_to
+from heimdall.simulation.physics.sky_paths import Ionosphere
 from heimdall.simulation.random_streams import Chance, stream
 
 PLAIN = Medium(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from heimdall import ionosphere
 from heimdall.constants import REFRACTIVE_INDEX_AIR, SPEED_OF_LIGHT_M_S
 from heimdall.geometry import hop_path
 from heimdall.simulation.physics.scene_layout import Layout
@@ -23,7 +24,7 @@ _UNHEARD_DB = -200.0
 
 @dataclass(frozen=True)
 class Ionosphere:
-    """The law that layers and losses of the high-frequency bands are drawn from (figures: Davies 1990, Ionospheric Radio)."""
+    """The law that layers and losses of the high-frequency bands are drawn from."""
 
     e_height_m: Range = (100e3, 120e3)
     """Virtual heights, the same for a scene but for tilt and scatter."""
@@ -32,16 +33,13 @@ class Ionosphere:
     """Standard deviation of the F layer's slope: 20 km higher a thousand kilometres on."""
     scatter_m: tuple[float, float] = (4e3, 10e3)
     """Scatter of each link's virtual height about that, for E and F."""
-    day_probability: float = 0.6
-    """Probability of daytime, with an E layer and absorption below it."""
-    e_critical_hz: Range = (2.2e6, 3.8e6)
-    carrier_ratio: Range = (0.4, 2.5)
-    """Carrier over the F layer's critical frequency: people listen where it is open."""
-    f_critical_hz: Range = (3.5e6, 14e6)
+    day_probability: float = ionosphere.DAY_PROBABILITY
+    e_critical_hz: Range = ionosphere.E_CRITICAL_HZ
+    carrier_ratio: Range = ionosphere.CARRIER_RATIO
+    f_critical_hz: Range = ionosphere.F_CRITICAL_HZ
     absorption_db: Range = (3.0, 12.0)
-    """Daytime absorption of one hop straight up at 7 MHz; falls with the square of the frequency."""
-    reflection_db: float = 4.0
-    """Lost at the ground between two hops."""
+    """Daytime absorption of one hop straight up at `ABSORPTION_FREQUENCY_HZ`."""
+    reflection_db: float = ionosphere.GROUND_REFLECTION_DB
     fading_db: float = 5.0
     """Standard deviation of each mode's level."""
 
@@ -62,8 +60,11 @@ def sky_paths(
         "E": torch.where(day, chance.uniform(law.e_critical_hz, scenes, 1), 0.6e6),
         "F": (carrier_hz / chance.uniform(law.carrier_ratio, scenes, 1)).clamp(*law.f_critical_hz),
     }
-    absorption_db = day * chance.uniform(law.absorption_db, scenes, 1) * (7e6 / carrier_hz) ** 2
-    delays, levels = [distance_m * (REFRACTIVE_INDEX_AIR / SPEED_OF_LIGHT_M_S)], [_ground_db(distance_m, carrier_hz)]
+    absorption_db = (
+        day * chance.uniform(law.absorption_db, scenes, 1) * (ionosphere.ABSORPTION_FREQUENCY_HZ / carrier_hz) ** 2
+    )
+    delays = [distance_m * (REFRACTIVE_INDEX_AIR / SPEED_OF_LIGHT_M_S)]
+    levels = [ionosphere.ground_wave_level_db(distance_m, carrier_hz)]
     for layer, hops in MODES:
         scatter_m = law.scatter_m["EF".index(layer)] / hops**0.5 * chance.normal(*distance_m.shape)
         path_m, slant, rise = hop_path(distance_m, (height_m[layer] + scatter_m).double(), hops)
@@ -89,13 +90,3 @@ def _tilt_m(law: Ionosphere, layout: Layout, chance: Chance) -> Float[Tensor, "B
 def _beyond_db(ratio: Tensor) -> Tensor:
     """What a wave loses at a frequency of so many times the highest that is reflected."""
     return 150 * ratio.clamp(min=1.0).log10()
-
-
-def _ground_db(distance_m: Tensor, carrier_hz: Tensor) -> Tensor:
-    """Loss of the ground wave over land, which grows faster at higher frequencies (after ITU-R P.368)."""
-    steep = carrier_hz / 3e6
-    return (
-        -20 * (distance_m.clamp(min=1e3) / 1e6).log10()
-        - 20 * torch.log10(1 + distance_m / 30e3 * steep)
-        - 1e-4 * steep * distance_m
-    )
