@@ -11,7 +11,7 @@ from heimdall.doctor.checks.xid import beside_others, check_lost
 from heimdall.doctor.facts import Facts
 from heimdall.doctor.facts.driver import nvml, packages, versions
 from heimdall.doctor.finding import Finding, Status, Way
-from heimdall.doctor.repair import drivers, host_commands, modules
+from heimdall.doctor.repair import drivers, host_commands, module_exchange
 from heimdall.doctor.repair.host_commands import REBOOT
 from heimdall.doctor.symptoms import unwrapped
 
@@ -201,7 +201,7 @@ def check_flavour(facts: Facts) -> Finding | None:
 def _needs_open(facts: Facts, seen: str, count: int) -> Finding:
     cause = "This card needs the open kernel module; the proprietary one that is installed does not support it."
     after = "# if the card still does not start after that: " + BIOS.lstrip("# ")
-    fix = (*host_commands.then_reboot(modules.exchange_module(facts, to_open=True)), after)
+    fix = (*host_commands.then_reboot(module_exchange.exchange_module(facts, to_open=True)), after)
     started = _line(facts, "RmInitAdapter failed")
     seen = f"{seen}; {started}" if started else seen
     return _one_for_all(facts, Finding("wrong_module_flavour", _status(facts, count), seen, cause, fix))
@@ -211,7 +211,7 @@ def _needs_proprietary(facts: Facts, seen: str, count: int) -> Finding:
     cause = "This card needs the proprietary kernel module; the open one that is installed supports Turing and newer cards only."
     status = _status(facts, count)
     cause += " The other card works." if status == "warning" else ""
-    fix = host_commands.then_reboot(modules.exchange_module(facts, to_open=False))
+    fix = host_commands.then_reboot(module_exchange.exchange_module(facts, to_open=False))
     return _one_for_all(facts, Finding("wrong_module_flavour", status, seen, cause, fix))
 
 

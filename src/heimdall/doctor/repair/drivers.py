@@ -7,11 +7,13 @@ Never a branch that no longer serves the card, and never a module over an instal
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from heimdall.doctor.facts import Facts
 from heimdall.doctor.facts.cards import Generation
 from heimdall.doctor.facts.driver import packages
-from heimdall.doctor.facts.driver.distribution import has_repository, is_proxmox
+from heimdall.doctor.facts.driver.distribution import Family, has_repository, is_proxmox
 from heimdall.doctor.repair.host_commands import APT_UPDATE, Commands
 
 BRANCH = 580
@@ -19,6 +21,8 @@ BRANCH = 580
 OLDEST_PACKAGED = 470
 OLDEST_OF_TORCH = 525
 """CUDA 12, with which torch is built, begins with this branch."""
+CUDA_SOURCE = "https://docs.nvidia.com/datacenter/tesla/driver-installation-guide/"
+RPM_FUSION = "https://rpmfusion.org/Configuration"
 RUNFILES = "https://download.nvidia.com/XFree86/Linux-x86_64"
 DEBIAN_NEWEST = {11: 470, 12: 535, 13: 550}
 
@@ -62,30 +66,29 @@ def install_packaged(facts: Facts, wanted: int = BRANCH, oldest: int = OLDEST_OF
     """By this distribution's packages, whatever was there before."""
     card = card_of(facts)
     branch, family = branch_for(card, wanted), facts.distribution.family
-    is_open = bool(card and card.can_open and branch >= 515)
     if branch < OLDEST_PACKAGED or (family == "debian" and branch < 500 and facts.distribution.major >= 13):
         return (
             f"# driver {branch} is no longer packaged, and no current torch release has code for this card: it trains on the CPU",
         )
+    driver = _Driver(facts, card, branch, oldest)
     if facts.distribution.image_based and family in ("fedora", "rhel"):
-        return ("# RPM Fusion must be set up once: https://rpmfusion.org/Configuration",
-                f"sudo rpm-ostree install {' '.join(_rpm_fusion(card, branch))}")  # fmt: skip
-    if family == "ubuntu":
-        return (APT_UPDATE, f"sudo apt-get install {_ubuntu_name(facts, branch, card)}")
-    if family == "debian":
-        return _debian(facts, card, branch, oldest)
-    if family == "fedora":
-        return _fedora(facts, card, branch)
-    if family == "rhel":
-        return _rhel(facts, branch, is_open)
-    if family == "suse":
-        return _suse(facts, card, branch)
-    if family == "arch":
-        return install_for_arch(facts, branch, is_open)
-    if family == "nixos":
-        return _nixos(card, branch)
-    kind = "open" if is_open and card and card.needs_open else "NVIDIA's"
-    return (f"# install {kind} driver, branch {branch}, as your distribution has it",)
+        return _rpm_ostree(driver)
+    return _BY_FAMILY.get(family, _unknown)(driver)
+
+
+@dataclass(frozen=True)
+class _Driver:
+    """What is to be installed, and where."""
+
+    facts: Facts
+    card: Generation | None
+    branch: int
+    oldest: int
+
+    @property
+    def is_open(self) -> bool:
+        """With the open kernel module, which begins with branch 515."""
+        return bool(self.card and self.card.can_open and self.branch >= 515)
 
 
 def run_installer(version: str = "", branch_text: str = "", options: str = "", remark: str = "") -> Commands:
@@ -97,22 +100,23 @@ def run_installer(version: str = "", branch_text: str = "", options: str = "", r
     return (f"# {why}: {RUNFILES}/{version}/{name}", f"sudo sh {name}{options}")
 
 
-def _ubuntu_name(facts: Facts, branch: int, card: Generation | None) -> str:
-    names = " ".join(packages.driver_packages(facts.host))
+def _ubuntu(driver: _Driver) -> Commands:
+    names = " ".join(packages.driver_packages(driver.facts.host))
     found = re.search(r"nvidia-(?:driver|headless|utils|compute-utils)-\d+(-server)?(-open)?", names)
     server = (found.group(1) or "") if found else ""
-    was_open = bool(found and "-open" in names)
-    is_open = (card.can_open if card else was_open) and branch >= 515
-    return f"nvidia-driver-{branch}{server}{'-open' if is_open else ''}"
+    was_open = bool(found and "-open" in names) and driver.branch >= 515
+    flavour = "-open" if (driver.is_open if driver.card else was_open) else ""
+    return (APT_UPDATE, f"sudo apt-get install nvidia-driver-{driver.branch}{server}{flavour}")
 
 
-def _debian(facts: Facts, card: Generation | None, branch: int, oldest: int) -> Commands:
+def _debian(driver: _Driver) -> Commands:
+    facts, card, branch = driver.facts, driver.card, driver.branch
     headers = "proxmox-default-headers" if is_proxmox(facts.host) else "linux-headers-amd64"
     newest = DEBIAN_NEWEST.get(facts.distribution.major, 550)
     sections = "# contrib, non-free and non-free-firmware must be enabled in the package sources"
     if card and card.last_branch and card.last_branch < 500:
         return (sections, APT_UPDATE, f"sudo apt-get install {headers} nvidia-tesla-{branch}-driver")
-    needed = max(oldest, card.first_branch if card else 0)
+    needed = max(driver.oldest, card.first_branch if card else 0)
     if newest < needed or (card and card.needs_open) or has_repository(facts.host, r"cuda"):
         from_nvidia = (
             f"# Debian's own driver ({newest}) may be too old for it; NVIDIA's source must be set up once: "
@@ -123,38 +127,39 @@ def _debian(facts: Facts, card: Generation | None, branch: int, oldest: int) -> 
     return (sections, APT_UPDATE, f"sudo apt-get install {headers} nvidia-driver")
 
 
-CUDA_SOURCE = "https://docs.nvidia.com/datacenter/tesla/driver-installation-guide/"
+def is_from_rpm_fusion(facts: Facts) -> bool:
+    """Fedora's driver comes from there unless NVIDIA's own package source is set up."""
+    return facts.distribution.family == "fedora" and not has_repository(facts.host, r"^cuda-|nvidia")
 
 
-def _rpm_fusion(card: Generation | None, branch: int) -> tuple[str, str]:
-    old = f"-{branch}xx" if card and card.last_branch else ""
-    return f"akmod-nvidia{old}", f"xorg-x11-drv-nvidia{old}-cuda"
+def _rpm_fusion_names(driver: _Driver) -> str:
+    old = f"-{driver.branch}xx" if driver.card and driver.card.last_branch else ""
+    return f"akmod-nvidia{old} xorg-x11-drv-nvidia{old}-cuda"
 
 
-def _fedora(facts: Facts, card: Generation | None, branch: int) -> Commands:
-    if has_repository(facts.host, r"^cuda-|nvidia"):
-        name = "nvidia-open" if card and card.can_open else f"cuda-drivers-{branch}"
-        return (f"sudo {facts.distribution.rpm_tool} install {name}",)
-    remark = (
-        "# RPM Fusion must be set up once: https://rpmfusion.org/Configuration; the module is built a few minutes later"
-    )
-    return (
-        remark,
-        f"sudo {facts.distribution.rpm_tool} install {' '.join(_rpm_fusion(card, branch))}",
-        "sudo akmods --force",
-    )
+def _rpm_ostree(driver: _Driver) -> Commands:
+    remark = f"# RPM Fusion must be set up once: {RPM_FUSION}"
+    return (remark, f"sudo rpm-ostree install {_rpm_fusion_names(driver)}")
 
 
-def _rhel(facts: Facts, branch: int, is_open: bool) -> Commands:
+def _fedora(driver: _Driver) -> Commands:
+    tool = driver.facts.distribution.rpm_tool
+    if not is_from_rpm_fusion(driver.facts):
+        name = "nvidia-open" if driver.card and driver.card.can_open else f"cuda-drivers-{driver.branch}"
+        return (f"sudo {tool} install {name}",)
+    remark = f"# RPM Fusion must be set up once: {RPM_FUSION}; the module is built a few minutes later"
+    return (remark, f"sudo {tool} install {_rpm_fusion_names(driver)}", "sudo akmods --force")
+
+
+def _rhel(driver: _Driver) -> Commands:
+    distribution = driver.facts.distribution
     remark = f"# NVIDIA's package source must be set up once: {CUDA_SOURCE}"
-    if facts.distribution.rpm_tool == "yum":
+    if distribution.rpm_tool == "yum":
         return (remark, "sudo yum install nvidia-driver-latest-dkms")
-    if facts.distribution.major >= 10 or facts.distribution.major == 0:
-        return (
-            remark,
-            f"sudo {facts.distribution.rpm_tool} install {'nvidia-open' if is_open else f'cuda-drivers-{branch}'}",
-        )
-    stream = "open-dkms" if is_open else f"{branch}-dkms"
+    if distribution.major >= 10 or distribution.major == 0:
+        name = "nvidia-open" if driver.is_open else f"cuda-drivers-{driver.branch}"
+        return (remark, f"sudo {distribution.rpm_tool} install {name}")
+    stream = "open-dkms" if driver.is_open else f"{driver.branch}-dkms"
     return (remark, f"sudo dnf module install nvidia-driver:{stream}")
 
 
@@ -167,12 +172,12 @@ def suse_names(card: Generation | None) -> tuple[str, str]:
     return "nvidia-open-driver-G06-signed-kmp-default", "nvidia-compute-utils-G06"
 
 
-def _suse(facts: Facts, card: Generation | None, branch: int) -> Commands:
+def _suse(driver: _Driver) -> Commands:
     remark = (
         "# NVIDIA's package source must be set up once (openSUSE-repos-Tumbleweed-NVIDIA or openSUSE-repos-Leap-NVIDIA)"
     )
-    tool = "transactional-update pkg install" if facts.distribution.image_based else "zypper install"
-    return (remark, f"sudo {tool} {' '.join(suse_names(card))}")
+    tool = "transactional-update pkg install" if driver.facts.distribution.image_based else "zypper install"
+    return (remark, f"sudo {tool} {' '.join(suse_names(driver.card))}")
 
 
 def arch_kernel(facts: Facts, release: str | None) -> str:
@@ -196,11 +201,15 @@ def install_for_arch(facts: Facts, branch: int, is_open: bool) -> Commands:
     return (f"sudo pacman -Syu --needed {names} nvidia-utils",)
 
 
-def _nixos(card: Generation | None, branch: int) -> Commands:
+def _arch(driver: _Driver) -> Commands:
+    return install_for_arch(driver.facts, driver.branch, driver.is_open)
+
+
+def _nixos(driver: _Driver) -> Commands:
+    card = driver.card
     is_open = "true" if card and card.can_open else "false"
-    package = (
-        f" package = config.boot.kernelPackages.nvidiaPackages.legacy_{branch};" if card and card.last_branch else ""
-    )
+    legacy = f" package = config.boot.kernelPackages.nvidiaPackages.legacy_{driver.branch};"
+    package = legacy if card and card.last_branch else ""
     remark = (
         '# in configuration.nix: services.xserver.videoDrivers = [ "nvidia" ]; '
         f"hardware.graphics.enable = true; hardware.nvidia = {{ open = {is_open};{package} }}; then:"
@@ -208,27 +217,40 @@ def _nixos(card: Generation | None, branch: int) -> Commands:
     return (remark, "sudo nixos-rebuild boot")
 
 
+def _unknown(driver: _Driver) -> Commands:
+    kind = "open" if driver.is_open and driver.card and driver.card.needs_open else "NVIDIA's"
+    return (f"# install {kind} driver, branch {driver.branch}, as your distribution has it",)
+
+
+_BY_FAMILY: Mapping[Family, Callable[[_Driver], Commands]] = {
+    "ubuntu": _ubuntu,
+    "debian": _debian,
+    "fedora": _fedora,
+    "rhel": _rhel,
+    "suse": _suse,
+    "arch": _arch,
+    "nixos": _nixos,
+}
+
+
 def install_libraries(facts: Facts) -> Commands:
     """The user-space libraries of the driver that is there, CUDA's among them."""
-    version, family, card = facts.loaded or facts.user_space or "", facts.distribution.family, card_of(facts)
-    branch = packages.branch(facts.host, version)
+    version = facts.loaded or facts.user_space or ""
     if facts.is_runfile:
         return run_installer(version, options=" --no-kernel-module")
-    if family == "ubuntu":
-        return (APT_UPDATE, f"sudo apt-get install libnvidia-compute-{branch} nvidia-utils-{branch}")
-    if family == "debian":
-        return (APT_UPDATE, "sudo apt-get install libcuda1 libnvidia-ml1 nvidia-smi")
-    if family == "fedora" and not has_repository(facts.host, r"^cuda-|nvidia"):
-        return (f"sudo {facts.distribution.rpm_tool} install xorg-x11-drv-nvidia-cuda",)
-    if family in ("fedora", "rhel"):
-        return (f"sudo {facts.distribution.rpm_tool} install nvidia-driver-cuda",)
-    if family == "suse":
-        return (f"sudo zypper install {suse_names(card)[1]}",)
-    if family == "arch":
-        return ("sudo pacman -Syu --needed nvidia-utils",)
-    if family == "nixos":
-        return ("# in configuration.nix: hardware.graphics.enable = true; then:", "sudo nixos-rebuild switch")
-    return (f"# install the user-space libraries of driver {version}, libcuda.so.1 among them",)
+    branch, tool = packages.branch(facts.host, version), facts.distribution.rpm_tool
+    of_fedora = "xorg-x11-drv-nvidia-cuda" if is_from_rpm_fusion(facts) else "nvidia-driver-cuda"
+    unknown = f"# install the user-space libraries of driver {version}, libcuda.so.1 among them"
+    by_family: Mapping[Family, Commands] = {
+        "ubuntu": (APT_UPDATE, f"sudo apt-get install libnvidia-compute-{branch} nvidia-utils-{branch}"),
+        "debian": (APT_UPDATE, "sudo apt-get install libcuda1 libnvidia-ml1 nvidia-smi"),
+        "fedora": (f"sudo {tool} install {of_fedora}",),
+        "rhel": (f"sudo {tool} install nvidia-driver-cuda",),
+        "suse": (f"sudo zypper install {suse_names(card_of(facts))[1]}",),
+        "arch": ("sudo pacman -Syu --needed nvidia-utils",),
+        "nixos": ("# in configuration.nix: hardware.graphics.enable = true; then:", "sudo nixos-rebuild switch"),
+    }
+    return by_family.get(facts.distribution.family, (unknown,))
 
 
 def install_fabric_manager(facts: Facts, version: str) -> Commands:
