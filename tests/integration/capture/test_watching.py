@@ -39,7 +39,7 @@ def test_every_transmission_is_recorded_once(rehearse: Rehearse, tmp_path: Path)
     """Ten seconds on, thirty off: recordings begin within the first seconds of different transmissions in a row."""
     began_s = time.time() + 8
     rehearsal = rehearse(2, keying_s=(10.0, 30.0), began_s=began_s, speed=6.0)
-    plan = Plan(rehearsal.tuning, 4, tmp_path, squelch=SquelchRule(cool_down_s=2), sentinels=("R02",), most=3)
+    plan = Plan(rehearsal.tuning, 4, tmp_path, squelch=SquelchRule(cool_down_s=2), listeners=("R02",), most=3)
     lines = _watch(rehearsal, plan)
     assert len(lines) == 3
     starts_s = [_start_s(tmp_path / line["session"]) - began_s for line in lines]

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+
+from heimdall.errors import InputError
 
 _STEP_S = 0.25
 """Levels are averaged over so long before they are looked at."""
@@ -24,7 +27,7 @@ class Event(StrEnum):
 
 @dataclass(frozen=True)
 class SquelchRule:
-    """When a signal counts."""
+    """When a signal counts. Raises InputError where a signal would end before it begins."""
 
     open_db: float = 10.0
     """How far above the noise floor a signal begins."""
@@ -38,7 +41,15 @@ class SquelchRule:
     """Opens at this level instead, whatever the noise floor is; closes below it by the same hysteresis."""
 
     def __post_init__(self) -> None:
-        assert self.close_db <= self.open_db
+        if self.close_db > self.open_db:
+            raise InputError("close_db is above open_db: a signal would end before it begins")
+
+
+def check_listeners(listeners: Sequence[str], recorded: Collection[str]) -> None:
+    """Raises InputError where a receiver is to listen for the signal and is not itself recorded."""
+    strangers = [name for name in listeners if name not in recorded]
+    if strangers:
+        raise InputError(f"{', '.join(strangers)} is to listen and is not among the receivers recorded")
 
 
 class Squelch:

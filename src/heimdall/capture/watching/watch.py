@@ -55,7 +55,7 @@ class Plan:
     every_s: float | None = None
     cron: Cron | None = None
     squelch: SquelchRule | None = None
-    sentinels: tuple[str, ...] = ()
+    listeners: tuple[str, ...] = ()
     """Receivers that listen for the signal, the first that can; all in their order where none is named."""
     most: int | None = None
     """Recordings after which it ends; None: never."""
@@ -162,7 +162,7 @@ class Watch:
         """
         listener, squelch = "", Squelch(rule)
         while True:
-            for target in self._sentinels():
+            for target in self._listeners():
                 if target.name != listener:
                     listener, squelch = target.name, Squelch(rule)
                 try:
@@ -177,9 +177,9 @@ class Watch:
                 continue
             yield
 
-    def _sentinels(self) -> Iterator[Target]:
+    def _listeners(self) -> Iterator[Target]:
         by_name = {target.name: target for target in self.targets}
-        names = [name for name in self.plan.sentinels if name in by_name] or list(by_name)
+        names = [name for name in self.plan.listeners if name in by_name] or list(by_name)
         return (by_name[name] for name in names if self.backoff.left_out(name) is None)
 
     async def _until_opened(self, target: Target, squelch: Squelch) -> None:

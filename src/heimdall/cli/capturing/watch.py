@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from heimdall.capture.watching.squelch import SquelchRule, check_listeners
 from heimdall.cli.app import app
 from heimdall.cli.capturing.as_job import ReferenceClocks, watch_job
 from heimdall.cli.capturing.receivers_list import FileOption, list_path
@@ -69,11 +70,11 @@ def watch(
     every: EveryOption = None,
     cron: CronOption = None,
     squelch: SquelchOption = False,
-    open_db: OpenOption = 10.0,
-    close_db: CloseOption = 6.0,
+    open_db: OpenOption = SquelchRule.open_db,
+    close_db: CloseOption = SquelchRule.close_db,
     level: LevelOption = None,
-    least: LeastOption = 1.0,
-    cool_down: CoolDownOption = 5.0,
+    least: LeastOption = SquelchRule.least_s,
+    cool_down: CoolDownOption = SquelchRule.cool_down_s,
     sentinel: SentinelOption = None,
     reference: ReferenceOption = None,
     reference_seconds: ReferenceSecondsOption = 5.0,
@@ -101,7 +102,6 @@ def watch(
     from heimdall.capture.recording.schedule import parse_cron, parse_duration_s
     from heimdall.capture.watching.apart import locate_apart
     from heimdall.capture.watching.inbox import Inbox
-    from heimdall.capture.watching.squelch import SquelchRule
     from heimdall.capture.watching.watch import Plan, Watch
 
     if output is None and run_dir is None:
@@ -117,14 +117,10 @@ def watch(
         )
     if (every is not None) + (cron is not None) + squelch != 1:
         raise InputError("say when to record: one of --every, --cron and --squelch")
-    if close_db > open_db:
-        raise InputError("--close-db is above --open-db: a signal would end before it begins")
     listed = load(list_path(file))
     names = names_in(receivers) or [each.name for each in listed.receivers]
-    sentinels = tuple(names_in(sentinel))
-    strangers = set(sentinels) - set(names)
-    if strangers:
-        raise InputError(f"{', '.join(sorted(strangers))} is to listen and is not among the receivers recorded")
+    listeners = tuple(names_in(sentinel))
+    check_listeners(listeners, names)
     plan = Plan(
         tuning=Tuning(hertz(frequency), hertz(bandwidth)),
         seconds=seconds,
@@ -132,7 +128,7 @@ def watch(
         every_s=parse_duration_s(every) if every else None,
         cron=parse_cron(cron) if cron else None,
         squelch=SquelchRule(open_db, close_db, least, cool_down, level) if squelch else None,
-        sentinels=sentinels,
+        listeners=listeners,
         most=most,
         until_utc=moment(until, "--until") if until else None,
         reference=None if reference is None else known_reference(reference, reference_seconds, transmitters),

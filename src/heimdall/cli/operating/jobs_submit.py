@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from heimdall.capture.watching.squelch import SquelchRule
 from heimdall.cli.capturing.record import (
     BandwidthOption,
     FrequencyOption,
@@ -117,11 +118,11 @@ def watch(
     every: EveryOption = None,
     cron: CronOption = None,
     squelch: SquelchOption = False,
-    open_db: OpenOption = 10.0,
-    close_db: CloseOption = 6.0,
+    open_db: OpenOption = SquelchRule.open_db,
+    close_db: CloseOption = SquelchRule.close_db,
     level: LevelOption = None,
-    least: LeastOption = 1.0,
-    cool_down: CoolDownOption = 5.0,
+    least: LeastOption = SquelchRule.least_s,
+    cool_down: CoolDownOption = SquelchRule.cool_down_s,
     sentinel: SentinelOption = None,
     reference: ReferenceOption = None,
     reference_seconds: ReferenceSecondsOption = 5.0,

@@ -16,6 +16,7 @@ from heimdall.capture.network.address import parse_address
 from heimdall.capture.recording.reference_transmitter import RETUNABLE
 from heimdall.capture.recording.schedule import parse_cron
 from heimdall.capture.recording.sizes import bytes_per_s, samples_per_s
+from heimdall.capture.watching.squelch import check_listeners
 from heimdall.errors import InputError
 from heimdall.service.database.tables import OnlineReceiver
 from heimdall.service.queue.capture_requests import MOST_RECEIVERS, RecordRequest, WatchRequest
@@ -126,7 +127,6 @@ def _with_names(request: WatchRequest, known: Sequence[OnlineReceiver], chosen: 
     if request.squelch is None:
         return None
     listeners = [_named(each, known) for each in request.squelch.listeners]
-    strangers = [each.name for each in listeners if each not in chosen]
-    if strangers:
-        raise InputError(f"{', '.join(strangers)} is to listen and is not among the receivers recorded")
-    return request.squelch.model_copy(update={"listeners": [each.name for each in listeners]})
+    names = [each.name for each in listeners]
+    check_listeners(names, [each.name for each in chosen])
+    return request.squelch.model_copy(update={"listeners": names})

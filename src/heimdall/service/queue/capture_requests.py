@@ -10,6 +10,7 @@ from heimdall.capture.network.address import NAME
 from heimdall.capture.recording.reference_transmitter import DEFAULT_SECONDS as REFERENCE_SECONDS
 from heimdall.capture.recording.reference_transmitter import MOST_SECONDS as MOST_REFERENCE_SECONDS
 from heimdall.capture.recording.schedule import DEFAULT_SECONDS, MOST_SECONDS, parse_cron
+from heimdall.capture.watching.squelch import SquelchRule
 from heimdall.errors import InputError
 from heimdall.formats.wording import frequency_text
 from heimdall.service.queue.matching import Needs
@@ -28,17 +29,19 @@ class Squelch(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    open_db: Annotated[float, Field(ge=1, le=100, description="A signal begins this far above the noise.")] = 10.0
+    open_db: Annotated[float, Field(ge=1, le=100, description="A signal begins this far above the noise.")] = (
+        SquelchRule.open_db
+    )
     close_db: Annotated[
         float, Field(ge=0.5, le=100, description="A signal has ended when it is less than this above the noise.")
-    ] = 6.0
+    ] = SquelchRule.close_db
     level_dbm: Annotated[
         float | None, Field(ge=-180, le=60, description="A signal begins at this level instead, whatever the noise.")
     ] = None
-    least_s: Annotated[float, Field(ge=0, le=600, description="How long a signal has to last.")] = 1.0
+    least_s: Annotated[float, Field(ge=0, le=600, description="How long a signal has to last.")] = SquelchRule.least_s
     cool_down_s: Annotated[
         float, Field(ge=0, le=3600, description="How long no signal counts after the end of one.")
-    ] = 5.0
+    ] = SquelchRule.cool_down_s
     listeners: ReceiverNames = Field(
         default_factory=list,
         description="Names or ids of receivers, of which the first that can listens; if empty, all in their order.",
@@ -46,8 +49,10 @@ class Squelch(BaseModel):
 
     @model_validator(mode="after")
     def _ends_after_it_begins(self) -> Self:
-        if self.close_db > self.open_db:
-            raise ValueError("close_db is above open_db: a signal would end before it begins")
+        try:
+            SquelchRule(self.open_db, self.close_db)
+        except InputError as error:
+            raise ValueError(str(error)) from None
         return self
 
 
