@@ -10,13 +10,15 @@ from array_api_compat import array_namespace as _namespace_of_others
 from array_api_compat import device as device_of
 from numpy.typing import NDArray
 
-__all__ = ["array_namespace", "device_of", "fft_of", "overlapping", "picked", "shifted"]
+__all__ = ["ArrayNamespace", "array_namespace", "device_of", "fft_of", "overlapping", "picked", "shifted"]
 
+ArrayNamespace = Any
+"""A module whose functions take arrays as the array API standard has them: numpy, or array_api_compat's for torch."""
 _BLOCK = 1 << 20
 """Samples turned at once: phases in double precision take four times their memory."""
 
 
-def array_namespace(*arrays: Any) -> Any:
+def array_namespace(*arrays: Any) -> ArrayNamespace:
     """The module whose functions take these arrays.
 
     For numpy's that is numpy itself, which follows the standard since 2.1: the wrapper of array_api_compat takes a tenth of
@@ -27,7 +29,7 @@ def array_namespace(*arrays: Any) -> Any:
     return _namespace_of_others(*arrays)
 
 
-def fft_of(xp: Any) -> Any:
+def fft_of(xp: ArrayNamespace) -> Any:
     """The Fourier transforms of a namespace: scipy's for numpy, five to fifteen times as fast in single precision."""
     return scipy.fft if xp is np else xp.fft
 

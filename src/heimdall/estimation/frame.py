@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from heimdall.arrays import array_namespace
+from heimdall.arrays import ArrayNamespace, array_namespace
 from heimdall.geometry import Array
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def spanning(center_m: Array, core_m: Array, half_width_m: Array, cells: int) ->
     return WindowFrame(center_m, core_m, _solve_stretch(xp, xp.clip(ratio, 1.0 + 1e-4, 1e9)))
 
 
-def _solve_stretch(xp: Any, ratio: Array) -> Array:
+def _solve_stretch(xp: ArrayNamespace, ratio: Array) -> Array:
     """The a > 0 with sinh(a) / a = ratio, by Newton on the logarithm, which is convex and nearly linear far out."""
     log_ratio = xp.log(ratio)
     a = xp.sqrt(6 * log_ratio) + log_ratio

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from heimdall.arrays import array_namespace, device_of, picked
+from heimdall.arrays import ArrayNamespace, array_namespace, device_of, picked
 from heimdall.estimation.frame import WindowFrame, spanning
 from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.prior import log_prior
@@ -84,7 +84,7 @@ def window_cells(batch: EvidenceBatch, frame: WindowFrame, cells: int) -> tuple[
     return place_m, log_area, blur_m * _parallax(xp, batch, place_m)
 
 
-def _parallax(xp: Any, batch: EvidenceBatch, place_BG2: Array) -> Array:
+def _parallax(xp: ArrayNamespace, batch: EvidenceBatch, place_BG2: Array) -> Array:
     """(B, G) what a step at a place does to the differences of arrival times, over what it does to each of them.
 
     From outside, the receivers lie in nearly one direction: a step across it delays them apart by this part of the step, a
@@ -95,7 +95,7 @@ def _parallax(xp: Any, batch: EvidenceBatch, place_BG2: Array) -> Array:
 
 
 def _radial_mass(
-    xp: Any, mode_m: Array, batch: EvidenceBatch, model: PropagationModel, density: LogDensity
+    xp: ArrayNamespace, mode_m: Array, batch: EvidenceBatch, model: PropagationModel, density: LogDensity
 ) -> tuple[Array, Array, Array]:
     """Radii (B, R) and the log of the posterior's mass in the ring at each, up to a constant; the same with the
     likelihood tempered."""
@@ -117,14 +117,14 @@ def _radial_mass(
     return radius_BR, *rings
 
 
-def _ring_log_mass(xp: Any, value_BG: Array, radius_BR: Array) -> Float[Array, "B R"]:
+def _ring_log_mass(xp: ArrayNamespace, value_BG: Array, radius_BR: Array) -> Float[Array, "B R"]:
     """Log of what rings hold of a density whose logarithm is known at `_ANGLES` places of each."""
     value_BRA = xp.reshape(value_BG, (*radius_BR.shape, _ANGLES))
     top = xp.max(value_BG, axis=-1)[:, None, None]
     return xp.log(xp.sum(xp.exp(value_BRA - top), axis=-1) + 1e-30) + 2 * xp.log(radius_BR)
 
 
-def _radius_holding(xp: Any, radius_m: Array, log_mass: Array, probability: float) -> Array:
+def _radius_holding(xp: ArrayNamespace, radius_m: Array, log_mass: Array, probability: float) -> Array:
     """The radius within which that share of the mass lies, interpolated in its logarithm."""
     mass = xp.exp(log_mass - xp.max(log_mass, axis=-1)[:, None])
     held = xp.cumulative_sum(mass, axis=-1) / xp.sum(mass, axis=-1)[:, None]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from heimdall.arrays import array_namespace, device_of
+from heimdall.arrays import ArrayNamespace, array_namespace, device_of
 from heimdall.estimation.model import PropagationModel
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.geometry import Array
@@ -70,7 +70,7 @@ def falling_off(distance: Array) -> Array:
     return 1 / (1 + distance * distance * distance * xp.sqrt(distance))
 
 
-def _convex_combination(xp: Array, batch: EvidenceBatch, combined: int) -> tuple[Array, Array]:
+def _convex_combination(xp: ArrayNamespace, batch: EvidenceBatch, combined: int) -> tuple[Array, Array]:
     """Mean and covariance of a place drawn as a uniformly weighted mixture of at most `combined` receivers."""
     weight_BN1 = xp.astype(batch.present, batch.position_enu_m.dtype)[..., None]
     count_B = xp.sum(weight_BN1, axis=(1, 2))
@@ -85,7 +85,7 @@ def _convex_combination(xp: Array, batch: EvidenceBatch, combined: int) -> tuple
     return mean_B2, covariance_B22 + missing_B[:, None, None] * identity
 
 
-def _least_eigenvalue(xp: Array, matrix_B22: Array) -> Array:
+def _least_eigenvalue(xp: ArrayNamespace, matrix_B22: Array) -> Array:
     half_trace = 0.5 * (matrix_B22[:, 0, 0] + matrix_B22[:, 1, 1])
     half_difference = 0.5 * (matrix_B22[:, 0, 0] - matrix_B22[:, 1, 1])
     return half_trace - xp.sqrt(half_difference**2 + matrix_B22[:, 0, 1] ** 2)

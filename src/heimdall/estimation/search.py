@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from heimdall.arrays import array_namespace, device_of, picked
+from heimdall.arrays import ArrayNamespace, array_namespace, device_of, picked
 from heimdall.estimation.likelihood.arrival_times import arrival_log_likelihood, link_distance_m
 from heimdall.estimation.likelihood.power import LevelDensity, level_density
 from heimdall.estimation.likelihood.single_precision import ArrivalDensity, arrival_density
@@ -136,7 +136,7 @@ class _DrawnIn:
     / (2 r), alone. Cells of one size in the drawn-in plane differ by about as much for the receivers, near and far.
     """
 
-    def __init__(self, xp: Array, half_width_m_B: Array, radius_m_B: Array) -> None:
+    def __init__(self, xp: ArrayNamespace, half_width_m_B: Array, radius_m_B: Array) -> None:
         self.xp, self.half_m_B = xp, half_width_m_B
         self.limit_m_B = self._inwards(radius_m_B, half_width_m_B)
 
@@ -179,7 +179,7 @@ class _Map:
         return _Map(*(picked(getattr(self, field.name), index_BK) for field in fields(_Map)))
 
 
-def _starts(xp: Array, cells: _Map, density: LogDensity) -> tuple[Array, Array]:
+def _starts(xp: ArrayNamespace, cells: _Map, density: LogDensity) -> tuple[Array, Array]:
     """Where to climb from (B, K, 2), and the size (B, K) of the part of a cell that each stands for.
 
     On the slope of a ridge a blurred peak is no maximum of the map: other cells than those are looked at again, too.
@@ -190,7 +190,7 @@ def _starts(xp: Array, cells: _Map, density: LogDensity) -> tuple[Array, Array]:
     return picked(place_BC2, peaks_BK), picked(promising.size_BG, peaks_BK) / _PARTS
 
 
-def _square_map(xp: Array, batch: EvidenceBatch, plane: _DrawnIn, density: LogDensity) -> _Map:
+def _square_map(xp: ArrayNamespace, batch: EvidenceBatch, plane: _DrawnIn, density: LogDensity) -> _Map:
     """Cells of one size around the receivers."""
     place_BG2 = square_grid(xp.zeros_like(batch.position_enu_m[:, 0, :2]), batch.half_width_m, _MAP_CELLS)
     size_B = 2 * batch.half_width_m / _MAP_CELLS
@@ -201,7 +201,7 @@ def _square_map(xp: Array, batch: EvidenceBatch, plane: _DrawnIn, density: LogDe
     return _Map(plane.inwards(place_BG2), size_BG, value_BG, xp.reshape(peak_BYX, value_BG.shape))
 
 
-def _ring_map(xp: Array, plane: _DrawnIn, density: LogDensity) -> _Map:
+def _ring_map(xp: ArrayNamespace, plane: _DrawnIn, density: LogDensity) -> _Map:
     """Cells beyond the circle in the square, to the limit; blurred to their width: ridges run outwards."""
     half_B1 = plane.half_m_B[:, None]
     where = {"dtype": half_B1.dtype, "device": device_of(half_B1)}
@@ -219,32 +219,32 @@ def _ring_map(xp: Array, plane: _DrawnIn, density: LogDensity) -> _Map:
     return _Map(place_BG2, size_BG, value_BG, xp.reshape(peak_BRA, value_BG.shape))
 
 
-def _best(xp: Array, value_BG: Array, preferred_BG: Array, count: int) -> Array:
+def _best(xp: ArrayNamespace, value_BG: Array, preferred_BG: Array, count: int) -> Array:
     """(B, count) indices of the highest values, the preferred ones before all others."""
     return xp.argsort(-xp.where(preferred_BG, value_BG + _AHEAD, value_BG), axis=-1, stable=True)[:, :count]
 
 
-def _stands_out(xp: Array, place_BC2: Array, value_BC: Array, size_BC: Array) -> Bool[Array, "B C"]:
+def _stands_out(xp: ArrayNamespace, place_BC2: Array, value_BC: Array, size_BC: Array) -> Bool[Array, "B C"]:
     """Whether none of these places within a cell's size east and north is better."""
     apart_BCC = xp.max(xp.abs(place_BC2[:, :, None] - place_BC2[:, None]), axis=-1)
     better_BCC = value_BC[:, None] > value_BC[:, :, None]
     return ~xp.any((apart_BCC <= size_BC[..., None]) & better_BCC, axis=-1)
 
 
-def _with_rim(xp: Array, value_BYX: Array, axis: int) -> Array:
+def _with_rim(xp: ArrayNamespace, value_BYX: Array, axis: int) -> Array:
     """With one more row or column at both ends, lower than all others."""
     edge = xp.full_like(value_BYX[:, :1] if axis == 1 else value_BYX[:, :, :1], _LOWEST)
     return xp.concat([edge, value_BYX, edge], axis=axis)
 
 
-def _highest_near(xp: Array, padded: Array) -> Array:
+def _highest_near(xp: ArrayNamespace, padded: Array) -> Array:
     """The highest of each cell and its eight neighbours, of a map with one more row and column at each end."""
     rows, columns = padded.shape[1] - 2, padded.shape[2] - 2
     tall = xp.maximum(xp.maximum(padded[:, :rows], padded[:, 1:-1]), padded[:, 2:])
     return xp.maximum(xp.maximum(tall[..., :columns], tall[..., 1:-1]), tall[..., 2:])
 
 
-def _climb(xp: Array, place_BK2: Array, size_BK: Array, density: LogDensity) -> tuple[Array, Array]:
+def _climb(xp: ArrayNamespace, place_BK2: Array, size_BK: Array, density: LogDensity) -> tuple[Array, Array]:
     """Follow K maxima at once through shrinking grids, each its own; the last ones are not blurred."""
     half_BK = 1.5 * size_BK
     for level in range(_ZOOM_LEVELS - 1):
@@ -255,7 +255,7 @@ def _climb(xp: Array, place_BK2: Array, size_BK: Array, density: LogDensity) -> 
     return _best_around(xp, place_BK2, half_BK, _ZOOM_CELLS, density, blur_of_cell=0.0)
 
 
-def _leaders(xp: Array, place_BK2: Array, half_BK: Array, value_BK: Array) -> tuple[Array, Array]:
+def _leaders(xp: ArrayNamespace, place_BK2: Array, half_BK: Array, value_BK: Array) -> tuple[Array, Array]:
     """Those that may still be the best: not far below it, and not on another's way; as many as any scene has."""
     best_B1 = xp.max(value_BK, axis=-1)[:, None]
     leads_BK = (value_BK > best_B1 - _BEHIND) & _stands_out(xp, place_BK2, value_BK, half_BK)
@@ -265,7 +265,12 @@ def _leaders(xp: Array, place_BK2: Array, half_BK: Array, value_BK: Array) -> tu
 
 
 def _best_around(
-    xp: Array, place_BK2: Array, half_BK: Array, cells: int, density: LogDensity, blur_of_cell: float = BLUR_OF_CELL
+    xp: ArrayNamespace,
+    place_BK2: Array,
+    half_BK: Array,
+    cells: int,
+    density: LogDensity,
+    blur_of_cell: float = BLUR_OF_CELL,
 ) -> tuple[Array, Array]:
     """The densest cell of a square of cells around each of K places (B, K, 2), and its log density (B, K)."""
     scenes, places = place_BK2.shape[:2]

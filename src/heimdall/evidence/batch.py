@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from heimdall.arrays import array_namespace, device_of
+from heimdall.arrays import ArrayNamespace, array_namespace, device_of
 from heimdall.evidence.radio_map import Mapped, joined
 from heimdall.geometry import Array
 
@@ -94,7 +94,7 @@ def concatenate(batches: Sequence[EvidenceBatch]) -> EvidenceBatch:
     )
 
 
-def _padded(xp: Array, name: str, values: Array, width: int) -> Array:
+def _padded(xp: ArrayNamespace, name: str, values: Array, width: int) -> Array:
     missing = 0 if name in _SCENE_FIELDS else width - values.shape[1]
     if missing == 0:
         return values

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from heimdall.arrays import array_namespace, device_of
+from heimdall.arrays import ArrayNamespace, array_namespace, device_of
 from heimdall.evidence.radio_map_header import RadioMapHeader
 from heimdall.geometry import Array, LocalFrame
 from heimdall.validation.complaints import complaint
@@ -144,7 +144,7 @@ class Mapped:
         correction_BGN, sigma_BGN = self._read(xp, place_BG2)
         return level_BN[:, None] - law_BGN - correction_BGN, sigma_BGN
 
-    def _read(self, xp: Any, place_BG2: Array) -> tuple[Array, Array]:
+    def _read(self, xp: ArrayNamespace, place_BG2: Array) -> tuple[Array, Array]:
         """Correction, linear between the cells, and standard deviation, of the nearest cell; (B, G, N)."""
         radio_map = self.radio_map
         rows, columns = radio_map.correction_db.shape[1:]
@@ -178,5 +178,5 @@ def joined(parts: Sequence[Mapped], width: int) -> Mapped:
     return Mapped(parts[0].radio_map, xp.concat(rows, axis=0), xp.concat([part.origin_m for part in parts], axis=0))
 
 
-def _take(xp: Any, table: Array, index: Array) -> Array:
+def _take(xp: ArrayNamespace, table: Array, index: Array) -> Array:
     return xp.reshape(xp.take(table, xp.reshape(index, (-1,)), axis=0), index.shape)

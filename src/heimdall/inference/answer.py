@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from heimdall.arrays import array_namespace
+from heimdall.arrays import ArrayNamespace, array_namespace
 from heimdall.geometry import Array
 from heimdall.inference.mixture import Mixture
 
@@ -53,7 +53,7 @@ def joined_place(peak: Array, share: Array | float, cells: int) -> Float[Array, 
     return xp.where(near[:, None], share * peak, peak)
 
 
-def _shifted(xp: Any, mixture: Mixture, place: Array) -> Array:
+def _shifted(xp: ArrayNamespace, mixture: Mixture, place: Array) -> Array:
     """One round of mean shift for normal mixtures: the mean of the components' means, each weighted by share and precision."""
     share = mixture.log_components(place)[:, 0]
     share = xp.exp(share - xp.max(share, axis=-1)[:, None])

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from heimdall.arrays import array_namespace
+from heimdall.arrays import ArrayNamespace, array_namespace
 from heimdall.estimation.frame import WindowFrame
 from heimdall.geometry import Array
 
@@ -105,14 +105,14 @@ def from_network(mixture_BPHW: Array, log_background_B: Array, frame: WindowFram
     )
 
 
-def _along_columns(xp: Any, values: Array, cells: int) -> Array:
+def _along_columns(xp: ArrayNamespace, values: Array, cells: int) -> Array:
     return xp.reshape(xp.broadcast_to(values[:, None, :], (values.shape[0], cells, cells)), (-1, cells * cells))
 
 
-def _along_rows(xp: Any, values: Array, cells: int) -> Array:
+def _along_rows(xp: ArrayNamespace, values: Array, cells: int) -> Array:
     return xp.reshape(xp.broadcast_to(values[:, :, None], (values.shape[0], cells, cells)), (-1, cells * cells))
 
 
-def _log_sum_exp(xp: Any, values: Array) -> Array:
+def _log_sum_exp(xp: ArrayNamespace, values: Array) -> Array:
     top = xp.max(values, axis=-1)
     return top + xp.log(xp.sum(xp.exp(values - top[..., None]), axis=-1))

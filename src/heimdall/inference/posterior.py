@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from heimdall.arrays import array_namespace
+from heimdall.arrays import ArrayNamespace, array_namespace
 from heimdall.estimation.frame import WindowFrame
 from heimdall.geometry import Array
 from heimdall.inference.mixture import Mixture
@@ -65,7 +65,7 @@ def posterior_of(mixture: Mixture, frame: WindowFrame, cells: int) -> WindowPost
     return WindowPosterior(fine, mass / xp.sum(mass, axis=(1, 2))[:, None, None])
 
 
-def _position(xp: Any, middle: Array, value: Array) -> tuple[Array, Array]:
+def _position(xp: ArrayNamespace, middle: Array, value: Array) -> tuple[Array, Array]:
     """Where (B,) values lie among the (B, H) rising middles: the index below and the share towards the next."""
     below = xp.sum(xp.astype(middle <= value[:, None], xp.int64), axis=-1) - 1
     low = xp.clip(below, 0, middle.shape[1] - 2)
@@ -74,7 +74,9 @@ def _position(xp: Any, middle: Array, value: Array) -> tuple[Array, Array]:
     return low, xp.clip((value - left) / (right - left), 0.0, 1.0)
 
 
-def _between(xp: Any, grid: Array, row: tuple[Array, Array], column: tuple[Array, Array]) -> Float[Array, " B"]:
+def _between(
+    xp: ArrayNamespace, grid: Array, row: tuple[Array, Array], column: tuple[Array, Array]
+) -> Float[Array, " B"]:
     """Bilinear interpolation of a (B, H, H) grid."""
     cells = grid.shape[-1]
     flat = xp.reshape(grid, (grid.shape[0], -1))

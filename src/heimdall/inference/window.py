@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from heimdall.arrays import array_namespace
+from heimdall.arrays import ArrayNamespace, array_namespace
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.estimation.frame import WindowFrame
 from heimdall.estimation.likelihood.arrival_times import arrival_residual_s, link_distance_m, link_sigma_s
@@ -67,7 +67,9 @@ def read_window(batch: EvidenceBatch, model: PropagationModel, frame: WindowFram
     return Window(xp.astype(maps, xp.float32), tokens, present, frame)
 
 
-def _maps(xp: Any, batch: EvidenceBatch, model: PropagationModel, frame: WindowFrame, cells: int) -> list[Array]:
+def _maps(
+    xp: ArrayNamespace, batch: EvidenceBatch, model: PropagationModel, frame: WindowFrame, cells: int
+) -> list[Array]:
     """The channels of `MAPS`, each (B, H * H)."""
     place_m = frame.cell_middles_m(cells)
     log_area = _log_cell_area(xp, frame, cells)
@@ -87,7 +89,7 @@ def _maps(xp: Any, batch: EvidenceBatch, model: PropagationModel, frame: WindowF
     ]
 
 
-def _log_cell_area(xp: Any, frame: WindowFrame, cells: int) -> Array:
+def _log_cell_area(xp: ArrayNamespace, frame: WindowFrame, cells: int) -> Array:
     """(B, H * H), in units of the middle cell's area."""
     _, size = frame.axis(cells)
     log_size = xp.log(size)
@@ -110,25 +112,25 @@ def _doubtful_model(model: PropagationModel) -> PropagationModel:
     )
 
 
-def _below_top(xp: Any, value: Array) -> Array:
+def _below_top(xp: ArrayNamespace, value: Array) -> Array:
     return value - xp.max(value, axis=-1)[:, None]
 
 
-def _log_share(xp: Any, value: Array) -> Array:
+def _log_share(xp: ArrayNamespace, value: Array) -> Array:
     """Normalised to a sum of one and cut off where it no longer matters."""
     below = _below_top(xp, value)
     share = below - xp.log(xp.sum(xp.exp(below), axis=-1))[:, None]
     return xp.clip(share, _LOWEST_LOG_MASS, None)
 
 
-def _nearness(xp: Any, distance_m: Array, batch: EvidenceBatch, cell_m: Array) -> Array:
+def _nearness(xp: ArrayNamespace, distance_m: Array, batch: EvidenceBatch, cell_m: Array) -> Array:
     """How near the nearest receiver is, in cells: 1 at the receiver, falling as the inverse of the distance."""
     there = batch.present[:, None, :]
     nearest_m = xp.min(xp.where(there, distance_m, 1e12 * xp.ones_like(distance_m)), axis=-1)
     return cell_m / (cell_m + nearest_m)
 
 
-def _tokens(xp: Any, batch: EvidenceBatch, model: PropagationModel, frame: WindowFrame) -> list[Array]:
+def _tokens(xp: ArrayNamespace, batch: EvidenceBatch, model: PropagationModel, frame: WindowFrame) -> list[Array]:
     """The features of `TOKENS`, each (B, N)."""
     middle = frame.center_m[:, None, :]
     offset_m = batch.position_enu_m[..., :2] - middle
@@ -155,12 +157,17 @@ def _tokens(xp: Any, batch: EvidenceBatch, model: PropagationModel, frame: Windo
     ]  # fmt: skip
 
 
-def _log_ratio(xp: Any, length_m: Array, core_m: Array) -> Array:
+def _log_ratio(xp: ArrayNamespace, length_m: Array, core_m: Array) -> Array:
     return 0.5 * xp.log10(xp.clip(length_m, 1e-3, None) / core_m)
 
 
 def _level_residual_db(
-    xp: Any, middle_m: Array, distance_m: Array, batch: EvidenceBatch, model: PropagationModel, leveled: Array
+    xp: ArrayNamespace,
+    middle_m: Array,
+    distance_m: Array,
+    batch: EvidenceBatch,
+    model: PropagationModel,
+    leveled: Array,
 ) -> Array:
     """How much stronger each receiver heard than the radio map or the power law says at the middle, against their mean, in
     which a level counts as much as it is certain."""

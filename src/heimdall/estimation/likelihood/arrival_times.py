@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from heimdall.arrays import array_namespace
+from heimdall.arrays import ArrayNamespace, array_namespace
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.estimation.likelihood.sky_wave import Explained, echo_variance_s2, explain, sky_log_likelihood
 from heimdall.estimation.model import PropagationModel
@@ -61,7 +61,7 @@ def arrival_log_likelihood(
 
 
 def _path_log_likelihood(
-    xp: Array,
+    xp: ArrayNamespace,
     distance_BGN: Array,
     residual_BGN: Array,
     sigma_s: Float[Array, " B #G N"],
@@ -155,7 +155,11 @@ def echo_sigma_s(bandwidth_hz: Array, model: PropagationModel) -> Float[Array, "
 
 
 def _arrival_terms(
-    xp: Array, distance_BGN: Array, batch: EvidenceBatch, model: PropagationModel, blur_m: Float[Array, "B ..."] | None
+    xp: ArrayNamespace,
+    distance_BGN: Array,
+    batch: EvidenceBatch,
+    model: PropagationModel,
+    blur_m: Float[Array, "B ..."] | None,
 ) -> tuple[Array, Array, Array]:
     """Residuals before the emission time is taken off, their standard deviations, and 1 for receivers in use."""
     slowness = model.refractive_index / SPEED_OF_LIGHT_M_S
@@ -172,7 +176,7 @@ def _arrival_terms(
 
 
 def _emission_time(
-    xp: Array,
+    xp: ArrayNamespace,
     residual_BGN: Array,
     sigma_s: Float[Array, " B #G N"],
     weight_B1N: Array,
@@ -205,7 +209,9 @@ def _emission_time(
     return best
 
 
-def _better(xp: Array, best: tuple[Array, Array, Array], new: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+def _better(
+    xp: ArrayNamespace, best: tuple[Array, Array, Array], new: tuple[Array, Array, Array]
+) -> tuple[Array, Array, Array]:
     """Place by place the emission time with the higher log-likelihood, with what belongs to it."""
     wins = new[1] > best[1]
     return xp.where(wins, new[0], best[0]), xp.where(wins, new[1], best[1]), xp.where(wins[..., None], new[2], best[2])
@@ -218,7 +224,7 @@ class _LinkTerms:
     computed once.
     """
 
-    def __init__(self, xp: Array, sigma_s: Array, model: PropagationModel, half_width_m: Array) -> None:
+    def __init__(self, xp: ArrayNamespace, sigma_s: Array, model: PropagationModel, half_width_m: Array) -> None:
         self.xp, self.model = xp, model
         self.wrong = model.fault_density_per_s(half_width_m)
         self.inverse_sigma = 1 / sigma_s
@@ -255,7 +261,7 @@ class _LinkTerms:
         return 0.5 * self.model.blocked_probability / mean_s * xp.where(z >= 0, mirrored, 2 * decay - mirrored)
 
 
-def _erfcx(xp: Array, z: Array) -> Array:
+def _erfcx(xp: ArrayNamespace, z: Array) -> Array:
     """exp(z^2) erfc(z) for z >= 0, within 0.4 % (Ren and MacKenzie 2007); the exact one costs ten times as much."""
     root = math.sqrt(math.pi) * z
     return REN / ((REN - 1) * root + xp.sqrt(root * root + REN**2))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from heimdall.arrays import array_namespace, device_of
+from heimdall.arrays import ArrayNamespace, array_namespace, device_of
 from heimdall.estimation.model import PropagationModel
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.evidence.iq.from_recordings import DEFAULT_LEVEL_SIGMA_DB
@@ -147,7 +147,7 @@ class _Regression:
     """Of a level against that mean where the slope is known."""
 
 
-def _regression(xp: Array, batch: EvidenceBatch, model: PropagationModel, weight_BN: Array) -> _Regression:
+def _regression(xp: ArrayNamespace, batch: EvidenceBatch, model: PropagationModel, weight_BN: Array) -> _Regression:
     shadowing_S2 = xp.asarray(model.shadowing_db, dtype=weight_BN.dtype, device=device_of(weight_BN))
     share_S11, variance_S11 = shadowing_S2[:, :1, None], shadowing_S2[:, 1:, None] ** 2
     own_BN = batch.level_sigma_db**2 + model.blocked_loss_sigma_db**2
@@ -171,7 +171,12 @@ def _regression(xp: Array, batch: EvidenceBatch, model: PropagationModel, weight
 
 
 def _covariance(
-    xp: Array, batch: EvidenceBatch, model: PropagationModel, weight_BN: Array, variance_S11: Array, own_BN: Array
+    xp: ArrayNamespace,
+    batch: EvidenceBatch,
+    model: PropagationModel,
+    weight_BN: Array,
+    variance_S11: Array,
+    own_BN: Array,
 ) -> Float[Array, "S B N N"]:
     """Covariance of the levels; the identity for receivers without one."""
     apart_BNN = xp.sqrt(
@@ -186,7 +191,7 @@ def _covariance(
     return full_SBNN * used_BNN + (1 - weight_BN)[..., None] * identity
 
 
-def _normal_probability(xp: Array, value: Array) -> Array:
+def _normal_probability(xp: ArrayNamespace, value: Array) -> Array:
     """The standard normal distribution function within 0.0002 (Bowling et al. 2009); the standard has no error function."""
     bounded = xp.clip(value, -8.0, 8.0)
     # In single precision a cube by `**` takes a hundred times as long as two products.

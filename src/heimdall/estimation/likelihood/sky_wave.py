@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from heimdall.arrays import array_namespace
+from heimdall.arrays import ArrayNamespace, array_namespace
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.estimation.model import HopEcho, PropagationModel, SkyWave
 from heimdall.evidence.batch import EvidenceBatch
@@ -88,7 +88,9 @@ def explain(
     return Explained(xp.astype(best[1], distance_BGN.dtype), *best[2:])
 
 
-def echo_variance_s2(xp: Array, distance_BGN: Array, bandwidth_hz_B: Array, echo: HopEcho) -> Float[Array, "B G N"]:
+def echo_variance_s2(
+    xp: ArrayNamespace, distance_BGN: Array, bandwidth_hz_B: Array, echo: HopEcho
+) -> Float[Array, "B G N"]:
     """Variance of a long wave's arrival time from the first sky wave inside its peak.
 
     A weak echo of amplitude a, delay d and any phase moves the peak of a signal too narrow to tell the two apart by
@@ -104,7 +106,7 @@ def echo_variance_s2(xp: Array, distance_BGN: Array, bandwidth_hz_B: Array, echo
 
 
 def _nodes(
-    xp: Array,
+    xp: ArrayNamespace,
     distance_BGN: Array,
     variance_s2: Float[Array, " B #G N"],
     batch: EvidenceBatch,
@@ -142,7 +144,7 @@ class _Mode:
 
 
 def _ground(
-    xp: Array,
+    xp: ArrayNamespace,
     distance_BGN: Array,
     variance_s2: Float[Array, " B #G N"],
     law: SkyWave,
@@ -155,7 +157,7 @@ def _ground(
 
 
 def _hop(
-    xp: Array,
+    xp: ArrayNamespace,
     distance_BGN: Array,
     variance_s2: Float[Array, " B #G N"],
     law: SkyWave,
@@ -176,7 +178,7 @@ def _hop(
     return _Mode(path_m / SPEED_OF_LIGHT_M_S, 1 / xp.sqrt(variance), odds * heard, hops_BGN)
 
 
-def _open(xp: Array, distance_BGN: Array, law: SkyWave, layer: str, hops_BGN: Array, secant: Array) -> Array:
+def _open(xp: ArrayNamespace, distance_BGN: Array, law: SkyWave, layer: str, hops_BGN: Array, secant: Array) -> Array:
     """Probability that the layer reflects at that obliquity, and that no lower layer does before it."""
     if layer == "E":
         return _e_open(xp, law, secant)
@@ -186,7 +188,7 @@ def _open(xp: Array, distance_BGN: Array, law: SkyWave, layer: str, hops_BGN: Ar
     return xp.clip((secant - low) / (high - low), 0.0, 1.0) * passed
 
 
-def _e_open(xp: Array, law: SkyWave, secant: Array) -> Array:
+def _e_open(xp: ArrayNamespace, law: SkyWave, secant: Array) -> Array:
     low, high = law.e_critical_hz
     return law.day_probability * xp.clip(
         (high - law.frequency_hz / xp.clip(secant, None, 20.0)) / (high - low), 0.0, 1.0
@@ -199,7 +201,7 @@ class _Links:
     In single precision, which is a nanosecond here where a hop is uncertain by tens of microseconds: twice as fast.
     """
 
-    def __init__(self, xp: Array, batch: EvidenceBatch, model: PropagationModel, modes: list[_Mode]) -> None:
+    def __init__(self, xp: ArrayNamespace, batch: EvidenceBatch, model: PropagationModel, modes: list[_Mode]) -> None:
         self.xp, self.floor = xp, xp.astype(model.fault_density_per_s(batch.half_width_m), xp.float32)[:, None, None]
         self.weight_B1N = xp.astype(batch.has_arrival, xp.float32)[:, None]
         all_odds = sum((mode.odds for mode in modes[1:]), modes[0].odds)

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from heimdall.arrays import array_namespace, device_of
+from heimdall.arrays import ArrayNamespace, array_namespace, device_of
 from heimdall.evidence.iq.channel_spectrum import ChannelSpectrum
 from heimdall.evidence.iq.correlation import PairPeaks
 from heimdall.geometry import Array
@@ -53,13 +53,13 @@ def reconcile(
     return Arrivals(arrival_BN, _noise_sigma(xp, spectrum, valid_BN, sample_rate_hz), valid_BN)
 
 
-def _pair_variance(xp: Array, peaks: PairPeaks, spectrum: ChannelSpectrum) -> Array:
+def _pair_variance(xp: ArrayNamespace, peaks: PairPeaks, spectrum: ChannelSpectrum) -> Array:
     """(1 - coherence) / (M curvature): the inverse curvature of the log-likelihood at its peak."""
     samples_B1 = spectrum.independent_samples_B[:, None]
     return (1 - peaks.coherence_BPK[..., 0]) / (samples_B1 * peaks.curvature_BPK[..., 0])
 
 
-def _incidence(xp: Array, peaks: PairPeaks, present_BN: Array) -> Float[Array, "P N"]:
+def _incidence(xp: ArrayNamespace, peaks: PairPeaks, present_BN: Array) -> Float[Array, "P N"]:
     """+1 for a pair's first receiver, -1 for its second."""
     receiver_N = xp.arange(present_BN.shape[1], device=device_of(present_BN))
     dtype = peaks.delay_s_BPK.dtype
@@ -68,7 +68,7 @@ def _incidence(xp: Array, peaks: PairPeaks, present_BN: Array) -> Float[Array, "
     )
 
 
-def _solve(xp: Array, incidence_PN: Array, weight_BP: Array, delay_BP: Array) -> Array:
+def _solve(xp: ArrayNamespace, incidence_PN: Array, weight_BP: Array, delay_BP: Array) -> Array:
     """Arrival times (B, N) of least squares; a light ridge sets the free origin and holds unconnected receivers."""
     scale_B1 = xp.clip(xp.max(weight_BP, axis=-1), 1e-30, None)[:, None]
     weighted_BP = weight_BP / scale_B1
@@ -78,7 +78,7 @@ def _solve(xp: Array, incidence_PN: Array, weight_BP: Array, delay_BP: Array) ->
     return xp.linalg.solve(normal_BNN + ridge, right_BN[..., None])[..., 0]
 
 
-def _connected(xp: Array, believed_BP: Array, touches_PN: Array, weight_BP: Array) -> Bool[Array, "B N"]:
+def _connected(xp: ArrayNamespace, believed_BP: Array, touches_PN: Array, weight_BP: Array) -> Bool[Array, "B N"]:
     """Whether each receiver is reached from the receiver with the most weight through believed pairs."""
     believed = xp.astype(believed_BP, touches_PN.dtype)
     strength_BN = xp.matmul(weight_BP * believed, touches_PN)
@@ -90,7 +90,7 @@ def _connected(xp: Array, believed_BP: Array, touches_PN: Array, weight_BP: Arra
     return (reached_BN > 0.5) & (xp.sum(believed, axis=-1) > 0)[:, None]
 
 
-def _noise_sigma(xp: Array, spectrum: ChannelSpectrum, valid_BN: Array, sample_rate_hz: float) -> Array:
+def _noise_sigma(xp: ArrayNamespace, spectrum: ChannelSpectrum, valid_BN: Array, sample_rate_hz: float) -> Array:
     """Standard deviation of an arrival time against the waveform that the other receivers share.
 
     For an unknown Gaussian waveform the information is that of a known one, 2 T (2 pi)^2 integral of f^2 snr(f) df about

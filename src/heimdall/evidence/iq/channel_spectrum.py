@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from heimdall.arrays import array_namespace, device_of, fft_of
+from heimdall.arrays import ArrayNamespace, array_namespace, device_of, fft_of
 from heimdall.geometry import Array
 
 _EDGE_SHARE = 0.03
@@ -78,7 +78,7 @@ def channel_spectrum(
     )
 
 
-def _taper(xp: Array, samples_BNT: Array) -> Array:
+def _taper(xp: ArrayNamespace, samples_BNT: Array) -> Array:
     """(T,) a Tukey window with a mean square of 1."""
     count = samples_BNT.shape[-1]
     from_end_T = xp.arange(count, dtype=xp.real(samples_BNT).dtype, device=device_of(samples_BNT)) + 0.5
@@ -92,7 +92,7 @@ def _off_bin_hz(frequency_T: Array) -> float:
     return 0.37 * float(frequency_T[1] - frequency_T[0])
 
 
-def _maximum_likelihood_weight(xp: Array, density_BT: Array, present_BN: Array) -> tuple[Array, Array]:
+def _maximum_likelihood_weight(xp: ArrayNamespace, density_BT: Array, present_BN: Array) -> tuple[Array, Array]:
     """The receivers' sum A of S / (N + e S), and the weight S / ((N + e S)^2 (1 + A)) of a cross spectrum.
 
     The weight is flat for a flat spectrum and falls as 1/S where S is strong.
@@ -104,7 +104,9 @@ def _maximum_likelihood_weight(xp: Array, density_BT: Array, present_BN: Array) 
     return clean_BT, each_BT / (noise_BT**2 * (1 + clean_BT))
 
 
-def _noise_floor(xp: Array, power_BNT: Array, frequency_T: Array, inside_T: Array, bandwidth_hz: float) -> Array:
+def _noise_floor(
+    xp: ArrayNamespace, power_BNT: Array, frequency_T: Array, inside_T: Array, bandwidth_hz: float
+) -> Array:
     """Mean noise power a bin, from beside the channel where the recording is wide enough, else from its quietest parts."""
     outside_T = xp.abs(frequency_T) > 0.5 * _NOISE_GUARD * bandwidth_hz - _off_bin_hz(frequency_T)
     if int(xp.sum(xp.astype(outside_T, xp.int64))) >= _MIN_NOISE_BINS:
@@ -120,11 +122,11 @@ def _noise_floor(xp: Array, power_BNT: Array, frequency_T: Array, inside_T: Arra
     return xp.clip(floor, 1e-12 * tiny + 1e-30, None)
 
 
-def _median(xp: Array, values: Array) -> Array:
+def _median(xp: ArrayNamespace, values: Array) -> Array:
     return xp.sort(values, axis=-1)[..., values.shape[-1] // 2]
 
 
-def _shared_density(xp: Array, relative_BNT: Array, present_BN: Array, inside_T: Array) -> Array:
+def _shared_density(xp: ArrayNamespace, relative_BNT: Array, present_BN: Array, inside_T: Array) -> Array:
     """Signal-to-noise density summed over the receivers, in bins wide enough to be steady; 0 outside the channel."""
     order = xp.nonzero(xp.astype(inside_T, xp.int64))[0]
     width = max(1, int(order.shape[0]) // _bin_count(int(order.shape[0])))
@@ -145,7 +147,7 @@ def _bin_count(samples: int) -> int:
     return max(4, min(_MAX_BINS, samples // _SAMPLES_A_BIN))
 
 
-def _moving_average(xp: Array, values_BT: Array, width: int) -> Array:
+def _moving_average(xp: ArrayNamespace, values_BT: Array, width: int) -> Array:
     """Centred mean over `width` neighbours; fewer at the ends."""
     if width < 2:
         return values_BT
@@ -158,7 +160,9 @@ def _moving_average(xp: Array, values_BT: Array, width: int) -> Array:
     return (total[:, high] - total[:, low]) / xp.astype(high - low, values_BT.dtype)
 
 
-def _effective_samples(xp: Array, power_BNT: Array, noise_BN: Array, weight_BT: Array, present_BN: Array) -> Array:
+def _effective_samples(
+    xp: ArrayNamespace, power_BNT: Array, noise_BN: Array, weight_BT: Array, present_BN: Array
+) -> Array:
     """How many independent samples the weighted channel holds: (sum P)^2 / sum P^2 of its power spectrum."""
     shared_BT = weight_BT * xp.sum(power_BNT / noise_BN[..., None] * present_BN[..., None], axis=1)
     return xp.sum(shared_BT, axis=-1) ** 2 / xp.clip(xp.sum(shared_BT**2, axis=-1), 1e-30, None)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import scipy
 
-from heimdall.arrays import array_namespace, device_of, fft_of
+from heimdall.arrays import ArrayNamespace, array_namespace, device_of, fft_of
 from heimdall.evidence.iq.channel_spectrum import ChannelSpectrum
 from heimdall.evidence.iq.pair_offsets import pair_offsets
 from heimdall.geometry import Array
@@ -127,7 +127,7 @@ def _tuned(samples_BPT: Array, cycles_BP: Array) -> Array:
     return samples_BPT * xp.reshape(turn_BPRT, (*cycles_BP.shape, row * row))[..., :count]
 
 
-def _upsample(xp: Array, correlation_BPL: Array, factor: int) -> Array:
+def _upsample(xp: ArrayNamespace, correlation_BPL: Array, factor: int) -> Array:
     """Band-limited interpolation of all but `_EDGE` samples at both ends; a taper there keeps the cut from ringing."""
     count = correlation_BPL.shape[-1]
     if factor == 1:
@@ -144,11 +144,11 @@ def _upsample(xp: Array, correlation_BPL: Array, factor: int) -> Array:
     return fine[..., factor * _EDGE : factor * (count - _EDGE - 1) + 1]
 
 
-def _coherence(xp: Array, correlation_BPL: Array) -> Array:
+def _coherence(xp: ArrayNamespace, correlation_BPL: Array) -> Array:
     return xp.clip(xp.real(correlation_BPL) ** 2 + xp.imag(correlation_BPL) ** 2, 0, 0.99995)
 
 
-def _peaks(xp: Array, coherence_BPL: Array, step_s: float) -> tuple[Array, Array, Array]:
+def _peaks(xp: ArrayNamespace, coherence_BPL: Array, step_s: float) -> tuple[Array, Array, Array]:
     """Delay after the first lag, height and curvature of the strongest local maxima, by a parabola through three samples."""
     inner = coherence_BPL[..., 1:-1]
     is_peak = (inner >= coherence_BPL[..., :-2]) & (inner > coherence_BPL[..., 2:])

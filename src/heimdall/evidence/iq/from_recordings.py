@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from heimdall.arrays import array_namespace
+from heimdall.arrays import ArrayNamespace, array_namespace
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.evidence.iq.arrival import reconcile
@@ -100,7 +100,7 @@ def evidence_and_peaks(recordings: Recordings) -> tuple[EvidenceBatch, PairPeaks
     return evidence, peaks
 
 
-def clock_carries_time(xp: Array, clock_sigma_s_BN: Array, half_width_m_B: Array) -> Bool[Array, "B N"]:
+def clock_carries_time(xp: ArrayNamespace, clock_sigma_s_BN: Array, half_width_m_B: Array) -> Bool[Array, "B N"]:
     """Whether the clock is good to a quarter of the area searched; a worse one says nothing about where."""
     return clock_sigma_s_BN * SPEED_OF_LIGHT_M_S < 0.25 * half_width_m_B[:, None]
 
@@ -110,7 +110,7 @@ def max_detour_s(frequency_hz: float) -> float:
     return next((delay_s for most_hz, delay_s in _SKY_DELAY_S if frequency_hz < most_hz), _EXTRA_DELAY_S)
 
 
-def _max_delay_s(xp: Array, recordings: Recordings, timed_BN: Array) -> float:
+def _max_delay_s(xp: ArrayNamespace, recordings: Recordings, timed_BN: Array) -> float:
     """The largest delay between two records: the network's diagonal, the start times, the clocks, and detours."""
     horizontal = recordings.position_enu_m[..., :2] * recordings.present[..., None]
     diagonal_m = float(xp.max(xp.max(horizontal, axis=1) - xp.min(horizontal, axis=1))) * math.sqrt(2)
@@ -120,7 +120,7 @@ def _max_delay_s(xp: Array, recordings: Recordings, timed_BN: Array) -> float:
     return diagonal_m / SPEED_OF_LIGHT_M_S + spread_s + 2 * _CLOCK_SLACK_SIGMAS * clock_s + recordings.max_detour_s
 
 
-def _levels(xp: Array, spectrum: ChannelSpectrum, recordings: Recordings) -> tuple[Array, Array, Array]:
+def _levels(xp: ArrayNamespace, spectrum: ChannelSpectrum, recordings: Recordings) -> tuple[Array, Array, Array]:
     """Received power in dB with its uncertainty, and where there is any to speak of; elsewhere the least that would be heard."""
     samples = spectrum.independent_share * recordings.samples_BNT.shape[-1]
     cells = samples * min(1.0, recordings.bandwidth_hz / recordings.sample_rate_hz)
