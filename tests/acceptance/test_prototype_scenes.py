@@ -130,7 +130,7 @@ def test_clear_sight_at_1_mhz_reaches_the_bound(simulator: ModuleType, capsys: p
         [np.median(error_m[chosen]) / np.median(ideal_m[chosen]) for chosen in scenes], (0.025, 0.975)
     )
     with capsys.disabled():
-        print(f"\nclear sight at 1 MHz: {ratio:.2f} [{low:.2f}, {high:.2f}] of the bound")
+        print(f"\nline of sight at 1 MHz: {ratio:.2f} [{low:.2f}, {high:.2f}] of the bound")
     assert ratio <= 1.05
 
 

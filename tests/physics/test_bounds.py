@@ -57,14 +57,14 @@ def test_the_delay_between_two_receivers_scatters_as_steins_formula_says(snr: tu
 
 
 @pytest.fixture(scope="module")
-def clear_sight() -> SceneBatch:
+def line_of_sight() -> SceneBatch:
     return draw(scenario("clear-sight-1mhz"), 16, stream(21, 0))
 
 
-def test_arrivals_in_clear_sight_scatter_as_clocks_and_noise_say(clear_sight: SceneBatch) -> None:
+def test_arrivals_in_line_of_sight_scatter_as_clocks_and_noise_say(line_of_sight: SceneBatch) -> None:
     """1 MHz and clocks of 30 ns: the spread of the errors of all receivers over what is claimed is 1 within a quarter."""
-    evidence = evidence_of(clear_sight)
-    away = clear_sight.receiver_true_enu_m.double() - clear_sight.transmitter_enu_m[:, None].double()
+    evidence = evidence_of(line_of_sight)
+    away = line_of_sight.receiver_true_enu_m.double() - line_of_sight.transmitter_enu_m[:, None].double()
     late_s = evidence.arrival_s - away.norm(dim=-1) * REFRACTIVE_INDEX_AIR / SPEED_OF_LIGHT_M_S
     variance = evidence.arrival_sigma_s.double() ** 2 + evidence.clock_sigma_s.double() ** 2
     weight = evidence.has_arrival / variance
@@ -74,21 +74,21 @@ def test_arrivals_in_clear_sight_scatter_as_clocks_and_noise_say(clear_sight: Sc
     assert float(score.std()) == pytest.approx(1, abs=0.25)
 
 
-def test_the_bound_grows_with_the_clocks_and_with_the_noise(clear_sight: SceneBatch) -> None:
-    before = scene_bounds(clear_sight)
-    worse_clocks = scene_bounds(replace(clear_sight, clock_sigma_s=3 * clear_sight.clock_sigma_s))
-    weaker = scene_bounds(replace(clear_sight, snr_db=clear_sight.snr_db - 20))
+def test_the_bound_grows_with_the_clocks_and_with_the_noise(line_of_sight: SceneBatch) -> None:
+    before = scene_bounds(line_of_sight)
+    worse_clocks = scene_bounds(replace(line_of_sight, clock_sigma_s=3 * line_of_sight.clock_sigma_s))
+    weaker = scene_bounds(replace(line_of_sight, snr_db=line_of_sight.snr_db - 20))
     trace = [np.trace(each, axis1=1, axis2=2) for each in (before, worse_clocks, weaker)]
     assert np.all(trace[1] > 2 * trace[0])
     assert np.all(trace[2] > 1.01 * trace[0])
 
 
-def test_the_bound_turns_with_the_scene(clear_sight: SceneBatch) -> None:
+def test_the_bound_turns_with_the_scene(line_of_sight: SceneBatch) -> None:
     """Everything turned by 90 degrees: the covariance too, but for the small difference of the two curvatures."""
     turn = torch.tensor([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
     names = ("receiver_enu_m", "receiver_true_enu_m", "transmitter_enu_m")
-    changes = {name: getattr(clear_sight, name) @ turn.T for name in names}
-    before, after = scene_bounds(clear_sight), scene_bounds(replace(clear_sight, **changes))
+    changes = {name: getattr(line_of_sight, name) @ turn.T for name in names}
+    before, after = scene_bounds(line_of_sight), scene_bounds(replace(line_of_sight, **changes))
     flat = turn[:2, :2].double().numpy()
     expected = flat @ before @ flat.T
     np.testing.assert_allclose(after, expected, rtol=0.02, atol=0.02 * np.abs(expected).max())
@@ -120,7 +120,7 @@ def test_without_clocks_the_bound_is_that_of_the_powers() -> None:
 
 
 def test_blocked_links_do_not_change_the_bound() -> None:
-    """It is the bound of clear sight: with the same receivers, noise and clocks it is the same."""
+    """It is the bound of line of sight: with the same receivers, noise and clocks it is the same."""
     clear = draw(scenario("clear-sight-1mhz"), 4, stream(6, 0))
     marked = replace(clear, blocked=~clear.blocked, excess_delay_s=clear.excess_delay_s + 1e-6)
     np.testing.assert_array_equal(scene_bounds(marked), scene_bounds(clear))

@@ -18,7 +18,7 @@ CHANNELS = (Channel(12.5e3, 4096), Channel(10e3, 4096, 1.28), Channel(1e6, 32768
 
 
 def _quiet(channel: Channel, clock: str = "30 ns", snr_db: float = 120.0) -> Scenario:
-    """Clear sight, no echo, no tuning error, far more signal than noise."""
+    """Line of sight, no echo, no tuning error, far more signal than noise."""
     law = scenario("matched")
     return replace(
         law,

@@ -1,4 +1,4 @@
-"""Cramér-Rao bounds: the least covariance that an unbiased estimator can reach with what was measured, in clear sight.
+"""Cramér-Rao bounds: the least covariance that an unbiased estimator can reach with what was measured, in line of sight.
 
 Every bound here follows from the Fisher information of a Gaussian model (Kay 1993, Fundamentals of Statistical Signal
 Processing, vol. I, eq. 3.31; for complex samples eq. 15.52) by projecting out what is unknown and unwanted;
@@ -50,7 +50,7 @@ def arrival_variance_s2(snr_N: Values, shape_T: Values, frequency_hz_T: Values) 
     channel in which `snr_N` is meant. The information about the delays is sum over f of 2 (2 pi (f - mean f))^2 A/(1+A)
     [diag(a) - a a'/A], with a(f) each receiver's ratio and A its sum (Hahn and Tretter 1973 for real signals; for two
     receivers and a flat spectrum it is Stein 1981). Carrier phases are unknown, which takes the mean frequency off.
-    Independent errors of the variances returned, with the time of emission unknown, carry the same information.
+    Independent errors of the variances returned, with the emission time unknown, carry the same information.
     """
     total_snr = float(np.sum(snr_N))
     density_T = total_snr * np.maximum(shape_T, 0.0)
@@ -69,7 +69,7 @@ def stein_sigma_s(rms_bandwidth_hz: float, time_bandwidth: float, snr_a: float, 
 
 
 def arrival_information(links: Links, slowness_s_m: float) -> Float[Values, "B 3 3"]:
-    """Information about the place in the arrival times, the time of emission unknown.
+    """Information about the place in the arrival times, the emission time unknown.
 
     (n/c)^2 [sum w u u' - (sum w u)(sum w u)' / sum w] with u the unit vectors and w the inverse variances. The same as of
     the time differences with their full covariance (Kaune 2012, Accuracy Studies for TDOA and TOA Localization).

@@ -45,7 +45,7 @@ def simulated_cases(law: Scenario, count: int, seed: int, first_draw: int = 0) -
 
 
 def scene_bounds(batch: SceneBatch) -> Values:
-    """(B, 2, 2) in m^2: the bound of arrival times and powers with all that the simulator knows, in clear sight.
+    """(B, 2, 2) in m^2: the bound of arrival times and powers with all that the simulator knows, in line of sight.
 
     Signal-to-noise ratios are the true ones, clocks are what they claim to be, exponent and shadowing are known, receivers
     stand where they really stand and are sound, the transmitter's height is known. No prior. The spectrum's shape is

@@ -65,7 +65,7 @@ def _sample_information(snr_N: Values, shape_F: Values, frequency_F: Values, del
 
 
 def test_independent_arrival_times_carry_the_information_of_the_samples() -> None:
-    """Delays of an unknown waveform: time of emission and carrier phases unknown, any spectrum, any signal-to-noise ratio."""
+    """Delays of an unknown waveform: emission time and carrier phases unknown, any spectrum, any signal-to-noise ratio."""
     rng = np.random.default_rng(1)
     snr = np.array([0.3, 4.0, 20.0])
     frequency = np.linspace(-20e3, 30e3, 24)

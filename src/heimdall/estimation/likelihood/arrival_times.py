@@ -116,7 +116,7 @@ def explained(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel) -
 
 
 def path_sigma_s(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel) -> Float[Array, "B G N"]:
-    """Standard deviation of an arrival in clear sight from each place: `link_sigma_s`, and what grows with the way."""
+    """Standard deviation of an arrival in line of sight from each place: `link_sigma_s`, and what grows with the way."""
     xp = array_namespace(place_BG2)
     return _arrival_terms(xp, link_distance_m(place_BG2, batch, model), batch, model, None)[1]
 
@@ -132,7 +132,7 @@ def direct_links(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel
 
 
 def link_sigma_s(batch: EvidenceBatch, model: PropagationModel) -> Float[Array, "B N"]:
-    """Standard deviation of an arrival in clear sight: clock, noise, and multipath."""
+    """Standard deviation of an arrival in line of sight: clock, noise, and multipath."""
     xp = array_namespace(batch.arrival_s)
     echo_B1 = echo_sigma_s(batch.bandwidth_hz, model)[:, None]
     return xp.sqrt(batch.clock_sigma_s**2 + batch.arrival_sigma_s**2 + echo_B1**2)
@@ -218,7 +218,7 @@ def _better(
 
 
 class _LinkTerms:
-    """The density of a lateness, clear sight, blocked, astray or simply wrong, for links of the given standard deviations.
+    """The density of a lateness, line of sight, blocked, astray or simply wrong, for links of the given standard deviations.
 
     Summed before the logarithm is taken. This is the innermost loop of everything; what does not depend on the emission time is
     computed once.
@@ -233,7 +233,7 @@ class _LinkTerms:
         self.clear_scale = clear_probability / math.sqrt(2 * math.pi) * self.inverse_sigma
 
     def log_density(self, late_s: Array) -> tuple[Array, Array]:
-        """The log density per second, and the probability that the link is in clear sight."""
+        """The log density per second, and the probability that the link is in line of sight."""
         xp, model = self.xp, self.model
         scaled = late_s * self.inverse_sigma
         bell = xp.exp(-0.5 * scaled * scaled)

@@ -42,7 +42,7 @@ _MOST_DIGITS = 37
 _LEAST_SIGMA_S = 4e-10
 """An arrival time better than 12 cm of its way is not one of a radio network."""
 _DECIDES = np.float32(50.0)
-"""How far below the best a log density matters, and what the best time of emission adds to that of the best candidate."""
+"""How far below the best a log density matters, and what the best emission time adds to that of the best candidate."""
 _FEW = 0.5
 """Share of the places up to which it pays to go on with those alone."""
 _NEVER = np.float32(-1e9)
@@ -173,10 +173,10 @@ class _Links:
         self.floor_NBG = np.where(used_NB1, (self.scale * wrong_per_s_B1).astype(np.float32), np.float32(1))
 
     def profile(self, best_B1: Single) -> Single:
-        """(B, G) the log-likelihood at the best time of emission, less half the log information about it.
+        """(B, G) the log-likelihood at the best emission time, less half the log information about it.
 
         `best_B1` is the highest yet found in each scene, and is raised: places that are far below it, as most of a map are,
-        stay with the best candidate for the time of emission.
+        stay with the best candidate for the emission time.
         """
         value_BG, clear_NBG = self._best_candidate()
         np.maximum(best_B1, np.max(value_BG, axis=1, keepdims=True), out=best_B1)
@@ -203,7 +203,7 @@ class _Links:
         total_CNBG, clear_CNBG = self._density(self.late_NBG[:EMISSION_CANDIDATES, None])
         value_CBG = self._log_sum(total_CNBG) + (1 - self.used_NBG[:EMISSION_CANDIDATES]) * _NEVER
         value_BG = np.maximum.reduce(value_CBG, axis=0)
-        # Of candidates that are as good as each other the first: one time of emission, not the links of several.
+        # Of candidates that are as good as each other the first: one emission time, not the links of several.
         first_CBG = np.argmax(value_CBG, axis=0) == np.arange(len(value_CBG))[:, None, None]
         best_C1BG = first_CBG.astype(np.float32)[:, None]
         clear_NBG, total_NBG = (
@@ -213,7 +213,7 @@ class _Links:
         return value_BG, clear_NBG
 
     def _improve(self, value_BG: Single, clear_NBG: Single) -> None:
-        """Raise both to what they are at the best time of emission."""
+        """Raise both to what they are at the best emission time."""
         for _ in range(EMISSION_ROUNDS):
             trust_NBG = clear_NBG * self.precision_NBG
             trust_NBG += np.float32(1e-6)
@@ -241,7 +241,7 @@ class _Links:
         return sum(parts[1:], parts[0]) - count_BG * np.float32(math.log(self.scale))
 
     def _density(self, emission_C1BG: Single) -> tuple[Single, Single]:
-        """(C, N, B, G) the density of each lateness, and the part of it in clear sight; see `likelihood._LinkTerms`.
+        """(C, N, B, G) the density of each lateness, and the part of it in line of sight; see `likelihood._LinkTerms`.
 
         Both are overwritten by the next call.
         """

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float, Shaped
 
 _REFERENCES = 2
-"""Receivers whose own times, by each mode, are tried as the time of emission."""
+"""Receivers whose own times, by each mode, are tried as the emission time."""
 _ROUNDS = 2
 _STEEPEST_SECANT = 5.0
 _LEAST_RISE = 0.03
@@ -226,7 +226,7 @@ class _Links:
         return xp.sum(xp.log(total) * self.weight_B1N, axis=-1)
 
     def emission_time(self) -> tuple[Array, Array, Array]:
-        """(B, G) the most likely time of emission, the log density and the information about it there."""
+        """(B, G) the most likely emission time, the log density and the information about it there."""
         xp = self.xp
         best: tuple[Array, Array] | None = None
         for rank in range(min(_REFERENCES, self.order_BN.shape[1])):

@@ -48,7 +48,7 @@ class Residual:
 
 
 def residuals_of(observation: Observation, distrusted: Collection[str] = ()) -> list[Residual]:
-    """One for each reception, each against the place and the time of emission without it, or against the known transmitter.
+    """One for each reception, each against the place and the emission time without it, or against the known transmitter.
 
     Those who are distrusted have no say about the others. Empty for an observation that cannot be located.
     """

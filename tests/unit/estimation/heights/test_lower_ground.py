@@ -24,7 +24,7 @@ SUMMITS_M: Span = (800.0, 1200.0)
 
 
 def _heard(count: int, half_m: float, sites_m: Span, ground_m: Span, seed: int) -> Observation:
-    """Receivers all around in a square, the transmitter somewhere in its middle half, every link in clear sight."""
+    """Receivers all around in a square, the transmitter somewhere in its middle half, every link in line of sight."""
     chance = np.random.default_rng(seed)
     bearing = (np.arange(count) + chance.uniform(-0.3, 0.3, count)) * 2 * np.pi / count
     away_m = half_m * chance.uniform(0.5, 1.0, count)

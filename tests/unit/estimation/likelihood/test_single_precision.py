@@ -27,7 +27,7 @@ OF_INTEREST = 30.0
 def test_arrival_times_are_as_likely_as_the_reference_has_them(
     make_evidence: MakeEvidence, model: PropagationModel, blurred: bool, seed: int
 ) -> None:
-    """Also where two receivers' own times of emission are as likely: one of them counts."""
+    """Also where two receivers' own emission times are as likely: one of them counts."""
     batch = make_evidence(seed)
     batch = replace(batch, has_arrival=batch.has_arrival & (np.arange(batch.has_arrival.shape[1]) != 1))
     density = arrival_density(batch, model)
