@@ -31,14 +31,19 @@ class Correction:
 
     def described(self) -> str:
         """What is taken off, what it was fitted to, and whether it is more than chance."""
+        doubt = "" if self.significant else ", not significant"
+        found = f", fitted to {self.fitted_to}" if self.fitted_to else ""
+        return f"{self.figures} taken off{doubt}{found}"
+
+    @property
+    def figures(self) -> str:
+        """Delay and level with their standard deviations, for people."""
         parts = []
         if self.delay_s is not None:
             parts.append(f"delay {1e6 * self.delay_s:+.3g} ± {1e6 * (self.delay_sigma_s or 0.0):.2g} µs")
         if self.level_bias_db is not None:
             parts.append(f"level {self.level_bias_db:+.1f} ± {self.level_bias_sigma_db or 0.0:.1f} dB")
-        doubt = "" if self.significant else ", not significant"
-        found = f", fitted to {self.fitted_to}" if self.fitted_to else ""
-        return f"{', '.join(parts)} taken off{doubt}{found}"
+        return ", ".join(parts)
 
     @property
     def significant(self) -> bool:

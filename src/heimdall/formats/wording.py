@@ -1,4 +1,4 @@
-"""How a fix is put into words, in every picture and page."""
+"""How a fix, its lengths, places and frequencies are put into words, in every table, picture and page."""
 
 from __future__ import annotations
 
@@ -79,13 +79,18 @@ def _residual_text(report: ReceiverReport) -> str:
 
 
 def length_text(length_m: float) -> str:
-    """Two digits are all that a fix deserves."""
+    """Two digits are all that a fix deserves. Where errors are compared: `error_text`."""
     if length_m < 0:
         return f"−{length_text(-length_m)}"
     if length_m < 1:
         return f"{length_m:.1f} m" if length_m >= 0.05 else "0 m"
     rounded_m = float(f"{length_m:.2g}")
     return f"{rounded_m:g} m" if rounded_m < 1000 else f"{rounded_m / 1000:g} km"
+
+
+def error_text(length_m: float) -> str:
+    """To the metre, from 10 km on to the kilometre."""
+    return f"{length_m:.0f} m" if length_m < 10_000 else f"{length_m / 1e3:.0f} km"
 
 
 def frequency_text(frequency_hz: float) -> str:

@@ -53,20 +53,24 @@ def _figures(answer: dict[str, Any]) -> str:
 
 
 def _comparison(answer: dict[str, Any]) -> str:
+    from heimdall.formats.wording import error_text
+
     everything = answer["groups"][0]
     rows = [_row("th", ["method", "median", "68 %", "90 %", "held by 50 / 68 / 95 % regions", "ms a fix"])]
     for name, score in everything["methods"].items():
         held = " / ".join(_percent(score["coverage"].get(level)) for level in ("50", "68", "95"))
-        errors = [_metres(score[key]) for key in ("median_m", "q68_m", "q90_m")]
+        errors = [error_text(score[key]) for key in ("median_m", "q68_m", "q90_m")]
         rows.append(_row("td", [name, *errors, held, f"{score['ms_per_fix']:.0f}"]))
     return f"<p>{answer['count']} cases.</p><div class='table'><table>{''.join(rows)}</table></div>"
 
 
 def _fixes(fixes: Sequence[dict[str, Any]]) -> str:
+    from heimdall.formats.wording import error_text
+
     rows = [_row("th", ["session", "method", "latitude", "longitude", "error", "truth in 95 % region", "ms"])]
     for fix in fixes:
         truth = fix["truth"] or {}
-        error = _metres(truth["error_m"]) if truth else ""
+        error = error_text(truth["error_m"]) if truth else ""
         inside = ("yes" if truth["inside_95"] else "no") if truth else ""
         place = [f"{fix[key]:.5f}" if fix[key] is not None else "" for key in ("latitude_deg", "longitude_deg")]
         rows.append(_row("td", [fix["id"], fix["method"], *place, error, inside, f"{fix['elapsed_ms']:.0f}"]))
@@ -75,10 +79,6 @@ def _fixes(fixes: Sequence[dict[str, Any]]) -> str:
 
 def _row(tag: str, cells: Sequence[str]) -> str:
     return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
-
-
-def _metres(length_m: float) -> str:
-    return f"{length_m:.0f} m" if length_m < 10_000 else f"{length_m / 1e3:.1f} km"
 
 
 def _percent(share: float | None) -> str:

@@ -32,18 +32,16 @@ def show(first: Sequence[Fix], count: int, notes: Notes) -> None:
 def _place(fix: Fix) -> tuple[str, str, str, str]:
     if fix.latitude_deg is None or fix.longitude_deg is None or fix.region_95 is None:
         return "-", "-", "-", "-"
-    from heimdall.formats.wording import height_text
+    from heimdall.formats.wording import error_text, height_text
 
     reach_m = fix.region_95.reach_m(fix.latitude_deg, fix.longitude_deg)
-    return f"{fix.latitude_deg:.5f}", f"{fix.longitude_deg:.5f}", height_text(fix) or "unknown", _metres(reach_m)
+    return f"{fix.latitude_deg:.5f}", f"{fix.longitude_deg:.5f}", height_text(fix) or "unknown", error_text(reach_m)
 
 
 def _error(fix: Fix) -> str:
-    return "" if fix.truth is None else _metres(fix.truth.error_m)
+    from heimdall.formats.wording import error_text
 
-
-def _metres(length_m: float) -> str:
-    return f"{length_m:.0f} m" if length_m < 10_000 else f"{length_m / 1e3:.0f} km"
+    return "" if fix.truth is None else error_text(fix.truth.error_m)
 
 
 def _remarks(fix: Fix) -> list[str]:

@@ -31,14 +31,10 @@ def _correction_chip(correction: Correction) -> str:
 
 
 def correction_text(correction: Correction) -> str:
-    parts = []
-    if correction.delay_s is not None:
-        parts.append(f"delay {_micro(correction.delay_s)} ± {_micro(correction.delay_sigma_s)} µs")
-    if correction.level_bias_db is not None:
-        parts.append(f"level {correction.level_bias_db:+.1f} ± {correction.level_bias_sigma_db or 0:.1f} dB")
     made = f", {correction.made_utc:%Y-%m-%d}" if correction.made_utc is not None else ""
     fitted = f" of {', '.join(correction.sessions.values())}" if correction.sessions else ""
-    return f"{', '.join(parts)}; from {words.count(correction.observations, 'observation')}{fitted}{made}"
+    figures = correction.to_take_off().figures
+    return f"{figures}; from {words.count(correction.observations, 'observation')}{fitted}{made}"
 
 
 def check_html(found: Checked) -> str:
