@@ -100,6 +100,11 @@ def frequency_text(frequency_hz: float) -> str:
     return f"{frequency_hz:.7g} Hz"
 
 
+def band_text(low_hz: float, high_hz: float) -> str:
+    """Where a band begins and ends."""
+    return f"{low_hz / 1e6:.6g} to {high_hz / 1e6:.6g} MHz"
+
+
 def span_m(region: Region) -> float:
     """The largest distance between two points of the outer rings."""
     points = np.concatenate([polygon[0] for polygon in region.polygons])

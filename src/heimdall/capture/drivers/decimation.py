@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from heimdall.capture.faults import CaptureError, Fault
 from heimdall.capture.interface import Tuning
+from heimdall.formats.wording import frequency_text
 
 _RATES_HZ = (240_000, 960_000, 1_200_000, 1_920_000, 2_400_000)
 """Among those that an RTL2832 takes: 225 to 300 kHz and 900 kHz to 3.2 MHz."""
@@ -44,8 +45,8 @@ def cut_of(tuning: Tuning) -> Cut:
     bandwidth_hz, widest_hz = tuning.bandwidth_hz, max(tuning.bandwidth_hz, tuning.widest_hz)
     rate_hz = next((each for each in _RATES_HZ if widest_hz <= _USABLE * each / 2), _RATES_HZ[-1])
     if widest_hz > _USABLE * rate_hz:
-        given_mhz = _USABLE * rate_hz / 1e6
-        raise CaptureError(Fault.TUNING, f"a dongle gives {given_mhz:g} MHz, not {widest_hz / 1e6:g} MHz")
+        given = frequency_text(_USABLE * rate_hz)
+        raise CaptureError(Fault.TUNING, f"a dongle gives {given}, not {frequency_text(widest_hz)}")
     most = max(1, int(rate_hz / max(_LEAST_OUT_HZ, OVERSAMPLING * bandwidth_hz)))
     factor = next(each for each in range(most, 0, -1) if rate_hz % each == 0)
     if factor == 1 or bandwidth_hz > _USABLE * rate_hz / 2:

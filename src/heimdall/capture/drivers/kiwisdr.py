@@ -27,6 +27,7 @@ from heimdall.capture.network.fetching import fetch
 from heimdall.capture.network.websocket import close_socket, open_socket, receive, send
 from heimdall.formats.readers.kiwisdr.gps_time import week_begin_utc_s
 from heimdall.formats.readers.kiwisdr.stamps import NOT_RECENT_AGE_S
+from heimdall.formats.wording import frequency_text
 
 _MOST_PASSBAND_HZ = 5900.0
 _GAIN_DB = 50
@@ -63,7 +64,7 @@ class KiwiSdr:
         if tuning.bandwidth_hz > 2 * _MOST_PASSBAND_HZ:
             raise CaptureError(
                 Fault.TUNING,
-                f"a KiwiSDR gives {2 * _MOST_PASSBAND_HZ / 1e3:g} kHz, not {tuning.bandwidth_hz / 1e3:g} kHz",
+                f"a KiwiSDR gives {frequency_text(2 * _MOST_PASSBAND_HZ)}, not {frequency_text(tuning.bandwidth_hz)}",
             )
         socket = await open_socket(target.address, f"/{int(time.time())}/SND", access)
         try:

@@ -21,6 +21,7 @@ from heimdall.capture.network.fetching import fetch
 from heimdall.capture.network.websocket import close_socket, open_socket, receive, send
 from heimdall.formats.coordinates import rounding_sigma_m
 from heimdall.formats.readers.sigmf.metadata import number
+from heimdall.formats.wording import band_text, frequency_text
 from heimdall.observation import Place
 
 _LEVEL_SIGMA_DB = 10.0
@@ -110,8 +111,8 @@ class OpenWebRxStream:
         if not (self._band[0] <= low_hz and high_hz <= self._band[1]):
             raise CaptureError(
                 Fault.TUNING,
-                f"its operator has set it to {self._band[0] / 1e6:.6g} to {self._band[1] / 1e6:.6g} MHz, "
-                f"without {self._tuning.frequency_hz / 1e6:.6g} MHz; its band is not ours to change",
+                f"its operator has set it to {band_text(*self._band)}, "
+                f"without {frequency_text(self._tuning.frequency_hz)}; its band is not ours to change",
             )
         half_hz = self._tuning.bandwidth_hz / 2
         await self._say("connectionproperties", params={"output_rate": 12000, "hd_output_rate": 48000})
@@ -176,4 +177,4 @@ def _band(profile: dict[str, Any]) -> str | None:
     center_hz, rate_hz = number(profile.get("center_freq")), number(profile.get("sample_rate"))
     if center_hz is None or rate_hz is None or not 0 < rate_hz < math.inf:
         return None
-    return f"{(center_hz - rate_hz / 2) / 1e6:.6g} to {(center_hz + rate_hz / 2) / 1e6:.6g} MHz"
+    return band_text(center_hz - rate_hz / 2, center_hz + rate_hz / 2)

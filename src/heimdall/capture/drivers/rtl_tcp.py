@@ -15,6 +15,7 @@ from heimdall.capture.faults import CaptureError, Fault
 from heimdall.capture.interface import Block, Gives, ReceiverStatus, StreamFormat, Target, Tuning
 from heimdall.capture.network.access import Access, connect
 from heimdall.formats.readers.sigmf.data import samples_of
+from heimdall.formats.wording import frequency_text
 
 _SETTLE_S = 1.0
 """What rtl_tcp, the network and this computer may still hold of the old channel when a new one is asked for."""
@@ -129,7 +130,7 @@ class RtlTcpStream:
 def _cut(tuning: Tuning) -> Cut:
     cut = cut_of(tuning)
     if not 0 < cut.center_hz < 2**32:
-        raise CaptureError(Fault.TUNING, f"rtl_tcp cannot be told {tuning.frequency_hz / 1e6:g} MHz")
+        raise CaptureError(Fault.TUNING, f"rtl_tcp cannot be told {frequency_text(tuning.frequency_hz)}")
     return cut
 
 

@@ -16,6 +16,7 @@ from heimdall.capture.recording.parts import Stage, place_of
 from heimdall.capture.slots import one_slot
 from heimdall.errors import InputError
 from heimdall.files.disk import is_disk_full
+from heimdall.formats.wording import band_text, frequency_text
 
 _TRIES = 3
 _AGAIN_AFTER_S = 1.0
@@ -111,7 +112,7 @@ def _check_band(status: ReceiverStatus, tuning: Tuning) -> None:
     if not (low_hz <= tuning.frequency_hz <= high_hz):
         raise CaptureError(
             Fault.TUNING,
-            f"it receives {low_hz / 1e6:.6g} to {high_hz / 1e6:.6g} MHz, not {tuning.frequency_hz / 1e6:.6g} MHz",
+            f"it receives {band_text(low_hz, high_hz)}, not {frequency_text(tuning.frequency_hz)}",
         )
 
 

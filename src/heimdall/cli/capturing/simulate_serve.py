@@ -84,8 +84,10 @@ def _tell(stage: Stage, played: tuple[Played, ...], json: bool) -> None:
         print_json(_document(stage, played))
         sys.stdout.flush()
         return
+    from heimdall.formats.wording import frequency_text
+
     console.print(
-        f"{stage.frequency_hz / 1e3:g} kHz, {stage.bandwidth_hz / 1e3:g} kHz wide; "
+        f"{frequency_text(stage.frequency_hz)}, {frequency_text(stage.bandwidth_hz)} wide; "
         f"the transmitter is at {truth.latitude_deg:.5f}, {truth.longitude_deg:.5f}. Ctrl-C ends it."
     )
     if stage.reference is not None:

@@ -15,6 +15,7 @@ from heimdall.estimation.clocks.clock_report import Clock, ClockReport, Clocks
 from heimdall.estimation.clocks.reference_channel import Channel, Match
 from heimdall.estimation.clocks.reference_hearing import Hearing, decibels
 from heimdall.estimation.clocks.reference_track import Track, together, track
+from heimdall.formats.wording import band_text, frequency_text
 from heimdall.observation import Observation
 from heimdall.transmitter import KnownTransmitter
 
@@ -38,8 +39,8 @@ def channel_in(observation: Observation, transmitter: KnownTransmitter) -> Chann
     low, high = max(low, -room_hz), min(high, room_hz)
     if high - low < 0.5 * transmitter.channel_hz:
         raise InputError(
-            f"{transmitter.name} sends at {transmitter.frequency_hz / 1e6:.6g} MHz, which is not in the recordings "
-            f"({(observation.frequency_hz - room_hz) / 1e6:.6g} to {(observation.frequency_hz + room_hz) / 1e6:.6g} MHz): "
+            f"{transmitter.name} sends at {frequency_text(transmitter.frequency_hz)}, which is not in the recordings "
+            f"({band_text(observation.frequency_hz - room_hz, observation.frequency_hz + room_hz)}): "
             "record a band that holds it, or name another transmitter"
         )
     middle_hz = 0.5 * (low + high)

@@ -7,6 +7,7 @@ import math
 from heimdall.estimation.clocks.clock_path import path_to
 from heimdall.estimation.clocks.reference_channel import Channel, Match, Stream, match
 from heimdall.estimation.clocks.reference_track import signal_to_noise
+from heimdall.formats.wording import frequency_text
 from heimdall.observation import Observation, Reception
 from heimdall.transmitter import KnownTransmitter
 
@@ -37,7 +38,7 @@ class Hearing:
 
     @property
     def frequency(self) -> str:
-        return f"{self.transmitter.frequency_hz / 1e6:.6g} MHz"
+        return frequency_text(self.transmitter.frequency_hz)
 
     def name(self, index: int) -> str:
         return self.receptions[index].receiver.name

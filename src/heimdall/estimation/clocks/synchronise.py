@@ -18,6 +18,7 @@ from heimdall.estimation.clocks.reference_channel import Stream
 from heimdall.estimation.clocks.reference_hearing import LEAST_SNR
 from heimdall.estimation.clocks.reference_track import signal_to_noise
 from heimdall.evidence.iq.resampling import resampled
+from heimdall.formats.wording import band_text, frequency_text
 from heimdall.observation import Observation, Reception
 from heimdall.transmitter import KnownTransmitter
 
@@ -115,10 +116,10 @@ def channelled(observation: Observation, frequency_hz: float | None, bandwidth_h
     for each in observation.receptions:
         rate_hz = each.sample_rate_hz
         if each.samples is not None and rate_hz and abs(offset_hz) + 0.5 * min(width_hz, rate_hz) > 0.5 * rate_hz:
+            band = band_text(observation.frequency_hz - rate_hz / 2, observation.frequency_hz + rate_hz / 2)
             raise InputError(
-                f"{each.receiver.name} recorded {(observation.frequency_hz - rate_hz / 2) / 1e6:.6g} to "
-                f"{(observation.frequency_hz + rate_hz / 2) / 1e6:.6g} MHz: a channel of {width_hz / 1e3:.6g} kHz at "
-                f"{wanted_hz / 1e6:.6g} MHz is not in it"
+                f"{each.receiver.name} recorded {band}: a channel of {frequency_text(width_hz)} at "
+                f"{frequency_text(wanted_hz)} is not in it"
             )
     receptions = (
         observation.receptions if offset_hz == 0 else tuple(_turned(e, offset_hz) for e in observation.receptions)

@@ -18,6 +18,7 @@ from heimdall.capture.recording.schedule import parse_cron
 from heimdall.capture.recording.sizes import bytes_per_s, samples_per_s
 from heimdall.capture.watching.squelch import check_listeners
 from heimdall.errors import InputError
+from heimdall.formats.wording import frequency_text
 from heimdall.service.database.tables import OnlineReceiver
 from heimdall.service.queue.capture_requests import MOST_RECEIVERS, RecordRequest, WatchRequest
 from heimdall.service.settings import Settings
@@ -77,7 +78,7 @@ def _check_band(chosen: Sequence[OnlineReceiver], frequency_hz: float) -> None:
     able = [each for each in chosen if _receives(each, frequency_hz)]
     if len(able) < LEAST_RECEIVERS:
         deaf = ", ".join(each.name for each in chosen if each not in able)
-        raise InputError(f"{frequency_hz / 1e6:.6g} MHz is outside the band of {deaf}: {len(able)} are left")
+        raise InputError(f"{frequency_text(frequency_hz)} is outside the band of {deaf}: {len(able)} are left")
 
 
 def _check_reference(chosen: Sequence[OnlineReceiver], reference: KnownTransmitter) -> None:

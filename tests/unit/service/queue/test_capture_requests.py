@@ -99,7 +99,7 @@ def test_receivers_are_kept_by_name_whether_named_by_id_or_not_at_all(store, set
         ({"receivers": ["a", "c"]}, "c is switched off"),
         ({"receivers": ["a", f"{0:016x}"]}, "a is named twice"),
         ({"receivers": ["a"]}, "1 of at least 2 receivers"),
-        ({"receivers": ["a", "uhf"]}, "0.0775 MHz is outside the band of uhf: 1 are left"),
+        ({"receivers": ["a", "uhf"]}, "77.5 kHz is outside the band of uhf: 1 are left"),
         ({"seconds": 3600}, "more than the 128 MB of a session"),
         ({"kind": "watch", "every_s": 60, "until_utc": "2001-01-01T00:00:00Z"}, "until_utc: 2001-01-01.* is over"),
         ({"kind": "watch", "cron": "0 0 31 2 *"}, "no day fits this cron line"),
