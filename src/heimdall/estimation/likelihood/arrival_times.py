@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from heimdall.arrays import ArrayNamespace, array_namespace
@@ -16,10 +18,54 @@ if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
 EMISSION_CANDIDATES = 4
+"""Receivers, the most precise ones, whose own times are tried as the emission time."""
 EMISSION_ROUNDS = 2
+"""How often the best of them is improved."""
 LEAST_WEIGHT = 0.05
 """A link taken for blocked still tells this much about the emission time."""
-REN = 2.9110
+ERFCX_CONSTANT = 2.9110
+"""Of the approximation of the scaled error function (Ren and MacKenzie 2007)."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Arrivals:
+    """Arrival times against the way from each of G places to N receivers, for B scenes."""
+
+    residual_BGN: Array
+    """Arrival time less travel time, in s: the emission time and the errors are in it."""
+    sigma_s: Float[Array, " B #G N"]
+    """Standard deviations of the errors."""
+    weight_B1N: Array
+    """1 for receivers in use, else 0."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Emission:
+    """An emission time at each of G places, and what follows from it."""
+
+    time_BG: Array
+    """In s."""
+    log_density_BG: Array
+    """Of all arrival times."""
+    clear_BGN: Array
+    """How surely each link is in line of sight."""
+
+    def or_better(self, other: _Emission) -> _Emission:
+        """Place by place that with the higher log density."""
+        xp = array_namespace(self.time_BG)
+        wins_BG = other.log_density_BG > self.log_density_BG
+        return _Emission(
+            xp.where(wins_BG, other.time_BG, self.time_BG),
+            xp.where(wins_BG, other.log_density_BG, self.log_density_BG),
+            xp.where(wins_BG[..., None], other.clear_BGN, self.clear_BGN),
+        )
+
+    def log_likelihood(self, arrivals: _Arrivals) -> Float[Array, "B G"]:
+        """The log density less half the log information about the time: a profile in place of an integral."""
+        xp = array_namespace(self.time_BG)
+        weight_BGN = (self.clear_BGN + LEAST_WEIGHT) * arrivals.weight_B1N
+        information_BG = xp.sum(weight_BGN / arrivals.sigma_s**2, axis=-1)
+        return self.log_density_BG - 0.5 * xp.log(xp.clip(information_BG, 1e-30, None))
 
 
 def link_distance_m(
@@ -54,32 +100,25 @@ def arrival_log_likelihood(
     xp = array_namespace(distance_BGN)
     if not bool(xp.any(batch.has_arrival)):  # power alone: nothing to search for
         return xp.zeros_like(distance_BGN[..., 0])
-    residual_BGN, sigma_s, weight_B1N = _arrival_terms(xp, distance_BGN, batch, model, blur_m)
-    value_BG = _path_log_likelihood(xp, distance_BGN, residual_BGN, sigma_s, weight_B1N, batch, model)
-    has_two_B1 = xp.sum(weight_B1N, axis=-1) > 1.5
+    arrivals = _arrivals(distance_BGN, batch, model, blur_m)
+    value_BG = _path_log_likelihood(distance_BGN, arrivals, batch, model)
+    has_two_B1 = xp.sum(arrivals.weight_B1N, axis=-1) > 1.5
     return xp.where(has_two_B1, value_BG, xp.zeros_like(value_BG))
 
 
 def _path_log_likelihood(
-    xp: ArrayNamespace,
-    distance_BGN: Array,
-    residual_BGN: Array,
-    sigma_s: Float[Array, " B #G N"],
-    weight_B1N: Array,
-    batch: EvidenceBatch,
-    model: PropagationModel,
+    distance_BGN: Array, arrivals: _Arrivals, batch: EvidenceBatch, model: PropagationModel
 ) -> Float[Array, "B G"]:
     """Log-likelihood by the paths that the model knows: direct or along the ground, by the ionosphere, or either."""
     law = model.sky_wave
-    if law is not None and law.ground_probability == 0:
-        return sky_log_likelihood(distance_BGN, sigma_s**2, batch, model)
-    _, value_BG, clear_BGN = _emission_time(xp, residual_BGN, sigma_s, weight_B1N, batch, model)
-    information_BG = xp.sum((clear_BGN + LEAST_WEIGHT) * weight_B1N / sigma_s**2, axis=-1)
-    value_BG = value_BG - 0.5 * xp.log(xp.clip(information_BG, 1e-30, None))
     if law is None:
-        return value_BG
-    sky_BG = sky_log_likelihood(distance_BGN, sigma_s**2, batch, model)
-    return xp.logaddexp(value_BG + math.log(law.ground_probability), sky_BG + math.log(1 - law.ground_probability))
+        return _emission_time(arrivals, batch, model).log_likelihood(arrivals)
+    sky_BG = sky_log_likelihood(distance_BGN, arrivals.sigma_s**2, batch, model)
+    if law.ground_probability == 0:
+        return sky_BG
+    ground_BG = _emission_time(arrivals, batch, model).log_likelihood(arrivals)
+    xp = array_namespace(distance_BGN)
+    return xp.logaddexp(ground_BG + math.log(law.ground_probability), sky_BG + math.log(1 - law.ground_probability))
 
 
 def arrival_residual_s(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel) -> Float[Array, "B G N"]:
@@ -94,20 +133,18 @@ def explained(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel) -
     """The most likely account of the arrival times at G places: how late each is, and by which mode it came."""
     xp = array_namespace(place_BG2)
     distance_BGN = link_distance_m(place_BG2, batch, model)
-    residual_BGN, sigma_s, weight_B1N = _arrival_terms(xp, distance_BGN, batch, model, None)
+    arrivals = _arrivals(distance_BGN, batch, model)
     law = model.sky_wave
     if law is not None and law.ground_probability == 0:
-        return explain(distance_BGN, sigma_s**2, batch, model)
-    emission_BG, value_BG, clear_BGN = _emission_time(xp, residual_BGN, sigma_s, weight_B1N, batch, model)
-    late_s = residual_BGN - emission_BG[..., None]
+        return explain(distance_BGN, arrivals.sigma_s**2, batch, model)
+    emission = _emission_time(arrivals, batch, model)
+    late_s = arrivals.residual_BGN - emission.time_BG[..., None]
     by_ground = Explained(late_s, xp.zeros_like(late_s), xp.zeros_like(late_s))
     if law is None:
         return by_ground
-    information_BG = xp.sum((clear_BGN + LEAST_WEIGHT) * weight_B1N / sigma_s**2, axis=-1)
-    odds_BG = value_BG - 0.5 * xp.log(xp.clip(information_BG, 1e-30, None))
-    odds_BG = odds_BG + math.log(law.ground_probability / (1 - law.ground_probability))
-    by_sky = explain(distance_BGN, sigma_s**2, batch, model)
-    wins = (odds_BG > sky_log_likelihood(distance_BGN, sigma_s**2, batch, model))[..., None]
+    odds_BG = emission.log_likelihood(arrivals) + math.log(law.ground_probability / (1 - law.ground_probability))
+    by_sky = explain(distance_BGN, arrivals.sigma_s**2, batch, model)
+    wins = (odds_BG > sky_log_likelihood(distance_BGN, arrivals.sigma_s**2, batch, model))[..., None]
     mode, hops = (
         xp.where(wins, zero, xp.astype(sky, late_s.dtype))
         for zero, sky in ((by_ground.mode, by_sky.mode), (by_ground.hops, by_sky.hops))
@@ -117,8 +154,7 @@ def explained(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel) -
 
 def path_sigma_s(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel) -> Float[Array, "B G N"]:
     """Standard deviation of an arrival in line of sight from each place: `link_sigma_s`, and what grows with the way."""
-    xp = array_namespace(place_BG2)
-    return _arrival_terms(xp, link_distance_m(place_BG2, batch, model), batch, model, None)[1]
+    return _arrivals(link_distance_m(place_BG2, batch, model), batch, model).sigma_s
 
 
 def direct_links(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel) -> tuple[Array, Array, Array]:
@@ -154,14 +190,10 @@ def echo_sigma_s(bandwidth_hz: Array, model: PropagationModel) -> Float[Array, "
     return 1 / (1 / model.multipath_sigma_s + bandwidth_hz / model.multipath_cycles)
 
 
-def _arrival_terms(
-    xp: ArrayNamespace,
-    distance_BGN: Array,
-    batch: EvidenceBatch,
-    model: PropagationModel,
-    blur_m: Float[Array, "B ..."] | None,
-) -> tuple[Array, Array, Array]:
-    """Residuals before the emission time is taken off, their standard deviations, and 1 for receivers in use."""
+def _arrivals(
+    distance_BGN: Array, batch: EvidenceBatch, model: PropagationModel, blur_m: Float[Array, "B ..."] | None = None
+) -> _Arrivals:
+    xp = array_namespace(distance_BGN)
     slowness = model.refractive_index / SPEED_OF_LIGHT_M_S
     weight_B1N = xp.astype(batch.has_arrival, distance_BGN.dtype)[:, None]
     residual_BGN = (batch.arrival_s[:, None] - distance_BGN * slowness) * weight_B1N
@@ -172,49 +204,41 @@ def _arrival_terms(
         variance_BGN = variance_BGN + echo_variance_s2(xp, distance_BGN, batch.bandwidth_hz, model.hop_echo)
     if blur_m is not None:
         variance_BGN = variance_BGN + (xp.reshape(blur_m, (blur_m.shape[0], -1, 1)) * slowness) ** 2
-    return residual_BGN, xp.sqrt(variance_BGN), weight_B1N
+    return _Arrivals(residual_BGN, xp.sqrt(variance_BGN), weight_B1N)
 
 
-def _emission_time(
-    xp: ArrayNamespace,
-    residual_BGN: Array,
-    sigma_s: Float[Array, " B #G N"],
-    weight_B1N: Array,
-    batch: EvidenceBatch,
-    model: PropagationModel,
-) -> tuple[Array, Array, Array]:
-    """The emission time, its log-likelihood, and how surely each link is clear then.
+def _emission_time(arrivals: _Arrivals, batch: EvidenceBatch, model: PropagationModel) -> _Emission:
+    """The best of the most precise receivers' own times, then improved by reweighting."""
+    residual_BGN, weight_B1N = arrivals.residual_BGN, arrivals.weight_B1N
+    xp = array_namespace(residual_BGN)
+    terms = _LinkTerms(xp, arrivals.sigma_s, model, batch.half_width_m[:, None, None])
 
-    The best of the most precise receivers' own times, then improved by reweighting.
-    """
-    terms = _LinkTerms(xp, sigma_s, model, batch.half_width_m[:, None, None])
+    def at(time_BG: Array) -> _Emission:
+        log_density_BGN, clear_BGN = terms.log_density(residual_BGN - time_BG[..., None])
+        return _Emission(time_BG, xp.sum(log_density_BGN * weight_B1N, axis=-1), clear_BGN)
 
-    def value(emission_BG: Array) -> tuple[Array, Array, Array]:
-        log_density_BGN, clear_BGN = terms.log_density(residual_BGN - emission_BG[..., None])
-        return emission_BG, xp.sum(log_density_BGN * weight_B1N, axis=-1), clear_BGN
-
-    order_BN = precision_order(batch, model)
-    best: tuple[Array, Array, Array] | None = None
-    for rank in range(min(EMISSION_CANDIDATES, order_BN.shape[1])):
-        index = xp.broadcast_to(order_BN[:, rank][:, None, None], (*residual_BGN.shape[:2], 1))
-        usable_B1 = xp.take_along_axis(weight_B1N[:, 0], order_BN[:, rank][:, None], axis=-1) > 0
-        emission_BG, value_BG, clear_BGN = value(xp.take_along_axis(residual_BGN, index, axis=-1)[..., 0])
-        candidate = (emission_BG, xp.where(usable_B1, value_BG, -1e9 * xp.ones_like(value_BG)), clear_BGN)
-        best = candidate if best is None else _better(xp, best, candidate)
-    assert best is not None
-    precision_BGN = weight_B1N / sigma_s**2
+    best = _best_of_own_times(arrivals, precision_order(batch, model), at)
+    precision_BGN = weight_B1N / arrivals.sigma_s**2
     for _ in range(EMISSION_ROUNDS):
-        trust_BGN = best[2] * precision_BGN + 1e-6
-        best = _better(xp, best, value(xp.sum(trust_BGN * residual_BGN, axis=-1) / xp.sum(trust_BGN, axis=-1)))
+        trust_BGN = best.clear_BGN * precision_BGN + 1e-6
+        best = best.or_better(at(xp.sum(trust_BGN * residual_BGN, axis=-1) / xp.sum(trust_BGN, axis=-1)))
     return best
 
 
-def _better(
-    xp: ArrayNamespace, best: tuple[Array, Array, Array], new: tuple[Array, Array, Array]
-) -> tuple[Array, Array, Array]:
-    """Place by place the emission time with the higher log-likelihood, with what belongs to it."""
-    wins = new[1] > best[1]
-    return xp.where(wins, new[0], best[0]), xp.where(wins, new[1], best[1]), xp.where(wins[..., None], new[2], best[2])
+def _best_of_own_times(arrivals: _Arrivals, order_BN: Array, at: Callable[[Array], _Emission]) -> _Emission:
+    """The best of the emission times that the first receivers in the order have by themselves."""
+    residual_BGN = arrivals.residual_BGN
+    xp = array_namespace(residual_BGN)
+    best: _Emission | None = None
+    for rank in range(min(EMISSION_CANDIDATES, order_BN.shape[1])):
+        index = xp.broadcast_to(order_BN[:, rank][:, None, None], (*residual_BGN.shape[:2], 1))
+        usable_B1 = xp.take_along_axis(arrivals.weight_B1N[:, 0], order_BN[:, rank][:, None], axis=-1) > 0
+        own = at(xp.take_along_axis(residual_BGN, index, axis=-1)[..., 0])
+        never_BG = -1e9 * xp.ones_like(own.log_density_BG)
+        own = replace(own, log_density_BG=xp.where(usable_B1, own.log_density_BG, never_BG))
+        best = own if best is None else best.or_better(own)
+    assert best is not None
+    return best
 
 
 class _LinkTerms:
@@ -262,6 +286,6 @@ class _LinkTerms:
 
 
 def _erfcx(xp: ArrayNamespace, z: Array) -> Array:
-    """exp(z^2) erfc(z) for z >= 0, within 0.4 % (Ren and MacKenzie 2007); the exact one costs ten times as much."""
+    """exp(z^2) erfc(z) for z >= 0, within 0.4 %; the exact one costs ten times as much."""
     root = math.sqrt(math.pi) * z
-    return REN / ((REN - 1) * root + xp.sqrt(root * root + REN**2))
+    return ERFCX_CONSTANT / ((ERFCX_CONSTANT - 1) * root + xp.sqrt(root * root + ERFCX_CONSTANT**2))

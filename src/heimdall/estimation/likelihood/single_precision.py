@@ -21,8 +21,8 @@ from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.estimation.likelihood.arrival_times import (
     EMISSION_CANDIDATES,
     EMISSION_ROUNDS,
+    ERFCX_CONSTANT,
     LEAST_WEIGHT,
-    REN,
     link_sigma_s,
     precision_order,
 )
@@ -65,7 +65,7 @@ def arrival_density(batch: EvidenceBatch, model: PropagationModel) -> ArrivalDen
         best_B1 = np.full((scenes, 1), _NEVER)
         for part in _blocks(scenes, places, _BLOCK // (receivers * min(receivers, EMISSION_CANDIDATES))):
             wrong_B1, used_NB1 = terms.wrong_per_s_B1[part[0]], terms.used_NB1[:, part[0]]
-            links = _Links(late_NBG[:, *part], _part(sigma_s, part), used_NB1, wrong_B1, model)
+            links = _LinkDensities(late_NBG[:, *part], _part(sigma_s, part), used_NB1, wrong_B1, model)
             value_BG[part] = links.profile(best_B1[part[0]])
         return np.where(has_two_B1, value_BG.astype(np.float64), 0.0)
 
@@ -142,8 +142,8 @@ class _Scratch(threading.local):
 _scratch = _Scratch()
 
 
-class _Links:
-    """N links to G places of each of B scenes.
+class _LinkDensities:
+    """Densities of the arrival times on N links to G places of each of B scenes.
 
     All densities are scaled to the geometric mean of the largest and the least that there are, so that many can be multiplied
     in single precision.
@@ -191,7 +191,7 @@ class _Links:
         information_BG = np.add.reduce(np.multiply(clear_NBG, self.precision_NBG, out=clear_NBG), axis=0)
         return value_BG - np.float32(0.5) * np.log(np.maximum(information_BG, np.float32(1e-30)))
 
-    def _near(self, near_BG: NDArray[np.bool_]) -> _Links:
+    def _near(self, near_BG: NDArray[np.bool_]) -> _LinkDensities:
         """The links to some of the places, as those of one scene."""
         some = copy(self)
         for name in _OF_PLACES:
@@ -241,7 +241,7 @@ class _Links:
         return sum(parts[1:], parts[0]) - count_BG * np.float32(math.log(self.scale))
 
     def _density(self, emission_C1BG: Single) -> tuple[Single, Single]:
-        """(C, N, B, G) the density of each lateness, and the part of it in line of sight; see `likelihood._LinkTerms`.
+        """(C, N, B, G) the density of each lateness, and the part of it in line of sight; see `arrival_times._LinkTerms`.
 
         Both are overwritten by the next call.
         """
@@ -271,13 +271,13 @@ class _Links:
         np.negative(np.abs(decay, out=decay), out=decay)
         np.exp(decay, out=decay)
         np.multiply(z, z, out=root)
-        root *= np.float32(math.pi / REN**2)
+        root *= np.float32(math.pi / ERFCX_CONSTANT**2)
         root += np.float32(1)
         np.sqrt(root, out=root)
         np.abs(z, out=size)
         size += _TINY
         sign = np.divide(z, size, out=z)
-        size *= np.float32(math.sqrt(math.pi) * (1 - 1 / REN))
+        size *= np.float32(math.sqrt(math.pi) * (1 - 1 / ERFCX_CONSTANT))
         root += size
         mirrored = np.divide(bell, root, out=root)
         mirrored *= sign

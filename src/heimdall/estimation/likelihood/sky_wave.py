@@ -57,8 +57,8 @@ def sky_log_likelihood(
     """
     xp = array_namespace(distance_BGN)
     total_BG: Array | None = None
-    for links in _nodes(xp, distance_BGN, variance_s2, batch, model):
-        _, log_density_BG, information_BG = links.emission_time()
+    for mixture in _mixtures(xp, distance_BGN, variance_s2, batch, model):
+        _, log_density_BG, information_BG = mixture.emission_time()
         value_BG = log_density_BG - 0.5 * xp.log(information_BG)
         total_BG = value_BG if total_BG is None else xp.logaddexp(total_BG, value_BG)
     assert total_BG is not None
@@ -75,9 +75,9 @@ def explain(
     """How each link's time is accounted for by the layer height that fits best."""
     xp = array_namespace(distance_BGN)
     best: tuple[Array, ...] | None = None
-    for links in _nodes(xp, distance_BGN, variance_s2, batch, model):
-        emission_BG, value_BG, _ = links.emission_time()
-        account = links.most_likely(emission_BG)
+    for mixture in _mixtures(xp, distance_BGN, variance_s2, batch, model):
+        emission_BG, value_BG, _ = mixture.emission_time()
+        account = mixture.most_likely(emission_BG)
         if best is None:
             best = value_BG, *account
             continue
@@ -105,14 +105,14 @@ def echo_variance_s2(
     return (moved_s / (1 + moved_s * (bandwidth_hz_B / echo.cycles)[:, None, None])) ** 2
 
 
-def _nodes(
+def _mixtures(
     xp: ArrayNamespace,
     distance_BGN: Array,
     variance_s2: Float[Array, " B #G N"],
     batch: EvidenceBatch,
     model: PropagationModel,
-) -> list[_Links]:
-    """The links of each layer height."""
+) -> list[_ModeMixture]:
+    """The modes of all links, for each height of the F layer."""
     law = model.sky_wave
     assert law is not None
     once_BGN = xp.ones_like(distance_BGN)
@@ -120,15 +120,15 @@ def _nodes(
         _ground(xp, distance_BGN, variance_s2, law, model),
         _hop(xp, distance_BGN, variance_s2, law, "E", once_BGN, law.e_height_m),
     ]
-    nodes = []
+    mixtures = []
     for height_m in law.f_heights_m:
         fewest_BGN = xp.floor(distance_BGN / longest_hop_m(height_m)) + 1
         high = [
             _hop(xp, distance_BGN, variance_s2, law, "F", hops_BGN, height_m)
             for hops_BGN in (fewest_BGN, fewest_BGN + 1)
         ]
-        nodes.append(_Links(xp, batch, model, low + high))
-    return nodes
+        mixtures.append(_ModeMixture(xp, batch, model, low + high))
+    return mixtures
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,7 +195,7 @@ def _e_open(xp: ArrayNamespace, law: SkyWave, secant: Array) -> Array:
     )
 
 
-class _Links:
+class _ModeMixture:
     """The density of arrival times for one height of the layers, as a mixture over the modes of each link.
 
     In single precision, which is a nanosecond here where a hop is uncertain by tens of microseconds: twice as fast.
