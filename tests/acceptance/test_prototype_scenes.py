@@ -15,7 +15,7 @@ import torch
 
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.estimation.cramer_rao import (
-    Links,
+    MeasuredLinks,
     arrival_information,
     arrival_variance_s2,
     position_covariance,
@@ -142,6 +142,6 @@ def _bound_m2(evidence: EvidenceBatch, truth_m: np.ndarray, labels: dict[str, An
     noise_s2 = np.array([arrival_variance_s2(each, shape, frequency_hz) for each in snr])
     away = np.concatenate([truth_m, np.zeros((BATCH, 1))], axis=-1)[:, None] - evidence.position_enu_m.double().numpy()
     clock_s2 = (1e-6 * labels["sclk"].double().numpy()) ** 2
-    links = Links(away, noise_s2 + clock_s2, np.full_like(clock_s2, np.inf))
+    links = MeasuredLinks(away, noise_s2 + clock_s2, np.full_like(clock_s2, np.inf))
     flat = surface_tangent(truth_m, np.zeros((BATCH, 2)))
     return position_covariance(arrival_information(links, 1 / SPEED_OF_LIGHT_M_S), flat)

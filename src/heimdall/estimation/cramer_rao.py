@@ -32,7 +32,7 @@ _HEIGHT_SIGMA_M = 30e3
 
 
 @dataclass(frozen=True, eq=False)
-class Links:
+class MeasuredLinks:
     """What N receivers measured of a transmitter at a known place, for B scenes. An infinite variance is no measurement."""
 
     offset_m: Float[Values, "B N 3"]
@@ -68,7 +68,7 @@ def stein_sigma_s(rms_bandwidth_hz: float, time_bandwidth: float, snr_a: float, 
     return 1 / (math.pi * math.sqrt(8) * rms_bandwidth_hz * math.sqrt(time_bandwidth * effective_snr))
 
 
-def arrival_information(links: Links, slowness_s_m: float) -> Float[Values, "B 3 3"]:
+def arrival_information(links: MeasuredLinks, slowness_s_m: float) -> Float[Values, "B 3 3"]:
     """Information about the place in the arrival times, the emission time unknown.
 
     (n/c)^2 [sum w u u' - (sum w u)(sum w u)' / sum w] with u the unit vectors and w the inverse variances. The same as of
@@ -79,7 +79,9 @@ def arrival_information(links: Links, slowness_s_m: float) -> Float[Values, "B 3
     return slowness_s_m**2 * _projected(direction, weight, np.ones_like(weight)[..., None], np.zeros(1))
 
 
-def level_information(links: Links, exponent_B: Values, exponent_sigma: float = math.inf) -> Float[Values, "B 3 3"]:
+def level_information(
+    links: MeasuredLinks, exponent_B: Values, exponent_sigma: float = math.inf
+) -> Float[Values, "B 3 3"]:
     """Information about the place in the received powers, transmit power unknown, exponent known to a prior.
 
     (10 n / ln 10)^2 sum w u u' / d^2 with w the inverse variances in dB (Patwari et al. 2003, Relative Location Estimation
@@ -149,7 +151,7 @@ def information_at(place_B2: Values, batch: EvidenceBatch, model: PropagationMod
     east, north = place_B2[:, 0], place_B2[:, 1]
     up = surface_up_m(east, north, list(curvature.T), batch.transmitter_height_m)
     shadowing_db2 = model.shadowing_variance_db2
-    links = Links(
+    links = MeasuredLinks(
         offset_m=np.stack([east, north, up], axis=-1)[:, None] - batch.position_enu_m,
         arrival_variance_s2=np.where(batch.has_arrival, batch.clock_sigma_s**2 + batch.arrival_sigma_s**2, np.inf),
         level_variance_db2=np.where(batch.has_level, shadowing_db2 + batch.level_sigma_db**2, np.inf),
@@ -159,7 +161,7 @@ def information_at(place_B2: Values, batch: EvidenceBatch, model: PropagationMod
     return information + level_information(links, exponent_B, model.exponent_sigma)
 
 
-def _distance_m(links: Links) -> Values:
+def _distance_m(links: MeasuredLinks) -> Values:
     return np.maximum(np.linalg.norm(links.offset_m, axis=-1), 1e-3)
 
 

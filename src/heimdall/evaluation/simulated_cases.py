@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from heimdall.constants import REFRACTIVE_INDEX_AIR, SPEED_OF_LIGHT_M_S
 from heimdall.estimation.cramer_rao import (
-    Links,
+    MeasuredLinks,
     arrival_information,
     arrival_variance_s2,
     level_information,
@@ -55,7 +55,7 @@ def scene_bounds(batch: SceneBatch) -> Values:
     present = batch.present.cpu().numpy()
     clock_s2 = _double(batch.clock_sigma_s) ** 2
     level_db2 = _double(batch.shadowing_sigma_db)[:, None] ** 2 + _double(batch.level_sigma_db) ** 2
-    links = Links(
+    links = MeasuredLinks(
         offset_m=place[:, None] - _double(batch.receiver_true_enu_m),
         arrival_variance_s2=np.where(present, _noise_variance_s2(batch) + clock_s2, np.inf),
         level_variance_db2=np.where(present, level_db2, np.inf),

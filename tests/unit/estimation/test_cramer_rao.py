@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.estimation.cramer_rao import (
-    Links,
+    MeasuredLinks,
     arrival_information,
     arrival_variance_s2,
     bound_at,
@@ -26,8 +26,8 @@ Values = NDArray[np.float64]
 SLOWNESS = 1 / SPEED_OF_LIGHT_M_S
 
 
-def _links(rng: np.random.Generator, scenes: int = 2, receivers: int = 5) -> Links:
-    return Links(
+def _links(rng: np.random.Generator, scenes: int = 2, receivers: int = 5) -> MeasuredLinks:
+    return MeasuredLinks(
         offset_m=rng.normal(0, 30e3, (scenes, receivers, 3)),
         arrival_variance_s2=rng.uniform(30e-9, 300e-9, (scenes, receivers)) ** 2,
         level_variance_db2=rng.uniform(4, 8, (scenes, receivers)) ** 2,
@@ -136,7 +136,7 @@ def test_power_and_exponent_are_eliminated_as_by_inverting_everything(exponent_s
 def test_turning_everything_turns_the_bound(angle: float, seed: int) -> None:
     links = _links(np.random.default_rng(seed), scenes=1)
     turn = np.array([[math.cos(angle), -math.sin(angle), 0], [math.sin(angle), math.cos(angle), 0], [0, 0, 1]])
-    turned = Links(links.offset_m @ turn.T, links.arrival_variance_s2, links.level_variance_db2)
+    turned = MeasuredLinks(links.offset_m @ turn.T, links.arrival_variance_s2, links.level_variance_db2)
     before, after = (
         position_covariance(arrival_information(each, SLOWNESS) + level_information(each, np.array([3.0])))[0]
         for each in (links, turned)
@@ -158,12 +158,12 @@ def test_two_receivers_know_one_direction_only() -> None:
 def test_a_receiver_without_a_measurement_adds_nothing() -> None:
     links = _links(np.random.default_rng(6), scenes=1, receivers=5)
     deaf = np.arange(5) == 4
-    silent = Links(
+    silent = MeasuredLinks(
         links.offset_m,
         np.where(deaf, np.inf, links.arrival_variance_s2),
         np.where(deaf, np.inf, links.level_variance_db2),
     )
-    without = Links(links.offset_m[:, :4], links.arrival_variance_s2[:, :4], links.level_variance_db2[:, :4])
+    without = MeasuredLinks(links.offset_m[:, :4], links.arrival_variance_s2[:, :4], links.level_variance_db2[:, :4])
     for information in (
         lambda each: arrival_information(each, SLOWNESS),
         lambda each: level_information(each, np.full(1, 3.0)),
@@ -175,7 +175,7 @@ def test_a_receiver_without_a_measurement_adds_nothing() -> None:
 @settings(max_examples=25)
 def test_one_more_receiver_never_makes_the_bound_worse(seed: int) -> None:
     links = _links(np.random.default_rng(seed), scenes=1, receivers=6)
-    fewer = Links(links.offset_m[:, :5], links.arrival_variance_s2[:, :5], links.level_variance_db2[:, :5])
+    fewer = MeasuredLinks(links.offset_m[:, :5], links.arrival_variance_s2[:, :5], links.level_variance_db2[:, :5])
     gain = arrival_information(links, SLOWNESS) - arrival_information(fewer, SLOWNESS)
     assert np.linalg.eigvalsh(gain[0]).min() > -1e-9 * np.trace(gain[0])
 

@@ -14,7 +14,7 @@ from heimdall.capture.watching.squelch import SquelchRule
 from heimdall.errors import InputError
 from heimdall.formats.wording import frequency_text
 from heimdall.service.queue.matching import Needs
-from heimdall.service.queue.request_base import Places, Request
+from heimdall.service.queue.request_base import JobPaths, Request
 from heimdall.service.settings import Accelerator
 
 MOST_RECEIVERS = 64
@@ -89,17 +89,17 @@ class RecordRequest(Request):
     def title(self) -> str:
         return self.name or f"{self.kind} {frequency_text(self.frequency_hz)}"
 
-    def arguments(self, places: Places, accelerator: str) -> list[str]:
+    def arguments(self, paths: JobPaths, accelerator: str) -> list[str]:
         channel = [f"--frequency={self.frequency_hz!r}", f"--bandwidth={self.bandwidth_hz!r}"]
-        asked = [f"--receivers={','.join(self.receivers)}", "--file", str(places.receivers())]
-        recorded = [f"--seconds={self.seconds!r}", *asked, *self._reference(places)]
-        return [self.kind, *channel, *recorded, "--run-dir", str(places.run)]
+        asked = [f"--receivers={','.join(self.receivers)}", "--file", str(paths.receivers())]
+        recorded = [f"--seconds={self.seconds!r}", *asked, *self._reference(paths)]
+        return [self.kind, *channel, *recorded, "--run-dir", str(paths.run)]
 
-    def _reference(self, places: Places) -> list[str]:
+    def _reference(self, paths: JobPaths) -> list[str]:
         if self.reference is None:
             return []
         named = [f"--reference={self.reference.transmitter}", f"--reference-seconds={self.reference.seconds!r}"]
-        return [*named, "--transmitters", str(places.transmitters())]
+        return [*named, "--transmitters", str(paths.transmitters())]
 
 
 class WatchRequest(RecordRequest):
@@ -137,8 +137,8 @@ class WatchRequest(RecordRequest):
             raise ValueError("say when to record: one of every_s, cron and squelch")
         return self
 
-    def arguments(self, places: Places, accelerator: str) -> list[str]:
-        return [*super().arguments(places, accelerator), *self._occasion(), *self._end()]
+    def arguments(self, paths: JobPaths, accelerator: str) -> list[str]:
+        return [*super().arguments(paths, accelerator), *self._occasion(), *self._end()]
 
     def _occasion(self) -> list[str]:
         if self.every_s is not None:

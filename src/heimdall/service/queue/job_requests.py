@@ -12,7 +12,7 @@ from heimdall.recipes import recipe
 from heimdall.scenarios import check_scenario
 from heimdall.service.queue.capture_requests import RecordRequest, WatchRequest
 from heimdall.service.queue.matching import ON_THE_CPU
-from heimdall.service.queue.request_base import DeviceRequest, Id, Places
+from heimdall.service.queue.request_base import DeviceRequest, Id, JobPaths
 
 RecipeName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 DottedKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)*$", max_length=128)]
@@ -40,8 +40,8 @@ class TrainRequest(DeviceRequest):
     def title(self) -> str:
         return self.name or self.recipe
 
-    def arguments(self, places: Places, accelerator: str) -> list[str]:
-        options = ["--recipe", self.recipe, "--accelerator", accelerator, "--run-dir", str(places.run)]
+    def arguments(self, paths: JobPaths, accelerator: str) -> list[str]:
+        options = ["--recipe", self.recipe, "--accelerator", accelerator, "--run-dir", str(paths.run)]
         settings = [f"{key}={json.dumps(value)}" for key, value in self.overrides.items()]
         cluster = [] if self.on is None else ["--on", self.on]
         cluster += [] if self.workers is None else ["--workers", self.workers]
@@ -64,9 +64,9 @@ class FineTuneRequest(TrainRequest):
     model: Id = Field(description="Id of the model to start from.")
     data: DataNames = Field(default_factory=list)
 
-    def arguments(self, places: Places, accelerator: str) -> list[str]:
-        options = ["--init", str(places.model(self.model)), *_repeat("--data", _paths(places, self.data))]
-        return [*super().arguments(places, accelerator), *options]
+    def arguments(self, paths: JobPaths, accelerator: str) -> list[str]:
+        options = ["--init", str(paths.model(self.model)), *_repeat("--data", _data_paths(paths, self.data))]
+        return [*super().arguments(paths, accelerator), *options]
 
 
 class EvaluateRequest(DeviceRequest):
@@ -89,12 +89,12 @@ class EvaluateRequest(DeviceRequest):
             raise ValueError("give either a scenario or data to evaluate on")
         return self
 
-    def arguments(self, places: Places, accelerator: str) -> list[str]:
+    def arguments(self, paths: JobPaths, accelerator: str) -> list[str]:
         if self.scenario is None:
-            source = _paths(places, self.data)
+            source = _data_paths(paths, self.data)
         else:
             source = ["--scenario", self.scenario, "--count", str(self.count), "--seed", str(self.seed)]
-        return ["evaluate", "--model", str(places.model(self.model)), "--run-dir", str(places.run), *source]
+        return ["evaluate", "--model", str(paths.model(self.model)), "--run-dir", str(paths.run), *source]
 
 
 class ExportRequest(DeviceRequest):
@@ -107,8 +107,8 @@ class ExportRequest(DeviceRequest):
     def title(self) -> str:
         return self.name or f"export {self.job}"
 
-    def arguments(self, places: Places, accelerator: str) -> list[str]:
-        return ["export", str(places.training(self.job)), "--run-dir", str(places.run)]
+    def arguments(self, paths: JobPaths, accelerator: str) -> list[str]:
+        return ["export", str(paths.training(self.job)), "--run-dir", str(paths.run)]
 
 
 AnyRequest = TrainRequest | FineTuneRequest | EvaluateRequest | ExportRequest | RecordRequest | WatchRequest
@@ -139,20 +139,20 @@ def stored_form(request: BaseModel) -> dict[str, Any]:
 
 
 def command_line(
-    kind: str, arguments: dict[str, Any], accelerator: str, places: Places, *, resume: bool, require_gpu: bool = False
+    kind: str, arguments: dict[str, Any], accelerator: str, paths: JobPaths, *, resume: bool, require_gpu: bool = False
 ) -> list[str]:
     """The arguments of the program `heimdall` for a stored job."""
     request = read_request({"kind": kind, **arguments})
     options: list[str] = []
     if kind in ("train", "fine-tune"):
         options += ["--require-gpu"] if require_gpu else []
-        options += ["--resume", str(places.run)] if resume else []
-    return [*request.arguments(places, accelerator), *options]
+        options += ["--resume", str(paths.run)] if resume else []
+    return [*request.arguments(paths, accelerator), *options]
 
 
 def _repeat(option: str, values: list[str]) -> list[str]:
     return [part for value in values for part in (option, value)]
 
 
-def _paths(places: Places, names: list[str]) -> list[str]:
-    return [str(places.data(name)) for name in names]
+def _data_paths(paths: JobPaths, names: list[str]) -> list[str]:
+    return [str(paths.data(name)) for name in names]

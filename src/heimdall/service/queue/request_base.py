@@ -16,7 +16,7 @@ Id = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
 
 
 @dataclass(frozen=True)
-class Places:
+class JobPaths:
     """Where a job finds what its request only names."""
 
     run: Path

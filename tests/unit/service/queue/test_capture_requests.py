@@ -14,7 +14,7 @@ from heimdall.service.database.tables import OnlineReceiver
 from heimdall.service.queue import leases
 from heimdall.service.queue.job_requests import JobRequest, command_line, stored_form
 from heimdall.service.queue.leases import Claimant
-from heimdall.service.queue.request_base import Places
+from heimdall.service.queue.request_base import JobPaths
 from heimdall.service.queue.submit import submit
 from heimdall.service.transmitters import listed as known_transmitters
 from heimdall.transmitter import KnownTransmitter
@@ -31,7 +31,7 @@ def no_place(name=""):
     raise AssertionError("a recording names no such thing")
 
 
-PLACES = Places(
+PATHS = JobPaths(
     *(Path("/runs/r"), no_place, no_place, no_place),
     receivers=lambda: Path("/runs/r/inputs/receivers.json"),
     transmitters=lambda: Path("/runs/r/inputs/transmitters.json"),
@@ -84,7 +84,7 @@ def put(store, settings, document):
 
 def words(document):
     request = REQUEST.validate_python(document)
-    return command_line(request.kind, stored_form(request), "cpu", PLACES, resume=False)
+    return command_line(request.kind, stored_form(request), "cpu", PATHS, resume=False)
 
 
 def test_receivers_are_kept_by_name_whether_named_by_id_or_not_at_all(store, settings, listed):

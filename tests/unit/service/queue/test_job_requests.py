@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from heimdall.service.queue.job_requests import JobRequest, command_line, stored_form
-from heimdall.service.queue.request_base import Places
+from heimdall.service.queue.request_base import JobPaths
 
 MODEL, JOB = "0" * 16, "1" * 16
-PLACES = Places(
+PATHS = JobPaths(
     Path("/runs/r"),
     lambda job: Path("/runs") / job,
     lambda name: Path("/data") / name,
@@ -26,7 +26,7 @@ REQUEST = TypeAdapter(JobRequest)
 
 def line(document, *, resume=False, accelerator="auto"):
     request = REQUEST.validate_python(document)
-    return command_line(request.kind, stored_form(request), accelerator, PLACES, resume=resume)
+    return command_line(request.kind, stored_form(request), accelerator, PATHS, resume=resume)
 
 
 @pytest.mark.parametrize(
@@ -70,9 +70,9 @@ def test_a_training_that_was_begun_is_resumed_and_an_export_is_simply_done_again
 
 
 def test_a_job_that_needs_a_gpu_refuses_to_run_without_one():
-    arguments = command_line("train", {"recipe": "quick"}, "gpu", PLACES, resume=True, require_gpu=True)
+    arguments = command_line("train", {"recipe": "quick"}, "gpu", PATHS, resume=True, require_gpu=True)
     assert arguments[-3:] == ["--require-gpu", "--resume", "/runs/r"]
-    assert "--require-gpu" not in command_line("export", {"job": JOB}, "gpu", PLACES, resume=False, require_gpu=True)
+    assert "--require-gpu" not in command_line("export", {"job": JOB}, "gpu", PATHS, resume=False, require_gpu=True)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from heimdall.service.database.tables import Job, Model
 from heimdall.service.health.statistics import WorkStatistics
 from heimdall.service.queue import job_requests
 from heimdall.service.queue.leases import StoredBundle
-from heimdall.service.queue.request_base import Places
+from heimdall.service.queue.request_base import JobPaths
 from heimdall.service.receivers import online, registered
 from heimdall.service.settings import Settings
 from heimdall.service.storage import sessions
@@ -69,7 +69,7 @@ class Tools:
 def command_for(job: Job, folder: RunReader, tools: Tools) -> list[str]:
     """The whole command line; brings the models and recordings it names into reach, which may take time."""
     settings = tools.settings
-    places = Places(
+    paths = JobPaths(
         run=folder.path,
         training=lambda job_id: _training(job_id, folder, tools),
         data=lambda name: _prepare(name, folder, tools),
@@ -80,7 +80,7 @@ def command_for(job: Job, folder: RunReader, tools: Tools) -> list[str]:
     accelerator = job.accelerator_requested or settings.accelerator
     try:
         arguments = job_requests.command_line(
-            job.kind, job.arguments, accelerator, places, resume=folder.begun, require_gpu=job.needs_gpu
+            job.kind, job.arguments, accelerator, paths, resume=folder.begun, require_gpu=job.needs_gpu
         )
     except ValidationError as error:
         raise InputError(
