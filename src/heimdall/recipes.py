@@ -126,6 +126,7 @@ class Recipe:
 
 
 def quick() -> Recipe:
+    """Minutes on two cores."""
     return Recipe(
         name="quick",
         purpose="two CPU cores, some five minutes: scenes that the likelihood's own model makes",
@@ -147,6 +148,7 @@ def study() -> Recipe:
 
 
 def base() -> Recipe:
+    """Hours on one card."""
     return Recipe(
         name="base",
         purpose="one GPU of 8 GB or more, some hours: ConvNeXt-Tiny on matched and mismatched scenes",
@@ -161,6 +163,7 @@ def base() -> Recipe:
 
 
 def large() -> Recipe:
+    """ConvNeXt-Large, for a card of 24 GiB."""
     return Recipe(
         name="large",
         purpose="one GPU of 24 GB, days: ConvNeXt-Large on matched and mismatched scenes",

@@ -46,6 +46,7 @@ class ListedReceiver(BaseModel):
         return value.get_secret_value()
 
     def target(self) -> Target:
+        """As drivers take it. Raises InputError where the address is none."""
         place = None
         if self.latitude_deg is not None and self.longitude_deg is not None:
             place = Place(self.latitude_deg, self.longitude_deg, self.height_m)
@@ -125,6 +126,7 @@ def load(path: Path) -> ReceiverList:
 
 
 def save(path: Path, listed: ReceiverList) -> None:
+    """Written whole or not at all, and for its owner alone, as it holds passwords. Raises InputError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path, mode=0o600) as temporary:

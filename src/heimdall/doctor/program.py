@@ -43,6 +43,7 @@ Run = Callable[[Sequence[str], float], ProgramOutput]
 
 
 def run_program(command: Sequence[str], timeout_s: float) -> ProgramOutput:
+    """Its output, or why there is none; never raises, and never waits longer than `timeout_s`."""
     # Files rather than pipes: a program stuck in the driver cannot be killed, and reading its pipe would hang with it.
     try:
         with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:

@@ -43,6 +43,8 @@ class Label:
 
 @dataclass(frozen=True, eq=False)
 class Case:
+    """An observation, and what is known of it."""
+
     observation: Observation
     label: Label
 

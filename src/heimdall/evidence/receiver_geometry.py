@@ -28,6 +28,7 @@ def frame_of(receptions: Sequence[Reception]) -> LocalFrame:
 
 
 def positions_in(frame: LocalFrame, receptions: Sequence[Reception]) -> NDArray[np.float64]:
+    """(N, 3) east, north and up of the receivers, in m."""
     receivers = [reception.receiver for reception in receptions]
     return frame.to_enu(
         np.array([receiver.latitude_deg for receiver in receivers]),

@@ -42,6 +42,8 @@ class Artifacts(Protocol):
 
 
 class FolderArtifacts:
+    """`Artifacts` in a folder of this machine, or one that all machines mount."""
+
     def __init__(self, root: Path) -> None:
         self._root = root
 
@@ -86,6 +88,8 @@ class FolderArtifacts:
 
 
 class RemoteArtifacts:
+    """`Artifacts` at an address that fsspec understands, such as s3://BUCKET/PATH. Raises HeimdallError without fsspec."""
+
     def __init__(self, address: str) -> None:
         try:
             import fsspec

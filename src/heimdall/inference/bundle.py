@@ -52,6 +52,7 @@ class Bundle:
         return members if self.radio_map is None else members | {RADIO_MAP: self.radio_map.content()}
 
     def manifest(self) -> dict[str, Any]:
+        """What stands beside the other members of the bundle, with their hashes."""
         hashes = {name: _sha256(content) for name, content in self.members().items()}
         return {
             "format": FORMAT,

@@ -18,6 +18,8 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Grid(BaseModel):
+    """The window that the network reads: so many cells on each side."""
+
     cells: Annotated[int, Field(strict=True, ge=1, le=512)]
 
 

@@ -49,6 +49,7 @@ def draw(scenario: Scenario, count: int, generator: torch.Generator, device: tor
 
 
 def draw_cast(scenario: Scenario, count: int, chance: Chance) -> Cast:
+    """Everything of `count` scenes but the samples. All share a channel and a number of receivers."""
     channel = chance.pick(scenario.channels)
     receivers = int(chance.integers(*scenario.area.receivers))
     layout = place(scenario.area, count, receivers, chance)
@@ -69,6 +70,7 @@ def draw_cast(scenario: Scenario, count: int, chance: Chance) -> Cast:
 
 
 def batch_of(cast: Cast, recording: Recording) -> SceneBatch:
+    """What receivers claim and record, with the truth beside it."""
     layout, equipment = cast.layout, cast.scenario.equipment
     return SceneBatch(
         receiver_enu_m=cast.faults.claimed_enu_m,

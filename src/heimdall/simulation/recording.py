@@ -45,6 +45,8 @@ class Cast:
 
 @dataclass(frozen=True, eq=False)
 class Recording:
+    """What N receivers of B scenes recorded: T samples each."""
+
     samples: Complex[Tensor, "B N T"]
     """Samples in single precision."""
     snr_db: Float[Tensor, "B N"]
@@ -54,6 +56,7 @@ class Recording:
 
 
 def record(cast: Cast, chance: Chance) -> Recording:
+    """The samples of the cast: its signal, noise, a second transmitter and a reference where the scenario has them."""
     signal, waveform = _heard(cast, chance)
     samples, noise_power = noise(cast.scenario.equipment, cast.receivers, cast.channel, chance)
     snr = mean_power(signal) / (cast.receivers.gain**2 * noise_power)

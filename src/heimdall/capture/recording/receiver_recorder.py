@@ -33,6 +33,7 @@ class ReceiverRecorder:
         self._counted = False
 
     async def run(self) -> None:
+        """Records until the end or the first fault, which becomes the reason in the part; raises nothing of it."""
         try:
             await self._record()
         except CaptureError as error:

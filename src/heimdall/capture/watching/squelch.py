@@ -72,6 +72,7 @@ class Squelch:
         self._power = self._span_s = 0.0
 
     def hear(self, level_dbm: float | None, duration_s: float) -> Event | None:
+        """What became of the signal with this level over so many seconds; None where nothing changed, or no level was given."""
         if level_dbm is None or not _SANE_DBM[0] < level_dbm < _SANE_DBM[1]:
             return None
         self._power += 10 ** (level_dbm / 10) * duration_s

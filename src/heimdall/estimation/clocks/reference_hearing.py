@@ -69,6 +69,7 @@ class Hearing:
         return {index: each for index, each in found.items() if each is not None}
 
     def why_no_hub(self) -> str:
+        """Why there is no receiver to hold the others against."""
         flaws = [path.flaw for path in self.paths.values()]
         if flaws and all(flaws):
             return f"no receiver has a path from {self.transmitter.name} whose delay is known: {flaws[0]}"
@@ -77,6 +78,7 @@ class Hearing:
         )
 
     def why_no_match(self, index: int, hub: int) -> str:
+        """Why a receiver cannot be held against the hub; both by their indices."""
         if self.snr[index] >= _CLEAR_SNR:
             return (
                 f"what it hears at {self.frequency} is not what {self.name(hub)} hears: another station than "

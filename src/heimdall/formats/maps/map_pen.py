@@ -28,6 +28,8 @@ LIGHT = Palette("#ffffff", "#f5f7fa", "#1c2733", "#66727f", "#d5dce4", "#2f6fb3"
 
 @dataclass(frozen=True)
 class Pen:
+    """How everything on one map is drawn."""
+
     palette: Palette
     label_size: float = 8.0
     vector: bool = False

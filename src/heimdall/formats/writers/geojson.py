@@ -29,6 +29,7 @@ def geojson_pieces(pairs: Iterable[tuple[Fix, Observation]]) -> Iterator[str]:
 
 
 def features_of(fix: Fix, observation: Observation) -> Iterator[Feature]:
+    """Estimate, regions, receivers and, where it is known, the truth."""
     yield _feature(
         fix, "estimate", _point(fix.latitude_deg, fix.longitude_deg, fix.height_m), _estimate(fix, observation)
     )

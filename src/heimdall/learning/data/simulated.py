@@ -46,6 +46,7 @@ class LabelledEvidence:
         return self.frame.offset_core(self.truth_m[:, None])[:, 0].norm(dim=1)
 
     def select(self, index: Any) -> LabelledEvidence:
+        """The scenes of an index, as of an array."""
         return replace(
             self,
             evidence=self.evidence.select(index),
@@ -215,6 +216,7 @@ def labelled(evidence: EvidenceBatch, truth_m: Tensor, model: PropagationModel, 
 
 
 def joined(parts: Sequence[LabelledEvidence]) -> LabelledEvidence:
+    """One after the other; all under one propagation model."""
     frames = [part.frame for part in parts]
     return LabelledEvidence(
         evidence=concatenate([part.evidence for part in parts]),

@@ -10,6 +10,7 @@ _METHODS = (LIKELIHOOD, NETWORK, HYBRID)
 
 
 def model_card(name: str, calibration: Calibration, scores: dict[str, float], training: dict[str, Any]) -> str:
+    """Markdown: what the model was trained on, what held-out scenes say of it, and where it is not to be used."""
     recipe = training["recipe"]
     lines = [
         f"# {name}",

@@ -25,6 +25,8 @@ _NO_HURRY = Deadline(math.inf)
 
 
 class RecordingLocator(Periodic):
+    """Locates a few recordings at a time; while the locator is busy with requests they wait."""
+
     def __init__(self, settings: Settings, store: Store, locator: Locator) -> None:
         super().__init__("locating recordings", _LOOK_EVERY_S)
         self._settings = settings

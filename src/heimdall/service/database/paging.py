@@ -33,6 +33,7 @@ class Part(Generic[T]):
 
 
 def newest_first(session: Session, query: Select[Any], kind: type[Dated], page: Page) -> Part[Dated]:
+    """One page of the rows of a query, by when they were made. Raises InputError for a cursor that is none."""
     made, number = kind.created_unix_s, kind.id
     if page.cursor is not None:
         at_unix_s, last = _parse(page.cursor)

@@ -35,6 +35,8 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Dependency:
+    """One thing that the process depends on, as it was last seen."""
+
     name: str
     ok: bool
     status: Status
@@ -117,6 +119,8 @@ class Readiness:
 
 
 class Health:
+    """All dependencies of a process; its probes look in threads of their own."""
+
     def __init__(self, probes: Sequence[Probe]) -> None:
         self._probes = probes
 

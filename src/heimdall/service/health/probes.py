@@ -78,6 +78,8 @@ def of_api(store: Store, lease_s: float, mlflow: Look) -> Sequence[Probe]:
 
 
 def look_at_database(store: Store, statistics: QueueStatistics, lease_s: float) -> Look:
+    """Whether the database answers; counts the queue on the way."""
+
     def look() -> str:
         with store.reading() as session:
             session.execute(text("SELECT 1"))
@@ -88,6 +90,8 @@ def look_at_database(store: Store, statistics: QueueStatistics, lease_s: float) 
 
 
 def look_at_disk(folder: Path, free_min_gb: float, room: DiskRoom) -> Look:
+    """Whether a folder has so many GB to spare; keeps what it found in `room`."""
+
     def look() -> str:
         folder.mkdir(parents=True, exist_ok=True)
         usage = shutil.disk_usage(folder)
@@ -101,6 +105,8 @@ def look_at_disk(folder: Path, free_min_gb: float, room: DiskRoom) -> Look:
 
 
 def look_at_supervisor(supervisor: Moves) -> Look:
+    """Whether the worker's loop still moves."""
+
     def look() -> str:
         if supervisor.stuck_s > STUCK_AFTER_S:
             raise HeimdallError(f"the supervisor has not moved for {supervisor.stuck_s:.0f} s: restart the worker")

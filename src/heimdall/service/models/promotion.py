@@ -26,6 +26,8 @@ _LOOK_EVERY_S = 3.0
 
 
 class Promoter(Periodic):
+    """Asked for promotions by the API; looks by itself after those that wait."""
+
     def __init__(self, settings: Settings, store: Store, models: ModelCache, notifier: Notifier) -> None:
         super().__init__("promotions that wait", _LOOK_EVERY_S)
         self._settings = settings

@@ -29,6 +29,8 @@ POLLING_S = 0.2
 
 
 class Channel(filesystem.Channel):
+    """Messages are files: written whole, taken by renaming, so that each has one consumer."""
+
     def _put(self, queue: str, payload: Any, **_options: Any) -> None:
         name = f"{time.time_ns():020d}_{uuid.uuid4()}.{queue}.msg"
         _write_whole(Path(self.data_folder_out) / name, dumps(payload))

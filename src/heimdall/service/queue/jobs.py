@@ -56,6 +56,7 @@ def create(
     needs: Needs = Needs(),  # noqa: B008 - frozen
     needs_capture: bool = False,
 ) -> Job:
+    """A new job, queued; it is in the database once the session is committed."""
     job = Job(
         id=secrets.token_hex(8),
         kind=kind,
@@ -140,6 +141,7 @@ def events(session: Session, job_id: str, after: int = 0, limit: int | None = No
 
 
 def cancel(session: Session, job_id: str, who: str) -> Job:
+    """A job that runs is asked to stop, any other is over at once. Raises UnknownJobError or JobConflictError."""
     message = f"cancelled by {who}"
     _ = (
         move(session, job_id, (State.QUEUED, State.PAUSED), State.CANCELLED, message, finished_unix_s=now_unix_s())
@@ -150,6 +152,7 @@ def cancel(session: Session, job_id: str, who: str) -> Job:
 
 
 def pause(session: Session, job_id: str, who: str) -> Job:
+    """A job that runs stops at its next checkpoint. Raises UnknownJobError or JobConflictError."""
     message = f"paused by {who}"
     _ = (
         move(session, job_id, (State.QUEUED,), State.PAUSED, message)

@@ -53,6 +53,8 @@ class StoredBundle:
 
 @dataclass(frozen=True)
 class Outcome:
+    """How an attempt ended, and what it leaves."""
+
     ending: Ending
     message: str
     result: dict[str, Any] = field(default_factory=dict)

@@ -60,6 +60,7 @@ class Offer:
 
 
 def offer_of(worker: Worker) -> Offer:
+    """What a worker has to give, as it last told the database."""
     gpus = worker.gpu_memory_gb or [None] * max(1, len(worker.devices))
     return Offer(
         accelerator=worker.accelerator,

@@ -76,6 +76,7 @@ def add(store: Store, settings: Settings, fields: OnlineFields, who: str) -> Onl
 
 
 def change(session: Session, which: str, change: OnlineChange) -> OnlineReceiver:
+    """Changes the fields that were given, by name or id. Raises UnknownError."""
     receiver = get(session, which)
     for name in change.model_fields_set:
         value = getattr(change, name)

@@ -114,6 +114,7 @@ def get(session: Session, receiver_id: str) -> RegisteredReceiver:
 
 
 def add(session: Session, fields: ReceiverFields) -> RegisteredReceiver:
+    """Raises ConflictError where another receiver has the name."""
     _check_free(session, fields.name)
     row = RegisteredReceiver(id=secrets.token_hex(8), **_columns(fields))
     session.add(row)
@@ -123,6 +124,7 @@ def add(session: Session, fields: ReceiverFields) -> RegisteredReceiver:
 
 
 def change(session: Session, receiver_id: str, fields: ReceiverFields) -> RegisteredReceiver:
+    """Puts the fields in place of those before. Raises UnknownError, or ConflictError where another has the name."""
     row = get(session, receiver_id)
     if fields.name != row.name:
         _check_free(session, fields.name)

@@ -96,6 +96,7 @@ def used_by(session: Session) -> dict[str, list[str]]:
 
 
 def usage(session: Session, settings: Settings) -> Usage:
+    """How much is stored, how much of it is protected, and how much room is left."""
     there = list(sessions.find(session))
     recorded = [each for each in there if each.recorded is not None]
     used = used_by(session)

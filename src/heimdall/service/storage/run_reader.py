@@ -36,6 +36,8 @@ class _Copy:
 
 
 class RunFolders:
+    """Finds the newer of both, and keeps copies of those of other machines for a while."""
+
     def __init__(self, settings: Settings, artifacts: Artifacts) -> None:
         self._settings = settings
         self._artifacts = artifacts

@@ -53,6 +53,7 @@ class Summary(BaseModel):
 
 
 def summarise(observations: Sequence[Observation]) -> Summary:
+    """What the list of sessions shows of one, from what its files hold."""
     places = [observation.truth for observation in observations if observation.truth is not None]
     frequencies_hz = [observation.frequency_hz for observation in observations]
     times = [observation.time_utc for observation in observations if observation.time_utc is not None]

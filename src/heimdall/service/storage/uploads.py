@@ -25,6 +25,7 @@ _TABLES = (".json", ".txt")
 
 
 def limits_of(settings: Settings) -> Limits:
+    """How large an upload may be, by the settings."""
     return Limits(
         total_bytes=int(settings.upload_mb * 1e6),
         members=_MEMBERS,

@@ -92,6 +92,7 @@ def find_part(session: Session, page: Page, low_hz: float | None = None, high_hz
 
 
 def get(session: Session, transmitter_id: str) -> Listed:
+    """One of the installation, or one that came with Heimdall. Raises UnknownError."""
     if (row := session.get(Transmitter, transmitter_id, populate_existing=True)) is not None:
         return _listed(row)
     for each in _SHIPPED:
@@ -112,6 +113,7 @@ def add(session: Session, transmitter: KnownTransmitter, who: str) -> Listed:
 
 
 def change(session: Session, transmitter_id: str, transmitter: KnownTransmitter) -> Listed:
+    """Raises UnknownError, or ConflictError where it came with Heimdall or another has the name."""
     row = _own(session, transmitter_id)
     if transmitter.name.casefold() != row.folded_name:
         _check_free(session, transmitter.name)

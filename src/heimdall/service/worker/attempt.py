@@ -42,6 +42,8 @@ _LAST_S, _LAST_LEAVING_S = 300.0, 30.0
 
 
 class Attempt:
+    """Advanced by the supervisor again and again; nothing in it waits."""
+
     def __init__(self, job: Job, slot: Slot, tools: Tools) -> None:
         assert job.lease is not None
         self.job = job

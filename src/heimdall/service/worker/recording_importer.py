@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 
 
 class RecordingImporter:
+    """Of one job. `look` while it runs, `finish` once it has ended."""
+
     def __init__(self, job: Job, folder: RunReader, tools: Tools) -> None:
         self._job = job
         self._folder = folder

@@ -18,6 +18,8 @@ Result = TypeVar("Result")
 
 
 class RetryingTask(Generic[Result]):
+    """Begins at once; `poll` tells how it goes."""
+
     def __init__(self, executor: Executor, work: Callable[[], Result], patience_s: float = PATIENCE_S) -> None:
         self._executor = executor
         self._work = work

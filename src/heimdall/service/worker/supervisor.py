@@ -40,6 +40,8 @@ _BESIDE_GPU = Slot("beside the GPU", {"CUDA_VISIBLE_DEVICES": ""})
 
 
 class Supervisor(threading.Thread):
+    """The loop, in a thread of its own, until it is asked to stop."""
+
     def __init__(
         self,
         settings: Settings,

@@ -25,6 +25,8 @@ EXAMINE_EVERY_S = 600.0
 
 
 class WorkerHeartbeat(threading.Thread):
+    """Writes the row of this worker, in a thread of its own, until it is asked to stop."""
+
     def __init__(self, settings: Settings, store: Store, gpu: Callable[[], GpuState | None]) -> None:
         super().__init__(name="announcer", daemon=True)
         self._settings = settings

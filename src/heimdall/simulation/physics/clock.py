@@ -36,6 +36,8 @@ class ClockLaw:
 
 @dataclass(frozen=True, eq=False)
 class Clocks:
+    """What the clocks of N receivers claim and what they do, for B scenes."""
+
     clock_class: Int[Tensor, " B"]
     """Index into `CLOCK_CLASSES`."""
     claimed_sigma_s: Float[Tensor, "B N"]
@@ -45,6 +47,7 @@ class Clocks:
 
 
 def draw_clocks(law: ClockLaw, scenes: int, receivers: int, chance: Chance) -> Clocks:
+    """Clocks of so many receivers in each of so many scenes."""
     clock_class = chance.categories(law.classes, scenes)
     own = chance.integers(0, len(CLOCK_SIGMA_S) - 1, scenes, receivers)
     kind = torch.where((clock_class == MIXED)[:, None], own, clock_class[:, None])

@@ -47,6 +47,7 @@ class Faults:
 
 
 def draw_faults(law: FaultLaw, layout: Layout, duration_s: float, chance: Chance) -> Faults:
+    """At most one receiver of a scene is struck, with the probability of the law. `duration_s`: of the recording."""
     scenes, receivers = layout.present.shape
     struck = chance.happens(law.probability, scenes)[:, None] & _one_of(layout.present, chance)
     kind = struck * (1 + chance.categories(law.kinds, scenes, receivers))

@@ -72,6 +72,7 @@ class Receivers:
 
 
 def draw_receivers(equipment: Equipment, frequency_hz: Tensor, receivers: int, chance: Chance) -> Receivers:
+    """Receivers of B scenes at these carriers (B,); scatter in dB and ppm as the equipment has it."""
     shape = (len(frequency_hz), receivers)
     limit_hz = equipment.carrier_offset_hz
     drift = 1e-6 * equipment.carrier_offset_ppm * frequency_hz[:, None]

@@ -40,6 +40,8 @@ class ReferenceLaw:
 
 @dataclass(frozen=True, eq=False)
 class Reference:
+    """The station of B scenes: where it stands, and its links to the scene's receivers."""
+
     law: ReferenceLaw
     place_enu_m: Float[Tensor, "B 3"]
     links: Links

@@ -57,6 +57,7 @@ class Layout:
 
 
 def place(area: Area, scenes: int, receivers: int, chance: Chance) -> Layout:
+    """Receivers and a transmitter in each of so many scenes, in metres of each scene's own tangent frame."""
     half_width_m = chance.uniform(area.half_width_m, scenes)
     latitude_deg = chance.uniform(area.latitude_deg, scenes).double()
     curvature = torch.stack(earth_curvature_per_m(latitude_deg.deg2rad().sin()), dim=-1).float()

@@ -88,6 +88,7 @@ def docker_gpu_support(root: Path = Path("/"), *, run: Run | None = None) -> Doc
 
 
 def ask_engine(host: Host, timeout_s: float = 10.0) -> Engine:
+    """What `docker info` says of the engine, or why it says nothing."""
     answer = host.run(INFO, timeout_s)
     if answer.code is None and _is_podmans_wrapper(host):
         return Engine(is_podman=True)

@@ -90,6 +90,7 @@ def command_for(job: Job, folder: RunReader, tools: Tools) -> list[str]:
 
 
 def start(command: list[str], job: Job, slot: Slot, folder: RunReader, settings: Settings) -> WatchedProcess:
+    """Starts the job's program behind its watchdog, with what it need not see hidden from it."""
     hidden = hidden_from(settings, os.environ, on_ray=job.arguments.get("on") is not None)
     places = [part for place in hidden.places for part in ("--hide", str(place))]
     return WatchedProcess(
