@@ -20,7 +20,7 @@ from heimdall.evidence.collect import collect
 from heimdall.observation import Observation
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
+    from jaxtyping import Bool, Float
 
 Values = NDArray[np.float64]
 _ROUNDS = 10
@@ -77,6 +77,27 @@ class _Heard:
     exponent_sigma: float
 
 
+@dataclass(frozen=True, eq=False)
+class _Table:
+    """What J observations say of one kind of bias of N receivers."""
+
+    value_JN: Values
+    sigma_JN: Values
+    """Standard deviations, infinite where there is no value."""
+    slope_JN: Values
+    """How the values change with what is common to all: the path-loss exponent; 0 for times."""
+    slope_sigma: float = 1.0
+    """What is known of it beforehand."""
+
+    @property
+    def heard(self) -> Bool[NDArray[np.bool_], "J N"]:
+        return np.isfinite(self.sigma_JN)
+
+    def of_receivers(self, chosen_N: NDArray[np.bool_]) -> _Table:
+        value_JN, sigma_JN, slope_JN = (each[:, chosen_N] for each in (self.value_JN, self.sigma_JN, self.slope_JN))
+        return _Table(value_JN, sigma_JN, slope_JN, self.slope_sigma)
+
+
 def site_biases(observations: Sequence[Observation]) -> SiteBiases:
     """Delay and level bias of every receiver that was heard. Raises InputError where no transmitter is known.
 
@@ -88,13 +109,17 @@ def site_biases(observations: Sequence[Observation]) -> SiteBiases:
     if not heard:
         raise InputError("no observation with a known transmitter and two receivers: say where the transmitter was")
     names = tuple(dict.fromkeys(name for each in heard for name in each.names))
-    late = _table(heard, names, "late_s", "late_sigma_s")
-    level = _table(heard, names, "level_db", "level_sigma_db")
-    decades = _table(heard, names, "decades_db", "level_sigma_db")[0]
-    exponent_sigma = float(np.mean([each.exponent_sigma for each in heard]))
+    late_s = _by_receiver(heard, names, "late_s", 0.0)
+    late = _Table(late_s, _by_receiver(heard, names, "late_sigma_s", np.inf), np.zeros_like(late_s))
+    level = _Table(
+        _by_receiver(heard, names, "level_db", 0.0),
+        _by_receiver(heard, names, "level_sigma_db", np.inf),
+        _by_receiver(heard, names, "decades_db", 0.0),
+        float(np.mean([each.exponent_sigma for each in heard])),
+    )
     return SiteBiases(
-        _biases(names, *late, _BIAS_PRIOR_S),
-        _biases(names, *level, _BIAS_PRIOR_DB, decades, exponent_sigma),
+        _biases(names, late, _BIAS_PRIOR_S),
+        _biases(names, level, _BIAS_PRIOR_DB),
         len(heard),
         tuple(name for name, _ in used),
     )
@@ -144,59 +169,52 @@ def _heard(observation: Observation) -> _Heard | None:
     )
 
 
-def _table(heard: Sequence[_Heard], names: Sequence[str], value: str, sigma: str) -> tuple[Values, Values]:
-    """(observations, receivers) values, and their standard deviations, infinite where there is none."""
+def _by_receiver(heard: Sequence[_Heard], names: Sequence[str], field: str, missing: float) -> Float[Values, "J N"]:
+    """One field of all observations, with a column for each receiver."""
     index = {name: column for column, name in enumerate(names)}
-    values, sigmas = np.zeros((len(heard), len(names))), np.full((len(heard), len(names)), np.inf)
+    values = np.full((len(heard), len(names)), missing)
     for row, each in enumerate(heard):
-        columns = [index[name] for name in each.names]
-        values[row, columns], sigmas[row, columns] = getattr(each, value), getattr(each, sigma)
-    return values, sigmas
+        values[row, [index[name] for name in each.names]] = getattr(each, field)
+    return values
 
 
-def _biases(
-    names: Sequence[str],
-    value_JN: Values,
-    sigma_JN: Values,
-    prior: float,
-    slope_JN: Values | None = None,
-    slope_sigma: float = 1.0,
-) -> tuple[Bias, ...]:
-    known_N: NDArray[np.bool_] = np.any(np.isfinite(sigma_JN), axis=0, keepdims=True)[0]
+def _biases(names: Sequence[str], table: _Table, prior: float) -> tuple[Bias, ...]:
+    """Of the receivers of which the table says anything. `prior`: how large biases are at most, as a standard deviation."""
+    known_N: NDArray[np.bool_] = np.any(table.heard, axis=0, keepdims=True)[0]
     if np.sum(known_N) < 2:
         return ()
-    value_JN, sigma_JN = value_JN[:, known_N], sigma_JN[:, known_N]
-    slope_JN = np.zeros_like(value_JN) if slope_JN is None else slope_JN[:, known_N]
-    bias_N, _, _ = _solve(value_JN, sigma_JN, slope_JN, prior, slope_sigma)
+    table = table.of_receivers(known_N)
+    bias_N, _, _ = _solve(table, prior)
     # Groups that were never heard together are only tied by how large biases are: the prior is what the biases say it is.
-    prior = min(prior, _WIDER_PRIOR * _size(bias_N, np.isfinite(sigma_JN), sigma_JN))
-    bias_N, covariance_NN, slope = _solve(value_JN, sigma_JN, slope_JN, prior, slope_sigma)
-    residual_JN = _centred(value_JN - slope * slope_JN - bias_N, 1 / sigma_JN**2) + bias_N
-    group_N = _groups(np.isfinite(sigma_JN))
+    prior = min(prior, _WIDER_PRIOR * _size(bias_N, table))
+    bias_N, covariance_NN, slope = _solve(table, prior)
+    residual_JN = _centred(table.value_JN - slope * table.slope_JN - bias_N, 1 / table.sigma_JN**2) + bias_N
+    group_N = _groups(table.heard)
     gauge_NN = np.eye(len(group_N)) - _same(group_N)
     in_group_N = np.sqrt(np.maximum(np.diag(gauge_NN @ covariance_NN @ gauge_NN.T), 0.0))
     named = [name for name, known in zip(names, known_N, strict=True) if known]
     return tuple(
         Bias(
-            name,
-            float(bias_N[column]),
-            float(np.sqrt(covariance_NN[column, column])),
-            tuple(
-                float(residual_JN[row, column]) if np.isfinite(sigma_JN[row, column]) else None
-                for row in range(len(value_JN))
-            ),
-            int(group_N[column]),
-            float(in_group_N[column]),
+            name=name,
+            value=float(bias_N[column]),
+            sigma=float(np.sqrt(covariance_NN[column, column])),
+            residuals=_where_heard(residual_JN[:, column], table.heard[:, column]),
+            group=int(group_N[column]),
+            sigma_in_group=float(in_group_N[column]),
         )
         for column, name in enumerate(named)
     )
 
 
-def _size(bias_N: Values, heard_JN: NDArray[np.bool_], sigma_JN: Values) -> float:
+def _where_heard(residual_J: Values, heard_J: NDArray[np.bool_]) -> tuple[float | None, ...]:
+    return tuple(float(value) if heard else None for value, heard in zip(residual_J, heard_J, strict=True))
+
+
+def _size(bias_N: Values, table: _Table) -> float:
     """Root mean square of the biases, each against the mean of those that it was heard together with, directly or through
     others; at least what one observation may be off."""
-    centred_N = bias_N - _same(_groups(heard_JN)) @ bias_N
-    return float(np.hypot(np.sqrt(np.mean(centred_N**2)), np.median(sigma_JN[heard_JN])))
+    centred_N = bias_N - _same(_groups(table.heard)) @ bias_N
+    return float(np.hypot(np.sqrt(np.mean(centred_N**2)), np.median(table.sigma_JN[table.heard])))
 
 
 def _groups(heard_JN: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -211,32 +229,31 @@ def _same(group_N: NDArray[np.int64]) -> Float[Values, "N N"]:
     return np.asarray(same_NN / same_NN.sum(axis=1, keepdims=True))
 
 
-def _solve(
-    value_JN: Values, sigma_JN: Values, slope_JN: Values, prior: float, slope_sigma: float
-) -> tuple[Values, Values, float]:
+def _solve(table: _Table, prior: float) -> tuple[Values, Values, float]:
     """Biases with mean zero, their covariance, and the common slope, by reweighted least squares."""
-    count = value_JN.shape[1]
-    weight_JN = 1 / sigma_JN**2
-    prior_information = np.diag([prior**-2] * count + [slope_sigma**-2])
+    count = table.value_JN.shape[1]
+    weight_JN = 1 / table.sigma_JN**2
+    prior_information = np.diag([prior**-2] * count + [table.slope_sigma**-2])
     solution = np.zeros(count + 1)
     normal = prior_information
     for _ in range(_ROUNDS):
-        normal, right = _normal_equations(value_JN, slope_JN, weight_JN)
+        normal, right = _normal_equations(table, weight_JN)
         normal = normal + prior_information
         solution = np.linalg.solve(normal, right)
-        away_JN = _centred(value_JN - slope_JN * solution[-1] - solution[:-1], weight_JN) / sigma_JN
-        weight_JN = 1 / (1 + (away_JN / CAUCHY_TUNING) ** 2) / sigma_JN**2
-    spread = _spread(away_JN, np.isfinite(sigma_JN), count)
+        off_JN = table.value_JN - table.slope_JN * solution[-1] - solution[:-1]
+        away_JN = _centred(off_JN, weight_JN) / table.sigma_JN
+        weight_JN = 1 / (1 + (away_JN / CAUCHY_TUNING) ** 2) / table.sigma_JN**2
+    spread = _spread(away_JN, table.heard, count)
     gauge = np.eye(count) - 1 / count
     covariance = gauge @ np.linalg.inv(normal)[:-1, :-1] @ gauge * spread
     return gauge @ solution[:-1], covariance, float(solution[-1])
 
 
-def _normal_equations(value_JN: Values, slope_JN: Values, weight_JN: Values) -> tuple[Values, Values]:
+def _normal_equations(table: _Table, weight_JN: Values) -> tuple[Values, Values]:
     """Of biases and slope, each observation's own offset eliminated."""
-    count = value_JN.shape[1]
+    count = table.value_JN.shape[1]
     normal, right = np.zeros((count + 1, count + 1)), np.zeros(count + 1)
-    for value_N, slope_N, weight_N in zip(value_JN, slope_JN, weight_JN, strict=True):
+    for value_N, slope_N, weight_N in zip(table.value_JN, table.slope_JN, weight_JN, strict=True):
         total = weight_N.sum()
         if np.count_nonzero(weight_N) < 2:
             continue
