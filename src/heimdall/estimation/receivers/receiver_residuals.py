@@ -61,17 +61,34 @@ def residuals_of(observation: Observation, distrusted: Collection[str] = ()) -> 
         collected = recentred_on_transmitter(collected)
     else:
         collected = recentred_on_place(collected, truth.latitude_deg, truth.longitude_deg)
-    model = model_of(collected)
     trusted = np.array([each.name not in distrusted for each in observation.usable_receivers])
-    without = _without_each(collected.evidence, trusted)
-    places, agreement = _places_without(collected, without, model)
+    left_out = _left_out(collected, trusted)
     columns = iter(range(len(trusted)))
     return [
         Residual(reception.receiver.name, False, reception.flaw)
         if reception.flaw is not None
-        else _residual(collected, without, model, places, agreement, next(columns), reception.receiver.name, reason)
+        else replace(_residual(left_out, next(columns)), reason=reason)
         for reception, reason in zip(observation.receptions, collected.reasons, strict=True)
     ]
+
+
+@dataclass(frozen=True, eq=False)
+class _LeftOut:
+    """An observation without each of its N receivers in turn."""
+
+    collected: Collected
+    model: PropagationModel
+    others: EvidenceBatch
+    """A scene for each receiver, with the others alone."""
+    place_N2: Values
+    """The known transmitter, or where the others alone place it."""
+    agreement: Sequence[float | None]
+    """How well they agree there; see `Residual`."""
+
+
+def _left_out(collected: Collected, trusted: NDArray[np.bool_]) -> _LeftOut:
+    model, others = model_of(collected), _without_each(collected.evidence, trusted)
+    return _LeftOut(collected, model, others, *_places_without(collected, others, model))
 
 
 def _without_each(evidence: EvidenceBatch, trusted: NDArray[np.bool_]) -> EvidenceBatch:
@@ -99,29 +116,28 @@ def _places_without(
     return np.asarray(mode), [float(each) for each in agreement - np.median(agreement)]
 
 
-def _residual(
-    collected: Collected,
-    without: EvidenceBatch,
-    model: PropagationModel,
-    places: Values,
-    agreement: Sequence[float | None],
-    column: int,
-    name: str,
-    reason: str | None,
-) -> Residual:
-    evidence, alone = collected.evidence, without.select(slice(column, column + 1))
+def _residual(left_out: _LeftOut, column: int) -> Residual:
+    """Of one receiver against the others."""
+    collected, model = left_out.collected, left_out.model
+    evidence, others = collected.evidence, left_out.others.select(slice(column, column + 1))
+    place_m = left_out.place_N2[column]
+    distance_m = link_distance_m(place_m[None, None], evidence, model)[0, 0]
+    east_m, north_m = np.asarray(evidence.position_enu_m[0, column, :2]) - place_m
     timed, leveled = bool(evidence.has_arrival[0, column]), bool(evidence.has_level[0, column])
+    found = Residual(
+        receiver=collected.observation.usable_receivers[column].name,
+        used=timed or leveled,
+        reason=None,
+        agreement=left_out.agreement[column],
+        sight_m=(float(east_m), float(north_m)),
+        time_utc=collected.observation.time_utc,
+    )
     needed = _TIMES_FOR_A_PLACE if collected.observation.truth is None else _TIMES_AT_A_PLACE
-    place = places[column][None, None]
-    distance_m = link_distance_m(place, evidence, model)[0, 0]
-    east_m, north_m = np.asarray(evidence.position_enu_m[0, column, :2]) - places[column]
-    sight_m, time_utc = (float(east_m), float(north_m)), collected.observation.time_utc
-    told = Residual(name, timed or leveled, reason, agreement=agreement[column], sight_m=sight_m, time_utc=time_utc)
-    if timed and np.sum(alone.has_arrival) >= needed:
-        late_s = late_against_others(alone, model, place, distance_m, column)
-        told = replace(told, late_s=late_s, late_sigma_s=float(link_sigma_s(evidence, model)[0, column]))
-    if leveled and np.sum(alone.has_level) >= _FEWEST_LEVELS:
+    if timed and np.sum(others.has_arrival) >= needed:
+        late_s = late_against_others(others, model, place_m[None, None], distance_m, column)
+        found = replace(found, late_s=late_s, late_sigma_s=float(link_sigma_s(evidence, model)[0, column]))
+    if leveled and np.sum(others.has_level) >= _FEWEST_LEVELS:
         decades = np.log10(np.maximum(distance_m, model.min_distance_m))
         power_db = evidence.level_db[0] + 10 * model.exponent_mean * decades
-        told = replace(told, level_db=float(power_db[column] - np.median(power_db[alone.has_level[0]])))
-    return told
+        found = replace(found, level_db=float(power_db[column] - np.median(power_db[others.has_level[0]])))
+    return found
