@@ -32,11 +32,11 @@ _PROMISING = 64
 _PARTS = 3
 _PEAKS = 5
 _ZOOM_CELLS = 9
-_ZOOM_LEVELS = 8
+_ZOOM_STEPS = 8
 _ZOOM_FACTOR = 0.3
-_TELLING_LEVELS = 3
+_TELLING_STEPS = 3
 _BEHIND = 20.0
-"""After so many levels a maximum so far below the best in the log density is given up."""
+"""After so many steps a maximum so far below the best in the log density is given up."""
 BLUR_OF_CELL = 0.35
 """How far the likelihood is blurred to stand for a cell, in widths of the cell."""
 _LEAST_CELL_M = 0.05
@@ -247,10 +247,10 @@ def _highest_near(xp: ArrayNamespace, padded: Array) -> Array:
 def _climb(xp: ArrayNamespace, place_BK2: Array, size_BK: Array, density: LogDensity) -> tuple[Array, Array]:
     """Follow K maxima at once through shrinking grids, each its own; the last ones are not blurred."""
     half_BK = 1.5 * size_BK
-    for level in range(_ZOOM_LEVELS - 1):
+    for step in range(_ZOOM_STEPS - 1):
         place_BK2, value_BK = _best_around(xp, place_BK2, half_BK, _ZOOM_CELLS, density)
         half_BK = xp.clip(half_BK * _ZOOM_FACTOR, _ZOOM_CELLS * _LEAST_CELL_M, None)
-        if level + 1 == _TELLING_LEVELS:
+        if step + 1 == _TELLING_STEPS:
             place_BK2, half_BK = _leaders(xp, place_BK2, half_BK, value_BK)
     return _best_around(xp, place_BK2, half_BK, _ZOOM_CELLS, density, blur_of_cell=0.0)
 

@@ -78,11 +78,11 @@ class Branch:
 class Profile:
     """What one scene's arrival times say about the height."""
 
-    level_prior: float
+    ground_prior: float
     """Probability of ground as high as the receivers."""
-    level_probability: float
+    ground_probability: float
     """After the measurements; with those of both branches it sums to 1."""
-    level_place_m: Float[Values, " 2"]
+    ground_place_m: Float[Values, " 2"]
     branches: tuple[Branch, Branch]
     """Lower ground and the air."""
     shift: float
@@ -95,7 +95,7 @@ class Profile:
     @property
     def height(self) -> Height:
         above_m = np.concatenate([[0.0], *(branch.above_m for branch in self.branches)])
-        probability = np.concatenate([[self.level_probability], *(branch.probability for branch in self.branches)])
+        probability = np.concatenate([[self.ground_probability], *(branch.probability for branch in self.branches)])
         return concluded(above_m, probability, self.ground_m, self.ground_sigma_m)
 
     @property
@@ -103,7 +103,7 @@ class Profile:
         """The place on ground as high as the receivers or, where another is the likelier, at the median height there."""
         above_m = self.height.height_m - self.ground_m
         if above_m == 0:
-            return self.level_place_m
+            return self.ground_place_m
         lower, aloft = self.branches
         return (aloft if above_m > 0 else lower).median_place_m
 
@@ -125,7 +125,7 @@ class Height:
     height_m: float
     """Above the ellipsoid."""
     sigma_m: float
-    level_probability: float
+    ground_probability: float
     """That it is on ground as high as the receivers."""
     lower_probability: float
     """That it is on lower ground."""
@@ -139,12 +139,12 @@ class Height:
     @property
     def advice(self) -> str:
         """One sentence where ground as high as the receivers is not the whole answer, else nothing."""
-        ground_probability = self.level_probability + self.lower_probability
+        on_ground = self.ground_probability + self.lower_probability
         figures = f"{self.height_m / 1e3:.1f} +- {max(self.sigma_m / 1e3, 0.1):.1f} km"
-        if ground_probability < _RULED_OUT:
+        if on_ground < _RULED_OUT:
             return f"the arrival times fit a transmitter at {figures}, not on the ground"
-        is_lower = self.level_probability < _RULED_OUT * ground_probability
-        if ground_probability > 1 - _RULED_OUT:
+        is_lower = self.ground_probability < _RULED_OUT * on_ground
+        if on_ground > 1 - _RULED_OUT:
             return (
                 f"the arrival times fit a transmitter at {figures}, on ground below the receivers" if is_lower else ""
             )
@@ -182,19 +182,19 @@ def concluded(above_m: Values, probability: Values, ground_m: float, ground_sigm
     is the mean, lower ground counted as high as the receivers: a mean of both sides fits neither.
     """
     lower_K = above_m < 0
-    level_probability, lower_probability = float(probability[above_m == 0].sum()), float(probability[lower_K].sum())
+    ground_probability, lower_probability = float(probability[above_m == 0].sum()), float(probability[lower_K].sum())
     lower_m = float(probability[lower_K] @ above_m[lower_K]) / max(lower_probability, 1e-300)
-    if level_probability + lower_probability < 0.5:
+    if ground_probability + lower_probability < 0.5:
         mean_m = float(probability[~lower_K] @ above_m[~lower_K])
     else:
-        mean_m = lower_m if lower_probability > _GOOD_ODDS * level_probability else 0.0
-    variance_m2 = float(probability @ (above_m - mean_m) ** 2) + level_probability * ground_sigma_m**2
+        mean_m = lower_m if lower_probability > _GOOD_ODDS * ground_probability else 0.0
+    variance_m2 = float(probability @ (above_m - mean_m) ** 2) + ground_probability * ground_sigma_m**2
     upward = np.argsort(above_m)
     upper = min(int(np.searchsorted(np.cumsum(probability[upward]), 0.95)), len(above_m) - 1)
     return Height(
         height_m=ground_m + mean_m,
         sigma_m=math.sqrt(variance_m2),
-        level_probability=level_probability,
+        ground_probability=ground_probability,
         lower_probability=lower_probability,
         lower_m=ground_m + lower_m,
         upper_m=ground_m + float(above_m[upward[upper]]),

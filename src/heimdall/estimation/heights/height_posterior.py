@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _LOWER_NODES, _ALOFT_NODES = 6, 12
 _SIDES = (0, -1, 1)
 """Ground as high as the receivers, lower ground, the air."""
-_CLIMB_CELLS, _CLIMB_LEVELS = 7, 4
+_CLIMB_CELLS, _CLIMB_STEPS = 7, 4
 _PLACES_TOGETHER = 1 << 14
 """Places of all scenes that the density is asked for at once: enough to spread the overhead, few enough for the cache."""
 _TAIL = 1e-4
@@ -93,7 +93,7 @@ def _climbed(density: OverHeights, frame: WindowFrame, mass_BYX: Values) -> Floa
     half_B = frame.core_m * np.maximum(
         *(np.take_along_axis(size, i[:, None], axis=1)[:, 0] for i in divmod(best, cells))
     )
-    for _ in range(_CLIMB_LEVELS):
+    for _ in range(_CLIMB_STEPS):
         grid_BG2 = square_grid(place_B2, half_B, _CLIMB_CELLS)
         best = np.argmax(density(grid_BG2, np.zeros(scenes)), axis=1)
         place_B2 = np.take_along_axis(grid_BG2, best[:, None, None], axis=1)[:, 0]
@@ -192,17 +192,17 @@ class _Nodes:
 def _nodes(profile: Profile, lower: int) -> _Nodes:
     """So many of them on lower ground."""
 
-    def level(share: float) -> _Nodes:
-        return _Nodes(np.zeros(1), np.zeros(1), np.array([share * profile.level_prior]), profile.level_place_m[None])
+    def ground(share: float) -> _Nodes:
+        return _Nodes(np.zeros(1), np.zeros(1), np.array([share * profile.ground_prior]), profile.ground_place_m[None])
 
     below, aloft = profile.branches
-    deeper = [_following(below, profile.level_place_m, lower)] if lower else []
-    air = _following(aloft, profile.level_place_m, _ALOFT_NODES)
-    parts = [level(1 - CLEAR_ON_GROUND), *deeper, level(CLEAR_ON_GROUND), air]
+    deeper = [_following(below, profile.ground_place_m, lower)] if lower else []
+    air = _following(aloft, profile.ground_place_m, _ALOFT_NODES)
+    parts = [ground(1 - CLEAR_ON_GROUND), *deeper, ground(CLEAR_ON_GROUND), air]
     return _Nodes(*(np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(_Nodes)))
 
 
-def _following(branch: Branch, level_place_m: Values, count: int) -> _Nodes:
+def _following(branch: Branch, ground_place_m: Values, count: int) -> _Nodes:
     """So many heights that follow the posterior of a branch."""
     cells = _credible(branch)
     edge_m, prior = branch.edge_m[cells.start : cells.stop + 1], branch.prior[cells]
@@ -210,7 +210,7 @@ def _following(branch: Branch, level_place_m: Values, count: int) -> _Nodes:
     edge = quantiles(edge_m[None], tempered(log_likelihood[None], prior[None]), count)[0]
     held = np.interp(edge, edge_m, np.append(0.0, np.cumsum(prior)))
     away, known = np.sqrt(edge[1:] * edge[:-1]), np.append(0.0, np.abs(branch.above_m))
-    known_place = np.concatenate([level_place_m[None], branch.place_m])
+    known_place = np.concatenate([ground_place_m[None], branch.place_m])
     place = np.stack([np.interp(away, known, known_place[:, axis]) for axis in range(2)], axis=-1)
     return _Nodes(branch.side * away, np.diff(edge), branch.share * np.diff(held), place)
 

@@ -84,34 +84,39 @@ def profiles(ground: Links, lifted: Links, mode_B2: Values, *, fine: bool = Fals
     `mode_B2` is the likeliest place on ground as high as the receivers. A cell of height is blurred by what it does to the
     differences of the distances; with `fine` the cells are made small where the transmitter may be.
     """
-    scenes = len(ground.batch)
-    level_B1 = np.zeros((scenes, 1))
-    _, covariance_B122 = _settled(ground, level_B1, mode_B2[:, None], 0)
-    level_log_B1 = np.logaddexp(
-        math.log(1 - CLEAR_ON_GROUND) + _log_evidence(ground, level_B1, level_B1, mode_B2[:, None], covariance_B122),
-        math.log(CLEAR_ON_GROUND)
-        + _log_evidence(lifted, level_B1, level_B1, *_settled(lifted, level_B1, mode_B2[:, None], _ROUNDS)),
-    )
+    ground_log_B1, covariance_B22 = _on_receivers_ground(ground, lifted, mode_B2)
     sides = _sides(ground, lifted)
     found = [(_fine if fine else _rough)(side, mode_B2) for side in sides]
     share_BS = np.stack([1 - sum(side.share_B for side in sides), *(side.share_B for side in sides)], axis=1)
-    level_B1, *probability = _shared_out([level_log_B1, *(log_BF for _, log_BF in found)], share_BS)
-    information_B22 = np.asarray(np.linalg.inv(covariance_B122[:, 0]), dtype=float)
+    ground_B1, *probability = _shared_out([ground_log_B1, *(log_BF for _, log_BF in found)], share_BS)
+    information_B22 = np.asarray(np.linalg.inv(covariance_B22), dtype=float)
     branches = list(zip([cells for cells, _ in found], probability, strict=True))
     shift_B = np.sqrt(np.sum([_moved(*branch, mode_B2, information_B22) for branch in branches], axis=0))
     ground_sigma_B = np.hypot(_GROUND_SIGMA_M, receiver_spread_m(ground.batch))
     return [
         Profile(
-            level_prior=float(share_BS[scene, 0]),
-            level_probability=float(level_B1[scene, 0]),
-            level_place_m=mode_B2[scene],
+            ground_prior=float(share_BS[scene, 0]),
+            ground_probability=float(ground_B1[scene, 0]),
+            ground_place_m=mode_B2[scene],
             branches=(_branch(*branches[0], scene), _branch(*branches[1], scene)),
             shift=float(shift_B[scene]),
             ground_m=float(ground.batch.transmitter_height_m[scene]),
             ground_sigma_m=float(ground_sigma_B[scene]),
         )
-        for scene in range(scenes)
+        for scene in range(len(ground.batch))
     ]
+
+
+def _on_receivers_ground(
+    ground: Links, lifted: Links, mode_B2: Values
+) -> tuple[Float[Values, "B 1"], Float[Values, "B 2 2"]]:
+    """Log evidence of ground as high as the receivers, some of it with clear links, and the covariance of the place there."""
+    above_B1, mode_B12 = np.zeros((len(ground.batch), 1)), mode_B2[:, None]
+    _, covariance_B122 = _settled(ground, above_B1, mode_B12, 0)
+    blocked_B1 = _log_evidence(ground, above_B1, above_B1, mode_B12, covariance_B122)
+    clear_B1 = _log_evidence(lifted, above_B1, above_B1, *_settled(lifted, above_B1, mode_B12, _ROUNDS))
+    log_B1 = np.logaddexp(math.log(1 - CLEAR_ON_GROUND) + blocked_B1, math.log(CLEAR_ON_GROUND) + clear_B1)
+    return log_B1, covariance_B122[:, 0]
 
 
 def _branch(cells: _Cells, probability_BF: Values, scene: int) -> Branch:
