@@ -70,7 +70,7 @@ class Answered:
         return torch.cat([posterior_of(mixture.select(p), frame.select(p), self.cells).rank(truth_m[p]) for p in parts])
 
 
-class _Told:
+class _Counted:
     """Counts the batches that pass by in the three rounds that take the time: the answers, and two sets of regions."""
 
     def __init__(self, report: Callable[[float], None], batches: int) -> None:
@@ -100,31 +100,45 @@ def calibrate(
     `report` hears what share is done.
     """
     pool = simulated if recorded is None else ScenePool([*simulated.parts, *recorded.parts], simulated.cells)
-    told = _Told(report, -(-len(pool) // _BATCH))
-    answers = list(told(_answers(network, pool)))
-    kinds = _kinds(pool)
+    counted = _Counted(report, -(-len(pool) // _BATCH))
+    answers = list(counted(_answers(network, pool)))
     weight = np.ones(len(pool))
     if recorded is not None and trained is not None:
         weight[len(simulated) :] = _representative(recorded, trained)
+    kinds = _kinds(pool)
     every_kind = _groups(kinds)
     groups = {kind: mine for kind, mine in every_kind.items() if kind == ALL or mine.sum() >= _LEAST}
-    typical = {kind: _recorded_first(mine, len(simulated)) for kind, mine in groups.items()}
-    likelihood_share = _fitted(_SHARES, _losses(answers), np.mean, typical)
-    mixtures = [a.hybrid(share) for a, share in zip(answers, _of_each(kinds, likelihood_share, answers), strict=True)]
-    place = _fitted(_PLACES, _place_errors(answers, mixtures), np.median, typical)
-    places = [
-        joined_place(a.best(mixture, each[:, 0]), each[:, 1:], pool.cells)
-        for a, mixture, each in zip(answers, mixtures, _of_each(kinds, place, answers), strict=True)
-    ]
+    joined = _join(answers, kinds, {kind: _recorded_first(mine, len(simulated)) for kind, mine in groups.items()})
     return Calibration(
         regions={
-            NETWORK: _regions(told(answers), [answer.mixture for answer in answers], groups, weight),
-            HYBRID: _regions(told(answers), mixtures, groups, weight),
+            NETWORK: _regions(counted(answers), [answer.mixture for answer in answers], groups, weight),
+            HYBRID: _regions(counted(answers), joined.mixtures, groups, weight),
         },
-        blends={kind: Blend(*likelihood_share[kind], *place[kind]) for kind in groups},
-        kinds=_medians(_errors(answers, places), every_kind),
+        blends=joined.blends,
+        kinds=_medians(_errors(answers, joined.places), every_kind),
         scenes=len(pool),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Joined:
+    """Network and likelihood as one: by which shares, and what they say of each batch."""
+
+    blends: dict[str, Blend]
+    mixtures: list[Mixture]
+    places: list[Tensor]
+
+
+def _join(answers: list[Answered], kinds: list[str], groups: dict[str, Chosen]) -> _Joined:
+    """`kinds` of all scenes, in their order; `groups`: those on which the blend of a kind is fitted."""
+    likelihood_share = _fitted(_SHARES, _losses(answers), np.mean, groups)
+    mixtures = [a.hybrid(share) for a, share in zip(answers, _of_each(kinds, likelihood_share, answers), strict=True)]
+    place = _fitted(_PLACES, _place_errors(answers, mixtures), np.median, groups)
+    places = [
+        joined_place(a.best(mixture, each[:, 0]), each[:, 1:], a.cells)
+        for a, mixture, each in zip(answers, mixtures, _of_each(kinds, place, answers), strict=True)
+    ]
+    return _Joined({kind: Blend(*likelihood_share[kind], *place[kind]) for kind in groups}, mixtures, places)
 
 
 def _answers(network: Network, pool: ScenePool) -> Iterator[Answered]:
@@ -160,7 +174,7 @@ def _losses(answers: list[Answered]) -> NDArray[np.float32]:
     """(shares, scenes) minus the log density of the truth."""
     return np.stack(
         [
-            _joined(-a.hybrid(share).log_density(a.batch.truth_core[:, None])[:, 0] for a in answers)
+            _concatenated(-a.hybrid(share).log_density(a.batch.truth_core[:, None])[:, 0] for a in answers)
             for (share,) in _SHARES
         ]
     )
@@ -171,7 +185,9 @@ def _place_errors(answers: list[Answered], mixtures: list[Mixture]) -> NDArray[n
     peaks = {blur: [a.best(mixture, blur) for a, mixture in zip(answers, mixtures, strict=True)] for blur in _BLURS}
     return np.stack(
         [
-            _joined(a.error_m(joined_place(peak, share, a.cells)) for a, peak in zip(answers, peaks[blur], strict=True))
+            _concatenated(
+                a.error_m(joined_place(peak, share, a.cells)) for a, peak in zip(answers, peaks[blur], strict=True)
+            )
             for blur, share in _PLACES
         ]
     )
@@ -184,7 +200,7 @@ def _errors(answers: list[Answered], joined: list[Tensor]) -> dict[str, NDArray[
         NETWORK: [answer.error_m(answer.best(answer.mixture)) for answer in answers],
         HYBRID: [answer.error_m(place) for answer, place in zip(answers, joined, strict=True)],
     }
-    return {method: _joined(errors) for method, errors in each.items()}
+    return {method: _concatenated(errors) for method, errors in each.items()}
 
 
 def _representative(held_out: ScenePool, trained: ScenePool) -> NDArray[np.float64]:
@@ -209,13 +225,13 @@ def _representative(held_out: ScenePool, trained: ScenePool) -> NDArray[np.float
 
 
 def _missed(pool: ScenePool) -> NDArray[np.float32]:
-    return _joined(part.missed_cells for part in pool.parts)
+    return _concatenated(part.missed_cells for part in pool.parts)
 
 
 def _regions(
     answers: Iterable[Answered], mixtures: list[Mixture], groups: dict[str, Chosen], weight: NDArray[np.float64]
 ) -> dict[str, Regions]:
-    ranks = _joined(answer.rank(mixture) for answer, mixture in zip(answers, mixtures, strict=True))
+    ranks = _concatenated(answer.rank(mixture) for answer, mixture in zip(answers, mixtures, strict=True))
     return {kind: _conformal(ranks[mine], weight[mine]) for kind, mine in groups.items()}
 
 
@@ -226,7 +242,7 @@ def _conformal(ranks: NDArray[np.float32], weight: NDArray[np.float64]) -> Regio
     return Regions(tuple(np.quantile(ranks, reached, weights=weight, method="inverted_cdf").tolist()))
 
 
-def _joined(batches: Iterable[Tensor]) -> NDArray[np.float32]:
+def _concatenated(batches: Iterable[Tensor]) -> NDArray[np.float32]:
     return torch.cat(list(batches)).cpu().numpy()
 
 
