@@ -57,7 +57,7 @@ def sky_log_likelihood(
     """
     xp = array_namespace(distance_BGN)
     total_BG: Array | None = None
-    for mixture in _mixtures(xp, distance_BGN, variance_s2, batch, model):
+    for mixture in _mixtures(distance_BGN, variance_s2, batch, model):
         _, log_density_BG, information_BG = mixture.emission_time()
         value_BG = log_density_BG - 0.5 * xp.log(information_BG)
         total_BG = value_BG if total_BG is None else xp.logaddexp(total_BG, value_BG)
@@ -75,7 +75,7 @@ def explain(
     """How each link's time is accounted for by the layer height that fits best."""
     xp = array_namespace(distance_BGN)
     best: tuple[Array, ...] | None = None
-    for mixture in _mixtures(xp, distance_BGN, variance_s2, batch, model):
+    for mixture in _mixtures(distance_BGN, variance_s2, batch, model):
         emission_BG, value_BG, _ = mixture.emission_time()
         account = mixture.most_likely(emission_BG)
         if best is None:
@@ -106,27 +106,17 @@ def echo_variance_s2(
 
 
 def _mixtures(
-    xp: ArrayNamespace,
-    distance_BGN: Array,
-    variance_s2: Float[Array, " B #G N"],
-    batch: EvidenceBatch,
-    model: PropagationModel,
+    distance_BGN: Array, variance_s2: Float[Array, " B #G N"], batch: EvidenceBatch, model: PropagationModel
 ) -> list[_ModeMixture]:
     """The modes of all links, for each height of the F layer."""
-    law = model.sky_wave
-    assert law is not None
-    once_BGN = xp.ones_like(distance_BGN)
-    low = [
-        _ground(xp, distance_BGN, variance_s2, law, model),
-        _hop(xp, distance_BGN, variance_s2, law, "E", once_BGN, law.e_height_m),
-    ]
+    assert model.sky_wave is not None
+    xp = array_namespace(distance_BGN)
+    ways = _Ways(distance_BGN, variance_s2, model.sky_wave, model.refractive_index)
+    low = [ways.ground(), ways.by_e()]
     mixtures = []
-    for height_m in law.f_heights_m:
+    for height_m in model.sky_wave.f_heights_m:
         fewest_BGN = xp.floor(distance_BGN / longest_hop_m(height_m)) + 1
-        high = [
-            _hop(xp, distance_BGN, variance_s2, law, "F", hops_BGN, height_m)
-            for hops_BGN in (fewest_BGN, fewest_BGN + 1)
-        ]
+        high = [ways.by_f(hops_BGN, height_m) for hops_BGN in (fewest_BGN, fewest_BGN + 1)]
         mixtures.append(_ModeMixture(xp, batch, model, low + high))
     return mixtures
 
@@ -143,56 +133,64 @@ class _Mode:
     hops: Array
 
 
-def _ground(
-    xp: ArrayNamespace,
-    distance_BGN: Array,
-    variance_s2: Float[Array, " B #G N"],
-    law: SkyWave,
-    model: PropagationModel,
-) -> _Mode:
-    level_db = xp.clip(ground_wave_level_db(distance_BGN, law.frequency_hz), _LEAST_LEVEL_DB, None)
-    delay_s = distance_BGN * (model.refractive_index / SPEED_OF_LIGHT_M_S)
-    odds = 10 ** (level_db / law.odds_db) + law.least_odds * xp.exp(-distance_BGN / _GROUND_REACH_M)
-    return _Mode(delay_s, 1 / xp.sqrt(variance_s2), odds, xp.zeros_like(distance_BGN))
+@dataclass(frozen=True, eq=False)
+class _Ways:
+    """The ways that a wave may come to N receivers from G places at these distances."""
 
+    distance_BGN: Array
+    variance_s2: Float[Array, " B #G N"]
+    """What clocks, noise and blur add to any way."""
+    law: SkyWave
+    refractive_index: float
 
-def _hop(
-    xp: ArrayNamespace,
-    distance_BGN: Array,
-    variance_s2: Float[Array, " B #G N"],
-    law: SkyWave,
-    layer: str,
-    hops_BGN: Array,
-    height_m: float,
-) -> _Mode:
-    path_m, secant, rise = hop_path(distance_BGN, height_m, hops_BGN)
-    off_step_m2 = law.f_step_m**2 / 12 if layer == "F" else 0.0
-    of_height_m2 = hops_BGN * (law.scatter_m**2 + hops_BGN * off_step_m2)
-    variance = variance_s2 + of_height_m2 * (2 / (SPEED_OF_LIGHT_M_S * secant)) ** 2 + law.interference_s**2
-    absorbed_db = min(law.absorption_db * (ABSORPTION_FREQUENCY_HZ / law.frequency_hz) ** 2, 6.0)
-    lost_db = absorbed_db * xp.clip(secant, None, _STEEPEST_SECANT)
-    level_db = -lost_db * hops_BGN - law.reflection_db * (hops_BGN - 1)
-    odds = (path_m * 1e-6) ** (-20 / law.odds_db) * 10 ** (level_db / law.odds_db)
-    odds = odds * _open(xp, distance_BGN, law, layer, hops_BGN, secant) + law.least_odds
-    heard = xp.clip(rise / _LEAST_RISE, 0.0, 1.0)
-    return _Mode(path_m / SPEED_OF_LIGHT_M_S, 1 / xp.sqrt(variance), odds * heard, hops_BGN)
+    def ground(self) -> _Mode:
+        """Along the ground."""
+        xp, law, distance_BGN = array_namespace(self.distance_BGN), self.law, self.distance_BGN
+        level_db = xp.clip(ground_wave_level_db(distance_BGN, law.frequency_hz), _LEAST_LEVEL_DB, None)
+        delay_s = distance_BGN * (self.refractive_index / SPEED_OF_LIGHT_M_S)
+        odds = 10 ** (level_db / law.odds_db) + law.least_odds * xp.exp(-distance_BGN / _GROUND_REACH_M)
+        return _Mode(delay_s, 1 / xp.sqrt(self.variance_s2), odds, xp.zeros_like(distance_BGN))
 
+    def by_e(self) -> _Mode:
+        """One hop by the E layer."""
+        once_BGN = array_namespace(self.distance_BGN).ones_like(self.distance_BGN)
+        _, secant, _ = path = hop_path(self.distance_BGN, self.law.e_height_m, once_BGN)
+        return self._mode(once_BGN, path, 0.0, self._e_reflects(secant))
 
-def _open(xp: ArrayNamespace, distance_BGN: Array, law: SkyWave, layer: str, hops_BGN: Array, secant: Array) -> Array:
-    """Probability that the layer reflects at that obliquity, and that no lower layer does before it."""
-    if layer == "E":
-        return _e_open(xp, law, secant)
-    low = max(law.carrier_ratio[0], law.frequency_hz / law.f_critical_hz[1])
-    high = max(min(law.carrier_ratio[1], law.frequency_hz / law.f_critical_hz[0]), low + 0.1)
-    passed = 1 - _e_open(xp, law, hop_path(distance_BGN, law.e_height_m, hops_BGN)[1])
-    return xp.clip((secant - low) / (high - low), 0.0, 1.0) * passed
+    def by_f(self, hops_BGN: Array, height_m: float) -> _Mode:
+        """So many hops by the F layer at that height."""
+        _, secant, _ = path = hop_path(self.distance_BGN, height_m, hops_BGN)
+        return self._mode(hops_BGN, path, self.law.f_step_m**2 / 12, self._f_reflects(secant, hops_BGN))
 
+    def _mode(self, hops_BGN: Array, path: tuple[Array, Array, Array], off_step_m2: float, reflected: Array) -> _Mode:
+        """Of a path as `hop_path` gives it. `off_step_m2`: variance of the layer's height within its step; `reflected`: the
+        probability that the layer is there for it."""
+        xp, law = array_namespace(self.distance_BGN), self.law
+        path_m, secant, rise = path
+        of_height_m2 = hops_BGN * (law.scatter_m**2 + hops_BGN * off_step_m2)
+        variance = self.variance_s2 + of_height_m2 * (2 / (SPEED_OF_LIGHT_M_S * secant)) ** 2 + law.interference_s**2
+        absorbed_db = min(law.absorption_db * (ABSORPTION_FREQUENCY_HZ / law.frequency_hz) ** 2, 6.0)
+        lost_db = absorbed_db * xp.clip(secant, None, _STEEPEST_SECANT)
+        level_db = -lost_db * hops_BGN - law.reflection_db * (hops_BGN - 1)
+        odds = (path_m * 1e-6) ** (-20 / law.odds_db) * 10 ** (level_db / law.odds_db)
+        odds = odds * reflected + law.least_odds
+        heard = xp.clip(rise / _LEAST_RISE, 0.0, 1.0)
+        return _Mode(path_m / SPEED_OF_LIGHT_M_S, 1 / xp.sqrt(variance), odds * heard, hops_BGN)
 
-def _e_open(xp: ArrayNamespace, law: SkyWave, secant: Array) -> Array:
-    low, high = law.e_critical_hz
-    return law.day_probability * xp.clip(
-        (high - law.frequency_hz / xp.clip(secant, None, 20.0)) / (high - low), 0.0, 1.0
-    )
+    def _f_reflects(self, secant: Array, hops_BGN: Array) -> Array:
+        """Probability that the F layer reflects at that obliquity, and that the E layer does not before it."""
+        xp, law = array_namespace(self.distance_BGN), self.law
+        low = max(law.carrier_ratio[0], law.frequency_hz / law.f_critical_hz[1])
+        high = max(min(law.carrier_ratio[1], law.frequency_hz / law.f_critical_hz[0]), low + 0.1)
+        passed = 1 - self._e_reflects(hop_path(self.distance_BGN, law.e_height_m, hops_BGN)[1])
+        return xp.clip((secant - low) / (high - low), 0.0, 1.0) * passed
+
+    def _e_reflects(self, secant: Array) -> Array:
+        """Probability that there is an E layer, and that it reflects at that obliquity."""
+        xp, law = array_namespace(self.distance_BGN), self.law
+        low, high = law.e_critical_hz
+        critical_hz = law.frequency_hz / xp.clip(secant, None, 20.0)
+        return law.day_probability * xp.clip((high - critical_hz) / (high - low), 0.0, 1.0)
 
 
 class _ModeMixture:
