@@ -18,6 +18,7 @@ from heimdall.validation.complaints import complaint
 if TYPE_CHECKING:
     from heimdall.capture.interface import Target
     from heimdall.capture.listing import ReceiverList
+    from heimdall.capture.network.access import Access
     from heimdall.capture.probing import Probed
 
 _Model = TypeVar("_Model")
@@ -66,21 +67,14 @@ def add(
     json: JsonOption = False,
 ) -> None:
     """Ask a receiver for its state and add it by its address."""
-    from heimdall.capture.faults import Fault
     from heimdall.capture.listing import ListedReceiver, free_name, load, save, with_receiver
-    from heimdall.capture.probing import Probed, probe_all
+    from heimdall.capture.probing import Probed
 
     path = list_path(file)
     listed = _told(load(path), allow_network or [], contact)
     given = _listed(ListedReceiver, name=name or "new", address=address, password=password, gain_db=gain, ppm=ppm)
     given = given.model_copy(update=_place(position))
-    if unchecked:
-        probed = Probed(given.target(), None)
-    else:
-        (probed,) = probe_all([given.target()], listed.access)
-        if probed.status is None:
-            allow = "; --allow-network allows it" if probed.fault is Fault.PRIVATE else ""
-            raise HeimdallError(f"not added: {probed.reason}{allow}")
+    probed = Probed(given.target(), None) if unchecked else _asked(given.target(), listed.access)
     title = (probed.status.tdoa_name or probed.status.title) if probed.status else ""
     chosen = name or free_name(listed, title or probed.target.address.host or probed.target.address.kind)
     given = given.model_copy(update={"name": chosen, "address": str(probed.target.address)})
@@ -91,6 +85,18 @@ def add(
     console.print(f"added {chosen} ({probed.target.address})")
     if probed.status is not None:
         _show([named])
+
+
+def _asked(target: Target, access: Access) -> Probed:
+    """With the receiver's state. Raises HeimdallError where it gives none."""
+    from heimdall.capture.faults import Fault
+    from heimdall.capture.probing import probe_all
+
+    (probed,) = probe_all([target], access)
+    if probed.status is None:
+        allow = "; --allow-network allows it" if probed.fault is Fault.PRIVATE else ""
+        raise HeimdallError(f"not added: {probed.reason}{allow}")
+    return probed
 
 
 @receivers.command("list")

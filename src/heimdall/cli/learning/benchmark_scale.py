@@ -63,7 +63,15 @@ def scale(
         raise InputError(f"scaling is measured with {error.name}: pip install 'heimdall[train]'") from error
     chosen = recipe_named(recipe)
     assumed = Assumed(
-        gpu_tflops, utilisation, half_batch, gpu_speedup, node_gpus, inside_gb_s, between_gb_s, latency_us, store_gb_s
+        gpu_tflops=gpu_tflops,
+        utilisation=utilisation,
+        half_batch=half_batch,
+        gpu_speedup=gpu_speedup,
+        node_gpus=node_gpus,
+        inside_gb_s=inside_gb_s,
+        between_gb_s=between_gb_s,
+        latency_us=latency_us,
+        store_gb_s=store_gb_s,
     )
     measured, figures = _measure(chosen, [RECIPES[name]() for name in RECIPES], scenes, sessions)
     document = {

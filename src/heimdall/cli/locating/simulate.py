@@ -64,17 +64,17 @@ def simulate(
         from heimdall.cli.capturing.simulate_serve import Play, play
 
         given = Play(
-            scenario or _SERVED,
-            seed,
-            kiwis,
-            dongles,
-            speed,
-            fault or [],
-            on_off,
-            velocity,
-            bandwidth,
-            reference,
-            port,
+            scenario=scenario or _SERVED,
+            seed=seed,
+            kiwis=kiwis,
+            dongles=dongles,
+            speed=speed,
+            faults=fault or [],
+            on_off=on_off,
+            velocity=velocity,
+            bandwidth=bandwidth,
+            reference=reference,
+            port=port,
         )
         return play(given, json)
     if out is None:
