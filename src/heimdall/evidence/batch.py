@@ -13,6 +13,8 @@ from heimdall.geometry import Array
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
 
+WORST_CLOCK_S = 1.0
+"""What the uncertainty of a clock is bounded by, also where there is no clock: every figure of a batch is finite."""
 _SCENE_FIELDS = ("bandwidth_hz", "curvature_per_m", "transmitter_height_m", "half_width_m")
 
 
@@ -32,7 +34,7 @@ class EvidenceBatch:
     arrival_sigma_s: Float[Array, "B N"]
     """Standard deviation of the arrival time from noise and the receiver's place."""
     clock_sigma_s: Float[Array, "B N"]
-    """Standard deviation of the receiver's clock, as claimed."""
+    """Standard deviation of the receiver's clock, as claimed; at most `WORST_CLOCK_S`."""
     has_arrival: Bool[Array, "B N"]
     """The arrival time is usable: measured, and by a clock that can carry it."""
     level_db: Float[Array, "B N"]

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.errors import InputError
-from heimdall.evidence.batch import EvidenceBatch
+from heimdall.evidence.batch import WORST_CLOCK_S, EvidenceBatch
 from heimdall.evidence.earth import EarthCells
 from heimdall.evidence.iq.alignment import recorded_apart, too_narrow
 from heimdall.evidence.iq.carrier import Carrier
@@ -98,8 +97,8 @@ def collect(observation: Observation) -> Collected:
         evidence = _from_table(observation, receptions, position, frame, half_width_m)
     evidence = with_place_errors(evidence, receptions)
     reasons: list[str | None] = [reception.flaw for reception in observation.receptions]
-    for place, index in enumerate(usable):
-        reasons[index] = told.get(place) or _reason(receptions[place], evidence, place, half_width_m)
+    for column, index in enumerate(usable):
+        reasons[index] = told.get(column) or _reason(receptions[column], evidence, column)
     return Collected(observation, evidence, frame, tuple(reasons))
 
 
@@ -110,8 +109,8 @@ def _without_strangers(observation: Observation) -> Observation:
     narrow = partial(too_narrow, bandwidth_hz=observation.bandwidth_hz)
     for find in (copied, narrow, recorded_apart):
         heard = [index for index, each in enumerate(receptions) if each.flaw is None and each.samples is not None]
-        for place, reason in find([receptions[index] for index in heard]).items():
-            receptions[heard[place]] = replace(receptions[heard[place]], flaw=reason)
+        for column, reason in find([receptions[index] for index in heard]).items():
+            receptions[heard[column]] = replace(receptions[heard[column]], flaw=reason)
     return replace(observation, receptions=tuple(receptions))
 
 
@@ -148,7 +147,7 @@ def _from_table(
         snr=np.zeros_like(level),
         bandwidth_hz=np.array([observation.bandwidth_hz], dtype=float),
         silent=silent if silent.any() else None,
-        **{**known, "clock_sigma_s": np.minimum(known["clock_sigma_s"], 1.0)},
+        **{**known, "clock_sigma_s": np.minimum(known["clock_sigma_s"], WORST_CLOCK_S)},
     )
 
 
@@ -216,15 +215,15 @@ def _spread(
         return evidence
     wide: dict[str, Any] = {name: laid(getattr(evidence, name)) for name in MEASURED}
     others = [index for index in range(total) if index not in set(heard)]
-    wide["clock_sigma_s"][0, others] = [min(clock_sigma_of(receptions[index]), 1.0) for index in others]
+    wide["clock_sigma_s"][0, others] = [min(clock_sigma_of(receptions[index]), WORST_CLOCK_S) for index in others]
     wide["level_sigma_db"][0, others] = [level_sigma_of(receptions[index]) for index in others]
     wide["silent"] = None if evidence.silent is None else laid(evidence.silent)
     return replace(evidence, position_enu_m=position_M3[None], present=np.ones((1, total), dtype=bool), **wide)
 
 
-def _reason(reception: Reception, evidence: EvidenceBatch, place: int, half_width_m: float) -> str | None:
+def _reason(reception: Reception, evidence: EvidenceBatch, column: int) -> str | None:
     """Why a sound reception is not used at all, or not for time; None where nothing is to be said."""
-    has_arrival, has_level = bool(evidence.has_arrival[0, place]), bool(evidence.has_level[0, place])
+    has_arrival, has_level = bool(evidence.has_arrival[0, column]), bool(evidence.has_level[0, column])
     if has_arrival:
         return None
     sigma_s = clock_sigma_of(reception)
@@ -234,8 +233,9 @@ def _reason(reception: Reception, evidence: EvidenceBatch, place: int, half_widt
         return silence_flaw(reception.sensitivity_dbm) or "heard nothing: used as a power below its sensitivity"
     if math.isinf(sigma_s):
         why = "no clock"
-    elif sigma_s * SPEED_OF_LIGHT_M_S >= 0.25 * half_width_m:
-        why = f"clock of {sigma_s:.2g} s is too poor for an area of {2 * half_width_m / 1e3:.0f} km"
+    elif not clock_carries_time(np, np.array([[sigma_s]]), evidence.half_width_m)[0, 0]:
+        area_km = 2 * float(evidence.half_width_m[0]) / 1e3
+        why = f"clock of {sigma_s:.2g} s is too poor for an area of {area_km:.0f} km"
     else:
         why = "no arrival time that agrees with the other receivers"
     return f"{why}: power only" if has_level else f"{why}, and no power above the noise"

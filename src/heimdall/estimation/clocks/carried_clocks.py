@@ -40,15 +40,15 @@ class _Carried:
     target: Observation
 
     def clocks(self) -> Clocks:
-        places = {each.receiver.name: index for index, each in enumerate(self.source.receptions)}
+        index_of = {each.receiver.name: index for index, each in enumerate(self.source.receptions)}
         clocks: dict[int, Clock] = {}
         reports: list[ClockReport] = []
         hub = None
         for index, each in enumerate(self.target.receptions):
-            place = places.get(each.receiver.name)
-            if place is not None and place == self.found.hub:
+            given = index_of.get(each.receiver.name)
+            if given is not None and given == self.found.hub:
                 hub = index
-            clock, report = self._one(each, place)
+            clock, report = self._one(each, given)
             reports.append(report)
             if clock is not None:
                 clocks[index] = clock
@@ -65,23 +65,23 @@ class _Carried:
             refused=refused,
         )
 
-    def _one(self, reception: Reception, place: int | None) -> tuple[Clock | None, ClockReport]:
-        if place is None:
+    def _one(self, reception: Reception, given: int | None) -> tuple[Clock | None, ClockReport]:
+        if given is None:
             return None, ClockReport(reception.receiver.name, False, f"it is not in {self.source.id}")
-        report = self.found.reports[place]
-        clock = self.found.found.get(place)
+        report = self.found.reports[given]
+        clock = self.found.found.get(given)
         if clock is None or reception.samples is None or reception.flaw is not None:
             return None, report if clock is None else replace(report, synchronised=False)
-        carried = self._moved(clock, reception, place)
+        carried = self._moved(clock, reception, given)
         if carried.sigma_s > MOST_SIGMA_S:
             reason = f"the reference was recorded {self._when()}: its clock would be known to {carried.sigma_s:.1g} s"
             return None, replace(report, synchronised=False, reason=reason, clock_sigma_s=None)
         start_s = float(carried.hub_time_s(np.array([0.0]))[0])
         return carried, replace(report, offset_s=reception.start_s - start_s, clock_sigma_s=carried.sigma_s)
 
-    def _moved(self, clock: Clock, reception: Reception, place: int) -> Clock:
+    def _moved(self, clock: Clock, reception: Reception, index: int) -> Clock:
         """Its hub's time is counted from the target's `time_utc` on."""
-        given = self.source.receptions[place]
+        given = self.source.receptions[index]
         gap_s = self._apart_s + reception.start_s - given.start_s
         shift_s = self.found.hub_start_s - self._apart_s
         match, fit = clock.match, clock.fit

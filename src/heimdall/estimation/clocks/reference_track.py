@@ -164,7 +164,7 @@ def _cut_all(
     hub_count = int(length_s * streams[hub].rate_hz)
     size = _size(hub_count, streams[hub].rate_hz, channel)
     out = np.empty((len(time_s_K), len(members), size), dtype=np.complex64)
-    for place, index in enumerate(members):
+    for column, index in enumerate(members):
         stream, found = streams[index], matches.get(index, Match(0.0, 1.0, 0.0, ""))
         count = round(hub_count * stream.rate_hz / streams[hub].rate_hz)
         shift_hz = channel.offset_hz + found.carrier_hz
@@ -172,7 +172,7 @@ def _cut_all(
             wanted = (time_s - found.offset_s) / found.rate * stream.rate_hz - (count - 1) / 2
             first = min(max(math.floor(wanted), 0), len(stream.samples) - count)
             piece = stream.samples[first : first + count]
-            out[moment, place] = cut(piece, stream.rate_hz, shift_hz, size, wanted - first)
+            out[moment, column] = cut(piece, stream.rate_hz, shift_hz, size, wanted - first)
     return out, size / (hub_count / streams[hub].rate_hz)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from heimdall.arrays import ArrayNamespace, array_namespace
 from heimdall.constants import SPEED_OF_LIGHT_M_S
-from heimdall.evidence.batch import EvidenceBatch
+from heimdall.evidence.batch import WORST_CLOCK_S, EvidenceBatch
 from heimdall.evidence.iq.arrival import reconcile
 from heimdall.evidence.iq.channel_spectrum import ChannelSpectrum, channel_spectrum
 from heimdall.evidence.iq.correlation import PairPeaks, pair_peaks
@@ -21,6 +21,8 @@ DEFAULT_LEVEL_SIGMA_DB = 2.0
 """Calibration of a receiver's level when nobody states it."""
 _DETECTION_SIGMAS = 3.0
 _CLOCK_SLACK_SIGMAS = 3.0
+_MOST_OF_AREA = 0.25
+"""A clock that is worse than this share of the half width, in what light travels meanwhile, says nothing about where."""
 _EXTRA_DELAY_S = 40e-6
 """Room in the delay search for detours of the signal."""
 _SKY_DELAY_S = ((300e3, 0.2e-3), (3e6, 1e-3), (30e6, 4e-3))
@@ -85,7 +87,7 @@ def evidence_and_peaks(recordings: Recordings) -> tuple[EvidenceBatch, PairPeaks
         present=recordings.present,
         arrival_s=arrivals.arrival_s_BN + recordings.start_s,
         arrival_sigma_s=arrivals.sigma_s_BN,
-        clock_sigma_s=xp.clip(recordings.clock_sigma_s, 0.0, 1.0),
+        clock_sigma_s=xp.clip(recordings.clock_sigma_s, 0.0, WORST_CLOCK_S),
         has_arrival=arrivals.valid_BN & timed_BN,
         level_db=level_db,
         level_sigma_db=level_sigma_db,
@@ -101,8 +103,8 @@ def evidence_and_peaks(recordings: Recordings) -> tuple[EvidenceBatch, PairPeaks
 
 
 def clock_carries_time(xp: ArrayNamespace, clock_sigma_s_BN: Array, half_width_m_B: Array) -> Bool[Array, "B N"]:
-    """Whether the clock is good to a quarter of the area searched; a worse one says nothing about where."""
-    return clock_sigma_s_BN * SPEED_OF_LIGHT_M_S < 0.25 * half_width_m_B[:, None]
+    """Whether the clock is good enough for the area searched."""
+    return clock_sigma_s_BN * SPEED_OF_LIGHT_M_S < _MOST_OF_AREA * half_width_m_B[:, None]
 
 
 def max_detour_s(frequency_hz: float) -> float:
