@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.reach import search_radius_m
 from heimdall.estimation.region import GridPosterior
-from heimdall.estimation.search import log_posterior
+from heimdall.estimation.search import log_likelihood
 from heimdall.evidence.collect import Collected
 from heimdall.formats.wording import length_text
 
@@ -88,6 +88,6 @@ def _open_bearings(
     unit_B2 = np.stack([np.sin(angle_B), np.cos(angle_B)], axis=-1)
     place_RB2 = middle_m + radius_R[:, None, None] * unit_B2
     blur_RB = np.broadcast_to((math.pi / _BEARINGS * radius_R)[:, None], place_RB2.shape[:2])
-    value = log_posterior(batch, model, prior=False)(place_RB2.reshape(1, -1, 2), blur_RB.reshape(1, -1))
+    value = log_likelihood(batch, model)(place_RB2.reshape(1, -1, 2), blur_RB.reshape(1, -1))
     value_RB = value.reshape(_RADII, _BEARINGS)
     return np.asarray(value_RB[-1] > value_RB.max() - _WORSE)

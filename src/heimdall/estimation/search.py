@@ -54,17 +54,25 @@ class LogDensityAbove(Protocol):
     def __call__(self, place_BG2: Array, blur_m: Array, above_m: Array | float = 0.0) -> Array: ...
 
 
-def log_posterior(
-    batch: EvidenceBatch, model: PropagationModel, *, prior: bool = True, single: bool = True
-) -> LogDensityAbove:
+def log_posterior(batch: EvidenceBatch, model: PropagationModel, *, single: bool = True) -> LogDensityAbove:
     """The log posterior density, up to a constant, as a function of places and blur.
 
     For numpy in single precision where it is enough (`single_precision`), which is within 1e-3 of the reference near the
     peak; `single=False` is the reference, which torch always takes.
     """
+    return _log_density(batch, model, prior_density(batch, model), single=single)
+
+
+def log_likelihood(batch: EvidenceBatch, model: PropagationModel) -> LogDensityAbove:
+    """The same without the prior: what the measurements say alone."""
+    return _log_density(batch, model, None)
+
+
+def _log_density(
+    batch: EvidenceBatch, model: PropagationModel, prior: Callable[[Array], Array] | None, *, single: bool = True
+) -> LogDensityAbove:
     xp = array_namespace(batch.arrival_s)
     arrivals, levels = arrivals_of(batch, model, single=single), levels_of(batch, model, single=single)
-    before = prior_density(batch, model)
     curvature = columns(batch.curvature_per_m)
 
     def density(place_BG2: Array, blur_m: Array, above_m: Array | float = 0.0) -> Array:
@@ -73,7 +81,7 @@ def log_posterior(
         place_BG2 = xp.where(on_earth_BG[..., None], place_BG2, xp.zeros_like(place_BG2))
         distance_BGN = link_distance_m(place_BG2, batch, model, above_m)
         total = arrivals(distance_BGN, blur_m) + levels(place_BG2, distance_BGN)
-        total = total + before(place_BG2) if prior else total
+        total = total if prior is None else total + prior(place_BG2)
         return xp.where(on_earth_BG, total, _LOWEST * xp.ones_like(total))
 
     return density
