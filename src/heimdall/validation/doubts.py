@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from statistics import median
 
 import numpy as np
@@ -37,8 +36,6 @@ _LEAST_BELOW_M = 100.0
 _LEAST_SLOPE = 0.02
 """Ground seldom lies this much lower than every receiver, to the extent of their network; where that is larger, a height
 matters less than a clock."""
-_MOST_AS_WATTS = 1.0
-"""No receiver takes in more than a watt, and powers in dBm never all lie between 0 and 1."""
 
 _LOOSEST_CLOCK_S = 1.0
 """Clocks whose owners state an uncertainty are set by satellites or a network, to far less than a second."""
@@ -192,37 +189,3 @@ def _distances_m(place: Place | Receiver, receivers: Sequence[Receiver]) -> NDAr
     there = np.array([(each.latitude_deg, each.longitude_deg) for each in receivers])
     angles_rad = great_circle_rad(place.latitude_deg, place.longitude_deg, there[:, 0], there[:, 1])
     return EARTH_MEAN_RADIUS_M * angles_rad
-
-
-@dataclass(frozen=True)
-class PowerDoubt:
-    """Why no power of an observation is used."""
-
-    why: str
-    ask: str
-    """The mistake that is likely, to be mended."""
-
-
-def doubtful_power(receptions: Sequence[Reception]) -> PowerDoubt | None:
-    """What is wrong with powers none of which is below 0 dBm, which overloads a receiver; None where one is.
-
-    Stronger ones are those of a transmitter next to the antenna. Without their sign powers put the transmitter where they are
-    weakest, and in watts they say that all are the same.
-    """
-    powers_dbm = [each.rssi_dbm for each in receptions if each.flaw is None and each.rssi_dbm is not None]
-    if not powers_dbm or min(powers_dbm) < 0:
-        return None
-    most_dbm = max(powers_dbm)
-    if most_dbm <= _MOST_AS_WATTS:
-        why = f"{min(powers_dbm):.3g} to {most_dbm:.3g} are no dBm"
-        return PowerDoubt(why, "convert watts or milliwatts to dBm")
-    why = f"none is below 0 dBm, and {most_dbm:.3g} dBm would be {_watts_text(most_dbm)} at an antenna"
-    return PowerDoubt(why, "is the minus sign missing? From dBµV at 50 ohm, subtract 107")
-
-
-def _watts_text(power_dbm: float) -> str:
-    watts = 10 ** (power_dbm / 10 - 3)
-    for unit, size in (("GW", 1e9), ("MW", 1e6), ("kW", 1e3), ("W", 1.0)):
-        if watts >= size:
-            return f"{watts / size:.1f} {unit}" if watts < 10 * size else f"{watts / size:.0f} {unit}"
-    return f"{watts * 1e3:.0f} mW"

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from heimdall.errors import InputError
 from heimdall.geometry import geodesic_distance_m
 from heimdall.observation import Observation, Receiver, Reception
-from heimdall.validation.doubts import doubtful_power, doubts
+from heimdall.validation.doubts import doubts
 from heimdall.validation.placeholders import names_text, placeholder_time_s, placeholder_time_text
 from heimdall.validation.possible_places import is_height, place_flaw, position_flaw
 from heimdall.validation.recorded_width import within_recordings
+from heimdall.validation.unusable_powers import power_flaw
 
 NO_SAMPLES = "it holds no samples"
 """The flaw of an empty recording, whoever finds it: what else would be said of it, as of its time, misleads."""
@@ -73,9 +74,9 @@ def flagged(observation: Observation) -> Observation:
         names = names_text([each.receiver.name for each in vetted if each.toa_s == placeholder_s])
         vetted = [_without_time(each, placeholder_s) for each in vetted]
         notes = (*notes, f"{names} report {placeholder_time_text(placeholder_s)}: {_STANDS_FOR_NONE}")
-    if doubt := doubtful_power(vetted):
-        vetted = [_without_power(each, doubt.ask) for each in vetted]
-        notes = (*notes, f"the received powers are not used: {doubt.why}: {doubt.ask}")
+    if flaw_of_all := power_flaw(vetted):
+        vetted = [_without_power(each, flaw_of_all.ask) for each in vetted]
+        notes = (*notes, f"the received powers are not used: {flaw_of_all.why}: {flaw_of_all.ask}")
     used = within_recordings(replace(observation, receptions=tuple(vetted), notes=notes))
     # Doubts of what is used, last: those of what was left out would be new ones when it is looked at again.
     return replace(used, notes=used.notes + tuple(note for note in doubts(used) if note not in used.notes))
