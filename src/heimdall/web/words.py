@@ -1,12 +1,9 @@
-"""Small wordings and questions that several pages share."""
+"""Small wordings that several pages share."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from functools import partial
 
-from nicegui import ui
 from pydantic import ValidationError
 
 from heimdall.formats.wording import frequency_text
@@ -71,60 +68,8 @@ def score_name(name: str) -> str:
     return f"{plain[:-2]} in m" if plain.endswith(" m") else plain
 
 
-def copy(text: str) -> None:
-    ui.clipboard.write(text)
-    ui.notify("Copied", type="positive", position="bottom")
-
-
 def validation_text(error: ValidationError, skip: int = 0) -> str:
     """The first thing that is wrong: the field, as people name it, and what it must be. `skip`: leading parts of its path."""
     first = error.errors(include_url=False)[0]
     path = [f"entry {part + 1}" if isinstance(part, int) else part.replace("_", " ") for part in first["loc"][skip:]]
     return f"{', '.join(path)}{what_is_wrong(first)}".lstrip(" :")
-
-
-def dialog_named(name: str) -> ui.dialog:
-    """An open dialog with the name that a screen reader says."""
-    dialog = ui.dialog(value=True)
-    dialog.props["aria-label"] = name
-    return dialog
-
-
-def confirm(question: str, action: str, go: Callable[[], Awaitable[None]], *, otherwise: str = "Cancel") -> None:
-    """A dialog before something that cannot be undone."""
-    with dialog_named(question) as dialog, ui.card().classes("ask"):
-        ui.label(question)
-
-        async def agreed() -> None:
-            dialog.close()
-            await go()
-
-        with ui.element("div").classes("buttons"):
-            ui.button(otherwise, on_click=dialog.close).props("flat no-caps autofocus")
-            ui.button(action, on_click=agreed).props("unelevated no-caps color=negative")
-
-
-def ask(
-    title: str, label: str, value: str, answer: Callable[[str], Awaitable[bool]], *, offers: Sequence[str] = ()
-) -> None:
-    """A dialog with one line of text; it closes when `answer` is content, or when nothing was changed.
-
-    `offers` are texts that a click puts into the line.
-    """
-    with dialog_named(title) as dialog, ui.card().classes("ask"):
-        ui.label(title).classes("title")
-        field = ui.input(label, value=value).props("outlined dense autofocus").classes("wide")
-
-        async def save() -> None:
-            text = field.value or ""
-            if text == value or await answer(text):
-                dialog.close()
-
-        field.on("keydown.enter", save)
-        if offers:
-            with ui.element("div").classes("offers").props('role=group aria-label="Offered"'):
-                for each in offers:
-                    ui.button(each, on_click=partial(field.set_value, each)).props("outline dense no-caps")
-        with ui.element("div").classes("buttons"):
-            ui.button("Cancel", on_click=dialog.close).props("flat no-caps")
-            ui.button("Save", on_click=save).props("unelevated no-caps")

@@ -10,7 +10,7 @@ from nicegui import ui
 
 from heimdall.formats.wording import coordinates_text, near_text
 from heimdall.service.concurrent_locating import LocatedSession
-from heimdall.web import places, words
+from heimdall.web import clipboard, places, words
 from heimdall.web.layout import panel
 from heimdall.web.map.choice import Choice
 from heimdall.web.map.fix_view import Figure, FixRow, ReceiverRow
@@ -55,7 +55,7 @@ def show_places(latitude_deg: float, longitude_deg: float) -> None:
     with ui.element("div").classes("places").props('role=group aria-label="Position, to be copied"'):
         for name, text in places.notations(latitude_deg, longitude_deg).items():
             button = ui.element("button").props(f'type=button title="Copy" aria-label="Copy {name}: {text}"')
-            with button.on("click", lambda text=text: words.copy(text)):
+            with button.on("click", lambda text=text: clipboard.copy(text)):
                 ui.html(f"<span>{escape(name)}</span><b>{escape(text)}</b>", sanitize=False)
 
 

@@ -15,6 +15,7 @@ from heimdall.service.auth import Role
 from heimdall.service.concurrent_locating import Deadline
 from heimdall.service.receivers import registered
 from heimdall.service.storage.uploads import file_name
+from heimdall.web import clipboard
 from heimdall.web.layout import frame, panel
 from heimdall.web.map import fix_panel
 from heimdall.web.map.choice import METHODS, Choice
@@ -247,5 +248,4 @@ class MapPage:
             ui.download.content(content, f"{file_name(shown.name)}.{suffix}")
 
     async def _copy_link(self) -> None:
-        ui.clipboard.write(await ui.run_javascript("location.href"))
-        ui.notify("Link copied", type="positive", position="bottom")
+        clipboard.copy(await ui.run_javascript("location.href"), "Link copied")

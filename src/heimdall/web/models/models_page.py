@@ -15,7 +15,7 @@ from heimdall.service.models import registry
 from heimdall.service.models.model_cache import get_model
 from heimdall.service.queue.submit import provide
 from heimdall.service.storage.uploads import Upload, model_limits, receiving
-from heimdall.web import words
+from heimdall.web import dialogs, words
 from heimdall.web.chart import Axis, LineChart
 from heimdall.web.downloads import MODELS
 from heimdall.web.layout import empty, frame, panel
@@ -157,11 +157,11 @@ class ModelsPage:
                 ui.button("Delete", on_click=lambda: self._ask_delete(model)).props("flat dense no-caps")
 
     def _ask_name(self, model: ModelView) -> None:
-        words.ask("Rename", "Name", model.name, lambda text: self._rename(model.id, text))
+        dialogs.ask("Rename", "Name", model.name, lambda text: self._rename(model.id, text))
 
     def _ask_delete(self, model: ModelView) -> None:
         question = f"Delete {model.name}? Jobs that name it and have not run will fail."
-        words.confirm(question, "Delete", lambda: self._delete(model.id))
+        dialogs.confirm(question, "Delete", lambda: self._delete(model.id))
 
     async def _rename(self, model_id: str, text: str) -> bool:
         done = await self._visit.change(Role.OPERATOR, lambda session: registry.rename(session, model_id, text))

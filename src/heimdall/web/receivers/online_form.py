@@ -11,9 +11,10 @@ from pydantic import ValidationError
 from heimdall.errors import InputError
 from heimdall.observation import Place
 from heimdall.service.receivers.online_schemas import OnlineChange, OnlineFields, OnlineView
+from heimdall.web.dialogs import dialog_named
 from heimdall.web.page_session import Visit
 from heimdall.web.places import place_text, read_place
-from heimdall.web.words import dialog_named, validation_text
+from heimdall.web.words import validation_text
 
 
 def ask_change(visit: Visit, before: OnlineView, save: Callable[[OnlineChange], Awaitable[bool]]) -> None:

@@ -11,7 +11,7 @@ from heimdall.observation import Place
 from heimdall.service.auth import Role
 from heimdall.service.receivers import online
 from heimdall.service.receivers.online_schemas import OnlineChange, OnlineView, view_online
-from heimdall.web import words
+from heimdall.web import dialogs, words
 from heimdall.web.layout import panel
 from heimdall.web.page_session import Visit
 from heimdall.web.receivers.online_form import ask_change, read_new
@@ -142,7 +142,7 @@ class OnlinePanel:
         return done
 
     def _ask_delete(self, receiver: OnlineView) -> None:
-        words.confirm(f"Remove {receiver.name}? Its recordings stay.", "Remove", lambda: self._delete(receiver))
+        dialogs.confirm(f"Remove {receiver.name}? Its recordings stay.", "Remove", lambda: self._delete(receiver))
 
     async def _delete(self, receiver: OnlineView) -> None:
         await self._visit.change(Role.OPERATOR, lambda session: online.delete(session, receiver.id))

@@ -10,9 +10,10 @@ from pydantic import ValidationError
 from heimdall.errors import InputError
 from heimdall.observation import Place
 from heimdall.service.receivers.registered import ReceiverFields
+from heimdall.web.dialogs import dialog_named
 from heimdall.web.page_session import Visit
 from heimdall.web.places import place_text, read_place
-from heimdall.web.words import dialog_named, validation_text
+from heimdall.web.words import validation_text
 
 _CLOCKS = {
     "": "as its recordings say",

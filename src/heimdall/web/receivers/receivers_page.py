@@ -19,7 +19,7 @@ from heimdall.service.receivers.registered import ReceiverFields, RegisteredRece
 from heimdall.service.receivers.session_calibration import Calibration
 from heimdall.service.receivers.session_check import Checked
 from heimdall.service.storage import sessions
-from heimdall.web import words
+from heimdall.web import dialogs, words
 from heimdall.web.layout import empty, frame, panel
 from heimdall.web.page_session import Visit, arrive
 from heimdall.web.receivers.online_panel import OnlinePanel
@@ -136,7 +136,7 @@ class ReceiversPage:
 
     def _ask_delete(self, row: RegisteredReceiver) -> None:
         question = f"Forget {row.name}, with its place and its correction?"
-        words.confirm(question, "Forget", lambda: self._delete(row))
+        dialogs.confirm(question, "Forget", lambda: self._delete(row))
 
     async def _delete(self, row: RegisteredReceiver) -> None:
         await self._change(lambda session: registered.delete(session, row.id))

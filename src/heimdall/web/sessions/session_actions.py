@@ -12,7 +12,7 @@ from heimdall.service.auth import Role
 from heimdall.service.storage import retention, sessions
 from heimdall.service.transmitters import listed
 from heimdall.transmitter import find_named
-from heimdall.web import places, words
+from heimdall.web import dialogs, places, words
 from heimdall.web.downloads import SESSIONS
 from heimdall.web.page_session import Visit
 from heimdall.web.sessions.session_row import SessionRow
@@ -70,7 +70,7 @@ class SessionActions:
             return await self._delete(rows)
         what = rows[0].name if len(rows) == 1 else words.count(len(rows), "session")
         size = words.bytes_text(sum(row.size_bytes for row in rows))
-        words.confirm(f"Delete {what} ({size}) for good?", "Delete", lambda: self._delete(rows))
+        dialogs.confirm(f"Delete {what} ({size}) for good?", "Delete", lambda: self._delete(rows))
 
     async def _delete(self, rows: Sequence[SessionRow]) -> None:
         def change(session: Session) -> None:
@@ -100,7 +100,7 @@ class SessionActions:
             own = words.count(row.summary.with_truth, "observation")
             label = f"{own} with a place of its own: one place typed here replaces them all"
         before = "" if row.summary.truth is None else places.place_text(row.summary.truth.to_place())
-        words.ask("Known transmitter", label, before, lambda text: self._set_truth(row, text), offers=heard)
+        dialogs.ask("Known transmitter", label, before, lambda text: self._set_truth(row, text), offers=heard)
 
     def _heard(self, row: SessionRow) -> list[str]:
         """Names of those that send on the session's frequency."""
@@ -119,7 +119,7 @@ class SessionActions:
         return await self._told([row], await self._visit.do(Role.OPERATOR, change))
 
     def _ask_name(self, row: SessionRow) -> None:
-        words.ask("Rename", "Name", row.name, lambda text: self._set_name(row, text))
+        dialogs.ask("Rename", "Name", row.name, lambda text: self._set_name(row, text))
 
     async def _set_name(self, row: SessionRow, text: str) -> bool:
         done = await self._visit.change(Role.OPERATOR, lambda session: sessions.rename(session, row.id, text))

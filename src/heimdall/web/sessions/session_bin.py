@@ -10,7 +10,7 @@ from nicegui import ui
 from heimdall.service.auth import Role
 from heimdall.service.database.tables import StoredSession
 from heimdall.service.storage import retention
-from heimdall.web import words
+from heimdall.web import dialogs, words
 from heimdall.web.layout import empty
 from heimdall.web.page_session import Visit
 
@@ -38,7 +38,7 @@ class SessionBin:
         self._emptied = emptied
 
     async def open(self) -> None:
-        with words.dialog_named("Bin") as self._dialog, ui.card().classes("ask bin"):
+        with dialogs.dialog_named("Bin") as self._dialog, ui.card().classes("ask bin"):
             ui.label("Bin").classes("title")
             self._list = ui.element("div").classes("list wide")
             with ui.element("div").classes("buttons"):
@@ -79,7 +79,7 @@ class SessionBin:
 
     def _ask_empty(self) -> None:
         question = "Delete all that is in the bin for good, with its recordings and fixes?"
-        words.confirm(question, "Delete for good", self._delete_all)
+        dialogs.confirm(question, "Delete for good", self._delete_all)
 
     async def _delete_all(self) -> None:
         def delete() -> bool:

@@ -18,7 +18,7 @@ from heimdall.service.health.monitor import Readiness
 from heimdall.service.queue import jobs
 from heimdall.service.storage import retention
 from heimdall.service.storage.retention import Amount, Usage
-from heimdall.web import words
+from heimdall.web import clipboard, words
 from heimdall.web.layout import empty, frame, panel
 from heimdall.web.page_session import Visit, arrive, sentence
 from heimdall.web.sign_in import Entry, to_sign_in
@@ -127,7 +127,7 @@ def _show_commands(lines: Sequence[object]) -> None:
     if text:
         with ui.element("div").classes("fix"):
             ui.html(f"<pre>{escape(text)}</pre>", sanitize=False).classes("grow")
-            copy = ui.button(icon="content_copy", on_click=lambda: words.copy(text))
+            copy = ui.button(icon="content_copy", on_click=lambda: clipboard.copy(text))
             copy.props('flat round dense aria-label="Copy the commands"')
 
 

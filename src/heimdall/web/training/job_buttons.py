@@ -11,7 +11,7 @@ from heimdall.service.database.tables import Job
 from heimdall.service.queue import jobs
 from heimdall.service.queue.jobs import FINAL, State
 from heimdall.service.queue.notifications import queue_of
-from heimdall.web import words
+from heimdall.web import dialogs
 from heimdall.web.page_session import Visit
 
 Change = Callable[..., Job]
@@ -59,10 +59,10 @@ class JobButtons:
                 )
 
     def _ask_to_cancel(self, job_id: str, question: str) -> None:
-        words.confirm(question, "Cancel it", lambda: self._change(jobs.cancel, job_id), otherwise="Let it go on")
+        dialogs.confirm(question, "Cancel it", lambda: self._change(jobs.cancel, job_id), otherwise="Let it go on")
 
     def _ask_to_delete(self, job_id: str, question: str) -> None:
-        words.confirm(question, "Delete it", lambda: self._delete(job_id))
+        dialogs.confirm(question, "Delete it", lambda: self._delete(job_id))
 
     async def _change(self, change: Change, job_id: str) -> None:
         def apply() -> bool:

@@ -11,10 +11,11 @@ from heimdall.errors import InputError
 from heimdall.formats.quantities import hertz
 from heimdall.formats.wording import frequency_text
 from heimdall.transmitter import Kind, KnownTransmitter
+from heimdall.web.dialogs import dialog_named
 from heimdall.web.page_session import Visit
 from heimdall.web.places import place_text, read_place
 from heimdall.web.transmitters.transmitters_view import KINDS
-from heimdall.web.words import dialog_named, validation_text
+from heimdall.web.words import validation_text
 
 
 def ask_transmitter(

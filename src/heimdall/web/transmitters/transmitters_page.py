@@ -16,7 +16,7 @@ from heimdall.service.auth import Role
 from heimdall.service.transmitters import listed
 from heimdall.service.transmitters.listed import Listed
 from heimdall.transmitter import KnownTransmitter
-from heimdall.web import words
+from heimdall.web import dialogs, words
 from heimdall.web.layout import frame, panel
 from heimdall.web.page_session import Visit, arrive
 from heimdall.web.rows import Pages, Rows
@@ -135,7 +135,7 @@ class TransmittersPage:
         ask_transmitter(self._visit, f"Edit {found.transmitter.name}", found.transmitter, save)
 
     def _ask_delete(self, found: Listed) -> None:
-        words.confirm(f"Remove {found.transmitter.name}?", "Remove", lambda: self._delete(found))
+        dialogs.confirm(f"Remove {found.transmitter.name}?", "Remove", lambda: self._delete(found))
 
     async def _delete(self, found: Listed) -> None:
         await self._change(lambda session: listed.delete(session, found.id))
