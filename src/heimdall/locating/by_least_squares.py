@@ -78,7 +78,7 @@ def solve(
 ) -> Solution:
     """The place that the arrival times of one scene (a numpy batch of one) fit best, from five starts.
 
-    Residuals are weighted by clock, noise and multipath. The time of emission is solved for as well. With fewer arrival times
+    Residuals are weighted by clock, noise and multipath. The emission time is solved for as well. With fewer arrival times
     than unknowns the received powers take their place, by the model's mean exponent. `solve_height` needs four arrival times.
     """
     problem = _Problem(batch, model, solve_height)

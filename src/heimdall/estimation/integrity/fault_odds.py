@@ -126,7 +126,7 @@ def log_evidence(batch: EvidenceBatch, model: PropagationModel) -> tuple[Values,
 def late_against_others(
     alone: EvidenceBatch, model: PropagationModel, place: Values, distance_m: Values, column: int
 ) -> float:
-    """How late the receiver `column`, which `alone` leaves out, is at a place (1, 1, 2) by the others' time of emission, in s."""
+    """How late the receiver `column`, which `alone` leaves out, is at a place (1, 1, 2) by the others' emission time, in s."""
     emitted_s = alone.arrival_s[0] - distance_m * model.refractive_index / SPEED_OF_LIGHT_M_S
     others = np.asarray(alone.has_arrival[0])
     if int(np.sum(others)) == 1:

@@ -66,5 +66,5 @@ def _without_each(rate_NU: Values, late_m_N: Values, weight_N: Values) -> Float[
 def _links(evidence: EvidenceBatch, place_m: Values, model: PropagationModel) -> tuple[Values, Values]:
     """How late each link is at the place in m (N,), and its information in 1/m^2 (N,), next to none if it is blocked."""
     m_per_s = SPEED_OF_LIGHT_M_S / model.refractive_index
-    late_s, sigma_s, clear = (each[0, 0] for each in direct_links(place_m[None, None], evidence, model))
-    return late_s * m_per_s, clear / (sigma_s * m_per_s) ** 2
+    links = direct_links(place_m[None, None], evidence, model)
+    return links.late_s[0, 0] * m_per_s, links.clear_BGN[0, 0] / (links.sigma_s[0, 0] * m_per_s) ** 2

@@ -26,7 +26,7 @@ from heimdall.formats.wording import frequency_text, length_text, without_text
 _FEWEST = 2
 """Receivers that are left to locate with."""
 _FEWEST_WITHOUT_HEIGHT = 5
-"""Arrival times of which one is left to check the others by, when place, height and time of emission are fitted."""
+"""Arrival times of which one is left to check the others by, when place, height and emission time are fitted."""
 
 _LEAST_HEIGHT_ERROR_M, _HEIGHT_SIGMAS = 300.0, 5.0
 """A stated height is doubted from so far off on, and so many standard deviations of the height that fits: less is terrain."""

@@ -219,7 +219,7 @@ def _why(
 
 
 def _lateness(evidence: EvidenceBatch, model: PropagationModel, receiver: int, place_m: NDArray[np.float64]) -> str:
-    """By the others' time of emission; empty where it, or every other one, has no arrival time."""
+    """By the others' emission time; empty where it, or every other one, has no arrival time."""
     others = np.arange(evidence.present.shape[1]) != receiver
     if not evidence.has_arrival[0, receiver] or not np.any(evidence.has_arrival[0] & others):
         return ""

@@ -68,6 +68,17 @@ class _Emission:
         return self.log_density_BG - 0.5 * xp.log(xp.clip(information_BG, 1e-30, None))
 
 
+@dataclass(frozen=True, eq=False)
+class DirectLinks:
+    """The links from each of G places to N receivers, direct or along the ground, for B scenes."""
+
+    late_s: Float[Array, "B G N"]
+    sigma_s: Float[Array, " B #G N"]
+    """Standard deviations in line of sight."""
+    clear_BGN: Array
+    """How surely each link is in line of sight."""
+
+
 def link_distance_m(
     place_BG2: Array, batch: EvidenceBatch, model: PropagationModel, above_m: Float[Array, " B #G"] | float = 0.0
 ) -> Float[Array, "B G N"]:
@@ -157,14 +168,11 @@ def path_sigma_s(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel
     return _arrivals(link_distance_m(place_BG2, batch, model), batch, model).sigma_s
 
 
-def direct_links(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel) -> tuple[Array, Array, Array]:
-    """(B, G, N) each: how late the links are without any sky wave, with what standard deviation in line of sight, and how
-    probable it is that they are in line of sight."""
-    xp = array_namespace(place_BG2)
-    distance_BGN = link_distance_m(place_BG2, batch, model)
-    residual_BGN, sigma_s, weight_B1N = _arrival_terms(xp, distance_BGN, batch, model, None)
-    emission_BG, _, clear_BGN = _emission_time(xp, residual_BGN, sigma_s, weight_B1N, batch, model)
-    return residual_BGN - emission_BG[..., None], sigma_s, clear_BGN
+def direct_links(place_BG2: Array, batch: EvidenceBatch, model: PropagationModel) -> DirectLinks:
+    """What the arrival times say of each link at G places, as if none came by the ionosphere."""
+    arrivals = _arrivals(link_distance_m(place_BG2, batch, model), batch, model)
+    emission = _emission_time(arrivals, batch, model)
+    return DirectLinks(arrivals.residual_BGN - emission.time_BG[..., None], arrivals.sigma_s, emission.clear_BGN)
 
 
 def link_sigma_s(batch: EvidenceBatch, model: PropagationModel) -> Float[Array, "B N"]:
