@@ -129,7 +129,7 @@ def _figures(fix: Fix, observation: Observation) -> str:
     if fix.height_m is not None:
         figures["height"] = height_text(fix)
     if fix.protection_level_m is not None:
-        figures["protection level"] = length_text(fix.protection_level_m)
+        figures["protection level (radius)"] = length_text(fix.protection_level_m)
     if fix.truth is not None:
         inside = "inside" if fix.truth.inside_95 else "outside"
         figures["from the truth"] = f"{length_text(fix.truth.error_m)}, {inside}"

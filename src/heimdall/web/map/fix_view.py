@@ -187,7 +187,7 @@ def figures_of(
         if posterior is not None and cut_at_edge(posterior, fix.region_95):
             figures.append(Figure("region", "cut at the edge of the searched area: it goes on beyond", "warn"))
     if fix.protection_level_m is not None:
-        figures.append(Figure("protection level", length_text(fix.protection_level_m), help=_PROTECTION_HELP))
+        figures.append(Figure("protection level (radius)", length_text(fix.protection_level_m), help=_PROTECTION_HELP))
     if found is not None and found.bound_m is not None:
         figures.append(Figure("bound (rms)", length_text(found.bound_m), help=_BOUND_HELP))
     if fix.truth is not None:
