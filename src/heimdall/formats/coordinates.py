@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from heimdall.formats.angles import REST, Angles, angles_in, last_step
 from heimdall.formats.framed_coordinates import NUMBER, framed
+from heimdall.formats.plain_notation import plain, says_longitude_first
 from heimdall.formats.text import as_utf_8
 from heimdall.formats.written_heights import WrittenHeight, height_behind, height_named
 from heimdall.observation import Place
@@ -33,7 +34,7 @@ _SIGN = r"\s*(?:[°º'′:]|[NSEWO]\b)"
 _LABELLED = re.compile(
     r"\b(lat|lon|lng|long|latitude|longitude)(?:_deg|_degrees|_dd|_decimal)?\b\.?['\"]?\s*[:=]?\s*['\"]?"
     rf"([-+]?\d{{1,6}}\.\d*(?![.,]?\d|[\d.]*{_SIGN})|[-+]?\d{{1,3}},\d+(?![.,]?\d|\d*{_SIGN})"
-    rf"|[-+]?\d{{1,6}}(?!\d|[.,]\d|[ \t]+\d|{_SIGN}))(?!\d*e[-+]?\d)",
+    rf"|[-+]?\d{{1,6}}(?!\d|[.,]\d|[ \t]+\d|{_SIGN}))(?!\d*e[-+]?\d|\s*(?:rad|gon|grad)[a-z]*\b)",
     re.IGNORECASE,
 )
 _SOUTH, _WEST = (
@@ -49,38 +50,21 @@ _SOUTH, _WEST = (
 )
 """A hemisphere by itself: after a number and a separator, as the value of its own key, in a column, in words. "South" and "West"
 are "S" and "W" by then."""
-_NO_MORE = r"(?!\d|[.,]\d|\s*[°º])"
-"""No further digits, and no degrees: what stood before would be two numbers."""
-_WRITTEN = (
-    (re.compile("[\u2212\u2013\u2012\u2010\u2011](?=\\d)"), "-"),
-    (re.compile(r"(?<=\d)\s*deg(?:rees?)?\b\.?", re.IGNORECASE), "°"),
-    (re.compile(r"(?<=\d)\s*min(?:utes?)?\b\.?", re.IGNORECASE), "′"),
-    (re.compile(r"(?<=\d)\s*sec(?:onds?)?\b\.?", re.IGNORECASE), "″"),
-    (re.compile(r"\b([NS])o[ru]th\b|\b([EW])[ae]st\b", re.IGNORECASE), r"\1\2"),
-    (re.compile(r"(?<![\d.,])(\d{1,7}),(\d+)(?=\s*[°º]?\s*[NSEWnsew](?![A-Za-z]))"), r"\1.\2"),
-    (re.compile(rf"(?<=[°º′'’])(\s*\d{{1,2}}),(\d+){_NO_MORE}"), r"\1.\2"),
-    (re.compile(r"(?<![A-Za-z])([NSEWnsew]\s*\d{1,7}),(\d+)(?!\d|[.,]\d)"), r"\1.\2"),
-    (
-        re.compile(
-            rf"(?<![A-Za-z])([NSEWnsew]\s*\d{{1,3}}[°º:\s](?:\s*\d{{1,2}}[′'’:\s])?\s*\d{{1,2}}),(\d+){_NO_MORE}"
-        ),
-        r"\1.\2",
-    ),
-    (re.compile(r"(?<![\d.])(\d{1,3}\.\d{1,2}\.\d{1,2}),(\d+)(?=\s*[NSEWnsew](?![A-Za-z]))"), r"\1.\2"),
-)
-"""Signs and words that stand for plainer ones: a typographic minus, "deg", "North", a decimal comma where no other can stand."""
 _SPACES = re.compile(" {2,}")
 _BLANKS = re.compile(r"\s{2,}")
 """The forms below allow blanks at many places: the ways to share out a long run would be countless."""
 _REMARK = re.compile(r"(?:^|\s)(?:#|//).*$", re.MULTILINE)
 _BARE = re.compile(rf"({NUMBER})\s*°?\s*[,;/\s]\s*({NUMBER})\s*°?\s*(?:[,;\s]\s*({NUMBER})\s*m?\s*)?")
+_BARE_FORM, _COMMA_FORM = "bare numbers, latitude first", "numbers with a decimal comma"
+_LATITUDE_FIRST = (None, _BARE_FORM, _COMMA_FORM)
+"""Forms in which nothing but their order says which number is which."""
 _HEADED = re.compile(
     r"(?:lat(?:itude)?(?:[\s,/&]{1,3}|_)?(?:lon(?:gitude|g)?|lng)"
     r"|(?:coordinates?|coords?)(?:\s?\(lat\.?,? ?lon\.?\))?|gps|qth|pos(?:ition)?|location)\s?[:=]?\s?",
     re.IGNORECASE,
 )
 """A word before a pair of numbers that says no more than that it is one, latitude first."""
-_DECIMAL_COMMA = re.compile(r"([-+]?\d{1,3}),(\d{2,})\s*[;\s]\s*([-+]?\d{1,3}),(\d{2,})")
+_DECIMAL_COMMA = re.compile(r"([-+]?\d{1,3}),(\d{2,})\s*(?:[;/\s]|,\s)\s*([-+]?\d{1,3}),(\d{2,})")
 _LOCATOR = re.compile(r"(?<![\w.])([A-R]{2}\d{2}(?:[A-X]{2}(?:\d{2}(?:[A-X]{2})?)?)?)(?![\w.])", re.IGNORECASE)
 _LOCATOR_BASES = ((18, "A"), (10, "0"), (24, "A"), (10, "0"), (24, "A"))
 
@@ -125,26 +109,25 @@ def place_sigma_m(stated_m: float | None, latitude_deg: float, longitude_deg: fl
     return rounded_m if stated_m is None else max(stated_m, rounded_m) if stated_m > 0 else stated_m
 
 
-def read_place(text: str) -> WrittenPlace | None:
+def read_place(text: str, around: str = "") -> WrittenPlace | None:
     """The place that a text means; None where it says none, or several.
 
     Read are `[latitude, longitude]` with or without a height and with anything round it, what other programs write (see
     `framed_coordinates`), numbers that are named latitude and longitude, degrees with minutes and seconds, two or three bare
     numbers (also behind a word such as "GPS"), and a Maidenhead locator. Of several that agree the one with the most digits
-    counts.
+    counts. What stands `around` may say that the longitude comes first.
     """
-    found = places_in(text)
+    found = places_in(text, around)
     return found[0] if len(found) == 1 else None
 
 
-def places_in(text: str) -> tuple[WrittenPlace, ...]:
+def places_in(text: str, around: str = "") -> tuple[WrittenPlace, ...]:
     """The place of a text, as exactly as it is written anywhere in it, or two of several; none where one cannot be read whole.
 
-    None either where a hemisphere stands by itself that the numbers do not have.
+    None either where a hemisphere stands by itself that the numbers do not have, or where the text says that its longitude
+    comes first and the form of its numbers that the latitude does.
     """
-    for sign, plain in _WRITTEN:
-        text = sign.sub(plain, text)
-    whole = _SPACES.sub(" ", text)
+    whole = _SPACES.sub(" ", plain(text))
     written, text = framed(whole)
     text = _BLANKS.sub(lambda run: "\n" if "\n" in run[0] else " ", text)
     found = [None if each is None else _plain(*each) for each in written]
@@ -155,6 +138,10 @@ def places_in(text: str) -> tuple[WrittenPlace, ...]:
     found += locators if found or len(locators) == 1 else []
     different = _different([each for each in found if each is not None]) if None not in found else ()
     if not lettered and any(_in_another_hemisphere(each, whole) for each in different):
+        return ()
+    if any(map(says_longitude_first, (whole, plain(around)))) and any(
+        each.form in _LATITUDE_FIRST for each in different
+    ):
         return ()
     return tuple(_with_height(each, height_named(text)) for each in different)
 
@@ -241,10 +228,10 @@ def _from_bare(text: str) -> Iterator[WrittenPlace]:
         stripped = stripped[headed.end() :]
     stripped = stripped.strip("()[]{}\"' \t\r\n")
     if found := _DECIMAL_COMMA.fullmatch(stripped):
-        yield _plain(f"{found[1]}.{found[2]}", f"{found[3]}.{found[4]}", form="numbers with a decimal comma")
+        yield _plain(f"{found[1]}.{found[2]}", f"{found[3]}.{found[4]}", form=_COMMA_FORM)
     # Behind a word a whole number may count something else.
     elif (found := _BARE.fullmatch(stripped)) and (headed is None or ("." in found[1] and "." in found[2])):
-        yield _plain(found[1], found[2], found[3], "bare numbers, latitude first")
+        yield _plain(found[1], found[2], found[3], _BARE_FORM)
 
 
 def _from_rows(text: str) -> Iterator[WrittenPlace]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -51,6 +52,9 @@ _LATITUDE, _LONGITUDE = (
     for name in ("lat(?:itude)?_?", "(?:lon(?:g|gitude)?|lng)_?")
 )
 _HEIGHT = re.compile(r"\W*(?:height|alt|altitude|elev|elevation)(?:_m|\W*\(m\)|\W*\[m\])\W*", re.IGNORECASE)
+_DELIMITERS = (";", "\t", ",", "|", None)
+_MOST_ABOVE = 20
+_LONGEST_LINE = 10_000
 _TABLE = "a table with columns of latitude and longitude"
 
 
@@ -94,14 +98,33 @@ def _linked(link: str) -> Framed | None:
 
 def _table_rows(text: str) -> Iterator[Framed | None]:
     """None for a row among others that cannot be read; nothing where no row holds plain numbers."""
-    header, *lines = [line for line in text.splitlines() if line.strip()] or [""]
-    for delimiter in (";", "\t", ",", "|", None):
-        names = header.split(delimiter)
-        columns = [_column(names, name) for name in (_LATITUDE, _LONGITUDE, _HEIGHT)]
-        if columns[0] is not None and columns[1] is not None:
-            rows = [_row(line.split(delimiter), len(names), columns, delimiter == ",") for line in lines]
-            yield from rows if any(rows) else []
-            return
+    lines = [line for line in text.splitlines() if line.strip()]
+    at = header_at(lines)
+    if at is None:
+        return
+    delimiter = next(each for each in _DELIMITERS if _is_header(lines[at], each))
+    names = _cells(lines[at], delimiter)
+    columns = [_column(names, name) for name in (_LATITUDE, _LONGITUDE, _HEIGHT)]
+    rows = [_row(_cells(line, delimiter), len(names), columns) for line in lines[at + 1 :]]
+    yield from rows if any(rows) else []
+
+
+def header_at(lines: Sequence[str]) -> int | None:
+    """Where in a text the header of a table stands, below what a program may write above it."""
+    found = (index for index, line in enumerate(lines[:_MOST_ABOVE]) if any(_is_header(line, d) for d in _DELIMITERS))
+    return next(found, None)
+
+
+def _is_header(line: str, delimiter: str | None) -> bool:
+    names = _cells(line, delimiter)
+    return _column(names, _LATITUDE) is not None and _column(names, _LONGITUDE) is not None
+
+
+def _cells(line: str, delimiter: str | None) -> list[str]:
+    """A cell in quotes may hold the delimiter."""
+    if delimiter is None or '"' not in line or len(line) > _LONGEST_LINE:
+        return line.split(delimiter)
+    return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True))
 
 
 def _column(names: Sequence[str], wanted: re.Pattern[str]) -> int | None:
@@ -109,14 +132,12 @@ def _column(names: Sequence[str], wanted: re.Pattern[str]) -> int | None:
     return found[0] if len(found) == 1 else None
 
 
-def _row(cells: Sequence[str], width: int, columns: Sequence[int | None], by_commas: bool) -> Framed | None:
+def _row(cells: Sequence[str], width: int, columns: Sequence[int | None]) -> Framed | None:
     """None for a row that has other columns than its header, as where decimal commas stand between commas."""
     if len(cells) != width:
         return None
     latitude, longitude, height = (None if each is None else cells[each].strip(" \t\"'") for each in columns)
-    numbers = [
-        (each or "").replace(*((",", ".") if not by_commas else ("", ""))) for each in (latitude, longitude, height)
-    ]
+    numbers = [(each or "").replace(",", ".") for each in (latitude, longitude, height)]
     if not all(re.fullmatch(NUMBER, each) for each in numbers[:2]):
         return None
     return Framed(numbers[0], numbers[1], numbers[2] if re.fullmatch(NUMBER, numbers[2]) else None, _TABLE)

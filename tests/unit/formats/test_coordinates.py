@@ -497,3 +497,76 @@ def test_letters_that_are_no_hemisphere_are_none(text: str) -> None:
 @pytest.mark.parametrize("text", ["lat: 4.71e1\nlon: 8.2", "lat: 47.1, lon: 82e-1"])
 def test_an_exponent_is_not_cut_off(text: str) -> None:
     assert read_place(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "lon/lat: [7.654321, 47.123456]",
+        "# longitude, latitude\n[7.654321, 47.123456]",
+        "(lon, lat) = (7.654321, 47.123456)",
+        '{"lonlat": [7.654321, 47.123456]}',
+        "[7.654321, 47.123456] (GeoJSON)",
+        "Länge/Breite: [7.654321, 47.123456]",
+        "7.654321 47.123456 # lon lat",
+        "longitud y latitud\n7°39'15.6\", 47°07'24.4\"",
+    ],
+)
+def test_an_order_that_the_text_contradicts_makes_no_place(text: str) -> None:
+    """Read as latitude first, the place would be in another country."""
+    assert read_place(text) is None
+
+
+@pytest.mark.parametrize("unit", ["rad", "radians", "gon"])
+def test_a_unit_that_is_no_degree_makes_no_place(unit: str) -> None:
+    assert read_place(f"Latitude: 0.822459 {unit}, Longitude: 0.133593 {unit}") is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Breite: -33.868820\nLänge: -70.209300",
+        "Breitengrad -33,868820; Längengrad -70,209300",
+        "33,868820° südlicher Breite, 70,209300° westlicher Länge",
+        "33.868820° Süd, 70.209300° West",
+        "33.868820° Sud, 70.209300° Ouest",
+        "33.868820° de latitud Sur, 70.209300° de longitud Oeste",
+        "latitud: -33.868820, longitud: -70.209300",
+        "latitudine -33.868820 longitudine -70.209300",
+        "breedtegraad: -33.868820\nlengtegraad: -70.209300",
+        "Ort;Breite;Länge\nhut;-33,868820;-70,209300",
+        "Lat -33.868820° Lon -70.209300°",
+        "latitude -33.868820 degrees, longitude -70.209300 degrees",
+        "lon (deg): -70.209300, lat (deg): -33.868820",
+        "rx_lat: -33.868820\nrx_lon: -70.209300",
+        "-33.868820, -70.209300 (WGS84)",
+        "-33,868820 / -70,209300",
+        "Export of 2025-01-01\n\nname,lat,lon\nhut,-33.868820,-70.209300",
+        '"Name","Lat [deg]","Lon [deg]"\n"hut, north","-33,868820","-70,209300"',
+    ],
+)
+def test_words_of_other_languages_and_programs_are_read(text: str) -> None:
+    found = read_place(text)
+    assert found is not None
+    assert (found.place.latitude_deg, found.place.longitude_deg) == (-33.86882, -70.2093)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-33°52'07.8\", -70°12'33.5\"",
+        "lat: -33°52'07.8\"\nlon: -70°12'33.5\"",
+        "Länge: -70° 12′ 33,5″, Breite: -33° 52′ 07,8″",
+        "Latitude -33° 52.13' Longitude -70° 12.558'",
+    ],
+)
+def test_a_sign_stands_for_the_hemisphere_of_degrees_and_minutes(text: str) -> None:
+    found = read_place(text)
+    assert found is not None
+    assert (found.place.latitude_deg, found.place.longitude_deg) == pytest.approx((-33.86883, -70.2093), abs=2e-5)
+    assert found.sigma_m < 10
+
+
+@pytest.mark.parametrize("text", ["47°7'24\" N, 7°39'15\"", "E 7°39'15\", 47°7'24\"", "Est 47.1, Ost 7.6"])
+def test_one_hemisphere_of_two_makes_no_place(text: str) -> None:
+    assert read_place(text) is None
