@@ -8,9 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from heimdall.formats.coordinates import COARSE_M, WrittenPlace, decoded, places_in, read_place
+from heimdall.formats.plain_notation import plain, says_longitude_first
 from heimdall.formats.readers.limits import Files, Limits, content_or_flaw
 from heimdall.formats.readers.recordings.grouping import Group
 from heimdall.formats.readers.source import FolderFiles, Selection, folder_of, in_folder
+from heimdall.formats.readers.station_lists import SUFFIXES as LIST_SUFFIXES
+from heimdall.formats.readers.station_lists import is_list, place_of
 from heimdall.formats.text import composed, name_key
 from heimdall.formats.wording import length_text
 from heimdall.observation import Place, Receiver
@@ -24,8 +27,6 @@ _STATUS = re.compile(r"^gps=\(([^()\n]+)\)\s*$", re.MULTILINE)
 """What `http://<KiwiSDR>/status` says, before a locator of the same place that is kilometres coarser."""
 _STATUS_HEIGHT = re.compile(r"^asl=(-?\d+(?:\.\d*)?)\s*$", re.MULTILINE)
 """In metres."""
-_ENTRY_ENDS = (re.compile(r"\}"), re.compile(r"\n"), re.compile(r"[;\n]"))
-"""What parts the stations of a list: JSON objects, lines, statements of JavaScript and Octave."""
 
 
 class Positions:
@@ -35,21 +36,40 @@ class Positions:
         self._texts: dict[str, tuple[bytes, str | None]] = {}
         """What a file holds, or why it cannot be read."""
         self._beside: list[str] = []
+        self._lists: list[tuple[str, Mapping[str, bytes]]] = []
+        self._list_texts: list[tuple[str, str]] | None = None
         for index, files in enumerate(places):
             texts = [name for name in files if name.lower().endswith(_SUFFIX)]
             self._beside += [] if index else texts
+            self._lists += [(name, files) for name in sorted(files) if _may_list(name)]
             for name in texts:
                 self._texts.setdefault(name_key(name), content_or_flaw(files, name))
 
-    def receiver(self, station: str, *names: str, folder: str = "") -> tuple[Receiver, str | None, tuple[str, ...]]:
-        """A receiver at the place of its text, why it has none, and what to note of it; its own folder comes first."""
+    def receiver(
+        self, station: str, *names: str, folder: str = "", among: Sequence[str] = ()
+    ) -> tuple[Receiver, str | None, tuple[str, ...]]:
+        """A receiver at the place of its text, why it has none, and what to note of it; its own folder comes first.
+
+        Without a text of its own its entry counts in a list of the stations it is `among`.
+        """
         for path in self._paths((station, *names), folder):
             if (found := self._texts.get(name_key(path))) is not None:
                 content, unreadable = found
                 if unreadable is not None:
                     return _nowhere(station), f"no position: {unreadable}", ()
-                return _placed(station, path, _places_in(content, station))
+                return _placed(station, path, _places_in(content, station), decoded(content))
+        for path, text in self._listed(among):
+            if (own := place_of(text, station)) is not None:
+                receiver, flaw, notes = _placed(station, path, (own,))
+                return receiver, flaw, (f"the position of {station} is that of its entry in {path}", *notes)
         return _nowhere(station), f"no position: write [latitude, longitude] into {station}{_SUFFIX}", ()
+
+    def _listed(self, stations: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """The lists of stations beside the recordings, which are read when a receiver has no text of its own."""
+        if self._list_texts is None:
+            texts = ((path, composed(decoded(content_or_flaw(files, path)[0]))) for path, files in self._lists)
+            self._list_texts = [(path, text) for path, text in texts if is_list(text, stations)]
+        yield from self._list_texts
 
     def _paths(self, names: Sequence[str], folder: str) -> Iterator[str]:
         if folder:
@@ -57,7 +77,8 @@ class Positions:
         yield from (f"{name}{_SUFFIX}" for name in names)
 
     def unheard(self, recorded: Iterable[str]) -> tuple[str, ...]:
-        """A note on each position beside the recordings of whose receiver there is none."""
+        """A note on each position beside the recordings of whose receiver there is none; a list of receivers is of them."""
+        recorded = list(recorded)
         known = {name_key(name) for name in recorded} | {TRUTH_NAME[: -len(_SUFFIX)]}
         texts = {
             path: path.rpartition("/")[2][: -len(_SUFFIX)] for path in sorted(self._beside) if self._is_place(path)
@@ -65,11 +86,14 @@ class Positions:
         return tuple(
             f"{path} gives a position, but there is no recording of {name}"
             for path, name in texts.items()
-            if name_key(name) not in known
+            if name_key(name) not in known and not is_list(self._text(path), recorded)
         )
 
     def _is_place(self, path: str) -> bool:
         return bool(_places_in(self._texts[name_key(path)][0]))
+
+    def _text(self, path: str) -> str:
+        return composed(decoded(self._texts[name_key(path)][0]))
 
     def truth(self) -> tuple[Place | None, tuple[str, ...]]:
         """From the folder of the recordings, or any receiver's own; and a note where its text gives no one position."""
@@ -99,6 +123,11 @@ def positions_beside(files: Files, group: Group, limits: Limits, disk: Path | No
     return Positions(*places)
 
 
+def _may_list(name: str) -> bool:
+    lowered = name.lower()
+    return lowered.endswith(LIST_SUFFIXES) and not f"/{lowered}".endswith(f"/{TRUTH_NAME}")
+
+
 def _on_disk(folder: Path, limits: Limits) -> Mapping[str, bytes]:
     return FolderFiles(folder, limits, depth=1) if folder.is_dir() else {}
 
@@ -114,38 +143,30 @@ def _places_in(content: bytes, station: str = "") -> tuple[WrittenPlace, ...]:
     if len(status) == 1 and (written := read_place(f"[{status[0]}{f', {height[1]}' if height else ''}]")):
         return (written,)
     found = places_in(text)
-    own = _of_station(text, station) if station and len(found) != 1 else None
+    own = place_of(text, station) if station and len(found) != 1 else None
     return found if own is None else (own,)
-
-
-def _of_station(text: str, station: str) -> WrittenPlace | None:
-    """The position in the entries of a list that name the station by itself, not as a part of another name or of an address."""
-    named = re.compile(rf"(?<![\w-]){re.escape(composed(station))}(?![\w-]|\.\w)", re.IGNORECASE)
-    for end in _ENTRY_ENDS:
-        entries = [entry for entry in end.split(text) if named.search(entry)]
-        if (written := read_place("\n".join(entries))) is not None:
-            return written
-    header, *lines = text.strip().splitlines() or [""]
-    return None if places_in(header) else read_place("\n".join([header, *filter(named.search, lines)]))
 
 
 def _nowhere(station: str) -> Receiver:
     return Receiver(station, math.nan, math.nan)
 
 
-def _unclear(path: str, station: str, found: Sequence[WrittenPlace]) -> str:
+def _unclear(path: str, station: str, found: Sequence[WrittenPlace], text: str) -> str:
     """Why a text gives no one position."""
     if len(found) > 1:
         return (
             f"no position: {path} holds several different ones and none that is plainly of {station}; "
             "write its [latitude, longitude] alone into it"
         )
-    return f"no position: {path} holds none that can be read; write [latitude, longitude] in degrees into it"
+    why = "names the longitude first" if says_longitude_first(plain(text)) else "holds none that can be read"
+    return f"no position: {path} {why}; write [latitude, longitude] in degrees into it"
 
 
-def _placed(station: str, path: str, found: Sequence[WrittenPlace]) -> tuple[Receiver, str | None, tuple[str, ...]]:
+def _placed(
+    station: str, path: str, found: Sequence[WrittenPlace], text: str = ""
+) -> tuple[Receiver, str | None, tuple[str, ...]]:
     if len(found) != 1:
-        return _nowhere(station), _unclear(path, station, found), ()
+        return _nowhere(station), _unclear(path, station, found, text), ()
     written = found[0]
     place = written.place
     notes = []

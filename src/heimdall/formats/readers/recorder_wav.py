@@ -206,8 +206,11 @@ def _observation(name: str, frequency_hz: float, session: Together, positions: P
     receptions: list[Reception] = []
     notes: list[str] = []
     origin = min((take.heard.start_utc for take in session.takes if take.heard and not take.flaw), default=None)
+    stations = [take.station for take in session.takes]
     for take in session.takes:
-        receiver, flaw, said = positions.receiver(take.station, _stem(take.path), folder=folder_of(take.path))
+        receiver, flaw, said = positions.receiver(
+            take.station, _stem(take.path), folder=folder_of(take.path), among=stations
+        )
         notes += said
         heard = take.heard
         receptions.append(

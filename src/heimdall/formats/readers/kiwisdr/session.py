@@ -165,7 +165,8 @@ def _heard(recording: KiwiRecording, named_utc: datetime) -> Heard:
 
 def _observation(name: str, frequency_hz: float, session: Together, positions: Positions) -> Observation:
     origin = min((take.heard.start_utc for take in session.takes if take.heard and not take.flaw), default=None)
-    placed = [_reception(take, positions, origin) for take in session.takes]
+    stations = [take.station for take in session.takes]
+    placed = [_reception(take, positions, origin, stations) for take in session.takes]
     receptions = tuple(reception for reception, _ in placed)
     channel = occupied_channel(receptions, _PASSBAND_HZ)
     truth, unread = positions.truth()
@@ -182,8 +183,10 @@ def _observation(name: str, frequency_hz: float, session: Together, positions: P
     )
 
 
-def _reception(take: Take, positions: Positions, origin: datetime | None) -> tuple[Reception, tuple[str, ...]]:
-    receiver, flaw, notes = positions.receiver(take.station, folder=folder_of(take.path))
+def _reception(
+    take: Take, positions: Positions, origin: datetime | None, stations: Sequence[str]
+) -> tuple[Reception, tuple[str, ...]]:
+    receiver, flaw, notes = positions.receiver(take.station, folder=folder_of(take.path), among=stations)
     flaw = take.flaw or flaw
     if take.heard is None or origin is None:
         return Reception(receiver, flaw=flaw), notes

@@ -342,6 +342,16 @@ _LISTS = {
     "JavaScript": "d.beta = {\n coord: [51.512345, -3.612345]\n};\nd.gamma = {\n coord: [48.2, 16.4]\n};\n",
     "JSON": '[{"name":"gamma","lat":48.2,"lon":16.4},\n {"name":"BETA","lat":51.512345,"lon":-3.612345}]',
     "table": "name;lat;lon\ngamma;48,2;16,4\nbeta;51,512345;-3,612345\n",
+    "colons": "gamma: 48.2, 16.4\nbeta: 51.512345, -3.612345\n",
+    "no header": "gamma;48,22;16,41\nbeta;51,512345;-3,612345\n",
+    "header below a title": "Stations\n\nname,lon,lat\ngamma,16.4,48.2\nbeta,-3.612345,51.512345\n",
+    "KML": "<Placemark><name>gamma</name>\n<Point><coordinates>16.4,48.2,0</coordinates></Point></Placemark>"
+    "<Placemark><name>beta</name>\n<Point><coordinates>-3.612345,51.512345,0</coordinates></Point></Placemark>",
+    "GPX": '<wpt lat="48.2" lon="16.4">\n<name>gamma</name></wpt><wpt lat="51.512345" lon="-3.612345">\n<name>beta</name></wpt>',
+    "GeoJSON": '{"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {"name": "gamma"}, "geometry": '
+    '{"type": "Point", "coordinates": [16.4, 48.2]}}, {"type": "Feature", "properties": {"name": "beta"}, "geometry": '
+    '{"type": "Point", "coordinates": [-3.612345, 51.512345]}}]}',
+    "YAML": "gamma:\n  lat: 48.2\n  lon: 16.4\nbeta:\n  lat: 51.512345\n  lon: -3.612345\n",
     "another's address": "gamma [48.2,16.4] beta.example.org\nbeta-2 [47,9]\nbeta [51.512345,-3.612345]",
 }
 
@@ -352,6 +362,25 @@ def test_of_a_list_of_stations_a_receiver_takes_its_own_place(session: dict[str,
     session["beta.txt"] = written.encode()
     receiver = _read("dcf77", session).receptions[1].receiver
     assert (receiver.latitude_deg, receiver.longitude_deg) == (51.512345, -3.612345)
+
+
+@pytest.mark.parametrize("name", ["stations.txt", "positions.csv", "map.kml"])
+def test_a_list_of_all_stations_stands_for_a_text_of_each(session: dict[str, bytes], name: str) -> None:
+    del session["alpha.txt"], session["beta.txt"]
+    session[name] = b"alpha: 48.25, 16.41\nbeta: 51.512345, -3.612345\n"
+    observation = _read("dcf77", session)
+    places = [(each.receiver.latitude_deg, each.receiver.longitude_deg) for each in observation.receptions]
+    assert places == [(48.25, 16.41), (51.512345, -3.612345)]
+    assert f"the position of beta is that of its entry in {name}" in observation.notes
+    assert not any("no recording" in note for note in observation.notes)
+
+
+@pytest.mark.parametrize("written", ["beta is opposite of [48.2, 16.4]", "alpha: 48.25, 16.41\nbeta\n"])
+def test_what_names_a_station_beside_a_position_is_no_list(session: dict[str, bytes], written: str) -> None:
+    """Of two stations each must have a place in it."""
+    del session["beta.txt"]
+    session["remarks.txt"] = written.encode()
+    assert _read("dcf77", session).receptions[1].flaw == "no position: write [latitude, longitude] into beta.txt"
 
 
 @pytest.mark.parametrize(
@@ -373,6 +402,13 @@ def test_a_list_that_does_not_say_which_place_is_its_own_flags_the_receiver(
         "no position: beta.txt holds several different ones and none that is plainly of beta; "
         "write its [latitude, longitude] alone into it"
     )
+
+
+@pytest.mark.parametrize("written", ["# lon, lat\n[-3.6, 51.5]", "# lon, lat\ngamma: [16.4, 48.2]\nbeta: [-3.6, 51.5]"])
+def test_a_text_that_names_the_longitude_first_is_said_to(session: dict[str, bytes], written: str) -> None:
+    session["beta.txt"] = written.encode()
+    flaw = _read("dcf77", session).receptions[1].flaw
+    assert flaw == "no position: beta.txt names the longitude first; write [latitude, longitude] in degrees into it"
 
 
 @pytest.mark.parametrize(
