@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -15,11 +15,29 @@ from heimdall.formats.wording import frequency_text
 
 _FREQUENCY = re.compile(r"(?<![\d.])(\d+(?:[.,]\d+)?)[ _]?([kMG]?)Hz", re.IGNORECASE)
 _SCALE = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
-_YEAR_FIRST = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)[T_ -](\d\d)[-_:]?(\d\d)[-_:]?(\d\d)(?:[._](\d{3}))?Z?(?!\d)")
-_HOUR_FIRST = re.compile(r"(?P<h>\d\d)-(?P<m>\d\d)-(?P<s>\d\d)_(?P<d>\d\d)-(?P<mo>\d\d)-(?P<y>\d{4})")
-_PROGRAMS = re.compile(
-    r"(?<![a-z])(HDSDR|SDRSharp|SDRuno|SDRconnect|baseband|gqrx|IQ|RF|AF|audio|rec)(?![a-z])", re.IGNORECASE
+_YEAR, _TWO = r"(?<!\d)(?P<y>(?:19|20)\d\d)", r"(?P<%s>\d\d)"
+_DAY = rf"(?<!\d){_TWO % 'd'}"
+_CLOCK = (
+    rf"{_TWO % 'h'}[-_:.h]?{_TWO % 'm'}[-_:.m]?{_TWO % 's'}s?"
+    r"(?:[._](?P<ms>\d{3})(?!\d|\.\d|[ _]?[kMG]?Hz)|\.(?P<us>\d{4,9})(?![ _]?[kMG]?Hz))?Z?(?!\d)"
 )
+"""Hours, minutes and seconds, with a fraction unless it is a frequency."""
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_TIMES = tuple(
+    re.compile(written, re.IGNORECASE)
+    for written in (
+        rf"{_YEAR}[-._]?{_TWO % 'mo'}[-._]?{_TWO % 'd'}[T_ -]?{_CLOCK}",
+        rf"(?<!\d){_TWO % 'h'}[-_.:]{_TWO % 'm'}[-_.:]{_TWO % 's'}_{_TWO % 'd'}[-.]{_TWO % 'mo'}[-.](?P<y>\d{{4}})(?!\d)",
+        rf"{_DAY}[-._]{_TWO % 'mo'}[-._](?P<y>(?:19|20)\d\d)[T_ -]{_CLOCK}",
+        rf"{_DAY}[-_ ]?(?P<month>{'|'.join(_MONTHS)})[a-z]*[-_ ]?(?P<y>(?:19|20)\d\d)[T_ -]{_CLOCK}",
+    )
+)
+_PROGRAMS = re.compile(
+    r"(?<![a-z])(HDSDR|SDRSharp|SDRuno|SDRconnect|baseband|gqrx|IQ|RF|AF|audio|rec|UTC)(?![a-z])", re.IGNORECASE
+)
+_RATE = re.compile(r"(?<![\d.])\d+(?:[.,]\d+)?[ _]?[kM]?(?:sps|S/s)(?![a-z])", re.IGNORECASE)
+_COPY = re.compile(r" ?\(\d{1,3}\)$")
+"""A browser numbers what it downloads once more."""
 _IQ = re.compile(r"(?<![a-z])(baseband|IQ|RF)(?![a-z])", re.IGNORECASE)
 _AUDIO = re.compile(r"(?<![a-z])(audio|AF)(?![a-z])", re.IGNORECASE)
 _SAME_RATE = 1e-3
@@ -42,11 +60,16 @@ class About:
 def from_name(stem: str, rate_hz: float | None = None) -> About:
     """What a name without its suffix says; a number that equals the sample rate, which many write there, is no frequency."""
     frequency_hz, notes = _frequency(stem, rate_hz)
-    if found := _YEAR_FIRST.search(stem):
-        return About(utc(*(int(part or 0) for part in found.groups())), frequency_hz, notes)
-    if found := _HOUR_FIRST.search(stem):
-        return About(utc(*(int(found[part]) for part in ("y", "mo", "d", "h", "m", "s"))), frequency_hz, notes)
-    return About(None, frequency_hz, notes)
+    found = next((found for written in _TIMES if (found := written.search(stem))), None)
+    return About(None if found is None else _utc_of(found.groupdict()), frequency_hz, notes)
+
+
+def _utc_of(parts: Mapping[str, str | None]) -> datetime | None:
+    named = parts.get("month")
+    month = int(parts["mo"] or 0) if named is None else _MONTHS.index(named.lower()) + 1
+    year, day, hour, minute, second = (int(parts[part] or 0) for part in ("y", "d", "h", "m", "s"))
+    fraction = parts.get("ms") or (parts.get("us") or "")[:3]
+    return utc(year, month, day, hour, minute, second, int(fraction or 0))
 
 
 def _frequency(stem: str, rate_hz: float | None) -> tuple[float | None, tuple[str, ...]]:
@@ -93,6 +116,6 @@ def stations_of(stems: Sequence[str]) -> dict[str, str]:
 def receiver_in(stem: str) -> str | None:
     """What is left of a name without time, frequency and program."""
     rest = composed(stem)
-    for pattern in (_YEAR_FIRST, _HOUR_FIRST, _FREQUENCY, _PROGRAMS):
+    for pattern in (_COPY, *_TIMES, _FREQUENCY, _RATE, _PROGRAMS):
         rest = pattern.sub(" ", rest)
     return "_".join(re.split(r"[\s_.,-]+", rest.strip(" _.,-"))) or None

@@ -62,13 +62,16 @@ def read_wav_session(name: str, files: Files, limits: Limits, positions: Positio
     if not known or _all_audio(read):
         raise InputError(f"{name}: {_unlocatable(read)}")
     frequency_hz = common_frequency_hz(known)
-    takes = [_agreeing(take, about, frequency_hz) for take, about in read]
+    dated, undated = _dated(read)
+    takes = [_agreeing(take, about, frequency_hz) for take, about in dated]
     together = sessions_of(takes)
     positions = positions or Positions(files)
     unheard = positions.unheard(each for take in takes for each in (take.station, _stem(take.path)))
     several = len(together) > 1
     return [
-        _observation(f"{name}-{index}" if several else name, frequency_hz, session.with_notes(unheard), positions)
+        _observation(
+            f"{name}-{index}" if several else name, frequency_hz, session.with_notes((*unheard, *undated)), positions
+        )
         for index, session in enumerate(together, start=1)
     ]
 
@@ -183,6 +186,18 @@ def _from_xml(text: str) -> About:
 
 def _tuning(take: Take, frequency_hz: float) -> Tuning:
     return Tuning(frequency_hz, None if take.heard is None else take.heard.sample_rate_hz)
+
+
+def _dated(read: Sequence[tuple[Take, About]]) -> tuple[list[tuple[Take, About]], tuple[str, ...]]:
+    """The takes, flagged where one does not say when it was recorded and others do, and a note where none does."""
+    heard = [about for take, about in read if take.heard is not None]
+    if all(about.start_utc is None for about in heard):
+        return list(read), ("no file says when it was recorded: they are taken to be of one time",) if heard else ()
+    return [(_undated(take) if about.start_utc is None else take, about) for take, about in read], ()
+
+
+def _undated(take: Take) -> Take:
+    return replace(take, heard=None, flaw=take.flaw or "it does not say when it was recorded, and others do")
 
 
 def _agreeing(take: Take, about: About, frequency_hz: float) -> Take:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from heimdall.errors import InputError
 from heimdall.formats.readers.limits import Limits
+from heimdall.formats.readers.recorder_names import from_name
 from heimdall.formats.readers.recorder_wav import read_wav_session
 from heimdall.observation import Observation
 
@@ -78,6 +79,14 @@ def test_time_and_frequency_come_from_the_auxi_chunk(bits: int, code: int, step:
         "{}_baseband_145500000Hz_12-34-56_10-05-2024.wav",
         "{} SDRconnect_IQ_20240510_123456_145500000HZ.wav",
         "{}-145.5MHz-2024-05-10T12_34_56_250.wav",
+        "20240510T123456_145.5MHz_{}.wav",
+        "20240510_123456_145500kHz_{}.wav",
+        "{}_145.5MHz_2400kSps_10.05.2024_12.34.56.wav",
+        "{}_145500000Hz_20240510123456.wav",
+        "{}_2024_05_10_12_34_56_145500kHz (1).wav",
+        "{} 10-May-2024 123456.789 145.500MHz.wav",
+        "{}_2024-05-10T12:34:56.250000Z_145500000Hz.wav",
+        "{}_10-05-2024 12h34m56s UTC 145,5 MHz.wav",
     ],
 )
 def test_names_of_the_programs_say_what_the_file_does_not(name: str) -> None:
@@ -86,6 +95,26 @@ def test_names_of_the_programs_say_what_the_file_does_not(name: str) -> None:
     assert [each.flaw for each in observation.receptions] == [None, None]
     assert observation.frequency_hz == pytest.approx(145.5e6)
     assert observation.time_utc == datetime(2024, 5, 10, 12, 34, 56, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("number", ["145500000", "0000", "99"])
+def test_digits_before_a_date_are_no_part_of_its_year(number: str) -> None:
+    about = from_name(f"alice_{number}_2024-05-10T12_34_56_250")
+    assert about.start_utc == datetime(2024, 5, 10, 12, 34, 56, 250_000, tzinfo=UTC)
+
+
+def test_files_without_a_time_are_said_to_be_taken_for_one() -> None:
+    observation = _read({f"{who}_145500000Hz.wav": _wav() for who in ("alice", "bob")})
+    assert [each.flaw for each in observation.receptions] == [None, None]
+    assert "no file says when it was recorded: they are taken to be of one time" in observation.notes
+
+
+def test_a_file_without_a_time_among_others_is_flagged() -> None:
+    """Whether it heard the same is not known; that it was recorded in 1970 would be untrue."""
+    files = {f"{who}_145500000Hz_12-34-56_10-05-2024.wav": _wav() for who in ("alice", "carol")}
+    observation = _read({**files, "bob_145500000Hz.wav": _wav()})
+    flaws = {each.receiver.name: each.flaw for each in observation.receptions}
+    assert flaws["bob"] == "it does not say when it was recorded, and others do"
 
 
 def test_xml_in_the_auxi_chunk_is_read() -> None:
