@@ -199,7 +199,7 @@ def _from_geojson(name: str, content: bytes) -> tuple[KnownTransmitter, ...]:
 
 
 def _feature(where: str, feature: Mapping[str, Any]) -> KnownTransmitter:
-    from heimdall.formats.readers.sigmf.metadata import point
+    from heimdall.formats.readers.sigmf.places import point
 
     place = point(feature.get("geometry"))
     if place is None:

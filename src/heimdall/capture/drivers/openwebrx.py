@@ -20,7 +20,7 @@ from heimdall.capture.network.access import Access
 from heimdall.capture.network.fetching import fetch
 from heimdall.capture.network.websocket import close_socket, open_socket, receive, send
 from heimdall.formats.coordinates import rounding_sigma_m
-from heimdall.formats.readers.sigmf.metadata import number
+from heimdall.formats.readers.sigmf.values import number
 from heimdall.formats.wording import band_text, frequency_text
 from heimdall.observation import Place
 

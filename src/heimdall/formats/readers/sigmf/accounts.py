@@ -6,7 +6,8 @@ import math
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from heimdall.formats.readers.sigmf.metadata import number, point, text
+from heimdall.formats.readers.sigmf.places import point
+from heimdall.formats.readers.sigmf.values import number, text
 from heimdall.formats.text import composed
 from heimdall.observation import Receiver, Reception
 

@@ -12,7 +12,7 @@ import sigmf
 
 from heimdall.formats.quantities import UNITS_HZ
 from heimdall.formats.readers.recordings.tuning import WITHIN, Tuning
-from heimdall.formats.readers.sigmf.metadata import number
+from heimdall.formats.readers.sigmf.values import number
 
 _ALIKE = 1.5
 """Bands that differ by no more than this are one, drawn by different hands."""

@@ -6,10 +6,7 @@ What locating does not need may be missing or wrong; what is read otherwise than
 from __future__ import annotations
 
 import json
-import math
-import re
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache
 from typing import Any
@@ -17,7 +14,10 @@ from typing import Any
 import jsonschema
 import sigmf
 
-from heimdall.observation import Place
+from heimdall.formats.readers.sigmf.dates import as_dates
+from heimdall.formats.readers.sigmf.for_captures import for_captures
+from heimdall.formats.readers.sigmf.places import as_points
+from heimdall.formats.readers.sigmf.values import PLAIN_NUMBER, sections, text
 
 RECEIVER_KEY = "heimdall:receiver"
 CLOCK_KEY = "heimdall:clock_sigma_s"
@@ -25,8 +25,6 @@ LEVEL_KEY = "heimdall:level_sigma_db"
 POSITION_KEY = "heimdall:position_sigma_m"
 _OWN_KEYS = (RECEIVER_KEY, CLOCK_KEY, LEVEL_KEY, POSITION_KEY)
 _OWN = "heimdall:"
-_OLD_TIME_KEY = "core:time"
-_LATITUDE_KEY, _LONGITUDE_KEY = "core:latitude", "core:longitude"
 _NEEDED = (
     sigmf.DATATYPE_KEY,
     sigmf.SAMPLE_RATE_KEY,
@@ -40,10 +38,6 @@ _NEEDED = (
 """Global keys that a recording is read by; a fault in another is passed over."""
 _STAND_INS: dict[str, Any] = {sigmf.VERSION_KEY: "1.0.0"}
 """Global keys that the schema requires and locating does not, and what stands for them."""
-_TIME = re.compile(
-    r"(\d{4})-?(\d\d)-?(\d\d)[T ](\d\d):?(\d\d):?(\d\d)(?:[.,](\d{1,18}))?\s*(?:([-+])(\d\d):?(\d\d))?\s*(?:Z|UTC)?",
-    re.ASCII | re.IGNORECASE,
-)
 _NUMBERS = (
     sigmf.SAMPLE_RATE_KEY,
     sigmf.FREQUENCY_KEY,
@@ -53,8 +47,6 @@ _NUMBERS = (
     LEVEL_KEY,
     POSITION_KEY,
 )
-_PLAIN_NUMBER = re.compile(r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?", re.ASCII)
-_HOW_TO_DATE = "write UTC with Z, as 2025-01-31T12:00:00.25Z"
 
 
 class UnreadableRecordingError(Exception):
@@ -73,9 +65,9 @@ def read_metadata(name: str, meta: bytes) -> tuple[dict[str, Any], tuple[str, ..
     notes = [
         *_complete(document),
         *_numbers(document),
-        *_frequency_of_all(document),
-        *_dates(document),
-        *_places(document),
+        *for_captures(document),
+        *as_dates(document),
+        *as_points(document),
         *_unknown(document),
         *_passed_over(document),
     ]
@@ -93,66 +85,9 @@ def load_json(content: bytes) -> Any:
         raise UnreadableRecordingError(f"its metadata are not JSON ({error})") from error
 
 
-def number(value: object) -> float | None:
-    """A JSON number as a float, infinite where it does not fit; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf
-
-
-def number_written(value: object) -> float | None:
-    """As `number`, and of a string that holds nothing but one."""
-    if isinstance(value, str) and _PLAIN_NUMBER.fullmatch(value.strip()):
-        return float(value)
-    return number(value)
-
-
-def text(value: object) -> str | None:
-    """A string that can be printed and written anywhere: broken surrogates become question marks."""
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else None
-
-
-def point(value: object) -> Place | None:
-    """A GeoJSON point, which has the longitude first."""
-    coordinates = value.get("coordinates") if isinstance(value, Mapping) else None
-    if not isinstance(coordinates, list) or len(coordinates) < 2:
-        return None
-    longitude_deg, latitude_deg, height_m = (number(axis) for axis in [*coordinates, None][:3])
-    return None if longitude_deg is None or latitude_deg is None else Place(latitude_deg, longitude_deg, height_m)
-
-
-def parse_utc(value: object) -> tuple[datetime | None, float]:
-    """The whole second in UTC, and the rest in s with every digit that a float holds. Without a zone it is UTC."""
-    found = _TIME.fullmatch(value.strip()) if isinstance(value, str) else None
-    if found is None:
-        return None, 0.0
-    *minute, second = (int(found[group]) for group in range(1, 7))
-    east = timedelta(hours=int(found[9] or 0), minutes=int(found[10] or 0)) * (-1 if found[8] == "-" else 1)
-    try:
-        whole = datetime(*minute, tzinfo=UTC) + timedelta(seconds=second) - east  # type: ignore[misc,arg-type]
-    except (ValueError, OverflowError):
-        return None, 0.0
-    return whole, float(f"0.{found[7] or 0}")
-
-
-def second_digits(value: object) -> str | None:
-    """The digits behind the point of a time's seconds, as they are written; None where there are none."""
-    found = _TIME.fullmatch(value.strip()) if isinstance(value, str) else None
-    return found[7] if found else None
-
-
-def _sections(document: Mapping[str, Any], *names: str) -> Iterator[dict[str, Any]]:
-    for name in names:
-        found = document.get(name)
-        yield from (each for each in (found if isinstance(found, list) else [found]) if isinstance(each, dict))
-
-
 def _without_nulls(document: Mapping[str, Any]) -> None:
     """What is null is unknown, as if it were not there; of our own extension it may say so on purpose."""
-    for segment in _sections(document, "global", "captures", "annotations"):
+    for segment in sections(document, "global", "captures", "annotations"):
         for key in [key for key, value in segment.items() if value is None and not key.startswith(_OWN)]:
             del segment[key]
 
@@ -170,7 +105,7 @@ def _complete(document: dict[str, Any]) -> list[str]:
             missing.append(key)
     captures = document.get("captures")
     firsts = captures[:1] if isinstance(captures, list) else []
-    for segment in [*firsts, *_sections(document, "annotations")]:
+    for segment in [*firsts, *sections(document, "annotations")]:
         if isinstance(segment, dict) and sigmf.SAMPLE_START_KEY not in segment:
             segment[sigmf.SAMPLE_START_KEY] = 0
             missing.append(sigmf.SAMPLE_START_KEY)
@@ -182,82 +117,13 @@ def _numbers(document: dict[str, Any]) -> list[str]:
     """Numbers that a program wrote as strings."""
     notes = []
     for section in ("global", "captures", "annotations"):
-        for segment in _sections(document, section):
+        for segment in sections(document, section):
             for key in _NUMBERS:
                 value = segment.get(key)
-                if isinstance(value, str) and _PLAIN_NUMBER.fullmatch(value.strip()):
+                if isinstance(value, str) and PLAIN_NUMBER.fullmatch(value.strip()):
                     segment[key] = float(value)
                     notes.append(f"its {key}, a string, is read as the number {value.strip()}")
     return list(dict.fromkeys(notes))
-
-
-def _frequency_of_all(document: dict[str, Any]) -> list[str]:
-    """A frequency that stands once for the recording instead of in its captures, as many programs write it."""
-    about, captures = document.get("global"), document.get("captures")
-    if not isinstance(about, dict) or sigmf.FREQUENCY_KEY not in about or not isinstance(captures, list):
-        return []
-    stated = about[sigmf.FREQUENCY_KEY]
-    if number(stated) is None:
-        return [f"its {sigmf.FREQUENCY_KEY} {str(stated)[:60]!r} in global is not used: write a number"]
-    of_captures = [each[sigmf.FREQUENCY_KEY] for each in _sections(document, "captures") if sigmf.FREQUENCY_KEY in each]
-    if of_captures:
-        differs = any(each != stated for each in of_captures)
-        return [f"its {sigmf.FREQUENCY_KEY} in global is not used: its captures state another"] if differs else []
-    if not captures:
-        captures.append({sigmf.SAMPLE_START_KEY: 0})
-    for capture in _sections(document, "captures"):
-        capture[sigmf.FREQUENCY_KEY] = stated
-    return [f"its {sigmf.FREQUENCY_KEY} stands in global: it is read as that of its captures"]
-
-
-def _dates(document: dict[str, Any]) -> list[str]:
-    """Every time as the schema wants it, with all its digits; one that cannot be read is taken out."""
-    notes = []
-    for capture in _sections(document, "captures"):
-        if sigmf.DATETIME_KEY not in capture and _OLD_TIME_KEY in capture:
-            capture[sigmf.DATETIME_KEY] = capture.pop(_OLD_TIME_KEY)
-            notes.append(f"{_OLD_TIME_KEY} is read as {sigmf.DATETIME_KEY}")
-        value = capture.get(sigmf.DATETIME_KEY)
-        if value is None:
-            continue
-        whole, _ = parse_utc(value)
-        if whole is None:
-            del capture[sigmf.DATETIME_KEY]
-            notes.append(f"its {sigmf.DATETIME_KEY} {str(value)[:60]!r} is not read: {_HOW_TO_DATE}")
-            continue
-        found = _TIME.fullmatch(value.strip())
-        digits = found[7] if found and found[7] else "0"
-        capture[sigmf.DATETIME_KEY] = f"{whole.replace(tzinfo=None).isoformat()}.{digits}Z"
-        if found and found[8] and int(found[9]) + int(found[10]):
-            notes.append(f"its {sigmf.DATETIME_KEY} {value} is {whole:%H:%M:%S} UTC")
-    return notes
-
-
-def _places(document: dict[str, Any]) -> list[str]:
-    """Positions as GeoJSON Points: out of Features, without heights that are null, and out of older keys."""
-    notes = []
-    for segment in _sections(document, "global", "captures"):
-        place = segment.get(sigmf.GEOLOCATION_KEY)
-        if isinstance(place, dict) and place.get("type") == "Feature":
-            place = segment[sigmf.GEOLOCATION_KEY] = place.get("geometry")
-            notes.append(f"the geometry of its {sigmf.GEOLOCATION_KEY}, a Feature, is read as its position")
-        coordinates = place.get("coordinates") if isinstance(place, dict) else None
-        if isinstance(coordinates, list) and len(coordinates) == 3 and coordinates[2] is None:
-            del coordinates[2]
-            notes.append("its height is null: it is taken to be on the ellipsoid")
-    return [*notes, *_old_places(document)]
-
-
-def _old_places(document: dict[str, Any]) -> list[str]:
-    if any(sigmf.GEOLOCATION_KEY in segment for segment in _sections(document, "global", "captures")):
-        return []
-    for segment in _sections(document, "captures", "global", "annotations"):
-        latitude, longitude = number(segment.get(_LATITUDE_KEY)), number(segment.get(_LONGITUDE_KEY))
-        about = document.get("global")
-        if latitude is not None and longitude is not None and isinstance(about, dict):
-            about[sigmf.GEOLOCATION_KEY] = {"type": "Point", "coordinates": [longitude, latitude]}
-            return [f"{_LATITUDE_KEY} and {_LONGITUDE_KEY} are read as its position"]
-    return []
 
 
 def _unknown(document: dict[str, Any]) -> list[str]:
@@ -265,7 +131,7 @@ def _unknown(document: dict[str, Any]) -> list[str]:
     return [
         unknown_key(key, () if section == "captures" or section == "annotations" else _OWN_KEYS)
         for section in ("global", "captures", "annotations")
-        for segment in _sections(document, section)
+        for segment in sections(document, section)
         for key in segment
         if key.startswith(_OWN) and (section != "global" or key not in _OWN_KEYS)
     ]

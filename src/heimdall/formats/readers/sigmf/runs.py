@@ -10,7 +10,9 @@ from typing import Any
 
 import sigmf
 
-from heimdall.formats.readers.sigmf.metadata import parse_utc, point, text
+from heimdall.formats.readers.sigmf.dates import parse_utc
+from heimdall.formats.readers.sigmf.places import point
+from heimdall.formats.readers.sigmf.values import text
 from heimdall.geometry import geodesic_distance_m
 from heimdall.observation import Place
 

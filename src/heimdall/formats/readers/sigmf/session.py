@@ -13,12 +13,7 @@ from heimdall.formats.readers.recordings.channel import occupied_channel
 from heimdall.formats.readers.recordings.tuning import Tuning, common_frequency_hz, tuned_to
 from heimdall.formats.readers.sigmf.accounts import RECEIVERS_KEY, receptions_without_samples, remarks
 from heimdall.formats.readers.sigmf.annotated import Band, stated_channel
-from heimdall.formats.readers.sigmf.metadata import (
-    UnreadableRecordingError,
-    load_json,
-    number,
-    unknown_key,
-)
+from heimdall.formats.readers.sigmf.metadata import UnreadableRecordingError, load_json, unknown_key
 from heimdall.formats.readers.sigmf.sigmf_recording import SigmfRecording
 from heimdall.formats.readers.sigmf.spans import by_span
 from heimdall.formats.readers.sigmf.start_times import session_begin, with_written_clocks
@@ -31,6 +26,7 @@ from heimdall.formats.readers.sigmf.stated import (
     with_plain_values,
 )
 from heimdall.formats.readers.sigmf.streams import Stream, apart, listed_path, listed_stream, stream_at
+from heimdall.formats.readers.sigmf.values import number
 from heimdall.formats.readers.source import COLLECTION_SUFFIX, META_SUFFIX
 from heimdall.formats.text import composed
 from heimdall.observation import Observation, Place, Receiver, Reception
@@ -132,12 +128,19 @@ def _frequency_hz(session: str, streams: Sequence[Stream], about: Mapping[str, A
     of_session = number(about.get(FREQUENCY_KEY))
     if of_session is not None and 0 < of_session < math.inf:
         return of_session
+    raise InputError(f"{session}: {_without_frequency(streams)}")
+
+
+def _without_frequency(streams: Sequence[Stream]) -> str:
+    if not streams:
+        return "its collection names no recording: list them in core:streams"
     flaws = "; ".join(f"{stream.name}: {stream.flaw}" for stream in streams if stream.flaw)
+    because = f" ({flaws})" if flaws else ""
+    if all(stream.recording is None for stream in streams):
+        return f"no recording in it can be read{because}"
     wrong = ", ".join(dict.fromkeys(f"{each.frequency_hz:.6g} Hz" for each in _stating(streams)))
-    lacking = (
-        f"a core:frequency that can be right, but {wrong}: write the centre in Hz" if wrong else "a core:frequency"
-    )
-    raise InputError(f"{session}: no recording in it has {lacking}{f' ({flaws})' if flaws else ''}")
+    can_be = f" that can be right, but {wrong}: write the centre in Hz" if wrong else ""
+    return f"no recording in it has a core:frequency{can_be}{because}"
 
 
 def _stating(streams: Iterable[Stream]) -> Iterator[SigmfRecording]:

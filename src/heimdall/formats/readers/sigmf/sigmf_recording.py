@@ -20,19 +20,17 @@ from heimdall.formats.readers.recordings.clipping import clipping_note
 from heimdall.formats.readers.recordings.tuning import Tuning
 from heimdall.formats.readers.sigmf.annotated import Band, annotated_bands
 from heimdall.formats.readers.sigmf.data import complex_samples
+from heimdall.formats.readers.sigmf.dates import parse_utc, second_digits
 from heimdall.formats.readers.sigmf.metadata import (
     CLOCK_KEY,
     LEVEL_KEY,
     POSITION_KEY,
     RECEIVER_KEY,
     UnreadableRecordingError,
-    number,
-    parse_utc,
-    point,
-    second_digits,
-    text,
 )
+from heimdall.formats.readers.sigmf.places import point
 from heimdall.formats.readers.sigmf.runs import Run, longest_run, placed
+from heimdall.formats.readers.sigmf.values import number, text
 from heimdall.formats.wording import length_text
 from heimdall.observation import Place
 

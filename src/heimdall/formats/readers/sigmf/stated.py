@@ -9,8 +9,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from heimdall.formats.coordinates import read_place
-from heimdall.formats.readers.sigmf.metadata import number_written, point, text
+from heimdall.formats.readers.sigmf.places import HOW_TO_PLACE, place_otherwise, point, quoted
+from heimdall.formats.readers.sigmf.values import number_written
 from heimdall.observation import Place
 
 TRUTH_KEY = "heimdall:truth"
@@ -19,8 +19,6 @@ FREQUENCY_KEY = "heimdall:frequency_hz"
 BANDWIDTH_KEY = "heimdall:bandwidth_hz"
 _POSITIVE = (FREQUENCY_KEY, BANDWIDTH_KEY)
 _NUMBERS = (TRANSMITTER_HEIGHT_KEY, *_POSITIVE)
-_NAMES = (("latitude_deg", "longitude_deg"), ("latitude", "longitude"), ("lat", "lon"), ("lat", "lng"))
-_HOW_TO_PLACE = 'write {"type": "Point", "coordinates": [longitude, latitude]}'
 
 
 def with_plain_values(about: Mapping[str, Any]) -> tuple[Mapping[str, Any], tuple[str, ...]]:
@@ -31,7 +29,7 @@ def with_plain_values(about: Mapping[str, Any]) -> tuple[Mapping[str, Any], tupl
         value = about.get(key)
         plain[key] = figure = number_written(value)
         if figure is None and value is not None:
-            notes.append(f"collection: {key} {_quoted(value)} is not used: write a number")
+            notes.append(f"collection: {key} {quoted(value)} is not used: write a number")
         elif figure is not None and key in _POSITIVE and not 0 < figure < math.inf:
             notes.append(f"collection: {key} of {figure:.6g} is not used: it cannot be right")
         elif isinstance(value, str):
@@ -44,36 +42,8 @@ def stated_truth(about: Mapping[str, Any]) -> tuple[Place | None, tuple[str, ...
     value = about.get(TRUTH_KEY)
     if value is None or (place := point(value)) is not None:
         return (None if value is None else place), ()
-    place = _place_otherwise(value)
+    place = place_otherwise(value)
     if place is None:
-        return None, (f"collection: {TRUTH_KEY} {_quoted(value)} is not used: {_HOW_TO_PLACE}",)
+        return None, (f"collection: {TRUTH_KEY} {quoted(value)} is not used: {HOW_TO_PLACE}",)
     read = f"latitude {place.latitude_deg:.9g}, longitude {place.longitude_deg:.9g}"
     return place, (f"collection: {TRUTH_KEY} is read as {read}",)
-
-
-def _place_otherwise(value: object) -> Place | None:
-    """Out of a text, a Feature, a Point whose numbers are strings, or by names."""
-    if isinstance(value, str):
-        written = read_place(value)
-        return None if written is None else written.place
-    if not isinstance(value, Mapping):
-        return None
-    if value.get("type") == "Feature":
-        return point(value.get("geometry"))
-    coordinates = value.get("coordinates")
-    if isinstance(coordinates, list):
-        return point({"coordinates": [number_written(axis) for axis in coordinates]})
-    return _named(value)
-
-
-def _named(value: Mapping[str, Any]) -> Place | None:
-    height_m = number_written(value.get("height_m"))
-    for names in _NAMES:
-        latitude_deg, longitude_deg = (number_written(value.get(name)) for name in names)
-        if latitude_deg is not None and longitude_deg is not None:
-            return Place(latitude_deg, longitude_deg, height_m)
-    return None
-
-
-def _quoted(value: object) -> str:
-    return repr(text(value) if isinstance(value, str) else value)[:60]

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from heimdall.formats.readers.limits import Files, Limits, content_or_flaw, stored_as
-from heimdall.formats.readers.sigmf.metadata import UnreadableRecordingError, read_metadata, text
+from heimdall.formats.readers.sigmf.metadata import UnreadableRecordingError, read_metadata
 from heimdall.formats.readers.sigmf.sigmf_recording import SigmfRecording, dataset_name, parse_recording
+from heimdall.formats.readers.sigmf.values import text
 from heimdall.formats.readers.source import DATA_SUFFIX, META_SUFFIX, folder_of
 from heimdall.formats.text import composed, name_key
 
@@ -102,6 +103,7 @@ def stream_at(path: str, files: Files, limits: Limits) -> Stream:
 
 def _beside(dataset: str, folder: str) -> str:
     """The file of that name in the recording's folder; a name that leads elsewhere is nowhere."""
+    dataset = dataset.removeprefix("./")
     if "/" in dataset or "\\" in dataset or dataset in ("", ".", ".."):
         return ""
     return f"{folder}/{dataset}" if folder else dataset

@@ -364,6 +364,14 @@ def test_a_bandwidth_above_the_sample_rate_never_passes(files: Files) -> None:
             ),
             "a Feature",
         ),
+        (lambda d: _placed_as(d, lambda lon, lat: f"{lat}, {lon}"), "is read as latitude"),
+        (lambda d: _placed_as(d, lambda lon, lat: {"latitude": lat, "longitude": lon}), "is read as latitude"),
+        (lambda d: _placed_as(d, lambda lon, lat: {"coordinates": [str(lon), str(lat)]}), "is read as latitude"),
+        (lambda d: _placed_as(d, lambda lon, lat: {"type": "point", "coordinates": [lon, lat]}), "is read as latitude"),
+        (lambda d: _placed_as(d, lambda lon, lat: {"type": "MultiPoint", "coordinates": [[lon, lat]]}), "is read as"),
+        (lambda d: d["global"].update({"core:datetime": d["captures"][0].pop("core:datetime")}), "of its first sample"),
+        (lambda d: d["global"].update({"core:time": d["captures"][0].pop("core:datetime")}), "of its first sample"),
+        (lambda d: d["global"].update({"core:datetime": "2001-01-01T00:00:00Z"}), "its captures state another"),
         (lambda d: _as_old(d, d["global"]), "core:latitude and core:longitude are read"),
         (lambda d: _as_old(d, d["annotations"][0]), "core:latitude and core:longitude are read"),
         (lambda d: d["global"].update({"heimdall:clock_sigma": 1e-7}), "is heimdall:clock_sigma_s meant?"),
@@ -378,6 +386,10 @@ def test_metadata_of_other_programs_are_read_with_a_note(files: Files, change: A
     assert any(note in each for each in observation.notes)
 
 
+def _placed_as(document: dict[str, Any], form: Any) -> None:
+    document["global"]["core:geolocation"] = form(*document["global"]["core:geolocation"]["coordinates"][:2])
+
+
 def _as_old(document: dict[str, Any], segment: dict[str, Any]) -> None:
     segment["core:longitude"], segment["core:latitude"] = document["global"].pop("core:geolocation")["coordinates"][:2]
 
@@ -390,6 +402,8 @@ def _as_old(document: dict[str, Any], segment: dict[str, Any]) -> None:
         "2025-01-01T12:30:15.123456789+00:00Z",
         "2025-01-01T14:30:15.123456789+02:00",
         "2025-01-01T07:00:15.123456789-0530",
+        "2025-01-01 14:30:15.123456789+02",
+        "2025-01-01 12:30:15.123456789 GMT",
         "2025-01-01 12:30:15.123456789Z",
         "2025-01-01 12:30:15,123456789 UTC",
         "2025-01-01T12:30:15.123456789",
@@ -413,6 +427,62 @@ def test_a_date_that_may_mean_anything_costs_the_clock_and_says_how_to_write_it(
     observation = read_collection(COLLECTION, files, Limits())
     assert observation.receptions[1].receiver.clock_sigma_s is None
     assert any("write UTC with Z" in note for note in observation.notes)
+
+
+@pytest.mark.parametrize(("start", "clock_sigma_s"), [(0, 5e-8), (100, None)])
+def test_a_time_of_all_is_that_of_the_first_sample(files: Files, start: int, clock_sigma_s: float | None) -> None:
+    """Where the first capture begins behind it, the time may be either's: there is no clock."""
+    before = read_collection(COLLECTION, files, Limits()).receptions[1]
+
+    def move(document: dict[str, Any]) -> None:
+        document["global"]["core:datetime"] = document["captures"][0].pop("core:datetime")
+        document["captures"][0]["core:sample_start"] = start
+
+    _edit(files, 1, move)
+    after = read_collection(COLLECTION, files, Limits()).receptions[1]
+    assert after.receiver.clock_sigma_s == clock_sigma_s
+    assert start or after.start_s == before.start_s
+
+
+@pytest.mark.parametrize(
+    ("written", "note"),
+    [
+        ([8.5, 47.5], "core:geolocation [8.5, 47.5] is not used: write"),
+        ("in the shed", "core:geolocation 'in the shed' is not used: write"),
+        (None, "its gps:latitude and gps:longitude are not read as its position: write"),
+    ],
+)
+def test_a_position_that_cannot_be_read_costs_its_receiver_alone(files: Files, written: object, note: str) -> None:
+    """Two numbers may be either one first; keys of other extensions may be of another place."""
+    for index in range(3):
+        _edit(
+            files,
+            index,
+            lambda d: d["global"].update({"core:geolocation": written, "gps:latitude": 47.5, "gps:longitude": 8.5}),
+        )
+    observation = read_collection(COLLECTION, files, Limits())
+    assert all("no position" in str(each.flaw) for each in observation.receptions)
+    assert any(note in each for each in observation.notes)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda d: d["global"].update({"core:sample_rate": "2 MHz"}), "no recording in it can be read .*'2 MHz'"),
+        (lambda d: d["captures"][0].pop("core:frequency"), "no recording in it has a core:frequency"),
+    ],
+)
+def test_what_is_wrong_with_all_recordings_is_said_as_it_is(files: Files, change: Any, why: str) -> None:
+    for index in range(3):
+        _edit(files, index, change)
+    with pytest.raises(InputError, match=why):
+        read_collection(COLLECTION, files, Limits())
+
+
+def test_a_collection_without_recordings_is_said_to_name_none() -> None:
+    content = b'{"collection": {"core:version": "1.2.0", "core:streams": []}}'
+    with pytest.raises(InputError, match="names no recording"):
+        read_collection(COLLECTION, {COLLECTION: content}, Limits())
 
 
 def test_samples_in_a_file_of_another_name_are_read(files: Files) -> None:
