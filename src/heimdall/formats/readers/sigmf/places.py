@@ -16,7 +16,7 @@ _LATITUDE_KEY, _LONGITUDE_KEY = "core:latitude", "core:longitude"
 _NAMES = (("latitude_deg", "longitude_deg"), ("latitude", "longitude"), ("lat", "lon"), ("lat", "lng"))
 HOW_TO_PLACE = 'write {"type": "Point", "coordinates": [longitude, latitude]}'
 _LIKE_PLACES = re.compile(
-    r"(?:.*[:_])?(?:lat|lon|lng|latitude|longitude|geolocation|gps|position|location)(?:_deg)?", re.I
+    r"(?!heimdall:)(?:.*[:_])?(?:lat|lon|lng|latitude|longitude|geolocation|gps|position|location)(?:_deg)?", re.I
 )
 
 
@@ -118,4 +118,5 @@ def _elsewhere(document: Mapping[str, Any]) -> list[str]:
     keys = dict.fromkeys(key for segment in segments for key in segment if _LIKE_PLACES.fullmatch(key))
     if not keys:
         return []
-    return [f"its {' and '.join(keys)} are not read as its position: {HOW_TO_PLACE} as {sigmf.GEOLOCATION_KEY}"]
+    are = "is" if len(keys) == 1 else "are"
+    return [f"its {' and '.join(keys)} {are} not read as its position: {HOW_TO_PLACE} as {sigmf.GEOLOCATION_KEY}"]
