@@ -43,11 +43,12 @@ def _plain(index: int, observation: Observation) -> Observation:
     if observation.transmitter_height_m is not None:
         changes["transmitter_height_m"] = _needed(name, "transmitter_height_m", observation.transmitter_height_m)
     time_utc, notes = _time(observation.time_utc)
-    if not isinstance(observation.receptions, Iterable):
-        raise InputError(
-            f"{name}: its receptions are of type {type(observation.receptions).__name__}: Receptions are expected"
-        )
-    receptions = tuple(_reception(name, each, which) for which, each in enumerate(observation.receptions))
+    try:
+        given = list(observation.receptions)
+    except TypeError:  # an array of no dimension as well, which says of itself that it can be iterated over
+        kind = type(observation.receptions).__name__
+        raise InputError(f"{name}: its receptions are of type {kind}: Receptions are expected") from None
+    receptions = tuple(_reception(name, each, which) for which, each in enumerate(given))
     return replace(
         observation,
         id=name,

@@ -108,6 +108,7 @@ def test_a_reception_that_must_not_be_used_is_flagged_and_the_others_are_located
         ({"transmitter_height_m": "low"}, "x: its transmitter_height_m 'low' is not a number"),
         ({"truth": (47.0, 8.0)}, "x: its truth is of type tuple: a Place is expected"),
         ({"receptions": None}, "x: its receptions are of type NoneType: Receptions are expected"),
+        ({"receptions": np.array(3)}, "x: its receptions are of type ndarray: Receptions are expected"),
         ({"receptions": ({},)}, r"x: its receptions\[0\] is of type dict: a Reception is expected"),
         ({"receptions": (Reception(None),)}, r"x: its receptions\[0\].receiver is of type NoneType"),  # type: ignore[arg-type]
     ],
