@@ -40,10 +40,14 @@ _WRONG = {
 
 def complaint(error: ValidationError, skip: int = 0) -> str:
     """The first thing that pydantic found wrong, on one line: the field's path, less `skip` leading parts, and why."""
-    first = error.errors(include_url=False)[0]
-    field = ".".join(str(part) for part in first["loc"][skip:])
+    return complaint_about(error.errors(include_url=False)[0], skip)
+
+
+def complaint_about(detail: Mapping[str, Any], skip: int = 0) -> str:
+    """One of its complaints likewise."""
+    field = ".".join(str(part) for part in detail["loc"][skip:])
     # A field's name may be a key from outside, with any character in it.
-    return " ".join(f"{field}{what_is_wrong(first)}".lstrip(" :").split())
+    return " ".join(f"{field}{what_is_wrong(detail)}".lstrip(" :").split())
 
 
 def what_is_wrong(detail: Mapping[str, Any]) -> str:

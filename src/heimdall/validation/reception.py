@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from heimdall.constants import UNITS_S
 from heimdall.errors import InputError
 from heimdall.geometry import geodesic_distance_m
 from heimdall.observation import Observation, Receiver, Reception
@@ -26,6 +27,8 @@ _SAME_PLACE_DEG = 1e-4
 _POWER_RANGE_DBM = (-400.0, 300.0)
 _MOST_TIME_S = 1e11
 """Three thousand years: no clock counts further."""
+_MOST_UNIX_S = 2.0**32
+"""Until 2106 times since 1970 are less."""
 _MOST_SIGMA = {
     "clock uncertainty": 1e11,
     "level uncertainty": 1000.0,
@@ -157,12 +160,18 @@ def _signal_flaw(reception: Reception) -> str | None:
     if reception.rssi_dbm is not None and not math.isfinite(reception.rssi_dbm):
         return "its received power is not a number"
     if reception.toa_s is not None and abs(reception.toa_s) > _MOST_TIME_S:
-        return f"its arrival time of {reception.toa_s:.6g} s cannot be right"
+        return f"its arrival time of {reception.toa_s:.6g} s cannot be right{_unit_asked(reception.toa_s)}"
     if reception.rssi_dbm is not None and not _POWER_RANGE_DBM[0] <= reception.rssi_dbm <= _POWER_RANGE_DBM[1]:
         return f"its received power of {reception.rssi_dbm:.6g} dBm cannot be right"
     if reception.samples is None and reception.rssi_dbm is None and reception.receiver.clock_sigma_s is None:
         return "no clock: its arrival time says nothing, and it has no received power"
     return None
+
+
+def _unit_asked(time_s: float) -> str:
+    """The unit by which it would be a time since 1970."""
+    unit = next((unit for unit, size in UNITS_S if abs(time_s) * size < _MOST_UNIX_S), None)
+    return f": is it in {unit}? Arrival times count in seconds" if unit else ""
 
 
 def silence_flaw(sensitivity_dbm: float | None) -> str | None:

@@ -17,6 +17,7 @@ from pydantic import (
     Field,
     FiniteFloat,
     ValidationError,
+    ValidationInfo,
     ValidatorFunctionWrapHandler,
     field_validator,
 )
@@ -29,14 +30,17 @@ from heimdall.formats.json_text import stated_once
 from heimdall.formats.readers.arrival_digits import exact_number, with_written_times, written_time
 from heimdall.formats.readers.limits import Limits
 from heimdall.formats.readers.measurement_rows import rows_of
+from heimdall.formats.readers.row_complaint import is_no_value, row_complaint
 from heimdall.formats.readers.row_time import unread_time, utc_if_read
 from heimdall.formats.readers.unread import Part, each_by_itself
 from heimdall.formats.text import as_utf_8, composed, is_utf_8
 from heimdall.observation import Observation, Place, Receiver, Reception
-from heimdall.validation.complaints import complaint
 from heimdall.validation.reception import vet
 
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+_NAMES = ("id", "receiver")
 
 
 class _Row(BaseModel):
@@ -46,11 +50,11 @@ class _Row(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _no_truth_value(cls, value: object) -> object:
-        """True would pass as 1."""
+    def _plain(cls, value: object, field: ValidationInfo) -> object:
+        """True would pass as 1. Words for no value mean null, except as a name."""
         if isinstance(value, bool):
             raise PydanticCustomError("truth_value", "true and false are no values of it; unknown is null")
-        return value
+        return None if is_no_value(value) and field.field_name not in _NAMES else value
 
 
 class _Measurement(_Row):
@@ -156,6 +160,9 @@ class _Table(_Row):
         )
 
 
+_FIELDS = {"": _Table.model_fields, "measurements": _Measurement.model_fields, "truth": _Truth.model_fields}
+
+
 def measurement_schema(ref_template: str = "#/$defs/{model}") -> dict[str, Any]:
     """The JSON schema of one line, for whoever writes such files."""
     return _Table.model_json_schema(ref_template=ref_template)
@@ -213,9 +220,7 @@ def _observation(where: str, line: bytes) -> Observation:
     except ValidationError as error:
         if not is_utf_8(line):
             raise InputError(f"{where}: it is not written in UTF-8: save the file as UTF-8") from error
-        broken = error.errors(include_url=False)[0]["type"] == "json_invalid"
-        hint = "; an observation is one JSON object on one line" if broken else ""
-        raise InputError(f"{where}: {complaint(error)}{hint}") from error
+        raise InputError(f"{where}: {row_complaint(error, _FIELDS)}") from error
     except (InputError, OverflowError) as error:
         raise InputError(f"{where}: {error}") from error
 

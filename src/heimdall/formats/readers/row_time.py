@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pydantic import ValidationError
 
 _LEAP_SECOND = re.compile(r"([T ]\d\d:?\d\d:?)60", re.ASCII | re.IGNORECASE)
+_LEAST_UNIX_S = 1e9
+"""Of September 2001."""
 _Read = Callable[[object], datetime | None]
 """Raises ValidationError for what is no time."""
 
@@ -16,8 +18,11 @@ _Read = Callable[[object], datetime | None]
 def utc_if_read(value: object, read: _Read) -> datetime | None:
     """The time in UTC; None for what cannot be read. Without a zone it is UTC, as its key says.
 
-    The second 60 of a minute, which a datetime does not have, is the first of the next one.
+    The second 60 of a minute, which a datetime does not have, is the first of the next one. A number counts from 1970, unless
+    it is so small that it counts days or has the digits of a date.
     """
+    if isinstance(value, int | float) and abs(value) < _LEAST_UNIX_S:
+        return None
     before = _LEAP_SECOND.sub(r"\g<1>59", value) if isinstance(value, str) else value
     try:
         found = read(before)

@@ -78,7 +78,13 @@ def test_empty_lines_are_skipped_and_order_is_kept() -> None:
             _row(measurements=[{"receiver": "a", "latitude_deg": "north", "longitude_deg": 1}]),
             "measurements.0.latitude_deg",
         ),
-        (_row(frequency=1), "frequency is not a known field"),
+        (_row(frequency=1), r"frequency is not a known field: is frequency_hz meant, in the unit of its name\?"),
+        (_row(colour=1), "colour is not a known field$"),
+        (_row(frequency_hz="433 MHz"), "frequency_hz must be a number, not '433 MHz'; what is unknown is null"),
+        (
+            _row(measurements=[{"receiver": "a", "lat": 46.1, "lon": 8.5, "toa_s": 0}]),
+            r"measurements.0.lat is not a known field: is latitude_deg meant",
+        ),
         (_row(measurements=_row()["measurements"][:1]), "at least 2"),
     ],
 )
@@ -86,6 +92,35 @@ def test_a_bad_line_is_named(bad: dict[str, Any] | str, reason: str) -> None:
     """With the file, the number of the line and the key."""
     with pytest.raises(InputError, match=rf"^x.jsonl line 2: .*{reason}"):
         read_measurements("x.jsonl", _lines("", bad))
+
+
+@pytest.mark.parametrize("written", ["", "-", "NA", "n/a", "None", " null "])
+def test_words_for_no_value_are_null(written: str) -> None:
+    """As programs export what is missing; a receiver may be called so."""
+    first, *others = _row()["measurements"]
+    row = _row(height_m=written, time_utc=written, measurements=[{**first, "rssi_dbm": written}, *others])
+    (observation,) = read_measurements("x.jsonl", _lines(row))
+    assert (observation.transmitter_height_m, observation.time_utc) == (None, None)
+    assert (observation.receptions[0].rssi_dbm, observation.receptions[0].flaw) == (None, None)
+    assert observation.receptions[0].toa_s is not None
+    (named,) = read_measurements("x.jsonl", _lines(_row(measurements=[{**first, "receiver": "NA"}, *others])))
+    assert named.receptions[0].receiver.name == "NA"
+
+
+@pytest.mark.parametrize("written", [20250501, 45778.5, 0, -1])
+def test_a_number_that_counts_no_seconds_since_1970_is_no_time(written: float) -> None:
+    """The digits of a date, or the days of a spreadsheet, would be an evening of 1970."""
+    (observation,) = read_measurements("x.jsonl", _lines(_row(time_utc=written)))
+    assert observation.time_utc is None
+    assert any("is not read: write UTC with Z" in note for note in observation.notes)
+
+
+@pytest.mark.parametrize(("per_s", "unit"), [(10**3, "milliseconds"), (10**6, "microseconds"), (10**9, "nanoseconds")])
+def test_times_since_1970_in_another_unit_are_asked_about(per_s: int, unit: str) -> None:
+    first, *others = _row()["measurements"]
+    row = _row(measurements=[{**first, "toa_s": 1746100800 * per_s}, *others])
+    (observation,) = read_measurements("x.jsonl", _lines(row))
+    assert str(observation.receptions[0].flaw).endswith(f"is it in {unit}? Arrival times count in seconds")
 
 
 @pytest.mark.parametrize("bad", [1, 2, 3, 4])
