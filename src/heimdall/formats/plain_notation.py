@@ -51,6 +51,11 @@ _TYPED = (
     (re.compile(rf"\b({_LATITUDE}|{_LONGITUDE})\s*[(\[]\s*(?:deg\w*|°|dd|decimal)\s*[)\]]", re.IGNORECASE), r"\1"),
 )
 _SPELLED = (
+    # Not the letter of a hemisphere, which stands before it.
+    (
+        re.compile(r"(?<![A-Za-z])([NSEWnsew]\s?\d{1,3}\s?d\s?\d{1,2}\s?m\s?\d{1,2})(?:[.,](\d+))?\s?s(?![A-Za-z])"),
+        r"\1.\2″",
+    ),
     (re.compile(r"(?<=\d)\s*deg(?:rees?)?\b\.?", re.IGNORECASE), "°"),
     (re.compile(r"(?<=\d)\s*min(?:utes?)?\b\.?", re.IGNORECASE), "′"),
     (re.compile(r"(?<=\d)\s*sec(?:onds?)?\b\.?", re.IGNORECASE), "″"),

@@ -143,8 +143,11 @@ def _places_in(content: bytes, station: str = "") -> tuple[WrittenPlace, ...]:
     if len(status) == 1 and (written := read_place(f"[{status[0]}{f', {height[1]}' if height else ''}]")):
         return (written,)
     found = places_in(text)
-    own = place_of(text, station) if station and len(found) != 1 else None
-    return found if own is None else (own,)
+    if not station or (len(found) == 1 and found[0].sigma_m <= COARSE_M):
+        return found
+    # The station's name may be the only thing that is read, as a locator.
+    own = place_of(text, station)
+    return found if own is None or (len(found) == 1 and own.sigma_m >= found[0].sigma_m) else (own,)
 
 
 def _nowhere(station: str) -> Receiver:

@@ -39,24 +39,26 @@ def place_of(text: str, station: str) -> WrittenPlace | None:
     label = re.compile(rf"^{_NUMBER}\D*?{name}[\"')]*\s*(?:[:=;,|]|[-–](?=\s))?\s*|[,;|]?\s*[\"'(]*{name}\s*$", re.I)
     for found in _entries_by_end(text):
         entries = [entry.strip() for entry in found if named.search(entry)]
-        for each in (entries, [label.sub("", entry) for entry in entries]):
+        # A name may read as a locator: the entry without it counts first.
+        for each in ([label.sub("", entry) for entry in entries], entries):
             if (written := read_place("\n".join(each), text)) is not None:
                 return written
     return None
 
 
 def is_list(text: str, stations: Iterable[str]) -> bool:
-    """Whether it gives the positions of two of the stations at least."""
+    """Whether it gives different positions of two of the stations at least."""
     if len(text) > _MOST_CHARACTERS:
         return False
     found = (place_of(text, station) for station in dict.fromkeys(stations))
-    return sum(each is not None for each in found) > 1
+    return len({each.place for each in found if each is not None}) > 1
 
 
 def _entries_by_end(text: str) -> Iterator[list[str]]:
     if features := _features(text):
         yield features
-    yield from (end.split(text) for end in _ENDS)
+    yield from (parts for end in _ENDS if len(parts := end.split(text)) > 1)
+    yield [text]
 
 
 def _features(text: str) -> list[str]:

@@ -375,6 +375,17 @@ def test_a_list_of_all_stations_stands_for_a_text_of_each(session: dict[str, byt
     assert not any("no recording" in note for note in observation.notes)
 
 
+@pytest.mark.parametrize("end", ["", "\nJO51xl: 51.4661, 11.9772\n"])
+def test_a_name_that_reads_as_a_locator_is_no_position(session: dict[str, bytes], end: str) -> None:
+    """Stations are often called by their locators, which say no more than a square of kilometres."""
+    named = {name.replace("beta", "JO62qm"): content for name, content in session.items() if name != "alpha.txt"}
+    named["JO62qm.txt"] = f"JO62qm: 52.51234, 13.38765{end}".encode()
+    named["stations.txt"] = f"alpha: 48.25, 16.41\nJO62qm: 52.5, 13.4{end}".encode()
+    places = {each.receiver.name: each.receiver for each in _read("dcf77", named).receptions}
+    assert (places["JO62qm"].latitude_deg, places["JO62qm"].longitude_deg) == (52.51234, 13.38765)
+    assert (places["alpha"].latitude_deg, places["alpha"].longitude_deg) == (48.25, 16.41)
+
+
 @pytest.mark.parametrize("written", ["beta is opposite of [48.2, 16.4]", "alpha: 48.25, 16.41\nbeta\n"])
 def test_what_names_a_station_beside_a_position_is_no_list(session: dict[str, bytes], written: str) -> None:
     """Of two stations each must have a place in it."""
