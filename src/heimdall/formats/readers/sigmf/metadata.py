@@ -17,7 +17,16 @@ import sigmf
 from heimdall.formats.readers.sigmf.dates import as_dates
 from heimdall.formats.readers.sigmf.for_captures import for_captures
 from heimdall.formats.readers.sigmf.places import as_points
-from heimdall.formats.readers.sigmf.values import PLAIN_NUMBER, sections, text
+from heimdall.formats.readers.sigmf.values import (
+    DECIBELS,
+    HERTZ,
+    METRES,
+    PLAIN_NUMBER,
+    SECONDS,
+    quantity_written,
+    sections,
+    text,
+)
 
 RECEIVER_KEY = "heimdall:receiver"
 CLOCK_KEY = "heimdall:clock_sigma_s"
@@ -38,15 +47,29 @@ _NEEDED = (
 """Global keys that a recording is read by; a fault in another is passed over."""
 _STAND_INS: dict[str, Any] = {sigmf.VERSION_KEY: "1.0.0"}
 """Global keys that the schema requires and locating does not, and what stands for them."""
-_NUMBERS = (
-    sigmf.SAMPLE_RATE_KEY,
-    sigmf.FREQUENCY_KEY,
-    sigmf.FREQ_LOWER_EDGE_KEY,
-    sigmf.FREQ_UPPER_EDGE_KEY,
-    CLOCK_KEY,
-    LEVEL_KEY,
-    POSITION_KEY,
-)
+_NUMBERS: dict[str, dict[str, float]] = {
+    sigmf.SAMPLE_RATE_KEY: HERTZ,
+    sigmf.FREQUENCY_KEY: HERTZ,
+    sigmf.FREQ_LOWER_EDGE_KEY: HERTZ,
+    sigmf.FREQ_UPPER_EDGE_KEY: HERTZ,
+    sigmf.SAMPLE_START_KEY: {},
+    sigmf.SAMPLE_COUNT_KEY: {},
+    CLOCK_KEY: SECONDS,
+    LEVEL_KEY: DECIBELS,
+    POSITION_KEY: METRES,
+}
+"""Numbers that locating needs, and the units that may stand behind them."""
+_DATATYPES = {
+    "complex64": "cf32_le",
+    "complex128": "cf64_le",
+    "fc32": "cf32_le",
+    "fc64": "cf64_le",
+    "sc16": "ci16_le",
+    "cs16": "ci16_le",
+    "sc8": "ci8",
+    "cs8": "ci8",
+}
+"""Complex types as NumPy, UHD and SoapySDR call them."""
 
 
 class UnreadableRecordingError(Exception):
@@ -65,6 +88,7 @@ def read_metadata(name: str, meta: bytes) -> tuple[dict[str, Any], tuple[str, ..
     notes = [
         *_complete(document),
         *_numbers(document),
+        *_datatype(document),
         *for_captures(document),
         *as_dates(document),
         *as_points(document),
@@ -86,10 +110,14 @@ def load_json(content: bytes) -> Any:
 
 
 def _without_nulls(document: Mapping[str, Any]) -> None:
-    """What is null is unknown, as if it were not there; of our own extension it may say so on purpose."""
+    """What is null or empty is unknown, as if it were not there; of our own extension it may say so on purpose."""
     for segment in sections(document, "global", "captures", "annotations"):
-        for key in [key for key, value in segment.items() if value is None and not key.startswith(_OWN)]:
+        for key in [key for key, value in segment.items() if _is_nothing(key, value) and not key.startswith(_OWN)]:
             del segment[key]
+
+
+def _is_nothing(key: str, value: object) -> bool:
+    return value is None or (value == "" and key not in _STAND_INS)
 
 
 def _complete(document: dict[str, Any]) -> list[str]:
@@ -114,16 +142,32 @@ def _complete(document: dict[str, Any]) -> list[str]:
 
 
 def _numbers(document: dict[str, Any]) -> list[str]:
-    """Numbers that a program wrote as strings."""
+    """Numbers that a program wrote as strings, also with their unit."""
     notes = []
     for section in ("global", "captures", "annotations"):
         for segment in sections(document, section):
-            for key in _NUMBERS:
+            for key, units in _NUMBERS.items():
                 value = segment.get(key)
-                if isinstance(value, str) and PLAIN_NUMBER.fullmatch(value.strip()):
+                if not isinstance(value, str):
+                    continue
+                if PLAIN_NUMBER.fullmatch(value.strip()):
                     segment[key] = float(value)
                     notes.append(f"its {key}, a string, is read as the number {value.strip()}")
+                elif (figure := quantity_written(value, units)) is not None:
+                    segment[key] = figure
+                    notes.append(f"its {key} {value!r} is read as {figure:.12g}")
     return list(dict.fromkeys(notes))
+
+
+def _datatype(document: Mapping[str, Any]) -> list[str]:
+    """The SigMF name of a data type that stands in capitals or as other programs call it."""
+    about = document.get("global")
+    written = about.get(sigmf.DATATYPE_KEY) if isinstance(about, dict) else None
+    if not isinstance(about, dict) or not isinstance(written, str):
+        return []
+    plain = written.strip().lower()
+    about[sigmf.DATATYPE_KEY] = read = _DATATYPES.get(plain, plain)
+    return [] if read == written else [f"its {sigmf.DATATYPE_KEY} {text(written)!r} is read as {read}"]
 
 
 def _unknown(document: dict[str, Any]) -> list[str]:
