@@ -108,9 +108,10 @@ def _title(path: str, files: Files) -> _Title:
         return _Title(path, stem, flaw=_FOREIGN)
     if found is None or named_utc is None:
         return _Title(path, stem, flaw=f"its name does not say what was recorded: {_NAMING}")
-    if not found["station"]:
+    station = found["station"] or composed(folder_of(path).rpartition("/")[2])
+    if not station:
         return _Title(path, stem, float(found["frequency_hz"]), named_utc, f"its name has no station: {_NAMING}")
-    return _Title(path, found["station"], float(found["frequency_hz"]), named_utc)
+    return _Title(path, station, float(found["frequency_hz"]), named_utc)
 
 
 def _one_frequency_hz(name: str, titles: Sequence[_Title]) -> float:

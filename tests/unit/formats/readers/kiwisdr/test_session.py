@@ -199,6 +199,17 @@ def test_a_name_that_says_nothing_costs_its_file_and_not_the_session(session: di
     assert "<station>" in str(flaws[name.removesuffix(".wav")])
 
 
+def test_a_name_without_a_station_is_of_the_one_that_its_folder_names(session: dict[str, bytes]) -> None:
+    names = {
+        name: f"{station}/20200813T065220Z_77500_iq.wav"
+        for name in session
+        for station in ("alpha", "beta")
+        if name.endswith(f"{station}_iq.wav")
+    }
+    observation = _read("dcf77", {names.get(name, name): content for name, content in session.items()})
+    assert [(each.receiver.name, each.flaw) for each in observation.receptions] == [("alpha", None), ("beta", None)]
+
+
 @pytest.mark.parametrize("number", [" (1)", "(2)", " (13)"])
 def test_a_download_that_a_browser_numbered_is_read(session: dict[str, bytes], number: str) -> None:
     content = session.pop("20200813T065221Z_77500_beta_iq.wav")
