@@ -184,9 +184,11 @@ def decoded(content: bytes) -> str:
         return content.decode("cp1252", "replace")
 
 
-def _plain(latitude: str, longitude: str, height: str | None = None, form: str | None = None) -> WrittenPlace:
+def _plain(
+    latitude: str, longitude: str, height: str | None = None, form: str | None = None, remark: str | None = None
+) -> WrittenPlace:
     place = Place(float(latitude), float(longitude), float(height) if height else None)
-    return WrittenPlace(place, rounding_sigma_m(latitude, longitude), form)
+    return WrittenPlace(place, rounding_sigma_m(latitude, longitude), form, remark)
 
 
 def _from_angles(found: Angles) -> WrittenPlace:

@@ -52,6 +52,9 @@ _LATITUDE, _LONGITUDE = (
     for name in ("lat(?:itude)?_?", "(?:lon(?:g|gitude)?|lng)_?")
 )
 _HEIGHT = re.compile(r"\W*(?:height|alt|altitude|elev|elevation)(?:_m|\W*\(m\)|\W*\[m\])\W*", re.IGNORECASE)
+_ANY_HEIGHT = re.compile(
+    r"\W*(?:h|height|h(?:ö|oe)he|hauteur|altura|hoogte|alt|altitud\w*|elev|elevation|asl)\b.*", re.I | re.S
+)
 _DELIMITERS = (";", "\t", ",", "|", None)
 _MOST_ABOVE = 20
 _LONGEST_LINE = 10_000
@@ -65,6 +68,8 @@ class Framed(NamedTuple):
     longitude: str
     height: str | None = None
     form: str | None = None
+    remark: str | None = None
+    """A height of which it does not say what it counts in, or from where."""
 
 
 def framed(text: str) -> tuple[list[Framed | None], str]:
@@ -105,7 +110,7 @@ def _table_rows(text: str) -> Iterator[Framed | None]:
     delimiter = next(each for each in _DELIMITERS if _is_header(lines[at], each))
     names = _cells(lines[at], delimiter)
     columns = [_column(names, name) for name in (_LATITUDE, _LONGITUDE, _HEIGHT)]
-    rows = [_row(_cells(line, delimiter), len(names), columns) for line in lines[at + 1 :]]
+    rows = [_row(_cells(line, delimiter), names, columns) for line in lines[at + 1 :]]
     yield from rows if any(rows) else []
 
 
@@ -132,12 +137,16 @@ def _column(names: Sequence[str], wanted: re.Pattern[str]) -> int | None:
     return found[0] if len(found) == 1 else None
 
 
-def _row(cells: Sequence[str], width: int, columns: Sequence[int | None]) -> Framed | None:
+def _row(cells: Sequence[str], names: Sequence[str], columns: Sequence[int | None]) -> Framed | None:
     """None for a row that has other columns than its header, as where decimal commas stand between commas."""
-    if len(cells) != width:
+    if len(cells) != len(names):
         return None
     latitude, longitude, height = (None if each is None else cells[each].strip(" \t\"'") for each in columns)
     numbers = [(each or "").replace(",", ".") for each in (latitude, longitude, height)]
     if not all(re.fullmatch(NUMBER, each) for each in numbers[:2]):
         return None
-    return Framed(numbers[0], numbers[1], numbers[2] if re.fullmatch(NUMBER, numbers[2]) else None, _TABLE)
+    if re.fullmatch(NUMBER, numbers[2]):
+        return Framed(numbers[0], numbers[1], numbers[2], _TABLE)
+    at = _column(names, _ANY_HEIGHT) if columns[2] is None else None
+    remark = None if at is None or not cells[at].strip() else f"{names[at]} {cells[at]}".strip(" \t\"'")
+    return Framed(numbers[0], numbers[1], None, _TABLE, remark)

@@ -371,6 +371,8 @@ def test_long_runs_of_blanks_are_read_at_once(blank: str) -> None:
         '{"latitude": 47.123456, "longitude": 7.654321, "altitude_m": 432}',
         "name,lat,lon,height_m\nhut,47.123456,7.654321,432",
         "[47.123456, 7.654321, 432], altitude 1417 ft",
+        "latitud 47.123456, longitud 7.654321, altitud 432 m",
+        '<wpt lat="47.123456" lon="7.654321"><ele>432.0</ele></wpt>',
     ],
 )
 def test_a_height_in_metres_beside_a_position_is_its_height(text: str) -> None:
@@ -386,6 +388,10 @@ def test_a_height_in_metres_beside_a_position_is_its_height(text: str) -> None:
         ('{"lat": 47.123456, "lon": 7.654321, "altitude": 432}', "altitude 432"),
         ("[47.123456, 7.654321] alt: 1417 ft", "alt 1417 ft"),
         ("[47.123456, 7.654321], antenna height 12 m", "height 12 m"),
+        ("47.123456 N 7.654321 E, Höhe 432 m", "Höhe 432 m"),
+        ("Breite 47.123456, Länge 7.654321, Höhe: 432", "Höhe 432"),
+        ("name,lat,lon,alt\nhut,47.123456,7.654321,432", "alt 432"),
+        ("name;lat;lon;Höhe über Grund\nhut;47,123456;7,654321;12", "Höhe über Grund 12"),
         ("47.123456N 7.654321E 1417", "1417"),
         ("lat 47.123456 lon 7.654321 1417", "1417"),
         ("[47.123456, 7.654321] alt 400 m, elev. 432 m", "alt 400 m and elev. 432 m"),
