@@ -27,7 +27,7 @@ from heimdall.cli.locating.receivers_synchronise import (
 )
 from heimdall.cli.locating.transmitters import TransmittersOption
 from heimdall.cli.output import JobsOption, JsonOption, OnOption, console, progress
-from heimdall.cli.values import place_of
+from heimdall.cli.values import place_of, written_place
 from heimdall.errors import InputError
 from heimdall.fix import Fix, Status
 from heimdall.formats.reports import check_picture, is_drawn, json_pieces
@@ -110,7 +110,12 @@ def _truth(text: str, transmitters: Path | None) -> Place:
     if "," not in text:
         from heimdall.transmitter import named
 
-        return named(_transmitters(transmitters), text).place
+        try:
+            return named(_transmitters(transmitters), text).place
+        except InputError:
+            if (written := written_place(text)) is None:
+                raise
+            return written
     return place_of(text, "--truth")
 
 

@@ -143,3 +143,24 @@ def test_what_is_asked_of_an_observation_is_said_where_nothing_can_be_located(
     assert _run(monkeypatch, str(table)) == 2
     told = " ".join("".join(capsys.readouterr()).split())
     assert "are both given in microseconds?" in told
+
+
+@pytest.mark.parametrize(
+    "written", ["50.0, 10.0", "50.0123N 10.0456E", "50.0123 10.0456", "50,0123; 10,0456", "[50.0123, 10.0456]"]
+)
+def test_a_truth_is_read_as_people_write_positions(
+    monkeypatch: pytest.MonkeyPatch, table: Path, capsys: pytest.CaptureFixture[str], written: str
+) -> None:
+    assert _run(monkeypatch, str(table), "--truth", written, "--json") == 0
+    (fix,) = json.loads(capsys.readouterr().out)["fixes"]
+    truth = (fix["truth"]["latitude_deg"], fix["truth"]["longitude_deg"])
+    assert truth == pytest.approx((50.0123, 10.0456), abs=0.05)
+
+
+@pytest.mark.parametrize("written", ["JO40mn", "lon/lat: 10.0456, 50.0123", "somewhere"])
+def test_a_truth_that_says_no_one_place_is_refused(
+    monkeypatch: pytest.MonkeyPatch, table: Path, capsys: pytest.CaptureFixture[str], written: str
+) -> None:
+    """A locator's square leaves more open than the errors that are measured from it."""
+    assert _run(monkeypatch, str(table), "--truth", written) == 2
+    assert written in capsys.readouterr().err
