@@ -22,14 +22,21 @@ _ENDS = (
 )
 """What parts the stations of a list: elements of KML and GPX, JSON objects, lines, statements of JavaScript and Octave, the
 blocks of YAML, paragraphs."""
+_NAMED = r"(?<![\w-])%s(?![\w-]|\.\w)"
+_ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
 _NUMBER = r"(?:\s*\d{1,3}[.):;,\t]\s*)?"
+_LEVELS = 3
+"""As deep as the features of a GeoJSON document lie in it."""
 _MOST_CHARACTERS = 1 << 20
 """A longer text is no list of receivers."""
 
 
 def place_of(text: str, station: str) -> WrittenPlace | None:
     """The position in the entries that name the station by itself, not as a part of another name or of an address."""
-    name = rf"(?<![\w-]){re.escape(composed(station))}(?![\w-]|\.\w)"
+    text = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
+    name = _NAMED % re.escape(composed(station))
+    if station.isdigit():
+        name = rf"(?<![.,]){name}(?![.,]\d)"
     named = re.compile(name, re.IGNORECASE)
     if named.search(text) is None:
         return None
@@ -39,8 +46,8 @@ def place_of(text: str, station: str) -> WrittenPlace | None:
     label = re.compile(rf"^{_NUMBER}\D*?{name}[\"')]*\s*(?:[:=;,|]|[-–](?=\s))?\s*|[,;|]?\s*[\"'(]*{name}\s*$", re.I)
     for found in _entries_by_end(text):
         entries = [entry.strip() for entry in found if named.search(entry)]
-        # A name may read as a locator: the entry without it counts first.
-        for each in ([label.sub("", entry) for entry in entries], entries):
+        # Without the name, which may itself read as a locator.
+        for each in ([label.sub("", entry) for entry in entries], [named.sub(" ", entry) for entry in entries]):
             if (written := read_place("\n".join(each), text)) is not None:
                 return written
     return None
@@ -55,19 +62,33 @@ def is_list(text: str, stations: Iterable[str]) -> bool:
 
 
 def _entries_by_end(text: str) -> Iterator[list[str]]:
-    if features := _features(text):
-        yield features
+    yield from _json_entries(text)
     yield from (parts for end in _ENDS if len(parts := end.split(text)) > 1)
     yield [text]
 
 
-def _features(text: str) -> list[str]:
-    """Those of a GeoJSON document, in which an object lies within another."""
-    if '"features"' not in text:
-        return []
+def _json_entries(text: str) -> Iterator[list[str]]:
+    """Of a JSON document, in which an object lies within another: what it holds, and what that holds."""
+    if not text.lstrip().startswith(("{", "[")):
+        return
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
-        return []
-    features = document.get("features") if isinstance(document, dict) else None
-    return [json.dumps(each, ensure_ascii=False) for each in features] if isinstance(features, list) else []
+        return
+    level = [document]
+    for _ in range(_LEVELS):
+        level = [part for each in level for part in _parts(each)]
+        yield [json.dumps(each, ensure_ascii=False) for each in level]
+
+
+def _parts(node: object) -> list[object]:
+    """What a value holds that may be a station's; itself where it holds no more than numbers and texts.
+
+    Of objects in an array, which close before the next one begins, their ends tell; those of GeoJSON hold others.
+    """
+    key, inner = next(iter(node.items())) if isinstance(node, dict) and len(node) == 1 else ("", node)
+    if isinstance(inner, dict):
+        return [{name: value} for name, value in inner.items() if isinstance(value, dict | list)] or [node]
+    if isinstance(inner, list):
+        return [each for each in inner if isinstance(each, dict if key == "features" else list)] or [node]
+    return [node]

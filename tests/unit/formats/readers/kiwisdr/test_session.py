@@ -362,6 +362,8 @@ _LISTS = {
     "GeoJSON": '{"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {"name": "gamma"}, "geometry": '
     '{"type": "Point", "coordinates": [16.4, 48.2]}}, {"type": "Feature", "properties": {"name": "beta"}, "geometry": '
     '{"type": "Point", "coordinates": [-3.612345, 51.512345]}}]}',
+    "JSON of lists": '{"gamma": [48.2, 16.4], "beta": [51.512345, -3.612345]}',
+    "indented JSON": '{"stations": {"gamma": [\n 48.2,\n 16.4\n ],\n "beta": [\n 51.512345,\n -3.612345\n ]}}',
     "YAML": "gamma:\n  lat: 48.2\n  lon: 16.4\nbeta:\n  lat: 51.512345\n  lon: -3.612345\n",
     "another's address": "gamma [48.2,16.4] beta.example.org\nbeta-2 [47,9]\nbeta [51.512345,-3.612345]",
 }
