@@ -20,6 +20,7 @@ _RAW_DATATYPES = {
     ".complex": "cf32_le",
 }
 _VITA_SUFFIXES = (".vrt", ".vita", ".vita49", ".v49")
+_OTHER_SOUND = (".w64", ".flac", ".sdriq", ".aiff", ".wv")
 _TABLE_SUFFIXES = (*SPREADSHEET_SUFFIXES, ".csv", ".tsv", ".parquet", ".geojson")
 _MEASUREMENT_LINE = (
     '{"id": "row-1", "frequency_hz": HZ, "bandwidth_hz": HZ, "measurements": [{"receiver": NAME, "latitude_deg": DEGREES, '
@@ -35,6 +36,11 @@ def advice_on(name: str) -> str | None:
         return (
             "VITA 49 packets are not read: write each stream's samples into NAME.sigmf-data and say in NAME.sigmf-meta what "
             f"its context packets say ({_sigmf_lines('ci16_be')})"
+        )
+    if suffix in _OTHER_SOUND:
+        return (
+            f"{suffix} files are not read: write the IQ as WAV (RF64 from 4 GB on), for power only, or as NAME.sigmf-data with "
+            "NAME.sigmf-meta"
         )
     if suffix in _TABLE_SUFFIXES:
         return f"{suffix} files are not read: write NAME.jsonl with one line per observation: {_MEASUREMENT_LINE}"

@@ -10,6 +10,7 @@ import re
 import struct
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,7 @@ from heimdall.formats.readers.recordings.riff import is_wave, missing_data_bytes
 from heimdall.formats.readers.recordings.takes import Take, Together, sessions_of
 from heimdall.formats.readers.recordings.tuning import Tuning, common_frequency_hz, tuned_to
 from heimdall.formats.readers.source import folder_of
+from heimdall.formats.wording import frequency_text
 from heimdall.observation import Observation, Reception
 from heimdall.validation.reception import NO_SAMPLES, vet
 
@@ -35,8 +37,9 @@ _SYSTEMTIME = struct.Struct("<8H")
 _CENTER = struct.Struct("<I")
 _EXTENSIBLE = 0xFFFE
 _DTYPES = {(1, 8): "u1", (1, 16): "<i2", (1, 32): "<i4", (3, 32): "<f4", (3, 64): "<f8"}
-_XML_FREQUENCY = re.compile(r'RadioCenterFreq="(\d+)"')
-_XML_TIME = re.compile(r'CurrentTimeUTC="(\d\d)-(\d\d)-(\d{4}) (\d\d):(\d\d):(\d\d)"')
+_XML_FREQUENCY = re.compile(r'RadioCenterFreq="(\d+(?:\.\d*)?)"')
+_XML_TIME = re.compile(r'CurrentTimeUTC="(\d\d)[-.](\d\d)[-.](\d{4}) (\d\d):(\d\d):(\d\d)"')
+_XML_SECONDS = re.compile(r'UTCSeconds="(\d{1,10})"')
 _NOTE = (
     "WAV files do not say how accurate their clocks are: their receivers contribute power only; for arrival times "
     "write them as SigMF with heimdall:clock_sigma_s"
@@ -115,13 +118,28 @@ def _read(path: str, station: str, files: Files, limits: Limits) -> tuple[Take, 
         samples, rate_hz = _samples(chunks, limits)
     except _UnusableError as error:
         return Take(path, station, about.start_utc, flaw=str(error)), about
-    about = auxi.or_else(from_name(stem, rate_hz))
+    named = from_name(stem, rate_hz)
+    about = auxi.or_else(named)
     start = about.start_utc or EPOCH
     heard = Heard(samples, rate_hz, start.replace(microsecond=0), start.microsecond * 1e-6)
     missing = missing_data_bytes(content)
     ends_early = (f"{path} ends {missing} bytes early; what is there is used",) if missing else ()
-    notes = (*about.notes, *ends_early, *clipping_note(station, samples))
+    notes = (
+        *about.notes,
+        *_two_frequencies(station, auxi, named, rate_hz),
+        *ends_early,
+        *clipping_note(station, samples),
+    )
     return Take(path, station, about.start_utc, heard, notes=notes), about
+
+
+def _two_frequencies(station: str, auxi: About, named: About, rate_hz: float) -> tuple[str, ...]:
+    """A note where the name says another frequency than the file; within what was recorded, it may be the signal's."""
+    inside_hz, outside_hz = auxi.frequency_hz, named.frequency_hz
+    if inside_hz is None or outside_hz is None or abs(inside_hz - outside_hz) <= 0.5 * rate_hz:
+        return ()
+    inside, outside = frequency_text(inside_hz), frequency_text(outside_hz)
+    return (f"{station}: its name says {outside} and its auxi chunk {inside}: {inside} is taken",)
 
 
 def _first_of_each(content: bytes) -> dict[bytes, bytes]:
@@ -176,12 +194,12 @@ def _from_auxi(chunk: bytes) -> About:
 
 
 def _from_xml(text: str) -> About:
-    center, time = _XML_FREQUENCY.search(text), _XML_TIME.search(text)
-    start = None
+    center, time, seconds = (each.search(text) for each in (_XML_FREQUENCY, _XML_TIME, _XML_SECONDS))
+    start = None if seconds is None or not int(seconds[1]) else EPOCH + timedelta(seconds=int(seconds[1]))
     if time is not None:
         day, month, year, hour, minute, second = (int(part) for part in time.groups())
         start = utc(year, month, day, hour, minute, second)
-    return About(start, float(center[1]) if center else None)
+    return About(start, (float(center[1]) or None) if center else None)
 
 
 def _tuning(take: Take, frequency_hz: float) -> Tuning:

@@ -307,7 +307,13 @@ def test_positions_are_found_where_the_recorder_puts_them(tmp_path: Path, layout
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("a.cf32", '"core:datatype": "cf32_le"'), ("a.cs16", '"ci16_le"'), ("a.cu8", '"cu8"'), ("a.vrt", "VITA 49")],
+    [
+        ("a.cf32", '"core:datatype": "cf32_le"'),
+        ("a.cs16", '"ci16_le"'),
+        ("a.cu8", '"cu8"'),
+        ("a.vrt", "VITA 49"),
+        ("a.w64", "as WAV"),
+    ],
 )
 def test_raw_samples_say_what_to_write_beside_them(tmp_path: Path, name: str, words: str) -> None:
     (tmp_path / name).write_bytes(bytes(64))

@@ -117,8 +117,26 @@ def test_a_file_without_a_time_among_others_is_flagged() -> None:
     assert flaws["bob"] == "it does not say when it was recorded, and others do"
 
 
-def test_xml_in_the_auxi_chunk_is_read() -> None:
-    xml = '<?xml version="1.0"?><SDR-XML-Root><Definition CurrentTimeUTC="10-05-2024 12:34:56" RadioCenterFreq="7100000"/>'
+@pytest.mark.parametrize(("center_hz", "noted"), [(7_100_000, True), (145_510_000, False)])
+def test_a_name_that_says_another_frequency_than_the_file_is_said(center_hz: int, noted: bool) -> None:
+    """Within what was recorded it may be the signal's."""
+    wav = _wav(auxi=_auxi(center_hz))
+    observation = _read({f"{who}_145500kHz.wav": wav for who in ("alice", "bob")})
+    assert observation.frequency_hz == center_hz
+    note = "bob: its name says 145.5 MHz and its auxi chunk 7.1 MHz: 7.1 MHz is taken"
+    assert (note in observation.notes) == noted
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        'CurrentTimeUTC="10-05-2024 12:34:56" RadioCenterFreq="7100000"',
+        'CurrentTimeUTC="10.05.2024 12:34:56" RadioCenterFreq="7100000.0"',
+        'CurrentTimeUTC="5/10/2024 12:34:56 PM" UTCSeconds="1715344496" RadioCenterFreq="7100000"',
+    ],
+)
+def test_xml_in_the_auxi_chunk_is_read(said: str) -> None:
+    xml = f'<?xml version="1.0"?><SDR-XML-Root><Definition {said}/>'
     wav = _wav(auxi=xml.encode("utf-16-le"))
     observation = _read({"alice.wav": wav, "bob.wav": wav})
     assert (observation.frequency_hz, observation.time_utc) == (7.1e6, datetime(2024, 5, 10, 12, 34, 56, tzinfo=UTC))
