@@ -58,7 +58,7 @@ class _Row(BaseModel):
 
 
 class _Measurement(_Row):
-    receiver: str
+    receiver: Annotated[str, Field(coerce_numbers_to_str=True)]
     latitude_deg: float
     longitude_deg: float
     height_m: float | None = None

@@ -12,6 +12,7 @@ from heimdall.validation.complaints import complaint_about
 
 _NO_VALUE = ("", "-", "--", "na", "n/a", "none", "null")
 """What programs and people write where they have no value."""
+_UNITS = ("s", "m", "hz", "deg", "db", "dbm")
 
 
 def is_no_value(value: object) -> bool:
@@ -38,7 +39,9 @@ def _hint(detail: Mapping[str, Any], fields: Mapping[str, Collection[str]]) -> s
         return ""
     *above, key = detail["loc"]
     meant = _meant(str(key), fields.get(str(above[0]) if above else "", ()))
-    return f": is {meant} meant, in the unit of its name?" if meant else ""
+    if meant is None:
+        return ""
+    return f": is {meant} meant{', in the unit of its name' if meant.rpartition('_')[2] in _UNITS else ''}?"
 
 
 def _meant(key: str, known: Collection[str]) -> str | None:

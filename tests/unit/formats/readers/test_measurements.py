@@ -80,6 +80,7 @@ def test_empty_lines_are_skipped_and_order_is_kept() -> None:
         ),
         (_row(frequency=1), r"frequency is not a known field: is frequency_hz meant, in the unit of its name\?"),
         (_row(colour=1), "colour is not a known field$"),
+        (_row(time="noon"), r"time is not a known field: is time_utc meant\?$"),
         (_row(frequency_hz="433 MHz"), "frequency_hz must be a number, not '433 MHz'; what is unknown is null"),
         (
             _row(measurements=[{"receiver": "a", "lat": 46.1, "lon": 8.5, "toa_s": 0}]),
@@ -105,6 +106,12 @@ def test_words_for_no_value_are_null(written: str) -> None:
     assert observation.receptions[0].toa_s is not None
     (named,) = read_measurements("x.jsonl", _lines(_row(measurements=[{**first, "receiver": "NA"}, *others])))
     assert named.receptions[0].receiver.name == "NA"
+
+
+def test_receivers_may_be_numbered() -> None:
+    numbered = [{**each, "receiver": number} for number, each in enumerate(_row()["measurements"])]
+    (observation,) = read_measurements("x.jsonl", _lines(_row(measurements=numbered)))
+    assert [each.receiver.name for each in observation.receptions] == ["0", "1"]
 
 
 @pytest.mark.parametrize("written", [20250501, 45778.5, 0, -1])
