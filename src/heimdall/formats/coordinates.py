@@ -34,7 +34,7 @@ _SIGN = r"\s*(?:[°º'′:]|[NSEWO]\b)"
 _LABELLED = re.compile(
     r"\b(lat|lon|lng|long|latitude|longitude)(?:_deg|_degrees|_dd|_decimal)?\b\.?['\"]?\s*[:=]?\s*['\"]?"
     rf"([-+]?\d{{1,6}}\.\d*(?![.,]?\d|[\d.]*{_SIGN})|[-+]?\d{{1,3}},\d+(?![.,]?\d|\d*{_SIGN})"
-    rf"|[-+]?\d{{1,6}}(?!\d|[.,]\d|[ \t]+\d|{_SIGN}))(?!\d*e[-+]?\d|\s*(?:rad|gon|grad)[a-z]*\b)",
+    rf"|[-+]?\d{{1,6}}(?!\d|[.,]\d|[ \t]+\d|{_SIGN}))(?!\d*e[-+]?\d|[ \t]*(?:(?:rad|gon|grad)[a-z]*|[ck]?m|mm|ft)\b)",
     re.IGNORECASE,
 )
 _SOUTH, _WEST = (

@@ -108,7 +108,7 @@ def _table_rows(text: str) -> Iterator[Framed | None]:
     if at is None:
         return
     delimiter = next(each for each in _DELIMITERS if _is_header(lines[at], each))
-    names = _cells(lines[at], delimiter)
+    names = _cells(_uncommented(lines[at]), delimiter)
     columns = [_column(names, name) for name in (_LATITUDE, _LONGITUDE, _HEIGHT)]
     rows = [_row(_cells(line, delimiter), names, columns) for line in lines[at + 1 :]]
     yield from rows if any(rows) else []
@@ -121,8 +121,13 @@ def header_at(lines: Sequence[str]) -> int | None:
 
 
 def _is_header(line: str, delimiter: str | None) -> bool:
-    names = _cells(line, delimiter)
+    names = _cells(_uncommented(line), delimiter)
     return _column(names, _LATITUDE) is not None and _column(names, _LONGITUDE) is not None
+
+
+def _uncommented(line: str) -> str:
+    """A header as programs for numbers write it, behind a mark."""
+    return line.lstrip("#%/ ")
 
 
 def _cells(line: str, delimiter: str | None) -> list[str]:

@@ -525,7 +525,7 @@ def test_an_order_that_the_text_contradicts_makes_no_place(text: str) -> None:
     assert read_place(text) is None
 
 
-@pytest.mark.parametrize("unit", ["rad", "radians", "gon"])
+@pytest.mark.parametrize("unit", ["rad", "radians", "gon", "m", "km", "ft"])
 def test_a_unit_that_is_no_degree_makes_no_place(unit: str) -> None:
     assert read_place(f"Latitude: 0.822459 {unit}, Longitude: 0.133593 {unit}") is None
 
@@ -549,6 +549,7 @@ def test_a_unit_that_is_no_degree_makes_no_place(unit: str) -> None:
         "rx_lat: -33.868820\nrx_lon: -70.209300",
         "-33.868820, -70.209300 (WGS84)",
         "-33,868820 / -70,209300",
+        "# name lat lon\nhut -33.868820 -70.209300",
         "Export of 2025-01-01\n\nname,lat,lon\nhut,-33.868820,-70.209300",
         '"Name","Lat [deg]","Lon [deg]"\n"hut, north","-33,868820","-70,209300"',
     ],
