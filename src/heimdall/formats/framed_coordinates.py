@@ -56,7 +56,8 @@ _ANY_HEIGHT = re.compile(
     r"\W*(?:h|height|h(?:ö|oe)he|hauteur|altura|hoogte|alt|altitud\w*|elev|elevation|asl)\b.*", re.I | re.S
 )
 _DELIMITERS = (";", "\t", ",", "|", None)
-_MOST_ABOVE = 20
+MOST_ABOVE = 20
+"""Lines that a program may write above a header."""
 _LONGEST_LINE = 10_000
 _TABLE = "a table with columns of latitude and longitude"
 
@@ -116,7 +117,7 @@ def _table_rows(text: str) -> Iterator[Framed | None]:
 
 def header_at(lines: Sequence[str]) -> int | None:
     """Where in a text the header of a table stands, below what a program may write above it."""
-    found = (index for index, line in enumerate(lines[:_MOST_ABOVE]) if any(_is_header(line, d) for d in _DELIMITERS))
+    found = (index for index, line in enumerate(lines[:MOST_ABOVE]) if any(_is_header(line, d) for d in _DELIMITERS))
     return next(found, None)
 
 

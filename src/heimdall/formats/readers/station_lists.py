@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from heimdall.formats.coordinates import WrittenPlace, read_place
-from heimdall.formats.framed_coordinates import header_at
+from heimdall.formats.framed_coordinates import MOST_ABOVE, header_at
 from heimdall.formats.plain_notation import plain
 from heimdall.formats.text import composed
 
@@ -27,12 +27,16 @@ _ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
 _NUMBER = r"(?:\s*\d{1,3}[.):;,\t]\s*)?"
 _LEVELS = 3
 """As deep as the features of a GeoJSON document lie in it."""
-_MOST_CHARACTERS = 1 << 20
+_MOST_CHARACTERS = 1 << 18
 """A longer text is no list of receivers."""
+_MOST_ENTRIES = 20
+"""Of a station that more entries name, as every line of its log, none is plainly its place."""
 
 
 def place_of(text: str, station: str) -> WrittenPlace | None:
     """The position in the entries that name the station by itself, not as a part of another name or of an address."""
+    if len(text) > _MOST_CHARACTERS:
+        return None
     text = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
     name = _NAMED % re.escape(composed(station))
     if station.isdigit():
@@ -41,11 +45,13 @@ def place_of(text: str, station: str) -> WrittenPlace | None:
     if named.search(text) is None:
         return None
     lines = text.strip().splitlines()
-    if (at := header_at([plain(line) for line in lines])) is not None:
+    if (at := header_at([plain(line) for line in lines[:MOST_ABOVE]])) is not None:
         return read_place("\n".join([lines[at], *filter(named.search, lines[at + 1 :])]))
     label = re.compile(rf"^{_NUMBER}\D*?{name}[\"')]*\s*(?:[:=;,|]|[-–](?=\s))?\s*|[,;|]?\s*[\"'(]*{name}\s*$", re.I)
     for found in _entries_by_end(text):
         entries = [entry.strip() for entry in found if named.search(entry)]
+        if len(entries) > _MOST_ENTRIES:
+            continue
         # Without the name, which may itself read as a locator.
         for each in ([label.sub("", entry) for entry in entries], [named.sub(" ", entry) for entry in entries]):
             if (written := read_place("\n".join(each), text)) is not None:
@@ -55,8 +61,6 @@ def place_of(text: str, station: str) -> WrittenPlace | None:
 
 def is_list(text: str, stations: Iterable[str]) -> bool:
     """Whether it gives different positions of two of the stations at least."""
-    if len(text) > _MOST_CHARACTERS:
-        return False
     found = (place_of(text, station) for station in dict.fromkeys(stations))
     return len({each.place for each in found if each is not None}) > 1
 
