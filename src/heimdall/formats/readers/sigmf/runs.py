@@ -68,7 +68,7 @@ def _follows(run: Run, capture: Mapping[str, Any], rate_hz: float | None) -> boo
     frequency_hz = capture.get(sigmf.FREQUENCY_KEY)
     if rate_hz is None or not rate_hz > 0 or frequency_hz not in (None, run.capture.get(sigmf.FREQUENCY_KEY)):
         return False
-    if not _at_one_place(*(point(each.get(sigmf.GEOLOCATION_KEY)) for each in (run.capture, capture))):
+    if not at_one_place(*(point(each.get(sigmf.GEOLOCATION_KEY)) for each in (run.capture, capture))):
         return False
     (before, before_rest_s), (after, after_rest_s) = (
         parse_utc(each.get(sigmf.DATETIME_KEY)) for each in (run.capture, capture)
@@ -79,7 +79,7 @@ def _follows(run: Run, capture: Mapping[str, Any], rate_hz: float | None) -> boo
     return abs(elapsed_s * rate_hz - (int(capture[sigmf.SAMPLE_START_KEY]) - run.first)) <= 0.5
 
 
-def _at_one_place(run: Place | None, capture: Place | None) -> bool:
+def at_one_place(run: Place | None, capture: Place | None) -> bool:
     """To what GPS scatters by at an antenna at rest. A capture without a place goes on where the run was."""
     if capture is None or run is None:
         return capture is None

@@ -29,7 +29,7 @@ from heimdall.formats.readers.sigmf.metadata import (
     UnreadableRecordingError,
 )
 from heimdall.formats.readers.sigmf.places import point
-from heimdall.formats.readers.sigmf.runs import Run, longest_run, placed
+from heimdall.formats.readers.sigmf.runs import Run, at_one_place, longest_run, placed
 from heimdall.formats.readers.sigmf.values import number, text
 from heimdall.formats.wording import length_text
 from heimdall.observation import Place
@@ -88,6 +88,7 @@ def parse_recording(name: str, document: dict[str, Any], data: bytes | None, lim
     frequency_hz = number(run.capture.get(sigmf.FREQUENCY_KEY))
     clock_sigma_s, clock_notes = _clock(name, about, run.capture)
     place = point(placed(run.capture, about).get(sigmf.GEOLOCATION_KEY))
+    notes = [*notes, *_two_places(name, about, place)]
     position_sigma_m = _place_sigma_m(number(about.get(POSITION_KEY)), place)
     heard = range(run.first, run.last)
     bands, edge_notes = annotated_bands(name, document["annotations"], Tuning(frequency_hz or 0.0, rate_hz), heard)
@@ -111,6 +112,15 @@ def parse_recording(name: str, document: dict[str, Any], data: bytes | None, lim
 
 def _place_sigma_m(stated_m: float | None, place: Place | None) -> float | None:
     return stated_m if place is None else place_sigma_m(stated_m, place.latitude_deg, place.longitude_deg)
+
+
+def _two_places(name: str, about: Mapping[str, Any], place: Place | None) -> list[str]:
+    """A note where its capture is elsewhere than the whole recording."""
+    of_all = point(about.get(sigmf.GEOLOCATION_KEY))
+    if of_all is None or place is None or at_one_place(of_all, place):
+        return []
+    key = sigmf.GEOLOCATION_KEY
+    return [f"{name}: the {key} of its capture is another than that in global: the capture's is used"]
 
 
 def _rounded(name: str, sigma_m: float | None, stated_m: float | None) -> list[str]:

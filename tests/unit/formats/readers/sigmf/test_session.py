@@ -239,6 +239,20 @@ def test_the_place_may_stand_in_the_capture(files: Files) -> None:
     assert (receiver.latitude_deg, receiver.longitude_deg, receiver.height_m) == (50.0, 10.0, 0.0)
 
 
+@pytest.mark.parametrize(("moved_deg", "noted"), [(0.0, False), (0.00001, False), (0.01, True)])
+def test_a_capture_elsewhere_than_its_recording_is_said(files: Files, moved_deg: float, noted: bool) -> None:
+    """One of two places may be wrong; GPS scatters by metres."""
+
+    def move(document: dict[str, Any]) -> None:
+        longitude_deg, *rest = document["global"]["core:geolocation"]["coordinates"]
+        place = {"type": "Point", "coordinates": [longitude_deg + moved_deg, *rest]}
+        document["captures"][0]["core:geolocation"] = place
+
+    _edit(files, 0, move)
+    notes = read_collection(COLLECTION, files, Limits()).notes
+    assert any("is another than that in global: the capture's is used" in note for note in notes) == noted
+
+
 def test_only_the_first_capture_is_used(files: Files) -> None:
     """What comes after a second capture's start belongs to another tuning or time."""
     _edit(files, 0, lambda document: document["captures"].append({"core:sample_start": 600}))
