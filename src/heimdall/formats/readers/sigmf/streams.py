@@ -33,9 +33,17 @@ def listed_path(stream: object, folder: str, files: Files) -> str | None:
     return _find(f"{name}{META_SUFFIX}", folder, files) if name else None
 
 
+def _name_and_digest(stream: object) -> tuple[str | None, object]:
+    """Of a recording object, or of a tuple of both, which the standard permits until its version 2.0."""
+    if isinstance(stream, dict):
+        return text(stream.get("name")), stream.get("hash")
+    name, digest, *_ = [*stream, None, None] if isinstance(stream, list) else [stream, None]
+    return text(name), digest
+
+
 def _name_of(stream: object) -> str | None:
     """Without the suffix of one of its files, and without the folder it stands in, as programs write them."""
-    name = text(stream.get("name")) if isinstance(stream, dict) else text(stream)
+    name, _ = _name_and_digest(stream)
     while name and name.startswith("./"):
         name = name[2:]
     suffix = next((each for each in (META_SUFFIX, DATA_SUFFIX) if name and name.lower().endswith(each)), "")
@@ -50,7 +58,7 @@ def listed_stream(stream: object, folder: str, files: Files, limits: Limits) -> 
     if path is None:
         return Stream(name, name, None, f"its recording {name}{META_SUFFIX} is missing")
     found = stream_at(path, files, limits)
-    digest = stream.get("hash") if isinstance(stream, dict) else None
+    _, digest = _name_and_digest(stream)
     meta, unreadable = content_or_flaw(files, path)
     if digest is not None and unreadable is None and str(digest).lower() != hashlib.sha512(meta).hexdigest():
         return replace(found, notes=(*found.notes, f"{path} was changed after its collection was made"))

@@ -1020,6 +1020,21 @@ def test_a_flagged_recording_is_not_said_to_be_shifted(files: Files, frequency_h
     assert not any("shifted" in note for note in observation.notes)
 
 
+@pytest.mark.parametrize("digest", ["right", "wrong", None])
+def test_recording_tuples_are_read_as_objects(files: Files, digest: str | None) -> None:
+    """The standard permits them until its version 2.0."""
+    document = json.loads(files[COLLECTION])
+    streams = document["collection"]["core:streams"]
+    document["collection"]["core:streams"] = [
+        [each["name"], *([] if digest is None else [each["hash"] if digest == "right" else "00" * 64])]
+        for each in streams
+    ]
+    files[COLLECTION] = json.dumps(document).encode()
+    observation = read_collection(COLLECTION, files, Limits())
+    assert [each.flaw for each in observation.receptions] == [None] * 3
+    assert any("was changed after its collection" in note for note in observation.notes) == (digest == "wrong")
+
+
 @pytest.mark.parametrize("written", ["./{}", "././{}", "{}.sigmf-data", "./{}.sigmf-meta", "{}.SIGMF-META"])
 def test_a_collection_may_name_a_recording_by_one_of_its_files(files: Files, written: str) -> None:
     document = json.loads(files[COLLECTION])
