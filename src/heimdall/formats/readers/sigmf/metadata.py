@@ -95,10 +95,22 @@ def read_metadata(name: str, meta: bytes) -> tuple[dict[str, Any], tuple[str, ..
         *_unknown(document),
         *_passed_over(document),
     ]
+    _count_from_its_own_file(document)
     starts = [capture[sigmf.SAMPLE_START_KEY] for capture in document["captures"]]
     if starts != sorted(starts):
         raise UnreadableRecordingError("its metadata are not SigMF: captures out of order")
     return document, tuple(f"{name}: {note}" for note in notes)
+
+
+def _count_from_its_own_file(document: Mapping[str, Any]) -> None:
+    """Samples of one file of several count from the first file's; where none lies before its own, from its own."""
+    segments = [*document["captures"], *document["annotations"]]
+    offset = document["global"].get(sigmf.OFFSET_KEY)
+    if not offset or any(each[sigmf.SAMPLE_START_KEY] < offset for each in segments):
+        return
+    for each in segments:
+        each[sigmf.SAMPLE_START_KEY] -= offset
+    del document["global"][sigmf.OFFSET_KEY]
 
 
 def load_json(content: bytes) -> Any:

@@ -195,7 +195,9 @@ def _layout(document: Mapping[str, Any]) -> dict[str, Any]:
     if about.get(sigmf.NUM_CHANNELS_KEY, 1) != 1:
         raise UnreadableRecordingError("it has several channels: give each receiver its own recording")
     if about.get(sigmf.OFFSET_KEY):
-        raise UnreadableRecordingError("its data file is not a plain row of samples: core:offset is not supported")
+        raise UnreadableRecordingError(
+            "its data file is not a plain row of samples: what its metadata mark begins before its core:offset"
+        )
     datatype = about[sigmf.DATATYPE_KEY]
     if not datatype.startswith("c"):
         raise UnreadableRecordingError(f"its samples are real ({datatype}), complex ones are needed")

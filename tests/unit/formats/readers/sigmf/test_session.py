@@ -521,6 +521,21 @@ def test_samples_in_a_file_of_another_name_are_read(files: Files) -> None:
     np.testing.assert_array_equal(observation.receptions[1].samples, before)
 
 
+def test_samples_of_one_file_of_several_count_from_its_own(files: Files) -> None:
+    """All sample indices are absolute, by the standard, and `core:offset` is that of the file's first."""
+    before = read_collection(COLLECTION, files, Limits()).receptions[1]
+
+    def shift(document: dict[str, Any]) -> None:
+        document["global"]["core:offset"] = 4096
+        for segment in (*document["captures"], *document["annotations"]):
+            segment["core:sample_start"] += 4096
+
+    _edit(files, 1, shift)
+    after = read_collection(COLLECTION, files, Limits()).receptions[1]
+    assert (after.flaw, after.start_s) == (None, before.start_s)
+    np.testing.assert_array_equal(after.samples, before.samples)
+
+
 def test_a_digest_in_capitals_is_the_same(files: Files) -> None:
     _edit(
         files, 1, lambda document: document["global"].update({"core:sha512": document["global"]["core:sha512"].upper()})
