@@ -188,6 +188,11 @@ class Fix:
         }
 
 
+def joined_advice(*parts: str | None) -> str:
+    """The parts that say something, the most important first."""
+    return "; ".join(filter(None, parts))
+
+
 def check_against(
     truth: Place | None, latitude_deg: float, longitude_deg: float, region_68: Region, region_95: Region
 ) -> TruthCheck | None:

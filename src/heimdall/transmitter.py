@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from heimdall.errors import InputError
-from heimdall.fix import Fix, Near
+from heimdall.fix import Fix, Near, joined_advice
 from heimdall.geometry import geodesic_distance_m
 from heimdall.observation import Observation, Place
 
@@ -117,7 +117,7 @@ def with_near(fix: Fix, observation: Observation, transmitters: Iterable[KnownTr
     on_frequency = _on_frequency(transmitters, observation.frequency_hz, observation.bandwidth_hz)
     found = near(fix, observation.frequency_hz, observation.bandwidth_hz, on_frequency)
     elsewhere = None if found is not None else _elsewhere(fix, on_frequency)
-    return replace(fix, near=found, advice="; ".join(filter(None, (fix.advice, elsewhere))))
+    return replace(fix, near=found, advice=joined_advice(fix.advice, elsewhere))
 
 
 def near(fix: Fix, frequency_hz: float, bandwidth_hz: float, transmitters: Iterable[KnownTransmitter]) -> Near | None:

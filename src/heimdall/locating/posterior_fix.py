@@ -16,7 +16,7 @@ from heimdall.estimation.region import GridPosterior, to_geodetic
 from heimdall.estimation.whole_earth import elsewhere
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.evidence.collect import Collected
-from heimdall.fix import Fix, ReceiverReport, Status, check_against
+from heimdall.fix import Fix, ReceiverReport, Status, check_against, joined_advice
 
 
 def grid_posterior(
@@ -54,12 +54,11 @@ def make_fix(
         status, advice = Status.AMBIGUOUS, elsewhere_advice(collected, other)
     if account is None:
         account = explained(np.asarray(place_m, dtype=float)[None, None], collected.evidence, model)
-    told = (advice, "" if height is None else height.advice)
-    advice = "; ".join(filter(None, (*told, sky_wave_advice(collected.evidence, account))))
+    of_height = "" if height is None else height.advice
     return Fix(
         id=collected.observation.id,
         status=status,
-        advice=advice,
+        advice=joined_advice(advice, of_height, sky_wave_advice(collected.evidence, account)),
         method=method,
         receivers=_receiver_reports(collected, account.late_s[0, 0], model),
         latitude_deg=latitude,

@@ -20,7 +20,7 @@ from heimdall.estimation.region import GridPosterior
 from heimdall.evidence.batch import concatenate
 from heimdall.evidence.collect import Collected
 from heimdall.evidence.redescribe import redescribed
-from heimdall.fix import Fix, Status, Without
+from heimdall.fix import Fix, Status, Without, joined_advice
 from heimdall.formats.wording import frequency_text, length_text, without_text
 
 _FEWEST = 2
@@ -82,9 +82,9 @@ def checked(
     if fix.status is not Status.OK:
         return fix
     if not agree and (doubtful := _height_in_doubt(collected, again)):
-        return replace(fix, status=Status.INCONSISTENT, advice="; ".join(filter(None, (doubtful, fix.advice))))
+        return replace(fix, status=Status.INCONSISTENT, advice=joined_advice(doubtful, fix.advice))
     if unreachable := _beyond_the_horizon(fix, collected, place_m, model):
-        return replace(fix, status=Status.INCONSISTENT, advice="; ".join(filter(None, (unreachable, fix.advice))))
+        return replace(fix, status=Status.INCONSISTENT, advice=joined_advice(unreachable, fix.advice))
     fix = _qualified(fix, collected, posterior)
     return _protected(fix, collected, place_m, model) if fix.status is Status.OK else fix
 
@@ -99,7 +99,7 @@ def _contradicted(fix: Fix, collected: Collected, found: Suspicion, again: Reloc
         name = " and ".join(collected.observation.receptions[index].receiver.name for index in found.receptions)
         left = _without(name, again.locate(redescribed(collected, dict.fromkeys(found.receptions))))
         advice = f"{advice}. Without {name}: {left.status}, {without_text(left)}"
-    advice = "; ".join(filter(None, (_by_the_height(collected, again), advice)))
+    advice = joined_advice(_by_the_height(collected, again), advice)
     return replace(fix, status=Status.INCONSISTENT, advice=advice, without=left)
 
 
@@ -177,7 +177,7 @@ def _qualified(fix: Fix, collected: Collected, posterior: GridPosterior) -> Fix:
         f" {region_m / 1e3:.0f} km, and all receivers are within {network_m / 1e3:.0f} km;"
         " receivers on other sides and better clocks would help"
     )
-    return replace(fix, status=Status.AMBIGUOUS, advice="; ".join(filter(None, (advice, fix.advice))))
+    return replace(fix, status=Status.AMBIGUOUS, advice=joined_advice(advice, fix.advice))
 
 
 def _protected(fix: Fix, collected: Collected, place_m: NDArray[np.float64], model: PropagationModel) -> Fix:
@@ -196,7 +196,7 @@ def _protected(fix: Fix, collected: Collected, place_m: NDArray[np.float64], mod
         advice = _unchecked(fitted, on_ground=_assumes_ground(collected, model))
     else:
         advice = _hardly_checked(collected.observation.usable_receivers[worst].name, level_m)
-    return replace(fix, advice="; ".join(filter(None, (fix.advice, advice))))
+    return replace(fix, advice=joined_advice(fix.advice, advice))
 
 
 def _unchecked(fitted: int, *, on_ground: bool) -> str:
