@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from heimdall.fix import Fix, Near, ReceiverReport, Region, Without
 from heimdall.formats.quantities import UNITS_HZ
 from heimdall.geometry import LocalFrame
+
+_ROUNDED_UP = 0.9995
+"""What three digits round up to one of the next unit."""
 
 
 def headline(fix: Fix) -> str:
@@ -76,6 +80,19 @@ def _residual_text(report: ReceiverReport) -> str:
     length = length_text(abs(report.residual_m))
     sign = "−" if report.residual_m < 0 else "+"
     return length if length == "0 m" else f"{sign}{length}"
+
+
+def delay_text(delay_s: float) -> str:
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
+        if delay_s >= _ROUNDED_UP * size:
+            return f"{delay_s / size:.3g} {unit}"
+    return f"{delay_s * 1e9:.0f} ns"
+
+
+def names_text(names: Sequence[str]) -> str:
+    """A, B and C."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def length_text(length_m: float) -> str:

@@ -6,8 +6,8 @@ import numpy as np
 import scipy
 
 from heimdall.constants import SPEED_OF_LIGHT_M_S, UNITS_S
-from heimdall.estimation.integrity.suspicion import delay_text
 from heimdall.evidence.batch import EvidenceBatch
+from heimdall.formats.wording import delay_text
 
 _TOO_FAR = 5.0
 """Times that differ by so many times what light takes across the network are no echoes: those last as long at most."""

@@ -23,6 +23,7 @@ from heimdall.estimation.model import PropagationModel, model_of
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.evidence.collect import Collected
 from heimdall.evidence.redescribe import redescribed
+from heimdall.formats.wording import delay_text, names_text
 from heimdall.observation import Receiver
 
 Gain = Callable[[Collected], float]
@@ -30,8 +31,6 @@ _AS_GOOD = 1.0
 """A correction that explains the measurements nearly as well as any fault could is the likelier story."""
 _RIVAL = 1.0
 """Log odds by which the most suspicious receiver must lead, or the second is named, too."""
-_ROUNDED_UP = 0.9995
-"""What three digits round up to one of the next unit."""
 _LEAST_LEAD = 3.0
 """Log odds by which a mistake that concerns several receivers must explain more than a fault of one, which is more common."""
 
@@ -157,9 +156,9 @@ def _two_clocks(collected: Collected, sound: Sequence[int], groups: ClockGroups)
 
 
 def _groups_text(collected: Collected, sound: Sequence[int], groups: ClockGroups) -> str:
-    *names, last = (collected.observation.receptions[sound[column]].receiver.name for column in groups.apart)
+    names = [collected.observation.receptions[sound[column]].receiver.name for column in groups.apart]
     direction = "later" if groups.offset_s > 0 else "earlier"
-    return f"{', '.join(names)} and {last} all {delay_text(abs(groups.offset_s))} {direction} than the others"
+    return f"{names_text(names)} all {delay_text(abs(groups.offset_s))} {direction} than the others"
 
 
 def _of_several(
@@ -230,13 +229,6 @@ def _lateness(evidence: EvidenceBatch, model: PropagationModel, receiver: int, p
     path_m = abs(late_s) * SPEED_OF_LIGHT_M_S / model.refractive_index
     length = f"{path_m:.0f} m" if path_m < 1000 else f"{path_m / 1e3:.3g} km"
     return f"{delay_text(abs(late_s))} ({length}) {'later' if late_s > 0 else 'earlier'}"
-
-
-def delay_text(delay_s: float) -> str:
-    for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
-        if delay_s >= _ROUNDED_UP * size:
-            return f"{delay_s / size:.3g} {unit}"
-    return f"{delay_s * 1e9:.0f} ns"
 
 
 def _level_words(evidence: EvidenceBatch, model: PropagationModel, receiver: int, place_m: NDArray[np.float64]) -> str:

@@ -127,3 +127,35 @@ def test_of_many_observations_some_are_taken_evenly(make_observation: MakeObserv
     assert len(evenly(many, 4)) == 4
     assert evenly(many, 20) is many
     assert evenly(list(range(10)), 4) == [0, 3, 6, 9]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize(("late", "offset_s"), [((0, 2, 5), 8e-6), ((0, 1, 4, 7), -15e-6)])
+def test_receivers_that_share_an_offset_are_named_together(
+    make_observation: MakeObservation, known: bool, late: tuple[int, ...], offset_s: float
+) -> None:
+    """Up to half of them, of which no receiver alone can be told from the rest; nobody else is accused."""
+    rng = np.random.default_rng(3)
+    places = [*FIVE, (50.4, 9.9), (49.7, 10.0), (50.0, 10.7)]
+    observations = []
+    for _ in range(COUNT):
+        truth = Place(50.0 + rng.uniform(-0.25, 0.25), 10.1 + rng.uniform(-0.4, 0.4), 0.0)
+        made = make_observation(places, truth)
+        receptions = tuple(
+            replace(each, toa_s=each.toa_s + rng.normal(0, 1e-7) + offset_s * (index in late))
+            for index, each in enumerate(made.receptions)
+        )
+        observations.append(replace(made, receptions=receptions, truth=truth if known else None))
+    found = {each.name: each for each in check_receivers(observations)}
+    apart = {f"R{index}" for index in late}
+    if 2 * len(late) == len(places) and f"R{late[0]}" not in _named(found):
+        apart, offset_s = set(found) - apart, -offset_s
+    assert _named(found) == apart
+    for name in apart:
+        assert found[name].median_late_s == pytest.approx(offset_s, abs=1e-6)
+        assert f"its clock is {'late' if offset_s > 0 else 'early'} by" in found[name].suspicion
+        assert all(other in found[name].suspicion for other in apart - {name})
+
+
+def _named(found: dict[str, ReceiverCheck]) -> set[str]:
+    return {name for name, each in found.items() if each.suspicion}
