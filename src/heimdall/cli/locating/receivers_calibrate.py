@@ -81,4 +81,4 @@ def _show(corrections: Mapping[str, Correction], observations: int) -> None:
 
 
 def _pair(value: float | None, sigma: float | None, factor: float, digits: int) -> str:
-    return "" if value is None else f"{value * factor:+.{digits}f} +- {(sigma or 0.0) * factor:.{digits}f}"
+    return "" if value is None else f"{value * factor:+.{digits}f} ± {(sigma or 0.0) * factor:.{digits}f}"

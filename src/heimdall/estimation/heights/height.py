@@ -140,7 +140,7 @@ class Height:
     def advice(self) -> str:
         """One sentence where ground as high as the receivers is not the whole answer, else nothing."""
         on_ground = self.ground_probability + self.lower_probability
-        figures = f"{self.height_m / 1e3:.1f} +- {max(self.sigma_m / 1e3, 0.1):.1f} km"
+        figures = f"{self.height_m / 1e3:.1f} ± {max(self.sigma_m / 1e3, 0.1):.1f} km"
         if on_ground < _RULED_OUT:
             return f"the arrival times fit a transmitter at {figures}, not on the ground"
         is_lower = self.ground_probability < _RULED_OUT * on_ground

@@ -123,7 +123,7 @@ def test_low_sites_have_no_lower_ground() -> None:
         ([0.6, 0.38, 0.02], 1000.0, ""),
         ([0.01, 0.59, 0.4], 100.0, "undetermined: on ground below the receivers, at 0.1 km, or up to 2.0 km"),
         ([0.5, 0.1, 0.4], 1000.0, "undetermined: on the ground, or up to 2.0 km"),
-        ([0.02, 0.97, 0.01], 100.0, "fit a transmitter at 0.1 +- 0.2 km, on ground below the receivers"),
+        ([0.02, 0.97, 0.01], 100.0, "fit a transmitter at 0.1 ± 0.2 km, on ground below the receivers"),
     ],
 )
 def test_advice_says_on_which_side_the_height_is(share: list[float], height_m: float, words: str) -> None:
