@@ -36,6 +36,8 @@ from heimdall.observation import Place
 
 _OTHER_TYPES = ("cf32_le", "ci16_le", "cf64_le", "ci8", "cu8", "cf32_be", "ci16_be", "cf64_be")
 """What data mostly are that are not what their label says, the likeliest first."""
+_OVERRUN = 0.01
+"""By this share annotations may end after the data: programs that mark bursts, or count from 1, do so."""
 _SANE = (1e-18, 1e18)
 """Magnitudes that a receiver may show; floats of wrongly typed bytes are spread far beyond."""
 
@@ -154,7 +156,8 @@ def _stored(document: Mapping[str, Any], data: bytes | None, limits: Limits) -> 
     trailing = int(document["global"].get(sigmf.TRAILING_BYTES_KEY) or 0)
     count = max(0, len(data) - sum(headers) - trailing) // info["sample_size"]
     stated = _stated_count(document)
-    if count < stated:
+    starts = [int(capture[sigmf.SAMPLE_START_KEY]) for capture in document["captures"]]
+    if count < (1 - _OVERRUN) * stated or count < max(starts, default=0):
         raise UnreadableRecordingError(
             f"its data end after {count} samples where its metadata say {stated}{_as_another(data, stated, document)}"
         )
@@ -163,7 +166,6 @@ def _stored(document: Mapping[str, Any], data: bytes | None, limits: Limits) -> 
     digest = document["global"].get(sigmf.SHA512_KEY)
     if digest is not None and digest.lower() != hashlib.sha512(data).hexdigest():
         raise UnreadableRecordingError("its data do not match their SHA-512: the file is damaged")
-    starts = [int(capture[sigmf.SAMPLE_START_KEY]) for capture in document["captures"]]
     samples = complex_samples(_without_headers(data, headers, starts, info["sample_size"]), info, count)
     if not _is_sane(samples):
         raise UnreadableRecordingError(f"its samples make no sense as {info_name(document)}{_as_sane(data, document)}")

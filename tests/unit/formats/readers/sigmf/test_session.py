@@ -776,7 +776,7 @@ def test_changed_metadata_are_noted(files: Files) -> None:
         (lambda d: d["global"].pop("core:sample_rate"), "sample rate"),
         (lambda d: d["global"].update({"core:datatype": "rf32_le"}), "real"),
         (lambda d: d["global"].update({"core:num_channels": 2}), "several channels"),
-        (lambda d: d["global"].update({"core:trailing_bytes": 8}), "data end after 1023 samples"),
+        (lambda d: d["global"].update({"core:trailing_bytes": 8 * 24}), "data end after 1000 samples"),
         (lambda d: d["global"].update({"core:dataset": "../../other.iq"}), "in ../../other.iq, which is not beside it"),
         (lambda d: d["global"].update({"core:offset": 4096}), "not a plain row"),
         (lambda d: d["global"].update({"core:datatype": "cf64_le"}), "is it cf32_le?"),
@@ -799,6 +799,12 @@ def test_data_shorter_than_stated_are_flagged(files: Files) -> None:
     name = _data_name(files, 2)
     files[name] = files[name][: len(files[name]) // 2]
     assert _flaws(files)[2] == "its data end after 512 samples where its metadata say 1024"
+
+
+@pytest.mark.parametrize("beyond", [1, 10])
+def test_annotations_may_end_a_little_after_the_data(files: Files, beyond: int) -> None:
+    _edit(files, 1, lambda d: d["annotations"][0].update({"core:sample_count": 1024 + beyond}))
+    assert _flaws(files) == [None, None, None]
 
 
 def test_damaged_data_are_flagged(files: Files) -> None:
