@@ -75,6 +75,8 @@ class ScoredFix:
     """Probability of the smallest region that holds the truth."""
     elapsed_ms: float
     status: str = ""
+    protected: bool | None = None
+    """The truth lies within the protection level; None where there is none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +128,9 @@ def _judged(located: Located, observation: Observation) -> ScoredFix:
     grid = np.linspace(0, 1, 201)
     needed = float(np.interp(mass, [located.mass(float(probability)) for probability in grid], grid))
     covered = (mass <= located.mass(PROBABILITIES[0]), check.inside_68, check.inside_95)
-    return ScoredFix(check.error_m, covered, needed, located.fix.elapsed_ms, located.fix.status.value)
+    level_m = located.fix.protection_level_m
+    protected = None if level_m is None else check.inside_95 or check.error_m <= level_m
+    return ScoredFix(check.error_m, covered, needed, located.fix.elapsed_ms, located.fix.status.value, protected)
 
 
 def needed_mass(posterior: GridPosterior, truth: Place) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heimdall.evaluation.comparison import PROBABILITIES, Comparison, Label, ScoredFix
+from heimdall.fix import Status
 
 Values = NDArray[np.float64]
 Chosen = NDArray[np.bool_]
@@ -40,6 +41,10 @@ class Score:
     ms_per_fix: float | None = None
     statuses: dict[str, float] = field(default_factory=dict)
     """Share of the answers that have each status, the most frequent first."""
+    ok_coverage_95: float | None = None
+    """Share of truths in the 95 % regions of the answers that are `ok`."""
+    protected: float | None = None
+    """Share of truths within the protection level, of the answers that have one."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +129,13 @@ def _score(
         coverage=tuple(np.mean([answer.covered for answer in answers], axis=0).tolist()),
         ms_per_fix=float(np.median([answer.elapsed_ms for answer in answers])),
         statuses=_statuses(answers),
+        ok_coverage_95=_share([answer.covered[-1] for answer in answers if answer.status == Status.OK]),
+        protected=_share([answer.protected for answer in answers if answer.protected is not None]),
     )
+
+
+def _share(true: Sequence[bool]) -> float | None:
+    return float(np.mean(true)) if true else None
 
 
 def _statuses(answers: list[ScoredFix]) -> dict[str, float]:
@@ -180,6 +191,8 @@ def _score_json(score: Score) -> dict[str, Any]:
         "coverage": {f"{100 * p:.0f}": share for p, share in zip(PROBABILITIES, score.coverage, strict=True)},
         "ms_per_fix": _finite(score.ms_per_fix),
         "statuses": score.statuses,
+        "ok_coverage_95": score.ok_coverage_95,
+        "protected": score.protected,
     }
 
 

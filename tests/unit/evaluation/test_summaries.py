@@ -105,6 +105,21 @@ def test_a_group_with_an_unbounded_case_has_no_bound() -> None:
     assert outside.bound is not None
 
 
+def test_the_ok_and_the_protected_are_counted_by_themselves() -> None:
+    def answer(status: str, inside: bool, protected: bool | None) -> ScoredFix:
+        return ScoredFix(1.0, (inside, inside, inside), 0.5, 1.0, status, protected)
+
+    answers = [
+        answer("ok", True, True),
+        answer("ok", False, True),
+        answer("ok", False, None),
+        answer("ambiguous", True, None),
+    ]
+    labels = [Label("30 ns", True, 5)] * len(answers)
+    score = summarise(Comparison(labels, {"likelihood": answers}), "likelihood")[0].scores["likelihood"]
+    assert (score.ok_coverage_95, score.protected) == (pytest.approx(1 / 3), 1.0)
+
+
 def test_the_document_is_json_without_infinities_and_the_same_every_time() -> None:
     documents = [
         json.dumps(to_json(summarise(_comparison(), "likelihood"), "likelihood"), allow_nan=False) for _ in range(2)
@@ -113,5 +128,6 @@ def test_the_document_is_json_without_infinities_and_the_same_every_time() -> No
     methods = json.loads(documents[0])["groups"][0]["methods"]
     assert set(methods["least squares"]) == {
         "median_m", "q68_m", "q90_m", "bound_ratio", "reference_ratio", "coverage", "ms_per_fix", "statuses",
+        "ok_coverage_95", "protected",
     }  # fmt: skip
     assert set(methods["least squares"]["coverage"]) == {"50", "68", "95"}

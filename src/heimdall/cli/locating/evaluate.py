@@ -273,8 +273,18 @@ def show(groups: list[Group]) -> None:
     wide = plain_console(max(console.width, _TABLE_WIDTH))
     wide.print(table, highlight=False)
     for method, score in groups[0].scores.items() if groups else ():
-        shares = ", ".join(f"{name} {100 * share:.1f} %" for name, share in score.statuses.items())
-        wide.print(f"{method}: {shares}", highlight=False)
+        wide.print(f"{method}: {_statuses(score)}", highlight=False)
+
+
+def _statuses(score: Score) -> str:
+    """The share of each status, and how often what is `ok` holds the truth."""
+    shares = ", ".join(f"{name} {100 * share:.1f} %" for name, share in score.statuses.items())
+    held = [
+        f"{100 * share:.1f} % inside the {name}"
+        for name, share in (("95 % region", score.ok_coverage_95), ("protection level", score.protected))
+        if share is not None
+    ]
+    return f"{shares}; of the ok {' and '.join(held)}" if held else shares
 
 
 def _cells(score: Score) -> list[str]:
