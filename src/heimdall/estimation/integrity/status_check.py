@@ -183,6 +183,9 @@ def _qualified(fix: Fix, collected: Collected, posterior: GridPosterior) -> Fix:
 def _protected(fix: Fix, collected: Collected, place_m: NDArray[np.float64], model: PropagationModel) -> Fix:
     """With its protection level, and what the receivers cannot check about each other."""
     fitted = coordinates_fitted(collected)
+    if int(np.sum(collected.evidence.has_arrival)) <= fitted + 1:
+        unchecked = _unchecked(fitted, on_ground=_assumes_ground(collected, model))
+        return replace(fix, advice=joined_advice(fix.advice, unchecked))
     levels_m = protection_levels_m(collected.evidence, place_m, model, fitted)
     if np.all(np.isnan(levels_m)) or fix.region_95 is None or fix.latitude_deg is None or fix.longitude_deg is None:
         return fix
@@ -192,11 +195,8 @@ def _protected(fix: Fix, collected: Collected, place_m: NDArray[np.float64], mod
     fix = replace(fix, protection_level_m=level_m if math.isfinite(level_m) else None)
     if level_m <= _HARDLY_CHECKED * reach_m:
         return fix
-    if int(np.sum(collected.evidence.has_arrival)) <= fitted + 1:
-        advice = _unchecked(fitted, on_ground=_assumes_ground(collected, model))
-    else:
-        advice = _hardly_checked(collected.observation.usable_receivers[worst].name, level_m)
-    return replace(fix, advice=joined_advice(fix.advice, advice))
+    hardly = _hardly_checked(collected.observation.usable_receivers[worst].name, level_m)
+    return replace(fix, advice=joined_advice(fix.advice, hardly))
 
 
 def _unchecked(fitted: int, *, on_ground: bool) -> str:

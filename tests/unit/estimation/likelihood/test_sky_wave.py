@@ -13,7 +13,7 @@ from heimdall.estimation.likelihood.sky_wave import echo_variance_s2
 from heimdall.estimation.model import GROUND_WAVE, MEDIUM_WAVE, SHORT_WAVE, HopEcho, model_for
 from heimdall.estimation.search import log_posterior
 from heimdall.evidence.collect import collect
-from heimdall.fix import Fix
+from heimdall.fix import Fix, Status
 from heimdall.geometry import geodesic_distance_m, hop_path
 from heimdall.locating.pipeline import locate
 from heimdall.observation import Observation, Place, Receiver, Reception
@@ -60,6 +60,15 @@ def test_a_hop_by_a_layer_of_unknown_height_is_located_within_its_region(height_
     assert "located by sky wave" in fix.advice
     assert fix.region_95 is not None
     assert fix.region_95.reach_m(fix.latitude_deg or 0.0, fix.longitude_deg or 0.0) > 20e3
+
+
+def test_of_three_links_by_the_sky_it_is_said_that_they_are_unchecked() -> None:
+    """Modes are open and nothing is linear there: no fix by the sky has a protection level."""
+    three, more = (_fix(_heard(at, _by_hop(at, [300e3] * len(at)), 7.1e6)) for at in ((FAR[0], *FAR[2:4]), FAR))
+    assert (three.protection_level_m, more.protection_level_m) == (None, None)
+    assert (three.status, more.status) == (Status.OK, Status.OK)
+    assert "three arrival times cannot check each other" in three.advice
+    assert "cannot check" not in more.advice
 
 
 def test_links_by_different_modes_are_told_apart() -> None:
