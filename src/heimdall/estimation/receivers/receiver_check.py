@@ -37,6 +37,8 @@ _LEAST_GAIN = 12.0
 a few observations however right the place is. Chosen: so one sound receiver in a hundred is accused, from 10 observations on."""
 _LEFT_OF_DRIFT = 0.3
 """The same that a steady drift may leave."""
+_OWN_CLOCK = 0.5
+"""Share of the displacement that the clock may be off by, as a path: more, and place and clock would hide each other."""
 _ALL_ROUND = 0.2
 """Standard deviation of directions from which a displaced receiver can be told from a late clock."""
 
@@ -234,10 +236,11 @@ def _all_round(sight_m: Values) -> bool:
 
 
 def _displacement(timed: Sequence[Residual], late: Values) -> tuple[float, float]:
-    """How far off its place would be in m, and the scatter that this leaves in s; infinite where directions do not tell.
+    """How far off its place would be in m, and the scatter that this leaves in s; infinite where a wrong place explains nothing.
 
     A receiver that stands further from a transmitter than it says hears it later by as much. Its place and its clock are fitted
-    with Cauchy's loss, because blocked links come late, whose scale is found from what the fit before left.
+    with Cauchy's loss, because blocked links come late, whose scale is found from what the fit before left. The directions have
+    to differ; and a place far off, made up for by a clock that is off by as much, explains noise and not a fault.
     """
     if len(timed) < 2 * _FEWEST:
         return 0.0, math.inf
@@ -250,20 +253,23 @@ def _displacement(timed: Sequence[Residual], late: Values) -> tuple[float, float
         path_m = np.linalg.norm(sight_m + clock_and_move_m[1:], axis=1)
         return np.asarray(late_m - clock_and_move_m[0] - (path_m - said_m))
 
-    def fitted(found: Values) -> tuple[float, Values]:
+    def fitted(found: Values) -> tuple[float, float, Values]:
         scale_m = _scatter(away_m(found))
         for _ in range(_FITS):
             scale_m = max(CAUCHY_TUNING * scale_m, _LEAST_SCALE_M)
             found = least_squares(away_m, found, loss="cauchy", f_scale=scale_m, x_scale=scale_m).x
             scale_m = _scatter(away_m(found))
-        return scale_m / SPEED_OF_LIGHT_M_S, found[1:]
+        return scale_m / SPEED_OF_LIGHT_M_S, float(found[0]), found[1:]
 
     # From where it says it is, and from the middle of what it heard.
     starts_m = np.zeros(2), -np.median(sight_m, axis=0)
-    left_s, moved_m = min((fitted(np.array([0.0, *start_m])) for start_m in starts_m), key=lambda fit: fit[0])
-    if not _all_round(sight_m + moved_m):
+    left_s, clock_m, displaced_m = min(
+        (fitted(np.array([0.0, *start_m])) for start_m in starts_m), key=lambda fit: fit[0]
+    )
+    moved_m = float(np.linalg.norm(displaced_m))
+    if abs(clock_m) > _OWN_CLOCK * moved_m or not _all_round(sight_m + displaced_m):
         return 0.0, math.inf
-    return float(np.linalg.norm(moved_m)), left_s
+    return moved_m, left_s
 
 
 def _by_level(level: Values) -> tuple[str, float]:

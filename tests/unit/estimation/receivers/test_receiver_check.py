@@ -4,16 +4,19 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import heimdall
 from heimdall.estimation.receivers.receiver_check import ReceiverCheck, check_receivers, evenly
 from heimdall.observation import Observation, Place
 
 MakeObservation = Callable[..., Observation]
 FIVE = [(50.2, 10.1), (49.8, 10.3), (50.1, 9.6), (49.9, 9.7), (50.3, 10.6)]
 COUNT = 14
+ROCKET = Path(__file__).parents[4] / "examples" / "rocket.jsonl"
 
 
 def observed(make_observation: MakeObservation, known: bool) -> Iterator[Observation]:
@@ -159,3 +162,9 @@ def test_receivers_that_share_an_offset_are_named_together(
 
 def _named(found: dict[str, ReceiverCheck]) -> set[str]:
     return {name for name, each in found.items() if each.suspicion}
+
+
+def test_a_far_place_that_only_a_clock_as_far_off_makes_up_for_is_not_suspected() -> None:
+    """A rocket's packets come from nearly one direction: a place among them would explain some of the noise."""
+    packets = list(heimdall.read_observations(ROCKET))
+    assert all(each.suspicion == "" for each in check_receivers(packets, most=20))
