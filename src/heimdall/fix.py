@@ -122,7 +122,7 @@ class TruthCheck:
 
 @dataclass(frozen=True)
 class Near:
-    """A known transmitter on the fix's frequency that stands in its 95 % region."""
+    """A known transmitter on the frequency of the fix, inside its 95 % region."""
 
     name: str
     frequency_hz: float
@@ -144,7 +144,7 @@ class Fix:
     height_m: float | None = None
     """Height above the ellipsoid; None if it was neither given nor can be determined."""
     covariance_enu_m2: NDArray[np.float64] | None = None
-    """Shape (3, 3), of the error of the place as the 95 % region has it; the row of a height that is not estimated is zero."""
+    """Shape (3, 3): of the position error, to fit the 95 % region; the row of a height that is not estimated is zero."""
     region_68: Region | None = None
     region_95: Region | None = None
     elapsed_ms: float = 0.0
@@ -153,11 +153,11 @@ class Fix:
     """Standard deviation of the height: 0 where it was given, None with an unknown one."""
     protection_level_m: float | None = None
     """Of a fix that is `ok`: the radius around the position that holds the transmitter with 95 % even if one arrival time, no
-    matter whose, is wrong. None where the position would be open then, without arrival times, and by the ionosphere."""
+    matter whose, is wrong. None if the others alone would not determine a position, without arrival times, and for sky waves."""
     without: Without | None = None
     """Where the status is `inconsistent`."""
     near: Near | None = None
-    """Found by who has a list of known transmitters."""
+    """Set if a list of known transmitters is at hand, as in `heimdall locate` and the service."""
 
     def __repr__(self) -> str:
         if self.latitude_deg is None or self.longitude_deg is None or self.region_95 is None:

@@ -42,7 +42,7 @@ def judge(collected: Collected, posterior: GridPosterior, model: PropagationMode
     if np.sum(timed) < 3:
         return Status.POWER_ONLY, _why_power_only(collected)
     every = int(np.sum(timed)) + len(collected.joined) == len(timed)
-    return Status.OK, "" if every else "some receivers gave no arrival time: see receivers"
+    return Status.OK, "" if every else "some receivers gave no arrival time: each is listed with the reason"
 
 
 def sky_wave_advice(evidence: EvidenceBatch, account: Explained) -> str:

@@ -63,7 +63,7 @@ def without_text(without: Without) -> str:
 
 def near_text(near: Near) -> str:
     """Which known transmitter it may well be."""
-    return f"{near.name} stands in the 95 % region, {length_text(near.distance_m)} from the position"
+    return f"the known transmitter {near.name} is in the 95 % region, {length_text(near.distance_m)} from the position"
 
 
 def receiver_remark(report: ReceiverReport) -> str:

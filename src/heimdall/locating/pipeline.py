@@ -153,7 +153,7 @@ def _too_few_receivers(observation: Observation, why: str, method: str) -> Fix:
 def _nothing_heard(collected: Collected, method: str) -> Fix:
     why = (
         "the position cannot be determined: fewer than two receivers have a power above the noise, or an"
-        " arrival time from a good enough clock; see receivers"
+        " arrival time from a good enough clock; each receiver is listed with the reason"
     )
     reports = tuple(
         ReceiverReport(reception.receiver.name, False, reason or "alone with its measurement")

@@ -164,7 +164,7 @@ def _signal_flaw(reception: Reception) -> str | None:
     if reception.rssi_dbm is not None and not _POWER_RANGE_DBM[0] <= reception.rssi_dbm <= _POWER_RANGE_DBM[1]:
         return f"its received power of {reception.rssi_dbm:.6g} dBm cannot be right"
     if reception.samples is None and reception.rssi_dbm is None and reception.receiver.clock_sigma_s is None:
-        return "no clock: its arrival time says nothing, and it has no received power"
+        return "no clock: an arrival time counts only with its clock_sigma_s, and it has no received power"
     return None
 
 

@@ -68,7 +68,7 @@ def test_a_fix_names_its_transmitter_which_is_then_its_truth(open_page, served, 
     page.wait_for_selector("[data-transmitter='Relay 7']")
     page.goto(served.address)
     upload(page, [str(measurements_file)])
-    page.wait_for_selector("text=Relay 7 stands in the 95 % region")
+    page.wait_for_selector("text=the known transmitter Relay 7 is in the 95 % region")
     shoot(page, f"map-near-{theme}")
     page.click(".row.current [aria-label=More]")
     page.click("text=Known transmitter")

@@ -69,7 +69,7 @@ def record(
         clocks = None if before is None else ReferenceClocks(before, transmitters)
         return record_job(tuning, seconds, names_in(receivers), listed, run_dir, clocks)
     if output is None:
-        raise InputError("say where the session is to be made: --output FOLDER")
+        raise InputError("name the folder to write the session into: --output FOLDER")
     targets = listed.targets(names_in(receivers))
     dwells = [Dwell(tuning, seconds, output)]
     if before is not None:

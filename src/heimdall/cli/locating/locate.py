@@ -80,7 +80,7 @@ def locate(
     reference_session: ReferenceSessionOption = None,
     transmitters: TransmittersOption = None,
     output: Annotated[
-        Path | None, typer.Option(help="Also write the fixes to this file: .geojson, .kml, .cot, .html or .png.")
+        Path | None, typer.Option(help="Also write the fixes to this file: .geojson, .kml, .cot, .html, .png or .json.")
     ] = None,
     jobs: JobsOption = None,
     on: OnOption = None,

@@ -85,7 +85,7 @@ def simulate(
         paths = [str(folder) for folder in folders]
         print_json({"scenario": name, "seed": seed, "count": count, "sessions": paths})
     else:
-        console.print(f"{len(folders)} sessions of {name}, seed {seed}, in {out}")
+        console.print(f"{len(folders)} session{'s' * (len(folders) != 1)} of {name}, seed {seed}, in {out}")
 
 
 def _write_sessions(out: Path, name: str, count: int, seed: int) -> list[Path]:

@@ -52,7 +52,9 @@ class _Carried:
             reports.append(report)
             if clock is not None:
                 clocks[index] = clock
-        refused = self.found.refused or (None if clocks else "it gives no receiver a clock, see receivers")
+        refused = self.found.refused or (
+            None if clocks else "it gives no receiver a clock; each is listed with the reason"
+        )
         if refused:
             hub, clocks, reports = None, {}, [replace(each, synchronised=False) for each in reports]
         return replace(

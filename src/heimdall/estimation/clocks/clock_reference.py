@@ -92,7 +92,9 @@ class _Search:
         ]
         kept = {index: clock for index, clock in found.items() if not self._keeps_own(index, hub)}
         if not kept:
-            return replace(self._refused("it gives no receiver a clock, see receivers"), reports=tuple(reports))
+            return replace(
+                self._refused("it gives no receiver a clock; each is listed with the reason"), reports=tuple(reports)
+            )
         hub_sigma_s, start_s = self._hub_sigma_s(hub, echo_s[hub]), self.hearing.receptions[hub].start_s
         anchored = hub in self.hearing.anchors
         return Clocks(self.hearing.transmitter, hub, hub_sigma_s, kept, tuple(reports), start_s, anchored=anchored)

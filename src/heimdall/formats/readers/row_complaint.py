@@ -12,7 +12,7 @@ from heimdall.validation.complaints import complaint_about
 
 _NO_VALUE = ("", "-", "--", "na", "n/a", "none", "null")
 """What programs and people write where they have no value."""
-_UNITS = ("s", "m", "hz", "deg", "db", "dbm")
+_UNITS = {"s": "seconds", "m": "metres", "hz": "Hz", "deg": "degrees", "db": "dB", "dbm": "dBm"}
 
 
 def is_no_value(value: object) -> bool:
@@ -41,7 +41,8 @@ def _hint(detail: Mapping[str, Any], fields: Mapping[str, Collection[str]]) -> s
     meant = _meant(str(key), fields.get(str(above[0]) if above else "", ()))
     if meant is None:
         return ""
-    return f": is {meant} meant{', in the unit of its name' if meant.rpartition('_')[2] in _UNITS else ''}?"
+    unit = _UNITS.get(meant.rpartition("_")[2])
+    return f": did you mean {meant}{f', in {unit}' if unit else ''}?"
 
 
 def _meant(key: str, known: Collection[str]) -> str | None:

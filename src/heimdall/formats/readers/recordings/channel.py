@@ -59,16 +59,17 @@ def occupied_channel(receptions: Sequence[Reception], most_hz: float = math.inf)
     shared = _shared_ratio(heard)
     found_hz = None if shared is None else _width_hz(shared, rate_hz)
     if found_hz is not None:
-        return _channel(min(found_hz, most_hz), "is what the signal fills, judged by what receivers hear in common")
+        return _channel(min(found_hz, most_hz), "the receivers hear that much in common")
     found_hz = _width_hz(_power_ratio(heard), rate_hz)
     if found_hz is not None:
         why = "their recordings cannot be compared" if shared is None else "they have no signal in common"
-        return _channel(min(found_hz, most_hz), f"is what the receivers' power fills: {why}")
-    return _channel(min(_PASSBAND * rate_hz, most_hz), "is what was recorded: no signal stands out")
+        return _channel(min(found_hz, most_hz), f"that much power stands out from the noise ({why})")
+    return _channel(min(_PASSBAND * rate_hz, most_hz), "that much was recorded, and no signal stands out")
 
 
-def _channel(bandwidth_hz: float, source: str) -> Channel:
-    return Channel(float(bandwidth_hz), f"the channel of {bandwidth_hz:.0f} Hz {source}; --bandwidth sets another")
+def _channel(bandwidth_hz: float, why: str) -> Channel:
+    note = f"the channel is taken to be {bandwidth_hz:.0f} Hz wide: {why}; --bandwidth overrides it"
+    return Channel(float(bandwidth_hz), note)
 
 
 def _has_spectrum(reception: Reception) -> bool:

@@ -195,7 +195,7 @@ def _unknown(document: dict[str, Any]) -> list[str]:
 
 def unknown_key(key: str, known: tuple[str, ...]) -> str:
     close = get_close_matches(key, known, 1)
-    meant = f"; is {close[0]} meant?" if close else ""
+    meant = f"; did you mean {close[0]}?" if close else ""
     return f"{text(key)} is unknown and not used{meant}"
 
 

@@ -61,7 +61,7 @@ OWN = {
 def test_what_one_receiver_hears_alone_is_no_part_of_it(what: str) -> None:
     channel = occupied_channel(_session(OWN[what]))
     assert channel.bandwidth_hz == pytest.approx(WIDTH_HZ, abs=3 * BIN_HZ)
-    assert f"the channel of {channel.bandwidth_hz:.0f} Hz is what the signal fills" in channel.note
+    assert f"taken to be {channel.bandwidth_hz:.0f} Hz wide: the receivers hear that much in common" in channel.note
     assert "--bandwidth" in channel.note
 
 

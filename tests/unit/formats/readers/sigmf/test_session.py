@@ -394,7 +394,7 @@ def test_a_bandwidth_above_the_sample_rate_never_passes(files: Files) -> None:
         (lambda d: d["global"].update({"core:datetime": "2001-01-01T00:00:00Z"}), "its captures state another"),
         (lambda d: _as_old(d, d["global"]), "core:latitude and core:longitude are read"),
         (lambda d: _as_old(d, d["annotations"][0]), "core:latitude and core:longitude are read"),
-        (lambda d: d["global"].update({"heimdall:clock_sigma": 1e-7}), "is heimdall:clock_sigma_s meant?"),
+        (lambda d: d["global"].update({"heimdall:clock_sigma": 1e-7}), "did you mean heimdall:clock_sigma_s?"),
         (lambda d: d["annotations"][0].update({"heimdall:receiver": "x"}), "heimdall:receiver is unknown and not used"),
     ],
 )
