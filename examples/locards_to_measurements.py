@@ -30,6 +30,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="stop after this many messages")
     arguments = parser.parse_args()
     messages = islice(observations(arguments.data_folder), 0, None, arguments.every)
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.write_text(measurements_text(islice(messages, arguments.limit)), encoding="utf-8")
 
 

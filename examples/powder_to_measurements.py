@@ -49,6 +49,7 @@ def main() -> None:
 
 
 def write(path: Path, rows: list[Observation]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(measurements_text(rows), encoding="utf-8")
 
 

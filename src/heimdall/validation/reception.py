@@ -222,7 +222,7 @@ def _duplicate(receiver: Receiver, earlier: Sequence[Receiver]) -> str | None:
         if receiver.name.strip() == other.name.strip():  # nobody sees blanks around a name
             return f"a receiver named {other.name} is already there{_moved(receiver, other)}"
         if _at_one_place(receiver, other):
-            return f"it stands where {other.name} stands"
+            return f"its position is that of {other.name}"
     return None
 
 

@@ -54,8 +54,8 @@ def test_sound_receptions_keep_no_flaw() -> None:
         ({"clock_sigma_s": -1.0}, "clock uncertainty"),
         ({"level_sigma_db": math.nan}, "level uncertainty"),
         ({"name": "good"}, "named good"),
-        ({"latitude_deg": 47.0}, "stands where good stands"),
-        ({"latitude_deg": 47.000005}, "stands where good stands"),
+        ({"latitude_deg": 47.0}, "its position is that of good"),
+        ({"latitude_deg": 47.000005}, "its position is that of good"),
         ({"clock_sigma_s": None}, "no clock"),
     ],
 )

@@ -43,7 +43,10 @@ def advice_on(name: str) -> str | None:
             "NAME.sigmf-meta"
         )
     if suffix in _TABLE_SUFFIXES:
-        return f"{suffix} files are not read: write NAME.jsonl with one line per observation: {_MEASUREMENT_LINE}"
+        return (
+            f"{suffix} files are not read: write NAME.jsonl with one line per observation: {_MEASUREMENT_LINE}; "
+            "docs/how-to/spreadsheet.md says how to convert a table"
+        )
     if suffix not in _RAW_DATATYPES:
         return None
     return (

@@ -76,7 +76,9 @@ def _style() -> str:
 
 def _overview(rows: Sequence[str]) -> str:
     body = "\n".join(rows)
-    head = _cells("th", ["fix", "status", "position", "95 % region", "error", "truth inside 95 %"], details=_LESS)
+    head = _cells(
+        "th", ["fix", "status", "position", "95 % region across", "error", "truth inside 95 %"], details=_LESS
+    )
     return f'<div class="table"><table><thead>{head}</thead>\n<tbody>{body}</tbody></table></div>'
 
 
