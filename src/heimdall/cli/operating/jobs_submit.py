@@ -163,7 +163,7 @@ def _check_alone(context: typer.Context) -> int:
     given = [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
     if given:
         option = given[0].rstrip("_").replace("_", "-")
-        raise InputError(f"--{option} stands before {context.invoked_subcommand}: options of it come after it")
+        raise InputError(f"--{option} comes before {context.invoked_subcommand}: write its options after it")
     return 0
 
 

@@ -219,7 +219,7 @@ def _nixos(driver: _Driver) -> Commands:
 
 def _unknown(driver: _Driver) -> Commands:
     kind = "open" if driver.is_open and driver.card and driver.card.needs_open else "NVIDIA's"
-    return (f"# install {kind} driver, branch {driver.branch}, as your distribution has it",)
+    return (f"# install {kind} driver, branch {driver.branch}, from your distribution's packages",)
 
 
 _BY_FAMILY: Mapping[Family, Callable[[_Driver], Commands]] = {

@@ -102,7 +102,7 @@ def install_toolkit(facts: Facts) -> Commands:
         return (source, f"sudo {tool} {package}", REBOOT, after)
     tools = {"ubuntu": "apt-get", "debian": "apt-get", "fedora": "dnf", "rhel": "dnf", "suse": "zypper"}
     if family not in tools:
-        return (f"# install {package} as your distribution has it: {TOOLKIT_GUIDE}", *configure_docker(facts))
+        return (f"# install {package} the way your distribution does: {TOOLKIT_GUIDE}", *configure_docker(facts))
     return (source, f"sudo {tools[family]} install {package}", *configure_docker(facts))
 
 

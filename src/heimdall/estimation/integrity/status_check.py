@@ -150,7 +150,7 @@ def _beyond_the_horizon(fix: Fix, collected: Collected, place_m: NDArray[np.floa
         return ""
     name, frequency_hz = collected.observation.receptions[receiver].receiver.name, collected.observation.frequency_hz
     return (
-        f"{name} stands {length_text(away_m)} from there, beyond the radio horizon at {frequency_text(frequency_hz)}: check"
+        f"{name} is {length_text(away_m)} from there, beyond the radio horizon at {frequency_text(frequency_hz)}: check"
         " the frequency and the positions; if the transmitter flies, give its height"
     )
 

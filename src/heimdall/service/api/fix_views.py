@@ -64,7 +64,7 @@ class FixView(BaseModel):
         "arrival time is wrong; null where the position would be open then, and without arrival times.",
     )
     covariance_enu_m2: list[list[float]] | None = Field(
-        description="Covariance of east, north and up about the position, as the 95 % region has it."
+        description="Covariance of the position error in east, north and up, to fit the 95 % region."
     )
     region_68: dict[str, Any] | None = Field(description="The 68 % region as a GeoJSON geometry.")
     region_95: dict[str, Any] | None = Field(description="The 95 % region as a GeoJSON geometry.")

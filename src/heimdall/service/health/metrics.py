@@ -119,8 +119,8 @@ def _of_machine(load: Load) -> Iterable[Metric]:
 
 
 _GPU = (
-    ("heimdall_gpu_memory_total_bytes", "memory_total_bytes", "Memory of the GPU, by the driver's number."),
-    ("heimdall_gpu_memory_used_bytes", "memory_used_bytes", "Of it in use, by whomever."),
+    ("heimdall_gpu_memory_total_bytes", "memory_total_bytes", "Memory of the GPU, by the driver's index of it."),
+    ("heimdall_gpu_memory_used_bytes", "memory_used_bytes", "Memory of the GPU in use, by any process."),
     ("heimdall_gpu_busy_ratio", "busy", "Share of the last moment in which a kernel ran."),
     ("heimdall_gpu_temperature_celsius", "temperature_c", "Temperature of the GPU."),
 )

@@ -80,7 +80,7 @@ def test_a_watch_is_submitted_with_its_squelch_and_its_end(heimdall, receivers):
         (["record", "--frequency", "77.5k", "--receivers", "alpha,gamma"], "gamma is switched off"),
         (["watch", "--frequency", "77.5k"], "say when to record"),
         (["watch", "--frequency", "77.5k", "--cron", "at noon"], "cron"),
-        (["--recipe", "quick", "record", "--frequency", "77.5k"], "--recipe stands before record"),
+        (["--recipe", "quick", "record", "--frequency", "77.5k"], "--recipe comes before record"),
         (["record"], "--frequency"),
     ],
 )

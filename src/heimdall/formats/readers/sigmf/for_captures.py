@@ -34,7 +34,7 @@ def _frequency(about: Mapping[str, Any], captures: list[Any]) -> list[str]:
         return [f"its {sigmf.FREQUENCY_KEY} in global is not used: its captures state another"] if differs else []
     for capture in _at_least_one(captures):
         capture[sigmf.FREQUENCY_KEY] = stated
-    return [f"its {sigmf.FREQUENCY_KEY} stands in global: it is read as that of its captures"]
+    return [f"its {sigmf.FREQUENCY_KEY} is in global: it is read as that of its captures"]
 
 
 def _time(about: Mapping[str, Any], captures: list[Any]) -> list[str]:
@@ -50,7 +50,7 @@ def _time(about: Mapping[str, Any], captures: list[Any]) -> list[str]:
     if first.get(sigmf.SAMPLE_START_KEY, 0) != 0:
         return [f"its {key} in global is not used: its first capture begins behind the first sample"]
     first[sigmf.DATETIME_KEY] = about[key]
-    return [f"its {key} stands in global: it is read as that of its first sample"]
+    return [f"its {key} is in global: it is read as that of its first sample"]
 
 
 def _at_least_one(captures: list[Any]) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ router = APIRouter(tags=["jobs"], responses=documented(401, 403, 422, 503))
 
 
 class FieldView(BaseModel):
-    name: str = Field(description="Name of the field, as `overrides` has it.", examples=["optimizer.lr"])
+    name: str = Field(description="Name of the field, as written in `overrides`.", examples=["optimizer.lr"])
     type: str = Field(description="Type of the field, as in JSON Schema.", examples=["number"])
     default: Any = Field(description="Value of the field in the recipe.", examples=[0.001])
     minimum: float | None

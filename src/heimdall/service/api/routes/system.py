@@ -59,7 +59,7 @@ def doctor(who: Viewer, parts: UsesParts) -> DoctorView:
     return DoctorView(here=view_examination(examine_here()), workers=workers)
 
 
-@router.get("/versions", summary="Versions of this program and what it stands on")
+@router.get("/versions", summary="Versions of this program and of what it depends on")
 def list_versions(who: Viewer, parts: UsesParts) -> VersionsView:
     return VersionsView(here=versions(), workers={worker.name: worker.versions for worker in _workers(parts)})
 

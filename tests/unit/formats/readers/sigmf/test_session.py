@@ -111,7 +111,7 @@ def test_a_frequency_in_global_is_that_of_the_captures(files: Files, captures: i
     assert observation.frequency_hz == 145.5e6
     assert not any(each.flaw for each in observation.receptions)
     assert any(
-        note.endswith("its core:frequency stands in global: it is read as that of its captures")
+        note.endswith("its core:frequency is in global: it is read as that of its captures")
         for note in observation.notes
     )
 
