@@ -47,9 +47,9 @@ def test_no_page_has_a_serious_fault(filled, served):
 
 def test_no_dialog_or_complaint_has_a_serious_fault(filled, served, tmp_path):
     filled.click(".row.current [aria-label=More]")
-    filled.wait_for_selector("text=Known transmitter")
+    filled.wait_for_selector(".q-menu >> text=Known transmitter")
     found = [*findings(filled, MODAL)]
-    filled.click("text=Known transmitter")
+    filled.click(".q-menu >> text=Known transmitter")
     filled.wait_for_selector(".ask")
     found += findings(filled, MODAL)
     filled.keyboard.press("Escape")

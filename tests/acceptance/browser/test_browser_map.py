@@ -53,7 +53,7 @@ def test_a_known_transmitter_is_marked_and_the_address_leads_back(open_page, dcf
     page = open_page()
     upload(page, dcf77)
     page.click(".row.current [aria-label=More]")
-    page.click("text=Known transmitter")
+    page.click(".q-menu >> text=Known transmitter")
     page.fill("input[aria-label^=Latitude]", "50.0155, 9.0108")
     page.keyboard.press("Enter")
     page.wait_for_selector('.fix-map[data-drawn*="truth"]')

@@ -71,7 +71,7 @@ def test_a_fix_names_its_transmitter_which_is_then_its_truth(open_page, served, 
     page.wait_for_selector("text=the known transmitter Relay 7 is in the 95 % region")
     shoot(page, f"map-near-{theme}")
     page.click(".row.current [aria-label=More]")
-    page.click("text=Known transmitter")
+    page.click(".q-menu >> text=Known transmitter")
     page.wait_for_selector(".offers >> text=Relay 7")
     shoot(page, f"map-offers-{theme}")
     page.click(".offers >> text=Relay 7")

@@ -38,7 +38,7 @@ def show(answer: LocatedSession, details: Details) -> None:
         if fix.advice:
             ui.label(sentence(fix.advice)).classes("advice")
         if fix.near is not None:
-            ui.label(f"{near_text(fix.near)}.")
+            ui.label(sentence(near_text(fix.near)))
         ui.html(_figures(details.figures), sanitize=False)
         if fix.latitude_deg is not None and fix.longitude_deg is not None:
             show_places(fix.latitude_deg, fix.longitude_deg)

@@ -123,8 +123,19 @@ export default {
       if (!bounds) return;
       this.fitted = what;
       this.fitting = true;
-      this.map.fitBounds(bounds, { paddingTopLeft: [16, 28], paddingBottomRight: [72, 28], animate: false });
+      this.fit(bounds, 16);
+      if (this.legendHides()) this.fit(bounds, this.legend.getContainer().offsetWidth + 24);
       this.fitting = false;
+    },
+    fit(bounds, left) {
+      this.map.fitBounds(bounds, { paddingTopLeft: [left, 28], paddingBottomRight: [72, 28], animate: false });
+    },
+    /** Whether a mark lies behind the legend, on a map that is wide enough to move it aside. */
+    legendHides() {
+      const [box, whole] = [this.legend.getContainer(), this.map.getContainer()].map((each) => each.getBoundingClientRect());
+      if (!box.width || whole.width < 3 * box.width) return false;
+      const points = this.markedPlaces().map((place) => this.map.latLngToContainerPoint(place));
+      return points.some(({ x, y }) => x < box.right - whole.left && y > box.top - whole.top && x > 0 && y < whole.height);
     },
   },
 };

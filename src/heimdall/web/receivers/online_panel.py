@@ -95,7 +95,7 @@ class OnlinePanel:
         ready = sum(is_usable(each) for each in shown)
         hidden = f", {len(known) - len(shown)} hidden by the filter" if len(shown) < len(known) else ""
         self._count.set_text(f"{ready} of {words.count(len(shown), 'receiver')} ready{hidden}" if known else "")
-        nothing = "No receiver by address", "Add the addresses of KiwiSDRs, rtl_tcp servers or OpenWebRX."
+        nothing = "No receivers yet", "Add the addresses of KiwiSDRs, rtl_tcp servers or OpenWebRX."
         if known and not shown:
             nothing = "None found", "The filter leaves no receiver."
         self._rows.show([(each, self._filter.near) for each in shown], nothing)

@@ -45,7 +45,7 @@ class ProgressPanel:
         with panel("") as self._nothing:
             empty(
                 "Nothing recorded yet",
-                "Say the frequency, choose receivers, and record: progress and the fix appear here.",
+                "Enter the frequency, choose receivers, and record: progress and the fix appear here.",
             )
         with panel("") as self._head:
             self._title = ui.html("", sanitize=False)

@@ -64,7 +64,7 @@ class ReceiverChoice:
         known = words.count(len(self.receivers), "receiver")
         self._count.set_text(f"{len(chosen)} of {known} chosen" if self.receivers else "")
         states = [_State(each.name, short_text(each), each.enabled, each.name in chosen) for each in self.receivers]
-        self._rows.show(states, ("No receiver by address", "Add some on the page Receivers."))
+        self._rows.show(states, ("No receivers yet", "Add some on the page Receivers."))
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ class TransmittersPage:
             if self._visit.may(Role.OPERATOR):
                 self._build_changes()
             self._build_export()
-        with panel("Known transmitters", hint="truths of sessions, references of clocks, names for what is found"):
+        with panel("Known transmitters", hint="to check fixes, to set clocks, and to name what was found"):
             self._build_filter()
             self._count = ui.label("").classes("muted").props("role=status")
             self._rows.build()
@@ -73,7 +73,7 @@ class TransmittersPage:
                 min(limit_bytes, MOST_BYTES),
                 accept=suffixes,
             )
-            ui.label("Those of the same names are replaced.").classes("muted")
+            ui.label("Transmitters of the same name are replaced.").classes("muted")
 
     def _build_export(self) -> None:
         with panel("Export"), ui.element("div").classes("buttons"):
