@@ -44,8 +44,8 @@ def advice_on(name: str) -> str | None:
         )
     if suffix in _TABLE_SUFFIXES:
         return (
-            f"{suffix} files are not read: write NAME.jsonl with one line per observation: {_MEASUREMENT_LINE}; "
-            "docs/how-to/spreadsheet.md says how to convert a table"
+            f"{suffix} files are not read: convert a table as docs/how-to/spreadsheet.md shows, or write NAME.jsonl with one line"
+            f" per observation: {_MEASUREMENT_LINE}"
         )
     if suffix not in _RAW_DATATYPES:
         return None
