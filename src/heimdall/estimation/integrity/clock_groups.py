@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -27,7 +28,11 @@ _MOST_TIMES = 12
 """With more there are too many ways to divide them."""
 _STARTS = np.array([[-0.5, -0.5], [-0.5, 0.5], [0.5, -0.5], [0.5, 0.5]])
 """Where least squares starts beside the fix, in half widths of the area."""
-_ROUNDS = 10
+_FIRST_ROUNDS, _MORE_ROUNDS = 4, 8
+"""Of least squares for all divisions, and for those that are promising then."""
+_PROMISING = 32
+_LEAST_SHARE = 1e-12
+"""Of the span of a fault: less is no offset that the times tell."""
 _BEST = 4
 """Divisions that fit best by least squares, and are then compared by their evidence."""
 
@@ -54,21 +59,39 @@ def best_groups(evidence: EvidenceBatch, place_m: Values, model: PropagationMode
         return None
     apart_GN = _divisions(timed, evidence.present.shape[1])
     starts_m = [place_m, *(_STARTS * float(evidence.half_width_m[0]))]
-    fits = np.stack([_least_squares(apart_GN, start_m, evidence, model) for start_m in starts_m])
-    nearest_G = np.argmin(fits[:, 0], axis=0)
-    misfit_G, offset_s_G, sigma_s_G = np.take_along_axis(fits, nearest_G[None, None], axis=0)[0]
-    best = np.argsort(misfit_G)[:_BEST]
-    gain = _gains(apart_GN[best] * offset_s_G[best, None], evidence, model)
+    begun = _Fits.best_of([_least_squares(apart_GN, each, evidence, model, _FIRST_ROUNDS) for each in starts_m])
+    promising = np.argsort(begun.misfit_G)[:_PROMISING]
+    apart_GN = apart_GN[promising]
+    fits = _least_squares(apart_GN, begun.place_G2[promising], evidence, model, _MORE_ROUNDS)
+    best = np.argsort(fits.misfit_G)[:_BEST]
+    gain = _gains(apart_GN[best] * fits.offset_s_G[best, None], evidence, model)
     first = int(np.argmax(gain))
     chosen = int(best[first])
+    sigma_s = float(fits.sigma_s_G[chosen])
     # A fault is anywhere in its span: an offset known to sigma is that much of it.
-    share = math.sqrt(2 * math.pi) * float(sigma_s_G[chosen]) / float(fault_span_s(evidence.half_width_m)[0])
-    return ClockGroups(
-        tuple(int(column) for column in np.flatnonzero(apart_GN[chosen])),
-        float(offset_s_G[chosen]),
-        float(sigma_s_G[chosen]),
-        float(gain[first]) + math.log(min(share, 1.0) / len(apart_GN)),
-    )
+    share = math.sqrt(2 * math.pi) * sigma_s / float(fault_span_s(evidence.half_width_m)[0])
+    chance = max(min(share, 1.0), _LEAST_SHARE) / len(begun.misfit_G)
+    apart = tuple(int(column) for column in np.flatnonzero(apart_GN[chosen]))
+    return ClockGroups(apart, float(fits.offset_s_G[chosen]), sigma_s, float(gain[first]) + math.log(chance))
+
+
+@dataclass(frozen=True, eq=False)
+class _Fits:
+    """What least squares makes of each division."""
+
+    place_G2: Values
+    misfit_G: Values
+    """Chi-square."""
+    offset_s_G: Values
+    sigma_s_G: Values
+    """Of the offset; 0 where the times do not tell one."""
+
+    @staticmethod
+    def best_of(fits: Sequence[_Fits]) -> _Fits:
+        """Division by division that with the least misfit."""
+        which_G = np.argmin([each.misfit_G for each in fits], axis=0)
+        at_G = np.arange(len(which_G))
+        return _Fits(*(np.stack([getattr(each, name) for each in fits])[which_G, at_G] for name in vars(fits[0])))
 
 
 def _divisions(timed: NDArray[np.int64], receivers: int) -> Chosen:
@@ -86,27 +109,28 @@ def _divisions(timed: NDArray[np.int64], receivers: int) -> Chosen:
 
 
 def _least_squares(
-    apart_GN: Chosen, start_m: Values, evidence: EvidenceBatch, model: PropagationModel
-) -> Float[Values, "3 G"]:
-    """Misfit (chi-square), offset and its standard deviation in s of each division, place, emission and offset fitted to all
-    times by Gauss's and Newton's method."""
+    apart_GN: Chosen, start_m: Float[Values, "*G 2"], evidence: EvidenceBatch, model: PropagationModel, rounds: int
+) -> _Fits:
+    """Place, emission time and offset of each division fitted to all times by Gauss's and Newton's method."""
     m_per_s = SPEED_OF_LIGHT_M_S / model.refractive_index
-    timed = np.asarray(evidence.has_arrival[0])
-    sigma_m_N = path_sigma_s(start_m[None, None], evidence, model)[0, 0] * m_per_s
-    weight_N = timed / sigma_m_N**2
-    furthest_m = float(search_radius_m(evidence, model)[0])
     place_G2 = np.broadcast_to(start_m, (len(apart_GN), 2))
+    sigma_m_N = path_sigma_s(place_G2[None, :1], evidence, model)[0, 0] * m_per_s
+    weight_N = np.asarray(evidence.has_arrival[0]) / sigma_m_N**2
+    furthest_m = float(search_radius_m(evidence, model)[0])
     constant_GN1 = np.ones((*apart_GN.shape, 1))
-    for _ in range(_ROUNDS):
+    for _ in range(rounds):
         way_GN = link_distance_m(place_G2[None], evidence, model)[0]
         rates_GNU = np.concatenate([link_rates(place_G2, evidence, model), constant_GN1, apart_GN[..., None]], axis=-1)
         information_GUU = np.einsum("n,gnu,gnv->guv", weight_N, rates_GNU, rates_GNU)
+        covariance_GUU = np.linalg.pinv(information_GUU, hermitian=True)
         late_GN = evidence.arrival_s[0] * m_per_s - way_GN
-        unknown_GU = np.einsum("guv,n,gn,gnv->gu", np.linalg.pinv(information_GUU), weight_N, late_GN, rates_GNU)
+        right_GU = np.einsum("gn,gnu->gu", weight_N * late_GN, rates_GNU)
+        unknown_GU = np.einsum("guv,gv->gu", covariance_GUU, right_GU)
         left_GN = late_GN - np.einsum("gnu,gu->gn", rates_GNU, unknown_GU)
         place_G2 = np.clip(place_G2 + unknown_GU[:, :2], -furthest_m, furthest_m)
-    variance_G = np.linalg.pinv(information_GUU)[:, 3, 3]
-    return np.stack([np.sum(weight_N * left_GN**2, axis=1), unknown_GU[:, 3] / m_per_s, np.sqrt(variance_G) / m_per_s])
+    sigma_m_G = np.sqrt(np.maximum(covariance_GUU[:, 3, 3], 0.0))
+    misfit_G = np.sum(weight_N * left_GN**2, axis=1)
+    return _Fits(place_G2, misfit_G, unknown_GU[:, 3] / m_per_s, sigma_m_G / m_per_s)
 
 
 def _gains(late_s_GN: Values, evidence: EvidenceBatch, model: PropagationModel) -> Float[Values, " G"]:
