@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 
 from rich.table import Column, Table
 
@@ -10,6 +12,8 @@ from heimdall.cli.locating.reader_notes import Notes
 from heimdall.cli.output import console, print_table
 from heimdall.fix import Fix
 
+_FIGURE = re.compile(r"\d[\d.]*(?= ?(?:°|%|km|m|s|ms|us|ns|dB|ppm|Hz|kHz|MHz)(?![A-Za-z]))")
+"""A number with its unit; the digits in a receiver's name are none."""
 _WHOLE = ("status", "latitude", "longitude", "method")
 """Columns that stay on one line however narrow the terminal is."""
 _COLUMNS = ("id", "status", "latitude", "longitude", "height", "95 % within", "error", "method")
@@ -24,9 +28,21 @@ def show(first: Sequence[Fix], count: int, notes: Notes) -> None:
     if count > len(first):
         console.print(f"... and {count - len(first)} more: --json or --output has them all")
     notes.say()
-    for fix in first:
-        for line in _remarks(fix):
-            console.print(f"{fix.id}: {line}")
+    for line in _said(first):
+        console.print(line)
+
+
+def _said(fixes: Sequence[Fix]) -> Iterator[str]:
+    """The remarks on the fixes; what differs in its figures alone is said once, with how many fixes it concerns."""
+    alike: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for fix in fixes:
+        for remark in _remarks(fix):
+            alike[_FIGURE.sub("#", remark)].append((fix.id, remark))
+    for each in alike.values():
+        name, remark = each[0]
+        more = f" and {len(each) - 1} more" if len(each) > 1 else ""
+        other = ", with other figures" if len({said for _, said in each}) > 1 else ""
+        yield f"{name}{more}{other}: {remark}"
 
 
 def _place(fix: Fix) -> tuple[str, str, str, str]:

@@ -14,6 +14,7 @@ from heimdall import cli
 from heimdall.formats.writers.sigmf_write import write_sigmf
 from heimdall.observation import Observation, Receiver, Reception
 
+ROCKET = Path(__file__).parents[4] / "examples" / "rocket.jsonl"
 PLACES = {"[/x]": (50.2, 10.1), "[red]B[/red]": (49.8, 10.3), ":bug:": (50.1, 9.6), "D": (49.9, 9.7)}
 
 
@@ -130,6 +131,30 @@ def test_reasons_are_said_once_beside_others_that_are_located(
     said = " ".join("".join(capsys.readouterr()).split())
     assert said.count("is not on the globe") == 1
     assert "alone: alone" not in said
+
+
+def test_what_several_fixes_share_is_said_once(
+    table: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = json.loads(table.read_text())
+    table.write_text("".join(f"{json.dumps({**row, 'id': name})}\n" for name in ("one", "two", "three")))
+    assert _run(monkeypatch, str(table)) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.count("add receivers on that side") == 1
+    assert "one and 2 more: the evidence does not bound the distance" in said
+    assert "one and 2 more: [/x]: clock of" in said
+
+
+def test_what_differs_in_its_figures_alone_is_said_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a rocket's packets nearly each has another height."""
+    assert _run(monkeypatch, str(ROCKET)) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.count("the height is undetermined") == 1
+    assert (
+        "25T163939-0.671 and 19 more, with other figures: the height is undetermined: on the ground, or up to" in said
+    )
 
 
 def test_what_is_asked_of_an_observation_is_said_where_nothing_can_be_located(
