@@ -70,7 +70,7 @@ def suspect(
     if misfit is None:
         return None
     groups = best_groups(collected.evidence, place_m, model)
-    return _suspicion(collected, sound, misfit, groups, model, gain)
+    return _suspicion(_Contradiction(collected, sound, model, gain, misfit, groups))
 
 
 def coordinates_fitted(collected: Collected) -> int:
@@ -112,18 +112,25 @@ def _gain_over(collected: Collected, model: PropagationModel) -> Gain:
     return gain
 
 
-def _suspicion(
-    collected: Collected,
-    sound: Sequence[int],
-    misfit: Misfit,
-    groups: ClockGroups | None,
-    model: PropagationModel,
-    gain: Gain,
-) -> Suspicion:
-    first, *rest = misfit.suspects
-    of_one = float(misfit.log_odds[first])
-    if (several := _of_several(collected, sound, misfit, groups, model, gain)) is not None:
+@dataclass(frozen=True, eq=False)
+class _Contradiction:
+    """Receivers that do not agree, and what has been found out about them."""
+
+    collected: Collected
+    sound: Sequence[int]
+    """Receptions, by column of the evidence."""
+    model: PropagationModel
+    gain: Gain
+    misfit: Misfit
+    groups: ClockGroups | None
+
+
+def _suspicion(found: _Contradiction) -> Suspicion:
+    if (several := _of_several(found)) is not None:
         return several
+    collected, sound, model, gain = found.collected, found.sound, found.model, found.gain
+    first, *rest = found.misfit.suspects
+    of_one = float(found.misfit.log_odds[first])
     index = sound[first]
     receiver, others = _with_others(collected, sound, index)
     fault, place_m = fault_of(collected.evidence, model, first)
@@ -135,9 +142,9 @@ def _suspicion(
     else:
         why = _why(collected.evidence, model, first, fault, place_m, coarseness(receiver))
     rival = ""
-    if groups is not None and groups.log_odds > of_one - _RIVAL:
-        rival = f"; {_groups_text(collected, sound, groups)} would explain it nearly as well"
-    elif rest and of_one - misfit.log_odds[rest[0]] < _RIVAL:
+    if found.groups is not None and found.groups.log_odds > of_one - _RIVAL:
+        rival = f"; {_groups_text(collected, sound, found.groups)} would explain it nearly as well"
+    elif rest and of_one - found.misfit.log_odds[rest[0]] < _RIVAL:
         rival = f"; {collected.observation.receptions[sound[rest[0]]].receiver.name} is nearly as suspicious"
     return Suspicion((index,), _advice(receiver.name, why) + rival)
 
@@ -158,30 +165,25 @@ def _two_clocks(collected: Collected, sound: Sequence[int], groups: ClockGroups)
 def _groups_text(collected: Collected, sound: Sequence[int], groups: ClockGroups) -> str:
     names = [collected.observation.receptions[sound[column]].receiver.name for column in groups.apart]
     direction = "later" if groups.offset_s > 0 else "earlier"
-    return f"{names_text(names)} all {delay_text(abs(groups.offset_s))} {direction} than the others"
+    every = "both" if len(names) == 2 else "all"
+    return f"{names_text(names)} {every} {delay_text(abs(groups.offset_s))} {direction} than the others"
 
 
-def _of_several(
-    collected: Collected,
-    sound: Sequence[int],
-    misfit: Misfit,
-    groups: ClockGroups | None,
-    model: PropagationModel,
-    gain: Gain,
-) -> Suspicion | None:
+def _of_several(found: _Contradiction) -> Suspicion | None:
     """A mistake that concerns all receivers, two that were exchanged, or a group of them, if it explains so much more than a
     fault of one."""
+    collected, groups = found.collected, found.groups
     if int(np.sum(collected.evidence.has_arrival)) < FEWEST_TIMES:
         return None
-    of_one = float(np.max(misfit.log_odds))
+    of_one = float(np.max(found.misfit.log_odds))
     least = max(of_one, 0.0) + _LEAST_LEAD
     for words, corrected in common_mistakes(collected):
-        if gain(corrected) > least:
+        if found.gain(corrected) > least:
             return Suspicion((), f"the receivers contradict each other: {words} everything fits", corrected)
-    pair = best_exchange(collected.evidence, model, misfit.suspects)
+    pair = best_exchange(collected.evidence, found.model, found.misfit.suspects)
     if groups is not None and groups.log_odds > max(of_one + _LEAST_LEAD, pair.log_odds):
-        return _two_clocks(collected, sound, groups)
-    return _exchanged(collected, sound, pair) if pair.log_odds > least else None
+        return _two_clocks(collected, found.sound, groups)
+    return _exchanged(collected, found.sound, pair) if pair.log_odds > least else None
 
 
 def _exchanged(collected: Collected, sound: Sequence[int], pair: Exchange) -> Suspicion:

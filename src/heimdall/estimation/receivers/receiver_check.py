@@ -34,7 +34,7 @@ _LEFT = 0.7
 """Share of the scatter that a wrong place may leave, and little more than usual."""
 _LEAST_GAIN = 12.0
 """Log-likelihood that a wrong place must gain, the log of the scatter's fall for each observation: three unknowns fit half of
-a few observations however right the place is. Chosen: so one sound receiver in a hundred is accused, from 10 observations on."""
+a few observations however right the place is. Chosen: from 10 observations on, at most one sound receiver in 100 is accused."""
 _LEFT_OF_DRIFT = 0.3
 """The same that a steady drift may leave."""
 _OWN_CLOCK = 0.5
