@@ -179,11 +179,16 @@ def _from_samples(
 
 
 def _carrier_text(carrier: Carrier, frequency_hz: float) -> str:
-    parts = carrier.offset_hz / frequency_hz * 1e6
-    return (
-        f"its carrier is {carrier.offset_hz:+.0f} Hz ({parts:+.2f} ppm) off, as {carrier.oscillator} can be: "
-        "the offset was found and removed"
-    )
+    found = []
+    if carrier.mirrored:
+        found.append("its spectrum is mirrored, as by swapped I and Q: that was undone")
+    if carrier.offset_hz:
+        parts = carrier.offset_hz / frequency_hz * 1e6
+        found.append(
+            f"its carrier is {carrier.offset_hz:+.0f} Hz ({parts:+.2f} ppm) off, as {carrier.oscillator} can be: "
+            "the offset was found and removed"
+        )
+    return "; ".join(found)
 
 
 def _drift_text(rate: float) -> str:

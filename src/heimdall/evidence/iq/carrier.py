@@ -1,4 +1,4 @@
-"""Carriers further off than good oscillators are: found before the arrival times are, and taken off."""
+"""Carriers further off than good oscillators are, and mirrored spectra: found before the arrival times are, and undone."""
 
 from __future__ import annotations
 
@@ -27,10 +27,15 @@ _BAND_SHARE = 0.45
 
 @dataclass(frozen=True)
 class Carrier:
-    """How far above another receiver's a receiver shows the signal, and the class of oscillators that was searched."""
+    """How far above another receiver's a receiver shows the signal, and the class of oscillators that was searched.
+
+    A mirrored spectrum is that of the conjugate, by swapped I and Q or a conversion with the oscillator above the signal; the
+    offset is that of its conjugate.
+    """
 
     offset_hz: float
     oscillator: str
+    mirrored: bool = False
 
 
 def carrier_offset(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,8 @@ class Sampled:
 
 
 def evidence_from_samples(receptions: Sequence[Reception], session: Session) -> Sampled:
-    """Long recordings are cut in segments. Where a good clock gave no arrival time, its carrier is looked for further off.
+    """Long recordings are cut in segments. Where a good clock gave no arrival time, its carrier is looked for further off,
+    and in a mirrored spectrum.
 
     Raises InputError where no two recordings share a span of time.
     """
@@ -164,26 +166,33 @@ def _references(found: _Found, timed: NDArray[np.bool_]) -> list[int]:
 
 
 def _carrier(aligned: Sequence[Aligned], session: Session, index: int, reference: int) -> Carrier | None:
+    """The carrier of a receiver against the reference's, further off than was searched before, or mirrored."""
     shared = [each for each in aligned if each.present_N[index] and each.present_N[reference]]
     if not shared:
         return None
     longest = max(shared, key=lambda each: each.duration_s)
     recordings = _recordings(longest, session)
     middle = recordings.samples_BNT[len(recordings.samples_BNT) // 2]
-    carrier = carrier_offset(
-        middle[index],
-        middle[reference],
-        longest.sample_rate_hz,
-        recordings.bandwidth_hz,
-        session.frequency_hz,
-        searched_delay_s(recordings),
-        searched_hz=session.max_offset_hz,
+    search = partial(
+        carrier_offset,
+        reference_T=middle[reference],
+        sample_rate_hz=longest.sample_rate_hz,
+        bandwidth_hz=recordings.bandwidth_hz,
+        frequency_hz=session.frequency_hz,
+        max_delay_s=searched_delay_s(recordings),
     )
-    return None if carrier is None or abs(carrier.offset_hz) <= session.max_offset_hz else carrier
+    carrier = search(middle[index], searched_hz=session.max_offset_hz)
+    if carrier is not None and abs(carrier.offset_hz) > session.max_offset_hz:
+        return carrier
+    conjugate = search(np.conj(middle[index]))
+    if conjugate is None:
+        return None
+    near = abs(conjugate.offset_hz) <= session.max_offset_hz
+    return replace(conjugate, offset_hz=0.0 if near else conjugate.offset_hz, mirrored=True)
 
 
 def _corrected(aligned: Sequence[Aligned], session: Session, before: _Found, carriers: dict[int, Carrier]) -> Sampled:
-    """The evidence with those carriers taken off that brought an arrival time.
+    """The evidence with what brought an arrival time undone: carriers that are off, mirrored spectra.
 
     An oscillator that is off may drive the sampling, too, which is taken to run true: over the recording its arrival times
     drift by as much, so that much is uncertain.
@@ -202,5 +211,6 @@ def _corrected(aligned: Sequence[Aligned], session: Session, before: _Found, car
 def _shifted(aligned: Aligned, carriers: Mapping[int, Carrier]) -> Aligned:
     samples = aligned.samples_NT.copy()
     for index, carrier in carriers.items():
-        samples[index] = shifted(samples[index], carrier.offset_hz, aligned.sample_rate_hz)
+        shown = np.conj(samples[index]) if carrier.mirrored else samples[index]
+        samples[index] = shifted(shown, carrier.offset_hz, aligned.sample_rate_hz)
     return replace(aligned, samples_NT=samples)
