@@ -10,12 +10,12 @@ from array_api_compat import array_namespace as _namespace_of_others
 from array_api_compat import device as device_of
 from numpy.typing import NDArray
 
-__all__ = ["ArrayNamespace", "array_namespace", "device_of", "fft_of", "overlapping", "picked", "shifted"]
+__all__ = ["ArrayNamespace", "array_namespace", "device_of", "fft_of", "largest", "overlapping", "picked", "shifted"]
 
 ArrayNamespace = Any
 """A module whose functions take arrays as the array API standard has them: numpy, or array_api_compat's for torch."""
-_BLOCK = 1 << 20
-"""Samples turned at once: phases in double precision take four times their memory."""
+_BLOCK = 1 << 14
+"""Samples turned at once, by phases that are the same in each block but for a constant; they stay in the cache."""
 
 
 def array_namespace(*arrays: Any) -> ArrayNamespace:
@@ -49,10 +49,17 @@ def overlapping(values: Any, length: int, step: int) -> Any:
 
 def shifted(samples_T: NDArray[np.complex64], offset_hz: float, sample_rate_hz: float) -> NDArray[np.complex64]:
     """Complex baseband (numpy) with what stands at an offset moved to the centre; the first sample keeps its phase."""
-    moved_T = np.empty_like(samples_T)
+    moved_T, turns = np.empty_like(samples_T), offset_hz / sample_rate_hz
+    phasor_T = np.exp(-2j * np.pi * (np.arange(min(_BLOCK, len(samples_T))) * turns % 1)).astype(np.complex64)
     for first in range(0, len(samples_T), _BLOCK):
-        block = samples_T[first : first + _BLOCK]
-        turns = np.arange(first, first + len(block)) * (offset_hz / sample_rate_hz)
+        block, moved = (each[first : first + _BLOCK] for each in (samples_T, moved_T))
         with np.errstate(all="ignore"):  # what is not finite stays so
-            moved_T[first : first + len(block)] = block * np.exp(-2j * np.pi * (turns % 1))
+            np.multiply(block, phasor_T[: len(block)], out=moved)
+            moved *= np.complex64(np.exp(-2j * np.pi * (first * turns % 1)))
     return moved_T
+
+
+def largest(samples_T: NDArray[np.complex64]) -> float:
+    """The largest size of a real or an imaginary part; not a number where one of them is none, and 0 of no samples."""
+    parts = samples_T.view(np.float32)
+    return float(np.maximum(np.max(parts, initial=0.0), -np.min(parts, initial=0.0)))

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from heimdall.arrays import largest
 from heimdall.constants import UNITS_S
 from heimdall.errors import InputError
 from heimdall.geometry import geodesic_distance_m
@@ -196,10 +197,10 @@ def _sample_flaw(reception: Reception) -> str | None:
         return f"its start time of {reception.start_s:.6g} s cannot be right"
     if len(samples) < _MIN_SAMPLES:
         return f"no signal: only {len(samples)} samples"
-    broken = int(np.sum(~np.isfinite(samples)))
-    if broken:
-        return f"{broken} of its {len(samples)} samples are not numbers"
-    if float(np.max(np.abs(samples.view(np.float32)))) > _MOST_SAMPLE:
+    peak = largest(samples)
+    if not math.isfinite(peak):
+        return f"{int(np.sum(~np.isfinite(samples)))} of its {len(samples)} samples are not numbers"
+    if peak > _MOST_SAMPLE:
         return "its samples are too large to be right"
     if np.all(samples == samples[0]):
         return "no signal: all samples are the same"

@@ -27,10 +27,15 @@ def _table(**changes: object) -> Observation:
     return replace(Observation("table", 150e6, 25e3, tuple(receptions)), **changes)  # type: ignore[arg-type]
 
 
-def _recorded(samples: NDArray[np.complex64], start_s: object = 0.0, clock_sigma_s: float | None = 1e-7) -> Observation:
+def _recorded(
+    samples: NDArray[np.complex64],
+    start_s: object = 0.0,
+    clock_sigma_s: float | None = 1e-7,
+    rate_hz: float = 50e3,
+) -> Observation:
     starts = np.broadcast_to(np.asarray(start_s, dtype=float), len(samples))
     receptions = [
-        Reception(receiver, samples=each, sample_rate_hz=50e3, start_s=float(start))
+        Reception(receiver, samples=each, sample_rate_hz=rate_hz, start_s=float(start))
         for receiver, each, start in zip(_receivers(clock_sigma_s), samples, starts, strict=False)
     ]
     return Observation("iq", 150e6, 25e3, tuple(receptions))
@@ -280,6 +285,30 @@ def test_a_silent_second_costs_no_certainty(make_signal: MakeSignal) -> None:
         assert evidence.arrival_sigma_s[0, 1] < 1.5 * whole.arrival_sigma_s[0, 1] + 5e-8
         assert evidence.level_sigma_db[0, 1] == pytest.approx(whole.level_sigma_db[0, 1], rel=0.05)
         assert evidence.level_db[0, 1] == pytest.approx(whole.level_db[0, 1], abs=0.2)
+
+
+def test_a_wide_recording_tells_as_much_as_one_of_its_channel(make_signal: MakeSignal) -> None:
+    """A channel of 5 kHz in 200 kHz, with another signal in the same recording, and the same at 20 kHz."""
+    delay, seconds = np.array([0.0, 2e-4, 1e-4, 3e-4]), 0.5
+    wide = {"samples": int(200e3 * seconds), "sample_rate_hz": 200e3}
+    channel = make_signal(delay, 10.0, bandwidth_hz=5e3, seed=1, **wide)
+    beside = make_signal(-delay, 1e6, bandwidth_hz=30e3, offset_hz=60e3, seed=2, **wide)
+    observation = replace(_recorded(channel + 10 * beside, rate_hz=200e3), bandwidth_hz=5e3, frequency_hz=10e6)
+    evidence = collect(observation).evidence
+    narrow = make_signal(delay, 10.0, bandwidth_hz=5e3, seed=1, samples=int(20e3 * seconds), sample_rate_hz=20e3)
+    expected = collect(replace(_recorded(narrow, rate_hz=20e3), bandwidth_hz=5e3, frequency_hz=10e6)).evidence
+    found_s = evidence.arrival_s[0] - evidence.arrival_s[0, 0]
+    np.testing.assert_allclose(found_s, delay, atol=4 * float(np.max(evidence.arrival_sigma_s)))
+    np.testing.assert_allclose(evidence.arrival_sigma_s, expected.arrival_sigma_s, rtol=0.3)
+    np.testing.assert_allclose(evidence.snr, expected.snr, rtol=0.2)
+
+
+def test_more_segments_than_are_looked_at_together_make_one_arrival_time(make_signal: MakeSignal) -> None:
+    delay = np.array([0.0, 2e-4, 1e-4, 3e-4])
+    samples = make_signal(delay, 10.0, samples=900_000, sample_rate_hz=100e3)
+    evidence = collect(_recorded(samples, rate_hz=100e3)).evidence
+    found_s = evidence.arrival_s[0] - evidence.arrival_s[0, 0]
+    np.testing.assert_allclose(found_s, delay, atol=4 * float(np.max(evidence.arrival_sigma_s)))
 
 
 @pytest.mark.parametrize("parts", [1e-6, -1e-6, 12e-6])

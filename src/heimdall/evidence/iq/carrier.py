@@ -38,6 +38,11 @@ class Carrier:
     mirrored: bool = False
 
 
+def furthest_offset_hz(frequency_hz: float) -> float:
+    """By how much two carriers may differ at most, each off by what its class of oscillators may be."""
+    return 2 * max(OSCILLATORS.values()) * frequency_hz
+
+
 def carrier_offset(
     samples_T: Samples,
     reference_T: Samples,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from heimdall.arrays import ArrayNamespace, array_namespace
@@ -50,6 +50,23 @@ class Recordings:
     """Largest difference of carrier offset between two receivers."""
     max_detour_s: float = _EXTRA_DELAY_S
     """How much later than straight a signal may come, see `max_detour_s`."""
+
+    def select(self, some: slice) -> Recordings:
+        """Those scenes alone."""
+        return replace(self, **{name: getattr(self, name)[some] for name in _OF_EACH_SCENE})
+
+
+_OF_EACH_SCENE = (
+    "samples_BNT",
+    "start_s",
+    "position_enu_m",
+    "present",
+    "clock_sigma_s",
+    "level_sigma_db",
+    "curvature_per_m",
+    "transmitter_height_m",
+    "half_width_m",
+)
 
 
 def evidence_from_recordings(recordings: Recordings) -> EvidenceBatch:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -15,6 +16,7 @@ from heimdall.evidence.batch import EvidenceBatch, concatenate
 from heimdall.evidence.iq.alignment import Aligned, align, quick_length
 from heimdall.evidence.iq.carrier import Carrier, carrier_offset
 from heimdall.evidence.iq.correlation import PairPeaks
+from heimdall.evidence.iq.decimation import narrowed
 from heimdall.evidence.iq.drift import without_drift
 from heimdall.evidence.iq.from_recordings import (
     Recordings,
@@ -28,6 +30,8 @@ from heimdall.observation import Reception
 
 _SEGMENT_S = 1.0
 _MAX_SEGMENTS = 32
+_MOST_AT_ONCE = 1 << 21
+"""Samples whose arrival times are sought together."""
 _LEAST_AGREEMENT = 0.15
 """A pair that reaches less of the coherence that its signals promise may be an alias of a carrier further off than was
 searched, of which next to nothing is left."""
@@ -56,12 +60,13 @@ class Sampled:
 
 
 def evidence_from_samples(receptions: Sequence[Reception], session: Session) -> Sampled:
-    """Long recordings are cut in segments. Where a good clock gave no arrival time, its carrier is looked for further off,
-    and in a mirrored spectrum.
+    """Evidence of all receivers with IQ.
 
+    Wide recordings are cut down to their channel, and long ones in segments. Where a good clock gave no arrival time, its
+    carrier is looked for further off, and in a mirrored spectrum.
     Raises InputError where no two recordings share a span of time.
     """
-    aligned = align(receptions)
+    aligned = align(narrowed(receptions, session.bandwidth_hz, session.frequency_hz))
     found = _merged(aligned, session)
     carriers = _carriers(aligned, session, found)
     return _corrected(aligned, session, found, carriers) if carriers else Sampled(found.evidence, found.drift_rates)
@@ -81,13 +86,21 @@ class _Found:
 
 def _merged(aligned: Sequence[Aligned], session: Session) -> _Found:
     recordings = [_recordings(each, session) for each in aligned]
-    both = [evidence_and_peaks(each) for each in recordings]
+    both = [evidence_and_peaks(part) for each in recordings for part in _in_parts(each)]
     parts = [_double(evidence) for evidence, _ in both]
     agreement_BN = np.concatenate([_agreement(peaks, evidence) for evidence, peaks in both])
     middle_s, duration_s = np.concatenate([_times(*each) for each in zip(aligned, recordings, strict=True)], axis=1)
     drifts = without_drift(parts[0] if len(parts) == 1 else concatenate(parts), middle_s, aligned[0].first_s_N)
     merged = _uncertain(merge_segments(drifts.segments, duration_s), drifts.sigma_s_N)
     return _Found(merged, np.max(agreement_BN, axis=0), drifts.rates)
+
+
+def _in_parts(recordings: Recordings) -> Iterator[Recordings]:
+    """Some segments at a time: what is computed from them takes ten times their memory."""
+    count, *shape = recordings.samples_BNT.shape
+    at_once = max(1, _MOST_AT_ONCE // math.prod(shape))
+    for first in range(0, count, at_once):
+        yield recordings.select(slice(first, first + at_once))
 
 
 def _times(aligned: Aligned, recordings: Recordings) -> NDArray[np.float64]:
@@ -135,7 +148,7 @@ def _segments(aligned: Aligned) -> NDArray[np.complex64]:
     count = min(_MAX_SEGMENTS, max(1, round(aligned.duration_s / _SEGMENT_S)))
     length = quick_length(total // count)
     cut = aligned.samples_NT[:, : count * length].reshape(len(aligned.samples_NT), count, length)
-    return np.ascontiguousarray(np.moveaxis(cut, 1, 0))
+    return np.moveaxis(cut, 1, 0)
 
 
 def _double(evidence: EvidenceBatch) -> EvidenceBatch:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from heimdall.arrays import largest
+
 _FULL_SCALE = 0.99
 """The highest code of eight bits is 0.992."""
 _MOST_SHARE = 0.01
@@ -13,9 +15,10 @@ _MOST_SHARE = 0.01
 
 def clipping_note(name: str, samples: NDArray[np.complex64]) -> tuple[str, ...]:
     """A note where more than a hundredth of the numbers lie at full scale; `samples` were integers and are between -1 and 1."""
-    size = np.abs(samples.view(np.float32))
-    peak = float(np.max(size, initial=0.0))
-    share = float(np.mean(size >= 0.9999 * peak)) if peak >= _FULL_SCALE else 0.0
+    peak = largest(samples)
+    if not peak >= _FULL_SCALE:
+        return ()
+    share = float(np.mean(np.abs(samples.view(np.float32)) >= 0.9999 * peak))
     if share <= _MOST_SHARE:
         return ()
     return (

@@ -23,5 +23,7 @@ def complex_samples(data: bytes, info: Mapping[str, Any], count: int) -> NDArray
         floats = parts.astype(np.float32)
     if info["is_fixedpoint"]:
         full_scale = np.float32(2 ** (8 * info["component_size"] - 1))
-        floats = (floats - full_scale if info["is_unsigned"] else floats) / full_scale
+        if info["is_unsigned"]:
+            floats -= full_scale
+        floats /= full_scale
     return floats.view(np.complex64)
