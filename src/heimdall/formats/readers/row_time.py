@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -21,7 +22,7 @@ def utc_if_read(value: object, read: _Read) -> datetime | None:
     The second 60 of a minute, which a datetime does not have, is the first of the next one. A number counts from 1970, unless
     it is so small that it counts days or has the digits of a date.
     """
-    if isinstance(value, int | float) and abs(value) < _LEAST_UNIX_S:
+    if abs(_number(value)) < _LEAST_UNIX_S:
         return None
     before = _LEAP_SECOND.sub(r"\g<1>59", value) if isinstance(value, str) else value
     try:
@@ -32,6 +33,14 @@ def utc_if_read(value: object, read: _Read) -> datetime | None:
         return found if before == value else found + timedelta(seconds=1)
     except (ValidationError, OverflowError):
         return None
+
+
+def _number(value: object) -> float:
+    """Also of digits in quotes; infinite for anything else."""
+    try:
+        return float(value) if isinstance(value, int | float | str) else math.inf
+    except (ValueError, OverflowError):
+        return math.inf
 
 
 def unread_time(written: object, read: datetime | None) -> tuple[str, ...]:

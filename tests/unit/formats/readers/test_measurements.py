@@ -114,8 +114,8 @@ def test_receivers_may_be_numbered() -> None:
     assert [each.receiver.name for each in observation.receptions] == ["0", "1"]
 
 
-@pytest.mark.parametrize("written", [20250501, 45778.5, 0, -1])
-def test_a_number_that_counts_no_seconds_since_1970_is_no_time(written: float) -> None:
+@pytest.mark.parametrize("written", [20250501, 45778.5, 0, -1, "20250501", " 45778.5"])
+def test_a_number_that_counts_no_seconds_since_1970_is_no_time(written: float | str) -> None:
     """The digits of a date, or the days of a spreadsheet, would be an evening of 1970."""
     (observation,) = read_measurements("x.jsonl", _lines(_row(time_utc=written)))
     assert observation.time_utc is None
