@@ -121,6 +121,12 @@ def header_at(lines: Sequence[str]) -> int | None:
     return next(found, None)
 
 
+def place_column(name: str) -> str | None:
+    """Which number of a position a column of that name holds, in degrees or metres; None for any other column."""
+    columns = {"latitude_deg": _LATITUDE, "longitude_deg": _LONGITUDE, "height_m": _HEIGHT}
+    return next((key for key, pattern in columns.items() if pattern.fullmatch(name)), None)
+
+
 def _is_header(line: str, delimiter: str | None) -> bool:
     names = _cells(_uncommented(line), delimiter)
     return _column(names, _LATITUDE) is not None and _column(names, _LONGITUDE) is not None

@@ -67,35 +67,6 @@ def test_powder_rows_become_powers(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert (row.truth, row.transmitter_height_m) == (Place(40.52, -111.52), None)
 
 
-TABLE = """id;frequency_hz;bandwidth_hz;transmitter_height_m;truth_latitude_deg;truth_longitude_deg;\
-receiver;latitude_deg;longitude_deg;toa_s;clock_sigma_s;rssi_dbm
-call 1;145500000;12500;520,5;48,01;11,49;north, hill;48,2;11,5;0,0000123450;2e-7;
-call 1;145500000;12500;520,5;48,01;11,49;south;47,85;11,5;0,0000310;2e-7;-80,5
-"""
-
-
-@pytest.mark.parametrize("separators", ["; ,", ", .", "\t ,"])
-def test_a_spreadsheet_becomes_a_measurement_file(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, separators: str
-) -> None:
-    """Saved with semicolons and decimal commas, as in Germany, or otherwise; an empty cell is unknown."""
-    column, decimal = separators.split(" ")
-    name = "north, hill" if column != "," else '"north, hill"'
-    text = TABLE.replace("north, hill", "NAME").replace(",", decimal).replace(";", column).replace("NAME", name)
-    table, output = tmp_path / "times.csv", tmp_path / "made" / "out.jsonl"
-    table.write_text(text, encoding="utf-8-sig")
-    monkeypatch.setattr(sys, "argv", ["csv_to_measurements.py", str(table), str(output)])
-    runpy.run_path(str(EXAMPLES / "csv_to_measurements.py"), run_name="__main__")
-    (made,) = read_observations(output)
-    assert (made.id, made.frequency_hz, made.transmitter_height_m) == ("call 1", 145.5e6, 520.5)
-    assert made.truth is not None
-    assert (made.truth.latitude_deg, made.truth.longitude_deg) == (48.01, 11.49)
-    assert [(each.receiver.name, each.toa_s, each.rssi_dbm) for each in made.receptions] == [
-        ("north, hill", 1.2345e-5, None),
-        ("south", 3.1e-5, -80.5),
-    ]
-
-
 @pytest.mark.real
 @pytest.mark.parametrize(
     ("name", "folder", "count"), [("locards", "locards_toa", 1147), ("powder", "powder_rss", 4340)]

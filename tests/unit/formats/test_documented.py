@@ -14,7 +14,7 @@ from heimdall.formats.writers import write
 TEXT = (Path(__file__).resolve().parents[3] / "docs" / "reference" / "formats.md").read_text(encoding="utf-8")
 NAMES = [
     *(f"`{suffix}`" for suffix in write.SUFFIXES),
-    *(f"`{suffix}`" for suffix in read.MEASUREMENT_SUFFIXES),
+    *(f"`{suffix}`" for suffix in (*read.MEASUREMENT_SUFFIXES, *read.TABLE_SUFFIXES)),
     *(f"`{key}`" for key in (sigmf_metadata.RECEIVER_KEY, sigmf_metadata.CLOCK_KEY, sigmf_metadata.LEVEL_KEY)),
     f"`{sigmf_metadata.POSITION_KEY}`",
     *(f"`{key}`" for key in (sigmf.TRUTH_KEY, sigmf.TRANSMITTER_HEIGHT_KEY, positions.TRUTH_NAME)),

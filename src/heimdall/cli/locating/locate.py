@@ -58,7 +58,7 @@ def locate(
     paths: Annotated[
         list[Path],
         typer.Argument(
-            help="SigMF session, folder of KiwiSDR *_iq.wav or other IQ WAV, or measurement file (JSON lines)."
+            help="SigMF session, folder of KiwiSDR *_iq.wav or other IQ WAV, or measurement file (JSON lines, CSV)."
         ),
     ],
     method: Annotated[

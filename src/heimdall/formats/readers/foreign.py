@@ -21,7 +21,7 @@ _RAW_DATATYPES = {
 }
 _VITA_SUFFIXES = (".vrt", ".vita", ".vita49", ".v49")
 _OTHER_SOUND = (".w64", ".flac", ".sdriq", ".aiff", ".wv")
-_TABLE_SUFFIXES = (*SPREADSHEET_SUFFIXES, ".csv", ".tsv", ".parquet", ".geojson")
+_TABLE_SUFFIXES = (*SPREADSHEET_SUFFIXES, ".parquet", ".geojson")
 _MEASUREMENT_LINE = (
     '{"id": "row-1", "frequency_hz": HZ, "bandwidth_hz": HZ, "measurements": [{"receiver": NAME, "latitude_deg": DEGREES, '
     '"longitude_deg": DEGREES, "height_m": METRES, "toa_s": SECONDS_OR_null, "clock_sigma_s": SECONDS_OR_null, "rssi_dbm": '
@@ -44,8 +44,8 @@ def advice_on(name: str) -> str | None:
         )
     if suffix in _TABLE_SUFFIXES:
         return (
-            f"{suffix} files are not read: convert a table as docs/how-to/spreadsheet.md shows, or write NAME.jsonl with one line"
-            f" per observation: {_MEASUREMENT_LINE}"
+            f"{suffix} files are not read: save a table as CSV (docs/how-to/spreadsheet.md), or write NAME.jsonl"
+            f" with one line per observation: {_MEASUREMENT_LINE}"
         )
     if suffix not in _RAW_DATATYPES:
         return None

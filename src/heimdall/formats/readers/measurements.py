@@ -1,4 +1,4 @@
-"""Measurement files: one observation a line as JSON, with an arrival time and a power for each receiver."""
+"""Measurement files: observations as lines of JSON or as a table, with an arrival time and a power for each receiver."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ from heimdall.formats.readers.limits import Limits
 from heimdall.formats.readers.measurement_rows import rows_of
 from heimdall.formats.readers.row_complaint import is_no_value, row_complaint
 from heimdall.formats.readers.row_time import unread_time, utc_if_read
+from heimdall.formats.readers.tables import Row
 from heimdall.formats.readers.unread import Part, each_by_itself
 from heimdall.formats.text import as_utf_8, composed, is_utf_8
 from heimdall.observation import Observation, Place, Receiver, Reception
@@ -185,16 +186,16 @@ def iterate_measurements(
     yield from each_by_itself(_parts(name, rows, limits or Limits()))
 
 
-def _parts(name: str, rows: Iterator[tuple[str, bytes]], limits: Limits) -> Iterator[Part]:
+def _parts(name: str, rows: Iterator[Row], limits: Limits) -> Iterator[Part]:
     found = 0
     try:
-        for where, row in rows:
+        for row in rows:
             if found == limits.rows:
                 raise TooLargeError(f"{name}: more than {found} lines; split it into several files")
-            yield partial(_observations, where, row)
+            yield partial(_observations, row)
             found += 1
         if not found:
-            raise InputError(f"{name}: contains no measurement; one JSON object per line is expected")
+            raise InputError(f"{name}: contains no measurement; one JSON object per line is expected, or a table")
     except TooLargeError:
         raise
     except InputError as error:  # the rest of a damaged file
@@ -205,24 +206,26 @@ def _fail(error: InputError) -> NoReturn:
     raise error
 
 
-def _observations(where: str, line: bytes) -> list[Observation]:
-    return [_observation(where, line)]
+def _observations(row: Row) -> list[Observation]:
+    return [_observation(row)]
 
 
-def _observation(where: str, line: bytes) -> Observation:
+def _observation(row: Row) -> Observation:
     try:
-        observation = _Table.model_validate_json(line).to_observation()
-        document = _exact(line)
+        if row.flaw is not None:
+            raise InputError(row.flaw)
+        observation = _Table.model_validate_json(row.text).to_observation()
+        document = _exact(row.text)
         observation = replace(
             observation, notes=(*observation.notes, *unread_time(document.get("time_utc"), observation.time_utc))
         )
         return vet(with_written_times(observation, _times(document)))
     except ValidationError as error:
-        if not is_utf_8(line):
-            raise InputError(f"{where}: it is not written in UTF-8: save the file as UTF-8") from error
-        raise InputError(f"{where}: {row_complaint(error, _FIELDS)}") from error
+        if not is_utf_8(row.text):
+            raise InputError(f"{row.where}: it is not written in UTF-8: save the file as UTF-8") from error
+        raise InputError(f"{row.where}: {row_complaint(error, _FIELDS, row.cells)}") from error
     except (InputError, OverflowError) as error:
-        raise InputError(f"{where}: {error}") from error
+        raise InputError(f"{row.where}: {error}") from error
 
 
 def _exact(line: bytes) -> dict[str, Any]:

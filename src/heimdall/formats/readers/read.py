@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain, islice
 from os import PathLike
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from heimdall.formats.readers.source import (
     DATA_SUFFIX,
     MEASUREMENT_SUFFIXES,
     META_SUFFIX,
+    TABLE_SUFFIXES,
     FolderFiles,
     archive_files,
     is_archive,
@@ -29,9 +31,10 @@ from heimdall.formats.readers.tree import Tree, read_collection_file
 from heimdall.formats.readers.unread import each_by_itself, with_notes
 from heimdall.observation import Observation
 
-_TABLE_SUFFIXES = (*MEASUREMENT_SUFFIXES, ".json", ".txt")
+_ALONE_SUFFIXES = (*MEASUREMENT_SUFFIXES, *TABLE_SUFFIXES, ".json", ".txt")
+"""What a file of measurements by itself may be called."""
 _ONE_RECEIVER = (META_SUFFIX, DATA_SUFFIX, ".wav")
-_EXPECTED = "a SigMF session, KiwiSDR *_iq.wav recordings, or a measurement file (.jsonl, plain or compressed)"
+_EXPECTED = "a SigMF session, KiwiSDR *_iq.wav recordings, or a measurement file (.jsonl or .csv, plain or compressed)"
 
 
 def read_observations(path: str | PathLike[str], limits: Limits | None = None) -> list[Observation]:
@@ -54,7 +57,7 @@ def iterate_observations(path: Path, limits: Limits | None = None) -> Iterator[O
         yield from read_collection_file(path.name, with_archives(FolderFiles(path.parent, limits), limits), limits)
     elif path.suffix.lower() in _ONE_RECEIVER:
         raise InputError(f"{path} is what one receiver recorded: give the folder with the recordings of all of them")
-    elif plain_name(path.name).endswith(_TABLE_SUFFIXES):
+    elif plain_name(path.name).endswith(_ALONE_SUFFIXES):
         with open_bytes(path, limits) as stream:
             yield from iterate_measurements(path.name, plain_lines(path.name, stream, limits), limits)
     elif is_archive(path):
@@ -67,10 +70,11 @@ def count_observations(path: Path) -> int | None:
     """How many observations a path seems to hold, told without reading them; None for an archive."""
     if path.is_dir():
         names = [file for file in path.rglob("*") if file.is_file()]
-        tables = sum(_count_rows(file) for file in names if plain_name(file.name).endswith(MEASUREMENT_SUFFIXES))
+        suffixes = (*MEASUREMENT_SUFFIXES, *TABLE_SUFFIXES)
+        tables = sum(_count_rows(file) for file in names if plain_name(file.name).endswith(suffixes))
         kiwi = {file.parent for file in names if file.name.lower().endswith(WAV_SUFFIX)}
         return sum(file.name.lower().endswith(COLLECTION_SUFFIX) for file in names) + len(kiwi) + tables
-    if plain_name(path.name).endswith(_TABLE_SUFFIXES):
+    if plain_name(path.name).endswith(_ALONE_SUFFIXES):
         return _count_rows(path)
     return 1 if path.name.lower().endswith(COLLECTION_SUFFIX) else None
 
@@ -93,6 +97,6 @@ def _from_files(path: Path, files: Files, limits: Limits) -> Iterator[Observatio
         yield observation if found else with_notes(observation, tree.left_out())
         found = True
     if not found:
-        foreign = [f"{each}: {why}" for each in sorted(files) if (why := advice_on(each))]
-        told = "; ".join([*tree.left_out(), *foreign[:1]])
+        foreign = (f"{each}: {why}" for each in sorted(files) if (why := advice_on(each)))
+        told = "; ".join([*tree.left_out(), *islice(chain(tree.unlike_measurements(), foreign), 1)])
         raise InputError(f"{path}: {told or f'nothing in it is recognised; {_EXPECTED} is expected'}")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -15,11 +15,26 @@ _NO_VALUE = ("", "-", "--", "na", "n/a", "none", "null")
 _UNITS = {"s": "seconds", "m": "metres", "hz": "Hz", "deg": "degrees", "db": "dB", "dbm": "dBm"}
 
 
+class Cells(NamedTuple):
+    """Where the values of an observation stand in a table."""
+
+    headings: Mapping[tuple[str, ...], str]
+    """Of the columns, by the keys of the observation."""
+    rows: Sequence[int]
+    """Of its measurements."""
+
+    def place_of(self, loc: Sequence[str | int]) -> str:
+        """For people; `loc` as pydantic has it."""
+        row = self.rows[next((each for each in loc if isinstance(each, int)), 0)]
+        heading = self.headings.get(tuple(each for each in loc if isinstance(each, str)))
+        return f"row {row}" if heading is None else f"row {row}, column {heading!r}"
+
+
 def is_no_value(value: object) -> bool:
     return isinstance(value, str) and value.strip().lower() in _NO_VALUE
 
 
-def row_complaint(error: ValidationError, fields: Mapping[str, Collection[str]]) -> str:
+def row_complaint(error: ValidationError, fields: Mapping[str, Collection[str]], cells: Cells | None = None) -> str:
     """The first thing that is wrong, on one line; `fields` are the known ones by the field they lie in.
 
     A key that is missing because it is written otherwise is said to be that.
@@ -27,22 +42,30 @@ def row_complaint(error: ValidationError, fields: Mapping[str, Collection[str]])
     details = error.errors(include_url=False)
     unknown = [each for each in details if each["type"] == "extra_forbidden"]
     first = unknown[0] if unknown and details[0]["type"] == "missing" else details[0]
-    return f"{complaint_about(first)}{_hint(first, fields)}"
+    if cells is None:
+        return f"{complaint_about(first)}{_hint(first, fields, 'null')}"
+    placed = {**first, "loc": (cells.place_of(first["loc"]),)}
+    return f"{complaint_about(placed)}{_hint(first, fields, 'an empty cell')}"
 
 
-def _hint(detail: Mapping[str, Any], fields: Mapping[str, Collection[str]]) -> str:
-    if detail["type"] == "json_invalid":
-        return "; an observation is one JSON object on one line"
-    if detail["type"] in ("float_parsing", "float_type") and detail["input"] is not None:
-        return f", not {repr(detail['input'])[:40]}; what is unknown is null"
-    if detail["type"] != "extra_forbidden":
-        return ""
-    *above, key = detail["loc"]
-    meant = _meant(str(key), fields.get(str(above[0]) if above else "", ()))
+def suggestion(key: str, known: Collection[str]) -> str:
+    """What a name that is not known seems to mean, as a question; empty where it means nothing."""
+    meant = _meant(key, known)
     if meant is None:
         return ""
     unit = _UNITS.get(meant.rpartition("_")[2])
     return f": did you mean {meant}{f', in {unit}' if unit else ''}?"
+
+
+def _hint(detail: Mapping[str, Any], fields: Mapping[str, Collection[str]], unknown: str) -> str:
+    if detail["type"] == "json_invalid":
+        return "; an observation is one JSON object on one line"
+    if detail["type"] in ("float_parsing", "float_type") and detail["input"] is not None:
+        return f", not {repr(detail['input'])[:40]}; what is unknown is {unknown}"
+    if detail["type"] != "extra_forbidden":
+        return ""
+    *above, key = detail["loc"]
+    return suggestion(str(key), fields.get(str(above[0]) if above else "", ()))
 
 
 def _meant(key: str, known: Collection[str]) -> str | None:

@@ -23,6 +23,7 @@ COLLECTION_SUFFIX = ".sigmf-collection"
 META_SUFFIX = ".sigmf-meta"
 DATA_SUFFIX = ".sigmf-data"
 MEASUREMENT_SUFFIXES = (".jsonl", ".ndjson")
+TABLE_SUFFIXES = (".csv", ".tsv")
 SPREADSHEET_SUFFIXES = (".xls", ".xlsx", ".xlsm", ".ods")
 _DEPTH = 3
 _BUFFER_BYTES = 1 << 18

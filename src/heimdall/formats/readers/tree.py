@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
+from heimdall.errors import InputError
 from heimdall.formats.readers.kiwisdr.session import SUFFIX as WAV_SUFFIX
 from heimdall.formats.readers.kiwisdr.session import is_kiwisdr, kiwisdr_who, read_kiwisdr
 from heimdall.formats.readers.limits import Files, Limits, content_or_flaw, names_ending
+from heimdall.formats.readers.measurement_rows import measured_tables
 from heimdall.formats.readers.measurements import iterate_measurements
 from heimdall.formats.readers.positions import Positions, positions_beside
 from heimdall.formats.readers.recorder_wav import read_wav_session, wav_who
@@ -20,6 +23,7 @@ from heimdall.formats.readers.source import (
     COLLECTION_SUFFIX,
     MEASUREMENT_SUFFIXES,
     META_SUFFIX,
+    TABLE_SUFFIXES,
     folder_of,
     plain_lines,
     plain_name,
@@ -49,8 +53,10 @@ class Tree:
             positions = positions_beside(files, group, limits, self.disk)
             name = group.folder.rpartition("/")[2] or self.name
             yield partial(_wav_sessions, name, group.files, limits, positions)
-        tables = [path for path in sorted(files) if plain_name(path).endswith(MEASUREMENT_SUFFIXES)]
-        for path in sorted(tables, key=lambda path: MEASUREMENT_SUFFIXES.index(Path(plain_name(path)).suffix)):
+        lines = [path for path in sorted(files) if plain_name(path).endswith(MEASUREMENT_SUFFIXES)]
+        for path in sorted(lines, key=lambda path: MEASUREMENT_SUFFIXES.index(Path(plain_name(path)).suffix)):
+            yield partial(_measurements, path, files, limits)
+        for path in self._tables:
             yield partial(_measurements, path, files, limits)
 
     def left_out(self) -> list[str]:
@@ -59,6 +65,19 @@ class Tree:
         unlisted = [path for path in names_ending(self.files, META_SUFFIX) if path not in read]
         beside = [path for path in names_ending(self.files, WAV_SUFFIX) if folder_of(path) not in self._wav_folders]
         return left_out(self.files, unlisted, beside, self.deeper)
+
+    def unlike_measurements(self) -> Iterator[str]:
+        """Why tables that might be measurements are none."""
+        for path in sorted(path for path in self.files if plain_name(path).endswith(TABLE_SUFFIXES)):
+            try:
+                deque(_measurements(path, self.files, self.limits), maxlen=0)
+            except InputError as error:
+                yield str(error)
+
+    @cached_property
+    def _tables(self) -> list[str]:
+        """Of the tables, which may list stations or anything else, those of measurements."""
+        return measured_tables(self.files, self.limits)
 
     @cached_property
     def _collections(self) -> list[str]:
@@ -101,7 +120,8 @@ class Tree:
         found = {folder_of(path) for path in names_ending(self.files, WAV_SUFFIX)}
         suffixes = (META_SUFFIX, *MEASUREMENT_SUFFIXES)
         beside = [path for path in self.files if folder_of(path) in found and plain_name(path).endswith(suffixes)]
-        return sorted(found - {folder_of(path) for path in beside if not _is_foreign_log(path, self.files)})
+        measured = [*self._tables, *(path for path in beside if not _is_foreign_log(path, self.files))]
+        return sorted(found - {folder_of(path) for path in measured})
 
 
 def _wav_receivers(inside: Files) -> set[Who]:

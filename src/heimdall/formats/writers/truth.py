@@ -11,7 +11,7 @@ from heimdall.files.atomic import replace_text
 from heimdall.formats.json_text import with_member
 from heimdall.formats.readers.kiwisdr.session import SUFFIX as WAV_SUFFIX
 from heimdall.formats.readers.limits import Limits
-from heimdall.formats.readers.measurement_rows import rows_of
+from heimdall.formats.readers.measurement_rows import measured_tables, rows_of
 from heimdall.formats.readers.nested import SUFFIX as ARCHIVE_SUFFIX
 from heimdall.formats.readers.positions import TRUTH_NAME
 from heimdall.formats.readers.sigmf.stated import TRUTH_KEY
@@ -19,6 +19,7 @@ from heimdall.formats.readers.source import (
     COLLECTION_SUFFIX,
     MEASUREMENT_SUFFIXES,
     META_SUFFIX,
+    TABLE_SUFFIXES,
     FolderFiles,
     plain_lines,
     plain_name,
@@ -32,7 +33,9 @@ def write_truth(folder: Path, truth: Place | None, limits: Limits | None = None)
 
     Raises InputError for SigMF recordings that no collection names: they have nowhere to say it.
     """
-    names = list(FolderFiles(folder, limits or Limits()))
+    limits = limits or Limits()
+    files = FolderFiles(folder, limits)
+    names = list(files)
     collections = [name for name in names if name.lower().endswith(COLLECTION_SUFFIX)]
     if not collections and any(name.lower().endswith((META_SUFFIX, ARCHIVE_SUFFIX)) for name in names):
         raise InputError(
@@ -40,14 +43,13 @@ def write_truth(folder: Path, truth: Place | None, limits: Limits | None = None)
         )
     for name in collections:
         _into_collection(folder / name, truth)
-    packed = [
-        name for name in names if name.lower() != plain_name(name) and plain_name(name).endswith(MEASUREMENT_SUFFIXES)
-    ]
-    if packed:
-        raise InputError(f"{packed[0]} is compressed: upload it plain to say where its transmitters were")
-    for name in names:
-        if name.lower().endswith(MEASUREMENT_SUFFIXES):
-            _into_measurements(folder / name, truth)
+    measured = [name for name in names if plain_name(name).endswith(MEASUREMENT_SUFFIXES)]
+    measured += measured_tables(files, limits)
+    for name in measured:
+        if name.lower() != plain_name(name):
+            raise InputError(f"{name} is compressed: upload it plain to say where its transmitters were")
+    for name in measured:
+        _into_measurements(folder / name, truth)
     for inside in {(folder / name).parent for name in names if name.lower().endswith(WAV_SUFFIX)}:
         _beside_wav(inside / TRUTH_NAME, truth)
 
@@ -61,13 +63,23 @@ def _into_collection(path: Path, truth: Place | None) -> None:
 
 
 def _into_measurements(path: Path, truth: Place | None) -> None:
+    """A table, which would have to say it in every row, becomes lines of JSON."""
     value = json.dumps(None if truth is None else vars(truth))
-    replace_text(path, "".join(with_member(row, "truth", value) + "\n" for row in _rows(path)))
+    content = "".join(with_member(row, "truth", value) + "\n" for row in _rows(path))
+    if not path.name.lower().endswith(TABLE_SUFFIXES):
+        replace_text(path, content)
+        return
+    replace_text(path.with_name(f"{path.name}{MEASUREMENT_SUFFIXES[0]}"), content)
+    path.unlink()
 
 
 def _rows(path: Path) -> Iterator[str]:
+    """Raises InputError for rows of a table that contradict each other."""
     with path.open("rb") as file:
-        yield from (row.decode() for _, row in rows_of(path.name, plain_lines(path.name, file, Limits())))
+        for row in rows_of(path.name, plain_lines(path.name, file, Limits())):
+            if row.flaw is not None:
+                raise InputError(f"{row.where}: {row.flaw}")
+            yield row.text.decode()
 
 
 def _beside_wav(path: Path, truth: Place | None) -> None:

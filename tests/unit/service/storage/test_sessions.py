@@ -167,6 +167,21 @@ def test_the_place_of_a_transmitter_goes_into_an_indented_table(tmp_path, encodi
     assert [each.truth for each in read_observations(tmp_path / "m.jsonl")] == [Place(47.5, 9.25)] * 2
 
 
+def test_the_place_of_a_transmitter_goes_into_a_spreadsheet(tmp_path):
+    """Which becomes lines of JSON with the same digits; a list of stations beside it stays as it is."""
+    (tmp_path / "m.csv").write_text(
+        "id;frequency_hz;bandwidth_hz;receiver;lat;lon;toa_s;clock_sigma_s\n"
+        "a;1e8;1e5;north;48,2;11,5;1700000000,1234567890123;1e-7\n"
+        "a;1e8;1e5;south;47,8;11,5;1700000000,1234568890123;1e-7\n"
+    )
+    (tmp_path / "stations.csv").write_text("receiver,lat,lon\nnorth,48.2,11.5\n")
+    write_truth(tmp_path, Place(47.5, 9.25))
+    (read,) = read_observations(tmp_path)
+    assert read.truth == Place(47.5, 9.25)
+    assert read.receptions[1].toa_s - read.receptions[0].toa_s == pytest.approx(1e-7, abs=1e-15)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["m.csv.jsonl", "stations.csv"]
+
+
 @pytest.mark.parametrize("newline", ["\n", "\r", "\r\n"])
 def test_the_place_of_a_transmitter_leaves_all_else_as_it_was(tmp_path, newline):
     first = (

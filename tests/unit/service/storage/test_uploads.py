@@ -76,6 +76,16 @@ def test_a_measurement_file_may_be_compressed(upload: Upload, name: str, kept: s
     assert len(read_observations(upload.folder)) == 1
 
 
+@pytest.mark.parametrize("name", ["m.csv", "m.tsv", "m.txt"])
+def test_a_table_may_be_uploaded_by_itself(upload: Upload, name: str) -> None:
+    row = "a;1e8;1e5;%s;48,2;11,5%d;-80,5\n"
+    table = "id;frequency_hz;bandwidth_hz;receiver;lat;lon;rssi_dbm\n" + row % ("north", 1) + row % ("south", 2)
+    upload.add(name, io.BytesIO(table.encode()))
+    upload.unpack()
+    (read,) = read_observations(upload.folder, upload.limits)
+    assert [each.receiver.longitude_deg for each in read.receptions] == [11.51, 11.52]
+
+
 def test_a_compressed_tar_is_unpacked_whatever_it_is_called(upload: Upload) -> None:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:xz") as archive:
