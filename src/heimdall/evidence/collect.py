@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -48,6 +49,8 @@ MEASURED = (
 _OSCILLATOR_OFFSET = 0.3e-6
 _MIN_OFFSET_HZ = 2.0
 _MAX_OFFSET_HZ = 300.0
+_NAMED = 3
+_FIGURE = re.compile(r"-?\d[\d.]*(?= (?:dBm|dB|s|ms|us|ns|m|km|Hz|kHz|MHz|degrees)\b)")
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,11 +118,22 @@ def _without_strangers(observation: Observation) -> Observation:
 
 
 def too_few(observation: Observation) -> str:
-    flawed = (f"{each.receiver.name}: {each.flaw}" for each in observation.receptions if each.flaw is not None)
-    flaws = "; ".join(dict.fromkeys(flawed))
+    """What is wrong with several receivers is said once, also where only its figures differ."""
+    alike: dict[str, list[Reception]] = {}
+    for each in observation.receptions:
+        if each.flaw is not None:
+            alike.setdefault(_FIGURE.sub("", each.flaw), []).append(each)
+    flaws = "; ".join(map(_flawed, alike.values()))
     count = len(observation.usable)
     why = f" ({flaws})" if flaws else ""
     return f"{observation.id}: {count} usable receiver{'s' * (count != 1)}, at least 2 are needed{why}"
+
+
+def _flawed(receptions: Sequence[Reception]) -> str:
+    first, *others = (each.receiver.name for each in receptions)
+    more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
+    likewise = f" (likewise {', '.join(others[:_NAMED])}{more})" if others else ""
+    return f"{first}{likewise}: {receptions[0].flaw}"
 
 
 def _from_table(

@@ -99,8 +99,21 @@ def test_fewer_than_two_usable_receivers_are_refused_with_their_flaws(flawed: in
     observation = _table()
     for index in range(flawed):
         observation = _change(observation, index, flaw="it lies")
-    with pytest.raises(InputError, match=r"table: [01] usable receivers?, at least 2 are needed \(R0: it lies;"):
+    with pytest.raises(
+        InputError, match=r"table: [01] usable receivers?, at least 2 are needed \(R0 \(likewise R1, R2.*: it lies"
+    ):
         collect(observation)
+
+
+def test_what_is_wrong_with_all_receivers_is_said_once() -> None:
+    """Also where its figures differ."""
+    observation = _table()
+    for index in range(4):
+        observation = _change(observation, index, flaw=f"its received power of {index + 10.5} dBm cannot be right")
+    with pytest.raises(InputError) as told:
+        collect(observation)
+    assert str(told.value).count("cannot be right") == 1
+    assert "R0 (likewise R1, R2, R3): its received power of 10.5 dBm" in str(told.value)
 
 
 def test_arrival_times_that_are_missing_leave_the_power_and_say_so() -> None:
