@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, NamedTuple
@@ -12,6 +13,8 @@ from heimdall.validation.complaints import complaint_about
 
 _NO_VALUE = ("", "-", "--", "na", "n/a", "none", "null")
 """What programs and people write where they have no value."""
+_HEIGHT = "height_m"
+_ABOVE_SEA = re.compile(r"^alt(?![a-z])|altitude|elevation")
 _UNITS = {"s": "seconds", "m": "metres", "hz": "Hz", "deg": "degrees", "db": "dB", "dbm": "dBm"}
 
 
@@ -65,10 +68,14 @@ def _hint(detail: Mapping[str, Any], fields: Mapping[str, Collection[str]], unkn
     if detail["type"] != "extra_forbidden":
         return ""
     *above, key = detail["loc"]
-    return suggestion(str(key), fields.get(str(above[0]) if above else "", ()))
+    known = fields.get(str(above[0]) if above else "", ())
+    return suggestion(str(key), known) or f"; known are {', '.join(known)}"
 
 
 def _meant(key: str, known: Collection[str]) -> str | None:
     written = "_".join(key.lower().replace("-", " ").split())
+    if _ABOVE_SEA.search(written):
+        # An altitude is spelt nearly as a latitude.
+        return _HEIGHT if _HEIGHT in known else None
     alike = [each for each in known if each.startswith(written)] or get_close_matches(written, known, 1)
     return alike[0] if written and alike else None

@@ -79,7 +79,15 @@ def test_empty_lines_are_skipped_and_order_is_kept() -> None:
             "measurements.0.latitude_deg",
         ),
         (_row(frequency=1), r"frequency is not a known field: did you mean frequency_hz, in Hz\?"),
-        (_row(colour=1), "colour is not a known field$"),
+        (_row(colour=1), "colour is not a known field; known are id, time_utc, frequency_hz.*, measurements, truth$"),
+        (
+            _row(measurements=[{**each, "altitude": 9} for each in _row()["measurements"]]),
+            r"altitude is not a known field: did you mean height_m, in metres\?$",
+        ),
+        (
+            {"time": "2025-05-01T12:00:00Z", "rxInfo": []},
+            r"time is not a known field: did you mean time_utc\?$",
+        ),
         (_row(time="noon"), r"time is not a known field: did you mean time_utc\?$"),
         (_row(frequency_hz="433 MHz"), "frequency_hz must be a number, not '433 MHz'; what is unknown is null"),
         (
