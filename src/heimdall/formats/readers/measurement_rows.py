@@ -11,26 +11,29 @@ from heimdall.formats.json_text import objects_in
 from heimdall.formats.readers.limits import Files, Limits
 from heimdall.formats.readers.source import TABLE_SUFFIXES, plain_lines, plain_name
 from heimdall.formats.readers.table_columns import is_measured
-from heimdall.formats.readers.tables import MOST_ABOVE, MOST_BYTES, Row, headings_of, is_comment, table_rows
+from heimdall.formats.readers.tables import MOST_ABOVE, MOST_BYTES, Row, headings_of, table_rows
 
-_EXPECTED = "its first row must name the columns, such as id, frequency_hz, bandwidth_hz, receiver, latitude_deg"
+_EXPECTED = (
+    "a row must name the columns, separated by commas, semicolons or tabs: id, frequency_hz, bandwidth_hz, receiver, "
+    "latitude_deg, longitude_deg, height_m, toa_s, clock_sigma_s, rssi_dbm"
+)
 
 
 def rows_of(name: str, lines: Iterable[bytes]) -> Iterator[Row]:
     """The observations of a file as JSON; lines that are not JSON come as they are.
 
-    A file whose first line names columns is a table. One whose first line is no JSON object by itself is one document, if that
-    can be read: an array of rows, or rows that go over several lines. Raises InputError for a table that is none of
-    measurements.
+    A file in which one of the first lines names columns is a table. One whose first line is no JSON object by itself is one
+    document, if that can be read: an array of rows, or rows that go over several lines. Raises InputError for a table that is
+    none of measurements.
     """
     split = _split(lines)
-    above, first = _above(split)
-    if headings_of(first) is not None:
-        yield from table_rows(name, chain([first], split), len(above))
-    elif plain_name(name).endswith(TABLE_SUFFIXES) and not first.lstrip().startswith((b"{", b"[")):
-        raise InputError(f"{name}: {_EXPECTED}" if first else f"{name}: contains no measurement")
+    above = _down_to_headings(split)
+    if above and headings_of(above[-1]) is not None:
+        yield from table_rows(name, chain(above[-1:], split), len(above) - 1)
+    elif plain_name(name).endswith(TABLE_SUFFIXES) and above and not _is_json(above[-1]):
+        raise InputError(f"{name}: {_EXPECTED if any(each.strip() for each in above) else 'contains no measurement'}")
     else:
-        yield from _json_rows(name, chain(above, filter(None, [first]), split))
+        yield from _json_rows(name, chain(above, split))
 
 
 def measured_tables(files: Files, limits: Limits) -> list[str]:
@@ -41,21 +44,25 @@ def measured_tables(files: Files, limits: Limits) -> list[str]:
 
 def _is_measured(name: str, files: Files, limits: Limits) -> bool:
     try:
-        _, first = _above(_split(plain_lines(name, io.BytesIO(files[name]), limits)))
+        above = _down_to_headings(_split(plain_lines(name, io.BytesIO(files[name]), limits)))
     except InputError:
         return False
-    headings = headings_of(first)
+    headings = headings_of(above[-1]) if above else None
     return headings is not None and is_measured(headings)
 
 
-def _above(lines: Iterator[bytes]) -> tuple[list[bytes], bytes]:
-    """The first line that is neither blank nor a comment, or that names columns, and those above it."""
-    above: list[bytes] = []
+def _down_to_headings(lines: Iterator[bytes]) -> list[bytes]:
+    """The lines that a program may write above the columns' names, and these; the first lines of any other text."""
+    found: list[bytes] = []
     for line in islice(lines, MOST_ABOVE):
-        if line.strip() and (headings_of(line) is not None or not is_comment(line)):
-            return above, line
-        above.append(line)
-    return above, b""
+        found.append(line)
+        if _is_json(line) or headings_of(line) is not None:
+            break
+    return found
+
+
+def _is_json(line: bytes) -> bool:
+    return line.lstrip().startswith((b"{", b"["))
 
 
 def _json_rows(name: str, lines: Iterable[bytes]) -> Iterator[Row]:

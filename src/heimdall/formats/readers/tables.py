@@ -27,8 +27,6 @@ _SEPARATORS = ",;\t"
 _COMMENT = "#"
 _MARKS = "#%/ "
 """Behind which programs for numbers write headings."""
-_SEPARATOR_LINE = "sep="
-"""What some spreadsheets write first."""
 
 
 class Row(NamedTuple):
@@ -66,10 +64,6 @@ def headings_of(line: bytes) -> list[str] | None:
         return None
     found = _cells(text, _separator(text))
     return found if names_columns(found) else None
-
-
-def is_comment(line: bytes) -> bool:
-    return line.lstrip().startswith(_COMMENT.encode()) or line.lower().startswith(_SEPARATOR_LINE.encode())
 
 
 def table_rows(name: str, lines: Iterable[bytes], before: int) -> Iterator[Row]:
@@ -171,11 +165,16 @@ def _groups_by(table: _Table, records: Sequence[_Record]) -> str | None:
 
 
 def _groups(table: _Table, records: Iterable[_Record]) -> Mapping[str, list[_Record]]:
-    """The rows of each transmission: those of one id; where there is none, of one time, or all."""
+    """The rows of each transmission: those of one id; where there is none, of one time, or all.
+
+    Raises InputError for a row that says nothing of it, as under merged cells: it may be any one's.
+    """
     found: dict[str, list[_Record]] = {}
     for record in records:
         group = Path(table.name).name.split(".")[0] if table.groups_by is None else table.value(record, table.groups_by)
-        found.setdefault(composed(group), []).append(record)
+        if not group and record.flaw is None:
+            raise InputError(f"{table.name}: row {record.number} has no {table.groups_by}: write it in every row")
+        found.setdefault(composed(group or record.flaw or ""), []).append(record)
     return found
 
 
@@ -191,8 +190,6 @@ def _row(table: _Table, group: str, records: Sequence[_Record]) -> Row:
 def _observation(table: _Table, group: str, records: Sequence[_Record]) -> dict[str, Any]:
     for flaw in filter(None, (each.flaw for each in records)):
         raise InputError(flaw)
-    if table.groups_by is not None and not group:
-        raise InputError(f"row {records[0].number} has no {table.groups_by}")
     if table.groups_by != "id":
         _check_once(table, records)
     document: dict[str, Any] = {"id": group}
@@ -219,7 +216,7 @@ def _common(table: _Table, key: str, records: Sequence[_Record]) -> str:
         if value != values[0] and _number(value) != _number(values[0]):
             raise InputError(
                 f"column {_heading(table, key)!r} is {values[0]!r} in row {known[0].number} and {value!r} in row"
-                f" {record.number} of one transmission{_advice(table)}"
+                f" {record.number} of one transmission{_advice(table) or ': write one'}"
             )
     return values[0] if values else ""
 

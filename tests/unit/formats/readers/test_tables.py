@@ -90,6 +90,7 @@ def test_rows_of_a_transmission_may_be_anywhere() -> None:
         lambda text: text.replace("\n", ",,\n") + ",,,,,,,,,,,,,,,\n",
         lambda text: f"# from the survey, in May\n\n{text}".replace("\nb", "\n\n# later, by car\nb"),
         lambda text: text.replace("\nb", "\n,,,,,,,,,,\nb"),
+        lambda text: f"Survey of May,,\nOperator,Anna\n\n{text}",
     ],
 )
 def test_a_table_is_read_however_it_is_laid_out(laid_out: Callable[[str], str | bytes]) -> None:
@@ -174,6 +175,7 @@ def test_without_an_id_and_a_time_a_table_is_one_transmission() -> None:
             "row 2 is the only",
         ),
         (TABLE.replace("\na,2025", "\n,2025"), "row 2 has no id"),
+        (TABLE.replace("height_m", "Altitude"), r"column 'Altitude' is not known: did you mean height_m, in metres\?"),
         (
             TABLE.replace("0.000031", "0.000031s"),
             r"row 3, column 'toa_s' must be a number, not '0.000031s'; .*empty cell",
@@ -203,8 +205,8 @@ def test_without_an_id_and_a_time_a_table_is_one_transmission() -> None:
         (TABLE.replace("height_m", ""), "column 8 has no name"),
         (TABLE.replace("height_m", "Lat"), "columns 'latitude_deg' and 'Lat' are both latitude_deg"),
         ("receiver;lat;lon\nnorth;48,2;11,5\n", "there is no column frequency_hz, bandwidth_hz, toa_s or rssi_dbm"),
-        ("\n".join(ROWS), "its first row must name the columns"),
-        ("when,what\n1,2\n", "its first row must name the columns"),
+        ("\n".join(ROWS), "a row must name the columns"),
+        ("when,what\n1,2\n", "a row must name the columns"),
         ("", "contains no measurement"),
         (HEADINGS, "contains no measurement"),
     ],
