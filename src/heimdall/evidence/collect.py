@@ -50,7 +50,7 @@ _OSCILLATOR_OFFSET = 0.3e-6
 _MIN_OFFSET_HZ = 2.0
 _MAX_OFFSET_HZ = 300.0
 _NAMED = 3
-_FIGURE = re.compile(r"-?\d[\d.]*(?= (?:dBm|dB|s|ms|us|ns|m|km|Hz|kHz|MHz|degrees)\b)")
+_FIGURE = re.compile(r"(?<!\w)-?\d[\d.]*(?:e[-+]?\d+)?(?!\w)")
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,6 +24,7 @@ MOST_BYTES = 1 << 26
 MOST_ABOVE = 20
 """Lines that a program may write above the headings."""
 _SEPARATORS = ",;\t"
+_PLACE = ("latitude_deg", "longitude_deg")
 _COMMENT = "#"
 _MARKS = "#%/ "
 """Behind which programs for numbers write headings."""
@@ -230,12 +231,15 @@ def _number(text: str) -> Decimal | str:
 
 def _check_once(table: _Table, records: Sequence[_Record]) -> None:
     """Where only a time, or nothing, tells transmissions apart, the receivers' names say whether that is enough."""
-    rows: dict[str, int] = {}
+    first: dict[str, _Record] = {}
     for record in records:
         receiver = table.value(record, "receiver")
-        if (row := rows.setdefault(receiver, record.number)) != record.number:
-            raise InputError(f"receiver {receiver!r} is in row {row} and in row {record.number}{_advice(table)}")
-    if len(rows) == 1 and table.groups_by is not None:
+        if (other := first.setdefault(receiver, record)) is not record:
+            moved = any(table.value(other, key) != table.value(record, key) for key in _PLACE)
+            renamed = "; if it moved, give it a name for each place" if moved else ""
+            rows = f"row {other.number} and in row {record.number}"
+            raise InputError(f"receiver {receiver!r} is in {rows}{_advice(table)}{renamed}")
+    if len(first) == 1 and table.groups_by is not None:
         raise InputError(f"row {records[0].number} is the only one of its {table.groups_by}{_advice(table)}")
 
 
