@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 
 from heimdall.errors import InputError
@@ -12,7 +13,10 @@ from heimdall.formats.readers.limits import Files, Limits
 from heimdall.formats.readers.source import TABLE_SUFFIXES, plain_lines, plain_name
 from heimdall.formats.readers.table_columns import is_measured
 from heimdall.formats.readers.tables import MOST_ABOVE, MOST_BYTES, Row, headings_of, table_rows
+from heimdall.formats.readers.unread import MEASUREMENTS_KEY
 
+_OPENINGS = (b"{", b"[", b"[{")
+"""A first line that no line of a measurement file by itself is, however it was damaged."""
 _EXPECTED = (
     "a row must name the columns, separated by commas, semicolons or tabs: id, frequency_hz, bandwidth_hz, receiver, "
     "latitude_deg, longitude_deg, height_m, toa_s, clock_sigma_s, rssi_dbm"
@@ -81,9 +85,26 @@ def _json_rows(name: str, lines: Iterable[bytes]) -> Iterator[Row]:
             break
     found = _objects(b"\n".join(row.text for row in held)) if total <= MOST_BYTES else None
     if found is None:
+        _check_document(held)
         yield from chain(held, numbered)
         return
     yield from (Row(f"{name} observation {number}", row.encode()) for number, row in enumerate(found, start=1))
+
+
+def _check_document(rows: Sequence[Row]) -> None:
+    """Raises InputError with the place where JSON that goes over several lines cannot be read, where no line is a row."""
+    if rows[0].text.strip() not in _OPENINGS or any(_is_row(each.text) for each in rows):
+        return
+    try:
+        objects_in(b"\n".join(row.text for row in rows).decode())
+    except json.JSONDecodeError as error:
+        raise InputError(f"{rows[error.lineno - 1].where}: {error.msg}: the JSON document cannot be read") from error
+    except (ValueError, RecursionError):
+        return
+
+
+def _is_row(line: bytes) -> bool:
+    return MEASUREMENTS_KEY in line and _objects(line) is not None
 
 
 def _split(lines: Iterable[bytes]) -> Iterator[bytes]:

@@ -103,6 +103,22 @@ def test_a_bad_line_is_named(bad: dict[str, Any] | str, reason: str) -> None:
         read_measurements("x.jsonl", _lines("", bad))
 
 
+def test_a_document_that_cannot_be_read_is_told_by_the_line_of_the_mistake() -> None:
+    """And not by its first line, which is a bracket."""
+    lines = json.dumps([_row()], indent=1).splitlines()
+    at = next(index for index, line in enumerate(lines) if '"latitude_deg"' in line)
+    unparted = [*lines[:at], lines[at].rstrip(","), *lines[at + 1 :]]
+    for text, line in (("\n".join(unparted), at + 2), ('{\n\n"id": 1,\n', 3), ("[\n{", 2)):
+        with pytest.raises(InputError, match=rf"^x\.json line {line}: .*: the JSON document cannot be read$"):
+            read_measurements("x.json", text.encode())
+
+
+def test_lines_between_brackets_are_read_as_lines() -> None:
+    """Without commas they are no array."""
+    first, second = read_measurements("x.json", _lines("[", _row(), _row(id="m2"), "]"))
+    assert (first.id, second.id) == ("m1", "m2")
+
+
 @pytest.mark.parametrize("written", ["", "-", "NA", "n/a", "None", " null "])
 def test_words_for_no_value_are_null(written: str) -> None:
     """As programs export what is missing; a receiver may be called so."""
@@ -198,7 +214,7 @@ def test_a_bad_observation_of_a_document_is_named() -> None:
     assert _unread([read])[0][1].startswith(f"{NOT_READ}x.json observation 2: frequency_hz")
 
 
-@pytest.mark.parametrize("text", ['{\n"id": 1,\n', '[{"id": 1}', '[{"id": 1}, 5]', '{"id": 1},\n{"id": 2}'])
+@pytest.mark.parametrize("text", ['[{"id": 1}', '[{"id": 1}, 5]', '{"id": 1},\n{"id": 2}'])
 def test_what_is_neither_lines_nor_a_document_says_how_to_write_it(text: str) -> None:
     with pytest.raises(InputError, match=r"^x.json line 1: .*object"):
         read_measurements("x.json", text.encode())
