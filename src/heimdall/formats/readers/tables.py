@@ -128,9 +128,11 @@ def _miscounted(number: int, cells: int, count: int, separator: str) -> str:
 
 
 def _check_unnamed(table: _Table, records: Sequence[_Record]) -> None:
-    """Columns without a name are nothing as long as nothing is in them."""
+    """Columns without a name are nothing as long as nothing is in them, or the rows are counted there."""
     for index in (index for index, key in enumerate(table.keys) if not key):
-        if any(record.cells[index] for record in records):
+        cells = [record.cells[index] for record in records]
+        counted = any(cells == [str(at) for at in range(first, first + len(cells))] for first in (0, 1))
+        if any(cells) and not counted:
             raise InputError(f"column {index + 1} has no name: name it or delete it")
 
 
@@ -165,7 +167,7 @@ def _groups_by(table: _Table, records: Sequence[_Record]) -> str | None:
     return next(filled, None)
 
 
-def _groups(table: _Table, records: Iterable[_Record]) -> Mapping[str, list[_Record]]:
+def _groups(table: _Table, records: Sequence[_Record]) -> Mapping[str, list[_Record]]:
     """The rows of each transmission: those of one id; where there is none, of one time, or all.
 
     Raises InputError for a row that says nothing of it, as under merged cells: it may be any one's.
@@ -176,6 +178,8 @@ def _groups(table: _Table, records: Iterable[_Record]) -> Mapping[str, list[_Rec
         if not group and record.flaw is None:
             raise InputError(f"{table.name}: row {record.number} has no {table.groups_by}: write it in every row")
         found.setdefault(composed(group or record.flaw or ""), []).append(record)
+    if table.groups_by == "id" and 1 < len(found) == len(records):
+        raise InputError(f"{table.name}: each row has an id of its own: rows of one transmission need the same")
     return found
 
 

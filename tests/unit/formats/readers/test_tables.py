@@ -90,6 +90,7 @@ def test_rows_of_a_transmission_may_be_anywhere() -> None:
         lambda text: text.replace("\n", ",,\n") + ",,,,,,,,,,,,,,,\n",
         lambda text: f"# from the survey, in May\n\n{text}".replace("\nb", "\n\n# later, by car\nb"),
         lambda text: text.replace("\nb", "\n,,,,,,,,,,\nb"),
+        lambda text: "\n".join(f"{at or ''},{line}" for at, line in enumerate(text.splitlines())),
         lambda text: f"Survey of May,,\nOperator,Anna\n\n{text}",
     ],
 )
@@ -155,6 +156,12 @@ def test_what_is_known_of_the_transmitter_is_its_own() -> None:
     assert (second.transmitter_height_m, second.truth) == (None, None)
 
 
+def test_a_row_alone_costs_itself_where_others_are_together() -> None:
+    (first, second) = _read(f"{TABLE}Mean,,,,,,,,,,-77\n")
+    assert (first.id, second.id) == ("a", "b")
+    assert [note[:9] for note in (*first.notes, *second.notes)] == ["not read:"]
+
+
 def test_without_an_id_rows_of_one_time_are_one_transmission() -> None:
     first, second = _read(_without(TABLE, "id"))
     assert [first.id, second.id] == ["2025-05-01T12:00:00Z", "2025-05-01T12:00:09Z"]
@@ -210,6 +217,7 @@ def test_without_an_id_and_a_time_a_table_is_one_transmission() -> None:
         (TABLE.replace("receiver", "who"), "there is no column receiver; there are id, "),
         (TABLE.replace("height_m", "colour"), "column 'colour' is not known: delete it"),
         (TABLE.replace("height_m", ""), "column 8 has no name"),
+        ("\n".join([HEADINGS, *(f"{at}{row[1:]}" for at, row in enumerate(ROWS))]), "each row has an id of its own"),
         (TABLE.replace("height_m", "Lat"), "columns 'latitude_deg' and 'Lat' are both latitude_deg"),
         ("receiver;lat;lon\nnorth;48,2;11,5\n", "there is no column frequency_hz, bandwidth_hz, toa_s or rssi_dbm"),
         ("\n".join(ROWS), "a row must name the columns"),
