@@ -11,8 +11,9 @@ from heimdall.errors import InputError
 from heimdall.formats.json_text import objects_in
 from heimdall.formats.readers.limits import Files, Limits
 from heimdall.formats.readers.source import TABLE_SUFFIXES, plain_lines, plain_name
+from heimdall.formats.readers.table_cells import MOST_ABOVE, MOST_BYTES, headings_of
 from heimdall.formats.readers.table_columns import is_measured
-from heimdall.formats.readers.tables import MOST_ABOVE, MOST_BYTES, Row, headings_of, table_rows
+from heimdall.formats.readers.tables import Row, table_rows
 from heimdall.formats.readers.unread import MEASUREMENTS_KEY
 
 _OPENINGS = (b"{", b"[", b"[{")

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heimdall.errors import InputError, TooLargeError
-from heimdall.formats.readers import tables
+from heimdall.formats.readers import table_cells
 from heimdall.formats.readers.limits import Limits
 from heimdall.formats.readers.measurements import measurement_schema, measurements_text, read_measurements
 from heimdall.formats.readers.read import count_observations, read_observations
@@ -202,6 +202,10 @@ def test_without_an_id_and_a_time_a_table_is_one_transmission() -> None:
             TABLE.replace("145.5e6,12500,south", "146e6,12500,south"),
             "'frequency_hz' is '145.5e6' in row 2 and '146e6' in row 3",
         ),
+        (
+            TABLE.replace("145.5e6,12500,south", "sNaN,12500,south"),
+            "'frequency_hz' is '145.5e6' in row 2 and 'sNaN' in row 3 of one transmission: write one",
+        ),
         (TABLE.replace(",610,", ","), "row 3 has 10 cells, and there are 11 columns$"),
         (
             TABLE.replace(",610,", ",610,5,"),
@@ -274,7 +278,7 @@ def test_of_a_folder_the_tables_of_measurements_are_read(tmp_path: Path) -> None
 def test_a_table_is_bounded_as_lines_are(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(TooLargeError, match="more than 1 "):
         _read(TABLE, limits=Limits(rows=1))
-    monkeypatch.setattr(tables, "MOST_BYTES", 300)
+    monkeypatch.setattr(table_cells, "MOST_BYTES", 300)
     with pytest.raises(TooLargeError, match="split it"):
         _read(TABLE)
 
