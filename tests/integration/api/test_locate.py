@@ -124,10 +124,26 @@ def test_archives_are_read_by_their_content(client, measurements):
     assert len(send(client, tarred.getvalue(), "a.tar.gz").json()["fixes"]) == 2
 
 
+def test_a_spreadsheet_is_located_as_the_lines_that_say_the_same(client, measurements):
+    row = json.loads(measurements())
+    keys = ["receiver", "latitude_deg", "longitude_deg", "toa_s", "clock_sigma_s", "rssi_dbm"]
+    cells = [[row["frequency_hz"], row["bandwidth_hz"], *map(each.get, keys)] for each in row["measurements"]]
+    lines = [
+        ["frequency_hz", "bandwidth_hz", *keys],
+        *[["" if cell is None else repr(cell).strip("'") for cell in each] for each in cells],
+    ]
+    table = "\n".join(map(";".join, lines)).replace(".", ",")
+    fix, same = (
+        send(client, each, name).json()["fixes"][0] for each, name in ((table, "m.csv"), (measurements(), "m.jsonl"))
+    )
+    assert (fix["status"], fix["latitude_deg"]) == (same["status"], pytest.approx(same["latitude_deg"], abs=1e-6))
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
         ("m.jsonl", b"{}\n", "m.jsonl line 1"),
+        ("m.csv", b"receiver,lat,lon\na,50,9\n", "m.csv: there is no column frequency_hz"),
         ("a.zip", b"PK\x03\x04 junk", "a.zip: the archive cannot be read"),
         ("20200813T065220Z_77500_X_iq.wav", b"RIFF", "at least 2 are needed"),
         ("photo.jpg", b"\xff\xd8\xff", "nothing in it is recognised"),
