@@ -81,16 +81,32 @@ def _steps_s(times: Sequence[Decimal | None]) -> list[float]:
     known = [value for value in times if value is not None]
     if len(known) < _FEWEST:
         return [0.0] * len(times)
+    if _is_of_leading_digits([value for value in known if value]):
+        return [10.0 ** _exponent(value) if value else 0.0 for value in times]
     most = max(map(_decimals, known))
     short = {value for value in known if 0 < _decimals(value) <= most - _FEWER}
     rounded = max(map(_decimals, short)) if len(short) > 1 else most
     return [10.0 ** -(rounded if value in short else most) for value in times]
 
 
+def _is_of_leading_digits(times: Sequence[Decimal]) -> bool:
+    """Whether each has as many digits as the others from its first one on, whatever its size, as 3.06E-04 and 5.93E-05 have.
+
+    With as many places behind the point, large ones have more digits than small ones.
+    """
+    digits = {len(value.as_tuple().digits) for value in times}
+    return len(times) >= _FEWEST and len(digits) == 1 and len({value.adjusted() for value in times}) > 1
+
+
 def _decimals(value: Decimal) -> int:
     """Places behind the point up to the last digit that is not 0; none for a whole number."""
-    exponent = value.normalize().as_tuple().exponent
-    return max(-exponent, 0) if isinstance(exponent, int) else 0
+    return max(-_exponent(value.normalize()), 0)
+
+
+def _exponent(value: Decimal) -> int:
+    """Of the last digit."""
+    exponent = value.as_tuple().exponent
+    return exponent if isinstance(exponent, int) else 0
 
 
 def _is_coarse(reception: Reception, step_s: float) -> bool:

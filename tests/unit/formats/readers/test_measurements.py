@@ -537,6 +537,23 @@ def test_some_times_may_have_fewer_digits_than_others() -> None:
     assert [each.toa_step_s for each in shared.receptions] == [None] * 4
 
 
+@pytest.mark.parametrize("origin", ["0.00E+00", "1.00E-05"])
+def test_times_with_as_many_digits_whatever_their_size_are_rounded_to_their_own(origin: str) -> None:
+    """As spreadsheets show small numbers. A large time is then coarser than a small one, which the last digit of all hides."""
+    row = _timed(*[0.0] * 4)
+    for each, written in zip(row["measurements"], (origin, "3.06E-04", "1.90E-03", "5.93E-05"), strict=True):
+        each["toa_s"] = written
+    (read,) = read_measurements("x.jsonl", _lines(row))
+    steps_s = [each.toa_step_s for each in read.receptions]
+    assert steps_s[1:] == [pytest.approx(1e-6), pytest.approx(1e-5), None]
+    assert any("written to 1e-05 s" in note for note in read.notes)
+
+
+def test_times_with_as_many_places_behind_the_point_are_not_taken_for_that() -> None:
+    (read,) = read_measurements("x.jsonl", _lines(_timed(0.000306128, 0.001901351, 0.000059308)))
+    assert [each.toa_step_s for each in read.receptions] == [None] * 3
+
+
 def test_a_number_beyond_every_exponent_is_no_error_of_ours() -> None:
     text = json.dumps(_row()).replace('"toa_s": 0.001', f'"toa_s": 1e-{10**20}')
     (observation,) = read_measurements("x.jsonl", text.encode())
