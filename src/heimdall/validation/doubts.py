@@ -59,6 +59,7 @@ def doubts(observation: Observation) -> list[str]:
         _frequency_doubt(observation),
         _height_doubt(observation),
         _clock_doubt(observation),
+        _digits_doubt(observation),
         *placeholder_doubts(observation),
         _sensitivity_doubt(observation),
         _truth_doubt(observation),
@@ -111,12 +112,30 @@ def _clock_doubt(observation: Observation) -> str:
     )
 
 
+def _digits_doubt(observation: Observation) -> str:
+    """Times with so few digits that better clocks are of no use: in another unit they may be enough."""
+    timed = [each for each in observation.usable if each.toa_s is not None]
+    steps_s = [each.toa_step_s for each in timed if each.toa_step_s]
+    unit = _unit_of_times(timed, _across_s(timed)) if 2 * len(steps_s) > len(timed) else ""
+    if not unit:
+        return ""
+    return (
+        f"arrival times further apart than light takes across the network, written to {max(steps_s):.0e} s: are they given in"
+        f" {unit}? Arrival times count in seconds"
+    )
+
+
+def _across_s(timed: Sequence[Reception]) -> float:
+    """What light takes across the network."""
+    return _extent_m([each.receiver for each in timed]) / SPEED_OF_LIGHT_M_S
+
+
 def _unit_of_times(timed: Sequence[Reception], usual_s: float) -> str:
     """The unit that makes sense of times by clocks of which, in seconds, nothing could be said; empty where there is none."""
     times_s = [each.toa_s for each in timed if each.toa_s is not None]
     if len(times_s) < 2:
         return ""
-    across_s, range_s = _extent_m([each.receiver for each in timed]) / SPEED_OF_LIGHT_M_S, max(times_s) - min(times_s)
+    across_s, range_s = _across_s(timed), max(times_s) - min(times_s)
     if usual_s < across_s or range_s < _VOUCHED * max(usual_s, across_s):
         return ""
     least, most = (share * across_s for share in _TIMES_ACROSS)

@@ -307,6 +307,21 @@ def test_a_known_transmitter_whose_place_is_mistaken_is_worth_a_question(
 
 
 @pytest.mark.parametrize(
+    ("size", "step_s", "unit"), [(1e6, 1e-3, "microseconds"), (1e9, 1.0, "nanoseconds"), (1.0, 1e-6, "")]
+)
+def test_times_in_another_unit_with_enough_digits_for_that_are_worth_a_question(
+    size: float, step_s: float, unit: str
+) -> None:
+    """Their clocks are good, and only as seconds they have too few."""
+    receptions = tuple(
+        replace(each, toa_s=n * 30e-6 * size, toa_step_s=step_s)
+        for n, each in enumerate(_moved(name=f"r{n}", latitude_deg=48.0 + n / 10) for n in range(4))
+    )
+    notes = [note for note in vet(Observation("x", 1e8, 1e4, receptions)).notes if "are they given in" in note]
+    assert [f"are they given in {unit}?" in note for note in notes] == [True] * bool(unit)
+
+
+@pytest.mark.parametrize(
     ("size", "sigma_s", "unit"),
     [(1e6, 0.1, "microseconds"), (1e9, 100.0, "nanoseconds"), (1e3, 1e-3, "milliseconds"), (1.0, 0.05, ""), (1.0, 1e-7, "")],
 )  # fmt: skip
