@@ -29,7 +29,12 @@ _HALF = 0.5
 
 def placeholder_doubts(observation: Observation) -> tuple[str, ...]:
     """One sentence for each that is asked about, empty where it is not."""
-    return _exact_clock_doubt(observation), _floor_doubt(observation), _zero_time_doubt(observation)
+    return (
+        _exact_clock_doubt(observation),
+        _floor_doubt(observation),
+        _zero_power_doubt(observation),
+        _zero_time_doubt(observation),
+    )
 
 
 def _exact_clock_doubt(observation: Observation) -> str:
@@ -52,9 +57,23 @@ def _floor_doubt(observation: Observation) -> str:
     alike = len(powers_dbm) - len(others_dbm)
     if alike < 2 or not others_dbm or (gap_db := min(others_dbm) - lowest_dbm) < _LEAST_GAP_DB:
         return ""
+    return _power_question(alike, lowest_dbm, f"{gap_db:.0f} dB below all others")
+
+
+def _zero_power_doubt(observation: Observation) -> str:
+    """Powers of 0 far above all others, which one receiver beside the transmitter may have, and not several to the digit."""
+    powers_dbm = [each.rssi_dbm for each in observation.usable if each.rssi_dbm is not None]
+    others_dbm = [each for each in powers_dbm if each != 0]
+    alike = len(powers_dbm) - len(others_dbm)
+    if alike < 2 or not others_dbm or max(others_dbm) > -_LEAST_GAP_DB:
+        return ""
+    return _power_question(alike, 0.0, f"{-max(others_dbm):.0f} dB above all others")
+
+
+def _power_question(alike: int, power_dbm: float, apart: str) -> str:
     return (
-        f"{alike} receivers report exactly {lowest_dbm:.6g} dBm, {gap_db:.0f} dB below all others: does that stand for no signal?"
-        " If so, make `rssi_dbm` null and give their sensitivity as `sensitivity_dbm`"
+        f"{alike} receivers report exactly {power_dbm:.6g} dBm, {apart}: does that stand for no signal? If so, make `rssi_dbm`"
+        " null and give their sensitivity as `sensitivity_dbm`"
     )
 
 

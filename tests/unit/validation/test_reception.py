@@ -340,6 +340,9 @@ def test_times_and_uncertainties_in_another_unit_are_worth_a_question(size: floa
     [
         ((-80.0, -95.5, -150.0, -150.0), "2 receivers report exactly -150 dBm, 54 dB below all others"),
         ((-60.0, -128.0, -71.3, -128.0, -128.0), "3 receivers report exactly -128 dBm, 57 dB below all others"),
+        ((-112.5, 0.0, 0.0, -110.0), "2 receivers report exactly 0 dBm, 110 dB above all others"),
+        ((-112.5, 0.0, -110.0), ""),
+        ((-5.0, 0.0, 0.0), ""),
         ((-118.0, -120.0, -120.0, -90.0), ""),
         ((-80.0, -95.0, -150.0), ""),
         ((-150.0, -150.0), ""),
