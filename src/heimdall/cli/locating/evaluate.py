@@ -128,7 +128,12 @@ def _recorded(paths: list[Path], model: Path | None, corrections: Path | None) -
             else:
                 yield case_of(applied(observation, known_of))
         if left_out:
-            console.print(f"{left_out} observations have no truth and are left out")
+            have = (
+                "1 observation has no truth and is"
+                if left_out == 1
+                else f"{left_out} observations have no truth and are"
+            )
+            console.print(f"{have} left out")
         notes.say()
 
     if model is not None:

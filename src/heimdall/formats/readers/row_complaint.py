@@ -51,9 +51,8 @@ def row_complaint(error: ValidationError, fields: Mapping[str, Collection[str]],
     return f"{complaint_about(placed)}{_hint(first, fields, 'an empty cell')}"
 
 
-def suggestion(key: str, known: Collection[str]) -> str:
+def suggestion(meant: str | None) -> str:
     """What a name that is not known seems to mean, as a question; empty where it means nothing."""
-    meant = _meant(key, known)
     if meant is None:
         return ""
     unit = _UNITS.get(meant.rpartition("_")[2])
@@ -69,10 +68,11 @@ def _hint(detail: Mapping[str, Any], fields: Mapping[str, Collection[str]], unkn
         return ""
     *above, key = detail["loc"]
     known = fields.get(str(above[0]) if above else "", ())
-    return suggestion(str(key), known) or f"; known are {', '.join(known)}"
+    return suggestion(meant_by(str(key), known)) or f"; known are {', '.join(known)}"
 
 
-def _meant(key: str, known: Collection[str]) -> str | None:
+def meant_by(key: str, known: Collection[str]) -> str | None:
+    """The known name that one that is not known is nearest to."""
     written = "_".join(key.lower().replace("-", " ").split())
     if _ABOVE_SEA.search(written):
         # An altitude is spelt nearly as a latitude.

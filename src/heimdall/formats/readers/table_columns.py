@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from heimdall.errors import InputError
 from heimdall.formats.framed_coordinates import place_column
 from heimdall.formats.plain_notation import plain
-from heimdall.formats.readers.row_complaint import suggestion
+from heimdall.formats.readers.row_complaint import meant_by, suggestion
 
 OF_TRANSMISSION = {
     "id": ("id",),
@@ -75,17 +75,28 @@ def keys_of(headings: Sequence[str]) -> list[str]:
         if keys.count(key) > 1:
             first, second, *_ = (heading for each, heading in zip(keys, headings, strict=True) if each == key)
             raise InputError(f"columns {first!r} and {second!r} are both {key}: keep one")
-    unknown = {heading: suggestion(key, _KNOWN) for key, heading in named.items() if key not in _KNOWN}
-    for heading, meant in unknown.items():
-        if meant:
-            raise InputError(f"column {heading!r} is not known{meant}")
-    if missing := _missing(keys):
-        raise InputError(f"there is no column {', '.join(missing)}; there are {', '.join(named.values())}")
-    for heading in unknown:
-        raise InputError(f"column {heading!r} is not known: delete it; known are {', '.join(_KNOWN)}")
+    _check_known(named)
     return keys
 
 
-def _missing(keys: Sequence[str]) -> list[str]:
-    found = [each for each in _NEEDED if each not in keys]
-    return found if any(each in keys for each in _MEASURED) else [*found, " or ".join(_MEASURED)]
+def _check_known(named: Mapping[str, str]) -> None:
+    """Misspelt names first, of columns that are missing before others."""
+    missing = _missing(named)
+    unknown = {heading: meant_by(key, _KNOWN) for key, heading in named.items() if key not in _KNOWN}
+    for heading, meant in unknown.items():
+        if meant in missing:
+            raise InputError(f"column {heading!r} is not known{suggestion(meant)}")
+    if missing:
+        listed = [
+            *(each for each in missing if each in _NEEDED),
+            " or ".join(each for each in missing if each in _MEASURED),
+        ]
+        raise InputError(f"there is no column {', '.join(filter(None, listed))}; there are {', '.join(named.values())}")
+    for heading, meant in unknown.items():
+        why = suggestion(meant) or f": delete it; known are {', '.join(_KNOWN)}"
+        raise InputError(f"column {heading!r} is not known{why}")
+
+
+def _missing(keys: Container[str]) -> list[str]:
+    measured = () if any(each in keys for each in _MEASURED) else _MEASURED
+    return [*(each for each in _NEEDED if each not in keys), *measured]

@@ -73,7 +73,7 @@ def test_recordings_are_compared_where_the_transmitter_is_known(
     captured = capsys.readouterr()
     document = json.loads(captured.out)
     assert document["count"] == 2
-    assert "1 observations have no truth and are left out" in captured.err
+    assert "1 observation has no truth and is left out" in captured.err
     assert "not read: table.jsonl line 4: Invalid JSON" in captured.err
     assert document["groups"][0]["bound"] is None
     assert document["groups"][0]["methods"]["likelihood"]["median_m"] < 1000

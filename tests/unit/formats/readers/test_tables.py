@@ -224,6 +224,10 @@ def test_without_an_id_and_a_time_a_table_is_one_transmission() -> None:
         ("\n".join([HEADINGS, *(f"{at}{row[1:]}" for at, row in enumerate(ROWS))]), "each row has an id of its own"),
         (TABLE.replace("height_m", "Lat"), "columns 'latitude_deg' and 'Lat' are both latitude_deg"),
         ("receiver;lat;lon\nnorth;48,2;11,5\n", "there is no column frequency_hz, bandwidth_hz, toa_s or rssi_dbm"),
+        (
+            "serial,lat,lon,height\n1,48.2,11.5,9\n",
+            "there is no column frequency_hz, bandwidth_hz, receiver, toa_s or rssi_dbm",
+        ),
         ("\n".join(ROWS), "a row must name the columns"),
         ("when,what\n1,2\n", "a row must name the columns"),
         ("", "contains no measurement"),
