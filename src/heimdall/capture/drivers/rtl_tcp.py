@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import ClassVar
 
-from heimdall.capture.drivers.decimation import Cut, QuarterDecimator, cut_of
+from heimdall.capture.drivers.cut import Cut, QuarterDecimator, cut_of
 from heimdall.capture.drivers.dongle import BLOCK_S, LEVEL_SIGMA_DB, dongle_status, gain_db
 from heimdall.capture.drivers.rtl_protocol import GREETING, MAGIC, TUNERS, Command, command
 from heimdall.capture.drivers.sample_clock import SampleClock

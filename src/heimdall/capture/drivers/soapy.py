@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from heimdall.capture.drivers.decimation import QuarterDecimator, cut_of
+from heimdall.capture.drivers.cut import QuarterDecimator, cut_of
 from heimdall.capture.drivers.dongle import BLOCK_S, LEVEL_SIGMA_DB, dongle_status, gain_db
 from heimdall.capture.faults import CaptureError, Fault
 from heimdall.capture.interface import Block, Gives, ReceiverStatus, StreamFormat, Target, Tuning

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from heimdall.capture.drivers.decimation import OVERSAMPLING, cut_of
+from heimdall.capture.drivers.cut import OVERSAMPLING, cut_of
 from heimdall.capture.interface import Tuning
 from heimdall.capture.network.address import KIWI, OPENWEBRX, RTL_TCP
 

@@ -16,7 +16,6 @@ from heimdall.evidence.batch import EvidenceBatch, concatenate
 from heimdall.evidence.iq.alignment import Aligned, align, quick_length
 from heimdall.evidence.iq.carrier import Carrier, carrier_offset
 from heimdall.evidence.iq.correlation import PairPeaks
-from heimdall.evidence.iq.decimation import narrowed
 from heimdall.evidence.iq.drift import without_drift
 from heimdall.evidence.iq.from_recordings import (
     Recordings,
@@ -26,6 +25,7 @@ from heimdall.evidence.iq.from_recordings import (
     searched_delay_s,
 )
 from heimdall.evidence.iq.merging import merge_segments
+from heimdall.evidence.iq.narrowing import narrowed
 from heimdall.observation import Reception
 
 _SEGMENT_S = 1.0

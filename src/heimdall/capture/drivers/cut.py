@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from heimdall.capture.faults import CaptureError, Fault
 from heimdall.capture.interface import Tuning
+from heimdall.decimation import LOBES, of_rows
 from heimdall.formats.wording import frequency_text
 
 _RATES_HZ = (240_000, 960_000, 1_200_000, 1_920_000, 2_400_000)
@@ -18,9 +19,6 @@ _USABLE = 0.8
 _LEAST_OUT_HZ = 12_000.0
 OVERSAMPLING = 1.6
 """Least rate kept, in bandwidths."""
-_TAPS_PER_STEP = 12
-_ATTENUATION_BETA = 7.0
-"""Kaiser window: 70 dB down outside."""
 
 
 @dataclass(frozen=True)
@@ -57,25 +55,19 @@ def cut_of(tuning: Tuning) -> Cut:
 class QuarterDecimator:
     """Takes the channel at a quarter of the rate above the centre to zero, filters it, and keeps every `factor`-th sample.
 
-    The filter delays by its half length.
+    The filter delays by nearly half its length.
     """
 
     def __init__(self, sample_rate_hz: float, factor: int) -> None:
         self.factor = factor
-        half = _TAPS_PER_STEP * factor // 2
-        # Six decibels down at half the rate that is kept: what folds back lies outside the inner two thirds of it.
-        taps = np.sinc(np.arange(-half, half + 1) / factor) * np.kaiser(2 * half + 1, _ATTENUATION_BETA)
-        self._taps = (taps / taps.sum()).astype(np.complex64)
-        self.delay_s = half / sample_rate_hz
-        self._before = np.zeros(2 * half, dtype=np.complex64)
+        self.delay_s = (LOBES // 2 - 1) * factor / sample_rate_hz
+        self._before_RQ = np.zeros((LOBES - 1, factor), dtype=np.complex64)
         self._phase = 0
 
     def __call__(self, samples: NDArray[np.complex64]) -> NDArray[np.complex64]:
         """`samples` come in multiples of `factor`."""
-        assert len(samples) % self.factor == 0
         turn = np.array([1, -1j, -1, 1j], dtype=np.complex64)[(self._phase + np.arange(len(samples))) % 4]
         self._phase = (self._phase + len(samples)) % 4
-        joined = np.concatenate([self._before, samples * turn])
-        self._before = joined[len(joined) - len(self._before) :]
-        windows = np.lib.stride_tricks.sliding_window_view(joined, len(self._taps))[:: self.factor]
-        return np.asarray(windows[: len(samples) // self.factor] @ self._taps, dtype=np.complex64)
+        rows_RQ = np.concatenate([self._before_RQ, (samples * turn).reshape(-1, self.factor)])
+        self._before_RQ = rows_RQ[len(rows_RQ) - len(self._before_RQ) :]
+        return of_rows(rows_RQ)

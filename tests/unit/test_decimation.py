@@ -1,14 +1,11 @@
-"""Wide recordings cut down to their channel: what is left is what was there, at the same times."""
+"""What is left of a wide band is what was there, at the same times."""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from heimdall.evidence.iq.decimation import decimated, narrowed
-from heimdall.observation import Receiver, Reception
+from heimdall.decimation import decimated
 
 
 @pytest.mark.parametrize("factor", [2, 3, 7, 40])
@@ -33,19 +30,3 @@ def test_long_recordings_are_cut_down_in_parts_without_a_seam() -> None:
     samples = rng.normal(size=2 * 200_000).astype(np.float32).view(np.complex64)
     whole, part = decimated(samples, 3), decimated(samples[3 * 30_000 :], 3)
     np.testing.assert_allclose(whole[30_000:][20:-20], part[20:-20], atol=1e-5)
-
-
-def test_a_recording_is_narrowed_to_its_channel_and_what_oscillators_do() -> None:
-    reception = Reception(
-        Receiver("a", 50.0, 10.0), samples=np.zeros(1 << 20, dtype=np.complex64), sample_rate_hz=2.4e6, start_s=0.25
-    )
-    assert _rate(reception, 12.5e3, 145e6) == pytest.approx(2.4e6 / 48)
-    assert _rate(reception, 12.5e3, 2.4e9) == pytest.approx(2.4e6 / 5)
-    assert _rate(reception, 1e6, 145e6) == 2.4e6
-    short = replace(reception, samples=np.zeros(4096, dtype=np.complex64))
-    assert _rate(short, 12.5e3, 145e6) == 2.4e6
-    assert narrowed([reception], 12.5e3, 145e6)[0].start_s == 0.25
-
-
-def _rate(reception: Reception, bandwidth_hz: float, frequency_hz: float) -> float | None:
-    return narrowed([reception], bandwidth_hz, frequency_hz)[0].sample_rate_hz
