@@ -10,15 +10,27 @@ from array_api_compat import array_namespace as _namespace_of_others
 from array_api_compat import device as device_of
 from numpy.typing import NDArray
 
-__all__ = ["ArrayNamespace", "array_namespace", "device_of", "fft_of", "largest", "overlapping", "picked", "shifted"]
+__all__ = [
+    "Array",
+    "ArrayNamespace",
+    "array_namespace",
+    "device_of",
+    "fft_of",
+    "largest",
+    "overlapping",
+    "picked",
+    "shifted",
+]
 
+Array = Any
+"""A numpy array or a torch tensor: what the array API standard calls an array."""
 ArrayNamespace = Any
 """A module whose functions take arrays as the array API standard has them: numpy, or array_api_compat's for torch."""
 _BLOCK = 1 << 14
 """Samples turned at once, by phases that are the same in each block but for a constant; they stay in the cache."""
 
 
-def array_namespace(*arrays: Any) -> ArrayNamespace:
+def array_namespace(*arrays: Array) -> ArrayNamespace:
     """The module whose functions take these arrays.
 
     For numpy's that is numpy itself, which follows the standard since 2.1: the wrapper of array_api_compat takes a tenth of
@@ -34,13 +46,13 @@ def fft_of(xp: ArrayNamespace) -> Any:
     return scipy.fft if xp is np else xp.fft
 
 
-def picked(values_BG: Any, index_BK: Any) -> Any:
+def picked(values_BG: Array, index_BK: Array) -> Array:
     """(B, K, ...) of (B, G, ...), as `take_along_axis` along the second axis does in several times the time."""
     xp = array_namespace(index_BK)
     return values_BG[xp.arange(index_BK.shape[0], device=device_of(index_BK))[:, None], index_BK]
 
 
-def overlapping(values: Any, length: int, step: int) -> Any:
+def overlapping(values: Array, length: int, step: int) -> Array:
     """(..., count, length) stretches of the last axis, each begun `step` after the one before; a view."""
     if array_namespace(values) is np:
         return np.lib.stride_tricks.sliding_window_view(values, length, axis=-1)[..., ::step, :]

@@ -5,18 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pymap3d
 from geographiclib.geodesic import Geodesic
 from numpy.typing import NDArray
 
+from heimdall.arrays import Array as Array
 from heimdall.arrays import array_namespace
 from heimdall.constants import EARTH_MEAN_RADIUS_M
-
-Array = Any
-"""A numpy array or a torch tensor: what the array API standard calls an array."""
 
 _WGS84 = pymap3d.Ellipsoid.from_name("wgs84")
 _SECOND_ECCENTRICITY_SQUARED = (_WGS84.semimajor_axis / _WGS84.semiminor_axis) ** 2 - 1

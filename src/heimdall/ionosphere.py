@@ -6,8 +6,7 @@ likelihood sums over (the layers' heights) or takes at its middle (absorption).
 
 from __future__ import annotations
 
-from heimdall.arrays import array_namespace
-from heimdall.geometry import Array
+from heimdall.arrays import Array, array_namespace
 
 DAY_PROBABILITY = 0.6
 """Probability of daytime, with an E layer and absorption below it."""

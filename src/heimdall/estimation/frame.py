@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from heimdall.arrays import ArrayNamespace, array_namespace
-from heimdall.geometry import Array
+from heimdall.arrays import Array, ArrayNamespace, array_namespace
 
 if TYPE_CHECKING:
     from jaxtyping import Float

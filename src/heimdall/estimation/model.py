@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass, replace
 
 from heimdall import ionosphere
+from heimdall.arrays import Array
 from heimdall.constants import AIRBORNE_HEIGHT_M, REFRACTIVE_INDEX_AIR, SPEED_OF_LIGHT_M_S
 from heimdall.evidence.collect import Collected
-from heimdall.geometry import Array
 
 SECONDARY_INDEX = 0.0009
 """What the ground adds for a long wave: 3 us in 1000 km, between sea water (next to nothing) and poor land (6 us)."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from heimdall.arrays import ArrayNamespace, array_namespace, device_of, picked
+from heimdall.arrays import Array, ArrayNamespace, array_namespace, device_of, picked
 from heimdall.estimation.frame import WindowFrame, spanning
 from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.prior import log_prior
 from heimdall.estimation.reach import search_radius_m
 from heimdall.estimation.search import BLUR_OF_CELL, LogDensity, log_posterior
 from heimdall.evidence.batch import EvidenceBatch
-from heimdall.geometry import Array
 
 if TYPE_CHECKING:
     from jaxtyping import Float

@@ -6,10 +6,9 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from heimdall.arrays import ArrayNamespace, array_namespace, device_of
+from heimdall.arrays import Array, ArrayNamespace, array_namespace, device_of
 from heimdall.estimation.model import PropagationModel
 from heimdall.evidence.batch import EvidenceBatch
-from heimdall.geometry import Array
 
 if TYPE_CHECKING:
     from jaxtyping import Float

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from heimdall.arrays import array_namespace
+from heimdall.arrays import Array, array_namespace
 from heimdall.estimation.model import PropagationModel
 from heimdall.evidence.batch import EvidenceBatch
-from heimdall.geometry import Array
 
 if TYPE_CHECKING:
     from jaxtyping import Float

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from heimdall.arrays import ArrayNamespace, array_namespace, device_of, picked
+from heimdall.arrays import Array, ArrayNamespace, array_namespace, device_of, picked
 from heimdall.estimation.likelihood.arrival_times import arrival_log_likelihood, link_distance_m
 from heimdall.estimation.likelihood.power import LevelDensity, level_density
 from heimdall.estimation.likelihood.single_precision import ArrivalDensity, arrival_density
 from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.prior import prior_density
 from heimdall.evidence.batch import EvidenceBatch
-from heimdall.geometry import Array, columns, on_near_side
+from heimdall.geometry import columns, on_near_side
 
 if TYPE_CHECKING:
     from jaxtyping import Bool

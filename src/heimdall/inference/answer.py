@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from heimdall.arrays import ArrayNamespace, array_namespace
-from heimdall.geometry import Array
+from heimdall.arrays import Array, ArrayNamespace, array_namespace
 from heimdall.inference.mixture import Mixture
 
 if TYPE_CHECKING:

@@ -11,9 +11,8 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError
 
-from heimdall.arrays import array_namespace
+from heimdall.arrays import Array, array_namespace
 from heimdall.estimation.model import PropagationModel
-from heimdall.geometry import Array
 from heimdall.inference.answer import SMOOTHING
 from heimdall.inference.mixture import Mixture
 from heimdall.validation.complaints import complaint

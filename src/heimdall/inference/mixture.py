@@ -6,9 +6,8 @@ import math
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from heimdall.arrays import ArrayNamespace, array_namespace
+from heimdall.arrays import Array, ArrayNamespace, array_namespace
 from heimdall.estimation.frame import WindowFrame
-from heimdall.geometry import Array
 
 if TYPE_CHECKING:
     from jaxtyping import Float

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from heimdall.arrays import ArrayNamespace, array_namespace
+from heimdall.arrays import Array, ArrayNamespace, array_namespace
 from heimdall.estimation.frame import WindowFrame
-from heimdall.geometry import Array
 from heimdall.inference.mixture import Mixture
 
 if TYPE_CHECKING:

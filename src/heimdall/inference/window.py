@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from heimdall.arrays import ArrayNamespace, array_namespace
+from heimdall.arrays import Array, ArrayNamespace, array_namespace
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.estimation.frame import WindowFrame
 from heimdall.estimation.likelihood.arrival_times import arrival_residual_s, link_distance_m, link_sigma_s
@@ -17,7 +17,6 @@ from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.prior import log_prior
 from heimdall.estimation.search import BLUR_OF_CELL, arrivals_of, levels_of
 from heimdall.evidence.batch import EvidenceBatch
-from heimdall.geometry import Array
 
 if TYPE_CHECKING:
     from jaxtyping import Float

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from heimdall.arrays import Array
 from heimdall.estimation.heights.height import Profile
 from heimdall.estimation.integrity.fault_odds import FaultOdds
 from heimdall.estimation.model import PropagationModel
@@ -20,7 +21,6 @@ from heimdall.estimation.search import find_mode, log_posterior
 from heimdall.evidence.batch import EvidenceBatch, concatenate
 from heimdall.evidence.collect import Collected
 from heimdall.evidence.mapping import mapped
-from heimdall.geometry import Array
 from heimdall.inference.answer import best_place, joined_place, smoothing_core
 from heimdall.inference.bundle import Bundle, read_bundle
 from heimdall.inference.calibration import HYBRID, LIKELIHOOD, NETWORK, Blend, Regions, kind_of, pooled

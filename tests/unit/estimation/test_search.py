@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from heimdall.arrays import Array
 from heimdall.estimation.model import TERRESTRIAL
 from heimdall.estimation.search import find_mode, log_likelihood, log_posterior, square_grid
 from heimdall.evidence.batch import EvidenceBatch
-from heimdall.geometry import Array
 
 MakeEvidence = Callable[..., EvidenceBatch]
 ToTorch = Callable[[EvidenceBatch], EvidenceBatch]

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from heimdall.arrays import ArrayNamespace, array_namespace
+from heimdall.arrays import Array, ArrayNamespace, array_namespace
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.estimation.likelihood.sky_wave import Explained, echo_variance_s2, explain, sky_log_likelihood
 from heimdall.estimation.model import PropagationModel
 from heimdall.evidence.batch import EvidenceBatch
-from heimdall.geometry import Array, columns, ground_distance_m, surface_up_m
+from heimdall.geometry import columns, ground_distance_m, surface_up_m
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from heimdall.arrays import ArrayNamespace, array_namespace, device_of
+from heimdall.arrays import Array, ArrayNamespace, array_namespace, device_of
 from heimdall.estimation.model import PropagationModel
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.evidence.iq.from_recordings import DEFAULT_LEVEL_SIGMA_DB
 from heimdall.evidence.radio_map import Mapped
-from heimdall.geometry import Array
 
 if TYPE_CHECKING:
     from jaxtyping import Float

@@ -6,11 +6,11 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from heimdall.arrays import ArrayNamespace, array_namespace
+from heimdall.arrays import Array, ArrayNamespace, array_namespace
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.estimation.model import HopEcho, PropagationModel, SkyWave
 from heimdall.evidence.batch import EvidenceBatch
-from heimdall.geometry import Array, hop_path, longest_hop_m
+from heimdall.geometry import hop_path, longest_hop_m
 from heimdall.ionosphere import ABSORPTION_FREQUENCY_HZ, ground_wave_level_db
 
 if TYPE_CHECKING:
