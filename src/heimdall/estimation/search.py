@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
@@ -16,6 +16,7 @@ from heimdall.estimation.likelihood.power import LevelDensity, level_density
 from heimdall.estimation.likelihood.single_precision import ArrivalDensity, arrival_density
 from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.prior import prior_density
+from heimdall.estimation.reach import search_radius_m
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.geometry import columns, on_near_side
 
@@ -61,6 +62,29 @@ def log_posterior(batch: EvidenceBatch, model: PropagationModel, *, single: bool
     peak; `single=False` is the reference, which torch always takes.
     """
     return _log_density(batch, model, prior_density(batch, model), single=single)
+
+
+@dataclass(frozen=True, eq=False)
+class ModelledScenes:
+    """Scenes that share a propagation model, with the log posterior density that follows."""
+
+    batch: EvidenceBatch
+    model: PropagationModel
+    density: LogDensityAbove
+
+    @classmethod
+    def of(cls, batch: EvidenceBatch, model: PropagationModel) -> ModelledScenes:
+        return cls(batch, model, log_posterior(batch, model))
+
+    def select(self, index: Sequence[int]) -> ModelledScenes:
+        """Some of the scenes, in the order of the index."""
+        if list(index) == list(range(len(self.batch))):
+            return self
+        return ModelledScenes.of(self.batch.select(np.array(index)), self.model)
+
+    def mode(self) -> tuple[Array, Array]:
+        """The place (B, 2) of the highest density within reach of the signal, and its log density (B,)."""
+        return find_mode(self.batch, self.density, search_radius_m(self.batch, self.model))
 
 
 def log_likelihood(batch: EvidenceBatch, model: PropagationModel) -> LogDensityAbove:

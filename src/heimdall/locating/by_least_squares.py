@@ -25,7 +25,7 @@ from heimdall.geometry import ground_distance_m, surface_up_m
 from heimdall.locating import pipeline
 from heimdall.locating.by_likelihood import CELLS
 from heimdall.locating.located import Located
-from heimdall.locating.posterior_fix import make_fix
+from heimdall.locating.posterior_fix import Estimate, make_fix
 from heimdall.observation import Observation
 
 if TYPE_CHECKING:
@@ -218,7 +218,7 @@ def _covariance(jacobian: Values, cost: float, dimensions: int, half_width_m: fl
 def conclude(collected: Collected, solution: Solution, model: PropagationModel) -> Located:
     """The fix of a solution, with the regions of a normal distribution."""
     posterior = _normal_posterior(collected, solution)
-    fix = make_fix(collected, posterior, solution.place_m[:2], METHOD, model)
+    fix = make_fix(collected, model, Estimate(METHOD, solution.place_m[:2], posterior))
     covariance = np.zeros((3, 3))
     dimensions = len(solution.place_m)
     covariance[:dimensions, :dimensions] = solution.covariance_m2

@@ -11,18 +11,16 @@ from numpy.typing import NDArray
 
 from heimdall.estimation.heights.height import Height, Profile, is_unknown
 from heimdall.estimation.heights.height_posterior import Found, search_heights
-from heimdall.estimation.heights.height_profile import Links, profiles
-from heimdall.estimation.likelihood.arrival_times import explained
-from heimdall.estimation.likelihood.sky_wave import Explained
+from heimdall.estimation.heights.height_profile import profiles, with_aloft_links
 from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.posterior_window import frame_around, posterior_mass
 from heimdall.estimation.reach import search_radius_m
 from heimdall.estimation.region import Shares
-from heimdall.estimation.search import LogDensityAbove, find_mode, log_posterior
+from heimdall.estimation.search import ModelledScenes
 from heimdall.evidence.batch import EvidenceBatch, concatenate
 from heimdall.evidence.collect import Collected
 from heimdall.locating.located import Located
-from heimdall.locating.posterior_fix import grid_posterior, make_fix
+from heimdall.locating.posterior_fix import Estimate, grid_posterior, make_fix
 
 METHOD = "likelihood"
 CELLS = 64
@@ -33,62 +31,44 @@ def locate_by_likelihood(members: Sequence[Collected], model: PropagationModel) 
     """Locate collected observations that share a propagation model, all at once; place and height together where the
     height is unknown and moves the place."""
     begun = time.perf_counter()
-    batch = concatenate([collected.evidence for collected in members])
-    density = log_posterior(batch, model)
-    mode_B2, _ = find_mode(batch, density, search_radius_m(batch, model))
-    unknown = height_profiles(members, batch, model, density, mode_B2)
-    found_ms = (time.perf_counter() - begun) * 1e3 / len(members)
+    scenes = ModelledScenes.of(concatenate([collected.evidence for collected in members]), model)
+    mode_B2, _ = scenes.mode()
+    unknown = height_profiles(members, scenes, mode_B2)
+    heights = [unknown[index].height if index in unknown else None for index in range(len(members))]
+    shared_ms = (time.perf_counter() - begun) * 1e3 / len(members)
     moved = [index for index, profile in unknown.items() if profile.matters]
     still = [index for index in range(len(members)) if index not in moved]
     results: dict[int, Located] = {}
     for chosen, search in ((still, _search_place), (moved, search_heights)):
         if chosen:
             begun = time.perf_counter()
-            whole = len(chosen) == len(batch)
-            part = batch if whole else batch.select(np.array(chosen))
-            shares = [systematic_shares(part, index, model) for index in range(len(part))]
+            part = scenes.select(chosen)
+            shares = [systematic_shares(part.batch, index, model) for index in range(len(chosen))]
             least_spread_m = np.array([min((sigma for _, sigma in each), default=0.0) for each in shares])
-            part_density = density if whole else log_posterior(part, model)
-            found = search(part, model, part_density, mode_B2[chosen], CELLS, least_spread_m)
-            account = explained(found.mode_B2[:, None], found.batch, model)
-            searched_ms = found_ms + (time.perf_counter() - begun) * 1e3 / len(chosen)
+            found = search(part, mode_B2[chosen], CELLS, least_spread_m)
+            searched_ms = shared_ms + (time.perf_counter() - begun) * 1e3 / len(chosen)
             for place, index in enumerate(chosen):
-                height = found.heights[place] or (unknown[index].height if index in unknown else None)
-                own = np.s_[place : place + 1, :, : members[index].evidence.present.shape[1]]
-                told = Explained(account.late_s[own], account.mode[own], account.hops[own])
-                results[index] = _conclude(
-                    members[index], found, shares[place], place, told, height, model, searched_ms
-                )
+                located = _conclude(members[index], model, found, place, found.heights[place] or heights[index])
+                results[index] = located.taking(searched_ms)
     return [results[index] for index in range(len(members))]
 
 
 def height_profiles(
-    members: Sequence[Collected],
-    batch: EvidenceBatch,
-    model: PropagationModel,
-    density: LogDensityAbove,
-    mode_B2: NDArray[np.float64],
+    members: Sequence[Collected], scenes: ModelledScenes, mode_B2: NDArray[np.float64]
 ) -> dict[int, Profile]:
     """What is known of the heights that are to be estimated, by the member's index."""
-    unknown = [index for index, collected in enumerate(members) if is_unknown(collected, model)]
+    unknown = [index for index, collected in enumerate(members) if is_unknown(collected, scenes.model)]
     if not unknown:
         return {}
-    ground = Links(batch, model, density)
-    if len(unknown) < len(batch):
-        part = batch.select(np.array(unknown))
-        ground = Links(part, model, log_posterior(part, model))
-    return dict(zip(unknown, profiles(ground, ground.lifted(), mode_B2[unknown]), strict=True))
+    ground = scenes.select(unknown)
+    return dict(zip(unknown, profiles(ground, with_aloft_links(ground), mode_B2[unknown]), strict=True))
 
 
 def _search_place(
-    batch: EvidenceBatch,
-    model: PropagationModel,
-    density: LogDensityAbove,
-    mode_B2: NDArray[np.float64],
-    cells: int,
-    spread_m: NDArray[np.float64],
+    scenes: ModelledScenes, mode_B2: NDArray[np.float64], cells: int, spread_m: NDArray[np.float64]
 ) -> Found:
     """The posterior at the heights that the batch has."""
+    batch, model, density = scenes.batch, scenes.model, scenes.density
     frame = frame_around(mode_B2, batch, model, cells, spread_m, density)
     mass = posterior_mass(batch, density, frame, cells, search_radius_m(batch, model))
     return Found(batch, frame, mass, mode_B2, [None] * len(batch))
@@ -105,19 +85,14 @@ def uses_time(batch: EvidenceBatch, index: int) -> bool:
 
 
 def _conclude(
-    collected: Collected,
-    found: Found,
-    shares: Shares,
-    index: int,
-    account: Explained,
-    height: Height | None,
-    model: PropagationModel,
-    searched_ms: float,
+    collected: Collected, model: PropagationModel, found: Found, index: int, height: Height | None
 ) -> Located:
+    """Of one of the scenes that were searched together."""
     begun = time.perf_counter()
-    evidence = replace(collected.evidence, transmitter_height_m=found.batch.transmitter_height_m[index : index + 1])
+    one = slice(index, index + 1)
+    evidence = replace(collected.evidence, transmitter_height_m=found.batch.transmitter_height_m[one])
     collected = replace(collected, evidence=evidence)
-    posterior = grid_posterior(collected, found.batch, found.frame, found.mass_BYX, index).blurred(shares)
-    fix = make_fix(collected, posterior, found.mode_B2[index], METHOD, model, height=height, account=account)
-    elapsed_ms = searched_ms + (time.perf_counter() - begun) * 1e3
-    return Located(replace(fix, elapsed_ms=elapsed_ms), posterior, collected=collected)
+    posterior = grid_posterior(collected, found.frame.select(one), found.mass_BYX[index])
+    posterior = posterior.blurred(systematic_shares(found.batch, index, model))
+    fix = make_fix(collected, model, Estimate(METHOD, found.mode_B2[index], posterior, height))
+    return Located(fix, posterior, collected=collected).taking((time.perf_counter() - begun) * 1e3)

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from heimdall.arrays import Array
-from heimdall.estimation.heights.height import Profile
+from heimdall.estimation.frame import WindowFrame
+from heimdall.estimation.heights.height import Height
 from heimdall.estimation.integrity.fault_odds import FaultOdds
 from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.posterior_window import frame_around
-from heimdall.estimation.reach import search_radius_m
-from heimdall.estimation.search import find_mode, log_posterior
-from heimdall.evidence.batch import EvidenceBatch, concatenate
+from heimdall.estimation.search import ModelledScenes
+from heimdall.evidence.batch import concatenate
 from heimdall.evidence.collect import Collected
 from heimdall.evidence.mapping import mapped
 from heimdall.inference.answer import best_place, joined_place, smoothing_core
@@ -31,7 +30,7 @@ from heimdall.inference.window import LOG_MASS, LOG_MASS_SCALE, Window, read_win
 from heimdall.locating.by_likelihood import height_profiles, locate_by_likelihood
 from heimdall.locating.located import Located
 from heimdall.locating.pipeline import locate_each
-from heimdall.locating.posterior_fix import grid_posterior, make_fix
+from heimdall.locating.posterior_fix import Estimate, grid_posterior, make_fix
 from heimdall.observation import Observation
 
 if TYPE_CHECKING:
@@ -43,10 +42,21 @@ MethodOf = Callable[[Collected, PropagationModel], str]
 
 @dataclass(frozen=True, eq=False)
 class NetworkAnswer:
-    """What the network says about B scenes: a place in m and a density, for one method."""
+    """What one method says about B scenes by what the network gave: a place in m, and a density on a window of cells."""
 
+    method: str
     place_m: Float[Array, "B 2"]
     mixture: Mixture
+    frame: WindowFrame
+    cells: int
+
+    def select(self, index: slice) -> NetworkAnswer:
+        return replace(
+            self,
+            place_m=self.place_m[index],
+            mixture=self.mixture.select(index),
+            frame=self.frame.select(index),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,23 +127,22 @@ class Learned:
     ) -> list[Located]:
         begun = time.perf_counter()
         batch = concatenate([collected.evidence for collected in members])
-        density = log_posterior(batch, model)
-        mode_m, _ = find_mode(batch, density, search_radius_m(batch, model))
-        unknown = height_profiles(members, batch, model, density, mode_m)
-        frame = frame_around(mode_m, batch, model, self.bundle.cells, density=density)
+        scenes = ModelledScenes.of(batch, model)
+        mode_m, _ = scenes.mode()
+        unknown = height_profiles(members, scenes, mode_m)
+        frame = frame_around(mode_m, batch, model, self.bundle.cells, density=scenes.density)
         window = read_window(batch, model, frame, self.bundle.cells)
         calibration = self.bundle.calibration
         kinds = [_kind(collected, model) for collected in members]
         blends = [calibration.blend_of(kind) for kind in kinds]
         answers = answers_of(self.network.run(window), window, batch.half_width_m, blends)
         shared_ms = (time.perf_counter() - begun) * 1e3 / len(members)
-        regions = [calibration.regions_of(method, kind) for method, kind in zip(methods, kinds, strict=True)]
-        located = [
-            _conclude(
-                collected, batch, window, answers[method], index, method, regions[index], model, shared_ms, unknown
-            )
-            for index, (collected, method) in enumerate(zip(members, methods, strict=True))
-        ]
+        located = []
+        for index, (collected, method) in enumerate(zip(members, methods, strict=True)):
+            answer = answers[method].select(slice(index, index + 1))
+            regions = calibration.regions_of(method, kinds[index])
+            height = unknown[index].height if index in unknown else None
+            located.append(_conclude(collected, model, answer, regions, height).taking(shared_ms))
         # The network knows transmitters on ground as high as the receivers only.
         for index, profile in unknown.items():
             if profile.matters and not profile.is_level:
@@ -153,9 +162,9 @@ def answers_of(
     output: tuple[Array, Array], window: Window, half_width_m: Array, blends: Sequence[Blend]
 ) -> dict[str, NetworkAnswer]:
     """The network's output, alone and joined with the likelihood by each scene's blend."""
-    cells = window.maps.shape[-1]
+    frame, cells = window.frame, window.maps.shape[-1]
     likelihood_share_B, blur_B, point_share_B = np.array([astuple(blend) for blend in blends], dtype=np.float32).T
-    alone = from_network(*output, window.frame, half_width_m)
+    alone = from_network(*output, frame, half_width_m)
     log_mass = LOG_MASS_SCALE * window.maps[:, LOG_MASS]
     joined = pooled(alone, log_mass.reshape(log_mass.shape[0], -1), likelihood_share_B[:, None])
     peak = best_place(joined, smoothing_core(cells, blur_B))
@@ -165,30 +174,18 @@ def answers_of(
     }
     mixtures = {NETWORK: alone, HYBRID: joined}
     return {
-        method: NetworkAnswer(window.frame.place_m(place[:, None, :])[:, 0], mixtures[method])
+        method: NetworkAnswer(method, frame.place_m(place[:, None, :])[:, 0], mixtures[method], frame, cells)
         for method, place in places.items()
     }
 
 
 def _conclude(
-    collected: Collected,
-    batch: EvidenceBatch,
-    window: Window,
-    answer: NetworkAnswer,
-    index: int,
-    method: str,
-    regions: Regions,
-    model: PropagationModel,
-    shared_ms: float,
-    unknown: Mapping[int, Profile],
+    collected: Collected, model: PropagationModel, answer: NetworkAnswer, regions: Regions, height: Height | None
 ) -> Located:
+    """Of one scene."""
     begun = time.perf_counter()
-    one = slice(index, index + 1)
-    density = posterior_of(answer.mixture.select(one), window.frame.select(one), window.maps.shape[-1])
-    alone = batch.select(one)
-    posterior = grid_posterior(collected, alone, density.frame, density.mass, 0).blurred(model.systematic_m)
-    place_m: NDArray[np.float64] = np.asarray(answer.place_m[index], dtype=float)
-    masses = (regions.mass(0.68), regions.mass(0.95))
-    height = unknown[index].height if index in unknown else None
-    fix = make_fix(collected, posterior, place_m, method, model, masses, height)
-    return Located(replace(fix, elapsed_ms=shared_ms + (time.perf_counter() - begun) * 1e3), posterior, regions.mass)
+    density = posterior_of(answer.mixture, answer.frame, answer.cells)
+    posterior = grid_posterior(collected, density.frame, density.mass[0]).blurred(model.systematic_m)
+    place_m = np.asarray(answer.place_m[0], dtype=float)
+    fix = make_fix(collected, model, Estimate(answer.method, place_m, posterior, height, regions.mass))
+    return Located(fix, posterior, regions.mass).taking((time.perf_counter() - begun) * 1e3)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from heimdall.estimation.region import GridPosterior
 from heimdall.evidence.collect import Collected
@@ -20,3 +20,7 @@ class Located:
     """Mass of the posterior that the region of a probability has, where calibration says other than that probability."""
     collected: Collected | None = None
     """The evidence it was located from, the transmitter at the height that was found."""
+
+    def taking(self, more_ms: float) -> Located:
+        """The same after so much more time."""
+        return replace(self, fix=replace(self.fix, elapsed_ms=self.fix.elapsed_ms + more_ms))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,7 +13,6 @@ from heimdall.estimation.advice import elsewhere_advice, judge, sky_wave_advice
 from heimdall.estimation.frame import WindowFrame
 from heimdall.estimation.heights.height import Height
 from heimdall.estimation.likelihood.arrival_times import explained
-from heimdall.estimation.likelihood.sky_wave import Explained
 from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.region import GridPosterior, to_geodetic
 from heimdall.estimation.whole_earth import elsewhere
@@ -19,53 +21,52 @@ from heimdall.evidence.collect import Collected
 from heimdall.fix import Fix, ReceiverReport, Status, check_against, joined_advice
 
 
-def grid_posterior(
-    collected: Collected, batch: EvidenceBatch, frame: WindowFrame, mass_BYX: NDArray[np.float64], index: int
-) -> GridPosterior:
-    """One scene's posterior with the places of its cells."""
-    middle, _ = frame.select(slice(index, index + 1)).axis(mass_BYX.shape[-1])
-    offset_m = np.asarray(middle[0], dtype=float) * float(frame.core_m[index])
-    east_m, north_m = (float(frame.center_m[index, axis]) + offset_m for axis in range(2))
-    height_m = float(batch.transmitter_height_m[index])
-    return GridPosterior(collected.frame, height_m, east_m, north_m, np.asarray(mass_BYX[index], dtype=float))
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """What a method finds for one observation."""
+
+    method: str
+    place_m: NDArray[np.float64]
+    """(2,) east and north."""
+    posterior: GridPosterior
+    height: Height | None = None
+    """As the arrival times tell it; a height that was given stays as it is, and any other is unknown."""
+    mass: Callable[[float], float] = float
+    """Mass of the posterior that the region of a probability has, where calibration says other than that probability."""
 
 
-def make_fix(
-    collected: Collected,
-    posterior: GridPosterior,
-    place_m: NDArray[np.float64],
-    method: str,
-    model: PropagationModel,
-    masses: tuple[float, float] = (0.68, 0.95),
-    height: Height | None = None,
-    account: Explained | None = None,
-) -> Fix:
-    """The fix of one observation at `place_m`, with the posterior's regions at the given masses.
+def grid_posterior(collected: Collected, frame: WindowFrame, mass_YX: NDArray[np.float64]) -> GridPosterior:
+    """The posterior with the places of its cells, of a frame of one window."""
+    middle, _ = frame.axis(mass_YX.shape[-1])
+    offset_m = np.asarray(middle[0], dtype=float) * float(frame.core_m[0])
+    east_m, north_m = (float(frame.center_m[0, axis]) + offset_m for axis in range(2))
+    height_m = float(collected.evidence.transmitter_height_m[0])
+    return GridPosterior(collected.frame, height_m, east_m, north_m, np.asarray(mass_YX, dtype=float))
 
-    `height` is what the arrival times tell of it; a height that was given stays as it is, and any other is unknown. `account`
-    is that of the arrival times at the place, where it is known already.
-    """
+
+def make_fix(collected: Collected, model: PropagationModel, estimate: Estimate) -> Fix:
+    """The fix of one observation, before its receivers are checked against each other."""
+    posterior, place_m, height = estimate.posterior, estimate.place_m, estimate.height
+    mass_68, mass_95 = estimate.mass(0.68), estimate.mass(0.95)
     latitude, longitude, _ = (float(v) for v in to_geodetic(collected.frame, place_m, posterior.height_m))
-    covariance = _covariance(posterior, height, place_m, masses[1])
-    region_68, region_95 = posterior.regions({0.68: masses[0], 0.95: masses[1]})
+    region_68, region_95 = posterior.regions({0.68: mass_68, 0.95: mass_95})
     height_m, height_sigma_m = _told_height(collected, height)
     status, advice = judge(collected, posterior, model)
-    if (other := elsewhere(collected, model, posterior, masses[1])) is not None:
+    if (other := elsewhere(collected, model, posterior, mass_95)) is not None:
         status, advice = Status.AMBIGUOUS, elsewhere_advice(collected, other)
-    if account is None:
-        account = explained(np.asarray(place_m, dtype=float)[None, None], collected.evidence, model)
+    account = explained(place_m[None, None], collected.evidence, model)
     of_height = "" if height is None else height.advice
     return Fix(
         id=collected.observation.id,
         status=status,
         advice=joined_advice(advice, of_height, sky_wave_advice(collected.evidence, account)),
-        method=method,
+        method=estimate.method,
         receivers=_receiver_reports(collected, account.late_s[0, 0], model),
         latitude_deg=latitude,
         longitude_deg=longitude,
         height_m=height_m,
         height_sigma_m=height_sigma_m,
-        covariance_enu_m2=covariance,
+        covariance_enu_m2=_covariance(posterior, height, place_m, mass_95),
         region_68=region_68,
         region_95=region_95,
         truth=check_against(collected.observation.truth, latitude, longitude, region_68, region_95),

@@ -19,11 +19,10 @@ from heimdall.estimation.heights.height import (
     raised,
     stretch,
 )
-from heimdall.estimation.heights.height_profile import Links, profiles, quantiles, rise_spread, tempered
-from heimdall.estimation.model import PropagationModel
+from heimdall.estimation.heights.height_profile import profiles, quantiles, rise_spread, tempered, with_aloft_links
 from heimdall.estimation.posterior_window import frame_around, posterior_mass
 from heimdall.estimation.reach import search_radius_m
-from heimdall.estimation.search import BLUR_OF_CELL, LogDensityAbove, square_grid
+from heimdall.estimation.search import BLUR_OF_CELL, ModelledScenes, square_grid
 from heimdall.evidence.batch import EvidenceBatch
 
 if TYPE_CHECKING:
@@ -54,21 +53,13 @@ class Found:
     heights: Sequence[Height | None]
 
 
-def search_heights(
-    batch: EvidenceBatch,
-    model: PropagationModel,
-    density: LogDensityAbove,
-    ground_mode_B2: Values,
-    cells: int,
-    spread_m: Values,
-) -> Found:
+def search_heights(ground: ModelledScenes, ground_mode_B2: Values, cells: int, spread_m: Values) -> Found:
     """Place and height of scenes whose likeliest place on ground as high as the receivers is `ground_mode_B2`.
 
     `spread_m` (B,) and `cells` are those of `heimdall.estimation.posterior_window.frame_around`. East and north are those of the
     height that was found: a place stays above the same ground.
     """
-    ground = Links(batch, model, density)
-    lifted = ground.lifted()
+    batch, model, lifted = ground.batch, ground.model, with_aloft_links(ground)
     found = profiles(ground, lifted, ground_mode_B2, fine=True)
     over_heights = OverHeights(ground, lifted, found)
     center_B2 = np.array([profile.likeliest_place_m for profile in found])
@@ -127,7 +118,7 @@ def _heights(
 class OverHeights:
     """The log posterior density of places on the ground below, summed over the heights of a profile: a `LogDensity`."""
 
-    def __init__(self, ground: Links, lifted: Links, profiles: Sequence[Profile]) -> None:
+    def __init__(self, ground: ModelledScenes, lifted: ModelledScenes, profiles: Sequence[Profile]) -> None:
         self._ground, self._lifted = ground, lifted
         has_lower = any(profile.branches[0].share > 0 for profile in profiles)
         self._on_ground = 1 + (_LOWER_NODES if has_lower else 0)
@@ -165,7 +156,7 @@ class OverHeights:
         mass_BK = mass_BK * (side_BK == likeliest_B[:, None])
         return np.asarray(np.sum(mass_BK * self.above_BK, axis=1) / mass_BK.sum(axis=1))
 
-    def _at(self, links: Links, nodes: slice, place_BG2: Values, blur_B1G: Values) -> Float[Values, "B K G"]:
+    def _at(self, links: ModelledScenes, nodes: slice, place_BG2: Values, blur_B1G: Values) -> Float[Values, "B K G"]:
         """Of some nodes."""
         above_BK1, blur_BK1 = self.above_BK[:, nodes, None], self._blur_BK[:, nodes, None]
         place_BKG2 = place_BG2[:, None] * stretch(links.batch, above_BK1[..., 0])[..., None, None]

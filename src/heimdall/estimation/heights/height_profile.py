@@ -23,9 +23,7 @@ from heimdall.estimation.heights.height import (
 )
 from heimdall.estimation.heights.lower_ground import LEAST_DEPTH_M, lower_ground, receiver_spread_m
 from heimdall.estimation.likelihood.arrival_times import link_distance_m, link_sigma_s
-from heimdall.estimation.model import PropagationModel
-from heimdall.estimation.search import BLUR_OF_CELL, LogDensityAbove, log_posterior
-from heimdall.evidence.batch import EvidenceBatch
+from heimdall.estimation.search import BLUR_OF_CELL, ModelledScenes
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -48,24 +46,10 @@ _GROUND_SIGMA_M = 100.0
 
 
 @dataclass(frozen=True, eq=False)
-class Links:
-    """Scenes under one model of their links, with the log posterior density that follows."""
-
-    batch: EvidenceBatch
-    model: PropagationModel
-    density: LogDensityAbove
-
-    def lifted(self) -> Links:
-        """The same scenes with links to a transmitter aloft."""
-        model = aloft(self.model)
-        return Links(self.batch, model, log_posterior(self.batch, model))
-
-
-@dataclass(frozen=True, eq=False)
 class _Side:
     """One side of the receivers' mean height, for B scenes: in the air or on lower ground."""
 
-    links: Links
+    links: ModelledScenes
     sign: int
     """1 in the air, -1 on lower ground."""
     edge_BE: Values
@@ -78,7 +62,12 @@ class _Side:
     """Coarse, rough and fine."""
 
 
-def profiles(ground: Links, lifted: Links, mode_B2: Values, *, fine: bool = False) -> list[Profile]:
+def with_aloft_links(scenes: ModelledScenes) -> ModelledScenes:
+    """The same scenes with links to a transmitter aloft."""
+    return ModelledScenes.of(scenes.batch, aloft(scenes.model))
+
+
+def profiles(ground: ModelledScenes, lifted: ModelledScenes, mode_B2: Values, *, fine: bool = False) -> list[Profile]:
     """How likely each height is, with the place at its likeliest there (Laplace's approximation), for every scene.
 
     `mode_B2` is the likeliest place on ground as high as the receivers. A cell of height is blurred by what it does to the
@@ -108,7 +97,7 @@ def profiles(ground: Links, lifted: Links, mode_B2: Values, *, fine: bool = Fals
 
 
 def _on_receivers_ground(
-    ground: Links, lifted: Links, mode_B2: Values
+    ground: ModelledScenes, lifted: ModelledScenes, mode_B2: Values
 ) -> tuple[Float[Values, "B 1"], Float[Values, "B 2 2"]]:
     """Log evidence of ground as high as the receivers, some of it with clear links, and the covariance of the place there."""
     above_B1, mode_B12 = np.zeros((len(ground.batch), 1)), mode_B2[:, None]
@@ -130,7 +119,7 @@ def _branch(cells: _Cells, probability_BF: Values, scene: int) -> Branch:
     )
 
 
-def _sides(ground: Links, lifted: Links) -> tuple[_Side, _Side]:
+def _sides(ground: ModelledScenes, lifted: ModelledScenes) -> tuple[_Side, _Side]:
     """Lower ground and the air."""
     scenes, law = len(ground.batch), lower_ground(ground.batch)
     deep_BE = np.stack([np.full(scenes, LEAST_DEPTH_M), law.deepest_m], axis=1)
@@ -262,7 +251,7 @@ def quantiles(edge_BE: Values, mass_BF: Values, count: int) -> Values:
 
 
 def _log_evidence(
-    links: Links,
+    links: ModelledScenes,
     above_BF: Values,
     width_BF: Values,
     place_BF2: Values,
@@ -275,7 +264,7 @@ def _log_evidence(
     return value_BF + 0.5 * np.log(np.linalg.det(covariance_BF22))
 
 
-def _settled(links: Links, above_BF: Values, start_BF2: Values, rounds: int) -> tuple[Values, Values]:
+def _settled(links: ModelledScenes, above_BF: Values, start_BF2: Values, rounds: int) -> tuple[Values, Values]:
     """The place that the arrival times fit best at each height, and its covariance (B, F, 2, 2).
 
     Gauss-Newton with Cauchy's weights, the emission time eliminated; no step is longer than the area searched.
@@ -292,7 +281,7 @@ def _settled(links: Links, above_BF: Values, start_BF2: Values, rounds: int) -> 
     return place_BF2 / scale_BF1, covariance_BF22
 
 
-def _newton(links: Links, place_BF2: Values, above_BF: Values) -> tuple[Values, Values]:
+def _newton(links: ModelledScenes, place_BF2: Values, above_BF: Values) -> tuple[Values, Values]:
     """A step (B, F, 2) and the covariance (B, F, 2, 2) at each height of each scene."""
     batch, model = links.batch, links.model
     slowness = model.refractive_index / SPEED_OF_LIGHT_M_S
@@ -322,7 +311,7 @@ def _centred(value_BFN: Values, weight_BFN: Values) -> Values:
     return value_BFN - np.sum(weight_BFN * value_BFN, axis=-1, keepdims=True) / total_BF1
 
 
-def rise_spread(links: Links, above_BF: Values, place_BF2: Values) -> Float[Values, "B F"]:
+def rise_spread(links: ModelledScenes, above_BF: Values, place_BF2: Values) -> Float[Values, "B F"]:
     """How much the differences between the links' distances change with the height: their root mean square."""
     batch, model = links.batch, links.model
     higher, lower = (link_distance_m(place_BF2, batch, model, above_BF + step) for step in (_STEP_M, -_STEP_M))

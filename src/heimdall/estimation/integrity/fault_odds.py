@@ -13,8 +13,7 @@ from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.estimation.likelihood.arrival_times import arrival_residual_s
 from heimdall.estimation.model import PropagationModel, fault_span_s
 from heimdall.estimation.posterior_window import frame_around, window_cells
-from heimdall.estimation.reach import search_radius_m
-from heimdall.estimation.search import find_mode, log_posterior
+from heimdall.estimation.search import ModelledScenes
 from heimdall.evidence.batch import EvidenceBatch, concatenate
 
 if TYPE_CHECKING:
@@ -114,11 +113,11 @@ def fault_of(evidence: EvidenceBatch, model: PropagationModel, receiver: int) ->
 
 def log_evidence(batch: EvidenceBatch, model: PropagationModel) -> tuple[Values, Values]:
     """The mode (B, 2), and the log of the posterior density integrated over places (B,)."""
-    density = log_posterior(batch, model)
-    mode, _ = find_mode(batch, density, search_radius_m(batch, model))
-    frame = frame_around(mode, batch, model, _CELLS, density=density)
+    scenes = ModelledScenes.of(batch, model)
+    mode, _ = scenes.mode()
+    frame = frame_around(mode, batch, model, _CELLS, density=scenes.density)
     place_m, log_area, blur_m = window_cells(batch, frame, _CELLS)
-    value = density(place_m, blur_m) + log_area
+    value = scenes.density(place_m, blur_m) + log_area
     top = np.max(value, axis=1)
     return mode, top + np.log(np.sum(np.exp(value - top[:, None]), axis=1)) + 2 * np.log(frame.core_m)
 

@@ -13,8 +13,7 @@ from heimdall.errors import InputError
 from heimdall.estimation.integrity.fault_odds import late_against_others
 from heimdall.estimation.likelihood.arrival_times import link_distance_m, link_sigma_s
 from heimdall.estimation.model import PropagationModel, model_of
-from heimdall.estimation.reach import search_radius_m
-from heimdall.estimation.search import find_mode, log_posterior
+from heimdall.estimation.search import ModelledScenes
 from heimdall.estimation.whole_earth import recentred_on_place, recentred_on_transmitter
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.evidence.collect import Collected, collect
@@ -109,7 +108,7 @@ def _places_without(
         height_m = float(evidence.transmitter_height_m[0]) if truth.height_m is None else truth.height_m
         place = collected.frame.horizontal_m(truth.latitude_deg, truth.longitude_deg, height_m)
         return np.tile(place, (count, 1)), [None] * count
-    mode, value = find_mode(without, log_posterior(without, model), search_radius_m(without, model))
+    mode, value = ModelledScenes.of(without, model).mode()
     # A precise receiver that is left out takes a high density with it, whether it is right or wrong.
     own = np.where(evidence.has_arrival[0], -np.log(link_sigma_s(evidence, model)[0]), 0.0)
     agreement = np.asarray(value) + own

@@ -15,8 +15,7 @@ from heimdall.arrays import array_namespace
 from heimdall.estimation.frame import WindowFrame
 from heimdall.estimation.model import PropagationModel, model_for
 from heimdall.estimation.posterior_window import frame_around
-from heimdall.estimation.reach import search_radius_m
-from heimdall.estimation.search import find_mode, log_posterior
+from heimdall.estimation.search import ModelledScenes
 from heimdall.evidence.batch import EvidenceBatch, concatenate
 from heimdall.evidence.collect import max_offset_hz
 from heimdall.evidence.iq.from_recordings import Recordings, evidence_from_recordings, max_detour_s
@@ -209,9 +208,9 @@ def _single(evidence: EvidenceBatch) -> EvidenceBatch:
 def labelled(evidence: EvidenceBatch, truth_m: Tensor, model: PropagationModel, cells: int) -> LabelledEvidence:
     """Find the likelihood's mode of each scene and the window around it."""
     batch = as_arrays(evidence) if pays(truth_m.device, model) else evidence
-    density = log_posterior(batch, model)
-    mode_m, _ = find_mode(batch, density, search_radius_m(batch, model))
-    frame = frame_around(mode_m, batch, model, cells, density=density)
+    scenes = ModelledScenes.of(batch, model)
+    mode_m, _ = scenes.mode()
+    frame = frame_around(mode_m, batch, model, cells, density=scenes.density)
     return LabelledEvidence(evidence, model, truth_m, as_tensors(frame))
 
 
