@@ -18,7 +18,7 @@ import torch
 from rich.console import Console
 
 from heimdall.learning.accelerator import Accelerator
-from heimdall.learning.data.simulated import simulate
+from heimdall.learning.data.simulated import SceneSource, simulate
 from heimdall.learning.options import TrainingOptions
 from heimdall.learning.run import phases
 from heimdall.recipes import Recipe, recipe
@@ -98,9 +98,7 @@ def no_export(monkeypatch: pytest.MonkeyPatch) -> None:
 def scenes_of_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same scenes for every device: a card draws others from the same seed."""
 
-    def simulated(
-        scenarios: Any, seed: int, purpose: str, draws: Any, cells: int, device: Any, threads: int, report: Any
-    ) -> Any:
-        return [part.to(device) for part in simulate(scenarios, seed, purpose, draws, cells, "cpu", threads, report)]
+    def simulated(source: SceneSource, draws: Any, device: Any, threads: int, report: Any) -> Any:
+        return [part.to(device) for part in simulate(source, draws, "cpu", threads, report)]
 
     monkeypatch.setattr("heimdall.learning.data.pools.simulate", simulated)

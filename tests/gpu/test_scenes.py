@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from scipy.stats import ks_2samp
 
-from heimdall.learning.data.simulated import LabelledEvidence, _on, centred, evidence_of, simulate
+from heimdall.learning.data.simulated import LabelledEvidence, SceneSource, _on, centred, evidence_of, simulate
 from heimdall.simulation import SCENES_PER_DRAW, draw, scenario, stream
 
 _LEAST_P = 1e-3
@@ -28,8 +28,9 @@ STATISTICS: dict[str, Callable[[LabelledEvidence], torch.Tensor]] = {
 def _of_draws(seed: int, device: torch.device, count: int) -> list[list[LabelledEvidence]]:
     threads = (os.cpu_count() or 1) if device.type == "cpu" else 1
     draws = [[index] for index in range(count)]
+    source = SceneSource({"matched": 1.0}, seed, "statistics", 16)
     with ThreadPoolExecutor(threads) as workers:
-        return list(workers.map(lambda draw: simulate({"matched": 1.0}, seed, "statistics", draw, 16, device), draws))
+        return list(workers.map(lambda draw: simulate(source, draw, device), draws))
 
 
 def _medians(draws: list[list[LabelledEvidence]], statistic: Callable[[LabelledEvidence], torch.Tensor]) -> list[float]:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from heimdall.errors import HeimdallError
 from heimdall.execution.own_program import HEIMDALL
 from heimdall.learning.data.pools import SceneStream, TrainingBatch, pool_size, steps_per_pool
-from heimdall.learning.data.simulated import draws_for, simulate
+from heimdall.learning.data.simulated import SceneSource, draws_for, simulate
 from heimdall.learning.model.loss import negative_log_likelihood
 from heimdall.learning.model.memory import CONTEXT_BYTES, GIB, plan_memory
 from heimdall.learning.model.network import EvidenceNetwork
@@ -135,9 +135,10 @@ def peak_of_step(recipe: Recipe, device: torch.device, steps: int = 3) -> int | 
 def scenes_per_s(recipe: Recipe, device: torch.device, scenes: int) -> float:
     """Simulation, evidence and the likelihood's mode, of the recipe's own scenarios."""
 
+    source = SceneSource(recipe.scenes.scenarios, recipe.seed, "benchmark", recipe.network.cells)
+
     def draw(first: int, count: int) -> None:
-        draws = range(first, first + count)
-        simulate(recipe.scenes.scenarios, recipe.seed, "benchmark", draws, recipe.network.cells, device)
+        simulate(source, range(first, first + count), device)
 
     count = draws_for(scenes)
     draw(0, 1)

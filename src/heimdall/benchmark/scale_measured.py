@@ -20,7 +20,7 @@ from heimdall.benchmark.scale_model import Measured
 from heimdall.execution.processes import in_order
 from heimdall.formats.writers.sigmf_write import write_sigmf
 from heimdall.learning.data.pools import windows_of
-from heimdall.learning.data.simulated import LabelledEvidence, by_model, simulate
+from heimdall.learning.data.simulated import LabelledEvidence, SceneSource, by_model, simulate
 from heimdall.learning.model.memory import plan_memory
 from heimdall.learning.model.network import EvidenceNetwork
 from heimdall.learning.model.shape import shape_of
@@ -100,8 +100,8 @@ def preparation(recipe: Recipe) -> dict[str, float]:
 
 
 def _draw(recipe: Recipe, first: int) -> list[LabelledEvidence]:
-    draws = range(first, first + _DRAWS)
-    return simulate(recipe.scenes.scenarios, 1, "benchmark", draws, recipe.network.cells)
+    source = SceneSource(recipe.scenes.scenarios, 1, "benchmark", recipe.network.cells)
+    return simulate(source, range(first, first + _DRAWS))
 
 
 def gradient_exchange(recipe: Recipe) -> dict[str, float]:

@@ -13,7 +13,7 @@ from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.estimation.model import TERRESTRIAL
 from heimdall.estimation.posterior_window import frame_around
 from heimdall.evidence.batch import EvidenceBatch
-from heimdall.learning.data.simulated import LabelledEvidence
+from heimdall.learning.data.simulated import LabelledEvidence, SceneSource
 from heimdall.recipes import Recipe, recipe
 from heimdall.simulation import SCENES_PER_DRAW
 
@@ -51,11 +51,10 @@ def _draw(scenes: int, receivers: int, seed: int) -> Drawn:
     return evidence, truth
 
 
-def _scenes(
-    scenarios: object, seed: int, purpose: str, draws: Sequence[int], cells: int, *_: object
-) -> list[LabelledEvidence]:
+def _scenes(source: SceneSource, draws: Sequence[int], *_: object) -> list[LabelledEvidence]:
     """Stands in for the simulator: evidence from the likelihood's model, for the same draws the same."""
-    return [_labelled(10_000 * len(purpose) + 1000 * seed + index, cells) for index in draws]
+    first = 10_000 * len(source.purpose) + 1000 * source.seed
+    return [_labelled(first + index, source.cells) for index in draws]
 
 
 def _labelled(seed: int, cells: int) -> LabelledEvidence:

@@ -22,7 +22,7 @@ from torch import Tensor
 from heimdall.inference.mixture import Mixture, from_network
 from heimdall.inference.window import Window, read_window
 from heimdall.learning.data.on_processor import as_arrays, as_tensors, pays
-from heimdall.learning.data.simulated import LabelledEvidence, by_model, draws_for, simulate
+from heimdall.learning.data.simulated import LabelledEvidence, SceneSource, by_model, draws_for, simulate
 from heimdall.recipes import Recipe, ScenePlan
 from heimdall.simulation import SCENES_PER_DRAW, stream
 
@@ -173,11 +173,8 @@ class SceneStream:
             count = draws_for(plan.pool)
             draws = range(number * count, (number + 1) * count)
             with self.around_pool(number):
-                parts = _shared_out(
-                    lambda mine: _simulated(self.recipe, plan.scenarios, _TRAINING, mine, self.device),
-                    draws,
-                    self.device,
-                )
+                source = _source(self.recipe, plan.scenarios, _TRAINING)
+                parts = _shared_out(lambda mine: _simulated(source, mine, self.device), draws, self.device)
             self._pool = number, ScenePool(by_model(parts), self.recipe.network.cells)
             self.on_pool(number, self._pool[1])
         return self._pool[1]
@@ -205,32 +202,29 @@ def pool_size(plan: ScenePlan) -> int:
 
 
 def validation_pool(recipe: Recipe, device: torch.device | str = "cpu") -> ScenePool:
-    return _held_out(recipe, recipe.scenes.scenarios, _VALIDATION, recipe.scenes.validation, device)
+    source = _source(recipe, recipe.scenes.scenarios, _VALIDATION)
+    return _held_out(source, recipe.scenes.validation, device)
 
 
 def calibration_pool(recipe: Recipe, device: torch.device | str = "cpu", report: Report = _silent) -> ScenePool:
-    scenes = recipe.scenes
-    return _held_out(recipe, scenes.calibration_scenarios, _CALIBRATION, scenes.calibration, device, report)
+    source = _source(recipe, recipe.scenes.calibration_scenarios, _CALIBRATION)
+    return _held_out(source, recipe.scenes.calibration, device, report)
 
 
-def _held_out(
-    recipe: Recipe, scenarios: dict[str, float], purpose: str, scenes: int, device: Any, report: Report = _silent
-) -> ScenePool:
-    parts = _simulated(recipe, scenarios, purpose, range(draws_for(scenes)), device, report)
-    return ScenePool(by_model(parts), recipe.network.cells)
+def _source(recipe: Recipe, scenarios: dict[str, float], purpose: str) -> SceneSource:
+    return SceneSource(scenarios, recipe.seed, purpose, recipe.network.cells)
+
+
+def _held_out(source: SceneSource, scenes: int, device: Any, report: Report = _silent) -> ScenePool:
+    return ScenePool(by_model(_simulated(source, range(draws_for(scenes)), device, report)), source.cells)
 
 
 def _simulated(
-    recipe: Recipe,
-    scenarios: dict[str, float],
-    purpose: str,
-    draws: Sequence[int],
-    device: Any,
-    report: Report = _silent,
+    source: SceneSource, draws: Sequence[int], device: Any, report: Report = _silent
 ) -> list[LabelledEvidence]:
     cores = (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     threads = max(cores, 1) if torch.device(device).type == "cpu" else 1
-    return simulate(scenarios, recipe.seed, purpose, draws, recipe.network.cells, device, threads, report)
+    return simulate(source, draws, device, threads, report)
 
 
 def _shared_out(

@@ -67,25 +67,33 @@ def _on(value: Any, device: torch.device | str) -> Any:
     return replace(value, **{field.name: _on(getattr(value, field.name), device) for field in fields(value)})
 
 
+@dataclass(frozen=True)
+class SceneSource:
+    """Scenes without end, drawn one batch after the other: what is in a draw depends on its number alone."""
+
+    scenarios: Mapping[str, float]
+    """Their names, and what share of the draws each has."""
+    seed: int
+    purpose: str
+    """Each has a stream of its own, and none is that of `heimdall simulate` and `heimdall evaluate`."""
+    cells: int
+    """Along each axis of the windows."""
+
+
 def simulate(
-    scenarios: Mapping[str, float],
-    seed: int,
-    purpose: str,
+    source: SceneSource,
     draws: Sequence[int],
-    cells: int,
     device: torch.device | str = "cpu",
     threads: int = 1,
     report: Callable[[float], None] = lambda share: None,
 ) -> list[LabelledEvidence]:
-    """The labelled scenes of each draw, in the order of `draws`, a part for each propagation model that they have; what is in
-    a draw depends on its number alone.
+    """The labelled scenes of each draw, in the order of `draws`, a part for each propagation model that they have.
 
-    Each purpose has a stream of its own, and none is that of `heimdall simulate` and `heimdall evaluate`. `report` hears what
-    share is done after each draw.
+    `report` hears what share is done after each draw.
     """
     found: list[LabelledEvidence] = []
     with _workers(threads) as workers:
-        drawn = workers.map(lambda index: _drawn(scenarios, seed, purpose, index, cells, device), draws)
+        drawn = workers.map(lambda index: _drawn(source, index, device), draws)
         for done, parts in enumerate(drawn, 1):
             found += parts
             report(done / len(draws))
@@ -140,13 +148,11 @@ def evidence_of(scenes: SceneBatch) -> EvidenceBatch:
     return _single(as_tensors(_with_own_origin(evidence)))
 
 
-def _drawn(
-    scenarios: Mapping[str, float], seed: int, purpose: str, index: int, cells: int, device: torch.device | str
-) -> list[LabelledEvidence]:
-    chance = stream(seed, index, purpose=purpose, device=device)
-    names = list(scenarios)
-    shares = torch.tensor([scenarios[name] for name in names], dtype=torch.float64)
-    choice = torch.multinomial(shares, 1, generator=stream(seed, index, purpose=f"scenario for {purpose}"))
+def _drawn(source: SceneSource, index: int, device: torch.device | str) -> list[LabelledEvidence]:
+    chance = stream(source.seed, index, purpose=source.purpose, device=device)
+    names, shares = list(source.scenarios), torch.tensor(list(source.scenarios.values()), dtype=torch.float64)
+    choosing = stream(source.seed, index, purpose=f"scenario for {source.purpose}")
+    choice = torch.multinomial(shares, 1, generator=choosing)
     scenes = centred(draw(scenario(names[int(choice)]), SCENES_PER_DRAW, chance, device))
     evidence = evidence_of(scenes)
     truth_m = scenes.transmitter_enu_m[:, :2].float()
@@ -157,7 +163,7 @@ def _drawn(
     parts = []
     for model in dict.fromkeys(models):
         mine = torch.tensor([each == model for each in models], device=truth_m.device)
-        parts.append(labelled(evidence.select(mine), truth_m[mine], model, cells))
+        parts.append(labelled(evidence.select(mine), truth_m[mine], model, source.cells))
     return parts
 
 

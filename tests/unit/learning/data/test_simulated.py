@@ -10,8 +10,12 @@ from heimdall.estimation.model import model_for
 from heimdall.evidence.collect import collect
 from heimdall.learning.data import pools, simulated
 from heimdall.learning.data.pools import windows_of
-from heimdall.learning.data.simulated import by_model, centred, evidence_of, simulate
+from heimdall.learning.data.simulated import SceneSource, by_model, centred, evidence_of, simulate
 from heimdall.simulation import draw, scenario, scenes, stream, to_observation
+
+
+def _source(scenarios: dict[str, float]) -> SceneSource:
+    return SceneSource(scenarios, seed=1, purpose="training", cells=16)
 
 
 def test_evidence_of_a_batch_is_that_of_its_scenes_read_one_by_one() -> None:
@@ -30,7 +34,7 @@ def test_evidence_of_a_batch_is_that_of_its_scenes_read_one_by_one() -> None:
 
 def test_scenes_are_trained_under_the_model_and_around_the_middle_that_locate_takes() -> None:
     """A draw of `urban-small` has squares on both sides of what the local model is for."""
-    parts = simulate({"urban-small": 1.0}, 1, "training", range(3), 16)
+    parts = simulate(_source({"urban-small": 1.0}), range(3))
     assert len({part.model for part in parts}) == 2
     for part in parts:
         for half_width_m in part.evidence.half_width_m:
@@ -42,11 +46,11 @@ def test_scenes_are_trained_under_the_model_and_around_the_middle_that_locate_ta
 
 def test_a_processor_finds_with_arrays_what_tensors_say(monkeypatch: pytest.MonkeyPatch) -> None:
     """Windows that a training on a card and one on a processor see differ by less than what noise does to them."""
-    (part,) = simulate({"matched": 1.0}, 1, "training", [0], 16)
+    (part,) = simulate(_source({"matched": 1.0}), [0])
     window = windows_of(part, 16).window
     for module in (simulated, pools):
         monkeypatch.setattr(module, "pays", lambda device, model=None: False)
-    (reference,) = simulate({"matched": 1.0}, 1, "training", [0], 16)
+    (reference,) = simulate(_source({"matched": 1.0}), [0])
     apart = (part.frame.center_m - reference.frame.center_m).norm(dim=1) / reference.frame.core_m
     assert float(apart.quantile(0.9)) < 0.1
     torch.testing.assert_close(part.frame.core_m[apart < 0.1], reference.frame.core_m[apart < 0.1], rtol=0.02, atol=0)
@@ -61,27 +65,27 @@ def test_a_scene_seen_from_another_origin_keeps_its_distances() -> None:
 
 def test_a_simulated_pool_does_not_depend_on_the_number_of_threads() -> None:
     law = {"matched": 1.0, "sparse": 1.0}
-    pools = [simulate(law, 1, "training", range(2), 16, threads=threads) for threads in (1, 2)]
+    pools = [simulate(_source(law), range(2), threads=threads) for threads in (1, 2)]
     for one, two in zip(*pools, strict=True):
         torch.testing.assert_close(one.truth_m, two.truth_m)
         torch.testing.assert_close(one.frame.core_m, two.frame.core_m)
 
 
 def test_a_draw_holds_the_same_scenes_whichever_draws_are_made_with_it() -> None:
-    (alone,) = simulate({"matched": 1.0}, 1, "training", [3], 16)
-    among = simulate({"matched": 1.0}, 1, "training", range(2, 5), 16)[1]
+    (alone,) = simulate(_source({"matched": 1.0}), [3])
+    among = simulate(_source({"matched": 1.0}), range(2, 5))[1]
     torch.testing.assert_close(alone.truth_m, among.truth_m)
 
 
 def test_training_scenes_are_none_that_evaluate_shows_for_any_small_seed() -> None:
-    trained = simulate({"matched": 1.0}, 1, "training", [0], 16)[0].truth_m
+    trained = simulate(_source({"matched": 1.0}), [0])[0].truth_m
     for seed in range(8):
         (shown,) = scenes(scenario("matched"), seed, 16)
         assert not torch.isin(trained[:, 0], shown.transmitter_enu_m[:, 0]).any()
 
 
 def test_the_truth_lies_in_the_window_of_nearly_every_scene() -> None:
-    (part,) = by_model(simulate({"matched": 1.0}, 1, "training", range(4), 16))
+    (part,) = by_model(simulate(_source({"matched": 1.0}), range(4)))
     middle, size = part.frame.axis(16)
     edge = middle[:, -1] + size[:, -1] / 2
     offset = part.frame.offset_core(part.truth_m[:, None])[:, 0].abs().amax(1)
