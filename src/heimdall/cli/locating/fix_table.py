@@ -14,22 +14,55 @@ from heimdall.fix import Fix
 
 _FIGURE = re.compile(r"\d[\d.]*(?= ?(?:°|%|km|m|s|ms|us|ns|dB|ppm|Hz|kHz|MHz)(?![A-Za-z]))")
 """A number with its unit; the digits in a receiver's name are none."""
-_WHOLE = ("status", "latitude", "longitude", "method")
-"""Columns that stay on one line however narrow the terminal is."""
-_COLUMNS = ("id", "status", "latitude", "longitude", "height", "95 % within", "error", "method")
+_MISSING = "-"
+_LEVEL = "protection\nlevel"
+_FOLDED = ("id", "height")
+"""Columns that may take several lines on a narrow terminal."""
+_WHERE_KNOWN = ("height", _LEVEL, "error")
+"""Columns that are left out where no fix has one, so that the others fit in 80 characters."""
 
 
 def show(first: Sequence[Fix], count: int, notes: Notes) -> None:
     """A table for people, and what the readers decided on the way."""
-    table = Table(*(Column(name, no_wrap=name in _WHOLE) for name in _COLUMNS), box=None)
-    for fix in first:
-        table.add_row(fix.id, fix.status, *_place(fix), _error(fix), fix.method)
+    rows = [_row(fix) for fix in first]
+    methods = {fix.method for fix in first}
+    if len(methods) > 1:
+        rows = [{**row, "method": fix.method} for row, fix in zip(rows, first, strict=True)]
+    empty = {name for name in _WHERE_KNOWN if all(row[name] == _MISSING for row in rows)}
+    names = [name for name in rows[0] if name not in empty]
+    table = Table(*(Column(name, no_wrap=name not in _FOLDED) for name in names), box=None)
+    for row in rows:
+        table.add_row(*(row[name] for name in names))
     print_table(table)
     if count > len(first):
         console.print(f"... and {count - len(first)} more: --json or --output has them all")
+    if len(methods) == 1:
+        console.print(f"method: {methods.pop()}")
     notes.say()
     for line in _said(first):
         console.print(line)
+
+
+def _row(fix: Fix) -> dict[str, str]:
+    from heimdall.formats.wording import error_text, height_text
+
+    def length(length_m: float | None) -> str:
+        return _MISSING if length_m is None else error_text(length_m)
+
+    place, reach_m = (_MISSING, _MISSING), None
+    if fix.latitude_deg is not None and fix.longitude_deg is not None and fix.region_95 is not None:
+        place = f"{fix.latitude_deg:.5f}", f"{fix.longitude_deg:.5f}"
+        reach_m = fix.region_95.reach_m(fix.latitude_deg, fix.longitude_deg)
+    return {
+        "id": fix.id,
+        "status": fix.status,
+        "latitude": place[0],
+        "longitude": place[1],
+        "height": height_text(fix) or _MISSING,
+        "95 %\nwithin": length(reach_m),
+        _LEVEL: length(fix.protection_level_m),
+        "error": length(None if fix.truth is None else fix.truth.error_m),
+    }
 
 
 def _said(fixes: Sequence[Fix]) -> Iterator[str]:
@@ -43,21 +76,6 @@ def _said(fixes: Sequence[Fix]) -> Iterator[str]:
         more = f" and {len(each) - 1} more" if len(each) > 1 else ""
         other = ", with other figures" if len({said for _, said in each}) > 1 else ""
         yield f"{name}{more}{other}: {remark}"
-
-
-def _place(fix: Fix) -> tuple[str, str, str, str]:
-    if fix.latitude_deg is None or fix.longitude_deg is None or fix.region_95 is None:
-        return "-", "-", "-", "-"
-    from heimdall.formats.wording import error_text, height_text
-
-    reach_m = fix.region_95.reach_m(fix.latitude_deg, fix.longitude_deg)
-    return f"{fix.latitude_deg:.5f}", f"{fix.longitude_deg:.5f}", height_text(fix) or "unknown", error_text(reach_m)
-
-
-def _error(fix: Fix) -> str:
-    from heimdall.formats.wording import error_text
-
-    return "" if fix.truth is None else error_text(fix.truth.error_m)
 
 
 def _remarks(fix: Fix) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +12,9 @@ import numpy as np
 import pytest
 
 from heimdall import cli
+from heimdall.cli.locating.fix_table import show
+from heimdall.cli.locating.reader_notes import Notes
+from heimdall.fix import Fix, Region, Status
 from heimdall.formats.writers.sigmf_write import write_sigmf
 from heimdall.observation import Observation, Receiver, Reception
 
@@ -107,6 +111,24 @@ def test_a_channel_of_the_call_is_no_wider_than_the_recordings(
     write_sigmf(Observation("night", 150e6, 4000.0, receptions, datetime(2025, 3, 1, tzinfo=UTC)), tmp_path)
     _run(monkeypatch, str(tmp_path), "--bandwidth", "7e5", "--json")
     assert "the 16000 Hz that were recorded are used" in " ".join(capsys.readouterr().err.split())
+
+
+def test_the_table_has_a_column_for_what_any_fix_has_and_none_for_what_no_fix_has(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    region = Region(0.95, ((np.array([[10.0, 50.0], [10.1, 50.0], [10.1, 50.1], [10.0, 50.0]]),),))
+    bare = Fix("a", Status.OK, "", "likelihood", (), 50.05, 10.05, region_95=region)
+    show([bare], 1, Notes())
+    head, row, method = capsys.readouterr().err.splitlines()[1:]
+    assert head.split() == ["id", "status", "latitude", "longitude", "within"]
+    assert row.split()[:4] == ["a", "ok", "50.05000", "10.05000"]
+    assert method == "method: likelihood"
+    known = replace(bare, height_m=400.0, height_sigma_m=0.0, protection_level_m=7654.0, method="hybrid")
+    show([bare, known], 2, Notes())
+    _, head, row, other, *_ = capsys.readouterr().err.splitlines()
+    assert head.split() == ["id", "status", "latitude", "longitude", "height", "within", "level", "method"]
+    assert row.split()[-2:] == ["-", "likelihood"]
+    assert other.split()[-3:] == ["7654", "m", "hybrid"]
 
 
 def test_a_picture_of_several_is_refused_before_they_are_located(
