@@ -14,21 +14,21 @@ NOT_READ = "not read: "
 
 
 class ClockClass(StrEnum):
-    """How far a receiver's time stamps can be trusted, from its standard deviation."""
+    """How exact a receiver's time stamps are, by their standard deviation."""
 
-    GPS = "gps-disciplined"
-    REFERENCE = "reference-corrected"
-    NETWORK = "network-time"
+    GOOD = "100 ns or better"
+    FAIR = "10 us or better"
+    POOR = "worse than 10 us"
     NONE = "none"
 
     @classmethod
     def of(cls, clock_sigma_s: float | None) -> ClockClass:
-        """GPS up to 100 ns, corrected by a reference transmitter up to 10 us, network time beyond; None is no clock."""
+        """None is no clock. GPS reaches the first class, a reference transmitter the second, network time the third."""
         if clock_sigma_s is None:
             return cls.NONE
         if clock_sigma_s <= 100e-9:
-            return cls.GPS
-        return cls.REFERENCE if clock_sigma_s <= 10e-6 else cls.NETWORK
+            return cls.GOOD
+        return cls.FAIR if clock_sigma_s <= 10e-6 else cls.POOR
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,7 @@ def test_a_receiver_is_registered_edited_and_forgotten(client):
     assert client.get(f"receivers/{station['id']}").json() == station
     assert client.post("receivers", json=RECEIVER).status_code == 409
     edited = client.put(f"receivers/{station['id']}", json=RECEIVER | {"clock_sigma_s": 5e-8}).json()
-    assert edited["clock"] == "gps-disciplined"
+    assert edited["clock"] == "100 ns or better"
     assert client.delete(f"receivers/{station['id']}").status_code == 204
     assert client.get("receivers").json() == {"receivers": []}
 

@@ -94,7 +94,7 @@ def test_an_observation_without_a_truth_is_refused(make_observation: MakeObserva
 
 def test_labels_of_recordings_are_read_off_their_receivers(make_observation: MakeObservation) -> None:
     label = case_of(make_observation(clock_sigma_s=50e-9)).label
-    assert (label.clock, label.inside, label.receivers) == ("gps-disciplined", True, 5)
+    assert (label.clock, label.inside, label.receivers) == ("100 ns or better", True, 5)
     assert math.isnan(label.blocked_share)
     assert np.all(np.isinf(label.bound_m2))
     observation = make_observation()

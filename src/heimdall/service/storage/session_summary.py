@@ -23,7 +23,7 @@ class HeardBy(BaseModel):
     latitude_deg: float | None
     longitude_deg: float | None
     height_m: float
-    clock: str = Field(description="Clock class of the receiver.", examples=["gps-disciplined"])
+    clock: str = Field(description="Clock class of the receiver.", examples=["100 ns or better"])
     clock_sigma_s: float | None
     flaw: str | None = Field(description="Why its reception is not used.")
 

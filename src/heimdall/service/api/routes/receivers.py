@@ -28,7 +28,7 @@ ReceiverId = Annotated[str, InPath(pattern=r"^[0-9a-f]{16}$", examples=["0123456
 
 class RegisteredReceiverView(ReceiverFields):
     id: str
-    clock: str = Field(description="Clock class of the receiver.", examples=["gps-disciplined"])
+    clock: str = Field(description="Clock class of the receiver.", examples=["100 ns or better"])
     updated_utc: datetime
 
 
