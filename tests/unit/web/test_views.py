@@ -11,12 +11,13 @@ from heimdall.errors import InputError
 from heimdall.observation import Place
 from heimdall.runs.reader import Warned
 from heimdall.service.api.routes.models import FrozenView, ModelView
+from heimdall.service.health.monitor import Dependency, Readiness, Status
 from heimdall.service.receivers.registered import Correction, ReceiverFields
 from heimdall.web.models import model_view
 from heimdall.web.places import place_text
 from heimdall.web.receivers.receiver_form import read_fields
 from heimdall.web.receivers.receivers_page import read_list
-from heimdall.web.system.system_page import finding_html, workers_html
+from heimdall.web.system.system_page import finding_html, service_html, workers_html
 from heimdall.web.training.job_panel import Look, error_curves, figures_html, loss_curves, title_html, warnings_html
 
 EVIL = "<script>alert(1)</script>"
@@ -136,6 +137,13 @@ def test_models_that_saw_different_scenes_are_compared_with_a_warning():
 
 def test_without_a_worker_the_page_says_what_to_start():
     assert "heimdall worker" in workers_html([])
+
+
+def test_every_dependency_of_the_service_has_one_row():
+    names = ("database", "mlflow")
+    html = service_html(Readiness([Dependency(name, True, Status.OK, "answers", 1.0) for name in names]), {"queued": 2})
+    assert all(html.count(f"<td>{name}</td>") == 1 for name in (*names, "queue"))
+    assert "2 queued" in html
 
 
 def test_a_receiver_is_read_from_what_was_typed():

@@ -67,9 +67,7 @@ class SystemPage:
         if found is None:
             return
         workers, counts, usage = found
-        self._service.set_content(
-            service_html(self._visit.parts.health.readiness(), counts, self._visit.parts.mirror.said)
-        )
+        self._service.set_content(service_html(self._visit.parts.health.readiness(), counts))
         self._workers.set_content(workers_html(workers))
         self._storage.set_content(storage_html(usage))
         self._versions.set_content(versions_html(workers))
@@ -139,7 +137,7 @@ def finding_html(finding: dict[str, Any]) -> str:
     return f'<span class="strong">{name}</span> <span class="chip {_TONES.get(status, "")}">{escape(status)}</span>{listed}'
 
 
-def service_html(readiness: Readiness, counts: dict[str, int], mlflow: str) -> str:
+def service_html(readiness: Readiness, counts: dict[str, int]) -> str:
     state = '<span class="chip good">ready</span>' if readiness.ready else '<span class="chip bad">not ready</span>'
     rows = "".join(
         f'<tr><td>{escape(seen.name)}</td><td><span class="chip {_TONES.get(seen.status, "")}">{escape(seen.status)}</span></td>'
@@ -147,9 +145,8 @@ def service_html(readiness: Readiness, counts: dict[str, int], mlflow: str) -> s
         for seen in readiness.dependencies
     )
     queue = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "no job"
-    told = {"queue": queue, "mlflow": mlflow}
-    more = "".join(f"<tr><td>{name}</td><td></td><td>{escape(text)}</td></tr>" for name, text in told.items())
-    return f'{state}<div class="table"><table><tbody>{rows}{more}</tbody></table></div>'
+    rows += f"<tr><td>queue</td><td></td><td>{escape(queue)}</td></tr>"
+    return f'{state}<div class="table"><table><tbody>{rows}</tbody></table></div>'
 
 
 def storage_html(usage: Usage) -> str:
