@@ -19,6 +19,7 @@ from pathlib import Path
 from heimdall.formats.readers.measurements import measurements_text
 from heimdall.observation import Observation, Place, Receiver, Reception
 
+NEEDED = ("sensors.csv", "set_*.csv")
 GPS_CLOCK_SIGMA_S = 50e-9
 
 
@@ -29,7 +30,12 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="take every K-th message only")
     parser.add_argument("--limit", type=int, help="stop after this many messages")
     arguments = parser.parse_args()
-    messages = islice(observations(arguments.data_folder), 0, None, arguments.every)
+    folder = arguments.data_folder
+    if missing := [name for name in NEEDED if not list(folder.glob(name))]:
+        parser.exit(
+            2, f"{folder} has no {' and no '.join(missing)}: docs/reference/data-sets.md says how to get them\n"
+        )
+    messages = islice(observations(folder), 0, None, arguments.every)
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.write_text(measurements_text(islice(messages, arguments.limit)), encoding="utf-8")
 

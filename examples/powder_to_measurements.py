@@ -24,6 +24,7 @@ from pathlib import Path
 from heimdall.formats.readers.measurements import measurements_text
 from heimdall.observation import Observation, Place, Receiver, Reception
 
+NEEDED = ("single_tx.csv", "location_coordinates.txt")
 NOT_HEARD_DBM = -101.0
 BLOCK_M = 300.0
 FOLDS = 5
@@ -41,7 +42,12 @@ def main() -> None:
     parser.add_argument("--held-out", type=Path, help="write the rows of every fifth place here instead")
     parser.add_argument("--fold", type=int, default=0, choices=range(FOLDS), help="which fifth of the places")
     arguments = parser.parse_args()
-    rows = list(islice(islice(observations(arguments.data_folder), 0, None, arguments.every), arguments.limit))
+    folder = arguments.data_folder
+    if missing := [name for name in NEEDED if not list(folder.glob(name))]:
+        parser.exit(
+            2, f"{folder} has no {' and no '.join(missing)}: docs/reference/data-sets.md says how to get them\n"
+        )
+    rows = list(islice(islice(observations(folder), 0, None, arguments.every), arguments.limit))
     held_out = [arguments.held_out is not None and fold(row) == arguments.fold for row in rows]
     write(arguments.output, [row for row, out in zip(rows, held_out, strict=True) if not out])
     if arguments.held_out is not None:

@@ -48,6 +48,27 @@ def test_locards_messages_become_arrival_times(monkeypatch: pytest.MonkeyPatch, 
     assert all(reception.rssi_dbm is None for reception in first.receptions)
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("locards_to_measurements.py", "has no sensors.csv and no set_*.csv: docs/reference/data-sets.md"),
+        (
+            "powder_to_measurements.py",
+            "has no single_tx.csv and no location_coordinates.txt: docs/reference/data-sets.md",
+        ),
+    ],
+)
+def test_one_line_says_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, said: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        _convert(monkeypatch, name, tmp_path / "absent")
+    printed = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert said in printed
+    assert printed.count("\n") == 1
+
+
 @pytest.mark.parametrize("options", [("--every", "2"), ("--limit", "1")])
 def test_fewer_messages_may_be_asked_for(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, options: tuple[str, ...]
