@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from heimdall.formats.transmitters import from_bytes, shipped, to_text
@@ -34,14 +36,18 @@ def names(page) -> list[str]:
     return page.locator("[data-transmitter]").evaluate_all("found => found.map(each => each.dataset.transmitter)")
 
 
+def import_masts(page, folder: Path) -> None:
+    path = folder / "masts.csv"
+    path.write_text(to_text("masts.csv", MASTS))
+    page.set_input_files("input[type=file]", str(path))
+    page.wait_for_selector("[data-transmitter='Relay 7']")
+
+
 def test_a_list_is_imported_found_edited_and_taken_away(open_page, served, shoot, tmp_path, theme):
     page = open_page(color_scheme=theme)
     page.goto(f"{served.address}/transmitters")
     page.wait_for_selector("[data-transmitter='DCF77'] >> text=comes with Heimdall")
-    path = tmp_path / "masts.csv"
-    path.write_text(to_text("masts.csv", MASTS))
-    page.set_input_files("input[type=file]", str(path))
-    page.wait_for_selector("[data-transmitter='Relay 7']")
+    import_masts(page, tmp_path)
     shoot(page, f"transmitters-{theme}")
     with page.expect_download() as taken:
         page.click("role=button[name='GeoJSON']")
@@ -62,10 +68,13 @@ def test_a_list_is_imported_found_edited_and_taken_away(open_page, served, shoot
     page.wait_for_selector("[data-transmitter='Kreuzberg']", state="detached")
 
 
-def test_a_fix_names_its_transmitter_which_is_then_its_truth(open_page, served, shoot, measurements_file, theme):
+def test_a_fix_names_its_transmitter_which_is_then_its_truth(
+    open_page, served, shoot, measurements_file, tmp_path, theme
+):
     page = open_page(color_scheme=theme)
     page.goto(f"{served.address}/transmitters")
-    page.wait_for_selector("[data-transmitter='Relay 7']")
+    page.wait_for_selector("[data-transmitter='DCF77']")
+    import_masts(page, tmp_path)
     page.goto(served.address)
     upload(page, [str(measurements_file)])
     page.wait_for_selector("text=the known transmitter Relay 7 is in the 95 % region")

@@ -187,13 +187,15 @@ class Transmitter(Base):
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     name: Mapped[str] = mapped_column(PlainText)
-    folded_name: Mapped[str] = mapped_column(PlainText, unique=True, doc="For names are one in whatever case.")
+    folded_name: Mapped[str] = mapped_column(
+        PlainText, unique=True, doc="Names that differ in case alone are the same."
+    )
     latitude_deg: Mapped[float]
     longitude_deg: Mapped[float]
     height_m: Mapped[float | None]
     frequency_hz: Mapped[float]
     kind: Mapped[str] = mapped_column(String(16))
-    bandwidth_hz: Mapped[float | None] = mapped_column(doc="None: as its kind has it.")
+    bandwidth_hz: Mapped[float | None] = mapped_column(doc="None: the usual width for its kind.")
     position_sigma_m: Mapped[float]
     source: Mapped[str] = mapped_column(PlainText)
     created_by: Mapped[str] = mapped_column(PlainText)
