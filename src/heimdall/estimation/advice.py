@@ -12,7 +12,7 @@ from heimdall.estimation.likelihood.sky_wave import MODES, Explained
 from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.openness import open_direction
 from heimdall.estimation.region import GridPosterior
-from heimdall.estimation.whole_earth import Elsewhere
+from heimdall.estimation.whole_earth import Elsewhere, elsewhere
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.evidence.collect import Collected
 from heimdall.fix import Status
@@ -23,9 +23,17 @@ _LINE_RATIO = 0.03
 _SECOND_PLACE_SHARE = 0.1
 
 
-def judge(collected: Collected, posterior: GridPosterior, model: PropagationModel) -> tuple[Status, str]:
-    """The status of a fix and one sentence of advice, the gravest first."""
+def judge(
+    collected: Collected, posterior: GridPosterior, model: PropagationModel, mass_95: float
+) -> tuple[Status, str]:
+    """The status of a fix and one sentence of advice, the gravest first; the receivers are taken at their word.
+
+    `mass_95` is the mass of the 95 % region. What the receivers say of each other is judged in
+    `heimdall.estimation.integrity.status_check`.
+    """
     timed = collected.evidence.has_arrival[0]
+    if (far := elsewhere(collected, model, posterior, mass_95)) is not None:
+        return Status.AMBIGUOUS, _elsewhere_advice(collected, far)
     if (others := _other_places(posterior)) > 0:
         places = "another place is" if others == 1 else f"{others} other places are"
         return Status.AMBIGUOUS, f"{places} nearly as likely: {_cure(collected)}"
@@ -60,15 +68,15 @@ def sky_wave_advice(evidence: EvidenceBatch, account: Explained) -> str:
     return f"located by sky wave ({links}): the heights of the layers are uncertain"
 
 
-def elsewhere_advice(collected: Collected, elsewhere: Elsewhere) -> str:
+def _elsewhere_advice(collected: Collected, far: Elsewhere) -> str:
     """That the transmitter may be on another part of the earth."""
-    place = (elsewhere.latitude_deg, elsewhere.longitude_deg)
+    place = (far.latitude_deg, far.longitude_deg)
     nearest_m = min(
         geodesic_distance_m(each.latitude_deg, each.longitude_deg, *place)
         for each in collected.observation.usable_receivers
     )
     return (
-        f"with a probability of {100 * elsewhere.probability:.0f} % the transmitter is outside the regions, most likely near"
+        f"with a probability of {100 * far.probability:.0f} % the transmitter is outside the regions, most likely near"
         f" latitude {place[0]:.0f}, longitude {place[1]:.0f}, {nearest_m / 1e3:.0f} km from the nearest receiver: receivers on"
         " that side would decide"
     )

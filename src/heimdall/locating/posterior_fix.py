@@ -9,16 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heimdall.constants import SPEED_OF_LIGHT_M_S
-from heimdall.estimation.advice import elsewhere_advice, judge, sky_wave_advice
+from heimdall.estimation.advice import judge, sky_wave_advice
 from heimdall.estimation.frame import WindowFrame
 from heimdall.estimation.heights.height import Height
 from heimdall.estimation.likelihood.arrival_times import explained
 from heimdall.estimation.model import PropagationModel
 from heimdall.estimation.region import GridPosterior, to_geodetic
-from heimdall.estimation.whole_earth import elsewhere
 from heimdall.evidence.batch import EvidenceBatch
 from heimdall.evidence.collect import Collected
-from heimdall.fix import Fix, ReceiverReport, Status, check_against, joined_advice
+from heimdall.fix import Fix, ReceiverReport, check_against, joined_advice
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,9 +50,7 @@ def make_fix(collected: Collected, model: PropagationModel, estimate: Estimate) 
     latitude, longitude, _ = (float(v) for v in to_geodetic(collected.frame, place_m, posterior.height_m))
     region_68, region_95 = posterior.regions({0.68: mass_68, 0.95: mass_95})
     height_m, height_sigma_m = _told_height(collected, height)
-    status, advice = judge(collected, posterior, model)
-    if (other := elsewhere(collected, model, posterior, mass_95)) is not None:
-        status, advice = Status.AMBIGUOUS, elsewhere_advice(collected, other)
+    status, advice = judge(collected, posterior, model, mass_95)
     account = explained(place_m[None, None], collected.evidence, model)
     of_height = "" if height is None else height.advice
     return Fix(
