@@ -6,15 +6,13 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy
 from numpy.typing import NDArray
 
 from heimdall.constants import SPEED_OF_LIGHT_M_S
-from heimdall.errors import InputError
-from heimdall.estimation.heights.height import HIGHEST_M
 from heimdall.estimation.integrity.fault_odds import FaultOdds
 from heimdall.estimation.likelihood.arrival_times import link_sigma_s
 from heimdall.estimation.model import PropagationModel
@@ -32,7 +30,6 @@ if TYPE_CHECKING:
     from jaxtyping import Float
 
 METHOD = "least-squares"
-Loss = Literal["huber", "soft_l1"]
 Values = NDArray[np.float64]
 
 _LOSS_SIGMAS = 1.5
@@ -41,7 +38,6 @@ _LEVEL_SIGMA_DB = 7.0
 _WINDOW_SIGMAS = 6.0
 _STARTS = ((0.0, 0.0), (1.0, 0.0), (-1.0, 0.0), (0.0, 1.0), (0.0, -1.0))
 """Around the middle of the receivers, in standard deviations of their places."""
-_START_HEIGHT_M = 5000.0
 _DECIBEL = 10 / math.log(10)
 
 
@@ -49,47 +45,42 @@ _DECIBEL = 10 / math.log(10)
 class Solution:
     """The best of all starts."""
 
-    place_m: Float[Values, " axes"]
-    """East and north at the known height, or with the height above the ellipsoid, in the local frame."""
-    covariance_m2: Float[Values, "axes axes"]
+    place_m: Float[Values, " 2"]
+    """East and north in the local frame."""
+    covariance_m2: Float[Values, "2 2"]
     """From the curvature at the solution and the residuals that are left."""
     cost: float
 
 
-def locate_each(
-    observations: Sequence[Observation], loss: Loss = "huber", odds: FaultOdds | None = None
-) -> Iterator[Located]:
+def locate_each(observations: Sequence[Observation], *, odds: FaultOdds | None = None) -> Iterator[Located]:
     """Locate one after the other, in the order given; too few receivers give a fix with status `insufficient`."""
 
     def one_by_one(members: Sequence[Collected], model: PropagationModel) -> list[Located]:
-        return [_timed(collected, model, loss) for collected in members]
+        return [_timed(collected, model) for collected in members]
 
     return pipeline.locate_each(observations, one_by_one, method=METHOD, odds=odds)
 
 
-def _timed(collected: Collected, model: PropagationModel, loss: Loss) -> Located:
+def _timed(collected: Collected, model: PropagationModel) -> Located:
     begun = time.perf_counter()
-    located = conclude(collected, solve(collected.evidence, model, loss), model)
-    return replace(located, fix=replace(located.fix, elapsed_ms=(time.perf_counter() - begun) * 1e3))
+    located = conclude(collected, solve(collected.evidence, model), model)
+    return located.taking((time.perf_counter() - begun) * 1e3)
 
 
-def solve(
-    batch: EvidenceBatch, model: PropagationModel, loss: Loss = "huber", *, solve_height: bool = False
-) -> Solution:
-    """The place that the arrival times of one scene (a numpy batch of one) fit best, from five starts.
+def solve(batch: EvidenceBatch, model: PropagationModel) -> Solution:
+    """The place that the arrival times of one scene (a numpy batch of one) fit best by Huber's loss, from five starts.
 
     Residuals are weighted by clock, noise and multipath. The emission time is solved for as well. With fewer arrival times
-    than unknowns the received powers take their place, by the model's mean exponent. `solve_height` needs four arrival times.
+    than unknowns the received powers take their place, by the model's mean exponent.
     """
-    problem = _Problem(batch, model, solve_height)
-    bounds = problem.bounds()
+    problem = _Problem(batch, model)
     tries = [
         scipy.optimize.least_squares(
             problem.residual,
             start,
             jac=problem.jacobian,
-            bounds=bounds,
-            loss=loss,
+            bounds=problem.bounds(),
+            loss="huber",
             f_scale=_LOSS_SIGMAS,
             x_scale=problem.scale,
             max_nfev=100,
@@ -97,25 +88,20 @@ def solve(
         for start in problem.starts()
     ]
     best = min(tries, key=lambda each: each.cost)
-    dimensions = problem.dimensions
-    covariance = _covariance(best.jac, best.cost, dimensions, problem.half_width_m)
-    return Solution(best.x[:dimensions], covariance, float(best.cost))
+    return Solution(best.x[:2], _covariance(best.jac, best.cost, problem.half_width_m), float(best.cost))
 
 
 class _Problem:
     """Residuals of one scene in standard deviations, and their derivatives.
 
-    Unknowns: east, north, with `solve_height` the height, and last what all measurements have in common, scaled to m or dB.
+    Unknowns: east, north, and what all measurements have in common, in m or dB.
     """
 
-    def __init__(self, batch: EvidenceBatch, model: PropagationModel, solve_height: bool) -> None:
+    def __init__(self, batch: EvidenceBatch, model: PropagationModel) -> None:
         assert len(batch) == 1
-        self.dimensions = 3 if solve_height else 2
         timed, leveled = np.asarray(batch.has_arrival[0]), np.asarray(batch.has_level[0])
-        self.by_time = int(timed.sum()) > self.dimensions
+        self.by_time = int(timed.sum()) >= 3
         used = timed if self.by_time else leveled
-        if not self.by_time and solve_height:
-            raise InputError("a height needs four arrival times: give the transmitter's height, or more receivers")
         self.receiver_m = np.asarray(batch.position_enu_m[0], dtype=float)[used]
         self.curvature = [float(each) for each in batch.curvature_per_m[0]]
         self.along_ground = model.along_ground
@@ -137,24 +123,19 @@ class _Problem:
     @property
     def scale(self) -> Values:
         spread_m = 0.1 * self.half_width_m
-        heights = [1e3] * (self.dimensions - 2)
-        return np.array([spread_m, spread_m, *heights, spread_m if self.by_time else 10.0])
+        return np.array([spread_m, spread_m, spread_m if self.by_time else 10.0])
 
     def bounds(self) -> tuple[Values, Values]:
-        """The area searched, and the heights."""
-        reach = [self.half_width_m] * 2
-        heights = [HIGHEST_M] * (self.dimensions - 2)
-        low = np.array([*(-r for r in reach), *(-500.0 for _ in heights), -np.inf])
-        return low, np.array([*reach, *heights, np.inf])
+        """The area searched."""
+        furthest = np.array([self.half_width_m, self.half_width_m, np.inf])
+        return -furthest, furthest
 
     def starts(self) -> list[Values]:
         middle, spread = self.all_receivers_m[:, :2].mean(axis=0), self.all_receivers_m[:, :2].std(axis=0)
         # A start on top of a receiver has no direction to go.
         places = [middle + spread * np.array(step) + 1.0 for step in _STARTS]
-        # Seen from the receivers' own height, up and down are alike.
-        heights = [self.height_m + _START_HEIGHT_M] * (self.dimensions - 2)
         limit = 0.99 * self.half_width_m
-        return [self._with_offset(np.array([*np.clip(place, -limit, limit), *heights, 0.0])) for place in places]
+        return [self._with_offset(np.array([*np.clip(place, -limit, limit), 0.0])) for place in places]
 
     def _with_offset(self, unknown: Values) -> Values:
         """The common offset that fits the most: the median."""
@@ -168,10 +149,7 @@ class _Problem:
 
     def jacobian(self, unknown: Values) -> Values:
         direction, distance = self._paths(unknown)
-        rise = self._slopes(unknown)
-        gradient = direction[:, :2] + direction[:, 2:] * rise
-        if self.dimensions == 3:
-            gradient = np.concatenate([gradient, direction[:, 2:]], axis=1)
+        gradient = direction[:, :2] + direction[:, 2:] * self._slopes(unknown)
         if not self.by_time:
             gradient = gradient * (self.slope_db / distance * (distance > self.least_m))[:, None]
         return np.asarray(-np.concatenate([gradient, np.ones((len(distance), 1))], axis=1) / self.sigma[:, None])
@@ -193,8 +171,7 @@ class _Problem:
         )
 
     def _up_m(self, unknown: Values) -> float:
-        height_m = unknown[2] if self.dimensions == 3 else self.height_m
-        return float(surface_up_m(unknown[0], unknown[1], self.curvature, height_m))
+        return float(surface_up_m(unknown[0], unknown[1], self.curvature, self.height_m))
 
     def _slopes(self, unknown: Values) -> Values:
         """How the up coordinate changes towards east and north."""
@@ -202,14 +179,14 @@ class _Problem:
         return -np.array([self.curvature[0] * unknown[0], self.curvature[1] * unknown[1]]) / steepness
 
 
-def _covariance(jacobian: Values, cost: float, dimensions: int, half_width_m: float) -> Values:
+def _covariance(jacobian: Values, cost: float, half_width_m: float) -> Values:
     """Of the place, the common offset projected out, widened where the residuals are larger than they claim to be.
 
     `jacobian` is the one that the loss has reweighted. A direction left open is as wide as the area searched.
     """
-    place, common = jacobian[:, :dimensions], jacobian[:, dimensions:]
+    place, common = jacobian[:, :2], jacobian[:, 2:]
     information = place.T @ place - place.T @ common @ common.T @ place / max(float(np.sum(common**2)), 1e-300)
-    freedom = len(jacobian) - dimensions - 1
+    freedom = len(jacobian) - 3
     excess = max(1.0, 2 * cost / freedom) if freedom > 0 else 1.0
     value, axes = np.linalg.eigh(information)
     return np.asarray(axes * (excess / np.maximum(value, half_width_m**-2)) @ axes.T)
@@ -218,20 +195,16 @@ def _covariance(jacobian: Values, cost: float, dimensions: int, half_width_m: fl
 def conclude(collected: Collected, solution: Solution, model: PropagationModel) -> Located:
     """The fix of a solution, with the regions of a normal distribution."""
     posterior = _normal_posterior(collected, solution)
-    fix = make_fix(collected, model, Estimate(METHOD, solution.place_m[:2], posterior))
+    fix = make_fix(collected, model, Estimate(METHOD, solution.place_m, posterior))
     covariance = np.zeros((3, 3))
-    dimensions = len(solution.place_m)
-    covariance[:dimensions, :dimensions] = solution.covariance_m2
-    fix = replace(fix, covariance_enu_m2=covariance)
-    if dimensions == 3:
-        fix = replace(fix, height_m=float(solution.place_m[2]), height_sigma_m=math.sqrt(covariance[2, 2]))
-    return Located(fix, posterior)
+    covariance[:2, :2] = solution.covariance_m2
+    return Located(replace(fix, covariance_enu_m2=covariance), posterior)
 
 
 def _normal_posterior(collected: Collected, solution: Solution) -> GridPosterior:
     """A normal on a grid that holds it, no wider than the area searched and no narrower than a metre."""
     evidence = collected.evidence
-    variance, axes = np.linalg.eigh(solution.covariance_m2[:2, :2])
+    variance, axes = np.linalg.eigh(solution.covariance_m2)
     variance = np.clip(variance, 1.0, float(evidence.half_width_m[0]) ** 2)
     reach_m = _WINDOW_SIGMAS * math.sqrt(variance[-1])
     offset_m = reach_m * ((2 * np.arange(CELLS) + 1) / CELLS - 1)
@@ -240,6 +213,6 @@ def _normal_posterior(collected: Collected, solution: Solution) -> GridPosterior
     square = np.sum(scaled**2, axis=-1)
     # Of a very narrow one no cell's middle may lie inside.
     mass = np.exp(-0.5 * (square - square.min()))
-    height_m = float(solution.place_m[2] if len(solution.place_m) == 3 else evidence.transmitter_height_m[0])
+    height_m = float(evidence.transmitter_height_m[0])
     east_m, north_m = (solution.place_m[axis] + offset_m for axis in range(2))
     return GridPosterior(collected.frame, height_m, east_m, north_m, mass / mass.sum())
