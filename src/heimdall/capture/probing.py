@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,25 +63,18 @@ def _figures(status: ReceiverStatus) -> dict[str, Any]:
     }
 
 
-def probe_all(
-    targets: Sequence[Target], access: Access, on_probed: Callable[[Probed], None] | None = None
-) -> list[Probed]:
-    """Answers in the order of the targets; `on_probed` is called with each as it comes."""
-    return asyncio.run(probe_many(targets, access, on_probed))
+def probe_all(targets: Sequence[Target], access: Access) -> list[Probed]:
+    """Answers in the order of the targets."""
+    return asyncio.run(probe_many(targets, access))
 
 
-async def probe_many(
-    targets: Sequence[Target], access: Access, on_probed: Callable[[Probed], None] | None = None
-) -> list[Probed]:
+async def probe_many(targets: Sequence[Target], access: Access) -> list[Probed]:
     """`probe_all` for callers with an event loop. No fault of a receiver is an exception here."""
     gate = asyncio.Semaphore(_AT_ONCE)
 
     async def one(target: Target) -> Probed:
         async with gate:
-            probed = await _probe(target, access)
-        if on_probed is not None:
-            on_probed(probed)
-        return probed
+            return await _probe(target, access)
 
     return list(await asyncio.gather(*(one(target) for target in targets)))
 

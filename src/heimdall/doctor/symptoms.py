@@ -297,9 +297,9 @@ def unwrapped(text: str) -> str:
     return re.sub(rf"[ \t]*\n{LOG_PREFIX}NVRM:\s+(?=[a-z(])", " ", text)
 
 
-def explain_log(text: str, names: tuple[str, ...] = IN_LOGS) -> tuple[Finding, ...]:
-    """Everything of these names that a log shows, each once; a line that something more precise explains is not of them."""
-    shown = ((symptom, _line_of(symptom, text)) for symptom in SYMPTOMS if symptom.name in names)
+def explain_log(text: str) -> tuple[Finding, ...]:
+    """Everything of `IN_LOGS` that a log shows, each once; a line that something more precise explains is not of them."""
+    shown = ((symptom, _line_of(symptom, text)) for symptom in SYMPTOMS if symptom.name in IN_LOGS)
     return tuple(_finding(symptom, line) for symptom, line in shown if line)
 
 

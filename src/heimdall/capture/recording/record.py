@@ -19,18 +19,9 @@ from heimdall.formats.writers.sigmf_growing import GrowingSession
 from heimdall.observation import Place
 
 
-def record_session(
-    targets: Sequence[Target],
-    tuning: Tuning,
-    seconds: float,
-    folder: Path,
-    access: Access,
-    *,
-    on_change: OnChange | None = None,
-    truth: Place | None = None,
-) -> Recorded:
+def record_session(targets: Sequence[Target], tuning: Tuning, seconds: float, folder: Path, access: Access) -> Recorded:
     """`record` for callers without an event loop."""
-    return asyncio.run(record(targets, tuning, seconds, folder, access, on_change=on_change, truth=truth))
+    return asyncio.run(record(targets, tuning, seconds, folder, access))
 
 
 async def record(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from heimdall.arrays import Array, ArrayNamespace, array_namespace, device_of
 from heimdall.estimation.model import PropagationModel
@@ -29,7 +29,7 @@ def level_log_likelihood(
     return level_density(batch, model)(place_BG2, distance_BGN)
 
 
-def level_density(batch: EvidenceBatch, model: PropagationModel, dtype: Array = None) -> LevelDensity:
+def level_density(batch: EvidenceBatch, model: PropagationModel, dtype: Any = None) -> LevelDensity:
     """`level_log_likelihood` of one batch, with what does not depend on the place computed once.
 
     A power law may be evaluated in another precision than the batch has: single is within 1e-4 of it.
@@ -80,7 +80,7 @@ class _PowerLaw:
     For each of S shadowings a generalised regression on log distance with a prior on its slope, integrated in closed form.
     """
 
-    def __init__(self, batch: EvidenceBatch, model: PropagationModel, dtype: Array) -> None:
+    def __init__(self, batch: EvidenceBatch, model: PropagationModel, dtype: Any) -> None:
         xp = array_namespace(batch.level_db)
         self.xp, self.model, self.dtype = xp, model, dtype
         weight_BN = xp.astype(batch.has_level, batch.level_db.dtype)

@@ -19,6 +19,9 @@ from heimdall.learning.model.network import EvidenceNetwork
 from heimdall.learning.model.shape import shape_of
 from heimdall.recipes import Recipe
 
+_VALIDATED_TOGETHER = 128
+"""Scenes that go through the network at once."""
+
 
 class EvidenceModule(LightningModule):
     """Trains the network by `recipe`. Steps are driven by hand, so that a batch can be cut when memory runs out."""
@@ -134,13 +137,13 @@ def rate_at(step: int, recipe: Recipe) -> float:
 
 
 @torch.no_grad()
-def validate(module: EvidenceModule, pool: ScenePool, batch_size: int = 128) -> dict[str, float]:
+def validate(module: EvidenceModule, pool: ScenePool) -> dict[str, float]:
     """Loss, and the median error against that of the likelihood's mode, on the pool's scenes."""
     losses, network_m, likelihood_m = [], [], []
     cells = module.recipe.network.cells
     module.network.eval()
-    for start in range(0, len(pool), batch_size):
-        batch = pool.windows(torch.arange(start, min(start + batch_size, len(pool))))
+    for start in range(0, len(pool), _VALIDATED_TOGETHER):
+        batch = pool.windows(torch.arange(start, min(start + _VALIDATED_TOGETHER, len(pool))))
         mixture = batch.mixture(module.network(*batch.network_input))
         losses.append(negative_log_likelihood(mixture, batch.truth_core))
         core_m = batch.window.frame.core_m

@@ -24,6 +24,7 @@ QUEUE = "heimdall"
 GPU_QUEUE = "heimdall.gpu"
 """For jobs that ask for a GPU; heard by workers that may have one."""
 _CONNECT_S = 3
+_ANSWER_S = 1.5
 _WORTH_HEARING_S = 60
 
 
@@ -104,12 +105,12 @@ def look_at_broker(app: Celery, folder: Path | None = None) -> Callable[[], str]
     return look
 
 
-def look_at_workers(app: Celery, worker: str | None = None, timeout_s: float = 1.5) -> Callable[[], str]:
+def look_at_workers(app: Celery, worker: str | None = None) -> Callable[[], str]:
     """`inspect ping`, to one worker by its name or to all; must be called from one thread only."""
 
     def look() -> str:
         destination = [node_name(worker)] if worker else None
-        answers = app.control.ping(destination=destination, timeout=timeout_s)
+        answers = app.control.ping(destination=destination, timeout=_ANSWER_S)
         names = sorted(name for answer in answers for name in answer)
         if not names:
             raise HeimdallError(f"no worker answers `inspect ping`: {how_to_start_a_worker()}")

@@ -55,7 +55,7 @@ class Attempt:
         self._renewed_s = time.monotonic()
         self._process: WatchedProcess | None = None
         self._log_begin = 0
-        self._carrier = _carrier(job, self._folder, tools)
+        self._uploader = _uploader(job, self._folder, tools)
         self._importer = RecordingImporter(job, self._folder, tools) if job.needs_capture else None
         self._leaving = False
         self.out_of_room = False
@@ -109,15 +109,15 @@ class Attempt:
             state = leases.renew(session, self.job.id, self._lease, **columns)
             for warning in warnings if state is not None else ():
                 record(session, self.job.id, "warning", warning)
-        if self._carrier is not None:
-            self._carrier.told(state is not None)
+        if self._uploader is not None:
+            self._uploader.told(state is not None)
         return state
 
     def _columns(self) -> dict[str, Any]:
         columns = self._news.columns()
         if columns.get("step") is not None:
             self._tools.statistics.step(self.job.id, columns["step"])
-        return columns | (self._carrier.columns() if self._carrier is not None else {})
+        return columns | (self._uploader.columns() if self._uploader is not None else {})
 
     def _left(self, outcome: Outcome) -> bool:
         """What was recorded is stored, and what another machine would need to go on is where it is wanted."""
@@ -125,10 +125,10 @@ class Attempt:
         if self._importer is not None and not self._importer.finish() and time.monotonic() - self._over_s < _LAST_S:
             self._next = lambda: outcome
             return False
-        if self._carrier is None or self._stop_reason == "cancelled":
+        if self._uploader is None or self._stop_reason == "cancelled":
             return True
         self._next = lambda: outcome
-        return self._carrier.finish(_LAST_LEAVING_S if self._leaving else _LAST_S)
+        return self._uploader.finish(_LAST_LEAVING_S if self._leaving else _LAST_S)
 
     def _ask_stop(self, reason: str, grace_s: float) -> None:
         deadline_s = time.monotonic() + grace_s
@@ -141,7 +141,7 @@ class Attempt:
     def _prepare(self) -> Outcome | None:
         self._folder.make()
         key = self.job.carried
-        if self._carrier is None or key is None or not run_archive.is_newer_elsewhere(self._folder, key):
+        if self._uploader is None or key is None or not run_archive.is_newer_elsewhere(self._folder, key):
             return self._begin()
         work = partial(run_archive.bring, self._folder, key, self._tools.artifacts)
         brought = RetryingTask(self._tools.executor, work)
@@ -164,8 +164,8 @@ class Attempt:
         if self._importer is not None and not self._importer.finish():  # what a worker that was killed has left
             self._next = self._begin
             return None
-        if self._carrier is not None:
-            self._carrier.started()
+        if self._uploader is not None:
+            self._uploader.started()
         result = self._folder.result()
         if result is not None:  # a worker that was killed had come so far
             return self._publish(result)
@@ -195,7 +195,7 @@ class Attempt:
             process.kill()
         code = process.poll()
         if code is None:
-            for follower in (self._carrier, self._importer):
+            for follower in (self._uploader, self._importer):
                 if follower is not None:
                     follower.look()
             return None
@@ -267,14 +267,14 @@ class Attempt:
         with self._tools.store.writing() as session:
             leases.renew(session, self.job.id, self._lease, **columns)
             state = leases.conclude(session, self.job.id, self._lease, outcome)
-        if self._carrier is not None:
-            self._carrier.told(state is not None)
+        if self._uploader is not None:
+            self._uploader.told(state is not None)
         how = LEASE_LOST if state is None else outcome.ending.value
         self._tools.statistics.end(self.job.id, self.job.kind, how)
         log.info("job %s: %s (%s)", self.job.id, state or "held by another", outcome.message)
 
 
-def _carrier(job: Job, folder: RunReader, tools: Tools) -> RunUploader | None:
+def _uploader(job: Job, folder: RunReader, tools: Tools) -> RunUploader | None:
     return RunUploader(job, folder, tools.artifacts, tools.executor) if tools.settings.carries else None
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from heimdall.formats.wording import coordinates_text, frequency_text
+from heimdall.formats.wording import frequency_text
 from heimdall.service.database.tables import Job, StoredFix
 from heimdall.service.queue import jobs
 from heimdall.service.receivers.capture_view import CaptureView, PartView
@@ -61,12 +61,6 @@ def _part_row(part: PartView) -> str:
     if part.state in ("done", "failed") and part.gave is None:
         cells[3] = "nothing"
     return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
-
-
-def fix_text(fix: StoredFix) -> str:
-    if fix.latitude_deg is None or fix.longitude_deg is None:
-        return "no position"
-    return coordinates_text(fix.latitude_deg, fix.longitude_deg)
 
 
 def fix_title(fix: StoredFix) -> str:

@@ -87,9 +87,9 @@ def docker_gpu_support(root: Path = Path("/"), *, run: Run | None = None) -> Doc
         return DockerGpuSupport("unknown", f"Docker could not be examined: {type(error).__name__}: {error}")
 
 
-def ask_engine(host: Host, timeout_s: float = 10.0) -> Engine:
+def ask_engine(host: Host) -> Engine:
     """What `docker info` says of the engine, or why it says nothing."""
-    answer = host.run(INFO, timeout_s)
+    answer = host.run(INFO, 10.0)
     if answer.code is None and _is_podmans_wrapper(host):
         return Engine(is_podman=True)
     if answer.code is None:
