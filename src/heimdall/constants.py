@@ -12,6 +12,8 @@ CAUCHY_TUNING = 2.385
 (Holland and Welsch 1977)."""
 MAD_TO_SIGMA = 1.4826
 """Factor from the median absolute deviation to the standard deviation of normal errors."""
+MEDIAN_ERROR = 1.2533
+"""Standard error of the median of normal errors, in standard errors of their mean."""
 FOOT_M = 0.3048
 UNITS_S = (("milliseconds", 1e-3), ("microseconds", 1e-6), ("nanoseconds", 1e-9))
 """Units in which times are given by mistake, instead of seconds."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from heimdall.constants import CAUCHY_TUNING, MAD_TO_SIGMA, SPEED_OF_LIGHT_M_S
+from heimdall.constants import CAUCHY_TUNING, MAD_TO_SIGMA, MEDIAN_ERROR, SPEED_OF_LIGHT_M_S
 from heimdall.estimation.receivers.offset_group import OffsetGroup, offset_group
 from heimdall.estimation.receivers.receiver_residuals import Residual, residuals_of
 from heimdall.formats.wording import delay_text, length_text, names_text
@@ -41,8 +41,6 @@ _OWN_CLOCK = 0.5
 """Share of the displacement that the clock may be off by, as a path: more, and place and clock would hide each other."""
 _ALL_ROUND = 0.2
 """Standard deviation of directions from which a displaced receiver can be told from a late clock."""
-
-
 _FITS = 5
 _LEAST_SCALE_M = 1e-3
 
@@ -73,32 +71,29 @@ class ReceiverCheck:
 
 
 def check_receivers(
-    observations: Sequence[Observation],
-    most: int | None = None,
-    on_progress: Callable[[int], None] = lambda done: None,
+    observations: Sequence[Observation], on_progress: Callable[[int], None] = lambda done: None
 ) -> list[ReceiverCheck]:
-    """Every receiver that is named, the worst first; of more than `most` observations that many, evenly chosen.
+    """Every receiver that is named, the worst first.
 
     Each residual is without the receiver's own part in the fix, so that a bad one cannot hide.
     """
-    chosen = evenly(observations, most)
-    checks = _checked(chosen, (), on_progress)
-    group = offset_group(chosen) if sum(bool(each.suspicion) for each in checks) > 1 else None
+    checks = _checked(observations, (), on_progress)
+    group = offset_group(observations) if sum(bool(each.suspicion) for each in checks) > 1 else None
     if group is not None:
-        chosen = group.taken_off(chosen)
-        checks = _checked(chosen, ())
-    checks = _without_the_bad(chosen, checks)
+        observations = group.taken_off(observations)
+        checks = _checked(observations, ())
+    checks = _without_the_bad(observations, checks)
     if group is not None:
         checks = [_in_group(each, group) if each.name in group.names else each for each in checks]
     return sorted(checks, key=lambda each: (not each.suspicion, -each.badness, each.name))
 
 
-def _without_the_bad(chosen: Sequence[Observation], checks: list[ReceiverCheck]) -> list[ReceiverCheck]:
+def _without_the_bad(observations: Sequence[Observation], checks: list[ReceiverCheck]) -> list[ReceiverCheck]:
     """The checks again without the worst, one after the other, while somebody is suspicious."""
     convicted: dict[str, ReceiverCheck] = {}
     while len(convicted) < _MOST_CONVICTED and (worst := _worst(checks, convicted)) is not None:
         convicted[worst.name] = worst
-        checks = _checked(chosen, tuple(convicted))
+        checks = _checked(observations, tuple(convicted))
     return [convicted.get(each.name, each) for each in checks]
 
 
@@ -137,6 +132,7 @@ def _worst(checks: Sequence[ReceiverCheck], convicted: Collection[str]) -> Recei
 
 
 def evenly(observations: Sequence[Observation], most: int | None) -> Sequence[Observation]:
+    """At most so many of them, from the first to the last; all where there is no limit."""
     if most is None or len(observations) <= most:
         return observations
     return [observations[int(index)] for index in np.linspace(0, len(observations) - 1, most).round()]
@@ -190,7 +186,7 @@ def _by_time(timed: Sequence[Residual], usual_s: float) -> tuple[str, float]:
     badness = max(abs(middle_s), scatter_s) / max(sigma_s, 1e-12)
     moved_m, left_s = _displacement(timed, late)
     jumping = scatter_s > _JUMPS * max(sigma_s, usual_s)
-    error_s = 1.2533 * max(scatter_s, sigma_s) / len(late) ** 0.5
+    error_s = MEDIAN_ERROR * max(scatter_s, sigma_s) / len(late) ** 0.5
     offset = abs(middle_s) > max(_SURE * error_s, _CLEARLY * sigma_s)
     most_left = min(_LEFT, math.exp(-_LEAST_GAIN / len(late)))
     if (
@@ -277,7 +273,7 @@ def _by_level(level: Values) -> tuple[str, float]:
         return "", 0.0
     middle_db, scatter_db = float(np.median(level)), _scatter(level)
     badness = abs(middle_db) / _LEVEL_SIGMA_DB
-    error_db = 1.2533 * max(scatter_db, 1.0) / len(level) ** 0.5
+    error_db = MEDIAN_ERROR * max(scatter_db, 1.0) / len(level) ** 0.5
     if abs(middle_db) < max(_SURE * error_db, _LEVEL_MATTERS_DB):
         return "", badness
     return f"its level is {abs(middle_db):.0f} dB {'high' if middle_db > 0 else 'low'}", badness

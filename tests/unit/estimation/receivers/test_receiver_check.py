@@ -167,4 +167,4 @@ def _named(found: dict[str, ReceiverCheck]) -> set[str]:
 def test_a_far_place_that_only_a_clock_as_far_off_makes_up_for_is_not_suspected() -> None:
     """A rocket's packets come from nearly one direction: a place among them would explain some of the noise."""
     packets = list(heimdall.read_observations(ROCKET))
-    assert all(each.suspicion == "" for each in check_receivers(packets, most=20))
+    assert all(each.suspicion == "" for each in check_receivers(evenly(packets, 20)))
