@@ -292,7 +292,6 @@ def _with_password(address: SecretStr, password: SecretStr | None, name: str, po
     if postgres and url.drivername in ("postgres", "postgresql"):
         url = url.set(drivername=postgres)
     if password is not None and not url.password:
-        url = url.set(
-            username=url.username or "", password=password.get_secret_value()
-        )  # without a user none is written
+        # An address has a password only beside a user, be it an empty one.
+        url = url.set(username=url.username or "", password=password.get_secret_value())
     return url

@@ -139,10 +139,10 @@ class OverHeights:
         blur_B1G = np.reshape(blur_m, (len(self.above_BK), 1, -1))
         nodes, together = self.above_BK.shape[1], max(1, _PLACES_TOGETHER // place_BG2[..., 0].size)
         parts = []
-        for links, first, end in ((self._ground, 0, self._on_ground), (self._lifted, self._on_ground, nodes)):
+        for scenes, first, end in ((self._ground, 0, self._on_ground), (self._lifted, self._on_ground, nodes)):
             for node in range(first, end, together):
                 some = slice(node, min(node + together, end))
-                parts.append(self._at(links, some, place_BG2, blur_B1G))
+                parts.append(self._at(scenes, some, place_BG2, blur_B1G))
         return np.concatenate(parts, axis=1) + self._log_prior_BK[..., None]
 
     def fitting_m(self, place_B2: Values) -> Float[Values, " B"]:
@@ -156,14 +156,14 @@ class OverHeights:
         mass_BK = mass_BK * (side_BK == likeliest_B[:, None])
         return np.asarray(np.sum(mass_BK * self.above_BK, axis=1) / mass_BK.sum(axis=1))
 
-    def _at(self, links: ModelledScenes, nodes: slice, place_BG2: Values, blur_B1G: Values) -> Float[Values, "B K G"]:
+    def _at(self, scenes: ModelledScenes, nodes: slice, place_BG2: Values, blur_B1G: Values) -> Float[Values, "B K G"]:
         """Of some nodes."""
         above_BK1, blur_BK1 = self.above_BK[:, nodes, None], self._blur_BK[:, nodes, None]
-        place_BKG2 = place_BG2[:, None] * stretch(links.batch, above_BK1[..., 0])[..., None, None]
+        place_BKG2 = place_BG2[:, None] * stretch(scenes.batch, above_BK1[..., 0])[..., None, None]
         blur_BKG = np.broadcast_to(np.hypot(blur_B1G, blur_BK1), place_BKG2.shape[:3])
         above_BKG = np.broadcast_to(above_BK1, place_BKG2.shape[:3])
         flat = (len(place_BG2), -1)
-        value = links.density(place_BKG2.reshape(*flat, 2), blur_BKG.reshape(flat), above_BKG.reshape(flat))
+        value = scenes.density(place_BKG2.reshape(*flat, 2), blur_BKG.reshape(flat), above_BKG.reshape(flat))
         return np.asarray(value).reshape(place_BKG2.shape[:3])
 
 

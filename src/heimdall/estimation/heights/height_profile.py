@@ -49,7 +49,7 @@ _GROUND_SIGMA_M = 100.0
 class _Side:
     """One side of the receivers' mean height, for B scenes: in the air or on lower ground."""
 
-    links: ModelledScenes
+    scenes: ModelledScenes
     sign: int
     """1 in the air, -1 on lower ground."""
     edge_BE: Values
@@ -200,7 +200,7 @@ def _refined(cells: _Cells, log_BF: Values, count: int) -> tuple[_Cells, Values]
 def _fine(side: _Side, mode_B2: Values) -> tuple[_Cells, Values]:
     """Many cells, small where the transmitter may be; places as they follow from the ground's mode or, where better, from
     the middle of the receivers."""
-    batch = side.links.batch
+    batch = side.scenes.batch
     present_BN1 = batch.present[..., None]
     middle_B2 = np.sum(batch.position_enu_m[..., :2] * present_BN1, axis=1) / present_BN1.sum(axis=1)
     (cells, log_BF), (other, other_BF) = (_coarse(side, start_B2) for start_B2 in (mode_B2, middle_B2))
@@ -213,9 +213,9 @@ def _fine(side: _Side, mode_B2: Values) -> tuple[_Cells, Values]:
 
 def _weighed(side: _Side, edge_BE: Values, start_BF2: Values, rounds: int) -> tuple[_Cells, Values]:
     above_BF = side.sign * _middles(edge_BE)
-    place_BF2, covariance_BF22 = _settled(side.links, above_BF, start_BF2, rounds)
+    place_BF2, covariance_BF22 = _settled(side.scenes, above_BF, start_BF2, rounds)
     cells = _Cells(side, edge_BE, place_BF2)
-    log_BF = _log_evidence(side.links, above_BF, cells.width_m, place_BF2, covariance_BF22)
+    log_BF = _log_evidence(side.scenes, above_BF, cells.width_m, place_BF2, covariance_BF22)
     return cells, log_BF + np.log(cells.prior)
 
 
@@ -251,39 +251,39 @@ def quantiles(edge_BE: Values, mass_BF: Values, count: int) -> Values:
 
 
 def _log_evidence(
-    links: ModelledScenes,
+    scenes: ModelledScenes,
     above_BF: Values,
     width_BF: Values,
     place_BF2: Values,
     covariance_BF22: Values,
 ) -> Float[Values, "B F"]:
     """Log of the posterior's integral over the place, up to a constant of the scene: Laplace's approximation."""
-    blur_BF = BLUR_OF_CELL * width_BF * rise_spread(links, above_BF, place_BF2)
-    place_BF2 = place_BF2 * stretch(links.batch, above_BF)[..., None]
-    value_BF = links.density(place_BF2, blur_BF, above_BF)
+    blur_BF = BLUR_OF_CELL * width_BF * rise_spread(scenes, above_BF, place_BF2)
+    place_BF2 = place_BF2 * stretch(scenes.batch, above_BF)[..., None]
+    value_BF = scenes.density(place_BF2, blur_BF, above_BF)
     return value_BF + 0.5 * np.log(np.linalg.det(covariance_BF22))
 
 
-def _settled(links: ModelledScenes, above_BF: Values, start_BF2: Values, rounds: int) -> tuple[Values, Values]:
+def _settled(scenes: ModelledScenes, above_BF: Values, start_BF2: Values, rounds: int) -> tuple[Values, Values]:
     """The place that the arrival times fit best at each height, and its covariance (B, F, 2, 2).
 
     Gauss-Newton with Cauchy's weights, the emission time eliminated; no step is longer than the area searched.
     """
-    batch = links.batch
+    batch = scenes.batch
     scale_BF1 = stretch(batch, above_BF)[..., None]
     furthest_m = batch.half_width_m[:, None, None]
     place_BF2 = start_BF2 * scale_BF1
     for left in range(rounds, -1, -1):
-        step_BF2, covariance_BF22 = _newton(links, place_BF2, above_BF)
+        step_BF2, covariance_BF22 = _newton(scenes, place_BF2, above_BF)
         if left == 0 or np.max(np.abs(step_BF2)) < _STILL_M:
             break
         place_BF2 = place_BF2 + np.clip(step_BF2, -furthest_m, furthest_m)
     return place_BF2 / scale_BF1, covariance_BF22
 
 
-def _newton(links: ModelledScenes, place_BF2: Values, above_BF: Values) -> tuple[Values, Values]:
+def _newton(scenes: ModelledScenes, place_BF2: Values, above_BF: Values) -> tuple[Values, Values]:
     """A step (B, F, 2) and the covariance (B, F, 2, 2) at each height of each scene."""
-    batch, model = links.batch, links.model
+    batch, model = scenes.batch, scenes.model
     slowness = model.refractive_index / SPEED_OF_LIGHT_M_S
     around = np.array([[0.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]]) * _STEP_M
     place_BG2 = np.reshape(place_BF2[:, :, None] + around, (len(batch), -1, 2))
@@ -311,9 +311,9 @@ def _centred(value_BFN: Values, weight_BFN: Values) -> Values:
     return value_BFN - np.sum(weight_BFN * value_BFN, axis=-1, keepdims=True) / total_BF1
 
 
-def rise_spread(links: ModelledScenes, above_BF: Values, place_BF2: Values) -> Float[Values, "B F"]:
+def rise_spread(scenes: ModelledScenes, above_BF: Values, place_BF2: Values) -> Float[Values, "B F"]:
     """How much the differences between the links' distances change with the height: their root mean square."""
-    batch, model = links.batch, links.model
+    batch, model = scenes.batch, scenes.model
     higher, lower = (link_distance_m(place_BF2, batch, model, above_BF + step) for step in (_STEP_M, -_STEP_M))
     weight_B1N = (batch.has_arrival / link_sigma_s(batch, model) ** 2)[:, None]
     rate_BFN = _centred((higher - lower) / (2 * _STEP_M), weight_B1N)
