@@ -13,7 +13,7 @@ import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -127,27 +127,22 @@ def turned(scenes: LabelledEvidence, turns: Tensor) -> LabelledEvidence:
     )
 
 
+@dataclass(eq=False)
 class SceneStream:
     """The seeded sequence of a recipe's training batches from a step on, for one of `world` workers.
 
     With `recorded` scenes a share of each batch is drawn from them. They are not turned: what they teach is their site.
     """
 
-    def __init__(
-        self,
-        recipe: Recipe,
-        first_step: int = 0,
-        device: torch.device | str = "cpu",
-        rank: int = 0,
-        world: int = 1,
-        around_pool: AroundPool = lambda number: nullcontext(),
-        recorded: ScenePool | None = None,
-        on_pool: OnPool = lambda number, pool: None,
-    ) -> None:
-        self.recipe, self.first_step, self.device = recipe, first_step, device
-        self.rank, self.world, self.around_pool = rank, world, around_pool
-        self.recorded, self.on_pool = recorded, on_pool
-        self._pool: tuple[int, ScenePool] | None = None
+    recipe: Recipe
+    first_step: int = 0
+    device: torch.device | str = "cpu"
+    rank: int = 0
+    world: int = 1
+    around_pool: AroundPool = lambda number: nullcontext()
+    recorded: ScenePool | None = None
+    on_pool: OnPool = lambda number, pool: None
+    _pool: tuple[int, ScenePool] | None = field(default=None, init=False)
 
     def __iter__(self) -> Iterator[TrainingBatch]:
         for step in range(self.first_step, self.recipe.steps):
