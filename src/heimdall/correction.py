@@ -101,5 +101,5 @@ def _added(stated: float | None, found: float | None) -> float | None:
 
 
 def _or(stated: float | None, found: float | None) -> float | None:
-    """As `_added`, but a level that nobody had calibrated is known by its correction."""
+    """Like `_added`, but a level that nobody had calibrated takes the uncertainty of its correction."""
     return found if stated is None else math.hypot(stated, found or 0.0)

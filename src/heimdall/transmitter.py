@@ -158,7 +158,7 @@ def _nearest(fix: Fix, transmitters: Iterable[KnownTransmitter]) -> Near | None:
 
 
 def _elsewhere(fix: Fix, on_frequency: Iterable[KnownTransmitter]) -> str | None:
-    """That the known transmitter of this frequency stands elsewhere: receivers that are all misplaced alike look sound."""
+    """Says that the known transmitter of this frequency stands elsewhere: receivers that are all misplaced alike look sound."""
     other = _nearest(fix, (each for each in on_frequency if each.one_place))
     if other is None or fix.region_95 is None:
         return None

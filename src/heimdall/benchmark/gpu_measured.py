@@ -77,7 +77,7 @@ def evidence_steps(
 
 
 def bare_steps(recipe: Recipe, device: torch.device, batch: TrainingBatch) -> Callable[[], None]:
-    """The same of timm's ConvNeXt alone, with the stem that the window needs."""
+    """Training steps of timm's ConvNeXt alone, with the stem that the window needs, to compare with."""
     backbone = EvidenceNetwork(shape_of(recipe.network)).backbone
     steps = Steps(recipe, backbone, device)
     return lambda: steps.step(lambda: backbone(batch.window.maps).float().square().mean())

@@ -36,7 +36,7 @@ class Assumed:
 
 @dataclass(frozen=True)
 class Measured:
-    """On this machine, for one recipe."""
+    """What was measured on this machine, for one recipe."""
 
     parameters: int
     gradient_bytes: int

@@ -46,7 +46,7 @@ class ListedReceiver(BaseModel):
         return value.get_secret_value()
 
     def target(self) -> Target:
-        """As drivers take it. Raises InputError where the address is none."""
+        """The receiver as drivers take it. Raises InputError for a wrong address."""
         place = None
         if self.latitude_deg is not None and self.longitude_deg is not None:
             place = Place(self.latitude_deg, self.longitude_deg, self.height_m)

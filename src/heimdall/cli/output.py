@@ -51,7 +51,7 @@ console = plain_console()
 
 
 def print_table(table: Table) -> None:
-    """On a terminal as wide as that is, with long cells on several lines; elsewhere, as in a file, with nothing wrapped."""
+    """Print it as wide as the terminal, with long cells on several lines; into a file or a pipe, with nothing wrapped."""
     for column in table.columns:
         column.overflow = "fold"
     (console if console.is_terminal else plain_console(_NOTHING_CUT)).print(table)

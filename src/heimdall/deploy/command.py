@@ -52,7 +52,7 @@ def run_up(options: Options) -> int:
 
 
 def revision(project: Path) -> dict[str, str]:
-    """For the label of the images: the commit, with a mark where the files are not those of it; nothing without git."""
+    """The commit for the label of the images, marked `-dirty` if files have been changed; nothing without git."""
     head = _git(project, "rev-parse", "HEAD")
     if not head or "HEIMDALL_REVISION" in os.environ:
         return {}

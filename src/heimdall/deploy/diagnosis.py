@@ -26,7 +26,7 @@ def look_at_host(project: Path) -> HostView:
 
 
 def _is_new_enough(driver_version: str | None) -> bool:
-    """For some release; an older driver serves none, so the choice would only cost a build."""
+    """Whether any release of torch runs on this driver; if none does, choosing one would only cost a build."""
     return bool(driver_version) and as_numbers(driver_version)[0] >= DRIVER_FOR_CUDA[12]
 
 

@@ -61,7 +61,7 @@ class Starter:
         return Outcome(choice, self._or_fail(trouble, states), backup)
 
     def _proved(self, choice: Choice) -> Choice:
-        """The same, or the CPU where the training's own program finds no GPU in a container with this choice.
+        """The choice as it is, or the CPU if the training's own program finds no GPU in a container with it.
 
         Asked in a container of its own: a GPU that does not work must not cost the running training two restarts.
         """

@@ -54,7 +54,7 @@ def judge(
 
 
 def sky_wave_advice(evidence: EvidenceBatch, account: Explained) -> str:
-    """By which modes the links of one scene are taken to have come; empty where none came by the ionosphere."""
+    """Says by which modes the signal came over the links of one scene; empty if none came by the ionosphere."""
     timed = np.asarray(evidence.has_arrival[0])
     hops, modes = (np.asarray(each[0, 0])[timed].astype(int) for each in (account.hops, account.mode))
     if not hops.any():
@@ -69,7 +69,7 @@ def sky_wave_advice(evidence: EvidenceBatch, account: Explained) -> str:
 
 
 def _elsewhere_advice(collected: Collected, far: Elsewhere) -> str:
-    """That the transmitter may be on another part of the earth."""
+    """Says that the transmitter may be on another part of the earth."""
     place = (far.latitude_deg, far.longitude_deg)
     nearest_m = min(
         geodesic_distance_m(each.latitude_deg, each.longitude_deg, *place)

@@ -137,12 +137,12 @@ class PropagationModel:
         return 0.6 * self.range_m
 
     def fault_density_per_s(self, half_width_m: Array) -> Array:
-        """Of a time that is simply wrong."""
+        """Density of an arrival time that is simply wrong."""
         return self.outlier_density_per_s + self.fault_probability / fault_span_s(half_width_m)
 
     @property
     def without_faults(self) -> PropagationModel:
-        """The same with every receiver as it should be, for who asks whether one is not."""
+        """The model if no receiver is at fault, against which one that may be is compared."""
         return replace(self, fault_probability=0.0)
 
     @property

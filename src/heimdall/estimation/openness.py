@@ -1,4 +1,4 @@
-"""In which direction the evidence leaves the distance open: there a region ends where the prior does, and has to say so."""
+"""Directions in which the evidence leaves the distance open: there a region ends where the prior does, and the advice says so."""
 
 from __future__ import annotations
 

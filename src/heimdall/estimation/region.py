@@ -160,7 +160,7 @@ def _sizes(middle_m: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _span(inside: Any) -> slice:
-    """Of an axis with one more cell at both ends, from the cell before the first that is inside to that after the last."""
+    """The cells of an axis from one before the first that is inside to one after the last, counted with one more at each end."""
     found = np.flatnonzero(inside)
     return slice(int(found[0]), int(found[-1]) + 3)
 

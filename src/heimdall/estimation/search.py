@@ -88,7 +88,7 @@ class ModelledScenes:
 
 
 def log_likelihood(batch: EvidenceBatch, model: PropagationModel) -> LogDensityAbove:
-    """The same without the prior: what the measurements say alone."""
+    """The log-likelihood of the measurements: `log_posterior` without the prior."""
     return _log_density(batch, model, None)
 
 
@@ -118,7 +118,7 @@ def arrivals_of(batch: EvidenceBatch, model: PropagationModel, *, single: bool =
 
 
 def levels_of(batch: EvidenceBatch, model: PropagationModel, *, single: bool = True) -> LevelDensity:
-    """The same of the powers."""
+    """The log-likelihood of the powers, for numpy in single precision."""
     fast = single and array_namespace(batch.arrival_s) is np
     return level_density(batch, model, np.float32 if fast else None)
 

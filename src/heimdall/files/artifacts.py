@@ -15,7 +15,7 @@ from heimdall.files.atomic import INCOMING, held, sweep
 
 
 class MissingArtifactError(HeimdallError):
-    """Nothing has this key."""
+    """The store has nothing under this key."""
 
 
 class Artifacts(Protocol):

@@ -51,7 +51,7 @@ def _check_interface(session: onnxruntime.InferenceSession, cells: int) -> None:
 
 
 def blank_window(cells: int) -> Window:
-    """Of one scene in which three receivers heard nothing: as much work for the network as any other."""
+    """The window of a scene in which three receivers heard nothing: as much work for the network as any other."""
     from heimdall.estimation.frame import WindowFrame
 
     one = np.ones(1)

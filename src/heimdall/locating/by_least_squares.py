@@ -180,7 +180,7 @@ class _Problem:
 
 
 def _covariance(jacobian: Values, cost: float, half_width_m: float) -> Values:
-    """Of the place, the common offset projected out, widened where the residuals are larger than they claim to be.
+    """Covariance of the place, the common offset projected out, wider if the residuals are larger than they should be.
 
     `jacobian` is the one that the loss has reweighted. A direction left open is as wide as the area searched.
     """

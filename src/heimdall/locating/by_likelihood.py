@@ -87,7 +87,7 @@ def uses_time(batch: EvidenceBatch, index: int) -> bool:
 def _conclude(
     collected: Collected, model: PropagationModel, found: Found, index: int, height: Height | None
 ) -> Located:
-    """Of one of the scenes that were searched together."""
+    """The fix of one of the scenes that were searched together."""
     begun = time.perf_counter()
     one = slice(index, index + 1)
     evidence = replace(collected.evidence, transmitter_height_m=found.batch.transmitter_height_m[one])

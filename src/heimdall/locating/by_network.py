@@ -182,7 +182,7 @@ def answers_of(
 def _conclude(
     collected: Collected, model: PropagationModel, answer: NetworkAnswer, regions: Regions, height: Height | None
 ) -> Located:
-    """Of one scene."""
+    """The fix of one scene by the network's answer."""
     begun = time.perf_counter()
     density = posterior_of(answer.mixture, answer.frame, answer.cells)
     posterior = grid_posterior(collected, density.frame, density.mass[0]).blurred(model.systematic_m)

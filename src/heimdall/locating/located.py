@@ -22,5 +22,5 @@ class Located:
     """The evidence it was located from, the transmitter at the height that was found."""
 
     def taking(self, more_ms: float) -> Located:
-        """The same after so much more time."""
+        """The same fix, found after `more_ms` more."""
         return replace(self, fix=replace(self.fix, elapsed_ms=self.fix.elapsed_ms + more_ms))

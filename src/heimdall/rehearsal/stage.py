@@ -175,7 +175,7 @@ def with_troubles(stage: Stage, troubles: Mapping[str, Trouble]) -> Stage:
 
 
 def oscillator_error(site: Site) -> float:
-    """Of a KiwiSDR, whose oscillator runs free while its GPS measures by how much; the sampling rate is off by as much."""
+    """By what part the free-running oscillator of a KiwiSDR is off, and with it the sampling rate; its GPS measures it."""
     return _KIWI_RATE_ERROR * site.rate_error
 
 

@@ -117,7 +117,7 @@ def _is_recording(path: Path) -> bool:
 
 
 def _add(tar: tarfile.TarFile, path: Path, name: str) -> None:
-    """By the open file: one that is replaced or grows meanwhile is added as it was when it was opened."""
+    """Add a file as it was when it was opened, even if it is replaced or grows meanwhile."""
     try:
         if path.is_symlink() or not path.is_file():
             return

@@ -113,7 +113,7 @@ class Locator:
         return self._waiting
 
     def deadline(self) -> Deadline:
-        """For a request that arrives now."""
+        """The deadline of a request that arrives now."""
         return Deadline(self._settings.locate_s)
 
     def run(self, work: Callable[[], T], deadline: Deadline | None = None) -> Future[T]:

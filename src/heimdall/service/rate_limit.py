@@ -13,7 +13,7 @@ _MINUTE_S = 60.0
 
 
 class RateLimit:
-    """So many a minute for each name."""
+    """At most `per_minute` requests a minute for each name."""
 
     def __init__(
         self, per_minute: int, clock: Callable[[], float] = time.monotonic, what: str = "requests to locate"
@@ -31,7 +31,7 @@ class RateLimit:
             self._seen.setdefault(name, deque()).append(self._clock())
 
     def check_room(self, name: str) -> None:
-        """As `check`, and counts nothing."""
+        """`check` without counting."""
         with self._lock:
             self._check_room(name)
 

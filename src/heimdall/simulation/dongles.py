@@ -54,8 +54,8 @@ def pair(scenario: Scenario, seed: int, index: int) -> tuple[SceneBatch, SceneBa
 
 
 def apart(scenario: Scenario, seed: int, index: int, gap_s: float) -> tuple[SceneBatch, SceneBatch, SceneBatch]:
-    """The same without the reference; and last what the same dongles, their clocks running on, had recorded of it `gap_s`
-    before."""
+    """As `pair`, without the reference in the recordings; the third is what the same dongles, their clocks running on, recorded
+    of the reference `gap_s` before."""
     generator = stream(seed, index, "dongles")
     chance = Chance(generator, "cpu")
     cast = draw_cast(scenario, 1, chance)

@@ -100,7 +100,7 @@ def _heard(cast: Cast, chance: Chance, offset_hz: float = 0.0) -> tuple[Tensor, 
 
 
 def _second(law: SecondTransmitter, cast: Cast, chance: Chance) -> Cast:
-    """The same receivers, heard from another place."""
+    """The same receivers with a second transmitter at another place."""
     scenes, receivers = cast.layout.present.shape
     elsewhere = place(cast.scenario.area, scenes, receivers, chance).transmitter_enu_m
     links = propagate(

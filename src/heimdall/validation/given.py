@@ -68,7 +68,7 @@ def _needed(name: str, field: str, value: object) -> float:
 
 
 def _number(value: object) -> float | None:
-    """As a float; None for what is no number, such as text, a truth value or None."""
+    """The value as a float; None for anything but a number, such as text, a truth value or None."""
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value.item()
     if isinstance(value, bool) or not isinstance(value, Real | Decimal):

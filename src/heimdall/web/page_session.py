@@ -138,7 +138,7 @@ class Latest:
 
 
 def what_went_wrong(error: Exception) -> str:
-    """For people; what only those who run the service can mend stands in its log."""
+    """What a user is told; the log has what only those who run the service can mend."""
     if is_disk_full(error):
         return FULL
     if isinstance(error, HeimdallError):

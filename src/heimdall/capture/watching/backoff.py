@@ -20,7 +20,7 @@ class _Failed:
 
 
 class Backoff:
-    """By name; what a receiver gave last decides. A fault that does not pass by itself waits longest at once."""
+    """How long receivers are left alone, each by its last fault; one that does not pass by itself waits longest at once."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

@@ -14,7 +14,7 @@ _LEAST_GIB = 2
 
 
 def memory_limits(engine: Engine, chosen: Mapping[str, str]) -> dict[str, str]:
-    """For .env, where nobody has chosen: all that Docker's machine has but 4 GiB, at most three quarters, at least 2 GiB.
+    """The limit for .env if nobody has chosen one: what Docker's machine has less 4 GiB, at most three quarters, at least 2 GiB.
 
     Nothing where Docker does not say how much it has.
     """

@@ -248,7 +248,7 @@ def check_refused(facts: Facts) -> Finding | None:
 
 
 def check_lost_in_container(facts: Facts) -> Finding | None:
-    """The same from outside, where the host itself is well."""
+    """The training container has lost the GPU, seen from a host that is well."""
     training = facts.training
     if training is None or not training.running or not training.asks_for_gpu or facts.nvml.code not in (None, nvml.OK):
         return None

@@ -56,7 +56,7 @@ def _too_old(facts: Facts, wheel: wheels.Wheel, needed: int) -> Finding:
 
 
 def _upgrade(facts: Facts, needed: int) -> tuple[str, ...]:
-    """Nothing where the branch that torch needs no longer serves the card, or where the driver is not this system's."""
+    """How to get the driver that torch needs; a remark if it does not serve the card or is not this system's to install."""
     card = drivers.card_of(facts)
     if (card and not card.is_served_by(needed)) or facts.is_jetson:
         return ("# no driver that supports this card is new enough for torch: it trains on the CPU",)

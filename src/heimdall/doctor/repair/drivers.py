@@ -63,7 +63,7 @@ def use_of(facts: Facts) -> str:
 
 
 def install_packaged(facts: Facts, wanted: int = BRANCH, oldest: int = OLDEST_OF_TORCH) -> Commands:
-    """By this distribution's packages, whatever was there before."""
+    """Install the driver from this distribution's packages, whatever was there before."""
     card = card_of(facts)
     branch, family = branch_for(card, wanted), facts.distribution.family
     if branch < OLDEST_PACKAGED or (family == "debian" and branch < 500 and facts.distribution.major >= 13):

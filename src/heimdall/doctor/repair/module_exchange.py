@@ -13,7 +13,7 @@ from heimdall.doctor.repair.host_commands import APT_UPDATE, Commands
 
 
 def exchange_module(facts: Facts, to_open: bool) -> Commands:
-    """The same driver with the other kind of kernel module."""
+    """Install the other kind of kernel module of the same driver."""
     version = facts.user_space or facts.loaded or ""
     kind = "open" if to_open else "proprietary"
     if facts.is_runfile:
@@ -76,7 +76,7 @@ def _rpm(facts: Facts, branch: int, to_open: bool) -> Commands:
 
 
 def _nvidias_package(branch: int, to_open: bool) -> str:
-    """In NVIDIA's own package source."""
+    """The package's name in NVIDIA's own package source."""
     return "nvidia-open" if to_open else f"cuda-drivers-{branch}"
 
 

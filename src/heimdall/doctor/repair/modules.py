@@ -21,7 +21,7 @@ _REBUILD: Mapping[Family, Commands] = {
 
 
 def leave_runfile(facts: Facts) -> Commands:
-    """From NVIDIA's .run file to the packages that already put libraries over its own.
+    """Replace the driver of NVIDIA's .run file by the packages that already put libraries over its own.
 
     The .run file's driver must be removed before that of the packages is complete.
     """
@@ -61,7 +61,7 @@ def build_module(facts: Facts, release: str, version: str | None) -> Commands:
 
 
 def _by_dkms(facts: Facts, release: str, version: str | None) -> Commands:
-    """Nothing where no sources of that version are there to be built."""
+    """Build the module with DKMS; nothing if there are no sources of that version."""
     sources = [
         item for item in versions.dkms_sources(facts.host) if not version or versions.agree(item.version, version)
     ]

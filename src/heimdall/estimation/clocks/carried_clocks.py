@@ -119,7 +119,7 @@ class _Carried:
 
 
 def _span(clock: Clock, reception: Reception) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """From a recording's first to its last sample, by the hub's time."""
+    """When a recording begins and ends (2,), by the hub's time in s."""
     assert reception.samples is not None
     assert reception.sample_rate_hz is not None
     ends_s = np.array([0.0, len(reception.samples) / reception.sample_rate_hz])

@@ -26,7 +26,7 @@ _SHORT_WAVE_MOST_M = 60e3
 
 @dataclass(frozen=True)
 class Path:
-    """From the reference to one receiver."""
+    """The path from the reference to one receiver."""
 
     distance_m: float
     delay_s: float
@@ -39,7 +39,7 @@ class Path:
 
 
 def path_to(receiver: Receiver, transmitter: KnownTransmitter) -> Path:
-    """By the model of the transmitter's band: along the ground, or straight."""
+    """The path that the model of the transmitter's band expects: along the ground, or straight."""
     model = model_for(transmitter.frequency_hz, None, math.inf)
     distance_m = _distance_m(receiver, transmitter, model)
     slowness = model.refractive_index / SPEED_OF_LIGHT_M_S

@@ -104,7 +104,7 @@ class _Search:
         return {index, hub} <= set(self.hearing.anchors)
 
     def _in_order(self, matches: Mapping[int, Match], hub: int) -> tuple[dict[int, Match], int]:
-        """By the place among those heard."""
+        """The matches and the hub, numbered by their place among the receivers that were heard."""
         return {self.hearing.heard.index(index): each for index, each in matches.items()}, self.hearing.heard.index(hub)
 
     def _echo_sigmas(self, found: Track, members: set[int]) -> dict[int, float]:

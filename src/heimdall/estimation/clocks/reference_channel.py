@@ -122,7 +122,7 @@ def _look(
 
 
 def _look_s(stream: Stream, hub: Stream, channel: Channel, tolerance: float, reach_hz: float) -> float:
-    """As long as the offsets searched, the drift and the recordings allow, and long enough to say something.
+    """Length of the window that is matched: as long as the offsets searched, the drift and the recordings allow.
 
     In whole samples of the hub: a rate that is off by a fraction of one of them moves the match by that part of the window.
     """

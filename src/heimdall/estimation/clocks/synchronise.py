@@ -64,7 +64,7 @@ def synchronise_by_any(
     most_offset_s: float = MOST_OFFSET_S,
     located: Band | None = None,
 ) -> Synchronised:
-    """By the best reference of a list: of those in the recordings, beside the channel, the one most receivers hear clearly.
+    """Synchronise by the reference in the recordings, beside the channel, that most receivers hear clearly.
 
     Raises InputError where none is there.
     """

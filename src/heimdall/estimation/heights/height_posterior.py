@@ -157,7 +157,7 @@ class OverHeights:
         return np.asarray(np.sum(mass_BK * self.above_BK, axis=1) / mass_BK.sum(axis=1))
 
     def _at(self, scenes: ModelledScenes, nodes: slice, place_BG2: Values, blur_B1G: Values) -> Float[Values, "B K G"]:
-        """Of some nodes."""
+        """The density at some of the heights."""
         above_BK1, blur_BK1 = self.above_BK[:, nodes, None], self._blur_BK[:, nodes, None]
         place_BKG2 = place_BG2[:, None] * stretch(scenes.batch, above_BK1[..., 0])[..., None, None]
         blur_BKG = np.broadcast_to(np.hypot(blur_B1G, blur_BK1), place_BKG2.shape[:3])
@@ -181,7 +181,7 @@ class _Nodes:
 
 
 def _nodes(profile: Profile, lower: int) -> _Nodes:
-    """So many of them on lower ground."""
+    """The nodes of a profile, `lower` of them on lower ground."""
 
     def ground(share: float) -> _Nodes:
         return _Nodes(np.zeros(1), np.zeros(1), np.array([share * profile.ground_prior]), profile.ground_place_m[None])
@@ -194,7 +194,7 @@ def _nodes(profile: Profile, lower: int) -> _Nodes:
 
 
 def _following(branch: Branch, ground_place_m: Values, count: int) -> _Nodes:
-    """So many heights that follow the posterior of a branch."""
+    """`count` heights spread as the posterior of a branch is."""
     cells = _credible(branch)
     edge_m, prior = branch.edge_m[cells.start : cells.stop + 1], branch.prior[cells]
     log_likelihood = np.log(np.maximum(branch.probability[cells], 1e-300) / prior)

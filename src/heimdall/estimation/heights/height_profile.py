@@ -191,7 +191,7 @@ def _rough(side: _Side, mode_B2: Values) -> tuple[_Cells, Values]:
 
 
 def _refined(cells: _Cells, log_BF: Values, count: int) -> tuple[_Cells, Values]:
-    """So many cells instead, small where the transmitter may be."""
+    """The same heights in `count` cells, small where the transmitter may be."""
     mass_BF = tempered(log_BF - np.log(cells.prior), cells.prior)
     edge_BE = quantiles(cells.edge_BE, mass_BF, count)
     return _weighed(cells.side, edge_BE, _interpolated(edge_BE, cells), 1)

@@ -47,7 +47,7 @@ class LowerGround:
 
 
 def lower_ground(batch: EvidenceBatch) -> LowerGround:
-    """As the heights of each scene's receivers suggest, the transmitter's height in `batch` being their mean."""
+    """What the heights of each scene's receivers suggest; the transmitter's height in `batch` is their mean."""
     median_B = np.hypot(LEAST_DEPTH_M, _DEPTH_PER_SPREAD * receiver_spread_m(batch))
     room_B = np.asarray(batch.transmitter_height_m, dtype=float) - _LOWEST_GROUND_M
     deepest_B = np.where(room_B > LEAST_DEPTH_M, room_B, 2 * LEAST_DEPTH_M)

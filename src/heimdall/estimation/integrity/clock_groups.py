@@ -134,7 +134,7 @@ def _least_squares(
 
 
 def _gains(late_s_GN: Values, evidence: EvidenceBatch, model: PropagationModel) -> Float[Values, " G"]:
-    """By how much the log evidence grows with so much taken off the arrival times."""
+    """By how much the log evidence grows if each row of `late_s_GN` is taken off the arrival times."""
     taken_off_s = np.concatenate([np.zeros_like(late_s_GN[:1]), late_s_GN])
     many = replace(evidence, mapped=None).select(np.zeros(len(taken_off_s), dtype=int))
     _, value = log_evidence(replace(many, arrival_s=many.arrival_s - taken_off_s), model)

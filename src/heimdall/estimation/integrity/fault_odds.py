@@ -64,7 +64,7 @@ class FaultOdds:
         self._known: dict[object, Values] = {}
 
     def of(self, evidence: EvidenceBatch, model: PropagationModel, receivers: NDArray[np.int64]) -> Values:
-        """As `log_odds`."""
+        """`log_odds`, computed once for each evidence."""
         key = (model, receivers.tobytes(), *(each.tobytes() for each in _arrays(evidence)))
         if key not in self._known:
             self._known[key] = log_odds(evidence, model, receivers)

@@ -28,6 +28,6 @@ def link_rates(place_G2: Values, evidence: EvidenceBatch, model: PropagationMode
 
 
 def height_rates(place_m: Values, evidence: EvidenceBatch, model: PropagationModel) -> Float[Values, " N"]:
-    """The same with a step upwards from a place (2,)."""
+    """By how much each link grows with a step upwards from a place (2,), in m per m."""
     up, down = (link_distance_m(place_m[None, None], evidence, model, above_m) for above_m in (_STEP_M, -_STEP_M))
     return (up - down)[0, 0] / (2 * _STEP_M)

@@ -51,7 +51,7 @@ def corrections(receiver: Receiver, others: Sequence[Receiver]) -> Iterator[Corr
 
 
 def from_radians(receiver: Receiver) -> Receiver | None:
-    """As it would be in radians; None where it cannot be."""
+    """The receiver where its position is if it was written in radians; None if it cannot have been."""
     if abs(receiver.latitude_deg) > math.pi / 2 or abs(receiver.longitude_deg) > math.pi:
         return None
     latitude, longitude = math.degrees(receiver.latitude_deg), math.degrees(receiver.longitude_deg)
@@ -59,7 +59,7 @@ def from_radians(receiver: Receiver) -> Receiver | None:
 
 
 def from_minutes(receiver: Receiver) -> Receiver | None:
-    """As it would be with minutes behind the point (47.30 for 47 degrees and 30 minutes); None where they cannot be minutes."""
+    """The receiver if minutes stand behind the point (47.30 for 47 degrees and 30 minutes); None if they cannot be minutes."""
     written = receiver.latitude_deg, receiver.longitude_deg
     minutes = [100 * math.modf(each)[0] for each in written]
     if max(map(abs, minutes)) > _MOST_MINUTES:

@@ -104,7 +104,7 @@ def _contradicted(fix: Fix, collected: Collected, found: Suspicion, again: Reloc
 
 
 def _height_in_doubt(collected: Collected, again: Relocation) -> str:
-    """That the arrival times, which the stated height explains by late links alone, fit another height far better."""
+    """Says that the arrival times fit another height far better than the stated one, which needs late links; else empty."""
     left_open = _with_height_open(collected, again)
     stated_m = collected.observation.transmitter_height_m
     if left_open is None or stated_m is None or left_open.height_m is None or left_open.height_sigma_m is None:
@@ -116,7 +116,7 @@ def _height_in_doubt(collected: Collected, again: Relocation) -> str:
 
 
 def _by_the_height(collected: Collected, again: Relocation) -> str:
-    """That the receivers agree once the transmitter's stated height is left open; empty where they do not, or must."""
+    """Says that the receivers agree once the transmitter's stated height is left open; empty if they do not, or must."""
     left_open = _with_height_open(collected, again)
     stated_m = collected.observation.transmitter_height_m
     return "" if left_open is None or stated_m is None else _height_question(stated_m, left_open)
@@ -200,7 +200,7 @@ def _protected(fix: Fix, collected: Collected, place_m: NDArray[np.float64], mod
 
 
 def _unchecked(fitted: int, *, on_ground: bool) -> str:
-    """That there are no more arrival times than unknowns."""
+    """Says that there are no more arrival times than unknowns."""
     if fitted == 3:
         return "four arrival times that tell a height cannot check each other: add a fifth receiver with a good clock"
     assumption = _ON_GROUND if on_ground else ""
@@ -222,13 +222,13 @@ def _assumes_ground(collected: Collected, model: PropagationModel) -> bool:
 
 
 def _region_radius_m(posterior: GridPosterior) -> float:
-    """Of the circle that is as large as the 95 % region."""
+    """Radius of the circle that is as large as the 95 % region."""
     inside = posterior.log_density >= posterior.log_threshold(0.95)
     area_m2 = np.sum(posterior.probability[inside] / posterior.density_per_m2[inside])
     return math.sqrt(float(area_m2) / math.pi)
 
 
 def _network_radius_m(collected: Collected) -> float:
-    """Of the smallest circle round the receivers' mean that holds them all."""
+    """Radius of the smallest circle round the receivers' mean that holds them all."""
     place_N2 = collected.receivers_enu_m[:, :2]
     return float(np.max(np.linalg.norm(place_N2 - place_N2.mean(axis=0), axis=1)))

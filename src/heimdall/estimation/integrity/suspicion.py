@@ -100,7 +100,7 @@ def _with_others(collected: Collected, sound: Sequence[int], index: int) -> tupl
 
 
 def _gain_over(collected: Collected, model: PropagationModel) -> Gain:
-    """For the measurements with a correction: by how much their log evidence is above that of the measurements as they are."""
+    """A function that tells by how much a correction of the measurements raises their log evidence."""
 
     @cache
     def before() -> float:
@@ -220,7 +220,7 @@ def _why(
 
 
 def _lateness(evidence: EvidenceBatch, model: PropagationModel, receiver: int, place_m: NDArray[np.float64]) -> str:
-    """By the others' emission time; empty where it, or every other one, has no arrival time."""
+    """How late the receiver is by the others' emission time, in words; empty if it or all others have no arrival time."""
     others = np.arange(evidence.present.shape[1]) != receiver
     if not evidence.has_arrival[0, receiver] or not np.any(evidence.has_arrival[0] & others):
         return ""

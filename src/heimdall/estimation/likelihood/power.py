@@ -115,7 +115,7 @@ class _PowerLaw:
         return value + self._silence(decades_BNG, slope / information, information, self.silent_BN)
 
     def _silence(self, decades_BNG: Array, slope: Array, information: Array, silent_BN: Array) -> Float[Array, "S B G"]:
-        """That those who heard nothing had less than their limits, predicted by what the others heard.
+        """Log probability that those who heard nothing had less than their limits, predicted by what the others heard.
 
         One of `deaf_probability` would have heard nothing anyway.
         """

@@ -50,7 +50,7 @@ _TINY = np.float32(1e-20)
 
 
 def arrival_density(batch: EvidenceBatch, model: PropagationModel) -> ArrivalDensity | None:
-    """The same as `likelihood.arrival_log_likelihood` for one batch; None where this way is not made for its waves."""
+    """`arrival_log_likelihood` of one batch as a function; None for sky waves, which this module cannot do."""
     if model.sky_wave is not None:
         return None
     if not np.any(batch.has_arrival):

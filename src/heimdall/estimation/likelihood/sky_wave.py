@@ -158,13 +158,16 @@ class _Ways:
         return self._mode(once_BGN, path, 0.0, self._e_reflects(secant))
 
     def by_f(self, hops_BGN: Array, height_m: float) -> _Mode:
-        """So many hops by the F layer at that height."""
+        """The mode of `hops_BGN` hops by the F layer at that height."""
         _, secant, _ = path = hop_path(self.distance_BGN, height_m, hops_BGN)
         return self._mode(hops_BGN, path, self.law.f_step_m**2 / 12, self._f_reflects(secant, hops_BGN))
 
     def _mode(self, hops_BGN: Array, path: tuple[Array, Array, Array], off_step_m2: float, reflected: Array) -> _Mode:
-        """Of a path as `hop_path` gives it. `off_step_m2`: variance of the layer's height within its step; `reflected`: the
-        probability that the layer is there for it."""
+        """The mode of a path as `hop_path` gives it.
+
+        `off_step_m2` is the variance of the layer's height within its step, `reflected` the probability that the layer
+        reflects the wave.
+        """
         xp, law = array_namespace(self.distance_BGN), self.law
         path_m, secant, rise = path
         of_height_m2 = hops_BGN * (law.scatter_m**2 + hops_BGN * off_step_m2)

@@ -126,7 +126,7 @@ def site_biases(observations: Sequence[Observation]) -> SiteBiases:
 
 
 def corrections_from(found: SiteBiases) -> dict[str, Correction]:
-    """By the receiver's name."""
+    """The correction of each receiver, by its name."""
     corrections: dict[str, Correction] = {}
     for bias in found.delays_s:
         corrections[bias.name] = Correction(
@@ -179,7 +179,7 @@ def _by_receiver(heard: Sequence[_Heard], names: Sequence[str], field: str, miss
 
 
 def _biases(names: Sequence[str], table: _Table, prior: float) -> tuple[Bias, ...]:
-    """Of the receivers of which the table says anything. `prior`: how large biases are at most, as a standard deviation."""
+    """Biases of the receivers that the table tells of; `prior` is the largest standard deviation of biases."""
     known_N: NDArray[np.bool_] = np.any(table.heard, axis=0, keepdims=True)[0]
     if np.sum(known_N) < 2:
         return ()
@@ -250,7 +250,7 @@ def _solve(table: _Table, prior: float) -> tuple[Values, Values, float]:
 
 
 def _normal_equations(table: _Table, weight_JN: Values) -> tuple[Values, Values]:
-    """Of biases and slope, each observation's own offset eliminated."""
+    """Normal matrix and right side for biases and slope, each observation's own offset eliminated."""
     count = table.value_JN.shape[1]
     normal, right = np.zeros((count + 1, count + 1)), np.zeros(count + 1)
     for value_N, slope_N, weight_N in zip(table.value_JN, table.slope_JN, weight_JN, strict=True):

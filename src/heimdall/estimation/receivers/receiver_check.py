@@ -208,7 +208,7 @@ def _by_time(timed: Sequence[Residual], usual_s: float) -> tuple[str, float]:
 
 
 def _drift(timed: Sequence[Residual], late: Values, scatter_s: float) -> str:
-    """That its clock drifts steadily, where a line explains the scatter (Siegel's repeated medians); empty where none does.
+    """Says that its clock drifts steadily, if a line explains the scatter (Siegel's repeated medians); else empty.
 
     Over the times of the observations, or over their order where one of them is not known.
     """

@@ -116,7 +116,7 @@ def _places_without(
 
 
 def _residual(left_out: _LeftOut, column: int) -> Residual:
-    """Of one receiver against the others."""
+    """The residual of one receiver against the others."""
     collected, model = left_out.collected, left_out.model
     evidence, others = collected.evidence, left_out.others.select(slice(column, column + 1))
     place_m = left_out.place_N2[column]

@@ -148,7 +148,7 @@ def _answers(network: Network, pool: ScenePool) -> Iterator[Answered]:
 
 
 def _recorded_first(mine: Chosen, simulated: int) -> Chosen:
-    """Of the chosen scenes those that were recorded, which follow the simulated ones, if there are any."""
+    """The recorded ones of the chosen scenes, which follow the simulated ones; all if none was recorded."""
     recorded = mine & (np.arange(len(mine)) >= simulated)
     return recorded if recorded.any() else mine
 

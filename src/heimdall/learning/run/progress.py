@@ -64,7 +64,7 @@ class ProgressReport:
         self._say(name, step, None)
 
     def calibration(self) -> tuple[Callable[[float], None], Callable[[float], None]]:
-        """To be told what share is done of simulating the held-out scenes, and then of fitting to them."""
+        """Two functions to call with the share that is done: of simulating the held-out scenes, and of fitting to them."""
         self._calibration = 0.0, time.monotonic()
         simulated = 1 / _CALIBRATION_COST
         return lambda share: self._calibrated(share * simulated), lambda share: self._calibrated(
@@ -88,7 +88,7 @@ class ProgressReport:
             self._say("train", step, loss)
 
     def told(self, step: int, loss: float | None, phase: str, left_s: float | None) -> None:
-        """For the bar, what the process that trains has told of itself."""
+        """Show on the bar what the process that trains has told."""
         if self._bar is not None:
             _draw(self._bar, phase, step, loss, "" if left_s is None else f"{duration_text(left_s)} left")
 

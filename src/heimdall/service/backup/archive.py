@@ -30,7 +30,7 @@ class ArchiveWriter:
         self._members: dict[str, dict[str, Any]] = {}
 
     def add_file(self, path: Path, name: str) -> None:
-        """By the open file: one that is replaced or grows meanwhile is added as it was when it was opened."""
+        """Add a file as it was when it was opened, even if it is replaced or grows meanwhile."""
         try:
             with path.open("rb") as file:
                 self._add(self._tar.gettarinfo(arcname=name, fileobj=file), file)

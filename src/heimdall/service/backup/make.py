@@ -62,7 +62,7 @@ def _write(path: Path, settings: Settings, about: dict[str, Any]) -> None:
 
 
 def mlflow_database(settings: Settings) -> URL | None:
-    """Of the MLflow server, where it was told; else the file in home, if there is one."""
+    """The database of the MLflow server if it was told; else the file in home, if there is one."""
     if settings.mlflow_database is not None:
         return settings.mlflow_database
     embedded = settings.home / "mlflow.db"

@@ -70,7 +70,7 @@ def _check_receivers(chosen: Sequence[OnlineReceiver]) -> None:
 
 
 def _tuning(request: RecordRequest, reference: KnownTransmitter | None) -> Tuning:
-    """Of a receiver that is tuned to both: it samples as fast as the wider one needs."""
+    """The tuning that takes in channel and reference: sampling as fast as the wider one needs."""
     return Tuning(request.frequency_hz, request.bandwidth_hz, widest_hz=reference.channel_hz if reference else 0.0)
 
 

@@ -71,7 +71,7 @@ class Planner:
         return request.model_copy(update={"needs": needs})
 
     def _path(self, key: str) -> Path:
-        """Of the answer to a question on this machine with the devices that it has now."""
+        """Where the answer to a question is kept, for this machine with the devices that it has now."""
         devices = sorted(path.name for path in Path("/dev").glob("nvidia*"))
         asked = "\0".join([key, __version__, platform.node(), *devices])
         return self._settings.data / _FOLDER / f"{hashlib.sha256(asked.encode()).hexdigest()[:32]}.json"

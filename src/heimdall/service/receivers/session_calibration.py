@@ -77,7 +77,7 @@ def _kept(
 def _observations(
     settings: Settings, chosen: Sequence[StoredSession], known: Sequence[RegisteredReceiver]
 ) -> list[Observation]:
-    """As they were recorded: a correction must not be found on top of another."""
+    """The observations of the sessions, without corrections: one must not be found on top of another."""
     if not chosen:
         raise InputError("name at least one session whose transmitter is known")
     observations = [observation for stored in chosen for observation in sessions.read(settings, stored)]

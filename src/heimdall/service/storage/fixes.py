@@ -99,6 +99,6 @@ def _told(stored: StoredSession, fix: Fix) -> str:
 
 
 def _tell(session: Session, stored: StoredSession, event: str, message: str) -> None:
-    """To whoever follows the job, if it is still there."""
+    """Add an event to the job that recorded the session, if it is still there."""
     if stored.job_id is not None and session.get(Job, stored.job_id) is not None:
         record(session, stored.job_id, event, message)

@@ -28,7 +28,7 @@ def run_folder(settings: Settings, job_id: str) -> RunReader:
 
 
 class _Copy:
-    """Of another machine's folder. Who waits for the store keeps only those waiting who ask for the same one."""
+    """A copy of another machine's run folder; its lock lets only those wait for the store who ask for the same one."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()

@@ -201,7 +201,7 @@ def files_of(settings: Settings, stored: StoredSession) -> Path:
 
 
 def _brought(settings: Settings, session_id: str) -> Path:
-    """In this machine's data folder; brought there where a worker elsewhere recorded them."""
+    """The session's recordings in this machine's data folder; fetched if a worker elsewhere recorded them."""
     folder = folder_of(settings, session_id)
     if folder.is_dir() or not settings.carries:
         return folder
@@ -243,7 +243,7 @@ def _note_truth(store: Store, session_id: str, truth: Place | None) -> None:
 
 
 def delete(store: Store, settings: Settings, session_id: str, *, and_fixes: bool = True) -> None:
-    """For good, out of the bin or not; see `retention.discard`.
+    """Delete a session for good, whether it is in the bin or not; see `retention.discard`.
 
     The row first: files without a row are found again by `remove_orphans`, a row without files is a fault.
     """

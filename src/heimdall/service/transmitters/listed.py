@@ -60,7 +60,7 @@ def known(session: Session) -> tuple[KnownTransmitter, ...]:
 
 
 def named(session: Session, name: str) -> KnownTransmitter:
-    """In whatever case. Raises InputError for a name that is not listed."""
+    """The known transmitter of that name, in whatever case. Raises InputError for a name that is not listed."""
     if (found := find_named(known(session), name)) is None:
         raise InputError(f"no known transmitter is called {name!r}: `GET /api/v1/transmitters` lists them")
     return found
@@ -76,7 +76,7 @@ def heard_between(session: Session, low_hz: float, high_hz: float) -> list[Known
 
 
 def find(session: Session, low_hz: float | None = None, high_hz: float | None = None) -> list[Listed]:
-    """The same between two frequencies, by name."""
+    """The known transmitters between two frequencies, sorted by name."""
     own = [_listed(row) for row in _rows(session)]
     replaced = {each.sorts_by for each in own}
     others = [each for each in _SHIPPED if each.sorts_by not in replaced]
@@ -183,5 +183,5 @@ def _known(row: Transmitter) -> KnownTransmitter:
 
 
 def _values(transmitter: KnownTransmitter) -> dict[str, Any]:
-    """Of the columns that say what it is."""
+    """Values of the columns that describe a transmitter."""
     return transmitter.model_dump(mode="json") | {"folded_name": transmitter.name.casefold()}

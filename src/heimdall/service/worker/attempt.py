@@ -248,14 +248,14 @@ class Attempt:
         return self._no_room() if disk.is_disk_full(error) else Outcome(Ending.LOST, f"{what}: {error}")
 
     def _lost(self) -> bool:
-        """As `_gone`, of an attempt whose job may be another's by now."""
+        """Kill the program of a job that another worker may have by now; True once it is dead."""
         if not self._gone():
             return False
         self._tools.statistics.end(self.job.id, self.job.kind, LEASE_LOST)
         return True
 
     def _gone(self) -> bool:
-        """Kill the program; True once it is."""
+        """Kill the program; True once it is dead."""
         if self._process is None or self._process.poll() is not None:
             return True
         self._process.kill()

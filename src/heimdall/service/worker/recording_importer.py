@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 class RecordingImporter:
-    """Of one job. `look` while it runs, `finish` once it has ended."""
+    """Stores what one job records: call `look` while it runs, `finish` once it has ended."""
 
     def __init__(self, job: Job, folder: RunReader, tools: Tools) -> None:
         self._job = job
@@ -43,7 +43,7 @@ class RecordingImporter:
         return False
 
     def _ready(self) -> bool:
-        """Nothing is being stored. What a disk or a store would not take stays where it is, and is tried again."""
+        """Whether nothing is being stored now. What disk or store did not take stays where it is, and is tried again."""
         if self._storing is None:
             return True
         stored = self._storing.poll()

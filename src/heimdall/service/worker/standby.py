@@ -95,7 +95,7 @@ def sleep_while_it_lives(settings: Settings) -> None:
 
 
 class ReturnWatch(threading.Thread):
-    """Of a worker that stands in: calls `leave` once when the other is there again and has looked at its GPU."""
+    """For a worker that stands in: calls `leave` once the other is back and has looked at its GPU."""
 
     def __init__(self, store: Store, name: str, leave: Callable[[], None]) -> None:
         super().__init__(name="return-watch", daemon=True)
@@ -132,7 +132,7 @@ class StandInWatch:
 
 
 def end_this_process() -> None:
-    """As Docker would ask it to: Celery leaves, jobs are put back."""
+    """End as if Docker had asked: Celery leaves, jobs are put back."""
     os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -1,4 +1,4 @@
-"""By what time the receivers stamp their samples."""
+"""The clocks by which receivers stamp their samples."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class Box:
 
 
 def evidence_grid(posterior: GridPosterior) -> dict[str, Any]:
-    """As JSON: the frame, the cells' middles, and how far below the best each cell's log density is.
+    """The posterior as JSON: the frame, the cells' middles, and how far below the best each cell's log density is.
 
     That is its square root in units of `step`, unsigned, 16 bit, little-endian, south and west first: fine where places are
     likely, coarse where they are not.

@@ -29,7 +29,7 @@ class Measured:
 
 
 def measure(a: LatLon, b: LatLon) -> Measured:
-    """On WGS84 (Karney 2013)."""
+    """The geodesic between two places on WGS84 (Karney 2013)."""
     mask = Geodesic.STANDARD | Geodesic.LONG_UNROLL
     line = Geodesic.WGS84.InverseLine(*a, *b, mask | Geodesic.DISTANCE_IN)
     end = line.Position(line.s13, mask)

@@ -40,7 +40,7 @@ def ask_transmitter(
 
 
 def _fields(before: KnownTransmitter | None) -> tuple[ui.input | ui.select, ...]:
-    """In the order of `read_transmitter`."""
+    """The inputs, in the order of `read_transmitter`'s arguments."""
     values = [""] * 5 if before is None else _texts(before)
     return (
         _input("Name", values[0]),
@@ -54,7 +54,7 @@ def _fields(before: KnownTransmitter | None) -> tuple[ui.input | ui.select, ...]
 
 
 def _texts(before: KnownTransmitter) -> list[str]:
-    """To the last digit: a form must not change what nobody edits."""
+    """The texts in the inputs, to the last digit: a form must not change what nobody edits."""
     width = "" if before.bandwidth_hz is None else frequency_input(before.bandwidth_hz)
     sigma = repr(before.position_sigma_m)
     return [before.name, frequency_input(before.frequency_hz), place_text(before.place), sigma, width]

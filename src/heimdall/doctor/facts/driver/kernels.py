@@ -121,7 +121,7 @@ def _with_image(host: Host, releases: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _of_one_flavour(releases: tuple[str, ...], running: str | None) -> tuple[str, ...]:
-    """Of Arch's linux and linux-lts, or Ubuntu's generic and aws, the boot loader keeps to the one that runs."""
+    """Kernels of the flavour that runs, such as linux-lts or aws: the boot loader keeps to it."""
     same = tuple(release for release in releases if running and _flavour(release) == _flavour(running))
     return same or releases
 

@@ -31,5 +31,5 @@ def attachment(
 
 
 def documented_file(media_type: str) -> dict[str, Any]:
-    """For the description of the API."""
+    """The response that is a file, for the description of the API."""
     return {"description": "The file.", "content": {media_type: {"schema": {"type": "string", "format": "binary"}}}}

@@ -107,6 +107,6 @@ async def receive_files(request: Request, upload: Upload) -> int:
 
 
 async def receive_some(request: Request, upload: Upload) -> None:
-    """As `receive_files`. Raises InputError for none."""
+    """`receive_files` of at least one file. Raises InputError if there is none."""
     if not await receive_files(request, upload):
         raise InputError(f"no file: send them as multipart/form-data in the field `{FIELD}`")

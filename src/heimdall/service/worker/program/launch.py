@@ -135,7 +135,7 @@ def _training(job_id: str, folder: RunReader, tools: Tools) -> Path:
 
 
 def _recordings(name: str, folder: RunReader, tools: Tools) -> Path:
-    """In this machine's data folder, or brought from the artifact store."""
+    """The recordings in this machine's data folder, or fetched from the artifact store."""
     source = tools.settings.data / name
     if source.exists() or not tools.settings.carries:
         return source
