@@ -28,11 +28,12 @@ def about() -> dict[str, str | None]:
 def versions() -> dict[str, str | None]:
     """Versions of this program and of what it is built on; None for what is not installed. Imports nothing."""
     return {"heimdall": heimdall.__version__, "python": platform.python_version()} | {
-        name: _version(name) for name in _PACKAGES
+        name: version_of(name) for name in _PACKAGES
     }
 
 
-def _version(package: str) -> str | None:
+def version_of(package: str) -> str | None:
+    """Version of an installed package; None if it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:

@@ -53,3 +53,8 @@ def ask(
         with ui.element("div").classes("buttons"):
             ui.button("Cancel", on_click=dialog.close).props("flat no-caps")
             ui.button("Save", on_click=save).props("unelevated no-caps")
+
+
+def text_input(label: str, value: str) -> ui.input:
+    """A field of a form in a dialog."""
+    return ui.input(label, value=value).props("outlined dense").classes("wide")

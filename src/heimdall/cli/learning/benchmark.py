@@ -7,7 +7,6 @@ import platform
 import resource
 import time
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -55,6 +54,8 @@ def benchmark(
 
 def machine() -> dict[str, Any]:
     """What the figures were measured on."""
+    from heimdall.service.about import version_of
+
     return {
         "system": platform.platform(),
         "processor": _processor(),
@@ -62,7 +63,7 @@ def machine() -> dict[str, Any]:
         "load": round(os.getloadavg()[0], 2),
         "threads": {name: os.environ[name] for name in _THREAD_VARIABLES if name in os.environ},
         "python": platform.python_version(),
-        "packages": {name: found for name in _PACKAGES if (found := _version(name)) is not None},
+        "packages": {name: found for name in _PACKAGES if (found := version_of(name)) is not None},
     }
 
 
@@ -74,13 +75,6 @@ def _processor() -> str:
         lines = []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def _model_timings(path: Path, observation: Any, repeats: int) -> dict[str, dict[str, float]]:

@@ -122,7 +122,7 @@ def installed_torch(host: Host) -> Wheel | None:
     folder = _importable() if host.live else None
     candidates = [folder] if folder else [] if host.live else _folders_in_tree(host)
     for candidate in candidates:
-        wheel = parse_wheel(_text(candidate / "version.py"), str(candidate))
+        wheel = parse_wheel(text_of(candidate / "version.py"), str(candidate))
         if wheel:
             return replace(wheel, folder=candidate)
     return None
@@ -194,7 +194,8 @@ def _runs(architecture: str, capability: tuple[int, int]) -> bool:
     )
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """What a file holds; nothing where it cannot be read."""
     try:
         return path.read_text("utf-8", "replace")
     except OSError:

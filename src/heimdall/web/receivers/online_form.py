@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from heimdall.errors import InputError
 from heimdall.observation import Place
 from heimdall.service.receivers.online_schemas import OnlineChange, OnlineFields, OnlineView
-from heimdall.web.dialogs import dialog_named
+from heimdall.web.dialogs import dialog_named, text_input
 from heimdall.web.page_session import Visit
 from heimdall.web.places import place_text, read_place
 from heimdall.web.words import validation_text
@@ -22,11 +22,13 @@ def ask_change(visit: Visit, before: OnlineView, save: Callable[[OnlineChange], 
     title = f"Edit {before.name}"
     with dialog_named(title) as dialog, ui.card().classes("ask"):
         ui.label(title).classes("title")
-        place = _input("Latitude, longitude, height in m; empty: as the receiver states", _own_place(before))
-        password = _input("New password" if before.has_password else "Password, if it asks for one", "")
-        gain = _input("Gain in dB; empty: chosen by its driver", "" if before.gain_db is None else repr(before.gain_db))
-        ppm = _input("Error of its oscillator in ppm", repr(before.ppm))
-        note = _input("Note", before.note)
+        place = text_input("Latitude, longitude, height in m; empty: as the receiver states", _own_place(before))
+        password = text_input("New password" if before.has_password else "Password, if it asks for one", "")
+        gain = text_input(
+            "Gain in dB; empty: chosen by its driver", "" if before.gain_db is None else repr(before.gain_db)
+        )
+        ppm = text_input("Error of its oscillator in ppm", repr(before.ppm))
+        note = text_input("Note", before.note)
 
         async def done() -> None:
             try:
@@ -78,7 +80,3 @@ def _own_place(receiver: OnlineView) -> str:
     if not receiver.placed or receiver.latitude_deg is None or receiver.longitude_deg is None:
         return ""
     return place_text(Place(receiver.latitude_deg, receiver.longitude_deg, receiver.height_m))
-
-
-def _input(label: str, value: str) -> ui.input:
-    return ui.input(label, value=value).props("outlined dense").classes("wide")

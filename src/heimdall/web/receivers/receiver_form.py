@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from heimdall.errors import InputError
 from heimdall.observation import Place
 from heimdall.service.receivers.registered import ReceiverFields
-from heimdall.web.dialogs import dialog_named
+from heimdall.web.dialogs import dialog_named, text_input
 from heimdall.web.page_session import Visit
 from heimdall.web.places import place_text, read_place
 from heimdall.web.words import validation_text
@@ -29,13 +29,13 @@ def ask_receiver(
     """It closes when `save` is content."""
     with dialog_named(title) as dialog, ui.card().classes("ask"):
         ui.label(title).classes("title")
-        name = _input("Name, as in its recordings", before.name if before else "")
-        place = _input("Latitude, longitude, height in m; or a locator, MGRS, UTM", _place_text(before))
+        name = text_input("Name, as in its recordings", before.name if before else "")
+        place = text_input("Latitude, longitude, height in m; or a locator, MGRS, UTM", _place_text(before))
         clock = (
             ui.select(_clocks(before), value=_clock_key(before), label="Clock").props("dense outlined").classes("wide")
         )
-        level = _input("Level uncertainty in dB; empty: as its recordings say", _level_text(before))
-        note = _input("Note", before.note if before else "")
+        level = text_input("Level uncertainty in dB; empty: as its recordings say", _level_text(before))
+        note = text_input("Note", before.note if before else "")
 
         async def done() -> None:
             texts = (name.value or "", place.value or "", clock.value or "", level.value or "", note.value or "")
@@ -73,10 +73,6 @@ def read_fields(
         raise InputError(validation_text(error)) from error
     except ValueError:
         raise InputError(f"level uncertainty: {level!r} is not a number") from None
-
-
-def _input(label: str, value: str) -> ui.input:
-    return ui.input(label, value=value).props("outlined dense").classes("wide")
 
 
 def _place_text(fields: ReceiverFields | None) -> str:

@@ -11,7 +11,7 @@ from heimdall.errors import InputError
 from heimdall.formats.quantities import hertz
 from heimdall.formats.wording import frequency_text
 from heimdall.transmitter import Kind, KnownTransmitter
-from heimdall.web.dialogs import dialog_named
+from heimdall.web.dialogs import dialog_named, text_input
 from heimdall.web.page_session import Visit
 from heimdall.web.places import place_text, read_place
 from heimdall.web.transmitters.transmitters_view import KINDS
@@ -43,13 +43,13 @@ def _fields(before: KnownTransmitter | None) -> tuple[ui.input | ui.select, ...]
     """The inputs, in the order of `read_transmitter`'s arguments."""
     values = [""] * 5 if before is None else _texts(before)
     return (
-        _input("Name", values[0]),
-        _input("Frequency, such as 77.5k or 98.3M", values[1]),
+        text_input("Name", values[0]),
+        text_input("Frequency, such as 77.5k or 98.3M", values[1]),
         _kinds(Kind.OTHER if before is None else before.kind),
-        _input("Latitude, longitude, height in m; or a locator, MGRS, UTM", values[2]),
-        _input("How well its place is known, in m; empty: 30", values[3]),
-        _input("Width, such as 180k; empty: usual for its kind", values[4]),
-        _input("Where this is known from", "" if before is None else before.source),
+        text_input("Latitude, longitude, height in m; or a locator, MGRS, UTM", values[2]),
+        text_input("How well its place is known, in m; empty: 30", values[3]),
+        text_input("Width, such as 180k; empty: usual for its kind", values[4]),
+        text_input("Where this is known from", "" if before is None else before.source),
     )
 
 
@@ -91,7 +91,3 @@ def frequency_input(frequency_hz: float) -> str:
     """As `hertz` reads it, short where that is exact."""
     text = frequency_text(frequency_hz)
     return text if hertz(text) == frequency_hz else repr(frequency_hz)
-
-
-def _input(label: str, value: str) -> ui.input:
-    return ui.input(label, value=value).props("outlined dense").classes("wide")

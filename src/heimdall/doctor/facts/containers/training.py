@@ -6,10 +6,9 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
-from heimdall.doctor.facts.wheels import Wheel, parse_wheel
+from heimdall.doctor.facts.wheels import Wheel, parse_wheel, text_of
 from heimdall.doctor.host import Host
 
 CONTAINER = "heimdall-training"
@@ -93,20 +92,13 @@ def _is_gpu(request: Mapping[str, Any]) -> bool:
 
 def _from_project(host: Host) -> Training | None:
     """Compose takes its reservation from HEIMDALL_ACCELERATOR: the shell's value, else the one in .env, else cpu."""
-    if host.project is None or CONTAINER not in _text(host.project / "docker-compose.yml"):
+    if host.project is None or CONTAINER not in text_of(host.project / "docker-compose.yml"):
         return None
     lines = re.findall(
-        r"^\s*(?:export\s+)?HEIMDALL_ACCELERATOR\s*=\s*[\"']?([\w-]*)", _text(host.project / ".env"), re.M
+        r"^\s*(?:export\s+)?HEIMDALL_ACCELERATOR\s*=\s*[\"']?([\w-]*)", text_of(host.project / ".env"), re.M
     )
     chosen = host.environment.get("HEIMDALL_ACCELERATOR") or (lines[-1] if lines else "") or "cpu"
     return Training(f"HEIMDALL_ACCELERATOR={chosen} in {host.project}", chosen.startswith("gpu"))
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8", "replace")
-    except OSError:
-        return ""
 
 
 def torch_in_container(host: Host) -> Wheel | None:
