@@ -14,7 +14,7 @@ from heimdall.estimation.clocks.clock_path import MAST_ECHO_SIGMA_S
 from heimdall.estimation.clocks.clock_report import Clock, ClockReport, Clocks
 from heimdall.estimation.clocks.reference_channel import Channel, Match
 from heimdall.estimation.clocks.reference_hearing import Hearing, decibels
-from heimdall.estimation.clocks.reference_track import Track, together, track
+from heimdall.estimation.clocks.reference_track import Matched, Track, together, track
 from heimdall.formats.wording import band_text, frequency_text
 from heimdall.observation import Observation
 from heimdall.transmitter import KnownTransmitter
@@ -74,12 +74,12 @@ class _Search:
                 f"{self.hearing.transmitter.name} is too weak, or their start times are further apart than is searched"
             )
         streams = [self.hearing.streams[index] for index in self.hearing.heard]
-        shared = together(streams, *self._in_order(matches, hub), self.hearing.channel)
-        if not shared:
+        matched = together(Matched(streams, *self._in_order(matches, hub), self.hearing.channel))
+        if not matched.matches:
             return self._refused(f"no recording overlaps with {self.hearing.name(hub)}'s")
-        apart = [index for index in matches if self.hearing.heard.index(index) not in shared]
+        apart = [index for index in matches if self.hearing.heard.index(index) not in matched.matches]
         matches = {index: each for index, each in matches.items() if index not in apart}
-        found_track = track(streams, *self._in_order(matches, hub), self.hearing.channel)
+        found_track = track(matched)
         echo_s = self._echo_sigmas(found_track, {hub, *matches})
         found, reasons = self._fits(found_track, hub, matches, echo_s)
         reasons |= dict.fromkeys(apart, "hardly any of its recording was made at the same time as the others'")

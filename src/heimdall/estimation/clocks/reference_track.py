@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,6 +38,39 @@ _BANDS = 12
 
 
 @dataclass(frozen=True, eq=False)
+class Matched:
+    """Recordings of one channel, and how those that were matched to one of them, the hub, run against it."""
+
+    streams: Sequence[Stream]
+    matches: Mapping[int, Match]
+    """By the index of the stream; the hub has none."""
+    hub: int
+    channel: Channel
+
+    @property
+    def members(self) -> list[int]:
+        return sorted({*self.matches, self.hub})
+
+    @property
+    def shared_s(self) -> tuple[float, float]:
+        """Begin and end, by the hub's time, of what all members recorded; the end comes first where there is nothing."""
+        ends = [
+            (each.offset_s, each.offset_s + each.rate * self.streams[index].duration_s)
+            for index, each in self.matches.items()
+        ]
+        ends.append((0.0, self.streams[self.hub].duration_s))
+        return max(begin for begin, _ in ends), min(end for _, end in ends)
+
+    @property
+    def shared_length_s(self) -> float:
+        begin_s, end_s = self.shared_s
+        return end_s - begin_s
+
+    def without(self, index: int) -> Matched:
+        return replace(self, matches={other: each for other, each in self.matches.items() if other != index})
+
+
+@dataclass(frozen=True, eq=False)
 class Track:
     """N streams against the hub, which is one of them, at K moments.
 
@@ -55,11 +88,11 @@ class Track:
     snr_N: Values
 
 
-def track(streams: Sequence[Stream], matches: Mapping[int, Match], hub: int, channel: Channel) -> Track:
-    """Arrival times of the channel at the streams that have a match, segment by segment. The hub has no match."""
-    members = sorted({*matches, hub})
-    time_s, length_s = _segments(streams, matches, hub, channel)
-    segments_KNM, rate_hz = _cut_all(streams, matches, members, hub, channel, time_s, length_s)
+def track(matched: Matched) -> Track:
+    """Arrival times of the channel at the hub and the streams that have a match, segment by segment."""
+    streams, members, channel = matched.streams, matched.members, matched.channel
+    time_s, length_s = _segments(matched)
+    segments_KNM, rate_hz = _cut_all(matched, time_s, length_s)
     present = np.ones(segments_KNM.shape[:2], dtype=bool)
     spectrum = channel_spectrum(segments_KNM, present, rate_hz, channel.width_hz)
     span_s = float(time_s[-1] - time_s[0])
@@ -69,13 +102,13 @@ def track(streams: Sequence[Stream], matches: Mapping[int, Match], hub: int, cha
         rate_hz,
         channel.width_hz,
         6 / channel.width_hz + _SLACK_S_PER_S * span_s,
-        _carrier_slack_hz(matches, channel, length_s),
+        _carrier_slack_hz(matched, length_s),
     )
     arrivals = reconcile(peaks, spectrum, present, rate_hz, channel.width_hz)
     late = np.zeros((len(time_s), len(streams)))
     sigma, valid = np.full_like(late, np.inf), np.zeros(late.shape, dtype=bool)
     tilt, snr = np.zeros(len(streams)), np.zeros(len(streams))
-    at = members.index(hub)
+    at = members.index(matched.hub)
     late[:, members] = arrivals.arrival_s_BN - arrivals.arrival_s_BN[:, [at]]
     sigma[:, members] = arrivals.sigma_s_BN
     valid[:, members] = arrivals.valid_BN & arrivals.valid_BN[:, [at]]
@@ -84,14 +117,12 @@ def track(streams: Sequence[Stream], matches: Mapping[int, Match], hub: int, cha
     return Track(time_s, late, sigma, valid, tilt, snr)
 
 
-def together(streams: Sequence[Stream], matches: Mapping[int, Match], hub: int, channel: Channel) -> dict[int, Match]:
-    """The matches whose streams share enough time with the hub and each other to be tracked; who has least of it goes first."""
-    kept = dict(matches)
-    least_s = _LEAST_SEGMENTS * _LEAST_CELLS / channel.width_hz
-    while kept and _length_s(_shared(streams, kept, hub)) < least_s:
-        without = {index: {other: kept[other] for other in kept if other != index} for index in kept}
-        del kept[max(without, key=lambda index: _length_s(_shared(streams, without[index], hub)))]
-    return kept
+def together(matched: Matched) -> Matched:
+    """Those that share enough time with the hub and each other to be tracked; who has least of it goes first."""
+    least_s = _LEAST_SEGMENTS * _LEAST_CELLS / matched.channel.width_hz
+    while matched.matches and matched.shared_length_s < least_s:
+        matched = max(map(matched.without, matched.matches), key=lambda rest: rest.shared_length_s)
+    return matched
 
 
 def signal_to_noise(stream: Stream, channel: Channel) -> float:
@@ -127,53 +158,32 @@ def tilts(segments_KNM: Samples, rate_hz: float, width_hz: float) -> Float[Value
     return np.asarray((log_NB * weight_B) @ middle_B / np.sum(weight_B * middle_B**2))
 
 
-def _segments(
-    streams: Sequence[Stream], matches: Mapping[int, Match], hub: int, channel: Channel
-) -> tuple[Values, float]:
+def _segments(matched: Matched) -> tuple[Values, float]:
     """Middles of the segments by the hub's time, and their length: as long as the drift allows, spread over what all share."""
-    begin_s, end_s = _shared(streams, matches, hub)
-    span_s = end_s - begin_s
-    drift = max((abs(found.rate - 1) for found in matches.values()), default=0.0)
-    length_s = min(_SEGMENT_S, span_s / _FEWEST_SEGMENTS, 2 * _SMEAR_CYCLES / (max(drift, 1e-9) * channel.width_hz))
-    length_s = min(max(length_s, _LEAST_CELLS / channel.width_hz), span_s)
+    begin_s, span_s, width_hz = matched.shared_s[0], matched.shared_length_s, matched.channel.width_hz
+    drift = max((abs(found.rate - 1) for found in matched.matches.values()), default=0.0)
+    length_s = min(_SEGMENT_S, span_s / _FEWEST_SEGMENTS, 2 * _SMEAR_CYCLES / (max(drift, 1e-9) * width_hz))
+    length_s = min(max(length_s, _LEAST_CELLS / width_hz), span_s)
     count = max(1, min(_SEGMENTS, int(span_s / length_s)))
     return begin_s + (np.arange(count) + 0.5) * span_s / count, length_s
 
 
-def _shared(streams: Sequence[Stream], matches: Mapping[int, Match], hub: int) -> tuple[float, float]:
-    """Begin and end, by the hub's time, of what all recorded; the end comes first where there is nothing."""
-    ends = [(each.offset_s, each.offset_s + each.rate * streams[index].duration_s) for index, each in matches.items()]
-    ends.append((0.0, streams[hub].duration_s))
-    return max(begin for begin, _ in ends), min(end for _, end in ends)
-
-
-def _length_s(span: tuple[float, float]) -> float:
-    return span[1] - span[0]
-
-
-def _cut_all(
-    streams: Sequence[Stream],
-    matches: Mapping[int, Match],
-    members: Sequence[int],
-    hub: int,
-    channel: Channel,
-    time_s_K: Values,
-    length_s: float,
-) -> tuple[Samples, float]:
-    """(K, N, M) each stream's channel around the moments that its match names, its carrier offset taken off."""
-    hub_count = int(length_s * streams[hub].rate_hz)
-    size = _size(hub_count, streams[hub].rate_hz, channel)
-    out = np.empty((len(time_s_K), len(members), size), dtype=np.complex64)
-    for column, index in enumerate(members):
-        stream, found = streams[index], matches.get(index, Match(0.0, 1.0, 0.0, ""))
-        count = round(hub_count * stream.rate_hz / streams[hub].rate_hz)
+def _cut_all(matched: Matched, time_s_K: Values, length_s: float) -> tuple[Samples, float]:
+    """(K, N, M) each member's channel around the moments that its match names, its carrier offset taken off; and their rate."""
+    channel, hub = matched.channel, matched.streams[matched.hub]
+    hub_count = int(length_s * hub.rate_hz)
+    size = _size(hub_count, hub.rate_hz, channel)
+    out = np.empty((len(time_s_K), len(matched.members), size), dtype=np.complex64)
+    for column, index in enumerate(matched.members):
+        stream, found = matched.streams[index], matched.matches.get(index, Match(0.0, 1.0, 0.0, ""))
+        count = round(hub_count * stream.rate_hz / hub.rate_hz)
         shift_hz = channel.offset_hz + found.carrier_hz
         for moment, time_s in enumerate(time_s_K):
             wanted = (time_s - found.offset_s) / found.rate * stream.rate_hz - (count - 1) / 2
             first = min(max(math.floor(wanted), 0), len(stream.samples) - count)
             piece = stream.samples[first : first + count]
             out[moment, column] = cut(piece, stream.rate_hz, shift_hz, size, wanted - first)
-    return out, size / (hub_count / streams[hub].rate_hz)
+    return out, size / (hub_count / hub.rate_hz)
 
 
 def _size(count: int, rate_hz: float, channel: Channel) -> int:
@@ -183,6 +193,6 @@ def _size(count: int, rate_hz: float, channel: Channel) -> int:
     return max(8, min(count, 2 * round(count * wanted_hz / rate_hz / 2)))
 
 
-def _carrier_slack_hz(matches: Mapping[int, Match], channel: Channel, length_s: float) -> float:
+def _carrier_slack_hz(matched: Matched, length_s: float) -> float:
     """What a match leaves of a carrier offset, which it knows in steps, and what oscillators wander."""
-    return max(1.0, 0.1e-6 * channel.frequency_hz, 0.5 / length_s) if matches else 0.0
+    return max(1.0, 0.1e-6 * matched.channel.frequency_hz, 0.5 / length_s) if matched.matches else 0.0
