@@ -74,19 +74,7 @@ def receivers_scene(rows: Sequence[RegisteredReceiver]) -> Scene:
     """Registered receivers, where there is nothing else to show."""
     if not rows:
         return EMPTY
-    features = [
-        {
-            "type": "Feature",
-            "geometry": {"type": "Point", "coordinates": [row.longitude_deg, row.latitude_deg]},
-            "properties": {
-                "kind": "receiver",
-                "name": row.name,
-                "used": True,
-                "clock": ClockClass.of(row.clock_sigma_s).value,
-            },
-        }
-        for row in rows
-    ]
+    features = [_receiver_feature(row) for row in rows]
     points = np.array([[row.longitude_deg, row.latitude_deg] for row in rows])
     return {"features": features, "evidence": None, "bounds": box_of(_with_surroundings(points), 1.3).to_bounds()}
 
@@ -149,7 +137,7 @@ def fixes_scene(answer: LocatedSession, rows: Sequence[FixRow]) -> Scene:
     return {"features": features, "fixes": fixes, "evidence": None, "bounds": bounds}
 
 
-def _receiver_feature(receiver: Receiver) -> dict[str, Any]:
+def _receiver_feature(receiver: Receiver | RegisteredReceiver) -> dict[str, Any]:
     return {
         "type": "Feature",
         "geometry": {"type": "Point", "coordinates": [receiver.longitude_deg, receiver.latitude_deg]},
@@ -157,7 +145,7 @@ def _receiver_feature(receiver: Receiver) -> dict[str, Any]:
             "kind": "receiver",
             "name": receiver.name,
             "used": True,
-            "clock": receiver.clock_class.value,
+            "clock": ClockClass.of(receiver.clock_sigma_s).value,
         },
     }
 
