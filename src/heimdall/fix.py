@@ -160,10 +160,16 @@ class Fix:
     """Set if a list of known transmitters is at hand, as in `heimdall locate` and the service."""
 
     def __repr__(self) -> str:
-        if self.latitude_deg is None or self.longitude_deg is None or self.region_95 is None:
+        if (reach_m := self.reach_m) is None:
             return f"<Fix {self.id}: {self.status}, {self.advice}>"
-        reach_m = self.region_95.reach_m(self.latitude_deg, self.longitude_deg)
         return f"<Fix {self.id}: {self.status}, {self.latitude_deg:.5f}, {self.longitude_deg:.5f}, 95 % within {reach_m:.0f} m>"
+
+    @property
+    def reach_m(self) -> float | None:
+        """Distance from the position to the furthest point of its 95 % region; None without a position."""
+        if self.latitude_deg is None or self.longitude_deg is None or self.region_95 is None:
+            return None
+        return self.region_95.reach_m(self.latitude_deg, self.longitude_deg)
 
     def to_json(self) -> dict[str, object]:
         """The fix as the contract of `heimdall locate --json` has it."""

@@ -103,7 +103,7 @@ def _observations(source: Source) -> Sequence[Observation]:
 
 def _row(fix: Fix) -> tuple[str, ...]:
     error = "" if fix.truth is None else length_text(fix.truth.error_m)
-    if fix.latitude_deg is None or fix.longitude_deg is None or fix.region_95 is None:
-        return fix.id, fix.status.value, "-", "-", error, fix.method
-    reach = length_text(fix.region_95.reach_m(fix.latitude_deg, fix.longitude_deg))
-    return fix.id, fix.status.value, coordinates_text(fix.latitude_deg, fix.longitude_deg), reach, error, fix.method
+    place = reach = "-"
+    if fix.latitude_deg is not None and fix.longitude_deg is not None and (reach_m := fix.reach_m) is not None:
+        place, reach = coordinates_text(fix.latitude_deg, fix.longitude_deg), length_text(reach_m)
+    return fix.id, fix.status.value, place, reach, error, fix.method

@@ -49,17 +49,16 @@ def _row(fix: Fix) -> dict[str, str]:
     def length(length_m: float | None) -> str:
         return _MISSING if length_m is None else error_text(length_m)
 
-    place, reach_m = (_MISSING, _MISSING), None
-    if fix.latitude_deg is not None and fix.longitude_deg is not None and fix.region_95 is not None:
-        place = f"{fix.latitude_deg:.5f}", f"{fix.longitude_deg:.5f}"
-        reach_m = fix.region_95.reach_m(fix.latitude_deg, fix.longitude_deg)
+    def degrees(angle_deg: float | None) -> str:
+        return _MISSING if angle_deg is None else f"{angle_deg:.5f}"
+
     return {
         "id": fix.id,
         "status": fix.status,
-        "latitude": place[0],
-        "longitude": place[1],
+        "latitude": degrees(fix.latitude_deg),
+        "longitude": degrees(fix.longitude_deg),
         "height": height_text(fix) or _MISSING,
-        "95 %\nwithin": length(reach_m),
+        "95 %\nwithin": length(fix.reach_m),
         _LEVEL: length(fix.protection_level_m),
         "error": length(None if fix.truth is None else fix.truth.error_m),
     }

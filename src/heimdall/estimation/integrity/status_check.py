@@ -161,10 +161,7 @@ def _place_m(fix: Fix, collected: Collected) -> NDArray[np.float64]:
 
 
 def _without(name: str, fix: Fix) -> Without:
-    reach_m = None
-    if fix.region_95 is not None and fix.latitude_deg is not None and fix.longitude_deg is not None:
-        reach_m = fix.region_95.reach_m(fix.latitude_deg, fix.longitude_deg)
-    return Without(name, fix.status, fix.latitude_deg, fix.longitude_deg, reach_m)
+    return Without(name, fix.status, fix.latitude_deg, fix.longitude_deg, fix.reach_m)
 
 
 def _qualified(fix: Fix, collected: Collected, posterior: GridPosterior) -> Fix:
@@ -187,9 +184,8 @@ def _protected(fix: Fix, collected: Collected, place_m: NDArray[np.float64], mod
         unchecked = _unchecked(fitted, on_ground=_assumes_ground(collected, model))
         return replace(fix, advice=joined_advice(fix.advice, unchecked))
     levels_m = protection_levels_m(collected.evidence, place_m, model, fitted)
-    if np.all(np.isnan(levels_m)) or fix.region_95 is None or fix.latitude_deg is None or fix.longitude_deg is None:
+    if np.all(np.isnan(levels_m)) or (reach_m := fix.reach_m) is None:
         return fix
-    reach_m = fix.region_95.reach_m(fix.latitude_deg, fix.longitude_deg)
     worst = int(np.nanargmax(levels_m))
     level_m = max(reach_m, float(levels_m[worst]))
     fix = replace(fix, protection_level_m=level_m if math.isfinite(level_m) else None)
