@@ -11,8 +11,7 @@ import pymap3d
 from geographiclib.geodesic import Geodesic
 from numpy.typing import NDArray
 
-from heimdall.arrays import Array as Array
-from heimdall.arrays import array_namespace
+from heimdall.arrays import Array, array_namespace
 from heimdall.constants import EARTH_MEAN_RADIUS_M
 
 _WGS84 = pymap3d.Ellipsoid.from_name("wgs84")

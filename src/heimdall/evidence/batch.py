@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from heimdall.arrays import ArrayNamespace, array_namespace, device_of
+from heimdall.arrays import Array, ArrayNamespace, array_namespace, device_of
 from heimdall.evidence.radio_map import Mapped, joined
-from heimdall.geometry import Array
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from heimdall.arrays import ArrayNamespace, array_namespace, device_of
+from heimdall.arrays import Array, ArrayNamespace, array_namespace, device_of
 from heimdall.evidence.radio_map_header import RadioMapHeader
-from heimdall.geometry import Array, LocalFrame
+from heimdall.geometry import LocalFrame
 from heimdall.validation.complaints import complaint
 
 if TYPE_CHECKING:

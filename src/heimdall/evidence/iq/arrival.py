@@ -6,10 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from heimdall.arrays import ArrayNamespace, array_namespace, device_of
+from heimdall.arrays import Array, ArrayNamespace, array_namespace, device_of
 from heimdall.evidence.iq.channel_spectrum import ChannelSpectrum
 from heimdall.evidence.iq.correlation import PairPeaks
-from heimdall.geometry import Array
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from heimdall.arrays import ArrayNamespace, array_namespace, device_of, fft_of
-from heimdall.geometry import Array
+from heimdall.arrays import Array, ArrayNamespace, array_namespace, device_of, fft_of
 
 _EDGE_SHARE = 0.03
 """Part of a record over which it is faded in, and out. All receivers are cut at the same time: what a hard cut spreads of a

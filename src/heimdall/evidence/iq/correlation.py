@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import scipy
 
-from heimdall.arrays import ArrayNamespace, array_namespace, device_of, fft_of
+from heimdall.arrays import Array, ArrayNamespace, array_namespace, device_of, fft_of
 from heimdall.evidence.iq.channel_spectrum import ChannelSpectrum
 from heimdall.evidence.iq.pair_offsets import pair_offsets
-from heimdall.geometry import Array
 
 PEAKS = 2
 """Peaks kept for each pair."""

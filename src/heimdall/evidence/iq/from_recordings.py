@@ -6,13 +6,12 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from heimdall.arrays import ArrayNamespace, array_namespace
+from heimdall.arrays import Array, ArrayNamespace, array_namespace
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.evidence.batch import WORST_CLOCK_S, EvidenceBatch
 from heimdall.evidence.iq.arrival import reconcile
 from heimdall.evidence.iq.channel_spectrum import ChannelSpectrum, channel_spectrum
 from heimdall.evidence.iq.correlation import PairPeaks, pair_peaks
-from heimdall.geometry import Array
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float

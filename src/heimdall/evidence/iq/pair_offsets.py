@@ -6,8 +6,7 @@ import math
 
 import scipy
 
-from heimdall.arrays import array_namespace, device_of, fft_of, overlapping
-from heimdall.geometry import Array
+from heimdall.arrays import Array, array_namespace, device_of, fft_of, overlapping
 
 _OVERSAMPLING = 4
 """Offsets tried for each 1/T that a record of T seconds tells apart: near enough for a parabola through three."""
