@@ -34,10 +34,10 @@ docs: $(STAMP)
 lock: $(STAMP)
 	PATH=$(BIN):$$PATH $(BIN)/python docker/lock.py
 
-# There is one Docker engine, so its tests run alone; the others two files at a time, each on one core.
+# There is one Docker engine, so its tests run alone; the others three files at a time, each on one core of two: many wait.
 test: lint
 	$(BIN)/pytest -m docker
-	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not docker" --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not docker" --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 # Skipped, with the reason, where there is no card.
 test-gpu: $(STAMP)
