@@ -66,6 +66,7 @@ def _estimate(fix: Fix, observation: Observation) -> dict[str, Any]:
         "height_m": fix.height_m,
         "height_sigma_m": fix.height_sigma_m,
         "protection_level_m": fix.protection_level_m,
+        "near": None if fix.near is None else vars(fix.near),
         "covariance_enu_m2": covariance,
     }
 

@@ -8,7 +8,7 @@ from functools import cache
 from html import escape
 from importlib.resources import files
 
-from heimdall.fix import Fix, ReceiverReport
+from heimdall.fix import Fix, ReceiverReport, joined_advice
 from heimdall.formats.maps.map_pen import LIGHT, Palette
 from heimdall.formats.maps.map_scene import EvidenceMap, map_scene
 from heimdall.formats.maps.picture import map_svg
@@ -19,6 +19,7 @@ from heimdall.formats.wording import (
     headline,
     height_text,
     length_text,
+    near_text,
     receiver_remark,
     span_m,
 )
@@ -106,12 +107,16 @@ def _section(fix: Fix, observation: Observation, evidence: Sequence[EvidenceMap]
     title = f"<h2>{escape(headline(fix))}</h2>" if heading else ""
     notes = "".join(f"<li>{escape(note)}</li>" for note in observation.notes)
     return f"""<section id="fix-{number}">
-{title}<p>{escape(fix.advice)}</p>
+{title}<p>{escape(_advice(fix))}</p>
 {_figures(fix, observation)}
 <div class="map{"" if scene.close_up else " single"}" role="img" aria-label="{escape(_described(fix), quote=True)}">{maps}</div>
 {_receivers(fix, observation)}
 {f'<ul class="muted">{notes}</ul>' if notes else ""}
 </section>"""
+
+
+def _advice(fix: Fix) -> str:
+    return joined_advice(fix.advice, "" if fix.near is None else near_text(fix.near))
 
 
 def _themed(svg: str) -> str:

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from matplotlib.image import imread
 
 from heimdall.errors import HeimdallError, InputError
-from heimdall.fix import Fix, Status
+from heimdall.fix import Fix, Near, Status
 from heimdall.formats.maps.map_scene import EvidenceMap
+from heimdall.formats.wording import near_text
 from heimdall.formats.writers.cot import cot_pieces
 from heimdall.formats.writers.geojson import geojson_pieces
 from heimdall.formats.writers.kml import kml_pieces
@@ -63,6 +64,14 @@ def test_geojson_has_every_part_of_the_fix(located: Located) -> None:
     receivers = _features(text, "receiver")
     assert [feature["properties"]["residual_m"] for feature in receivers] == [120.0, -40.0, None, None]
     assert receivers[3]["geometry"] is None
+
+
+def test_a_known_transmitter_in_the_region_is_named(located: Located) -> None:
+    near = Near("DCF77", 77_500.0, 1_136.0)
+    fix, observation = replace(located[0], near=near), located[1]
+    (estimate,) = _features("".join(geojson_pieces([(fix, observation)])), "estimate")
+    assert estimate["properties"]["near"] == {"name": "DCF77", "frequency_hz": 77_500.0, "distance_m": 1_136.0}
+    assert near_text(near) in html([(fix, observation, ())])
 
 
 def test_geojson_rings_are_wound_as_the_rfc_asks(located: Located) -> None:
