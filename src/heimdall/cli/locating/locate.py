@@ -31,6 +31,7 @@ from heimdall.cli.values import place_of, written_place
 from heimdall.errors import InputError
 from heimdall.fix import Fix, Status
 from heimdall.formats.reports import check_picture, is_drawn, json_pieces
+from heimdall.formats.wording import frequency_text
 from heimdall.locating import Method
 from heimdall.observation import Place
 from heimdall.validation.recorded_width import within_recordings
@@ -141,7 +142,8 @@ class _Known:
         if self.truth is not None:
             observation = replace(observation, truth=self.truth)
         if self.bandwidth_hz is not None:
-            note = f"the channel of {self.bandwidth_hz:.6g} Hz was set, instead of {observation.bandwidth_hz:.6g} Hz"
+            before_hz = float(f"{observation.bandwidth_hz:.3g}")
+            note = f"the channel was set to {frequency_text(self.bandwidth_hz)}, instead of {frequency_text(before_hz)}"
             notes = (*observation.notes, note)
             observation = within_recordings(replace(observation, bandwidth_hz=self.bandwidth_hz, notes=notes))
         if self.reference is None:

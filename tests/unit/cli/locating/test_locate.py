@@ -64,7 +64,7 @@ def test_a_channel_may_be_given(
 ) -> None:
     assert _run(monkeypatch, str(table), "--bandwidth", "1e4") == 0
     said = " ".join(capsys.readouterr().err.split())
-    assert "the channel of 10000 Hz was set, instead of 25000 Hz" in said
+    assert "the channel was set to 10 kHz, instead of 25 kHz" in said
 
 
 def test_notes_are_said_beside_a_json_document(
