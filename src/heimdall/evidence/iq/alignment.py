@@ -90,7 +90,7 @@ def too_narrow(receptions: Sequence[Reception], bandwidth_hz: float) -> dict[int
 
     All are brought to the lowest rate: one whose rate is stated in another unit would take the signal of all others away.
     """
-    rates_hz = [_rate(reception) for reception in receptions]
+    rates_hz = [rate_of(reception) for reception in receptions]
     if sum(rate_hz >= bandwidth_hz for rate_hz in rates_hz) < 2:
         return {}
     asked = f"Hz of a channel of {bandwidth_hz:.6g} Hz: is its sample rate in Hz?"
@@ -141,8 +141,8 @@ def _rest(length: int) -> int:
 
 
 def _timeline(receptions: Sequence[Reception]) -> _Timeline:
-    rates = np.array([_rate(reception) for reception in receptions])
-    lengths = np.array([len(_samples(reception)) for reception in receptions]) / rates
+    rates = np.array([rate_of(reception) for reception in receptions])
+    lengths = np.array([len(samples_of(reception)) for reception in receptions]) / rates
     starts = np.array([_stamp(reception) for reception in receptions])
     clocked = np.isfinite(starts)
     begin_s = 0.0
@@ -154,12 +154,12 @@ def _timeline(receptions: Sequence[Reception]) -> _Timeline:
     return _Timeline(starts, starts + lengths, rates)
 
 
-def _samples(reception: Reception) -> NDArray[np.complex64]:
+def samples_of(reception: Reception) -> NDArray[np.complex64]:
     assert reception.samples is not None
     return reception.samples
 
 
-def _rate(reception: Reception) -> float:
+def rate_of(reception: Reception) -> float:
     assert reception.sample_rate_hz is not None
     return reception.sample_rate_hz
 
@@ -205,7 +205,7 @@ def _cut(
     receptions: Sequence[Reception], timeline: _Timeline, begin_s: float, end_s: float, present: NDArray[np.bool_]
 ) -> Aligned:
     rate, count = timeline.rate_hz, timeline.count(begin_s, end_s)
-    recorded = {index: _samples(receptions[index]) for index in np.flatnonzero(present).tolist()}
+    recorded = {index: samples_of(receptions[index]) for index in np.flatnonzero(present).tolist()}
     if np.ptp(timeline.rate_hz_N) > _EQUAL_RATES * rate:
         samples = np.zeros((len(receptions), quick_length(count)), dtype=np.complex64)
         for index, each in recorded.items():

@@ -6,29 +6,31 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from heimdall.decimation import FLAT, decimated
+from heimdall.evidence.iq.alignment import rate_of, samples_of
 from heimdall.evidence.iq.carrier import furthest_offset_hz
 from heimdall.observation import Reception
 
 _KEPT = 4.0
 """Channel widths that are kept: enough noise beside the channel that half of it may be taken by neighbours."""
-_LEAST_SAMPLES = 1 << 12
-"""A shorter recording saves nothing."""
+_LEAST_SAMPLES = 1 << 10
+"""What is left of the shortest recording: fewer save nothing. Recordings of one rate keep one, whatever their lengths."""
 
 
 def narrowed(receptions: Sequence[Reception], bandwidth_hz: float, frequency_hz: float) -> list[Reception]:
-    """The receptions, those with samples at a rate of several channel widths at a whole part of it; the first sample stays.
+    """The receptions, all with samples, at a whole part of a rate of several channel widths; the first sample stays.
 
     Carriers that are off as oscillators can be stay inside.
     """
-    least_hz = max(_KEPT * bandwidth_hz, (bandwidth_hz + 2 * furthest_offset_hz(frequency_hz)) / FLAT)
-    return [_narrowed(reception, least_hz) for reception in receptions]
+    least_hz = max(
+        _KEPT * bandwidth_hz,
+        (bandwidth_hz + 2 * furthest_offset_hz(frequency_hz)) / FLAT,
+        *(_LEAST_SAMPLES * rate_of(each) / len(samples_of(each)) for each in receptions),
+    )
+    return [_narrowed(reception, int(rate_of(reception) / least_hz)) for reception in receptions]
 
 
-def _narrowed(reception: Reception, least_hz: float) -> Reception:
-    samples, rate_hz = reception.samples, reception.sample_rate_hz
-    assert samples is not None
-    assert rate_hz is not None
-    factor = min(int(rate_hz / least_hz), len(samples) // _LEAST_SAMPLES)
+def _narrowed(reception: Reception, factor: int) -> Reception:
     if factor < 2:
         return reception
-    return replace(reception, samples=decimated(samples, factor), sample_rate_hz=rate_hz / factor)
+    samples = decimated(samples_of(reception), factor)
+    return replace(reception, samples=samples, sample_rate_hz=rate_of(reception) / factor)
