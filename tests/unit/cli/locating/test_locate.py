@@ -74,7 +74,7 @@ def test_notes_are_said_beside_a_json_document(
     assert _run(monkeypatch, str(table), "--bandwidth", "1e4", "--json") == 0
     printed = capsys.readouterr()
     assert len(json.loads(printed.out)["fixes"]) == 1
-    assert "was set, instead of 25000 Hz" in " ".join(printed.err.split())
+    assert "was set to 10 kHz, instead of 25 kHz" in " ".join(printed.err.split())
 
 
 def test_names_are_no_orders_to_the_terminal(
@@ -95,7 +95,7 @@ def test_a_note_is_said_once_with_how_many_it_concerns_however_far_down_they_are
     table.write_text("\n".join(row.replace("[b]night[/b]", f"row {number}") for number in range(24)))
     assert _run(monkeypatch, str(table), "--bandwidth", "1e4") == 0
     said = " ".join(capsys.readouterr().err.split())
-    assert said.count("was set, instead of 25000 Hz") == 1
+    assert said.count("was set to 10 kHz, instead of 25 kHz") == 1
     assert "row 0 and 23 more: the channel" in said
 
 
