@@ -357,6 +357,17 @@ def test_a_mirrored_spectrum_is_found_and_said(make_signal: MakeSignal, offset_h
     assert [collected.reasons[index] for index in (0, 1, 3)] == [None] * 3
 
 
+def test_a_chance_offset_does_not_hide_a_mirrored_spectrum(make_signal: MakeSignal) -> None:
+    """Of the samples and their conjugate the one counts that agrees better, whatever the first one offers."""
+    delay = np.array([0.0, 2e-4, 1e-4, 3e-4])
+    for seed in range(12):
+        samples = make_signal(delay, 20.0, samples=14_400, sample_rate_hz=48e3, bandwidth_hz=12.5e3, seed=seed)
+        samples[1] = np.conj(samples[1])
+        collected = collect(replace(_recorded(samples, rate_hz=48e3), frequency_hz=145e6, bandwidth_hz=12.5e3))
+        assert collected.evidence.has_arrival.all()
+        assert "mirrored" in str(collected.reasons[1])
+
+
 def test_receivers_that_are_all_mirrored_agree(make_signal: MakeSignal) -> None:
     delay = np.array([0.0, 2e-4, 1e-4, 3e-4])
     collected = collect(_recorded(np.conj(make_signal(delay, 30.0))))

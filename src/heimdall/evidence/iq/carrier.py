@@ -35,6 +35,8 @@ class Carrier:
 
     offset_hz: float
     oscillator: str
+    gain: float
+    """By how much, in the logarithm, the correlation exceeds what is best by chance."""
     mirrored: bool = False
 
 
@@ -63,7 +65,7 @@ def carrier_offset(
             continue
         found = _search(samples_T, reference_T, sample_rate_hz, bandwidth_hz, reach_hz, max_delay_s)
         if found is not None:
-            return Carrier(found, oscillator)
+            return Carrier(found[0], oscillator, found[1])
     return None
 
 
@@ -74,8 +76,8 @@ def _search(
     bandwidth_hz: float,
     reach_hz: float,
     max_delay_s: float,
-) -> float | None:
-    """The offset of the strongest correlation over delay and offset, where it is no chance.
+) -> tuple[float, float] | None:
+    """The offset and the gain of the strongest correlation over delay and offset, where it is no chance.
 
     Short blocks are correlated, and the complex correlation at each delay is Fourier transformed over the blocks.
     """
@@ -97,9 +99,10 @@ def _search(
     coherence = min(float(np.max(power_DL)), 0.9999)
     independent = blocks * length * min(1.0, (bandwidth_hz + 2 * reach_hz) / sample_rate_hz)
     cells = max(1.0, 2 * reach_hz * blocks * length / sample_rate_hz) * (2 * lags + 1)
-    if -independent * math.log1p(-coherence) < math.log(cells) + _MARGIN:
+    gain = -independent * math.log1p(-coherence) - math.log(cells)
+    if gain < _MARGIN:
         return None
-    return float(offset_D[int(np.argmax(np.max(power_DL, axis=1)))])
+    return float(offset_D[int(np.argmax(np.max(power_DL, axis=1)))]), gain
 
 
 def whitened(samples: Samples, sample_rate_hz: float, width_hz: float) -> Samples:

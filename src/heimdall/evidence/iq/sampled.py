@@ -194,14 +194,15 @@ def _carrier(aligned: Sequence[Aligned], session: Session, index: int, reference
         frequency_hz=session.frequency_hz,
         max_delay_s=searched_delay_s(recordings),
     )
-    carrier = search(middle[index], searched_hz=session.max_offset_hz)
-    if carrier is not None and abs(carrier.offset_hz) > session.max_offset_hz:
-        return carrier
+    found = []
+    plain = search(middle[index], searched_hz=session.max_offset_hz)
+    if plain is not None and abs(plain.offset_hz) > session.max_offset_hz:
+        found.append(plain)
     conjugate = search(np.conj(middle[index]))
-    if conjugate is None:
-        return None
-    near = abs(conjugate.offset_hz) <= session.max_offset_hz
-    return replace(conjugate, offset_hz=0.0 if near else conjugate.offset_hz, mirrored=True)
+    if conjugate is not None:
+        near = abs(conjugate.offset_hz) <= session.max_offset_hz
+        found.append(replace(conjugate, offset_hz=0.0 if near else conjugate.offset_hz, mirrored=True))
+    return max(found, key=lambda each: each.gain, default=None)
 
 
 def _corrected(aligned: Sequence[Aligned], session: Session, before: _Found, carriers: dict[int, Carrier]) -> Sampled:
