@@ -8,23 +8,13 @@ from dataclasses import replace
 import pytest
 
 from dongle_scene import BEGIN_UTC, MAST, heard_by, later_by, observation_of
-from heimdall.cli import main
 from heimdall.formats.readers.read import read_observations
 from heimdall.formats.writers.sigmf_write import write_sigmf
 
 
-@pytest.fixture
-def heimdall(monkeypatch, capsys, tmp_path):
+@pytest.fixture(autouse=True)
+def _own_settings(monkeypatch, tmp_path):
     monkeypatch.setenv("HEIMDALL_TRANSMITTERS", str(tmp_path / "transmitters.json"))
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["heimdall", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capsys.readouterr()
-        return int(ended.value.code or 0), said.out, said.err
-
-    return run
 
 
 @pytest.fixture

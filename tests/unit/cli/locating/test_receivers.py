@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from heimdall.cli import main
 from heimdall.constants import SPEED_OF_LIGHT_M_S
 from heimdall.geometry import LocalFrame
 
@@ -41,18 +40,6 @@ def table(path: Path, late_s: float, count: int = 8) -> Path:
         lines.append(json.dumps(row))
     path.write_text("\n".join(lines))
     return path
-
-
-@pytest.fixture
-def heimdall(monkeypatch, capsys):
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["heimdall", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capsys.readouterr()
-        return int(ended.value.code or 0), said.out, said.err
-
-    return run
 
 
 def test_the_bad_receiver_comes_first_and_is_named_as_it_is_written(heimdall, tmp_path):

@@ -8,23 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from heimdall.cli import main
 from heimdall.geometry import geodesic_distance_m
 
 GUIDE = Path(__file__).parents[4] / "docs" / "how-to" / "spreadsheet.md"
 Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def heimdall(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["heimdall", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capsys.readouterr()
-        return int(ended.value.code or 0), said.out, said.err
-
-    return run
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import os
 import pytest
 from sqlalchemy import update
 
-from heimdall.cli import main
 from heimdall.service.database.migrate import opened
 from heimdall.service.database.tables import Job, OnlineReceiver
 from heimdall.service.settings import load_settings
@@ -17,21 +16,12 @@ PART = {"name": "alpha", "state": "recording", "gave": "iq with gps time", "seco
 CAPTURE = {"stage": "listening", "listener": "beta", "recordings": 3, "receivers": [PART, PART | {"name": "beta"}]}
 
 
-@pytest.fixture
-def heimdall(monkeypatch, tmp_path, capsys):
+@pytest.fixture(autouse=True)
+def _own_settings(monkeypatch, tmp_path):
     for name in [name for name in os.environ if name.startswith("HEIMDALL_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HEIMDALL_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("COLUMNS", "300")
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["heimdall", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capsys.readouterr()
-        return int(ended.value.code or 0), said.out, said.err
-
-    return run
 
 
 @pytest.fixture

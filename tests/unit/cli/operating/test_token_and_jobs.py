@@ -8,27 +8,17 @@ import os
 import pytest
 from sqlalchemy import update
 
-from heimdall.cli import main
 from heimdall.service.auth import Role, identify
 from heimdall.service.database.store import Store
 from heimdall.service.database.tables import Token
 from heimdall.service.settings import load_settings
 
 
-@pytest.fixture
-def heimdall(monkeypatch, tmp_path, capsys):
+@pytest.fixture(autouse=True)
+def _own_settings(monkeypatch, tmp_path):
     for name in [name for name in os.environ if name.startswith("HEIMDALL_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HEIMDALL_HOME", str(tmp_path / "home"))
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["heimdall", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capsys.readouterr()
-        return int(ended.value.code or 0), said.out, said.err
-
-    return run
 
 
 def test_a_token_made_by_the_command_opens_the_api(heimdall):
